@@ -1,0 +1,33 @@
+# Everything starts here: `make demo` and `make test` set up .venv from nothing.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint clean
+
+# The lock names every package that was tested, so nothing is resolved: --no-deps. That also keeps out
+# what packages ask for and cotmill must not have (torchvision beside a CPU torch, llama.cpp).
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "cotmill needs $(PYTHON): install it, or make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# The main job on the embedded default. DEMO_PROGRAMS makes it smaller or larger.
+DEMO_PROGRAMS ?= 128
+demo: $(READY)
+	$(BIN)/cotmill synthesize backend=vllm_cpu source=demo sampling.num_programs=$(DEMO_PROGRAMS) \
+		output_dir=outputs/demo overwrite=true
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis

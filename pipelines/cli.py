@@ -1,0 +1,53 @@
+"""The `cotmill` command: picks the pipeline that its first argument names."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import version
+
+COMMANDS = {
+    "synthesize": "seeds in, verified reasoning data out",
+}
+"""Command -> what it is for. Each is the module pipelines.COMMAND with a main()."""
+
+
+def usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {purpose}" for name, purpose in COMMANDS.items()]
+    return "\n".join(
+        [
+            "cotmill makes verified reasoning data.",
+            "",
+            "Usage: cotmill COMMAND [GROUP=CHOICE] [KEY=VALUE] ...",
+            "",
+            "Commands:",
+            *lines,
+            "",
+            "`cotmill COMMAND --help` shows every option with its meaning.",
+        ]
+    )
+
+
+def main() -> None:
+    """Runs `cotmill COMMAND ARGUMENTS`; exit status 2 for a command that does not exist."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        print(usage())
+        return
+    if arguments[0] == "--version":
+        print(f"cotmill {version('cotmill')}")
+        return
+    command = arguments[0]
+    if command not in COMMANDS:
+        print(
+            f"cotmill: there is no command {command!r}: {', '.join(COMMANDS)} (see cotmill --help)",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    sys.argv = [f"cotmill {command}", *arguments[1:]]
+    importlib.import_module(f"pipelines.{command}").main()
+
+
+if __name__ == "__main__":
+    main()

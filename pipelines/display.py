@@ -1,0 +1,190 @@
+"""What a local run shows: live counts per stage, then the funnel and the reasons for rejects."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from transforms import progress
+
+_PLAIN_SECONDS = 10
+"""How often a run that prints to a pipe says where it is."""
+
+
+class Display:
+    """Shows what workers report while a segment runs: a live table, or plain lines in a pipe.
+
+    Owns the socket that `progress.report` sends to, for the time it is entered.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+        self._title = ""
+        self._counts: dict[str, dict[str, int]] = {}
+        self._first_token: dict[str, float] = {}
+        self._last_token: dict[str, float] = {}
+        self._shown = ""
+
+    def __enter__(self) -> Display:
+        self._folder = tempfile.TemporaryDirectory(prefix="cotmill-")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(os.path.join(self._folder.name, "progress"))
+        self._socket.settimeout(0.25)
+        os.environ[progress.ADDRESS] = os.path.join(self._folder.name, "progress")
+        self._ended = threading.Event()
+        self._live: Live | None = None
+        if self._console.is_terminal:
+            self._live = Live(
+                get_renderable=self._table, console=self._console, refresh_per_second=4
+            )
+            self._live.start()
+        self._thread = threading.Thread(target=self._receive, name="progress", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.environ.pop(progress.ADDRESS, None)
+        self._ended.set()
+        self._thread.join()
+        if self._live is not None:
+            self._live.stop()
+        self._socket.close()
+        self._folder.cleanup()
+
+    def start(self, title: str, stages: Iterable[str]) -> None:
+        """Begins a segment: its counts replace the ones shown."""
+        with self._lock:
+            self._title = title
+            self._counts = {stage: {} for stage in stages}
+            self._shown = ""
+        if self._live is None:
+            self._console.print(f"{title}: started", highlight=False)
+
+    def finish(self, entry: dict[str, Any]) -> None:
+        """Ends a segment with its exact account from the manifest."""
+        progress.flush()
+        with self._lock:
+            self._counts = {}
+        for stage in entry["stages"]:
+            self._console.print(f"{entry['folder']}: {stage_line(stage)}", highlight=False)
+
+    def _receive(self) -> None:
+        said_at = time.monotonic()
+        while not self._ended.is_set():
+            try:
+                message = self._socket.recv(1 << 16)
+            except TimeoutError:
+                message = b"[]"
+            with self._lock:
+                self._add(json.loads(message))
+            if self._live is None and time.monotonic() - said_at >= _PLAIN_SECONDS:
+                said_at = time.monotonic()
+                self._say()
+
+    def _add(self, reports: list[tuple[str, str, int]]) -> None:
+        now = time.monotonic()
+        for stage, what, amount in reports:
+            if stage not in self._counts:
+                continue  # a late report of a segment that is over
+            counts = self._counts[stage]
+            counts[what] = counts.get(what, 0) + amount
+            if what == "tokens":
+                self._first_token.setdefault(stage, now)
+                self._last_token[stage] = now
+
+    def _say(self) -> None:
+        with self._lock:
+            rows = [self._row(stage) for stage, counts in self._counts.items() if counts]
+            title = self._title
+        text = "; ".join(
+            f"{stage} " + ", ".join(f"{value} {name}" for name, value in cells if value)
+            for stage, cells in rows
+        )
+        line = f"{title}: {text or 'working'}"
+        if line != self._shown:
+            self._console.print(line, highlight=False)
+            self._shown = line
+
+    def _row(self, stage: str) -> tuple[str, list[tuple[str, str]]]:
+        counts = self._counts[stage]
+        cells = [
+            (name, f"{counts[name]:,}" if name in counts else "")
+            for name in ("in", "kept", "rejected", "run", "requests", "tokens")
+        ]
+        seconds = self._last_token.get(stage, 0.0) - self._first_token.get(stage, 0.0)
+        speed = f"{counts.get('tokens', 0) / seconds:,.0f}" if seconds > 1 else ""
+        return stage, [*cells, ("tokens/s", speed)]
+
+    def _table(self) -> Table:
+        with self._lock:
+            rows = [self._row(stage) for stage in self._counts]
+            table = Table(title=self._title, title_justify="left", box=None)
+        table.add_column("stage")
+        for name in ("in", "kept", "rejected", "run", "requests", "tokens", "tokens/s"):
+            table.add_column(name, justify="right")
+        for stage, cells in rows:
+            table.add_row(stage, *(value for _, value in cells))
+        return table
+
+
+def stage_line(stage: dict[str, Any]) -> str:
+    """One stage's account in one line."""
+    reasons = ", ".join(f"{reason} {count}" for reason, count in stage["rejected"].items())
+    refused = sum(stage["rejected"].values())
+    line = f"{stage['name']}: {stage['in']} in, {stage['kept']} kept, {refused} rejected"
+    return line + (f" ({reasons})" if reasons else "")
+
+
+def print_funnel(console: Console, manifest: dict[str, Any]) -> None:
+    """Prints the funnel of a finished run and its most frequent reject reasons."""
+    stages = [stage for segment in manifest["segments"] for stage in segment["stages"]]
+    funnel = Table(title="Funnel", title_justify="left", box=None)
+    funnel.add_column("stage")
+    for name in ("in", "kept", "rejected", "kept %", "tokens generated"):
+        funnel.add_column(name, justify="right")
+    for stage in stages:
+        refused = sum(stage["rejected"].values())
+        share = f"{100 * stage['kept'] / stage['in']:.1f}" if stage["in"] else ""
+        tokens = sum(m.get("tokens.generated", 0) for m in stage.get("models", {}).values())
+        funnel.add_row(
+            stage["name"],
+            f"{stage['in']:,}",
+            f"{stage['kept']:,}",
+            f"{refused:,}",
+            share,
+            f"{tokens:,}" if tokens else "",
+        )
+    console.print("", funnel)
+    reasons = sorted(
+        (
+            (count, stage["name"], reason)
+            for stage in stages
+            for reason, count in stage["rejected"].items()
+        ),
+        key=lambda item: (-item[0], item[1:]),
+    )
+    if reasons:
+        top = Table(title="Top reject reasons", title_justify="left", box=None)
+        top.add_column("stage")
+        top.add_column("reason")
+        top.add_column("rejected", justify="right")
+        for count, name, reason in reasons[:10]:
+            top.add_row(name, reason, f"{count:,}")
+        console.print("", top)

@@ -1,0 +1,206 @@
+"""What every command shares: Hydra composition, generated help, and errors of one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hydra
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from transforms import errors
+from transforms.errors import CotmillError, SettingsError
+from transforms.paths import CONF, DATA
+from transforms.settings import Settings, group_class, parse_settings
+
+OmegaConf.register_new_resolver("data", lambda path: str(DATA / path), replace=True)
+
+
+def run_command(command: str, purpose: str, main: Callable[[Settings], None]) -> None:
+    """Runs `main` with the settings that Hydra composes from conf/COMMAND.yaml and the overrides.
+
+    `--help` shows every option with its meaning; Hydra's own flags (`--cfg job`, `--multirun`,
+    `--hydra-help` ...) work as in any Hydra app. A CotmillError, and anything that Hydra finds
+    wrong with the overrides, ends the process with one line on stderr and status 1.
+    """
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        overrides = [arg for arg in sys.argv[1:] if not arg.startswith("-")]
+        with _one_line():
+            print_help(command, purpose, overrides)
+        return
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach us, not Hydra's own printing
+
+    def task(config: DictConfig) -> None:
+        main(to_settings(config))
+
+    with _one_line(command):
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
+
+
+def to_settings(config: DictConfig) -> Settings:
+    """Returns validated settings from a composed configuration; SettingsError where it is wrong."""
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        key = missing[0]
+        raise SettingsError(f"{key} is missing: set {key}=VALUE")
+    values = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(values, dict)
+    return parse_settings({str(key): value for key, value in values.items() if key != "hydra"})
+
+
+class _one_line:
+    """Turns the errors that a user can mend into one line on stderr and exit status 1."""
+
+    def __init__(self, command: str = "synthesize") -> None:
+        self._command = command
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        message = None
+        if isinstance(error, (HydraException, OmegaConfBaseException)):
+            message = hydra_mistake(error, self._command)
+        elif isinstance(error, Exception):
+            message = user_message(error)
+        if message is None:
+            return
+        print(f"cotmill: {message}", file=sys.stderr)
+        sys.exit(1)
+
+
+def user_message(error: BaseException | None) -> str | None:
+    """Finds the CotmillError in an exception, also where a worker process only left its text."""
+    while error is not None:
+        if isinstance(error, CotmillError):
+            return re.sub(r" \[while running '.*", "", str(error), flags=re.DOTALL)
+        names = "|".join(name for name in vars(errors) if name[0].isupper())
+        found = re.findall(rf"transforms\.errors\.(?:{names}): (.*)", str(error))
+        if found:
+            return re.sub(r" \[while running '.*", "", found[-1])
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def hydra_mistake(error: Exception, command: str) -> str:
+    """One line for what Hydra found wrong with the overrides."""
+    text = str(error)
+    unknown = re.search(r"Key '([^']+)' is not in struct|Key '([^']+)' not in '", text)
+    if unknown:
+        full = re.search(r"full_key: (\S+)", text)
+        key = full.group(1) if full else unknown.group(1) or unknown.group(2)
+        return unknown_key(key, command)
+    choice = re.search(r"Could not find '([^']+)'", text)
+    if choice and "/" in choice.group(1):
+        group, name = choice.group(1).rsplit("/", 1)
+        return f"{group}={name}: there is no such choice: {', '.join(choices(group)) or 'none'}"
+    return " ".join(text.split())
+
+
+def unknown_key(key: str, command: str) -> str:
+    """Names an unknown key and the nearest one that there is."""
+    import difflib
+
+    config = _compose(command, [])
+    known = [name for name, _, _ in options(config)]
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"{key} is not a setting" + (f": did you mean {near[0]}?" if near else " (see --help)")
+
+
+def choices(group: str) -> list[str]:
+    """The names of a config group's files."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def _compose(command: str, overrides: list[str]) -> dict[str, Any]:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        config = compose(config_name=command, overrides=overrides)
+    OmegaConf.set_struct(config, False)
+    values = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def options(values: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yields (dotted key, pydantic field, value) for every option of the composed groups."""
+    yield from _options(Settings, values, "", values)
+
+
+def _options(
+    group: type[BaseModel], values: Any, prefix: str, siblings: dict[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
+    for name, field in group.model_fields.items():
+        below = group_class(group, name, values if isinstance(values, dict) else {})
+        value = values.get(name, field.default) if isinstance(values, dict) else field.default
+        if below is not None and "list" not in str(field.annotation):
+            yield from _options(below, value, f"{prefix}{name}.", values)
+        else:
+            yield f"{prefix}{name}", field, value
+
+
+def print_help(command: str, purpose: str, overrides: list[str]) -> None:
+    """Prints the groups with their choices, and every option with its value and meaning."""
+    values = _compose(command, overrides)
+    console = Console()
+    console.print(f"[bold]cotmill {command}[/]: {purpose}\n")
+    console.print(
+        f"Usage: cotmill {command} \\[GROUP=CHOICE] \\[KEY=VALUE] ...   (Hydra overrides)\n"
+    )
+    groups = Table(title="Groups", title_justify="left", box=None, pad_edge=False)
+    groups.add_column("GROUP")
+    groups.add_column("CHOICES")
+    for folder in sorted(path for path in CONF.iterdir() if path.is_dir()):
+        groups.add_row(folder.name, ", ".join(choices(folder.name)))
+    console.print(groups, "")
+    table = Table(
+        title="Options, with their values for the groups chosen",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("KEY", no_wrap=True)
+    table.add_column("VALUE", overflow="fold", max_width=28)
+    table.add_column("MEANING")
+    for key, field, value in options(values):
+        shown = "(see conf/recipe)" if key == "recipe.segments" else _shown(value)
+        table.add_row(key, shown, f"{field.description or ''} {_type(field)}".strip())
+    console.print(table, "")
+    console.print(
+        "Choose a group to see its own options: "
+        f"cotmill {command} backend=openai source=jsonl --help\n"
+        "Hydra's flags: --cfg job (show the configuration), --multirun, --hydra-help",
+        markup=False,
+    )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if repr(value) == "PydanticUndefined" or value == "???":
+        return "(required)"
+    return str(value)
+
+
+def _type(field: Any) -> str:
+    """The type and bounds of an option, in brackets."""
+    name = re.sub(r"<class '(\w+)'>", r"\1", str(field.annotation)).replace("typing.", "")
+    bounds = [
+        f"{sign} {getattr(item, attribute)}"
+        for item in field.metadata
+        for attribute, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
+        if getattr(item, attribute, None) is not None
+    ]
+    return f"[{', '.join([name, *bounds])}]".replace("[", "(", 1)[:-1] + ")"

@@ -1,0 +1,47 @@
+"""Examples are drawn from ids alone, out of a bounded pool."""
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+from tests.beam import on_workers
+from transforms.pool import SeedPool, combined_license, combined_source, draw_shots
+from transforms.records import Seed
+
+POOL = [
+    Seed.make(problem=f"p{n}", source="s", license="MIT" if n % 2 else "CC0-1.0", code="x = 1")
+    for n in range(50)
+]
+
+
+def test_the_same_record_is_shown_the_same_seeds():
+    assert draw_shots(POOL, 4, 0, "program", 7) == draw_shots(POOL, 4, 0, "program", 7)
+    assert draw_shots(POOL, 4, 0, "program", 7) != draw_shots(POOL, 4, 0, "program", 8)
+    assert draw_shots(POOL, 4, 0, "program", 7) != draw_shots(POOL, 4, 1, "program", 7)
+
+
+def test_a_small_pool_gives_what_it_has_and_no_seed_twice():
+    assert len(set(draw_shots(POOL[:3], 8, 0, "x"))) == 3
+    assert draw_shots([], 4, 0, "x") == ()
+
+
+def test_licences_and_sources_of_all_seeds_shown_are_named():
+    assert combined_license(POOL[:2]) == "CC0-1.0 AND MIT"
+    assert combined_source(POOL[:2]) == "s"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_pool_is_the_same_for_any_order_and_number_of_workers(workers):
+    without_code = Seed.make(problem="no code", source="s", license="MIT")
+
+    def pool(name, seeds):
+        created = pipeline | f"{name} seeds" >> beam.Create([*seeds, without_code])
+        return created | f"{name} pool" >> SeedPool(10) | name >> beam.Map(tuple)
+
+    with TestPipeline(**on_workers(workers)) as pipeline:
+        both = (pool("forwards", POOL), pool("backwards", POOL[::-1])) | beam.Flatten()
+        sizes = both | "Size" >> beam.Map(len)
+        distinct = both | beam.Distinct() | beam.combiners.Count.Globally()
+        assert_that(sizes, equal_to([10, 10]), label="sizes")
+        assert_that(distinct, equal_to([1]), label="same")

@@ -1,0 +1,1 @@
+"""What cotmill's pipelines are made of: a file or folder per stage, pure core first."""

@@ -1,0 +1,273 @@
+"""Verdicts, rejects and counts: the one place where records are kept, rejected and tallied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
+
+from transforms import progress
+
+
+class Reason(StrEnum):
+    """Why a record was rejected: the closed vocabulary of the rejects and the manifest."""
+
+    # sources
+    UNREADABLE_RECORD = "unreadable_record"
+    MISSING_FIELD = "missing_field"
+    NOT_CONVERTIBLE = "not_convertible"
+    ANSWER_MISMATCH = "answer_mismatch"
+    NO_REFERENCE_ANSWER = "no_reference_answer"
+    # the model
+    REQUEST_FAILED = "request_failed"
+    TRUNCATED = "truncated"
+    EMPTY_RESPONSE = "empty_response"
+    NO_PROGRAM = "no_program"
+    NO_PROGRAM_AGREES = "no_program_agrees"
+    # form
+    DOES_NOT_PARSE = "does_not_parse"
+    NOT_UNIFIED = "not_unified"
+    TOO_SHORT = "too_short"
+    UNUSED_INPUT = "unused_input"
+    BANNED_IMPORT = "banned_import"
+    BANNED_CALL = "banned_call"
+    # run: one reason per status of the sandbox that is not `ok`
+    TIMEOUT = "timeout"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    RUNTIME_ERROR = "runtime_error"
+    SYNTAX_ERROR = "syntax_error"
+    BLOCKED = "blocked"
+    CRASHED = "crashed"
+    NONDETERMINISTIC = "nondeterministic"
+    OUTPUT_NOT_JSON = "output_not_json"
+    EMPTY_OUTPUT = "empty_output"
+    OUTPUT_TOO_LONG = "output_too_long"
+    # meaning
+    CONSTANT_OUTPUT = "constant_output"
+    COPIES_INPUT = "copies_input"
+    GUESSABLE_OVER_SHARE = "guessable_over_share"
+    # sameness
+    DUPLICATE_ID = "duplicate_id"
+    DUPLICATE_PROGRAM = "duplicate_program"
+    FINGERPRINT_FULL = "fingerprint_full"
+    DUPLICATE_INSTRUCTION = "duplicate_instruction"
+    NEAR_DUPLICATE = "near_duplicate"
+    # verification
+    LEAKS_CODE = "leaks_code"
+    NO_ANSWER_FOUND = "no_answer_found"
+    LOW_AGREEMENT = "low_agreement"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says of a record: kept (`reason` is None), or rejected with a reason."""
+
+    reason: Reason | None = None
+    detail: str = ""
+
+    @property
+    def kept(self) -> bool:
+        return self.reason is None
+
+
+def keep() -> Verdict:
+    return Verdict()
+
+
+def reject(reason: Reason, detail: str = "") -> Verdict:
+    return Verdict(reason, detail)
+
+
+Check = Callable[[Any], Verdict]
+
+
+def first_rejection(checks: Iterable[Check], record: Any) -> Verdict:
+    """Applies `checks` in their order and returns the first rejection, or `keep()`."""
+    for check in checks:
+        verdict = check(record)
+        if not verdict.kept:
+            return verdict
+    return keep()
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A rejected record: where, why, and the record itself."""
+
+    id: str
+    """The record's own id."""
+    stage: str
+    reason: str
+    """A `Reason`."""
+    detail: str
+    """What a person needs to see the reason at a glance, at most 500 characters."""
+    record_type: str
+    record: str
+    """The whole record, as a JSON string."""
+    seed_ids: tuple[str, ...]
+
+
+def rejected(stage: str, record: Any, verdict: Verdict) -> Reject:
+    """Builds the reject of `record` (a dataclass with an `id`) from a verdict that rejects it."""
+    if verdict.reason is None:
+        raise ValueError("a kept record cannot be rejected")
+    seed_ids = (record.id,) if type(record).__name__ == "Seed" else getattr(record, "seed_ids", ())
+    return Reject(
+        id=record.id,
+        stage=stage,
+        reason=verdict.reason.value,
+        detail=verdict.detail[:500],
+        record_type=type(record).__name__,
+        record=json.dumps(asdict(record), ensure_ascii=False, sort_keys=True),
+        seed_ids=tuple(seed_ids),
+    )
+
+
+@dataclass(frozen=True)
+class Tally:
+    """An amount to be summed into the manifest, such as (solve, rejected, timeout, 1)."""
+
+    stage: str
+    what: str
+    key: str
+    amount: int
+
+
+class Outcome(NamedTuple):
+    """What every stage returns.
+
+    kept: PCollection of the stage's output records.
+    rejected: PCollection[Reject].
+    entered: PCollection of whatever the stage counts as its input, where that is not the
+        PCollection that it was applied to (a stage that draws or builds new records).
+    tallies: PCollection[Tally] of anything else to sum, such as tokens.
+    """
+
+    kept: PCollection
+    rejected: PCollection
+    entered: PCollection | None = None
+    tallies: PCollection | None = None
+
+
+class Decided(NamedTuple):
+    """Records with the verdict already reached on each: (record, Verdict) pairs, split."""
+
+    kept: PCollection
+    rejected: PCollection
+
+
+class _Split(beam.DoFn):
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+
+    def process(self, element: tuple[Any, Verdict]) -> Iterator[Any]:
+        record, verdict = element
+        if verdict.kept:
+            yield record
+        else:
+            yield TaggedOutput("rejected", rejected(self._stage, record, verdict))
+
+
+@dataclass
+class Decide(beam.PTransform):
+    """Splits PCollection[(record, Verdict)] into kept records and `Reject`s."""
+
+    stage: str
+
+    def expand(self, pcoll: PCollection) -> Decided:
+        split = pcoll | "Split" >> beam.ParDo(_Split(self.stage)).with_outputs(
+            "rejected", main="kept"
+        )
+        return Decided(split["kept"], split["rejected"])
+
+
+@dataclass
+class ApplyChecks(beam.PTransform):
+    """Splits PCollection[record] by pure checks, in their order; the first rejection counts."""
+
+    stage: str
+    checks: tuple[Check, ...]
+
+    def expand(self, pcoll: PCollection) -> Decided:
+        checks = self.checks
+        return (
+            pcoll
+            | "Judge" >> beam.Map(lambda record: (record, first_rejection(checks, record)))
+            | "Decide" >> Decide(self.stage)
+        )
+
+
+class _Count(beam.DoFn):
+    """Emits one Tally a bundle and key, and tells the progress display."""
+
+    def __init__(self, stage: str, what: str) -> None:
+        self._stage, self._what = stage, what
+
+    def start_bundle(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def process(self, element: Any) -> None:
+        key = element.reason if self._what == "rejected" else ""
+        self._counts[key] = self._counts.get(key, 0) + 1
+        progress.report(self._stage, self._what, 1)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for key, amount in self._counts.items():
+            yield GlobalWindows.windowed_value(Tally(self._stage, self._what, key, amount))
+        progress.flush()
+
+
+@dataclass
+class CountStage(beam.PTransform):
+    """(entered, Outcome) of a stage -> PCollection[Tally]: in, kept and rejected by reason.
+
+    Counts are data, not runner metrics: they are summed by the same retry-safe machinery as the
+    rows, so they are exact on every runner. The three are counted apart, and so can disagree.
+    """
+
+    stage: str
+
+    def expand(self, parts: tuple[PCollection, PCollection, PCollection]) -> PCollection:
+        entered, kept, refused = parts
+        return (
+            entered | "In" >> beam.ParDo(_Count(self.stage, "in")),
+            kept | "Kept" >> beam.ParDo(_Count(self.stage, "kept")),
+            refused | "Rejected" >> beam.ParDo(_Count(self.stage, "rejected")),
+        ) | "All" >> beam.Flatten()
+
+
+def _tally(key: tuple[str, str, str], amount: int) -> Tally:
+    stage, what, name = key
+    return Tally(stage, what, name, amount)
+
+
+class SumTallies(beam.PTransform):
+    """PCollection[Tally] -> PCollection[Tally], one per (stage, what, key)."""
+
+    def expand(self, tallies: PCollection) -> PCollection:
+        return (
+            tallies
+            | "Key" >> beam.Map(lambda tally: ((tally.stage, tally.what, tally.key), tally.amount))
+            | "Sum" >> beam.CombinePerKey(sum)
+            | "Unkey" >> beam.MapTuple(_tally)
+        )
+
+
+@dataclass(frozen=True)
+class StageCount:
+    """The account of one stage: in = kept + rejected, or the run fails."""
+
+    entered: int
+    kept: int
+    rejected: dict[str, int]
+
+    @property
+    def balanced(self) -> bool:
+        return self.entered == self.kept + sum(self.rejected.values())

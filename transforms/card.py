@@ -1,0 +1,102 @@
+"""The dataset card of a run: a README.md that the Hugging Face Hub reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import yaml
+
+from transforms.records import Example
+from transforms.tables import arrow_schema
+
+_COLUMNS = {
+    "id": "hash of instruction and program",
+    "recipe": "recipe that made the row",
+    "instruction": "the problem in natural language, written back from the program",
+    "solution": "a language solution whose answer agrees with the program's output",
+    "code": "the program: the anchor of the row",
+    "input": "the program's input, a JSON string",
+    "answer": "the program's output, a JSON string",
+    "answer_type": "integer, float, string, boolean, list or object",
+    "messages": "instruction and solution as a conversation",
+    "agreement": "share of the attempts that agree with the program",
+    "attempts": "solutions that were compared",
+    "difficulty": "1 - agreement",
+    "seed_ids": "seeds shown to the model for the program",
+    "source": "where those seeds come from",
+    "license": "SPDX expression over their licences",
+    "models": "the models that wrote program, instruction and solution",
+    "tokens": "tokens generated for the row",
+    "run_id": "hash of all settings that decide the rows",
+}
+
+
+def size_category(rows: int) -> str:
+    """The Hub's name for a number of rows."""
+    bounds = [(10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M")]
+    return next((name for most, name in bounds if rows < most), "1M<n<10M")
+
+
+def dataset_card(manifest: dict[str, Any]) -> str:
+    """Returns the card of a finished run from its manifest."""
+    licenses = sorted({row["license"] for row in manifest["lineage"]})
+    header = {
+        "license": [licence.lower() for licence in licenses] or ["unknown"],
+        "task_categories": ["text-generation"],
+        "tags": ["synthetic", "reasoning", "cotmill", manifest["recipe"]],
+        "size_categories": [size_category(manifest["accepted"])],
+        "configs": [{"config_name": "default", "data_files": "data/*.parquet"}],
+    }
+    schema = arrow_schema(Example)
+    parts = [
+        f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
+        f"# Verified reasoning data, recipe {manifest['recipe']}",
+        f"{manifest['accepted']:,} rows, each anchored in a program that was run: its output is "
+        "the answer, and an independent language solution agrees with it. Made with cotmill "
+        f"{manifest['versions'].get('cotmill', '')} by the method of Caco (arXiv 2510.04081). "
+        "`manifest.json` holds every setting, version and count.",
+        '```python\nfrom datasets import load_dataset\n\nrows = load_dataset("parquet", '
+        'data_files="data/*.parquet")["train"]\n```',
+        "## Columns",
+        _table(
+            ("column", "type", "meaning"),
+            [
+                (f.name, _plain(str(schema.field(f.name).type)), _COLUMNS[f.name])
+                for f in dataclasses.fields(Example)
+            ],
+        ),
+        "## Funnel",
+        _table(
+            ("stage", "in", "kept", "rejected", "reasons"),
+            [
+                (
+                    stage["name"],
+                    stage["in"],
+                    stage["kept"],
+                    sum(stage["rejected"].values()),
+                    ", ".join(f"{name} {n}" for name, n in stage["rejected"].items()),
+                )
+                for segment in manifest["segments"]
+                for stage in segment["stages"]
+            ],
+        ),
+        "## Seeds",
+        _table(
+            ("source", "licence", "verified seeds"),
+            [(row["source"], row["license"], row["seeds"]) for row in manifest["lineage"]],
+        ),
+        f"Run `{manifest['run_id']}`, {manifest['finished']}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(arrow_type: str) -> str:
+    """An Arrow type without the names of list items and nullability."""
+    return re.sub(r"item: | not null", "", arrow_type)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

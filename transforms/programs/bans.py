@@ -1,0 +1,110 @@
+"""What a program may not import or call."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from transforms.programs.form import text_of
+from transforms.programs.names import NOWHERE, Names
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ALLOWED_IMPORTS = _words(
+    # numbers
+    "math cmath decimal fractions numbers statistics random operator "
+    # collections and algorithms over them
+    "array bisect collections copy functools graphlib heapq itertools queue "
+    # text
+    "difflib json re string textwrap unicodedata "
+    # dates, encodings and the like, all of them pure functions of their arguments
+    "base64 binascii calendar colorsys datetime hashlib struct zlib "
+    # the language
+    "__future__ abc dataclasses enum typing "
+    # mathematics
+    "mpmath networkx numpy scipy sympy"
+)
+"""Top-level modules that a program may import.
+
+A list of what is allowed, not of what is not: the modules that a calculation needs are few and
+known, those that reach outside it are neither. Left out are all that touch files, processes, the
+network, threads, the interpreter, the clock (`time`) or the environment, and pandas, whose import
+costs 0.5 s and 70 MiB in each of a hundred thousand programs that hardly ever need it.
+"""
+
+_BANNED_NAMES = _words("eval exec compile open __import__ globals locals vars breakpoint exit quit")
+_REFLECTION = ("getattr", "setattr", "delattr", "hasattr")
+_ALLOWED_DUNDERS = _words(
+    "__init__ __new__ __post_init__ __name__ __str__ __repr__ __eq__ __lt__ __hash__ __len__ "
+    "__iter__ __next__ __call__ __getitem__ __setitem__ __contains__ __add__ __sub__ __mul__ "
+    "__truediv__"
+)
+"""Methods that a class calls of its parent, and `__name__`; others lead to the interpreter."""
+_FRAMES = _words(
+    "_getframe tb_frame gi_frame cr_frame ag_frame f_back f_globals f_locals f_builtins "
+    "gi_code func_globals"
+)
+_LEAKED_MODULES = _words("os sys subprocess socket shutil builtins importlib ctypes threading")
+"""Modules that other modules import, and so hand on: `dataclasses.sys.modules`."""
+
+
+def banned(tree: ast.Module) -> tuple[Literal["import", "call"], str] | None:
+    """Returns what the program should not import or call, first in the text, or None.
+
+    This saves the sandbox time and keeps examples clean; the sandbox is the guard. A name that the
+    program defines itself (its own `compile`) is its own affair.
+    """
+    names = Names(tree)
+    found = [
+        (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), kind, name)
+        for node in ast.walk(tree)
+        for kind, name in _banned_in(node, names)
+    ]
+    if not found:
+        return None
+    _, _, kind, name = min(found)
+    return kind, name
+
+
+def _banned_in(node: Any, names: Names) -> Iterator[tuple[Literal["import", "call"], str]]:
+    match node:
+        case ast.Import():
+            for alias in node.names:
+                if alias.name.partition(".")[0] not in ALLOWED_IMPORTS:
+                    yield "import", alias.name
+        case ast.ImportFrom():
+            module = "." * node.level + (node.module or "")
+            if module.partition(".")[0] not in ALLOWED_IMPORTS:
+                yield "import", module
+            for alias in node.names:
+                if alias.name in _LEAKED_MODULES or alias.name.startswith("_"):
+                    yield "import", f"{module}.{alias.name}"
+        case ast.Name(ctx=ast.Load()) if names.home.get(node, NOWHERE)[0] is None:
+            if node.id in _BANNED_NAMES or (_is_dunder(node.id) and node.id != "__name__"):
+                yield "call", node.id
+        case ast.Attribute():
+            scope, name = names.home.get(node.value, NOWHERE)
+            of_module = scope is not None and name in scope.imports
+            leaked = of_module and (node.attr in _LEAKED_MODULES or node.attr.startswith("_"))
+            if (
+                leaked
+                or node.attr in _FRAMES
+                or (_is_dunder(node.attr) and node.attr not in _ALLOWED_DUNDERS)
+            ):
+                yield "call", node.attr
+        case ast.Call(func=ast.Name(id="input")):
+            yield "call", "input"
+        case ast.Call(func=ast.Name(id=name), args=[_, key, *_]) if name in _REFLECTION:
+            text = text_of(key)
+            if text is not None and (
+                text in _FRAMES or (_is_dunder(text) and text not in _ALLOWED_DUNDERS)
+            ):
+                yield "call", f"{name} {text}"
+
+
+def _is_dunder(name: str) -> bool:
+    return len(name) > 4 and name.startswith("__") and name.endswith("__")

@@ -1,0 +1,165 @@
+"""The form of a unified program: its three parts, its input, its lines."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+MAX_DEPTH = 150
+"""Deepest nesting that is parsed; real programs reach about 40, and Python recurses to 1,000."""
+
+_FILENAME = "<program>"
+# A program's own warnings (an invalid escape, 1if) say nothing to the person who runs a pipeline.
+for _category in (SyntaxWarning, DeprecationWarning):
+    warnings.filterwarnings("ignore", category=_category, module=_FILENAME)
+
+
+class Unparsable(ValueError):
+    """The text is not a Python program, or one too large or too deeply nested to look at."""
+
+
+def parse(code: str) -> ast.Module:
+    """Returns the syntax tree of `code`.
+
+    Raises:
+        Unparsable: for any text that is not a program, hostile text included.
+    """
+    try:
+        tree = ast.parse(code, filename=_FILENAME)
+    except SyntaxError as error:
+        raise Unparsable(f"line {error.lineno}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise Unparsable(str(error) or type(error).__name__) from None
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise Unparsable(f"nested more than {MAX_DEPTH} levels deep")
+
+
+def assigned(tree: ast.Module, name: str) -> list[ast.expr]:
+    """Returns the values that top-level statements assign to `name`, in their order."""
+    values = []
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            targets = [statement.target]
+        else:
+            continue
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            assert statement.value is not None
+            values.append(statement.value)
+    return values
+
+
+def solution_of(tree: ast.Module) -> ast.FunctionDef | None:
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "solution":
+            return statement
+    return None
+
+
+def is_unified(tree: ast.Module) -> bool:
+    """Whether the program sets `input` once, to what can be a dict, and defines the other two."""
+    inputs = assigned(tree, "input")
+    never_a_dict = (
+        ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Set, ast.Lambda, ast.Compare,
+        ast.ListComp, ast.SetComp, ast.GeneratorExp,
+    )  # fmt: skip
+    return (
+        len(inputs) == 1
+        and not isinstance(inputs[0], never_a_dict)
+        and solution_of(tree) is not None
+        and bool(assigned(tree, "output"))
+    )
+
+
+def literal_input(tree: ast.Module) -> dict[Any, Any] | None:
+    """Returns the program's `input` where it is a literal dict, else None."""
+    inputs = assigned(tree, "input")
+    if len(inputs) != 1 or not isinstance(inputs[0], ast.Dict):
+        return None
+    try:
+        value = ast.literal_eval(inputs[0])
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def input_keys(tree: ast.Module) -> set[str]:
+    """Returns the input's keys that the text shows: of a dict display, or of `dict(key=…)`."""
+    keys: set[str] = set()
+    for value in assigned(tree, "input"):
+        if isinstance(value, ast.Dict):
+            keys |= {text for key in value.keys if (text := text_of(key)) is not None}
+        elif isinstance(value, ast.Call) and is_name(value.func, "dict"):
+            keys |= {keyword.arg for keyword in value.keywords if keyword.arg is not None}
+    return keys
+
+
+def with_input(code: str, new_input: dict[str, Any]) -> str:
+    """Returns `code` with the value of its top-level `input = …` replaced, the rest as it was.
+
+    Raises:
+        Unparsable: `code` does not parse.
+        ValueError: `code` sets no `input`, or `new_input` cannot be written as a literal.
+    """
+    inputs = assigned(parse(code), "input")
+    if len(inputs) != 1:
+        raise ValueError(f"the program sets `input` {len(inputs)} times, not once")
+    try:
+        literal = repr(new_input)
+        same = ast.literal_eval(literal) == new_input
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        same = False
+    if not same:  # infinity, not a number, an object, an integer of over 4,300 digits
+        raise ValueError("the input cannot be written as a Python literal")
+    source = code.encode()
+    starts = [0] + [match.end() for match in re.finditer(rb"\r\n|\r|\n", source)]
+    value = inputs[0]
+    assert value.end_lineno is not None and value.end_col_offset is not None
+    begin = starts[value.lineno - 1] + value.col_offset
+    end = starts[value.end_lineno - 1] + value.end_col_offset
+    return (source[:begin] + literal.encode() + source[end:]).decode()
+
+
+def _docstrings(tree: ast.Module) -> Iterator[ast.stmt]:
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+            and text_of(node.body[0].value) is not None
+        ):
+            yield node.body[0]
+
+
+def code_lines(code: str) -> int:
+    """Returns how many lines of `code` are neither blank, comment, docstring nor import.
+
+    Raises:
+        Unparsable: `code` does not parse.
+    """
+    tree = parse(code)
+    skipped: set[int] = set()
+    imports = (node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)))
+    for statement in (*_docstrings(tree), *imports):
+        skipped |= set(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
+    lines = enumerate(re.split(r"\r\n|\r|\n", code), start=1)
+    return sum(
+        bool(line.strip()) and not line.lstrip().startswith("#") and number not in skipped
+        for number, line in lines
+    )
+
+
+def text_of(node: ast.AST | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def is_name(node: ast.AST, *names: str) -> bool:
+    return isinstance(node, ast.Name) and node.id in names

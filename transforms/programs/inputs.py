@@ -1,0 +1,206 @@
+"""Which keys of its input a program never reads."""
+
+from __future__ import annotations
+
+import ast
+
+from transforms.programs.form import input_keys, solution_of, text_of
+from transforms.programs.names import NOWHERE, Binding, Names, parameters
+
+_HARMLESS_CALLS = ("len", "bool", "isinstance", "print", "type")
+_HARMLESS_METHODS = ("keys", "copy", "update", "clear")
+_READING_METHODS = ("get", "pop", "setdefault")
+
+
+def unused_inputs(tree: ast.Module) -> set[str]:
+    """Returns the input keys that the program never reads, of those that `input_keys` sees.
+
+    A key is read by the name of a parameter that `**input` fills, by `p["key"]` or `p.get("key")`
+    on the dict under whatever name it travels, or with all others where the dict is used whole
+    (`p.values()`, `p[name]`, `f(p)` with a function that is not the program's own). A parameter or
+    variable that only receives a key's value and is never read does not use it.
+    """
+    keys = input_keys(tree)
+    return keys - _used_keys(tree, keys) if keys else set()
+
+
+def _used_keys(tree: ast.Module, keys: set[str]) -> set[str]:
+    flow = _InputFlow(tree, keys)
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    used: set[str] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+            continue
+        binding = flow.names.home.get(node, NOWHERE)
+        used |= flow.carriers.get(binding, set())
+        if binding in flow.aliases and node not in flow.tracked:
+            read = _keys_read(node, parents, flow.tracked)
+            used |= keys if read is None else read
+    return used
+
+
+def _keys_read(
+    node: ast.Name, parents: dict[ast.AST, ast.AST], tracked: set[ast.AST]
+) -> set[str] | None:
+    """Returns the keys read where the dict is mentioned by `node`; None where it is used whole."""
+    parent = parents[node]
+    above = parents.get(parent)
+    match parent:
+        case ast.Subscript(ctx=ast.Load()) if parent.value is node:
+            key = text_of(parent.slice)
+            return None if key is None else set() if parent in tracked else {key}
+        case ast.Subscript() if parent.value is node:  # written to
+            return set()
+        case ast.Attribute(attr=attr) if attr in _HARMLESS_METHODS:
+            return set()
+        case ast.Attribute(attr=attr) if attr in _READING_METHODS and isinstance(above, ast.Call):
+            key = text_of(above.args[0]) if above.args else None
+            return None if key is None else set() if above in tracked else {key}
+        case ast.Call(func=ast.Name(id=name)) if name in _HARMLESS_CALLS:
+            return set()
+        case ast.Compare(left=left) if left is not node and isinstance(
+            parent.ops[0], (ast.In, ast.NotIn)
+        ):
+            return set()
+        case ast.For() | ast.comprehension() if parent.iter is node:  # its keys alone
+            return set()
+        case ast.If() | ast.While() | ast.IfExp() if parent.test is node:
+            return set()
+        case ast.UnaryOp(op=ast.Not()):
+            return set()
+    return None
+
+
+class _InputFlow:
+    """Follows the input dict, and single values of it, through assignments and the program's calls.
+
+    aliases: variables that hold the dict. carriers: variables that hold the value of a key.
+    tracked: the expressions by which they got it.
+    """
+
+    def __init__(self, tree: ast.Module, keys: set[str]) -> None:
+        self.names = Names(tree)
+        self.aliases: set[Binding] = {(self.names.module, "input")}
+        self.carriers: dict[Binding, set[str]] = {}
+        self.tracked: set[ast.AST] = set()
+        self._keys = keys
+        self._reached: set[ast.FunctionDef] = set()
+        self._functions = {
+            self.names.home[node]: node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef)
+        }
+        self._follow(tree)
+        solution = solution_of(tree)
+        if solution is not None and solution not in self._reached:  # called in a way not seen
+            self._spread(solution)
+            for parameter in parameters(solution.args):
+                if parameter.arg not in keys:
+                    self.aliases.add((self.names.scope_of[solution], parameter.arg))
+            self._follow(tree)
+
+    def _follow(self, tree: ast.Module) -> None:
+        before = -1
+        while before != (now := self._size()):
+            before = now
+            for node in ast.walk(tree):
+                match node:
+                    case ast.Call(func=ast.Name()):
+                        function = self._functions.get(self.names.home.get(node.func, NOWHERE))
+                        if function is not None:
+                            self._call(function, node)
+                    case ast.Assign():
+                        for target in node.targets:
+                            self._assign(target, node.value)
+                    case ast.AnnAssign(value=ast.expr() as value):
+                        self._assign(node.target, value)
+                    case ast.NamedExpr():
+                        self._assign(node.target, node.value)
+
+    def _size(self) -> int:
+        return len(self.aliases) + sum(map(len, self.carriers.values())) + len(self._reached)
+
+    def _assign(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            for one, its_value in zip(target.elts, value.elts, strict=False):
+                self._assign(one, its_value)
+        elif isinstance(target, ast.Name):
+            self._give(self.names.home.get(target, NOWHERE), value)
+
+    def _call(self, function: ast.FunctionDef, call: ast.Call) -> None:
+        scope = self.names.scope_of[function]
+        args = function.args
+        positional = [*args.posonlyargs, *args.args]
+        for parameter, value in zip(positional, call.args, strict=False):
+            if isinstance(value, ast.Starred):
+                break
+            if self._give((scope, parameter.arg), value):
+                self._reached.add(function)
+        named = {parameter.arg for parameter in (*args.args, *args.kwonlyargs)}
+        for keyword in call.keywords:
+            if keyword.arg in named:
+                if self._give((scope, keyword.arg or ""), keyword.value):
+                    self._reached.add(function)
+            elif keyword.arg is None and self._is_dict(keyword.value):
+                self._track(keyword.value)
+                self._spread(function)
+
+    def _spread(self, function: ast.FunctionDef) -> None:
+        """The function is called with `**input`."""
+        self._reached.add(function)
+        scope = self.names.scope_of[function]
+        for parameter in parameters(function.args):
+            if parameter is function.args.kwarg:
+                self.aliases.add((scope, parameter.arg))
+            elif parameter.arg in self._keys:
+                self.carriers.setdefault((scope, parameter.arg), set()).add(parameter.arg)
+
+    def _give(self, binding: Binding, value: ast.expr) -> bool:
+        """Notes what a variable gets where that is the dict or the value of a key."""
+        if self._is_dict(value):
+            self.aliases.add(binding)
+            self._track(value)
+            return True
+        key = self._key_of(value)
+        if key is not None:
+            self.carriers.setdefault(binding, set()).add(key)
+            self.tracked.add(value)
+        return key is not None
+
+    def _is_dict(self, value: ast.expr) -> bool:
+        """Whether `value` is the input dict, or a copy of it."""
+        match value:
+            case ast.Name():
+                return self.names.home.get(value) in self.aliases
+            case ast.Call(func=ast.Attribute(attr="copy", value=of)):
+                return self._is_dict(of)
+            case ast.Call(func=ast.Name(id="dict" | "copy" | "deepcopy"), args=[of]):
+                return self._is_dict(of)
+            case ast.Call(func=ast.Attribute(attr="copy" | "deepcopy"), args=[of]):
+                return self._is_dict(of)
+            case ast.Dict():
+                return any(
+                    key is None and self._is_dict(of)
+                    for key, of in zip(value.keys, value.values, strict=True)
+                )
+            case ast.BoolOp():
+                return any(self._is_dict(of) for of in value.values)
+        return False
+
+    def _key_of(self, value: ast.expr) -> str | None:
+        """Returns the key whose value the expression reads from the dict, if it is no more."""
+        match value:
+            case ast.Subscript() if self._is_dict(value.value):
+                return text_of(value.slice)
+            case ast.Call(func=ast.Attribute(attr=attr, value=of), args=[first, *_]) if (
+                attr in _READING_METHODS and self._is_dict(of)
+            ):
+                return text_of(first)
+        return None
+
+    def _track(self, value: ast.expr) -> None:
+        self.tracked |= {
+            node
+            for node in ast.walk(value)
+            if isinstance(node, ast.Name) and self.names.home.get(node) in self.aliases
+        }

@@ -1,0 +1,177 @@
+"""The structure of a program: what is left when names and constants are taken away."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from transforms.programs.form import assigned, parse
+from transforms.programs.names import NOWHERE, Names
+
+_NUMBERS = (int, float, complex)
+
+
+def fingerprint(code: str) -> str:
+    """Returns a 32-digit hexadecimal hash of the program's structure.
+
+    Equal for programs that differ in the names of their own variables, functions and input keys,
+    in constants, in tables of constants, in comments, docstrings, annotations and unused imports,
+    in how an import is written, in the order of the operands of `+`, `*`, `==` and `!=`, or in a
+    comparison turned round. Operators, attributes, builtins and imported functions count, and so
+    does the number of input keys.
+
+    A name is written as the depth of the scope that binds it and its place in that scope's order of
+    binding, so that operands can be put in order without regard to what is named elsewhere.
+
+    Raises:
+        Unparsable: `code` does not parse.
+    """
+    tree = parse(code)
+    canonical = _Canonical(tree).statements(tree.body)
+    return hashlib.blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+_LEFT_OUT = frozenset(
+    {"ctx", "type_comment", "kind", "type_params", "annotation", "returns", "simple"}
+)
+
+
+class _Canonical:
+    """Writes syntax as text with names and constants normalised."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._names = Names(tree)
+        self._inputs = set(assigned(tree, "input"))
+
+    def statements(self, body: list[ast.stmt]) -> str:
+        """Leaves out what has no effect when the program runs, or is resolved with the names."""
+        texts = [self.of(statement) for statement in body]
+        return "[" + ";".join(text for text in texts if text) + "]"
+
+    def of(self, node: Any) -> str:
+        match node:
+            case list():
+                if node and isinstance(node[0], ast.stmt):
+                    return self.statements(node)
+                return "[" + ",".join([self.of(item) for item in node]) + "]"
+            case ast.Import() | ast.ImportFrom() | ast.Global() | ast.Nonlocal() | ast.Pass():
+                return ""
+            case ast.Expr(value=ast.Constant()):
+                return ""
+            case ast.AnnAssign(value=None):
+                in_class = node.target in self._names.home
+                return f"field({self._name(node.target)})" if in_class else ""
+            case ast.AnnAssign():
+                return f"Assign([{self.of(node.target)}],{self.of(node.value)})"
+            case ast.Dict() if node in self._inputs:
+                return f"input({len(node.keys)})"
+            case ast.Call(func=ast.Name(id="dict"), args=[]) if node in self._inputs:
+                return f"input({len(node.keywords)})"
+            case ast.Name():
+                return self._name(node)
+            case ast.Attribute():
+                return f"{self.of(node.value)}.{node.attr}"
+            case ast.expr() if _is_literal(node):
+                return _literal_kind(node)
+            case ast.JoinedStr():  # the text between the values is constant
+                return "f(" + ",".join([self.of(v) for v in _formatted(node)]) + ")"
+            case ast.BinOp(op=ast.Add() | ast.Mult()):
+                operands = sorted([self.of(operand) for operand in _operands(node, type(node.op))])
+                return f"{type(node.op).__name__}({','.join(operands)})"
+            case ast.Compare():
+                return self._comparison(node)
+            case ast.Call():
+                return self._call(node)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                return self._function(node)
+            case ast.ClassDef() | ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar():
+                name = self._name(node) if node in self._names.home else ""
+                return f"{name}:{self._generic(node, ('name',))}"
+            case ast.MatchMapping():
+                return self._generic(node, ("rest",))
+            case ast.AST():
+                return self._generic(node)
+            case _:  # an identifier, a number of dots, None
+                return str(node)
+
+    def _generic(self, node: ast.AST, left_out: tuple[str, ...] = ()) -> str:
+        parts = [
+            self.of(getattr(node, name, None))
+            for name in node._fields
+            if name not in _LEFT_OUT and name not in left_out
+        ]
+        return f"{type(node).__name__}({','.join(parts)})"
+
+    def _name(self, node: Any) -> str:
+        scope, name = self._names.home[node]
+        if scope is None or scope.kind == "class":  # a builtin, or an attribute
+            return name
+        if name in scope.names:
+            return f"{scope.depth}_{scope.names[name]}"
+        return scope.imports[name]
+
+    def _comparison(self, node: ast.Compare) -> str:
+        operands = [self.of(operand) for operand in (node.left, *node.comparators)]
+        operators = [type(op).__name__ for op in node.ops]
+        if all(operator in ("Gt", "GtE") for operator in operators):
+            operands.reverse()
+            operators = ["Lt" if operator == "Gt" else "LtE" for operator in reversed(operators)]
+        elif operators in (["Eq"], ["NotEq"]):
+            operands.sort()
+        return f"Compare({','.join(operators)},{','.join(operands)})"
+
+    def _call(self, node: ast.Call) -> str:
+        scope, name = self._names.home.get(node.func, NOWHERE)
+        own = scope is not None and name in scope.names  # its keywords are names, not operations
+        keywords = []
+        for keyword in node.keywords:
+            label = "**" if keyword.arg is None else "" if own else keyword.arg
+            keywords.append(f"{label}={self.of(keyword.value)}")
+        return f"Call({self.of(node.func)},{self.of(node.args)},{','.join(keywords)})"
+
+    def _function(self, node: Any) -> str:
+        args = node.args
+        shape = [len(args.posonlyargs), len(args.args), len(args.kwonlyargs)]
+        stars = f"{'*' if args.vararg else ''}{'**' if args.kwarg else ''}"
+        defaults = self.of(args.defaults) + self.of(args.kw_defaults)
+        if isinstance(node, ast.Lambda):
+            return f"Lambda({shape}{stars},{defaults},{self.of(node.body)})"
+        return (
+            f"{type(node).__name__}({self._name(node)},{shape}{stars},{defaults},"
+            f"{self.of(node.decorator_list)},{self.statements(node.body)})"
+        )
+
+
+def _operands(node: ast.expr, operator: type[ast.operator]) -> Iterator[ast.expr]:
+    """Yields the operands of a chain such as a + b + c."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, operator):
+        yield from _operands(node.left, operator)
+        yield from _operands(node.right, operator)
+    else:
+        yield node
+
+
+def _formatted(node: ast.JoinedStr) -> list[ast.expr]:
+    return [value for value in node.values if isinstance(value, ast.FormattedValue)]
+
+
+def _is_literal(node: ast.AST | None) -> bool:
+    """Whether the expression is a constant, a signed number, or a display of such (not empty)."""
+    match node:
+        case ast.Constant():
+            return True
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=ast.Constant(value=value)):
+            return isinstance(value, _NUMBERS)
+        case ast.List() | ast.Tuple() | ast.Set():
+            return bool(node.elts) and all(_is_literal(item) for item in node.elts)
+        case ast.Dict():
+            return bool(node.keys) and all(_is_literal(n) for n in (*node.keys, *node.values))
+    return False
+
+
+def _literal_kind(node: Any) -> str:
+    if isinstance(node, ast.UnaryOp) or isinstance(getattr(node, "value", None), _NUMBERS):
+        return "number"
+    return type(node.value if isinstance(node, ast.Constant) else node).__name__

@@ -1,0 +1,140 @@
+"""A recipe, from its YAML to stages: finds the transforms, fills in their settings, hashes them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.utils import get_class
+
+from transforms.errors import SettingsError
+from transforms.generation.prompts import PromptTemplate
+from transforms.ids import content_id
+from transforms.paths import PROJECT
+from transforms.settings import Group, SegmentSettings, Settings, StageSettings
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One Beam pipeline of a run: its stages in order, and what identifies its result."""
+
+    name: str
+    folder: str
+    """Where its kept rows go, relative to the run folder."""
+    stages: tuple[Any, ...]
+    """Stage transforms: PCollection of `reads` -> `Outcome` of `writes`."""
+    fingerprint: str
+    """Hash of everything that decides its rows, all earlier segments included."""
+
+    @property
+    def reads(self) -> type | None:
+        """The record type it starts from; None where it starts from a source."""
+        return self.stages[0].reads
+
+    @property
+    def writes(self) -> type:
+        return self.stages[-1].writes
+
+
+def build_segments(settings: Settings, root: str, ledger_dir: str) -> tuple[Segment, ...]:
+    """Returns the recipe's segments, ready to run into the folder `root`.
+
+    A stage is a dataclass; a field that bears the name of a settings group is given that group,
+    `prompt` the prompt file it names, `seeds` the folder of the segment it names. All other
+    fields come from the recipe as they stand.
+
+    Raises SettingsError for a transform, field, prompt or segment that does not exist.
+    """
+    recipe = settings.recipe
+    fingerprints: list[str] = []
+    for segment in recipe.segments:
+        upstream = fingerprints[-1] if fingerprints else ""
+        identities = [_identity(stage, settings) for stage in segment.stages]
+        fingerprints.append(content_id("segment", upstream, recipe.name, identities))
+    run = {
+        "ledger_dir": ledger_dir,
+        "recipe": recipe.name,
+        "run_id": fingerprints[-1],
+    }
+    folders = {
+        segment.name: "data"
+        if index == len(recipe.segments)
+        else f"stages/{index:02d}-{segment.name}"
+        for index, segment in enumerate(recipe.segments, start=1)
+    }
+    return tuple(
+        Segment(
+            name=segment.name,
+            folder=folders[segment.name],
+            stages=_build(segment, settings, run, {k: f"{root}/{v}" for k, v in folders.items()}),
+            fingerprint=fingerprint,
+        )
+        for segment, fingerprint in zip(recipe.segments, fingerprints, strict=True)
+    )
+
+
+def _build(
+    segment: SegmentSettings,
+    settings: Settings,
+    run: Mapping[str, Any],
+    folders: Mapping[str, str],
+) -> tuple[Any, ...]:
+    stages = []
+    for stage in segment.stages:
+        cls = _stage_class(stage)
+        given = dict(stage.model_extra or {})
+        if "seeds" in given:
+            if given["seeds"] not in folders:
+                raise SettingsError(
+                    f"recipe.segments: stage {stage.target} takes its seeds from segment "
+                    f"{given['seeds']!r}, which the recipe does not have ({', '.join(folders)})"
+                )
+            given["seeds"] = folders[given["seeds"]]
+        if "prompt" in given:
+            given["prompt"] = _prompt(settings, given["prompt"])
+        for field in dataclasses.fields(cls):
+            if field.name in given:
+                continue
+            if field.name in run:
+                given[field.name] = run[field.name]
+            elif field.name in Settings.model_fields:
+                given[field.name] = getattr(settings, field.name)
+        try:
+            stages.append(cls(**given))
+        except TypeError as error:
+            raise SettingsError(
+                f"recipe.segments: {stage.target} cannot be built from the recipe: {error}"
+            ) from None
+    return tuple(stages)
+
+
+def _stage_class(stage: StageSettings) -> Any:
+    try:
+        cls = get_class(stage.target)
+    except Exception:
+        raise SettingsError(
+            f"recipe.segments: there is no transform {stage.target}: check the recipe's _target_"
+        ) from None
+    if not dataclasses.is_dataclass(cls) or not hasattr(cls, "writes"):
+        raise SettingsError(f"recipe.segments: {stage.target} is not a stage (see transforms/)")
+    return cls
+
+
+def _prompt(settings: Settings, name: str) -> PromptTemplate:
+    return PromptTemplate.load(str(PROJECT / settings.recipe.prompts / f"{name}.yaml"))
+
+
+def _identity(stage: StageSettings, settings: Settings) -> list[Any]:
+    """Everything that decides the rows of a stage, as JSON values: paths and speed stay out."""
+    cls = _stage_class(stage)
+    given = dict(stage.model_extra or {})
+    if "prompt" in given:
+        given["prompt"] = dataclasses.asdict(_prompt(settings, given["prompt"]))
+    groups = {}
+    for field in dataclasses.fields(cls):
+        group = getattr(settings, field.name, None)
+        if field.name not in given and isinstance(group, Group):
+            groups[field.name] = group.identity()
+    return [stage.target, given, groups]

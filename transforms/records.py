@@ -1,0 +1,182 @@
+"""The records that travel between stages: frozen dataclasses, each adding to the one before."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from transforms.ids import content_id
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A problem from a source; verified once it carries code that gives its answer."""
+
+    id: str
+    problem: str
+    answer: str | None
+    """The reference answer as the source states it; None where the source has none."""
+    code: str | None
+    """A unified program (`input`, `solution`, `output`); None until Unify writes one."""
+    solution: str | None
+    """A worked solution in natural language."""
+    kind: str | None
+    """The kind of problem, as the source names it."""
+    source: str
+    license: str
+    """SPDX identifier."""
+    metadata: str
+    """Whatever else the source says, as a JSON object."""
+    output: str | None = None
+    """What the code gave when the seed was verified (JSON); None before."""
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        problem: str,
+        source: str,
+        license: str,
+        answer: str | None = None,
+        code: str | None = None,
+        solution: str | None = None,
+        kind: str | None = None,
+        metadata: str = "{}",
+    ) -> Seed:
+        """Builds a seed whose id is the hash of its problem, answer, code and source."""
+        return cls(
+            id=content_id("seed", problem, answer, code, source),
+            problem=problem,
+            answer=answer,
+            code=code,
+            solution=solution,
+            kind=kind,
+            source=source,
+            license=license,
+            metadata=metadata,
+        )
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program as the model wrote it, not yet run."""
+
+    id: str
+    code: str
+    seed_ids: tuple[str, ...]
+    """The seeds shown in its prompt, or behind the prompt; empty when unconditional."""
+    source: str
+    """Where those seeds come from, comma-separated."""
+    license: str
+    """SPDX expression over the licences of those seeds."""
+    codegen_model: str
+    tokens: int
+    """Tokens generated for this record so far."""
+
+
+@dataclass(frozen=True)
+class Execution(Program):
+    """A program and what the sandbox saw when it ran."""
+
+    status: str
+    """A `Status` of the sandbox."""
+    input: str | None
+    """The program's `input`, as JSON."""
+    output: str | None
+    """The program's `output`, as JSON."""
+    error: str | None
+    wall_seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    """Peak resident memory, MiB."""
+    sensitive_keys: tuple[str, ...] = ()
+    """Input keys whose perturbation changed the output (filled by Perturb)."""
+
+
+@dataclass(frozen=True)
+class Problem(Execution):
+    """An executed program and the instruction written back from it."""
+
+    instruction: str = ""
+    reverse_model: str = ""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One natural-language solution of an instruction."""
+
+    text: str
+    finish_reason: str
+    agrees: bool | None = None
+    """Whether its answer agrees with the program's output; None before verification."""
+
+
+@dataclass(frozen=True)
+class Attempts(Problem):
+    """A problem and the attempts at it."""
+
+    attempts: tuple[Attempt, ...] = ()
+    solve_model: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Models:
+    """Which model wrote what."""
+
+    codegen: str
+    reverse: str
+    solve: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """An accepted row, as it is published."""
+
+    id: str
+    recipe: str
+    instruction: str
+    solution: str
+    """The language solution (chain of thought) that agreed with the program."""
+    code: str
+    input: str
+    """The program's input, as a JSON string."""
+    answer: str
+    """The program's output, as a JSON string."""
+    answer_type: str
+    """integer, float, string, boolean, list or object."""
+    messages: tuple[Message, ...]
+    agreement: float
+    """Share of the attempts whose answer agrees with the program."""
+    attempts: int
+    difficulty: float
+    """1 - agreement."""
+    seed_ids: tuple[str, ...]
+    source: str
+    license: str
+    models: Models
+    tokens: int
+    """Tokens generated for this row, over all of its stages."""
+    run_id: str
+
+
+R = TypeVar("R")
+
+
+def grow(cls: type[R], record: Any, **fields: Any) -> R:
+    """Returns `record` as the later record `cls`, with `fields` added or replaced."""
+    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    old = {
+        field.name: getattr(record, field.name)
+        for field in dataclasses.fields(record)
+        if field.name in known
+    }
+    return cls(**{**old, **fields})

@@ -1,0 +1,57 @@
+"""From a model's response to what a stage wanted: a verdict on it, and the program in it."""
+
+from __future__ import annotations
+
+import re
+
+from transforms.accounting import Reason, Verdict, keep, reject
+from transforms.generation.requests import Response
+
+_FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
+_FIRST_LINE = re.compile(r"^(?:import |from |input\s*=|#)", re.MULTILINE)
+_LAST_LINE = re.compile(r"^output\s*=.*$", re.MULTILINE)
+
+
+def judge_response(response: Response) -> Verdict:
+    """Rejects a request that failed, or a response without text or cut off at its limit."""
+    if response.error is not None:
+        return reject(Reason.REQUEST_FAILED, response.error)
+    if not response.text.strip():
+        return reject(Reason.EMPTY_RESPONSE)
+    if response.finish_reason == "length":
+        return reject(Reason.TRUNCATED, f"{response.generated_tokens} tokens")
+    return keep()
+
+
+def extract_program(text: str) -> str | None:
+    """Returns the unified program in a response, or None where there is none.
+
+    A fenced block that assigns `output` is preferred (the last one: chat models correct
+    themselves); otherwise the text from its first line of code. Text after the line that assigns
+    `output` is dropped: models go on to a next example.
+    """
+    fenced = [block for block in _FENCE.findall(text) if _LAST_LINE.search(block)]
+    body = fenced[-1] if fenced else text
+    first, last = _FIRST_LINE.search(body), None
+    for last in _LAST_LINE.finditer(body):
+        if "solution" in last.group():
+            break
+    if first is None or last is None or last.end() <= first.start():
+        return None
+    return body[first.start() : last.end()].rstrip() + "\n"
+
+
+def judge_program(response: Response) -> tuple[str, Verdict]:
+    """Returns the program in a response and `keep()`, or its raw text and the rejection.
+
+    A response cut off at its limit is kept where the program in it is whole.
+    """
+    verdict = judge_response(response)
+    if not verdict.kept and verdict.reason is not Reason.TRUNCATED:
+        return response.text, verdict
+    code = extract_program(response.text)
+    if code is not None:
+        return code, keep()
+    if not verdict.kept:
+        return response.text, verdict
+    return response.text, reject(Reason.NO_PROGRAM, response.text[:200])

@@ -1,0 +1,96 @@
+"""Reversal: each program is written back as the natural-language problem that it solves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
+from transforms.generation.generate import Generate
+from transforms.generation.prompts import PromptTemplate
+from transforms.generation.requests import Answered, Prompted
+from transforms.ids import content_id
+from transforms.pool import draw_shots, pool_from
+from transforms.records import Execution, Problem, Seed, grow
+from transforms.responses import judge_response
+from transforms.settings import Backend, LedgerSettings, SamplingSettings
+
+_CODE = re.compile(
+    r"```|\bdef \w+\(|\bsolution\(|\breturn \w|^\s*(?:input|output)\s*=", re.MULTILINE
+)
+
+
+def judge_instruction(text: str) -> Verdict:
+    """Rejects instructions that show code: a reader must not need the program."""
+    code = _CODE.search(text)
+    return reject(Reason.LEAKS_CODE, code.group().strip()) if code else keep()
+
+
+def problem(answered: Answered[Execution]) -> tuple[Problem, Verdict]:
+    """Returns the problem that a response words, and the verdict on it."""
+    response = answered.responses[0]
+    verdict = judge_response(response)
+    text = response.text.strip()
+    execution = answered.record
+    return (
+        grow(
+            Problem,
+            execution,
+            id=content_id("problem", execution.id, text),
+            instruction=text,
+            reverse_model=response.model,
+            tokens=execution.tokens + response.generated_tokens,
+        ),
+        judge_instruction(text) if verdict.kept else verdict,
+    )
+
+
+@dataclass
+class BackTranslate(beam.PTransform):
+    """PCollection[Execution] -> Outcome of Problem: one instruction per program."""
+
+    sampling: SamplingSettings
+    backend: Backend
+    prompt: PromptTemplate
+    seeds: str
+    """Folder of the verified seeds shown as examples."""
+    ledger_dir: str
+    ledger: LedgerSettings
+
+    stage: ClassVar[str] = "reverse"
+    reads: ClassVar[type] = Execution
+    writes: ClassVar[type] = Problem
+    draws: ClassVar[bool] = False
+
+    def expand(self, executions: PCollection) -> Outcome:
+        pool = pool_from(executions.pipeline, self.seeds, self.sampling.pool)
+        generated = (
+            executions
+            | "Prompt" >> beam.Map(self._prompt, pool=pool)
+            | "Generate" >> Generate(self.stage, self.backend, self.ledger_dir, self.ledger)
+        )
+        decided = (
+            generated.answered
+            | "Read instruction" >> beam.Map(problem)
+            | "Decide" >> Decide(self.stage)
+        )
+        return Outcome(decided.kept, decided.rejected, tallies=generated.tallies)
+
+    def _prompt(self, execution: Execution, pool: Sequence[Seed]) -> Prompted[Any]:
+        sampler = self.sampling.reverse
+        return Prompted(
+            execution,
+            self.prompt.requests(
+                stage=self.stage,
+                backend=self.backend,
+                sampler=sampler,
+                run_seed=self.sampling.seed,
+                program=execution,
+                shots=draw_shots(pool, sampler.shots, self.sampling.seed, "reverse", execution.id),
+            ),
+        )

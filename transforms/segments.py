@@ -1,0 +1,205 @@
+"""Runs one segment: Parquet -> stages -> Parquet, with rejects and counts written beside."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import apache_beam as beam
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.accounting import (
+    CountStage,
+    Outcome,
+    Reject,
+    StageCount,
+    SumTallies,
+    Tally,
+)
+from transforms.errors import AccountingError
+from transforms.recipe import Segment
+from transforms.run_folder import RunFolder, files_below
+from transforms.runners import open_pipeline
+from transforms.settings import Settings
+from transforms.tables import ReadRecords, WriteRecords, write_text
+
+
+class _WriteTallies(beam.DoFn):
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def process(self, tallies: list[Tally]) -> Iterator[str]:
+        write_text(self._path, json.dumps([asdict(t) for t in sorted(tallies, key=_order)]))
+        yield self._path
+
+
+def _order(tally: Tally) -> tuple[str, str, str]:
+    return tally.stage, tally.what, tally.key
+
+
+def run_segment(
+    segment: Segment, previous: Segment | None, rows_before: int, run: RunFolder, settings: Settings
+) -> dict[str, Any]:
+    """Runs a segment from its predecessor's rows and returns its entry for the manifest.
+
+    `rows_before` is how many rows the predecessor wrote. Whatever an interrupted run left of this
+    segment is deleted first, so no stale shard stays beside new ones. The manifest's entry is what
+    makes the result count: it is written after this returns.
+
+    Raises AccountingError where counts and written rows do not add up.
+    """
+    name = segment.folder.split("/")[-1]
+    run.clear(segment.folder)
+    for path in files_below(run.path("rejects")):
+        if FileSystems.split(path)[1].startswith(f"{name}-"):
+            FileSystems.delete([path])
+    tally_path = run.path("stages", f"{name}.counts.json")
+    shards = settings.runner.stage_shards
+    if segment.folder == "data":
+        shards = max(1, -(-rows_before // settings.sink.rows_per_shard))
+    started = time.monotonic()
+    with open_pipeline(settings.runner) as pipeline:
+        _build(pipeline, segment, previous, run, settings, shards, tally_path)
+    seconds = time.monotonic() - started
+    entry: dict[str, Any] = {
+        "name": segment.name,
+        "folder": segment.folder,
+        "fingerprint": segment.fingerprint,
+        "seconds": round(seconds, 3),
+        "rows": _rows(run.path(segment.folder)),
+        "stages": _stages(segment, _read_tallies(tally_path)),
+    }
+    check_segment(entry, rejects_written=_rows(run.path("rejects"), f"{name}-"))
+    return entry
+
+
+def _build(
+    pipeline: beam.Pipeline,
+    segment: Segment,
+    previous: Segment | None,
+    run: RunFolder,
+    settings: Settings,
+    shards: int,
+    tally_path: str,
+) -> None:
+    records: Any = pipeline
+    if segment.reads is not None:
+        if previous is None:
+            raise ValueError(f"segment {segment.name} reads records, but nothing comes before it")
+        records = pipeline | f"Read {previous.name}" >> ReadRecords(
+            segment.reads, run.path(previous.folder)
+        )
+    rejects, tallies = [], []
+    for stage in segment.stages:
+        outcome: Outcome = records | stage.stage >> stage
+        entered = records if outcome.entered is None else outcome.entered
+        rejects.append(outcome.rejected)
+        tallies.append(
+            (entered, outcome.kept, outcome.rejected)
+            | f"Count {stage.stage}" >> CountStage(stage.stage)
+        )
+        if outcome.tallies is not None:
+            tallies.append(outcome.tallies)
+        records = outcome.kept
+    compression = settings.sink.compression
+    prefix = "train" if segment.folder == "data" else "part"
+    records | "Write rows" >> WriteRecords(
+        segment.writes, run.path(segment.folder), prefix, shards, compression
+    )
+    (
+        rejects
+        | "All rejects" >> beam.Flatten()
+        | "Write rejects"
+        >> WriteRecords(Reject, run.path("rejects"), segment.folder.split("/")[-1], 1, compression)
+    )
+    (
+        tallies
+        | "All tallies" >> beam.Flatten()
+        | "Sum" >> SumTallies()
+        | "To one list" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+        | "Write tallies" >> beam.ParDo(_WriteTallies(tally_path))
+    )
+
+
+def _rows(folder: str, prefix: str = "") -> int:
+    """Counts the rows of a folder's Parquet files from their footers."""
+    total = 0
+    for path in files_below(folder):
+        name = FileSystems.split(path)[1]
+        if name.endswith(".parquet") and name.startswith(prefix) and not name.startswith("."):
+            with FileSystems.open(path, compression_type="uncompressed") as source:
+                total += pq.ParquetFile(source).metadata.num_rows
+    return total
+
+
+def _read_tallies(path: str) -> list[Tally]:
+    with FileSystems.open(path, "text/plain", "uncompressed") as source:
+        return [Tally(**row) for row in json.loads(source.read())]
+
+
+def _stages(segment: Segment, tallies: Iterable[Tally]) -> list[dict[str, Any]]:
+    """The manifest's account of each stage, from the summed tallies."""
+    by_stage: dict[str, list[Tally]] = {stage.stage: [] for stage in segment.stages}
+    for tally in tallies:
+        by_stage.setdefault(tally.stage, []).append(tally)
+    return [_account(stage.stage, stage.draws, by_stage[stage.stage]) for stage in segment.stages]
+
+
+def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]:
+    totals = {"in": 0, "kept": 0}
+    rejected: dict[str, int] = {}
+    models: dict[str, dict[str, int]] = {}
+    for tally in tallies:
+        if tally.what in totals:
+            totals[tally.what] += tally.amount
+        elif tally.what == "rejected":
+            rejected[tally.key] = tally.amount
+        else:
+            models.setdefault(tally.key, {})[tally.what] = tally.amount
+    return {
+        "name": name,
+        "draws": draws,
+        "in": totals["in"],
+        "kept": totals["kept"],
+        "rejected": dict(sorted(rejected.items(), key=lambda item: (-item[1], item[0]))),
+        **({"models": models} if models else {}),
+    }
+
+
+def check_segment(entry: dict[str, Any], rejects_written: int) -> None:
+    """Raises AccountingError unless a segment's counts add up with each other and with its files.
+
+    in = kept + rejected at each stage; what one stage keeps the next takes in; the rows and
+    rejects written are those counted.
+    """
+    before: dict[str, Any] | None = None
+    refused = 0
+    for stage in entry["stages"]:
+        count = StageCount(stage["in"], stage["kept"], stage["rejected"])
+        refused += sum(count.rejected.values())
+        if not count.balanced:
+            raise AccountingError(
+                f"stage {stage['name']}: {count.entered} in, but {count.kept} kept + "
+                f"{sum(count.rejected.values())} rejected: rows were lost or doubled; "
+                "do not use this run"
+            )
+        if before is not None and not stage["draws"] and before["kept"] != stage["in"]:
+            raise AccountingError(
+                f"stage {before['name']} kept {before['kept']}, but stage {stage['name']} took "
+                f"in {stage['in']}: rows were lost or doubled; do not use this run"
+            )
+        before = stage
+    if before is not None and before["kept"] != entry["rows"]:
+        raise AccountingError(
+            f"segment {entry['name']}: {before['kept']} records kept, but {entry['rows']} rows "
+            f"written to {entry['folder']}; do not use this run"
+        )
+    if refused != rejects_written:
+        raise AccountingError(
+            f"segment {entry['name']}: {refused} records rejected, but {rejects_written} rows "
+            "written to rejects; do not use this run"
+        )

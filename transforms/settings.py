@@ -1,0 +1,440 @@
+"""Every setting of a run: type, bounds and meaning, and one clear line when it is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from transforms.errors import SettingsError
+
+
+class Group(BaseModel):
+    """A group of settings: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def identity(self) -> Any:
+        """The part of the group that decides rows, as JSON: what only decides speed stays out."""
+        return self.model_dump(mode="json")
+
+
+class JsonlSource(Group):
+    """Seeds from JSON Lines files."""
+
+    type: Literal["jsonl"]
+    path: str = Field(description="file or glob on any Beam filesystem (local, gs://, s3://)")
+    columns: dict[str, str] = Field(
+        {},
+        description="seed field -> your column, such as {problem: question}; "
+        "fields: problem, answer, code, solution, kind, license",
+    )
+    name: str = Field("jsonl", description="what the rows name as their source")
+    license: str | None = Field(
+        None, description="SPDX licence of the rows, where no column states it"
+    )
+    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
+
+
+class ParquetSource(JsonlSource):
+    """Seeds from Parquet files."""
+
+    type: Literal["parquet"]  # type: ignore[assignment]
+    name: str = Field("parquet", description="what the rows name as their source")
+
+
+class HuggingFaceSource(Group):
+    """Seeds from a dataset that `datasets.load_dataset` opens."""
+
+    type: Literal["huggingface"]
+    path: str = Field(description="dataset name on the Hub, or a local folder")
+    config: str | None = Field(None, description="configuration of the dataset")
+    split: str = Field("train", description="split to read")
+    columns: dict[str, str] = Field({}, description="seed field -> the dataset's column")
+    license: str | None = Field(None, description="SPDX licence, where the dataset states none")
+    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
+
+
+class ReasoningGymSource(Group):
+    """Seeds drawn from reasoning-gym's procedural tasks (question, answer, metadata)."""
+
+    type: Literal["reasoning_gym"]
+    tasks: list[str] = Field(
+        description="names of reasoning-gym tasks, such as gsm_symbolic", min_length=1
+    )
+    size: int = Field(50, ge=1, description="questions drawn from each task")
+    seed: int = Field(0, ge=0, description="seed of the drawing")
+    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
+
+
+class CodeIOSource(Group):
+    """The CodeI/O programs that reasoning-gym ships, in the unified form."""
+
+    type: Literal["codeio"]
+    seed: int = Field(0, ge=0, description="seed of each program's input generator")
+    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
+
+
+Source = Annotated[
+    JsonlSource | ParquetSource | HuggingFaceSource | ReasoningGymSource | CodeIOSource,
+    Field(discriminator="type"),
+]
+
+
+class MixSource(Group):
+    """Several sources read as one."""
+
+    type: Literal["mix"]
+    sources: dict[str, Source] = Field(description="name -> source", min_length=1)
+
+
+AnySource = Annotated[
+    JsonlSource | ParquetSource | HuggingFaceSource | ReasoningGymSource | CodeIOSource | MixSource,
+    Field(discriminator="type"),
+]
+
+
+class VllmBackend(Group):
+    """vLLM's engine inside the worker: GPU, or the CPU build."""
+
+    engine: Literal["vllm"]
+    model: str = Field(
+        description="model name or path; `embedded` is the small model that make demo uses"
+    )
+    api: Literal["chat", "completions"] = Field(
+        description="ask as a chat, or let the model continue a text (base models)"
+    )
+    max_in_flight: int = Field(256, ge=1, description="requests open in the engine at once")
+    max_model_len: int | None = Field(
+        None, ge=128, description="context window in tokens (null: the model's own)"
+    )
+    dtype: str = Field("auto", description="auto, bfloat16, float16 or float32")
+    enforce_eager: bool = Field(False, description="skip graph capture: starts faster, runs slower")
+    gpu_memory_utilization: float = Field(
+        0.9, gt=0, le=1, description="share of the GPU's memory for the engine"
+    )
+    tensor_parallel_size: int = Field(1, ge=1, description="GPUs that share the model")
+    cpu_kvcache_gib: int | None = Field(
+        None, ge=1, description="KV cache of the CPU build, GiB (null: GPU build)"
+    )
+    cpu_threads: str = Field(
+        "auto", description="cores the CPU build's threads are bound to, such as 0-1"
+    )
+
+    @property
+    def sends_prefix(self) -> bool:
+        """Whether forced prefixes reach the model: the engine renders the prompt itself."""
+        return True
+
+    def identity(self) -> Any:
+        return [self.model, self.api, self.sends_prefix]
+
+
+class OpenAIBackend(Group):
+    """Any OpenAI-compatible endpoint."""
+
+    engine: Literal["openai"]
+    model: str = Field(description="model name that the endpoint serves")
+    base_url: str = Field(description="such as http://127.0.0.1:8000/v1")
+    api: Literal["chat", "completions"] = Field(
+        description="which of the two endpoints is asked: /chat/completions or /completions"
+    )
+    api_key_env: str = Field(
+        "OPENAI_API_KEY", description="environment variable that holds the key (may be unset)"
+    )
+    max_in_flight: int = Field(32, ge=1, description="requests open at once, per worker")
+    timeout_seconds: float = Field(600, gt=0, description="limit for one request, seconds")
+    max_retries: int = Field(
+        5, ge=0, description="retries after 408, 409, 429, 5xx or a lost connection, with backoff"
+    )
+    continue_prefix: bool = Field(
+        False,
+        description="chat only: the server continues an assistant message (vLLM, SGLang); "
+        "false: forced prefixes are not sent",
+    )
+
+    @property
+    def sends_prefix(self) -> bool:
+        """Whether forced prefixes reach the model."""
+        return self.api == "completions" or self.continue_prefix
+
+    def identity(self) -> Any:
+        return [self.model, self.api, self.sends_prefix]
+
+
+class ReplayBackend(Group):
+    """Answers from a ledger alone; a request that is not in it stops the run."""
+
+    engine: Literal["replay"]
+    model: str | None = Field(None, description="model to replay (null: the ledger's only one)")
+    api: Literal["chat", "completions"] | None = Field(
+        None, description="how the ledger's requests were asked (null: read from the ledger)"
+    )
+    continue_prefix: bool | None = Field(
+        None, description="whether prefixes were continued (null: read from the ledger)"
+    )
+
+    @property
+    def sends_prefix(self) -> bool:
+        """Whether forced prefixes reached the model."""
+        return self.api == "completions" or self.continue_prefix is True
+
+    def identity(self) -> Any:
+        return [self.model, self.api, self.sends_prefix]
+
+
+Backend = Annotated[VllmBackend | OpenAIBackend | ReplayBackend, Field(discriminator="engine")]
+
+
+class SamplerSettings(Group):
+    """How one stage samples from the model."""
+
+    samples: int = Field(ge=1, description="samples per prompt")
+    temperature: float = Field(ge=0, le=5, description="0 is greedy")
+    top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling")
+    top_k: int = Field(0, ge=0, description="keep the k likeliest tokens (0: all)")
+    min_p: float = Field(0.0, ge=0, le=1, description="drop tokens below min_p x the likeliest")
+    max_tokens: int = Field(ge=1, description="longest answer, tokens")
+    shots: int = Field(0, ge=0, description="worked examples drawn from the verified seeds")
+
+
+class SamplingSettings(Group):
+    """What is asked of the model, how often, and how it samples."""
+
+    num_programs: int = Field(ge=1, description="program prompts (each sampled program.samples x)")
+    conditioning: Literal["few_shot", "unconditional"] = Field(
+        description="programs from verified seeds shown in the prompt, or from no problem at all "
+        "(needs a CodeGen model trained on them)"
+    )
+    seed: int = Field(0, ge=0, description="seed of every random choice of the run")
+    pool: int = Field(
+        10_000, ge=1, description="verified seeds that examples are drawn from (a sample if more)"
+    )
+    unify: SamplerSettings = Field(description="problem -> program")
+    program: SamplerSettings = Field(description="examples -> new program")
+    reverse: SamplerSettings = Field(description="program -> instruction")
+    solve: SamplerSettings = Field(description="instruction -> language solution")
+
+
+class SandboxSettings(Group):
+    """Limits on each program, enforced by the kernel."""
+
+    mode: Literal["auto", "strict"] = Field(
+        description="strict: refuse to start without isolation; auto: use what the kernel offers"
+    )
+    wall_seconds: float = Field(gt=0, description="wall time of one program, seconds")
+    cpu_seconds: int = Field(ge=1, description="CPU time of one program, seconds")
+    memory_mb: int = Field(ge=64, description="address space of one program, MiB")
+    output_kb: int = Field(ge=1, description="stdout, and the output value, KiB each")
+    file_mb: int = Field(ge=0, description="largest file a program may write, MiB")
+    open_files: int = Field(ge=8, description="open files of one program")
+    processes: int = Field(ge=1, description="processes and threads of one program")
+    slots: int | None = Field(
+        None, ge=1, description="programs at once per worker (null: cores / workers)"
+    )
+    determinism: Literal["off", "always"] = Field(
+        description="run each program a second time under another hash seed and RNG seed"
+    )
+
+    def identity(self) -> Any:
+        return self.model_dump(mode="json", exclude={"mode", "slots"})
+
+
+class FilterSettings(Group):
+    """Which programs are kept."""
+
+    min_code_lines: int = Field(
+        ge=1, description="lines that are neither blank, comment nor import"
+    )
+    max_output_chars: int = Field(ge=1, description="longest output, characters of JSON")
+    max_per_fingerprint: int = Field(
+        ge=1, description="programs kept per structure (AST without names and constants)"
+    )
+    max_guessable_share: float = Field(
+        ge=0, le=1, description="share of kept programs whose answer is yes/no"
+    )
+    max_perturbed_keys: int = Field(
+        ge=1, description="input keys that are perturbed, one at a time, until the output changes"
+    )
+
+
+class VerifySettings(Group):
+    """When an instruction and its program are held to agree."""
+
+    min_agreement: float = Field(
+        gt=0, le=1, description="share of the attempts that must agree with the program's output"
+    )
+
+
+class DedupSettings(Group):
+    """Near-duplicates among accepted examples."""
+
+    threshold: float = Field(
+        gt=0,
+        le=1,
+        description="estimated Jaccard similarity of instructions from which two are one",
+    )
+    num_perm: int = Field(ge=16, description="MinHash permutations")
+    bands: int = Field(
+        ge=1,
+        description="LSH bands of num_perm / bands rows: half of the pairs of similarity "
+        "(1/bands)^(bands/num_perm) are compared",
+    )
+    ngram: int = Field(ge=1, description="words per shingle")
+
+    @model_validator(mode="after")
+    def _whole_bands(self) -> DedupSettings:
+        if self.num_perm % self.bands:
+            raise ValueError(f"num_perm={self.num_perm} is not divisible by bands={self.bands}")
+        return self
+
+
+class RunnerSettings(Group):
+    """Where the Beam job runs."""
+
+    type: Literal["direct", "beam"] = Field(
+        description="direct: on this machine; beam: any runner, by options"
+    )
+    workers: int = Field(1, ge=1, description="worker processes (direct runner)")
+    options: list[str] = Field(
+        [], description="Beam pipeline options, such as [--runner=DataflowRunner, --region=…]"
+    )
+    stage_shards: int = Field(
+        4, ge=1, description="Parquet files per stage folder, hence parallelism of the next stage"
+    )
+
+
+class SinkSettings(Group):
+    """How accepted rows are written."""
+
+    rows_per_shard: int = Field(ge=1, description="rows per Parquet shard, at most about")
+    compression: Literal["zstd", "snappy", "none"] = Field(description="Parquet compression")
+
+
+class LedgerSettings(Group):
+    """Where model responses are recorded."""
+
+    dir: str | None = Field(
+        None, description="ledger folder, to share one between runs (null: OUTPUT_DIR/ledger)"
+    )
+    flush_requests: int = Field(512, ge=1, description="responses per ledger part, at most")
+    flush_seconds: float = Field(30, gt=0, description="longest time a response stays unwritten")
+
+    def identity(self) -> Any:
+        return None
+
+
+class StageSettings(BaseModel):
+    """One stage of a recipe: the transform and its own fields."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    target: str = Field(
+        alias="_target_", description="the transform, such as transforms.unify.Unify"
+    )
+
+
+class SegmentSettings(Group):
+    """A Beam pipeline from Parquet to Parquet."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="name of the segment")
+    stages: list[StageSettings] = Field(min_length=1, description="its stages, in order")
+
+
+class RecipeSettings(Group):
+    """A kind of reasoning data: its segments and its prompts."""
+
+    name: str = Field(description="name of the recipe, a column of every row")
+    prompts: str = Field(description="folder of prompt files")
+    segments: list[SegmentSettings] = Field(min_length=1, description="the data's way, in order")
+
+
+class Settings(Group):
+    """Everything `cotmill synthesize` can be told."""
+
+    output_dir: str = Field(description="run folder, on any Beam filesystem")
+    resume: bool = Field(
+        False, description="finish the run in output_dir: done segments are skipped"
+    )
+    overwrite: bool = Field(False, description="delete what output_dir holds and start anew")
+    recipe: RecipeSettings
+    source: AnySource
+    backend: Backend
+    sampling: SamplingSettings
+    sandbox: SandboxSettings
+    filter: FilterSettings
+    verify: VerifySettings
+    dedup: DedupSettings
+    ledger: LedgerSettings
+    runner: RunnerSettings
+    sink: SinkSettings
+
+    @model_validator(mode="after")
+    def _exclusive(self) -> Settings:
+        if self.resume and self.overwrite:
+            raise ValueError("resume and overwrite exclude each other: set one of them")
+        return self
+
+
+def parse_settings(values: dict[str, Any]) -> Settings:
+    """Returns validated settings from plain values.
+
+    Raises SettingsError, one line per mistake: the key, what is wrong with it, and the nearest
+    known key where it is unknown.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [_mistake(item, values) for item in error.errors()]
+        raise SettingsError("; ".join(lines)) from None
+
+
+def _mistake(item: Any, values: dict[str, Any]) -> str:
+    path = [part for part in item["loc"] if not _is_tag(part)]
+    key = ".".join(str(part) for part in path)
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(path[-1]), option_names(values, path[:-1]), n=1)
+        hint = f": did you mean {'.'.join(map(str, [*path[:-1], near[0]]))}?" if near else ""
+        return f"{key} is not a setting{hint or ' (see --help)'}"
+    if item["type"] == "missing":
+        return f"{key} is missing: set {key}=VALUE"
+    message = item["msg"].removeprefix("Value error, ")
+    if not key:
+        return message
+    return f"{key}={item['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _is_tag(part: Any) -> bool:
+    """Whether a part of an error's place names a kind of source or engine, not a key."""
+    return part in {"jsonl", "parquet", "huggingface", "codeio", "mix", "vllm", "openai", "replay"}
+
+
+def option_names(values: dict[str, Any], path: list[Any]) -> list[str]:
+    """The names of the settings below `path`, for the groups chosen in `values`."""
+    group: Any = Settings
+    for part in path:
+        group = group_class(group, str(part), values)
+        values = values.get(part, {}) if isinstance(values, dict) else {}
+        if group is None:
+            return []
+    return list(group.model_fields)
+
+
+def group_class(parent: type[BaseModel], name: str, values: dict[str, Any]) -> Any:
+    """The class of a settings group; for a choice, the one that `values` names. None if none."""
+    field = parent.model_fields.get(name)
+    if field is None:
+        return None
+    choices = [
+        choice
+        for choice in (field.annotation, *getattr(field.annotation, "__args__", ()))
+        if isinstance(choice, type) and issubclass(choice, Group)
+    ]
+    if len(choices) < 2 or field.discriminator is None:
+        return choices[0] if choices else None
+    chosen = values.get(name, {})
+    tag = chosen.get(field.discriminator) if isinstance(chosen, dict) else None
+    for choice in choices:
+        if tag in getattr(choice.model_fields[str(field.discriminator)].annotation, "__args__", ()):
+            return choice
+    return None

@@ -1,0 +1,212 @@
+"""Records as Parquet: one Arrow schema per record type, and sharded, ordered, atomic files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import PCollection
+
+from transforms.ids import content_id
+
+_PRIMITIVES: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+}
+
+
+def _arrow_type(annotation: Any) -> tuple[pa.DataType, bool]:
+    """Returns (type, nullable) for str, int, float, bool, X | None, tuple[X, ...], dataclass."""
+    if annotation in _PRIMITIVES:
+        return _PRIMITIVES[annotation], False
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (types.UnionType, typing.Union) and len(args) == 2 and args[1] is type(None):
+        return _arrow_type(args[0])[0], True
+    if origin is tuple and len(args) == 2 and args[1] is ...:
+        return pa.list_(_arrow_type(args[0])[0]), False
+    if dataclasses.is_dataclass(annotation):
+        return pa.struct(list(arrow_schema(typing.cast(type, annotation)))), False
+    raise TypeError(f"no Arrow type for {annotation!r}")
+
+
+@cache
+def arrow_schema(cls: type) -> pa.Schema:
+    """Returns the Arrow schema of a record type: one column per field, in their order."""
+    hints = typing.get_type_hints(cls)
+    columns = []
+    for field in dataclasses.fields(cls):
+        arrow_type, nullable = _arrow_type(hints[field.name])
+        columns.append(pa.field(field.name, arrow_type, nullable))
+    return pa.schema(columns)
+
+
+def to_row(record: Any) -> dict[str, Any]:
+    """Returns a record as plain values that fit its Arrow schema."""
+    return dataclasses.asdict(record)
+
+
+def from_row(cls: type, row: dict[str, Any]) -> Any:
+    """Returns the record of type `cls` that `to_row` made `row` from."""
+    return cls(**{name: convert(row[name]) for name, convert in _converters(cls)})
+
+
+@cache
+def _converters(cls: type) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    hints = typing.get_type_hints(cls)
+    return tuple((field.name, _converter(hints[field.name])) for field in dataclasses.fields(cls))
+
+
+def _converter(annotation: Any) -> Callable[[Any], Any]:
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is tuple:
+        inner = _converter(args[0])
+        return lambda values: tuple(inner(value) for value in values)
+    if dataclasses.is_dataclass(annotation):
+        return lambda row: from_row(typing.cast(type, annotation), row)
+    return lambda value: value
+
+
+def write_table(path: str, rows: Iterable[Any], cls: type, compression: str) -> int:
+    """Writes records to one Parquet file, atomically; returns how many.
+
+    The rows go to a hidden file beside `path`, which is renamed when it is whole: a reader never
+    sees half a file, and a retried bundle replaces a file by an equal one.
+    """
+    folder, name = FileSystems.split(path)
+    make_folder(folder)
+    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
+    schema = arrow_schema(cls)
+    count = 0
+    with (
+        FileSystems.create(temporary, "application/octet-stream", "uncompressed") as sink,
+        pq.ParquetWriter(sink, schema, compression=compression) as writer,
+    ):
+        for batch in batched(map(to_row, rows), 1000):
+            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
+            count += len(batch)
+    replace(temporary, path)
+    return count
+
+
+def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Yields lists of `size` items, the last one shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a text file atomically."""
+    folder, name = FileSystems.split(path)
+    make_folder(folder)
+    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
+    with FileSystems.create(temporary, "text/plain", "uncompressed") as sink:
+        sink.write(text.encode())
+    replace(temporary, path)
+
+
+def make_folder(folder: str) -> None:
+    """Creates a folder and its parents unless it is there (a no-op on object stores)."""
+    try:
+        FileSystems.mkdirs(folder)
+    except OSError:
+        if not FileSystems.exists(folder):
+            raise
+
+
+def replace(source: str, target: str) -> None:
+    """Renames a file over another."""
+    try:
+        FileSystems.rename([source], [target])
+    except beam.io.filesystem.BeamIOError:
+        # Some filesystems refuse to rename onto a file that exists.
+        FileSystems.delete([target])
+        FileSystems.rename([source], [target])
+
+
+def shard_path(folder: str, prefix: str, shard: int, shards: int) -> str:
+    """Returns the path of one shard, such as `train-00000-of-00008.parquet`."""
+    return FileSystems.join(folder, f"{prefix}-{shard:05d}-of-{shards:05d}.parquet")
+
+
+class _WriteShard(beam.DoFn):
+    def __init__(self, cls: type, folder: str, prefix: str, shards: int, compression: str) -> None:
+        self._cls, self._folder, self._prefix = cls, folder, prefix
+        self._shards, self._compression = shards, compression
+
+    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[tuple[str, int]]:
+        shard, records = element
+        ordered = sorted(
+            (record for record in records if record is not None),
+            key=lambda record: (record.id, json.dumps(to_row(record), sort_keys=True)),
+        )
+        path = shard_path(self._folder, self._prefix, shard, self._shards)
+        yield path, write_table(path, ordered, self._cls, self._compression)
+
+
+@dataclass
+class WriteRecords(beam.PTransform):
+    """PCollection[record with an `id`] -> PCollection[(path, rows)] of the shards written.
+
+    A record's shard is decided by its id and a shard is sorted, so the files are the same for
+    every order of arrival and number of workers. Every shard is written, an empty one too.
+    """
+
+    record_type: type
+    folder: str
+    prefix: str
+    shards: int
+    compression: str = "zstd"
+
+    def expand(self, records: PCollection) -> PCollection:
+        shards = self.shards
+        keyed = records | "Assign shard" >> beam.Map(
+            lambda record: (int(content_id("shard", record.id)[:8], 16) % shards, record)
+        )
+        # An empty shard has to be written too, so each is named once without a record.
+        every = (
+            records.pipeline
+            | "Name shards" >> beam.Create(range(shards))
+            | "Key shards" >> beam.Map(lambda shard: (shard, None))
+        )
+        return (
+            (keyed, every)
+            | "With every shard" >> beam.Flatten()
+            | "Group by shard" >> beam.GroupByKey()
+            | "Write shard"
+            >> beam.ParDo(
+                _WriteShard(
+                    self.record_type, self.folder, self.prefix, self.shards, self.compression
+                )
+            )
+        )
+
+
+@dataclass
+class ReadRecords(beam.PTransform):
+    """PBegin -> PCollection[record], from all Parquet files of a folder."""
+
+    record_type: type
+    folder: str
+
+    def expand(self, begin: Any) -> PCollection:
+        record_type = self.record_type
+        return (
+            begin
+            | "Read Parquet" >> beam.io.ReadFromParquet(FileSystems.join(self.folder, "*.parquet"))
+            | "To records" >> beam.Map(lambda row: from_row(record_type, row))
+        )

@@ -1,0 +1,290 @@
+"""Seeds verified by code: run what they carry, and have programs written for those without."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from transforms.accounting import (
+    Decide,
+    Outcome,
+    Reason,
+    Verdict,
+    first_rejection,
+    keep,
+    reject,
+)
+from transforms.execution.execute import InSandbox, finish_program, plan_program
+from transforms.execution.sandbox import Job, Result
+from transforms.filtering.checks import FormOf, form_checks, run_checks
+from transforms.generation.generate import Generate
+from transforms.generation.prompts import PromptTemplate
+from transforms.generation.requests import Answered, Prompted
+from transforms.ids import content_id
+from transforms.pool import SeedPool, draw_shots
+from transforms.records import Execution, Program, Seed
+from transforms.responses import judge_program
+from transforms.settings import (
+    Backend,
+    FilterSettings,
+    LedgerSettings,
+    SamplingSettings,
+    SandboxSettings,
+)
+from transforms.verification.judge import CompareAnswers, Comparison, Pair
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A seed, the programs that claim to solve it, and how each fared."""
+
+    seed: Seed
+    programs: tuple[Program, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    """One per program: rejected by its form or its run, or kept."""
+    executions: tuple[Execution, ...] = ()
+    """One per program that passed the checks of form."""
+
+
+def program_of(seed: Seed, code: str, model: str = "", tokens: int = 0) -> Program:
+    """A seed's program, as the sandbox takes it."""
+    return Program(
+        id=content_id("program", seed.id, code),
+        code=code,
+        seed_ids=(seed.id,),
+        source=seed.source,
+        license=seed.license,
+        codegen_model=model,
+        tokens=tokens,
+    )
+
+
+def plain_answer(output: str) -> str:
+    """A program's output (JSON) as a source would state it: strings without their quotes."""
+    value = json.loads(output)
+    return value if isinstance(value, str) else output
+
+
+@dataclass
+class TryPrograms(beam.PTransform):
+    """PCollection[Tried] -> PCollection[(Tried, tuple[bool, ...])]: checked, run and compared.
+
+    One bool per execution that ran well: whether its output agrees with the seed's answer.
+    A seed's programs are held to the rules of all programs, since models learn from them.
+    """
+
+    sandbox: SandboxSettings
+    filter: FilterSettings
+
+    def expand(self, tried: PCollection) -> PCollection:
+        form, run = FormOf(form_checks(self.filter)), run_checks(self.filter)
+        determinism = self.sandbox.determinism
+
+        def check_form(item: Tried) -> Tried:
+            return replace(item, verdicts=tuple(form(program) for program in item.programs))
+
+        def plan(item: Tried) -> list[Job]:
+            return [
+                job for program in _well_formed(item) for job in plan_program(program, determinism)
+            ]
+
+        def finish(item: Tried, results: list[Result]) -> Tried:
+            programs = _well_formed(item)
+            each = len(results) // len(programs) if programs else 0
+            executions = tuple(
+                finish_program(program, results[i * each : (i + 1) * each])
+                for i, program in enumerate(programs)
+            )
+            verdicts = iter([first_rejection(run, execution) for execution in executions])
+            return replace(
+                item,
+                verdicts=tuple(next(verdicts) if v.kept else v for v in item.verdicts),
+                executions=executions,
+            )
+
+        def compare(item: Tried) -> Comparison:
+            answer = item.seed.answer
+            return Comparison(
+                item,
+                tuple(Pair(execution.output or "", answer) for execution in ran_well(item)),
+            )
+
+        return (
+            tried
+            | "Check form" >> beam.Map(check_form)
+            | "Run" >> InSandbox(self.sandbox, plan, finish)
+            | "With answer" >> beam.Map(compare)
+            | "Compare" >> CompareAnswers(self.sandbox)
+        )
+
+
+def _well_formed(tried: Tried) -> list[Program]:
+    pairs = zip(tried.programs, tried.verdicts, strict=True)
+    return [program for program, verdict in pairs if verdict.kept]
+
+
+def ran_well(tried: Tried) -> list[Execution]:
+    """The executions whose run passed every check, in the order of their programs."""
+    kept = {
+        program.id
+        for program, verdict in zip(tried.programs, tried.verdicts, strict=True)
+        if verdict.kept
+    }
+    return [execution for execution in tried.executions if execution.id in kept]
+
+
+def verified_seed(seed: Seed, execution: Execution) -> Seed:
+    """The seed with a program that was run, its output, and an answer if it had none."""
+    output = execution.output or ""
+    return replace(
+        seed, code=execution.code, output=output, answer=seed.answer or plain_answer(output)
+    )
+
+
+def judge_own_code(result: tuple[Tried, Sequence[bool]]) -> tuple[Seed, Verdict]:
+    """A seed whose own code does not run well, or does not give its own answer, is rejected."""
+    tried, agrees = result
+    seed = tried.seed
+    if not tried.verdicts[0].kept:
+        return seed, tried.verdicts[0]
+    execution = ran_well(tried)[0]
+    if seed.answer is not None and not agrees[0]:
+        return seed, reject(
+            Reason.ANSWER_MISMATCH, f"code gives {execution.output}, seed says {seed.answer}"
+        )
+    return verified_seed(seed, execution), keep()
+
+
+def judge_written_code(result: tuple[Tried, Sequence[bool]]) -> tuple[Seed, Verdict]:
+    """Keeps a seed with the program that gives its answer: the shortest, then the smallest text."""
+    tried, agrees = result
+    well = ran_well(tried)
+    agreeing = [execution for execution, yes in zip(well, agrees, strict=True) if yes]
+    if agreeing:
+        best = min(agreeing, key=lambda execution: (len(execution.code), execution.code))
+        return verified_seed(tried.seed, best), keep()
+    found = ", ".join(sorted({execution.output or "" for execution in well}))[:200] or "nothing"
+    return tried.seed, reject(
+        Reason.NO_PROGRAM_AGREES,
+        f"answer {tried.seed.answer}; {len(well)} of {len(tried.programs)} programs ran, "
+        f"giving {found}",
+    )
+
+
+def _split_by_code(seeds: PCollection) -> tuple[PCollection, PCollection]:
+    return (
+        seeds | "With code" >> beam.Filter(lambda seed: seed.code is not None),
+        seeds | "Without code" >> beam.Filter(lambda seed: seed.code is None),
+    )
+
+
+@dataclass
+class ValidateSeeds(beam.PTransform):
+    """PCollection[Seed] -> Outcome of Seed: those with code give their own answer by running it.
+
+    Seeds without code pass, for `UnifySeeds`; seeds with code and no answer get its output.
+    """
+
+    sandbox: SandboxSettings
+    filter: FilterSettings
+
+    stage: ClassVar[str] = "validate"
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Seed
+    draws: ClassVar[bool] = False
+
+    def expand(self, seeds: PCollection) -> Outcome:
+        with_code, without_code = _split_by_code(seeds)
+        decided = (
+            with_code
+            | "Own code" >> beam.Map(lambda seed: Tried(seed, (program_of(seed, seed.code),)))
+            | "Try" >> TryPrograms(self.sandbox, self.filter)
+            | "Judge" >> beam.Map(judge_own_code)
+            | "Decide" >> Decide(self.stage)
+        )
+        return Outcome(
+            kept=(decided.kept, without_code) | "Kept" >> beam.Flatten(), rejected=decided.rejected
+        )
+
+
+@dataclass
+class UnifySeeds(beam.PTransform):
+    """PCollection[Seed] -> Outcome of Seed, each with a program that gives its answer.
+
+    Seeds with code pass. For the others the model writes `unify.samples` programs, shown
+    `unify.shots` seeds that carry code; a seed is kept with one that gives its answer.
+    """
+
+    sampling: SamplingSettings
+    backend: Backend
+    prompt: PromptTemplate
+    sandbox: SandboxSettings
+    filter: FilterSettings
+    ledger_dir: str
+    ledger: LedgerSettings
+
+    stage: ClassVar[str] = "unify"
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Seed
+    draws: ClassVar[bool] = False
+
+    def expand(self, seeds: PCollection) -> Outcome:
+        with_code, without_code = _split_by_code(seeds)
+        pool = with_code | "Seed pool" >> SeedPool(self.sampling.pool)
+        answerable = (
+            without_code
+            | "Has answer" >> beam.Map(lambda seed: (seed, _has_answer(seed)))
+            | "Answerable" >> Decide(self.stage)
+        )
+        generated = (
+            answerable.kept
+            | "Prompt" >> beam.Map(self._prompt, pool=beam.pvalue.AsSingleton(pool))
+            | "Generate" >> Generate(self.stage, self.backend, self.ledger_dir, self.ledger)
+        )
+        decided = (
+            generated.answered
+            | "Read programs" >> beam.Map(written_programs)
+            | "Try" >> TryPrograms(self.sandbox, self.filter)
+            | "Judge" >> beam.Map(judge_written_code)
+            | "Decide" >> Decide(self.stage)
+        )
+        return Outcome(
+            kept=(with_code, decided.kept) | "Kept" >> beam.Flatten(),
+            rejected=(answerable.rejected, decided.rejected) | "Rejected" >> beam.Flatten(),
+            tallies=generated.tallies,
+        )
+
+    def _prompt(self, seed: Seed, pool: Sequence[Seed]) -> Prompted[Any]:
+        sampler = self.sampling.unify
+        return Prompted(
+            seed,
+            self.prompt.requests(
+                stage=self.stage,
+                backend=self.backend,
+                sampler=sampler,
+                run_seed=self.sampling.seed,
+                seed=seed,
+                shots=draw_shots(pool, sampler.shots, self.sampling.seed, "unify", seed.id),
+            ),
+        )
+
+
+def _has_answer(seed: Seed) -> Verdict:
+    return keep() if seed.answer is not None else reject(Reason.NO_REFERENCE_ANSWER)
+
+
+def written_programs(answered: Answered[Seed]) -> Tried:
+    """The different programs among a seed's responses."""
+    seed = answered.record
+    programs: dict[str, Program] = {}
+    for response in answered.responses:
+        code, verdict = judge_program(response)
+        if verdict.kept:
+            program = program_of(seed, code, response.model, response.generated_tokens)
+            programs.setdefault(program.id, program)
+    return Tried(seed, tuple(programs.values()))

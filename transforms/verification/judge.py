@@ -1,0 +1,100 @@
+"""Comparing answers with programs' outputs: exact rules here, symbolic ones in the sandbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from transforms.execution.execute import InSandbox
+from transforms.execution.sandbox import Job, Result, Status
+from transforms.settings import SandboxSettings
+from transforms.verification.answers import compare_plain, compare_program
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A program's output and an answer to hold against it."""
+
+    output: str
+    """JSON."""
+    answer: str | None
+    """None where no answer was found: never agrees."""
+    text: str = ""
+    """The solution that the answer was taken from."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A record and the pairs to compare for it."""
+
+    record: Any
+    pairs: tuple[Pair, ...]
+
+
+@dataclass
+class CompareAnswers(beam.PTransform):
+    """PCollection[Comparison] -> PCollection[(record, tuple[bool, ...])], one bool per pair.
+
+    Exact rules decide what they can; the rest goes to math-verify inside the sandbox, because
+    sympy evaluates what it parses. A comparison that fails there is a disagreement.
+    """
+
+    sandbox: SandboxSettings
+
+    def expand(self, comparisons: PCollection) -> PCollection:
+        return (
+            comparisons
+            | "Exact rules" >> beam.Map(_by_exact_rules)
+            | "Symbolic rules" >> InSandbox(self.sandbox, _plan, _finish)
+        )
+
+
+@dataclass(frozen=True)
+class _Partly:
+    """A comparison of which some pairs are decided."""
+
+    comparison: Comparison
+    decided: tuple[bool | None, ...]
+
+    @property
+    def undecided(self) -> list[tuple[str, str]]:
+        pairs = zip(self.decided, self.comparison.pairs, strict=True)
+        return [(pair.output, pair.answer or "") for verdict, pair in pairs if verdict is None]
+
+
+def _by_exact_rules(comparison: Comparison) -> _Partly:
+    return _Partly(
+        comparison,
+        tuple(
+            False
+            if pair.answer is None
+            else compare_plain(pair.output, pair.answer, solution=pair.text)
+            for pair in comparison.pairs
+        ),
+    )
+
+
+def _plan(partly: _Partly) -> list[Job]:
+    return [Job(compare_program(partly.undecided))] if partly.undecided else []
+
+
+def _finish(partly: _Partly, results: list[Result]) -> tuple[Any, tuple[bool, ...]]:
+    found = iter(_verdicts(results[0], len(partly.undecided)) if results else ())
+    return (
+        partly.comparison.record,
+        tuple(next(found) if verdict is None else verdict for verdict in partly.decided),
+    )
+
+
+def _verdicts(result: Result, expected: int) -> Sequence[bool]:
+    """Reads the comparing program's output; anything unexpected is a disagreement."""
+    if result.status == Status.OK and result.output is not None:
+        values = json.loads(result.output)
+        if isinstance(values, list) and len(values) == expected:
+            return [value is True for value in values]
+    return [False] * expected
