@@ -1,0 +1,63 @@
+"""Small programs that tests share."""
+
+from __future__ import annotations
+
+from transforms.records import Execution, Program
+from transforms.settings import FilterSettings, SandboxSettings
+
+SPAM = """input = {"emails": 160, "percent_spam": 30, "days": 5}
+
+def solution(emails, percent_spam, days):
+    # emails that need no reply each day
+    spam = emails * percent_spam // 100
+    # emails answered each day
+    answered = emails - spam
+    return answered * days
+
+output = solution(**input)
+"""
+
+SANDBOX = SandboxSettings(
+    mode="auto",
+    wall_seconds=5,
+    cpu_seconds=3,
+    memory_mb=2048,
+    output_kb=64,
+    file_mb=1,
+    open_files=64,
+    processes=64,
+    slots=2,
+    determinism="always",
+)
+FILTER = FilterSettings(
+    min_code_lines=6,
+    max_output_chars=1000,
+    max_per_fingerprint=2,
+    max_guessable_share=0.5,
+    max_perturbed_keys=3,
+)
+
+
+def program(code: str, id: str = "p") -> Program:
+    return Program(
+        id=id,
+        code=code,
+        seed_ids=("s",),
+        source="test",
+        license="CC0-1.0",
+        codegen_model="m",
+        tokens=1,
+    )
+
+
+def execution(code: str = SPAM, output: str | None = "560", id: str = "p", **fields) -> Execution:
+    given = {
+        "status": "ok",
+        "input": '{"emails": 160, "percent_spam": 30, "days": 5}',
+        "error": None,
+        "wall_seconds": 0.1,
+        "cpu_seconds": 0.1,
+        "peak_mb": 20.0,
+        **fields,
+    }
+    return Execution(**vars(program(code, id)), output=output, **given)
