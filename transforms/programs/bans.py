@@ -26,14 +26,16 @@ ALLOWED_IMPORTS = _words(
     # the language
     "__future__ abc dataclasses enum typing "
     # mathematics
-    "mpmath networkx numpy scipy sympy"
+    "mpmath numpy sympy"
 )
 """Top-level modules that a program may import.
 
 A list of what is allowed, not of what is not: the modules that a calculation needs are few and
 known, those that reach outside it are neither. Left out are all that touch files, processes, the
-network, threads, the interpreter, the clock (`time`) or the environment, and pandas, whose import
-costs 0.5 s and 70 MiB in each of a hundred thousand programs that hardly ever need it.
+network, threads, the interpreter, the clock (`time`) or the environment. Of what is installed, only
+what cotmill itself depends on is allowed, so that a program that runs here runs wherever cotmill
+does: no scipy, no networkx. Pandas, which comes with other packages, is left out too: its import
+costs 0.5 s and 80 MiB in each of a hundred thousand programs that hardly ever need it.
 """
 
 _BANNED_NAMES = _words("eval exec compile open __import__ globals locals vars breakpoint exit quit")

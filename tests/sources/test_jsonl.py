@@ -1,0 +1,145 @@
+"""JSON Lines: what is read, what is refused, and what is said before a run starts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.sources.reading import read, source_of, write_lines
+from transforms.errors import SourceError
+from transforms.sources import check_source
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_good_rows_are_kept_and_bad_ones_rejected_with_their_text(
+    tmp_path: Path, workers: int
+) -> None:
+    write_lines(
+        tmp_path / "a.jsonl", {"problem": "one", "answer": 1}, "", "{broken", {"answer": 2}, "   "
+    )
+    write_lines(tmp_path / "b.jsonl", {"problem": "zwei\u2028drei\x85\n", "answer": "x"}, b"\xff{}")
+    seen = read(tmp_path, workers, type="jsonl", path=str(tmp_path / "*.jsonl"), name="mine")
+    assert {seed["problem"] for seed in seen.seeds} == {"one", "zwei\u2028drei\x85\n"}
+    assert seen.reasons == {"unreadable_record": 2, "missing_field": 1}
+    assert {reject["record"] for reject in seen.rejects} == {
+        json.dumps("{broken"),
+        '{"answer": 2}',
+        json.dumps("\\xff{}"),
+    }
+
+
+def test_a_mapping_names_the_columns_of_gsm8k(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "g.jsonl", {"question": "q", "answer": "6 * 7 = 42\n#### 42"})
+    seen = read(
+        tmp_path,
+        type="jsonl",
+        path=str(path),
+        name="gsm8k",
+        license="MIT",
+        columns={"problem": "question", "answer": "answer"},
+    )
+    (seed,) = seen.seeds
+    assert (seed["problem"], seed["answer"], seed["solution"]) == ("q", "42", "6 * 7 = 42")
+    assert (seed["source"], seed["license"]) == ("gsm8k", "MIT")
+
+
+def test_compressed_files_with_windows_line_ends_are_read(tmp_path: Path) -> None:
+    text = '\ufeff{"problem": "one"}\r\n\r\n{"problem": "two"}'
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    seen = read(tmp_path, type="jsonl", path=str(tmp_path / "a.jsonl.gz"))
+    assert {seed["problem"] for seed in seen.seeds} == {"one", "two"}
+
+
+def test_a_limit_takes_the_first_rows_in_the_order_of_the_files(tmp_path: Path) -> None:
+    for name in "ba":
+        write_lines(tmp_path / f"{name}.jsonl", *({"problem": f"{name}{i}"} for i in range(3)))
+    seen = read(tmp_path, type="jsonl", path=str(tmp_path / "*.jsonl"), limit=4)
+    assert {seed["problem"] for seed in seen.seeds} == {"a0", "a1", "a2", "b0"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_which_of_equal_seeds_stays_does_not_depend_on_the_order(
+    tmp_path: Path, workers: int
+) -> None:
+    rows = [{"problem": "p", "answer": "1", "note": note} for note in "bca"]
+    kept = []
+    for order in (rows, rows[::-1]):
+        for number, row in enumerate(order):
+            write_lines(tmp_path / f"{number}.jsonl", row, {"problem": f"other {row['note']}"})
+        seen = read(tmp_path, workers, type="jsonl", path=str(tmp_path / "*.jsonl"))
+        assert seen.reasons == {"duplicate_id": 2}
+        kept.append(seen.seeds)
+    assert kept[0] == kept[1]
+    assert [s["metadata"] for s in kept[0] if s["problem"] == "p"] == ['{"note":"a"}']
+
+
+def test_a_duplicate_is_rejected_under_its_id_with_the_whole_seed(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", {"problem": "p"}, {"problem": "p"})
+    seen = read(tmp_path, type="jsonl", path=str(path))
+    (seed,), (reject,) = seen.seeds, seen.rejects
+    assert reject["id"] == seed["id"] and json.loads(reject["record"]) == seed
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "said"),
+    [
+        (
+            [{"q": "x", "b": 1}],
+            {"problem": "question"},
+            "no column question (source.columns.problem): its columns are b, q",
+        ),
+        ([{"q": "x"}], {}, "no column problem or code"),
+        (["not json", "neither"], {}, "holds no JSON object"),
+    ],
+)
+def test_a_file_of_other_columns_is_one_line_that_names_them(
+    tmp_path: Path, rows: list, columns: dict, said: str
+) -> None:
+    path = write_lines(tmp_path / "a.jsonl", *rows)
+    with pytest.raises(SourceError) as error:
+        check_source(source_of(type="jsonl", path=str(path), columns=columns))
+    text = str(error.value)
+    assert str(path) in text and said in text and "\n" not in text
+
+
+def test_a_column_that_the_first_row_lacks_may_come_later(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", "{broken", {"problem": "x"}, {"problem": "y", "a": 1})
+    check_source(source_of(type="jsonl", path=str(path), columns={"answer": "a"}))
+
+
+def test_a_path_that_matches_nothing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="matches no file"):
+        check_source(source_of(type="jsonl", path=str(tmp_path / "*.jsonl")))
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:40], lambda b: b"no gzip", lambda b: b[:12] + b"x" * 40]
+)
+def test_an_unreadable_shard_is_named(tmp_path: Path, damage) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    lines = "".join(json.dumps({"problem": str(i**7)}) + "\n" for i in range(2_000))
+    path.write_bytes(damage(gzip.compress(lines.encode())))
+    with pytest.raises(SourceError) as error:
+        check_source(source_of(type="jsonl", path=str(path)))
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_an_unknown_seed_field_is_refused_by_the_settings() -> None:
+    with pytest.raises(ValueError, match="no field question"):
+        source_of(type="jsonl", path="x", columns={"question": "problem"})
+
+
+def test_a_mix_names_the_source_that_is_wrong(tmp_path: Path) -> None:
+    bad = {"type": "jsonl", "path": str(tmp_path / "none")}
+    with pytest.raises(SourceError, match=r"in source\.sources\.second: "):
+        check_source(source_of(type="mix", sources={"second": bad}))
+
+
+def test_a_mix_reads_all_of_its_sources_and_keeps_them_apart(tmp_path: Path) -> None:
+    path = str(write_lines(tmp_path / "a.jsonl", {"problem": "p"}))
+    sources = {name: {"type": "jsonl", "path": path, "name": name} for name in ("x", "y")}
+    seen = read(tmp_path, type="mix", sources=sources)
+    assert {seed["source"] for seed in seen.seeds} == {"x", "y"} and not seen.rejects

@@ -1,0 +1,149 @@
+"""Rows, and the seeds that their columns make."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.accounting import Reason, Verdict
+from transforms.ids import canonical_json
+from transforms.records import Seed
+from transforms.sources.rows import Row, plain, refused, seed_of, split_steps
+
+
+def seed(row: dict[str, Any], columns: dict[str, str] | None = None) -> Seed | Verdict:
+    return seed_of(Row.make("mine", json.dumps(row), "a.jsonl"), columns or {}, None)
+
+
+def test_columns_named_as_fields_need_no_mapping() -> None:
+    made = seed({"problem": "p", "answer": "1", "kind": "k", "license": "MIT", "level": 3})
+    assert isinstance(made, Seed)
+    assert (made.problem, made.answer, made.kind, made.license) == ("p", "1", "k", "MIT")
+    assert made.metadata == '{"level":3}' and made.source == "mine"
+
+
+def test_a_source_column_counts_only_where_it_is_mapped() -> None:
+    row = {"problem": "p", "source": "web"}
+    unmapped, mapped = seed(row), seed(row, {"source": "source"})
+    assert isinstance(unmapped, Seed) and isinstance(mapped, Seed)
+    assert (unmapped.source, unmapped.metadata) == ("mine", '{"source":"web"}')
+    assert (mapped.source, mapped.metadata) == ("web", "{}")
+
+
+def test_without_a_licence_anywhere_the_seed_says_so() -> None:
+    made = seed({"problem": "p"})
+    assert isinstance(made, Seed) and made.license == "NOASSERTION"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [(72, "72"), (0, "0"), (7.5, "7.5"), ([1, 2], "[1,2]"), (True, "true"), ({"b": 1}, '{"b":1}')],
+)
+def test_an_answer_that_is_not_text_becomes_its_json(answer: Any, text: str) -> None:
+    made = seed({"problem": "p", "answer": answer})
+    assert isinstance(made, Seed) and made.answer == text
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("6 * 12 = <<6*12=72>>72\nSo 72.\n#### 72", ("72", "6 * 12 = <<6*12=72>>72\nSo 72.")),
+        ("first\n#### 1\nno, then\n#### 1,234 \n", ("1,234", "first\n#### 1\nno, then")),
+        ("#### 5", ("5", None)),
+        ("72", ("72", None)),
+        ("a #### b", ("a #### b", None)),
+        ("text\n#### 5\nmore text", ("text\n#### 5\nmore text", None)),
+        (None, (None, None)),
+    ],
+)
+def test_a_gsm8k_answer_is_split_into_solution_and_answer(answer: Any, expected: Any) -> None:
+    assert split_steps(answer) == expected
+
+
+def test_a_solution_of_its_own_goes_before_the_steps_of_the_answer() -> None:
+    made = seed({"problem": "p", "answer": "steps\n#### 5", "solution": "mine"})
+    assert isinstance(made, Seed) and (made.answer, made.solution) == ("5", "mine")
+
+
+def test_code_alone_makes_a_seed() -> None:
+    made = seed({"code": "output = 1"})
+    assert isinstance(made, Seed) and (made.problem, made.code) == ("", "output = 1")
+
+
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        ({"answer": "1"}, {}),
+        ({"problem": "  "}, {}),
+        ({"problem": None}, {}),
+        ({"q": "p", "a": None}, {"problem": "q", "answer": "a"}),
+        ({"q": "p"}, {"problem": "q", "answer": "a"}),
+    ],
+)
+def test_a_row_without_a_problem_or_a_mapped_value_misses_a_field(row: Any, columns: Any) -> None:
+    made = seed(row, columns)
+    assert isinstance(made, Verdict) and made.reason is Reason.MISSING_FIELD
+
+
+@pytest.mark.parametrize(
+    "raw", ["{", "", "[1]", "7", '{"problem": "\\ud800"}', "[" * 100_000, "9" * 5_000]
+)
+def test_a_row_that_is_no_json_object_is_unreadable_and_can_still_be_written(raw: str) -> None:
+    row = Row.make("mine", raw, "a.jsonl")
+    verdict = seed_of(row, {}, None)
+    assert isinstance(verdict, Verdict) and verdict.reason is Reason.UNREADABLE_RECORD
+    assert verdict.detail.startswith("a.jsonl: ")
+    assert json.loads(refused("seeds", row, verdict).record) == raw
+
+
+def test_a_mapped_problem_that_is_not_text_is_unreadable() -> None:
+    made = seed({"q": ["p"]}, {"problem": "q"})
+    assert isinstance(made, Verdict) and made.reason is Reason.UNREADABLE_RECORD
+    assert "column q" in made.detail
+
+
+def test_the_reject_of_a_row_holds_the_row_itself() -> None:
+    row = Row.make("mine", '{"answer": 1}', "a.jsonl")
+    verdict = seed_of(row, {}, None)
+    assert isinstance(verdict, Verdict)
+    reject = refused("seeds", row, verdict)
+    assert (reject.id, reject.stage, reject.record) == (row.id, "seeds", '{"answer": 1}')
+
+
+class Color(enum.IntEnum):
+    RED = 1
+
+
+class Bare:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({(0, 1): {"b", "a"}}, {"[0, 1]": ["a", "b"]}),
+        ((1, None, True), [1, None, True]),
+        (np.int64(3), 3),
+        (np.array([[1.5], [2.0]]), [[1.5], [2.0]]),
+        (float("nan"), None),
+        (decimal.Decimal("1.10"), "1.10"),
+        (datetime.date(2024, 2, 29), "2024-02-29"),
+        (Color.RED, 1),
+        (Bare(), "Bare"),
+    ],
+)
+def test_odd_values_become_plain_json_without_addresses(value: Any, expected: Any) -> None:
+    assert plain(value) == expected
+
+
+@given(st.recursive(st.none() | st.floats() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_anything_made_plain_is_strict_json(value: Any) -> None:
+    assert "NaN" not in canonical_json(plain(value)) or isinstance(value, (str, list))

@@ -1,0 +1,134 @@
+"""Rows drawn from reasoning-gym's procedural tasks: a question and its answer each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import PBegin, PCollection
+
+from transforms.accounting import Reason, Verdict, reject
+from transforms.errors import SourceError
+from transforms.ids import canonical_json, derived_seed
+from transforms.records import Seed
+from transforms.settings import ReasoningGymSource
+from transforms.sources.files import one_line
+from transforms.sources.rows import Row, parsed, plain, split_steps
+
+LICENSE = "Apache-2.0"
+
+_PIECE = 25
+"""Questions that a worker draws at a time: opening a task costs up to a second, a question less."""
+
+REFUSED = {
+    "codeio": "runs model-written code outside the sandbox: use source=codeio",
+    "composite": "is a mixture of other tasks: name those",
+    **dict.fromkeys(
+        ("isomorphic_strings", "knight_swap", "polynomial_multiplication", "ransom_note",
+         "word_ladder"),
+        "draws other questions in every process (it iterates over sets), so a run could not be "
+        "repeated: leave it out",
+    ),
+}  # fmt: skip
+"""Tasks that are not offered, and why."""
+
+
+def _library() -> Any:
+    try:
+        import reasoning_gym
+    except ImportError as error:
+        raise SourceError(
+            "source=reasoning_gym needs reasoning-gym: pip install 'cotmill[gym]'"
+        ) from error
+    return reasoning_gym
+
+
+def check(source: ReasoningGymSource) -> None:
+    """Looks for the tasks by name.
+
+    Raises:
+        SourceError: reasoning-gym is not installed, a task is unknown, or one that is refused.
+    """
+    known = set(_library().factory.DATASETS)
+    for task in source.tasks:
+        if task in REFUSED:
+            raise SourceError(f"source.tasks: {task} {REFUSED[task]}")
+        if task not in known:
+            close = difflib.get_close_matches(task, known - set(REFUSED), n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(close)}?" if close else "see its gallery for names"
+            raise SourceError(f"source.tasks: reasoning-gym has no task {task}: {hint}")
+
+
+def pieces(source: ReasoningGymSource) -> list[tuple[str, int, int]]:
+    """Returns (task, first, stop) of the questions to draw; a limit is shared among the tasks."""
+    counts = dict.fromkeys(source.tasks, source.size)
+    if source.limit is not None:
+        tasks = list(counts)
+        share, more = divmod(min(source.limit, source.size * len(tasks)), len(tasks))
+        counts = {task: share + (place < more) for place, task in enumerate(tasks)}
+    return [
+        (task, first, min(first + _PIECE, count))
+        for task, count in counts.items()
+        for first in range(0, count, _PIECE)
+    ]
+
+
+def draw(source: ReasoningGymSource, task: str, first: int, stop: int) -> Iterator[Row]:
+    """Yields the questions `first` to `stop` of a task; one that cannot be drawn says why.
+
+    reasoning-gym draws question i from `seed + i`, so runs whose seeds are neighbours would share
+    nearly all questions. Here the task's seed is a hash of the run's seed and the task's name.
+    """
+    seed = derived_seed(source.seed, "reasoning_gym", task)
+    dataset = _library().create_dataset(task, seed=seed, size=source.size)
+    for index in range(first, stop):
+        try:
+            item = dataset[index]
+            row = {"question": item["question"], "answer": item["answer"]}
+            row["metadata"] = item["metadata"]
+        except Exception as error:  # a task's own bug loses one question, not the run
+            row = {"error": f"{type(error).__name__}: {one_line(error)}"}
+        raw = canonical_json(plain({"task": task, "index": index, "seed": seed, **row}))
+        yield Row.make(f"reasoning-gym/{task}", raw, f"{task} {index}")
+
+
+def seed_of(row: Row) -> Seed | Verdict:
+    """Returns the seed of a question; the answer is None for tasks with many right answers."""
+    data = parsed(row.raw)
+    if isinstance(data, Verdict):
+        return data
+    if "error" in data:
+        return reject(Reason.UNREADABLE_RECORD, f"{row.place}: {data['error']}")
+    if not data["question"]:
+        return reject(Reason.MISSING_FIELD, f"{row.place}: no question")
+    answer = data["answer"]
+    metadata = data["metadata"] if isinstance(data["metadata"], dict) else {}
+    worked = metadata.pop("answer_cot", None)  # gsm_symbolic's, which ends in `#### 72`
+    _, steps = split_steps(worked)
+    return Seed.make(
+        problem=data["question"],
+        answer=answer if answer is None or isinstance(answer, str) else canonical_json(answer),
+        solution=steps or worked,
+        kind=data["task"],
+        source=row.source,
+        license=LICENSE,
+        metadata=canonical_json(metadata),
+    )
+
+
+@dataclass
+class ReadReasoningGym(beam.PTransform):
+    """PBegin -> PCollection[Row]: `size` questions of each task, the same on every run."""
+
+    source: ReasoningGymSource
+
+    def expand(self, begin: PBegin) -> PCollection:
+        source = self.source
+        return (
+            begin
+            | "Pieces" >> beam.Create(pieces(source))
+            | "Draw" >> beam.FlatMapTuple(lambda *piece: draw(source, *piece))
+        )
