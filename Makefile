@@ -18,7 +18,7 @@ $(READY): requirements.lock pyproject.toml
 # The main job on the embedded default. DEMO_PROGRAMS makes it smaller or larger.
 DEMO_PROGRAMS ?= 128
 demo: $(READY)
-	$(BIN)/cotmill synthesize backend=vllm_cpu source=demo sampling.num_programs=$(DEMO_PROGRAMS) \
+	$(BIN)/cotmill synthesize backend=vllm_cpu source=demo sampling=embedded sampling.num_programs=$(DEMO_PROGRAMS) \
 		output_dir=outputs/demo overwrite=true
 
 test: lint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from importlib.metadata import version
 
@@ -46,7 +47,11 @@ def main() -> None:
         )
         sys.exit(2)
     sys.argv = [f"cotmill {command}", *arguments[1:]]
-    importlib.import_module(f"pipelines.{command}").main()
+    # Beam warns at import of a package that only Google Cloud's sources need.
+    logging.disable(logging.WARNING)
+    module = importlib.import_module(f"pipelines.{command}")
+    logging.disable(logging.NOTSET)
+    module.main()
 
 
 if __name__ == "__main__":

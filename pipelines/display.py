@@ -83,7 +83,7 @@ class Display:
         with self._lock:
             self._counts = {}
         for stage in entry["stages"]:
-            self._console.print(f"{entry['folder']}: {stage_line(stage)}", highlight=False)
+            self._console.print(f"{entry['name']}: {stage_line(stage)}", highlight=False)
 
     def _receive(self) -> None:
         said_at = time.monotonic()

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import hydra
 from hydra import compose, initialize_config_dir
@@ -33,18 +33,26 @@ def run_command(command: str, purpose: str, main: Callable[[Settings], None]) ->
     `--hydra-help` ...) work as in any Hydra app. A CotmillError, and anything that Hydra finds
     wrong with the overrides, ends the process with one line on stderr and status 1.
     """
+    sys.argv[1:] = [settable(argument) for argument in sys.argv[1:]]
     if {"--help", "-h"} & set(sys.argv[1:]):
-        overrides = [arg for arg in sys.argv[1:] if not arg.startswith("-")]
+        overrides = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
         with _one_line():
             print_help(command, purpose, overrides)
         return
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach us, not Hydra's own printing
 
-    def task(config: DictConfig) -> None:
-        main(to_settings(config))
+    caught: list[BaseException] = []
 
-    with _one_line(command):
+    def task(config: DictConfig) -> None:
+        try:
+            main(to_settings(config))
+        except Exception as error:  # raised again outside: Hydra would announce it itself
+            caught.append(error)
+
+    with _one_line():
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
+        if caught:
+            raise caught[0]
 
 
 def to_settings(config: DictConfig) -> Settings:
@@ -61,16 +69,13 @@ def to_settings(config: DictConfig) -> Settings:
 class _one_line:
     """Turns the errors that a user can mend into one line on stderr and exit status 1."""
 
-    def __init__(self, command: str = "synthesize") -> None:
-        self._command = command
-
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         message = None
         if isinstance(error, (HydraException, OmegaConfBaseException)):
-            message = hydra_mistake(error, self._command)
+            message = hydra_mistake(error)
         elif isinstance(error, Exception):
             message = user_message(error)
         if message is None:
@@ -92,29 +97,22 @@ def user_message(error: BaseException | None) -> str | None:
     return None
 
 
-def hydra_mistake(error: Exception, command: str) -> str:
+def settable(argument: str) -> str:
+    """Lets KEY=VALUE set a key that no YAML lists: which keys there are, the settings know."""
+    key, equals, _ = argument.partition("=")
+    group = (CONF / key.split("@")[0]).is_dir()
+    plain = equals and not group and key[:1] not in ("+", "~", "-") and not key.startswith("hydra")
+    return f"++{argument}" if plain else argument
+
+
+def hydra_mistake(error: Exception) -> str:
     """One line for what Hydra found wrong with the overrides."""
     text = str(error)
-    unknown = re.search(r"Key '([^']+)' is not in struct|Key '([^']+)' not in '", text)
-    if unknown:
-        full = re.search(r"full_key: (\S+)", text)
-        key = full.group(1) if full else unknown.group(1) or unknown.group(2)
-        return unknown_key(key, command)
     choice = re.search(r"Could not find '([^']+)'", text)
     if choice and "/" in choice.group(1):
         group, name = choice.group(1).rsplit("/", 1)
         return f"{group}={name}: there is no such choice: {', '.join(choices(group)) or 'none'}"
     return " ".join(text.split())
-
-
-def unknown_key(key: str, command: str) -> str:
-    """Names an unknown key and the nearest one that there is."""
-    import difflib
-
-    config = _compose(command, [])
-    known = [name for name, _, _ in options(config)]
-    near = difflib.get_close_matches(key, known, n=1)
-    return f"{key} is not a setting" + (f": did you mean {near[0]}?" if near else " (see --help)")
 
 
 def choices(group: str) -> list[str]:
@@ -173,7 +171,8 @@ def print_help(command: str, purpose: str, overrides: list[str]) -> None:
     table.add_column("VALUE", overflow="fold", max_width=28)
     table.add_column("MEANING")
     for key, field, value in options(values):
-        shown = "(see conf/recipe)" if key == "recipe.segments" else _shown(value)
+        long = isinstance(value, (list, dict)) and bool(value)
+        shown = f"(see conf/{key.split('.')[0]})" if long else _shown(value)
         table.add_row(key, shown, f"{field.description or ''} {_type(field)}".strip())
     console.print(table, "")
     console.print(
@@ -195,12 +194,18 @@ def _shown(value: Any) -> str:
 
 
 def _type(field: Any) -> str:
-    """The type and bounds of an option, in brackets."""
-    name = re.sub(r"<class '(\w+)'>", r"\1", str(field.annotation)).replace("typing.", "")
+    """The type and bounds of an option, or its choices, in brackets."""
+    annotation = field.annotation
+    if get_origin(annotation) is Literal:
+        name = " | ".join(map(str, get_args(annotation)))
+    elif get_origin(annotation) in (list, dict):
+        name = get_origin(annotation).__name__
+    else:
+        name = getattr(annotation, "__name__", None) or str(annotation).replace("None", "null")
     bounds = [
         f"{sign} {getattr(item, attribute)}"
         for item in field.metadata
         for attribute, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
         if getattr(item, attribute, None) is not None
     ]
-    return f"[{', '.join([name, *bounds])}]".replace("[", "(", 1)[:-1] + ")"
+    return f"({', '.join([name, *bounds])})"

@@ -6,12 +6,12 @@ import sys
 from typing import Any
 
 from rich.console import Console
-from transforms.generation.ledger import resolve_replay
 
 from pipelines.display import Display, print_funnel
 from pipelines.hydra_app import run_command
 from transforms.card import dataset_card
 from transforms.generation.engines import close_engines
+from transforms.generation.ledger import resolve_replay
 from transforms.manifest import finish_manifest, new_manifest
 from transforms.recipe import Segment, build_segments
 from transforms.records import Seed
@@ -45,9 +45,9 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
             for index, segment in enumerate(segments):
                 if index < len(done):
                     entry = done[index]
-                    console.print(f"{segment.folder}: done before", highlight=False)
+                    console.print(f"{segment.label}: done before", highlight=False)
                 else:
-                    display.start(segment.folder, [stage.stage for stage in segment.stages])
+                    display.start(segment.label, [stage.stage for stage in segment.stages])
                     before = manifest["segments"][-1]["rows"] if index else 0
                     entry = run_segment(
                         segment, segments[index - 1] if index else None, before, run, settings

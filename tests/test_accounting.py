@@ -99,7 +99,11 @@ def test_a_segment_that_adds_up_passes():
     ("changes", "written", "message"),
     [
         ({"kept": 6}, 3, "7 in, but 6 kept"),
-        ({"in": 8, "kept": 7, "rejected": {"timeout": 1}}, 4, "one kept 7, but stage two took in 8"),
+        (
+            {"in": 8, "kept": 7, "rejected": {"timeout": 1}},
+            4,
+            "one kept 7, but stage two took in 8",
+        ),
         ({"in": 7, "kept": 5, "rejected": {"timeout": 2}}, 5, "5 records kept, but 7 rows"),
         ({}, 2, "3 records rejected, but 2 rows"),
     ],

@@ -6,13 +6,13 @@ from transforms.accounting import Reason
 from transforms.generation.requests import Response
 from transforms.responses import extract_program, judge_program, judge_response
 
-PROGRAM = '''input = {"a": 1}
+PROGRAM = """input = {"a": 1}
 
 def solution(a):
     return a + 1
 
 output = solution(**input)
-'''
+"""
 
 
 def response(text, finish_reason="stop", error=None):

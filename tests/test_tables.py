@@ -31,9 +31,19 @@ examples = st.builds(
     difficulty=st.floats(0, 1),
     **{
         name: texts
-        for name in (
-            "id recipe instruction solution code input answer answer_type source license run_id"
-        ).split()
+        for name in [
+            "id",
+            "recipe",
+            "instruction",
+            "solution",
+            "code",
+            "input",
+            "answer",
+            "answer_type",
+            "source",
+            "license",
+            "run_id",
+        ]
     },
 )
 
@@ -68,10 +78,26 @@ def test_a_record_with_nested_and_missing_values_is_the_same_after_parquet(tmp_p
 
 
 def test_published_columns_are_those_of_the_contract():
-    assert arrow_schema(Example).names == (
-        "id recipe instruction solution code input answer answer_type messages agreement attempts "
-        "difficulty seed_ids source license models tokens run_id"
-    ).split()
+    assert arrow_schema(Example).names == [
+        "id",
+        "recipe",
+        "instruction",
+        "solution",
+        "code",
+        "input",
+        "answer",
+        "answer_type",
+        "messages",
+        "agreement",
+        "attempts",
+        "difficulty",
+        "seed_ids",
+        "source",
+        "license",
+        "models",
+        "tokens",
+        "run_id",
+    ]
 
 
 def seeds(count):

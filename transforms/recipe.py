@@ -21,6 +21,8 @@ class Segment:
     """One Beam pipeline of a run: its stages in order, and what identifies its result."""
 
     name: str
+    label: str
+    """Number and name, such as 03-sampling: what its rejects and counts are filed under."""
     folder: str
     """Where its kept rows go, relative to the run folder."""
     stages: tuple[Any, ...]
@@ -58,15 +60,13 @@ def build_segments(settings: Settings, root: str, ledger_dir: str) -> tuple[Segm
         "recipe": recipe.name,
         "run_id": fingerprints[-1],
     }
-    folders = {
-        segment.name: "data"
-        if index == len(recipe.segments)
-        else f"stages/{index:02d}-{segment.name}"
-        for index, segment in enumerate(recipe.segments, start=1)
-    }
+    labels = {s.name: f"{index:02d}-{s.name}" for index, s in enumerate(recipe.segments, start=1)}
+    folders = {name: f"stages/{label}" for name, label in labels.items()}
+    folders[recipe.segments[-1].name] = "data"
     return tuple(
         Segment(
             name=segment.name,
+            label=labels[segment.name],
             folder=folders[segment.name],
             stages=_build(segment, settings, run, {k: f"{root}/{v}" for k, v in folders.items()}),
             fingerprint=fingerprint,
@@ -131,7 +131,7 @@ def _identity(stage: StageSettings, settings: Settings) -> list[Any]:
     cls = _stage_class(stage)
     given = dict(stage.model_extra or {})
     if "prompt" in given:
-        given["prompt"] = dataclasses.asdict(_prompt(settings, given["prompt"]))
+        given["prompt"] = _prompt(settings, given["prompt"]).identity()
     groups = {}
     for field in dataclasses.fields(cls):
         group = getattr(settings, field.name, None)

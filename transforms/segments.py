@@ -52,12 +52,11 @@ def run_segment(
 
     Raises AccountingError where counts and written rows do not add up.
     """
-    name = segment.folder.split("/")[-1]
     run.clear(segment.folder)
     for path in files_below(run.path("rejects")):
-        if FileSystems.split(path)[1].startswith(f"{name}-"):
+        if FileSystems.split(path)[1].startswith(f"{segment.label}-"):
             FileSystems.delete([path])
-    tally_path = run.path("stages", f"{name}.counts.json")
+    tally_path = run.path("stages", f"{segment.label}.counts.json")
     shards = settings.runner.stage_shards
     if segment.folder == "data":
         shards = max(1, -(-rows_before // settings.sink.rows_per_shard))
@@ -66,14 +65,14 @@ def run_segment(
         _build(pipeline, segment, previous, run, settings, shards, tally_path)
     seconds = time.monotonic() - started
     entry: dict[str, Any] = {
-        "name": segment.name,
+        "name": segment.label,
         "folder": segment.folder,
         "fingerprint": segment.fingerprint,
         "seconds": round(seconds, 3),
         "rows": _rows(run.path(segment.folder)),
         "stages": _stages(segment, _read_tallies(tally_path)),
     }
-    check_segment(entry, rejects_written=_rows(run.path("rejects"), f"{name}-"))
+    check_segment(entry, rejects_written=_rows(run.path("rejects"), f"{segment.label}-"))
     return entry
 
 
@@ -114,7 +113,7 @@ def _build(
         rejects
         | "All rejects" >> beam.Flatten()
         | "Write rejects"
-        >> WriteRecords(Reject, run.path("rejects"), segment.folder.split("/")[-1], 1, compression)
+        >> WriteRecords(Reject, run.path("rejects"), segment.label, 1, compression)
     )
     (
         tallies

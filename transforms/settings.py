@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from transforms.errors import SettingsError
 
@@ -20,15 +20,28 @@ class Group(BaseModel):
         return self.model_dump(mode="json")
 
 
+_SEED_FIELDS = ("problem", "answer", "code", "solution", "kind", "license", "source")
+
+
+def _seed_fields(columns: dict[str, str]) -> dict[str, str]:
+    for name in columns:
+        if name not in _SEED_FIELDS:
+            raise ValueError(f"a seed has no field {name}: it has {', '.join(_SEED_FIELDS)}")
+    return columns
+
+
+Columns = Annotated[dict[str, str], AfterValidator(_seed_fields)]
+
+
 class JsonlSource(Group):
     """Seeds from JSON Lines files."""
 
     type: Literal["jsonl"]
     path: str = Field(description="file or glob on any Beam filesystem (local, gs://, s3://)")
-    columns: dict[str, str] = Field(
+    columns: Columns = Field(
         {},
         description="seed field -> your column, such as {problem: question}; "
-        "fields: problem, answer, code, solution, kind, license",
+        "fields: problem, answer, code, solution, kind, license, source",
     )
     name: str = Field("jsonl", description="what the rows name as their source")
     license: str | None = Field(
@@ -51,7 +64,7 @@ class HuggingFaceSource(Group):
     path: str = Field(description="dataset name on the Hub, or a local folder")
     config: str | None = Field(None, description="configuration of the dataset")
     split: str = Field("train", description="split to read")
-    columns: dict[str, str] = Field({}, description="seed field -> the dataset's column")
+    columns: Columns = Field({}, description="seed field -> the dataset's column")
     license: str | None = Field(None, description="SPDX licence, where the dataset states none")
     limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
@@ -297,8 +310,8 @@ class RunnerSettings(Group):
         description="direct: on this machine; beam: any runner, by options"
     )
     workers: int = Field(1, ge=1, description="worker processes (direct runner)")
-    options: list[str] = Field(
-        [], description="Beam pipeline options, such as [--runner=DataflowRunner, --region=…]"
+    options: dict[str, Any] = Field(
+        {}, description="Beam pipeline options, such as {runner: DataflowRunner, region: ...}"
     )
     stage_shards: int = Field(
         4, ge=1, description="Parquet files per stage folder, hence parallelism of the next stage"

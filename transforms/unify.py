@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -168,11 +169,12 @@ def judge_written_code(result: tuple[Tried, Sequence[bool]]) -> tuple[Seed, Verd
     if agreeing:
         best = min(agreeing, key=lambda execution: (len(execution.code), execution.code))
         return verified_seed(tried.seed, best), keep()
-    found = ", ".join(sorted({execution.output or "" for execution in well}))[:200] or "nothing"
+    refused = Counter(str(verdict.reason) for verdict in tried.verdicts if not verdict.kept)
+    fates = [f"gives {execution.output or ''}"[:80] for execution in well]
+    fates += [f"{reason} {count}" for reason, count in sorted(refused.items())]
     return tried.seed, reject(
         Reason.NO_PROGRAM_AGREES,
-        f"answer {tried.seed.answer}; {len(well)} of {len(tried.programs)} programs ran, "
-        f"giving {found}",
+        f"answer {tried.seed.answer}; programs: {', '.join(fates) or 'none written'}",
     )
 
 

@@ -32,7 +32,7 @@ class Parses:
     def __call__(self, source: Source) -> Verdict:
         try:
             _ = source.tree
-        except programs.UnparsableError as error:
+        except programs.Unparsable as error:
             return reject(Reason.DOES_NOT_PARSE, str(error))
         return keep()
 

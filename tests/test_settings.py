@@ -1,0 +1,105 @@
+"""A wrong setting is one clear line that names the key and, where it can, the fix."""
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+
+from pipelines.hydra_app import choices, settable, to_settings
+from transforms.errors import SettingsError
+from transforms.paths import CONF
+from transforms.settings import Settings
+
+OPENAI = ["backend=openai", "++backend.model=m", "++backend.base_url=http://127.0.0.1:1/v1"]
+
+
+def composed(*overrides: str) -> Settings:
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        return to_settings(compose("synthesize", [settable(item) for item in overrides]))
+
+
+@pytest.mark.parametrize("group", ["sandbox", "sampling", "source", "backend", "runner"])
+def test_every_choice_of_a_group_makes_valid_settings(group):
+    required = {
+        ("source", "jsonl"): ["source.path=x"],
+        ("source", "parquet"): ["source.path=x"],
+        ("source", "huggingface"): ["source.path=x"],
+        ("source", "reasoning_gym"): ["source.tasks=[gsm_symbolic]"],
+        ("backend", "openai"): OPENAI[1:],
+        ("runner", "beam"): ["runner.options.runner=FlinkRunner"],
+    }
+    for choice in choices(group):
+        settings = composed(f"{group}={choice}", *required.get((group, choice), []))
+        assert isinstance(settings, Settings)
+
+
+def test_a_key_that_no_yaml_lists_can_be_set_without_a_plus():
+    settings = composed("backend=vllm", "backend.enforce_eager=true", "sandbox.slots=3")
+    assert settings.backend.enforce_eager is True
+    assert settings.sandbox.slots == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sampling.num_program=3", "did you mean sampling.num_programs?"),
+        ("samplin.num_programs=3", "samplin is not a setting: did you mean sampling?"),
+        ("sampling.program.temprature=3", "did you mean sampling.program.temperature?"),
+        ("backend.base_url=x", "backend.base_url is not a setting"),
+        ("sampling.num_programs=many", "sampling.num_programs='many': input should be a valid int"),
+        ("sampling.num_programs=0", "sampling.num_programs=0: input should be greater than"),
+        ("verify.min_agreement=1.5", "verify.min_agreement=1.5: input should be less than"),
+        ("sampling.conditioning=few", "sampling.conditioning='few': input should be 'few_shot'"),
+        ("dedup.bands=7", "num_perm=128 is not divisible by bands=7"),
+        ("source=jsonl", "source.path is missing: set source.path=VALUE"),
+        ("source=reasoning_gym", "source.tasks is missing"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(override, message):
+    with pytest.raises(SettingsError) as error:
+        composed(override)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_resume_and_overwrite_exclude_each_other():
+    with pytest.raises(SettingsError, match="exclude each other"):
+        composed("resume=true", "overwrite=true")
+
+
+def test_every_setting_says_what_it_means():
+    def descriptions(model):
+        for name, field in model["properties"].items():
+            if "$ref" not in field and "const" not in field and "oneOf" not in field:
+                yield name, field.get("description")
+
+    schema = Settings.model_json_schema(by_alias=True)
+    silent = [
+        (group, name)
+        for group, model in {**schema["$defs"], "Settings": schema}.items()
+        for name, meaning in descriptions(model)
+        if not meaning
+    ]
+    assert not silent
+
+
+def test_what_only_decides_speed_or_place_is_no_part_of_a_groups_identity():
+    here = composed(*OPENAI, "sandbox.slots=1", "ledger.flush_seconds=1")
+    there = composed(
+        "backend=openai",
+        "backend.model=m",
+        "backend.base_url=http://127.0.0.1:2/v1",
+        "backend.max_in_flight=1",
+        "sandbox=strict",
+        "ledger.flush_seconds=9",
+    )
+    for group in ("backend", "sandbox", "ledger"):
+        assert getattr(here, group).identity() == getattr(there, group).identity()
+    other = composed("backend=openai", "backend.model=n", "backend.base_url=x")
+    assert here.backend.identity() != other.backend.identity()
+
+
+def test_every_yaml_of_a_group_opens_with_what_it_is():
+    for path in CONF.glob("*/*.yaml"):
+        text = path.read_text()
+        assert yaml.safe_load(text), path
+        assert text.startswith("#") or len(choices(path.parent.name)) == 1, path
