@@ -85,6 +85,11 @@ class Display:
         for stage in entry["stages"]:
             self._console.print(f"{entry['name']}: {stage_line(stage)}", highlight=False)
 
+    def shown(self, stage: str) -> dict[str, int]:
+        """The counts of a stage as they are shown now: what -> amount."""
+        with self._lock:
+            return dict(self._counts.get(stage, {}))
+
     def _receive(self) -> None:
         said_at = time.monotonic()
         while not self._ended.is_set():

@@ -15,9 +15,9 @@ from transforms.settings import DedupSettings
 SETTINGS = DedupSettings(threshold=0.7, num_perm=128, bands=32, ngram=3)
 
 LONG = (
-    "A baker makes 12 trays of 24 rolls every morning and sells 7 rolls out of 8 before noon. In the "
-    "afternoon half of what is left goes to the school at the end of the street. How many rolls are "
-    "left in the evening of a day on which the baker also gives 5 rolls to the postman?"
+    "A baker makes 12 trays of 24 rolls every morning and sells 7 rolls out of 8 before noon. In "
+    "the afternoon half of what is left goes to the school at the end of the street. How many "
+    "rolls are left in the evening of a day on which the baker also gives 5 rolls to the postman?"
 )
 
 

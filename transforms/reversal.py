@@ -11,14 +11,12 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
-from transforms.generation.generate import Generate
-from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Answered, Prompted
+from transforms.generation.stage import ModelStage
 from transforms.ids import content_id
 from transforms.pool import draw_shots, pool_from
 from transforms.records import Execution, Problem, Seed, grow
 from transforms.responses import judge_response
-from transforms.settings import Backend, LedgerSettings, SamplingSettings
 
 _CODE = re.compile(
     r"```|\bdef \w+\(|\bsolution\(|\breturn \w|^\s*(?:input|output)\s*=", re.MULTILINE
@@ -51,16 +49,11 @@ def problem(answered: Answered[Execution]) -> tuple[Problem, Verdict]:
 
 
 @dataclass
-class BackTranslate(beam.PTransform):
+class BackTranslate(ModelStage):
     """PCollection[Execution] -> Outcome of Problem: one instruction per program."""
 
-    sampling: SamplingSettings
-    backend: Backend
-    prompt: PromptTemplate
     seeds: str
     """Folder of the verified seeds shown as examples."""
-    ledger_dir: str
-    ledger: LedgerSettings
 
     stage: ClassVar[str] = "reverse"
     reads: ClassVar[type] = Execution
@@ -69,11 +62,7 @@ class BackTranslate(beam.PTransform):
 
     def expand(self, executions: PCollection) -> Outcome:
         pool = pool_from(executions.pipeline, self.seeds, self.sampling.pool)
-        generated = (
-            executions
-            | "Prompt" >> beam.Map(self._prompt, pool=pool)
-            | "Generate" >> Generate(self.stage, self.backend, self.ledger_dir, self.ledger)
-        )
+        generated = self.generate(executions | "Prompt" >> beam.Map(self._prompt, pool=pool))
         decided = (
             generated.answered
             | "Read instruction" >> beam.Map(problem)
@@ -83,14 +72,5 @@ class BackTranslate(beam.PTransform):
 
     def _prompt(self, execution: Execution, pool: Sequence[Seed]) -> Prompted[Any]:
         sampler = self.sampling.reverse
-        return Prompted(
-            execution,
-            self.prompt.requests(
-                stage=self.stage,
-                backend=self.backend,
-                sampler=sampler,
-                run_seed=self.sampling.seed,
-                program=execution,
-                shots=draw_shots(pool, sampler.shots, self.sampling.seed, "reverse", execution.id),
-            ),
-        )
+        shots = draw_shots(pool, sampler.shots, self.sampling.seed, self.stage, execution.id)
+        return Prompted(execution, self.requests(sampler, program=execution, shots=shots))

@@ -11,15 +11,14 @@ from apache_beam.pvalue import AsSingleton, PCollection
 
 from transforms.accounting import Decide, Outcome, Reason, Verdict
 from transforms.errors import SourceError
-from transforms.generation.generate import Generate
-from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Answered, Prompted
+from transforms.generation.stage import ModelStage
 from transforms.ids import content_id
 from transforms.losers import DropLosers, LimitPerKey
 from transforms.pool import SeedPool, combined_license, combined_source, draw_shots
 from transforms.records import Program, Seed
 from transforms.responses import judge_program
-from transforms.settings import Backend, LedgerSettings, SamplingSettings
+from transforms.settings import SamplingSettings
 
 
 @dataclass(frozen=True)
@@ -72,17 +71,11 @@ def programs(answered: Answered[Draw]) -> Iterator[tuple[Program, Verdict]]:
 
 
 @dataclass
-class SamplePrograms(beam.PTransform):
+class SamplePrograms(ModelStage):
     """PCollection[Seed] (verified) -> Outcome of Program, exact copies rejected.
 
     Its input count is the programs asked for: `num_programs` prompts x `program.samples`.
     """
-
-    sampling: SamplingSettings
-    backend: Backend
-    prompt: PromptTemplate
-    ledger_dir: str
-    ledger: LedgerSettings
 
     stage: ClassVar[str] = "sample"
     reads: ClassVar[type] = Seed
@@ -91,11 +84,10 @@ class SamplePrograms(beam.PTransform):
 
     def expand(self, seeds: PCollection) -> Outcome:
         pool = seeds | "Seed pool" >> SeedPool(self.sampling.pool)
-        generated = (
+        generated = self.generate(
             seeds.pipeline
             | "Number prompts" >> beam.Create(range(self.sampling.num_programs))
             | "Prompt" >> beam.Map(self._prompt, pool=AsSingleton(pool))
-            | "Generate" >> Generate(self.stage, self.backend, self.ledger_dir, self.ledger)
         )
         candidates = generated.answered | "Read programs" >> beam.FlatMap(programs)
         written = candidates | "Decide" >> Decide(self.stage)
@@ -115,13 +107,7 @@ class SamplePrograms(beam.PTransform):
 
     def _prompt(self, index: int, pool: Sequence[Seed]) -> Prompted[Any]:
         record, shots = draw(index, pool, self.sampling)
-        requests = self.prompt.requests(
-            stage=self.stage,
-            backend=self.backend,
-            sampler=self.sampling.program,
-            run_seed=self.sampling.seed,
-            # Prompts without examples are all alike: the sample index tells them apart.
-            first_sample=0 if shots else index * self.sampling.program.samples,
-            shots=shots,
-        )
+        # Prompts without examples are all alike: the sample index tells them apart.
+        first_sample = 0 if shots else index * self.sampling.program.samples
+        requests = self.requests(self.sampling.program, first_sample, shots=shots)
         return Prompted(record, requests)

@@ -10,12 +10,10 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
-from transforms.generation.generate import Generate
-from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Answered, Prompted
+from transforms.generation.stage import ModelStage
 from transforms.pool import draw_shots, pool_from
 from transforms.records import Attempt, Attempts, Problem, Seed, grow
-from transforms.settings import Backend, LedgerSettings, SamplingSettings
 
 
 def attempts(answered: Answered[Problem]) -> tuple[Attempts, Verdict]:
@@ -38,16 +36,11 @@ def attempts(answered: Answered[Problem]) -> tuple[Attempts, Verdict]:
 
 
 @dataclass
-class Solve(beam.PTransform):
+class Solve(ModelStage):
     """PCollection[Problem] -> Outcome of Attempts: `solve.samples` solutions per instruction."""
 
-    sampling: SamplingSettings
-    backend: Backend
-    prompt: PromptTemplate
     seeds: str
     """Folder of the verified seeds shown as examples."""
-    ledger_dir: str
-    ledger: LedgerSettings
 
     stage: ClassVar[str] = "solve"
     reads: ClassVar[type] = Problem
@@ -56,11 +49,7 @@ class Solve(beam.PTransform):
 
     def expand(self, problems: PCollection) -> Outcome:
         pool = pool_from(problems.pipeline, self.seeds, self.sampling.pool)
-        generated = (
-            problems
-            | "Prompt" >> beam.Map(self._prompt, pool=pool)
-            | "Generate" >> Generate(self.stage, self.backend, self.ledger_dir, self.ledger)
-        )
+        generated = self.generate(problems | "Prompt" >> beam.Map(self._prompt, pool=pool))
         decided = (
             generated.answered
             | "Read attempts" >> beam.Map(attempts)
@@ -70,17 +59,7 @@ class Solve(beam.PTransform):
 
     def _prompt(self, problem: Problem, pool: Sequence[Seed]) -> Prompted[Any]:
         sampler = self.sampling.solve
-        with_solution = [seed for seed in pool if seed.solution is not None]
-        return Prompted(
-            problem,
-            self.prompt.requests(
-                stage=self.stage,
-                backend=self.backend,
-                sampler=sampler,
-                run_seed=self.sampling.seed,
-                instruction=problem.instruction,
-                shots=draw_shots(
-                    with_solution, sampler.shots, self.sampling.seed, "solve", problem.id
-                ),
-            ),
-        )
+        solved = [seed for seed in pool if seed.solution is not None]
+        shots = draw_shots(solved, sampler.shots, self.sampling.seed, self.stage, problem.id)
+        instruction = problem.instruction
+        return Prompted(problem, self.requests(sampler, instruction=instruction, shots=shots))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import apache_beam as beam
-from apache_beam.pvalue import PCollection
+from apache_beam.pvalue import AsSingleton, PCollection
 
 from transforms.accounting import (
     Decide,
@@ -23,18 +23,14 @@ from transforms.accounting import (
 from transforms.execution.execute import InSandbox, finish_program, plan_program
 from transforms.execution.sandbox import Job, Result
 from transforms.filtering.checks import FormOf, form_checks, run_checks
-from transforms.generation.generate import Generate
-from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Answered, Prompted
+from transforms.generation.stage import ModelStage
 from transforms.ids import content_id
 from transforms.pool import SeedPool, draw_shots
 from transforms.records import Execution, Program, Seed
 from transforms.responses import judge_program
 from transforms.settings import (
-    Backend,
     FilterSettings,
-    LedgerSettings,
-    SamplingSettings,
     SandboxSettings,
 )
 from transforms.verification.judge import CompareAnswers, Comparison, Pair
@@ -215,20 +211,15 @@ class ValidateSeeds(beam.PTransform):
 
 
 @dataclass
-class UnifySeeds(beam.PTransform):
+class UnifySeeds(ModelStage):
     """PCollection[Seed] -> Outcome of Seed, each with a program that gives its answer.
 
     Seeds with code pass. For the others the model writes `unify.samples` programs, shown
     `unify.shots` seeds that carry code; a seed is kept with one that gives its answer.
     """
 
-    sampling: SamplingSettings
-    backend: Backend
-    prompt: PromptTemplate
     sandbox: SandboxSettings
     filter: FilterSettings
-    ledger_dir: str
-    ledger: LedgerSettings
 
     stage: ClassVar[str] = "unify"
     reads: ClassVar[type] = Seed
@@ -243,10 +234,8 @@ class UnifySeeds(beam.PTransform):
             | "Has answer" >> beam.Map(lambda seed: (seed, _has_answer(seed)))
             | "Answerable" >> Decide(self.stage)
         )
-        generated = (
-            answerable.kept
-            | "Prompt" >> beam.Map(self._prompt, pool=beam.pvalue.AsSingleton(pool))
-            | "Generate" >> Generate(self.stage, self.backend, self.ledger_dir, self.ledger)
+        generated = self.generate(
+            answerable.kept | "Prompt" >> beam.Map(self._prompt, pool=AsSingleton(pool))
         )
         decided = (
             generated.answered
@@ -263,17 +252,8 @@ class UnifySeeds(beam.PTransform):
 
     def _prompt(self, seed: Seed, pool: Sequence[Seed]) -> Prompted[Any]:
         sampler = self.sampling.unify
-        return Prompted(
-            seed,
-            self.prompt.requests(
-                stage=self.stage,
-                backend=self.backend,
-                sampler=sampler,
-                run_seed=self.sampling.seed,
-                seed=seed,
-                shots=draw_shots(pool, sampler.shots, self.sampling.seed, "unify", seed.id),
-            ),
-        )
+        shots = draw_shots(pool, sampler.shots, self.sampling.seed, self.stage, seed.id)
+        return Prompted(seed, self.requests(sampler, seed=seed, shots=shots))
 
 
 def _has_answer(seed: Seed) -> Verdict:

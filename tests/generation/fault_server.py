@@ -1,0 +1,101 @@
+"""A small OpenAI-compatible server on the loopback whose answers go wrong on purpose."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class FaultServer:
+    """Answers a completion by what its prompt says, and remembers what it was asked.
+
+    A prompt's first word is its fault: `429`, `500`, `half`, `empty`, `hang`, `once` (a 429
+    with Retry-After the first time, well after that), or any other word for a good answer.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.asked: Counter[str] = Counter()
+        self.at: dict[str, list[float]] = {}
+        self.bodies: list[dict[str, Any]] = []
+        self.open = 0
+        self.most_open = 0
+        self.lock = threading.Lock()
+
+
+@contextmanager
+def fault_server(hang_seconds: float = 5.0) -> Iterator[FaultServer]:
+    state = FaultServer("")
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            self._send(404, {"error": {"message": "there is no /models here"}})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            prompt = body.get("prompt") or body["messages"][0]["content"]
+            with state.lock:
+                state.asked[prompt] += 1
+                state.at.setdefault(prompt, []).append(time.monotonic())
+                state.bodies.append(body)
+                state.open += 1
+                state.most_open = max(state.most_open, state.open)
+                again = state.asked[prompt] > 1
+            try:
+                self._answer(prompt.split()[0], again, prompt)
+            finally:
+                with state.lock:
+                    state.open -= 1
+
+        def _answer(self, fault: str, again: bool, prompt: str) -> None:
+            if fault == "429" or (fault == "once" and not again):
+                self._send(429, {"error": {"message": "slow down"}}, {"Retry-After": "1"})
+            elif fault == "500":
+                self._send(500, {"error": {"message": "it broke"}})
+            elif fault == "half":
+                self._write(200, b'{"id": "1", "choices": [{"text": "hal')
+            elif fault == "empty":
+                self._send(200, {"id": "1", "choices": []})
+            elif fault == "hang":
+                time.sleep(hang_seconds)
+            else:
+                time.sleep(0.05)
+                choice = {"index": 0, "finish_reason": "stop", "text": f" good: {prompt}"}
+                choice["message"] = {"role": "assistant", "content": choice["text"]}  # type: ignore[assignment]
+                usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+                self._send(200, {"id": "1", "choices": [choice], "usage": usage})
+
+        def _send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+            self._write(status, json.dumps(body).encode(), headers)
+
+        def _write(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state.base_url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,128 @@
+"""Tests of the OpenAI engine: against vLLM's server, and against a server that misbehaves."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import VllmServer
+from tests.generation.examples import chat, request
+from tests.generation.fault_server import FaultServer, fault_server
+from transforms.errors import BackendError
+from transforms.generation.engines import close_engines, open_engine
+from transforms.generation.requests import Request, Response
+from transforms.settings import Backend, OpenAIBackend
+
+
+@pytest.fixture
+def faults() -> Iterator[FaultServer]:
+    with fault_server() as server:
+        yield server
+    close_engines()
+
+
+def _backend(base_url: str, **changes: Any) -> OpenAIBackend:
+    settings = {"engine": "openai", "model": "embedded", "base_url": base_url, "max_retries": 1}
+    settings |= {"api": "completions", "timeout_seconds": 1, "max_in_flight": 4}
+    return OpenAIBackend.model_validate({**settings, **changes})
+
+
+def _ask(backend: Backend, *requests: Request) -> list[Response]:
+    engine = open_engine(backend)
+    for asked in requests:
+        engine.submit(asked)
+    answers: dict[str, Response] = {}
+    while engine.in_flight:
+        answers |= {answer.id: answer for answer in engine.finished(wait=True)}
+    return [answers[asked.id] for asked in requests]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("429", "HTTP 429"),
+        ("500", "HTTP 500"),
+        ("half", "JSONDecodeError"),
+        ("empty", "no choices"),
+        ("hang", "no answer within 1 seconds"),
+    ],
+)
+def test_a_fault_is_an_error_of_its_request_alone(
+    faults: FaultServer, fault: str, error: str
+) -> None:
+    bad, good = _ask(_backend(faults.base_url), request(f"{fault} please"), request("fine"))
+    assert (bad.finish_reason, bad.text, good.text) == ("error", "", " good: fine")
+    assert bad.error is not None and error in bad.error
+
+
+def test_a_429_is_asked_again_when_the_server_says(faults: FaultServer) -> None:
+    (answer,) = _ask(_backend(faults.base_url), request("once more"))
+    first, second = faults.at["once more"]
+    assert answer.text == " good: once more"
+    assert second - first >= 0.9
+
+
+def test_no_more_than_max_in_flight_are_open_at_once(faults: FaultServer) -> None:
+    _ask(_backend(faults.base_url, max_in_flight=3), *[request(f"ok {i}") for i in range(20)])
+    assert faults.most_open == 3
+
+
+def test_what_openai_does_not_know_is_sent_only_when_it_is_set(faults: FaultServer) -> None:
+    _ask(_backend(faults.base_url), request("plain"))
+    _ask(_backend(faults.base_url), request("sampled", top_k=5, min_p=0.1))
+    plain, sampled = faults.bodies
+    assert not {"top_k", "min_p", "stop"} & set(plain)
+    assert (sampled["top_k"], sampled["min_p"]) == (5, 0.1)
+
+
+def test_the_seed_of_the_request_is_sent(faults: FaultServer) -> None:
+    asked = request("ok")
+    _ask(_backend(faults.base_url), asked)
+    assert faults.bodies[0]["seed"] == asked.seed
+
+
+def test_a_chat_server_that_does_not_continue_is_not_sent_the_prefix(faults: FaultServer) -> None:
+    (answer,) = _ask(_backend(faults.base_url, api="chat"), chat("ok", prefix="Sure"))
+    assert [turn["role"] for turn in faults.bodies[0]["messages"]] == ["user"]
+    assert answer.text == " good: ok"
+
+
+def test_an_endpoint_that_is_not_there_is_named() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    with pytest.raises(BackendError, match=url) as caught:
+        open_engine(_backend(url, max_retries=0))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.model
+class TestAgainstVllm:
+    """The same client against vLLM's own server."""
+
+    def test_a_completion_begins_with_its_prefix(self, vllm_server: VllmServer) -> None:
+        (answer,) = _ask(vllm_server.backend(), request("Count: one,", prefix=" two, three,"))
+        assert answer.text.startswith(" two, three, four")
+
+    def test_a_chat_continues_its_prefix(self, vllm_server: VllmServer) -> None:
+        backend = vllm_server.backend(api="chat", continue_prefix=True)
+        (answer,) = _ask(backend, chat("Count to five.", prefix="one, two, three,"))
+        assert answer.text.startswith("one, two, three, four")
+
+    def test_tokens_are_counted(self, vllm_server: VllmServer) -> None:
+        (answer,) = _ask(vllm_server.backend(), request("one two three", max_tokens=5))
+        assert (answer.prompt_tokens, answer.generated_tokens) == (3, 5)
+        assert answer.finish_reason == "length"
+
+    def test_an_answer_ends_before_its_stop_text(self, vllm_server: VllmServer) -> None:
+        asked = request("1, 2, 3,", max_tokens=40, stop=(" 6",))
+        (answer,) = _ask(vllm_server.backend(), asked)
+        assert (answer.text, answer.finish_reason) == (" 4, 5,", "stop")
+
+    def test_a_request_that_is_too_long_fails_alone(self, vllm_server: VllmServer) -> None:
+        long, short = _ask(vllm_server.backend(), request("x " * 3000), request("x"))
+        assert (long.finish_reason, short.finish_reason) == ("error", "length")
+        assert long.error is not None and "HTTP 400" in long.error and "2048" in long.error

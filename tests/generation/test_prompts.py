@@ -1,0 +1,109 @@
+"""Tests of prompt files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transforms.errors import SettingsError
+from transforms.generation.prompts import PromptTemplate
+from transforms.generation.requests import Request
+from transforms.records import Message
+from transforms.settings import OpenAIBackend, SamplerSettings
+
+_FILE = """
+license: Apache-2.0
+chat:
+  system: You write programs.
+  user: |
+    {% for shot in shots %}
+    Example: {{ shot }}
+    {% endfor %}
+    Problem: {{ problem }}
+  prefix: 'input = {"'
+  stop: ["```"]
+completion:
+  text: "# {{ problem }}\\n"
+  prefix: 'input = {"'
+  stop: ["\\n\\n\\n"]
+"""
+
+
+def _backend(**changes: Any) -> OpenAIBackend:
+    settings = {"engine": "openai", "model": "m", "base_url": "http://127.0.0.1/v1"}
+    return OpenAIBackend.model_validate(
+        {**settings, "api": "chat", "continue_prefix": True, **changes}
+    )
+
+
+def _requests(folder: Path, text: str = _FILE, **changes: Any) -> tuple[Request, ...]:
+    path = folder / "prompt.yaml"
+    path.write_text(text)
+    arguments: dict[str, Any] = {
+        "stage": "unify",
+        "backend": _backend(),
+        "sampler": SamplerSettings(samples=2, temperature=0.5, max_tokens=9),
+        "run_seed": 7,
+        "problem": "2 + 2",
+        "shots": ["a", "b"],
+        **changes,
+    }
+    return PromptTemplate.load(str(path)).requests(**arguments)
+
+
+def test_a_chat_has_its_system_and_user_turns(tmp_path: Path) -> None:
+    assert _requests(tmp_path)[0].messages == (
+        Message("system", "You write programs."),
+        Message("user", "Example: a\nExample: b\nProblem: 2 + 2"),
+    )
+
+
+def test_a_completion_keeps_text_and_prefix_apart(tmp_path: Path) -> None:
+    asked = _requests(tmp_path, backend=_backend(api="completions"))[0]
+    assert (asked.prompt, asked.sampler.prefix) == ("# 2 + 2\n", 'input = {"')
+
+
+def test_samples_differ_in_id_and_seed(tmp_path: Path) -> None:
+    first, second = _requests(tmp_path, first_sample=3)
+    assert (first.sample, second.sample) == (3, 4)
+    assert first.seed != second.seed
+
+
+def test_a_prefix_that_is_not_continued_is_not_claimed(tmp_path: Path) -> None:
+    assert _requests(tmp_path, backend=_backend(continue_prefix=False))[0].sampler.prefix == ""
+
+
+@pytest.mark.parametrize("value", ["{{ x }}", "{% if %}", "<a> & 'b'", "trailing \n"])
+def test_a_variables_value_is_kept_verbatim(tmp_path: Path, value: str) -> None:
+    asked = _requests(tmp_path, backend=_backend(api="completions"), problem=value)[0]
+    assert asked.prompt == f"# {value}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (_FILE.replace("license: Apache-2.0", ""), "license"),
+        (_FILE.replace("  user: |", "  usre: |"), "chat.user"),
+        (_FILE.replace("{% endfor %}", ""), "does not parse"),
+        (_FILE.replace("{{ problem }}", "{{ problm }}"), "problm"),
+        ("[", "does not parse"),
+    ],
+)
+def test_a_faulty_file_is_one_line_that_names_it(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says) as caught:
+        _requests(tmp_path, text)
+    assert "prompt.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="nowhere.yaml"):
+        PromptTemplate.load(str(tmp_path / "nowhere.yaml"))
+
+
+def test_a_template_cannot_reach_into_python(tmp_path: Path) -> None:
+    hostile = _FILE.replace("{{ problem }}", "{{ problem.__class__.__mro__ }}")
+    with pytest.raises(SettingsError, match="unsafe|access"):
+        _requests(tmp_path, hostile)

@@ -1,0 +1,55 @@
+"""Tests of request ids and seeds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.generation.examples import request
+from transforms.generation.requests import Request
+from transforms.records import Message
+
+_CHANGES: dict[str, st.SearchStrategy[Any]] = {
+    "model": st.text(),
+    "prompt": st.none() | st.text(),
+    "messages": st.lists(st.builds(Message, st.text(), st.text()), max_size=3).map(tuple),
+    "run_seed": st.integers(0, 2**40),
+    "sample": st.integers(0, 1000),
+}
+_SAMPLER_CHANGES: dict[str, st.SearchStrategy[Any]] = {
+    "temperature": st.floats(0, 5),
+    "top_p": st.floats(0, 1),
+    "top_k": st.integers(0, 100),
+    "min_p": st.floats(0, 1),
+    "max_tokens": st.integers(1, 10_000),
+    "stop": st.lists(st.text(), max_size=3).map(tuple),
+    "prefix": st.text(),
+}
+
+
+def _content(asked: Request) -> tuple[Any, ...]:
+    return (asked.model, asked.messages, asked.prompt, asked.sampler, asked.run_seed, asked.sample)
+
+
+@given(st.data(), st.sampled_from(sorted({**_CHANGES, **_SAMPLER_CHANGES})))
+def test_a_change_of_any_content_field_changes_the_id(data: st.DataObject, field: str) -> None:
+    before = request()
+    value = data.draw({**_CHANGES, **_SAMPLER_CHANGES}[field])
+    if field in _CHANGES:
+        after = replace(before, **{field: value})
+    else:
+        after = replace(before, sampler=replace(before.sampler, **{field: value}))
+    assert (after.id == before.id) == (_content(after) == _content(before))
+
+
+@given(st.text())
+def test_the_stage_is_no_part_of_the_id(stage: str) -> None:
+    assert request(stage=stage).id == request().id
+
+
+@given(st.integers(0, 2**40), st.integers(0, 1000))
+def test_the_seed_fits_in_31_bits(run_seed: int, sample: int) -> None:
+    assert 0 <= request(run_seed=run_seed, sample=sample).seed < 2**31

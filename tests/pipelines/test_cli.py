@@ -1,0 +1,75 @@
+"""The command helps those who ask, and names what it does not know."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipelines.hydra_app import options, settable, user_message
+from tests.test_settings import composed
+from transforms.errors import BackendError
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_help_lists_the_commands():
+    done = run("pipelines.cli", "--help")
+    assert done.returncode == 0 and "synthesize" in done.stdout
+
+
+def test_an_unknown_command_is_named_with_those_there_are():
+    done = run("pipelines.cli", "synthesise")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "cotmill: there is no command 'synthesise': synthesize (see cotmill --help)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "module", [("pipelines.cli", "synthesize"), ("pipelines.synthesize",)], ids=["cotmill", "-m"]
+)
+def test_help_of_a_command_shows_every_option_with_its_meaning(module):
+    done = run(*module, "backend=openai", "source=jsonl", "--help")
+    assert done.returncode == 0, done.stderr
+    for shown in ("backend.base_url", "(required)", "sampling.num_programs", "Groups", "openai"):
+        assert shown in done.stdout
+    assert "gpu_memory_utilization" not in done.stdout
+
+
+def test_every_option_of_the_settings_is_offered_by_help():
+    values = composed("backend=vllm").model_dump(by_alias=True)
+    keys = {key for key, _, _ in options(values)}
+    assert {"output_dir", "sampling.solve.top_p", "runner.options", "ledger.dir"} <= keys
+    assert len(keys) > 70
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("sandbox.slots=2", "++sandbox.slots=2"),
+        ("output_dir=x", "++output_dir=x"),
+        ("backend=openai", "backend=openai"),
+        ("+backend.x=1", "+backend.x=1"),
+        ("~source.limit", "~source.limit"),
+        ("hydra.verbose=true", "hydra.verbose=true"),
+        ("--help", "--help"),
+    ],
+)
+def test_plain_overrides_may_set_keys_that_no_yaml_lists(argument, expected):
+    assert settable(argument) == expected
+
+
+def test_a_users_error_is_found_inside_what_a_worker_process_left_of_it():
+    text = (
+        "Traceback (most recent call last):\n  File ...\n"
+        "transforms.errors.BackendError: nothing answers at x [while running 'unify/Ask']\n"
+    )
+    assert user_message(RuntimeError(text)) == "nothing answers at x"
+    wrapped = RuntimeError("outer")
+    wrapped.__cause__ = BackendError("inner [while running 'unify/Ask']")
+    assert user_message(wrapped) == "inner"
+    assert user_message(RuntimeError("a bug")) is None

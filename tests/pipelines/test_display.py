@@ -1,0 +1,53 @@
+"""What a run shows is what its workers report, and its exact account at the end."""
+
+import io
+import os
+import time
+
+from rich.console import Console
+
+from pipelines.display import Display, print_funnel, stage_line
+from transforms import progress
+
+STAGE = {
+    "name": "execute",
+    "in": 10,
+    "kept": 6,
+    "rejected": {"timeout": 3, "crashed": 1},
+    "models": {"m": {"tokens.generated": 1234}},
+}
+
+
+def test_a_stage_is_one_line_with_its_reasons():
+    assert stage_line(STAGE) == "execute: 10 in, 6 kept, 4 rejected (timeout 3, crashed 1)"
+
+
+def test_the_funnel_shows_each_stage_and_the_most_frequent_reasons():
+    text = io.StringIO()
+    print_funnel(Console(file=text, width=100), {"segments": [{"stages": [STAGE]}]})
+    lines = [line.split() for line in text.getvalue().splitlines() if line.strip()]
+    assert ["execute", "10", "6", "4", "60.0", "1,234"] in lines
+    assert lines.index(["execute", "timeout", "3"]) < lines.index(["execute", "crashed", "1"])
+
+
+def test_reports_reach_the_display_while_it_is_open_and_nobody_after():
+    text = io.StringIO()
+    with Display(Console(file=text, width=100)) as display:
+        display.start("04-execution", ["execute"])
+        progress.report("execute", "in", 5)
+        progress.report("execute", "in", 2)
+        progress.flush()
+        deadline = time.monotonic() + 5
+        while display.shown("execute").get("in") != 7 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert display.shown("execute")["in"] == 7
+    assert progress.ADDRESS not in os.environ
+    progress.report("execute", "in", 1)
+    progress.flush()
+    assert "04-execution: started" in text.getvalue()
+
+
+def test_a_display_that_is_gone_does_not_stop_the_work(monkeypatch, tmp_path):
+    monkeypatch.setenv(progress.ADDRESS, str(tmp_path / "nobody"))
+    progress.report("execute", "in", 1)
+    progress.flush()

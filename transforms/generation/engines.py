@@ -1,0 +1,126 @@
+"""Engines: what answers requests, opened once a process and shared by all who ask it."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Protocol
+
+from transforms.errors import BackendError
+from transforms.generation.requests import Request, Response
+from transforms.settings import Backend, OpenAIBackend, ReplayBackend
+
+Reply = Response | BackendError
+"""What becomes of a request: its response, or the end of the engine itself."""
+
+
+class Model(Protocol):
+    """A loaded model or an open endpoint. Many engines may use one, from any thread."""
+
+    def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
+        """Begins `request` and returns at once; `reply` is called once, from another thread."""
+
+    def close(self) -> None:
+        """Frees the model and ends every thread and process of it."""
+
+
+class Engine:
+    """One user's view of a model: submit requests, collect responses as they finish.
+
+    An engine belongs to one thread (a DoFn instance); the model behind it is shared.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._replies: SimpleQueue[Reply] = SimpleQueue()
+        self.in_flight = 0
+
+    def submit(self, request: Request) -> None:
+        """Begins `request`; never waits for the model."""
+        self.in_flight += 1
+        self._model.start(request, self._replies.put)
+
+    def finished(self, wait: bool) -> list[Response]:
+        """Returns the responses that have come since the last call, in no particular order.
+
+        With `wait`, blocks until there is at least one, unless nothing is in flight. A request
+        that failed is a response with `finish_reason` `error`.
+
+        Raises:
+            BackendError: the model itself is gone.
+        """
+        responses: list[Response] = []
+        while self.in_flight and (not self._replies.empty() or (wait and not responses)):
+            reply = self._replies.get()
+            if isinstance(reply, BackendError):
+                if not responses:
+                    raise reply
+                self._replies.put(reply)  # first what did come; this is for the next call
+                break
+            self.in_flight -= 1
+            responses.append(reply)
+        return responses
+
+    def close(self) -> None:
+        """Forgets what is in flight; the model stays for others (`close_engines` frees it)."""
+        self._replies = SimpleQueue()
+        self.in_flight = 0
+
+
+_lock = threading.Lock()
+_models: dict[str, Model] = {}
+
+
+def open_engine(backend: Backend) -> Engine:
+    """Returns an engine on the model that `backend` names, loading it if this process has not.
+
+    Raises:
+        BackendError: the model cannot be loaded or the endpoint cannot be reached.
+    """
+    key = backend.model_dump_json()
+    with _lock:
+        if key not in _models:
+            _models[key] = _load(backend)
+        return Engine(_models[key])
+
+
+def close_engines() -> None:
+    """Frees every model of this process; also done at exit."""
+    with _lock:
+        models = list(_models.values())
+        _models.clear()
+    for model in models:
+        model.close()
+
+
+atexit.register(close_engines)
+
+
+def _load(backend: Backend) -> Model:
+    if isinstance(backend, ReplayBackend):
+        raise ValueError("a replay has no engine: Generate answers it from the ledger")
+    if isinstance(backend, OpenAIBackend):
+        from transforms.generation.openai_engine import OpenAIModel
+
+        return OpenAIModel(backend)
+    from transforms.generation.vllm_engine import VllmModel
+
+    return VllmModel(backend)
+
+
+def failed(request: Request, engine: str, error: str, seconds: float) -> Response:
+    """Returns the response of a request that failed alone."""
+    return Response(
+        id=request.id,
+        stage=request.stage,
+        model=request.model,
+        engine=engine,
+        text="",
+        finish_reason="error",
+        error=" ".join(error.split())[:500],
+        prompt_tokens=0,
+        generated_tokens=0,
+        seconds=seconds,
+    )

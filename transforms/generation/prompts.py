@@ -1,0 +1,145 @@
+"""Prompt files: YAML with the words of a stage, for chat models and for models that continue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+from apache_beam.io.filesystems import FileSystems
+from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from transforms.errors import SettingsError
+from transforms.generation.requests import Request, Sampler
+from transforms.records import Message
+from transforms.settings import Backend, SamplerSettings
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    prefix: str = Field("", description="text that the answer is forced to begin with")
+    stop: list[str] = Field([], description="texts at which the answer ends")
+
+
+class _Chat(_Section):
+    system: str | None = Field(None, description="what the model is told of its part")
+    user: str = Field(description="what it is asked")
+
+
+class _Completion(_Section):
+    text: str = Field(description="what it continues")
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    license: str = Field(description="SPDX licence of the prompt")
+    chat: _Chat
+    completion: _Completion
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """One stage's prompt: Jinja templates over the variables that the stage gives.
+
+    Every text but `stop` is a template. A variable that is missing is an error; a variable's
+    value is kept verbatim, braces and all.
+    """
+
+    path: str
+    words: _File
+
+    @classmethod
+    def load(cls, path: str) -> PromptTemplate:
+        """Reads a prompt file (on any Beam filesystem).
+
+        Raises:
+            SettingsError: the file is missing or is not a prompt file.
+        """
+        try:
+            with FileSystems.open(path) as file:
+                content = yaml.safe_load(file.read().decode("utf-8"))
+            words = _File.model_validate(content)
+            for section in (words.chat, words.completion):
+                for text in section.model_dump().values():
+                    if isinstance(text, str):
+                        _compiled(text)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"the prompt file {path} cannot be read: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise SettingsError(f"the prompt file {path}: {where}: {first['msg']}") from error
+        except (yaml.YAMLError, TemplateError) as error:
+            text = " ".join(str(error).split())
+            raise SettingsError(f"the prompt file {path} does not parse: {text}") from error
+        return cls(path, words)
+
+    def identity(self) -> Any:
+        """What decides the requests, as JSON: the words, wherever the file is."""
+        return self.words.model_dump(mode="json")
+
+    def requests(
+        self,
+        *,
+        stage: str,
+        backend: Backend,
+        sampler: SamplerSettings,
+        run_seed: int,
+        first_sample: int = 0,
+        **variables: Any,
+    ) -> tuple[Request, ...]:
+        """Renders once and returns `sampler.samples` requests, samples `first_sample` onwards.
+
+        The backend decides between the chat and the completion form, and whether the prefix is
+        part of the request: a chat whose server does not continue an answer is asked without it.
+
+        Raises:
+            SettingsError: a template asks for a variable that the stage does not give.
+        """
+        section = self.words.chat if backend.api == "chat" else self.words.completion
+        prefix = self._render(section.prefix, variables) if backend.sends_prefix else ""
+        messages: tuple[Message, ...] = ()
+        prompt = None
+        if isinstance(section, _Chat):
+            turns = [("system", section.system), ("user", section.user)]
+            messages = tuple(
+                Message(role, self._render(text, variables).strip()) for role, text in turns if text
+            )
+        else:
+            prompt = self._render(section.text, variables)
+        settings = Sampler(
+            temperature=sampler.temperature,
+            top_p=sampler.top_p,
+            top_k=sampler.top_k,
+            min_p=sampler.min_p,
+            max_tokens=sampler.max_tokens,
+            stop=tuple(section.stop),
+            prefix=prefix,
+        )
+        return tuple(
+            Request(stage, backend.model or "", messages, prompt, settings, run_seed, sample)
+            for sample in range(first_sample, first_sample + sampler.samples)
+        )
+
+    def _render(self, text: str, variables: dict[str, Any]) -> str:
+        try:
+            return _compiled(text).render(**variables)
+        except TemplateError as error:
+            raise SettingsError(f"the prompt file {self.path}: {error}") from error
+
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,
+)
+
+
+@cache
+def _compiled(text: str) -> Template:
+    return _ENVIRONMENT.from_string(text)

@@ -1,0 +1,46 @@
+"""What stages that ask a model share: their settings, and the two steps to the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from transforms.generation.generate import Generate, Generated
+from transforms.generation.prompts import PromptTemplate
+from transforms.generation.requests import Request
+from transforms.settings import Backend, LedgerSettings, SamplerSettings, SamplingSettings
+
+
+@dataclass
+class ModelStage(beam.PTransform):
+    """A stage with a prompt: renders it for each record and has the model answer."""
+
+    sampling: SamplingSettings
+    backend: Backend
+    prompt: PromptTemplate
+    ledger_dir: str
+    ledger: LedgerSettings
+
+    stage: ClassVar[str]
+
+    def requests(
+        self, sampler: SamplerSettings, first_sample: int = 0, **variables: Any
+    ) -> tuple[Request, ...]:
+        """The prompt's requests for one record, filled in with `variables`."""
+        return self.prompt.requests(
+            stage=self.stage,
+            backend=self.backend,
+            sampler=sampler,
+            run_seed=self.sampling.seed,
+            first_sample=first_sample,
+            **variables,
+        )
+
+    def generate(self, prompted: PCollection) -> Generated:
+        """PCollection[Prompted] -> its answers and the tallies of what they cost."""
+        return prompted | "Generate" >> Generate(
+            self.stage, self.backend, self.ledger_dir, self.ledger
+        )
