@@ -76,6 +76,8 @@ class _one_line:
         message = None
         if isinstance(error, (HydraException, OmegaConfBaseException)):
             message = hydra_mistake(error)
+        elif isinstance(error, KeyboardInterrupt):
+            message = "interrupted: what was written stays, resume=true goes on from there"
         elif isinstance(error, Exception):
             message = user_message(error)
         if message is None:
@@ -93,6 +95,14 @@ def user_message(error: BaseException | None) -> str | None:
         found = re.findall(rf"transforms\.errors\.(?:{names}): (.*)", str(error))
         if found:
             return re.sub(r" \[while running '.*", "", found[-1])
+        full = re.search(r"\[Errno (?:28|122)\] [^\n\[]*", str(error))
+        if full:
+            return f"{full.group().strip()}: free some space, then go on with resume=true"
+        if "Channel closed prematurely" in str(error):
+            return (
+                "a worker process died, perhaps for want of memory: use fewer runner.workers, "
+                "then go on with resume=true"
+            )
         error = error.__cause__ or error.__context__
     return None
 

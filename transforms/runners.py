@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import shlex
+import sys
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from google.protobuf import json_format, struct_pb2
 
 from transforms.settings import RunnerSettings
@@ -25,27 +29,36 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
         return beam.Pipeline(options=PipelineOptions.from_dictionary(settings.options))
     # What fails here is raised here: Beam would log the same traceback once more per layer.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    # ... but what worker processes warn of is passed on under this name.
+    logging.getLogger(local_job_service.__name__).setLevel(logging.WARNING)
     if settings.workers == 1:
         return beam.Pipeline(
             runner=FnApiRunner(), options=PipelineOptions.from_dictionary(settings.options)
         )
     options = {
         "direct_num_workers": settings.workers,
-        "direct_running_mode": "multi_processing",
-        "default_sdk_harness_log_level": "CRITICAL",
+        "default_sdk_harness_log_level": "WARNING",
         **settings.options,
     }
-    return beam.Pipeline(
-        runner=FnApiRunner(provision_info=_provision(options)),
-        options=PipelineOptions.from_dictionary(options),
+    runner = FnApiRunner(
+        # The option direct_running_mode=multi_processing does the same with Beam's own entry point.
+        default_environment=SubprocessSDKEnvironment.from_command_string(
+            f"{shlex.quote(sys.executable)} -m transforms.worker"
+        ),
+        provision_info=_provision(options),
     )
+    return beam.Pipeline(runner=runner, options=PipelineOptions.from_dictionary(options))
 
 
 def _provision(options: dict[str, Any]) -> ExtendedProvisionInfo:
     """Carries the pipeline options to the worker processes, which otherwise see none."""
-    options = {f"beam:option:{name}:v1": value for name, value in options.items()}
+    # A protobuf Struct knows no integers: 2 would reach the workers as 2.0, which they refuse.
+    values = {
+        f"beam:option:{name}:v1": str(value) if type(value) is int else value
+        for name, value in options.items()
+    }
     return ExtendedProvisionInfo(
         beam_provision_api_pb2.ProvisionInfo(
-            pipeline_options=json_format.ParseDict(options, struct_pb2.Struct())
+            pipeline_options=json_format.ParseDict(values, struct_pb2.Struct())
         )
     )

@@ -73,3 +73,10 @@ def test_a_users_error_is_found_inside_what_a_worker_process_left_of_it():
     wrapped.__cause__ = BackendError("inner [while running 'unify/Ask']")
     assert user_message(wrapped) == "inner"
     assert user_message(RuntimeError("a bug")) is None
+
+
+def test_a_full_disk_and_a_dead_worker_say_how_to_go_on():
+    full = OSError(28, "No space left on device")
+    assert "No space left on device" in user_message(full)
+    assert "resume=true" in user_message(full)
+    assert "resume=true" in user_message(RuntimeError("Channel closed prematurely."))

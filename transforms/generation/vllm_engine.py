@@ -37,10 +37,11 @@ class VllmModel:
     stepping the engine, so requests join and leave the running batch at every token and callers
     on any thread never wait for one another.
 
-    The engine's core stays in the subprocess that vLLM gives it. In process, the CPU build
-    cannot bind its threads to cores (it then generated 197 to 270 tokens/s where the subprocess
-    gave 428, 64 sequences on 2 cores), and bound cores would be inherited by everything else
-    the worker starts. A watcher ends the subprocess should this process be killed outright.
+    The engine's core stays in the subprocess that vLLM gives it. vLLM binds the CPU build's
+    threads to cores only there; 64 sequences on 2 cores gave 428 tokens/s there, and 197, 237
+    and 270 in three runs in process. Cores bound in process would also be inherited by
+    everything else that the worker starts. A watcher ends the subprocess should this process
+    be killed outright.
 
     Raises:
         BackendError: vLLM is not installed, or the model cannot be loaded.
@@ -249,8 +250,8 @@ def _response(item: _Open, engine: str, output: Any) -> Response:
 def _watch(cores: list[BaseProcess]) -> subprocess.Popen[bytes]:
     """Starts a shell that kills vLLM's core once this process is gone, however it went.
 
-    The core does not notice the death of the process that started it; vLLM's other processes
-    notice that of the core.
+    vLLM's workers watch for the end of the core, but nothing was found in vLLM 0.32 that has
+    the core watch for the end of the process that started it.
     """
     pids = " ".join(str(core.pid) for core in cores)
     return subprocess.Popen(

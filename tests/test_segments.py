@@ -1,0 +1,108 @@
+"""A segment runs from Parquet to Parquet; the last one's rows are the data set."""
+
+import json
+
+import pytest
+from datasets import load_dataset
+
+from tests.programs_for_tests import SPAM, execution
+from tests.test_settings import composed
+from transforms.card import dataset_card
+from transforms.manifest import finish_manifest, new_manifest
+from transforms.paths import DATA
+from transforms.recipe import build_segments
+from transforms.records import Attempt, Attempts, Seed, grow
+from transforms.run_folder import RunFolder
+from transforms.segments import run_segment
+from transforms.tables import shard_path, write_table
+
+SEEDS = [
+    json.loads(line)
+    for name in ("rates", "strings", "probability")
+    for line in (DATA / "seeds" / f"{name}.jsonl").read_text().splitlines()
+]
+
+
+def attempts(row, index):
+    """A shipped seed as a solved problem: its own solution, and one that is wrong."""
+    answer = row["answer"]
+    output = answer if row["code"] and _is_json_number(answer) else json.dumps(answer)
+    return grow(
+        Attempts,
+        execution(row["code"], output=output, id=str(index)),
+        instruction=row["problem"],
+        reverse_model="m",
+        solve_model="m",
+        attempts=(
+            Attempt("It cannot be known. The answer is none.", "stop"),
+            Attempt(row["solution"], "stop"),
+        ),
+    )
+
+
+def _is_json_number(text):
+    try:
+        return isinstance(json.loads(text), (int, float))
+    except ValueError:
+        return False
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["1 worker", "2 workers"])
+def finished(request, tmp_path_factory):
+    """(folder, manifest) after the last two segments ran over solved seeds."""
+    folder = tmp_path_factory.mktemp("run")
+    settings = composed(
+        f"output_dir={folder}", f"runner.workers={request.param}", "sink.rows_per_shard=20"
+    )
+    segments = build_segments(settings, str(folder), str(folder / "ledger"))
+    run = RunFolder(str(folder))
+    records = [attempts(row, index) for index, row in enumerate(SEEDS)]
+    records.append(attempts({**SEEDS[0], "code": SPAM}, "copy"))
+    write_table(shard_path(run.path(segments[6].folder), "part", 0, 1), records, Attempts, "zstd")
+    write_table(shard_path(run.path(segments[1].folder), "part", 0, 1), [], Seed, "zstd")
+    manifest = new_manifest(settings, segments[-1].fingerprint)
+    rows = len(records)
+    for before, segment in zip(segments[6:], segments[7:], strict=False):
+        entry = run_segment(segment, before, rows, run, settings)
+        manifest["segments"].append(entry)
+        rows = entry["rows"]
+    finish_manifest(manifest, run, segments[1].folder)
+    return folder, manifest
+
+
+def test_solved_problems_become_rows_and_copies_become_rejects(finished):
+    _, manifest = finished
+    verify, deduplicate = (segment["stages"][0] for segment in manifest["segments"])
+    assert (verify["in"], verify["kept"]) == (len(SEEDS) + 1, len(SEEDS) + 1)
+    assert deduplicate["kept"] == len(SEEDS)
+    assert deduplicate["rejected"] == {"duplicate_instruction": 1}
+    assert manifest["accepted"] == len(SEEDS)
+
+
+def test_rows_are_whole_and_load_in_datasets(finished):
+    folder, manifest = finished
+    rows = load_dataset("parquet", data_files=f"{folder}/data/*.parquet")["train"]
+    assert len(rows) == len(SEEDS) == len(set(rows["id"]))
+    by_instruction = {row["problem"]: row for row in SEEDS}
+    for row in rows:
+        seed = by_instruction[row["instruction"]]
+        assert row["solution"] == seed["solution"]
+        assert (row["agreement"], row["difficulty"], row["attempts"]) == (0.5, 0.5, 2)
+        assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
+        assert row["models"] == {"codegen": "m", "reverse": "m", "solve": "m"}
+        assert row["run_id"] == manifest["run_id"]
+        assert json.loads(row["answer"]) is not None
+
+
+def test_shards_are_numbered_and_no_larger_than_about_what_was_asked(finished):
+    folder, _ = finished
+    names = sorted(path.name for path in (folder / "data").iterdir())
+    assert names == [f"train-0000{n}-of-00003.parquet" for n in range(3)]
+
+
+def test_the_card_names_the_data_its_columns_and_its_funnel(finished):
+    _, manifest = finished
+    card = dataset_card(manifest)
+    assert card.startswith("---\n") and "data_files: data/*.parquet" in card
+    assert "| agreement | double |" in card
+    assert f"| verify | {len(SEEDS) + 1} | {len(SEEDS) + 1} | 0 |" in card
