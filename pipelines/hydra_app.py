@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import hydra
 from hydra import compose, initialize_config_dir
@@ -21,41 +21,62 @@ from rich.table import Table
 from transforms import errors
 from transforms.errors import CotmillError, SettingsError
 from transforms.paths import CONF, DATA
-from transforms.settings import Settings, group_class, parse_settings
+from transforms.settings import Group, group_class, parse_settings
 
 OmegaConf.register_new_resolver("data", lambda path: str(DATA / path), replace=True)
 
 
-def run_command(command: str, purpose: str, main: Callable[[Settings], None]) -> None:
+_QUIET = (
+    "hydra.output_subdir=null",
+    "hydra.run.dir=.",
+    "hydra/job_logging=disabled",
+    "hydra/hydra_logging=disabled",
+)
+"""Hydra writes nothing of its own: a run folder's manifest holds the resolved configuration."""
+
+S = TypeVar("S", bound=Group)
+
+
+def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], None]) -> None:
     """Runs `main` with the settings that Hydra composes from conf/COMMAND.yaml and the overrides.
+
+    `root` is the class of the settings; a command of two words has its file at conf/ONE_TWO.yaml.
 
     `--help` shows every option with its meaning; Hydra's own flags (`--cfg job`, `--multirun`,
     `--hydra-help` ...) work as in any Hydra app. A CotmillError, and anything that Hydra finds
     wrong with the overrides, ends the process with one line on stderr and status 1.
     """
-    sys.argv[1:] = [settable(argument) for argument in sys.argv[1:]]
-    if {"--help", "-h"} & set(sys.argv[1:]):
-        overrides = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    arguments = [settable(argument) for argument in sys.argv[1:]]
+    if {"--help", "-h"} & set(arguments):
+        overrides = [argument for argument in arguments if not argument.startswith("-")]
         with _one_line():
-            print_help(command, purpose, overrides)
+            print_help(command, purpose, root, overrides)
         return
+    sys.argv[1:] = [*_QUIET, *arguments]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach us, not Hydra's own printing
 
     caught: list[BaseException] = []
 
     def task(config: DictConfig) -> None:
         try:
-            main(to_settings(config))
+            main(to_settings(config, root))
         except Exception as error:  # raised again outside: Hydra would announce it itself
             caught.append(error)
 
     with _one_line():
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
+        app = hydra.main(
+            version_base="1.3", config_path=str(CONF), config_name=config_name(command)
+        )
+        app(task)()
         if caught:
             raise caught[0]
 
 
-def to_settings(config: DictConfig) -> Settings:
+def config_name(command: str) -> str:
+    return command.replace(" ", "_")
+
+
+def to_settings(config: DictConfig, root: type[S]) -> S:
     """Returns validated settings from a composed configuration; SettingsError where it is wrong."""
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
@@ -63,7 +84,8 @@ def to_settings(config: DictConfig) -> Settings:
         raise SettingsError(f"{key} is missing: set {key}=VALUE")
     values = OmegaConf.to_container(config, resolve=True)
     assert isinstance(values, dict)
-    return parse_settings({str(key): value for key, value in values.items() if key != "hydra"})
+    plain = {str(key): value for key, value in values.items() if key != "hydra"}
+    return parse_settings(plain, root)
 
 
 class _one_line:
@@ -133,31 +155,27 @@ def choices(group: str) -> list[str]:
 def _compose(command: str, overrides: list[str]) -> dict[str, Any]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        config = compose(config_name=command, overrides=overrides)
+        config = compose(config_name=config_name(command), overrides=overrides)
     OmegaConf.set_struct(config, False)
     values = OmegaConf.to_container(config, resolve=False)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
 
-def options(values: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Yields (dotted key, pydantic field, value) for every option of the composed groups."""
-    yield from _options(Settings, values, "", values)
-
-
-def _options(
-    group: type[BaseModel], values: Any, prefix: str, siblings: dict[str, Any]
+def options(
+    group: type[BaseModel], values: Any, prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
+    """Yields (dotted key, pydantic field, value) for every option of the composed groups."""
     for name, field in group.model_fields.items():
         below = group_class(group, name, values if isinstance(values, dict) else {})
         value = values.get(name, field.default) if isinstance(values, dict) else field.default
         if below is not None and "list" not in str(field.annotation):
-            yield from _options(below, value, f"{prefix}{name}.", values)
+            yield from options(below, value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", field, value
 
 
-def print_help(command: str, purpose: str, overrides: list[str]) -> None:
+def print_help(command: str, purpose: str, root: type[Group], overrides: list[str]) -> None:
     """Prints the groups with their choices, and every option with its value and meaning."""
     values = _compose(command, overrides)
     console = Console()
@@ -168,8 +186,9 @@ def print_help(command: str, purpose: str, overrides: list[str]) -> None:
     groups = Table(title="Groups", title_justify="left", box=None, pad_edge=False)
     groups.add_column("GROUP")
     groups.add_column("CHOICES")
-    for folder in sorted(path for path in CONF.iterdir() if path.is_dir()):
-        groups.add_row(folder.name, ", ".join(choices(folder.name)))
+    for name in sorted(root.model_fields):
+        if (CONF / name).is_dir():
+            groups.add_row(name, ", ".join(choices(name)))
     console.print(groups, "")
     table = Table(
         title="Options, with their values for the groups chosen",
@@ -180,14 +199,14 @@ def print_help(command: str, purpose: str, overrides: list[str]) -> None:
     table.add_column("KEY", no_wrap=True)
     table.add_column("VALUE", overflow="fold", max_width=28)
     table.add_column("MEANING")
-    for key, field, value in options(values):
+    for key, field, value in options(root, values):
         long = isinstance(value, (list, dict)) and bool(value)
         shown = f"(see conf/{key.split('.')[0]})" if long else _shown(value)
         table.add_row(key, shown, f"{field.description or ''} {_type(field)}".strip())
     console.print(table, "")
     console.print(
         "Choose a group to see its own options: "
-        f"cotmill {command} backend=openai source=jsonl --help\n"
+        f"cotmill {command} GROUP=CHOICE --help\n"
         "Hydra's flags: --cfg job (show the configuration), --multirun, --hydra-help",
         markup=False,
     )

@@ -109,7 +109,7 @@ def _main(settings: Settings) -> None:
 
 
 def main() -> None:
-    run_command("synthesize", "seeds in, verified reasoning data out", _main)
+    run_command("synthesize", "seeds in, verified reasoning data out", Settings, _main)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ OPENAI = ["backend=openai", "++backend.model=m", "++backend.base_url=http://127.
 
 def composed(*overrides: str) -> Settings:
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return to_settings(compose("synthesize", [settable(item) for item in overrides]))
+        config = compose("synthesize", [settable(item) for item in overrides])
+        return to_settings(config, Settings)
 
 
 @pytest.mark.parametrize("group", ["sandbox", "sampling", "source", "backend", "runner"])

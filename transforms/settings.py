@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -389,24 +389,41 @@ class Settings(Group):
         return self
 
 
-def parse_settings(values: dict[str, Any]) -> Settings:
-    """Returns validated settings from plain values.
+class SandboxStatusSettings(Group):
+    """Everything `cotmill sandbox status` can be told."""
+
+    sandbox: SandboxSettings
+
+
+class BenchSandboxSettings(Group):
+    """Everything `cotmill bench sandbox` can be told."""
+
+    programs: int = Field(ge=10, description="programs of each mix")
+    slots: int = Field(ge=1, description="programs at once, for every executor")
+    sandbox: SandboxSettings
+
+
+S = TypeVar("S", bound=Group)
+
+
+def parse_settings(values: dict[str, Any], root: type[S]) -> S:
+    """Returns validated settings of the class `root` from plain values.
 
     Raises SettingsError, one line per mistake: the key, what is wrong with it, and the nearest
     known key where it is unknown.
     """
     try:
-        return Settings.model_validate(values)
+        return root.model_validate(values)
     except ValidationError as error:
-        lines = [_mistake(item, values) for item in error.errors()]
+        lines = [_mistake(item, values, root) for item in error.errors()]
         raise SettingsError("; ".join(lines)) from None
 
 
-def _mistake(item: Any, values: dict[str, Any]) -> str:
+def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
     path = [part for part in item["loc"] if not _is_tag(part)]
     key = ".".join(str(part) for part in path)
     if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(path[-1]), option_names(values, path[:-1]), n=1)
+        near = difflib.get_close_matches(str(path[-1]), option_names(root, values, path[:-1]), n=1)
         hint = f": did you mean {'.'.join(map(str, [*path[:-1], near[0]]))}?" if near else ""
         return f"{key} is not a setting{hint or ' (see --help)'}"
     if item["type"] == "missing":
@@ -422,9 +439,9 @@ def _is_tag(part: Any) -> bool:
     return part in {"jsonl", "parquet", "huggingface", "codeio", "mix", "vllm", "openai", "replay"}
 
 
-def option_names(values: dict[str, Any], path: list[Any]) -> list[str]:
+def option_names(root: type[Group], values: dict[str, Any], path: list[Any]) -> list[str]:
     """The names of the settings below `path`, for the groups chosen in `values`."""
-    group: Any = Settings
+    group: Any = root
     for part in path:
         group = group_class(group, str(part), values)
         values = values.get(part, {}) if isinstance(values, dict) else {}

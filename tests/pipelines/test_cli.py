@@ -8,6 +8,7 @@ import pytest
 from pipelines.hydra_app import options, settable, user_message
 from tests.test_settings import composed
 from transforms.errors import BackendError
+from transforms.settings import Settings
 
 
 def run(*arguments):
@@ -42,7 +43,7 @@ def test_help_of_a_command_shows_every_option_with_its_meaning(module):
 
 def test_every_option_of_the_settings_is_offered_by_help():
     values = composed("backend=vllm").model_dump(by_alias=True)
-    keys = {key for key, _, _ in options(values)}
+    keys = {key for key, _, _ in options(Settings, values)}
     assert {"output_dir", "sampling.solve.top_p", "runner.options", "ledger.dir"} <= keys
     assert len(keys) > 70
 
