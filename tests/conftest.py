@@ -42,6 +42,11 @@ class VllmServer:
         return OpenAIBackend.model_validate(settings)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs what needs the server last: its threads spin, and would slow everything after it."""
+    items.sort(key=lambda item: "vllm_server" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """vLLM's OpenAI server (CPU build, embedded model, context of 2,048 tokens)."""

@@ -208,6 +208,33 @@ def test_a_replay_that_needs_a_response_the_ledger_lacks_names_the_request(run, 
     assert line.startswith("cotmill: ") and "request" in line and "unify" in line
 
 
+def test_a_chat_endpoint_is_asked_with_messages(vllm_server, seeds, tmp_path):
+    folder = tmp_path / "chat"
+    cotmill(
+        "backend=openai",
+        f"backend.base_url={vllm_server.base_url}",
+        f"backend.model={vllm_server.model}",
+        "backend.api=chat",
+        "backend.continue_prefix=true",
+        "source=jsonl",
+        f"source.path={seeds}",
+        "source.limit=5",
+        "source.license=Apache-2.0",
+        *SMALL,
+        "sampling.num_programs=4",
+        "sampling.program.shots=1",
+        f"output_dir={folder}",
+    )
+    asked = pl.read_parquet(f"{folder}/ledger/*.parquet").filter(pl.col("stage") == "sample")
+    assert len(asked) == 4
+    for row in asked.to_dicts():
+        assert [turn["role"] for turn in json.loads(row["request"])["messages"]] == [
+            "system",
+            "user",
+        ]
+        assert row["text"].startswith('```python\ninput = {"')
+
+
 def test_a_finished_run_is_refused_then_resumed_without_work(run):
     folder, _, arguments = run
     refused = cotmill(*arguments, f"output_dir={folder}", check=False)
