@@ -10,6 +10,8 @@ from rich.console import Console
 from pipelines.display import Display, print_funnel
 from pipelines.hydra_app import run_command
 from transforms.card import dataset_card
+from transforms.execution.isolation import Layer
+from transforms.execution.sandbox import Sandbox
 from transforms.generation.engines import close_engines
 from transforms.generation.ledger import resolve_replay
 from transforms.manifest import finish_manifest, new_manifest
@@ -36,8 +38,11 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
         backend = resolve_replay(settings.backend, ledger_dir)
         settings = settings.model_copy(update={"backend": backend})
     segments = build_segments(settings, run.root, ledger_dir)
+    with Sandbox(settings.sandbox) as box:  # strict refuses to start here, before anything is spent
+        layers = box.layers
     found = run.claim(resume=settings.resume, overwrite=settings.overwrite)
-    manifest = new_manifest(settings, run_id=segments[-1].fingerprint)
+    console.print(sandbox_line(layers), highlight=False, soft_wrap=True)
+    manifest = new_manifest(settings, segments[-1].fingerprint, layers)
     run.write_manifest(manifest)
     done = finished(segments, found)
     try:
@@ -74,6 +79,13 @@ def finished(segments: tuple[Segment, ...], found: dict[str, Any]) -> list[dict[
             break
         entries.append(entry)
     return entries
+
+
+def sandbox_line(layers: tuple[Layer, ...]) -> str:
+    """Which walls stand around programs, and which do not, in one line."""
+    missing = ", ".join(layer.name for layer in layers if not layer.active) or "none"
+    active = ", ".join(layer.name for layer in layers if layer.active) or "none"
+    return f"sandbox: {active}; unavailable here: {missing} (see cotmill sandbox status)"
 
 
 def seeds_folder(segments: tuple[Segment, ...]) -> str:

@@ -60,7 +60,7 @@ def finished(request, tmp_path_factory):
     records.append(attempts({**SEEDS[0], "code": SPAM}, "copy"))
     write_table(shard_path(run.path(segments[6].folder), "part", 0, 1), records, Attempts, "zstd")
     write_table(shard_path(run.path(segments[1].folder), "part", 0, 1), [], Seed, "zstd")
-    manifest = new_manifest(settings, segments[-1].fingerprint)
+    manifest = new_manifest(settings, segments[-1].fingerprint, layers=())
     rows = len(records)
     for before, segment in zip(segments[6:], segments[7:], strict=False):
         entry = run_segment(segment, before, rows, run, settings)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
 
+from transforms.execution.isolation import Layer
 from transforms.run_folder import RunFolder, files_below
 from transforms.settings import Settings
 
@@ -46,8 +49,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def new_manifest(settings: Settings, run_id: str) -> dict[str, Any]:
-    """The manifest of a run that has begun."""
+def new_manifest(settings: Settings, run_id: str, layers: Iterable[Layer]) -> dict[str, Any]:
+    """The manifest of a run that has begun; `layers` stand around the programs it runs."""
     return {
         "run_id": run_id,
         "recipe": settings.recipe.name,
@@ -56,6 +59,7 @@ def new_manifest(settings: Settings, run_id: str) -> dict[str, Any]:
         "finished": None,
         "config": settings.model_dump(mode="json", by_alias=True),
         "versions": versions(),
+        "sandbox": [asdict(layer) for layer in layers],
         "segments": [],
     }
 

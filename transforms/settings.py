@@ -246,8 +246,9 @@ class SandboxSettings(Group):
     slots: int | None = Field(
         None, ge=1, description="programs at once per worker (null: cores / workers)"
     )
-    determinism: Literal["off", "always"] = Field(
-        description="run each program a second time under another hash seed and RNG seed"
+    determinism: Literal["off", "sampled", "always"] = Field(
+        description="run programs a second time under another hash seed, RNG seed and clock: "
+        "none, one in ten, or each"
     )
 
     def identity(self) -> Any:

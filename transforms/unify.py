@@ -91,11 +91,10 @@ class TryPrograms(beam.PTransform):
             ]
 
         def finish(item: Tried, results: list[Result]) -> Tried:
-            programs = _well_formed(item)
-            each = len(results) // len(programs) if programs else 0
+            ran = iter(results)
             executions = tuple(
-                finish_program(program, results[i * each : (i + 1) * each])
-                for i, program in enumerate(programs)
+                finish_program(program, [next(ran) for _ in plan_program(program, determinism)])
+                for program in _well_formed(item)
             )
             verdicts = iter([first_rejection(run, execution) for execution in executions])
             return replace(

@@ -255,7 +255,20 @@ def test_trusted_helpers_can_import_site_packages(box):
 
 
 def test_strict_refuses_in_one_line_that_names_what_is_missing():
-    with pytest.raises(SandboxError) as refusal:
-        Sandbox(SETTINGS.model_copy(update={"mode": "strict"})).__enter__()
-    assert "network isolation" in str(refusal.value)
+    strict = SETTINGS.model_copy(update={"mode": "strict"})
+    without = frozenset({"seccomp", "network_namespace"})
+    with pytest.raises(SandboxError) as refusal, Sandbox(strict, without):
+        pass
+    assert "no network isolation" in str(refusal.value)
+    assert "no file isolation" not in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_forged_value_over_the_size_limit_is_refused(box):
+    code = (
+        "import os, json\nvalue = json.dumps('x' * 70_000)\n"
+        "claim = json.dumps({'status': 'ok', 'output': value})\n"
+        "for fd in range(3, 64):\n try: os.write(fd, claim.encode())\n except OSError: pass\n"
+        "os._exit(0)"
+    )
+    assert run(box, code).status is Status.OUTPUT_LIMIT

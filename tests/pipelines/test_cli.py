@@ -25,9 +25,8 @@ def test_help_lists_the_commands():
 def test_an_unknown_command_is_named_with_those_there_are():
     done = run("pipelines.cli", "synthesise")
     assert done.returncode == 2
-    assert done.stderr == (
-        "cotmill: there is no command 'synthesise': synthesize (see cotmill --help)\n"
-    )
+    [line] = done.stderr.splitlines()
+    assert line.startswith("cotmill: there is no command 'synthesise': synthesize, sandbox, bench")
 
 
 @pytest.mark.parametrize(

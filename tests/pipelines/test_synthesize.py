@@ -128,6 +128,7 @@ def test_the_manifest_says_what_was_spent_and_where_rows_come_from(run):
     assert found["lineage"][0]["license"] == "Apache-2.0"
     assert found["config"]["sampling"]["num_programs"] == 24
     assert found["versions"]["apache-beam"]
+    assert {layer["name"] for layer in found["sandbox"]} >= {"seccomp", "landlock"}
 
 
 def test_data_holds_the_accepted_rows_in_the_columns_of_the_contract(run):
@@ -272,7 +273,7 @@ def test_an_interrupted_run_is_finished_from_its_ledger(run, replays):
         (["source=jsonl", "source.path=nowhere/*.jsonl"], "nowhere/*.jsonl"),
         (["backend=nothing"], "backend=nothing: there is no such choice"),
         (["backend=replay", "ledger.dir=nowhere"], "nowhere"),
-        (["sandbox=strict"], "strict"),
+        (["sandbox.memory_mb=1"], "sandbox.memory_mb=1"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_status_1(tmp_path, arguments, message):

@@ -20,10 +20,20 @@ Plan = Callable[[Any], list[Job]]
 Finish = Callable[[Any, list[Result]], Any]
 
 
+SAMPLED_ONE_IN = 10
+"""Of so many programs, one is run twice with determinism `sampled`."""
+
+
 def plan_program(program: Program, determinism: str) -> list[Job]:
-    """Returns the runs of one program: one, or with determinism `always` two under other seeds."""
+    """Returns the runs of one program: one, or two under different seeds.
+
+    Args:
+        determinism: `off` (one run), `always` (two), or `sampled` (two for one program in
+            `SAMPLED_ONE_IN`, drawn from its id).
+    """
     first = Job(program.code, seed=0)
-    if determinism == "off":
+    sampled = determinism == "sampled" and derived_seed(2, program.id) % SAMPLED_ONE_IN == 0
+    if not sampled and determinism != "always":
         return [first]
     # odd, so that the hash seed differs as well wherever only two of them are kept
     return [first, Job(program.code, seed=derived_seed(1, program.id) | 1)]

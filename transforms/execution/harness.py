@@ -1,18 +1,22 @@
 """Runs one untrusted program inside its own process and states what it left behind.
 
-This file is handed to a fresh interpreter as a script: it imports nothing of cotmill, and whatever
-it says is the program's own claim, because the program shares its process.
+It imports nothing of cotmill, and whatever it says is the program's own claim, because the program
+shares its process. Limits and walls stand already when it is called.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import datetime
 import errno
+import gc
 import json
 import os
 import random
-import resource
+import reprlib
 import sys
+import time
 import types
 from typing import Any
 
@@ -32,8 +36,9 @@ _REFUSALS = frozenset(
 """What the kernel answers when a limit or an isolation layer says no."""
 
 _ERROR_CHARS = 2_000
-_STACK_BYTES = 64 << 20
-"""Main thread's stack: recursion through C code (sympy's) needs more than the usual 8 MiB."""
+
+PROGRAM = "<program>"
+"""File name of the program, in its tracebacks and traces."""
 
 
 class NotJSON(Exception):
@@ -103,35 +108,154 @@ def _in_order(items: list[Any]) -> list[Any]:
     return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
 
 
-def limit(limits: dict[str, int]) -> None:
-    """Applies rlimits to this process for good: hard as well as soft."""
-    with open("/proc/self/statm") as statm:
-        present = int(statm.read().split()[0]) * resource.getpagesize()
-    for which, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_STACK, _STACK_BYTES),
-        (resource.RLIMIT_FSIZE, limits["file_mb"] << 20),
-        (resource.RLIMIT_NOFILE, limits["open_files"]),
-        (resource.RLIMIT_NPROC, limits["processes"]),
-        # the program's own: what the interpreter maps already is not charged to it
-        (resource.RLIMIT_AS, present + (limits["memory_mb"] << 20)),
-        (resource.RLIMIT_CPU, limits["cpu_seconds"]),
-    ):
-        resource.setrlimit(which, (value, value))
-
-
 def seed_generators(seed: int, code: str) -> None:
-    """Seeds `random`, and numpy's global generator where `code` names numpy."""
+    """Seeds `random`, and the global generators of numpy and sympy where `code` names them."""
     random.seed(seed)
-    if "numpy" in code:
-        try:
+    with contextlib.suppress(ImportError):  # the program will say so itself
+        if "numpy" in code:
             import numpy
-        except ImportError:  # the program will say so itself
-            return
-        numpy.random.seed(seed % 2**32)
+
+            numpy.random.seed(seed % 2**32)
+        if "sympy" in code:
+            import sympy.core.random
+
+            sympy.core.random.seed(seed)
 
 
-def execute(code: str, output_bytes: int) -> dict[str, Any]:
+_CLOCK_SHIFT = datetime.timedelta(days=2_011, hours=7, minutes=43)
+
+
+def shift_clock() -> None:
+    """Makes `time` and `datetime` of this interpreter tell another year, month, day and hour.
+
+    Under the second hash seed, so that a program whose output follows the calendar is found
+    nondeterministic however soon it is run again. The methods of the C types can be replaced in no
+    way but through the dict behind the type.
+    """
+    seconds = _CLOCK_SHIFT.total_seconds()
+    now, now_ns = time.time, time.time_ns
+    time.time = lambda: now() + seconds
+    time.time_ns = lambda: now_ns() + int(seconds) * 10**9
+    for name in ("localtime", "gmtime", "ctime"):
+        real = getattr(time, name)
+        setattr(time, name, lambda at=None, real=real: real(time.time() if at is None else at))
+    format_time = time.strftime
+    time.strftime = lambda form, at=None: format_time(form, at or time.localtime())
+
+    def shifted(cls: type, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+        return cls.fromtimestamp(time.time(), tz)  # type: ignore[attr-defined]
+
+    def today(cls: type) -> datetime.date:
+        return cls.fromtimestamp(time.time())  # type: ignore[attr-defined]
+
+    def utcnow(cls: type) -> datetime.datetime:
+        return cls.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None)  # type: ignore[attr-defined]
+
+    for type_, methods in (
+        (datetime.datetime, {"now": shifted, "today": today, "utcnow": utcnow}),
+        (datetime.date, {"today": today}),
+    ):
+        (attributes,) = gc.get_referents(type_.__dict__)
+        for name, method in methods.items():
+            attributes[name] = classmethod(method)
+        ctypes.pythonapi.PyType_Modified(ctypes.py_object(type_))
+
+
+class Tracer:
+    """Records which lines of a program ran how often, and what each changed, within budgets.
+
+    Args:
+        events: lines recorded, at most; tracing then ends and the program runs on at full speed.
+        size: bytes of names and values recorded, at most.
+    """
+
+    _VALUE_CHARS = 120
+
+    def __init__(self, events: int, size: int) -> None:
+        self._events, self._bytes = events, size
+        self._lines: dict[int, int] = {}
+        self._states: list[tuple[int, dict[str, str]]] = []
+        self._seen: dict[int, dict[str, str]] = {}
+        self._complete = True
+
+    def start(self) -> None:
+        sys.settrace(self._enter)
+
+    def stop(self) -> None:
+        sys.settrace(None)
+
+    def report(self) -> str:
+        """Returns JSON: lines {number: times}, states [[number, {name: repr}]], complete."""
+        report = {"lines": self._lines, "states": self._states, "complete": self._complete}
+        return json.dumps(report, ensure_ascii=False).encode(errors="replace").decode()
+
+    def _enter(self, frame: types.FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code.co_filename != PROGRAM or not self._complete:
+            return None
+        return self._step
+
+    def _step(self, frame: types.FrameType, event: str, argument: Any) -> Any:
+        if not self._complete:
+            frame.f_trace = None
+            return None
+        if event == "line":
+            if self._events <= 0 or self._bytes <= 0:
+                self._complete = False
+                self.stop()
+                return None
+            self._events -= 1
+            self._lines[frame.f_lineno] = self._lines.get(frame.f_lineno, 0) + 1
+        if event in ("line", "return"):
+            self._note(frame, ended=event == "return")
+        return self._step
+
+    def _note(self, frame: types.FrameType, ended: bool) -> None:
+        key = id(frame)
+        known = self._seen.setdefault(key, {})
+        changed = {}
+        for name, value in frame.f_locals.items():
+            if name.startswith("__") or isinstance(value, (types.ModuleType, types.FunctionType)):
+                continue
+            try:
+                text = reprlib.repr(value)[: self._VALUE_CHARS]
+            except Exception:  # a class of the program's own, half made
+                continue
+            if known.get(name) != text:
+                known[name] = changed[name] = text
+        if changed:
+            self._bytes -= sum(len(name) + len(text) for name, text in changed.items())
+            self._states.append((frame.f_lineno, changed))
+        if ended:
+            del self._seen[key]
+
+
+def perform(job: dict[str, Any], claim_descriptor: int, output_bytes: int) -> None:
+    """Runs the job in this process and ends the process; never returns.
+
+    Args:
+        job: code, seed, and trace: null or {events, bytes}.
+        claim_descriptor: where the claim is written, as JSON.
+        output_bytes: cap on the JSON of the program's input and output, each.
+    """
+    sys.set_int_max_str_digits(0)  # long integers are wanted; the CPU limit bounds their cost
+    seed_generators(job["seed"], job["code"])
+    trace = job["trace"]
+    tracer = Tracer(trace["events"], trace["bytes"]) if trace else None
+    process = os.getpid()
+    claim = execute(job["code"], output_bytes, tracer)
+    if os.getpid() != process:  # a child that the program forked came back here as well
+        os._exit(0)
+    if tracer:
+        claim["trace"] = tracer.report()
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    data = json.dumps(claim).encode()
+    while data:
+        data = data[os.write(claim_descriptor, data) :]
+    os._exit(0)  # threads, exit handlers and finalizers of the program have no say any more
+
+
+def execute(code: str, output_bytes: int, tracer: Tracer | None) -> dict[str, Any]:
     """Runs `code` as `__main__` and returns its claim.
 
     Returns:
@@ -140,40 +264,49 @@ def execute(code: str, output_bytes: int) -> dict[str, Any]:
     """
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
-    sys.set_int_max_str_digits(0)  # long integers are wanted; the CPU limit bounds their cost
     try:
-        compiled = compile(code, "<program>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
-        return _claim("syntax_error", error)
-    except MemoryError as error:  # the parser says so of nesting that is too deep
+        compiled = compile(code, PROGRAM, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, OverflowError, MemoryError) as error:
+        # MemoryError is also what the parser says of nesting that is too deep
         return _claim("syntax_error", error)
     try:
         try:
+            if tracer:
+                tracer.start()
             exec(compiled, main.__dict__)
         except SystemExit as leaving:
             if leaving.code not in (None, 0):
                 raise
+        finally:
+            if tracer:
+                tracer.stop()
         sys.stdout.flush()
-        claim = _claim("ok", None)
-        for name in ("input", "output"):
-            claim[name] = None
-            if name not in main.__dict__:
-                continue
-            try:
-                text = strict_json(main.__dict__[name])
-            except NotJSON as error:
-                claim["error_type"], claim["error"] = "NotJSON", f"{name}: {error}"
-                continue
-            if len(text.encode()) > output_bytes:
-                return {"status": "output_limit", "error": f"{name} is over the size limit"}
-            claim[name] = text
-        return claim
-    except MemoryError as error:
-        return _claim("memory_limit", error)
+        return _claim_values(main.__dict__, output_bytes)
+    except MemoryError:
+        main.__dict__.clear()  # make room for the claim itself
+        return {"status": "memory_limit", "error_type": "MemoryError"}
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            return _claim("memory_limit", error)
         return _claim("blocked" if error.errno in _REFUSALS else "runtime_error", error)
     except BaseException as error:
         return _claim("runtime_error", error)
+
+
+def _claim_values(variables: dict[str, Any], output_bytes: int) -> dict[str, Any]:
+    claim = _claim("ok", None)
+    for name in ("input", "output"):
+        if name not in variables:
+            continue
+        try:
+            text = strict_json(variables[name])
+        except NotJSON as error:
+            claim["error_type"], claim["error"] = "NotJSON", f"{name}: {error}"
+            continue
+        if len(text.encode()) > output_bytes:
+            return {"status": "output_limit", "error": f"{name} is over the size limit"}
+        claim[name] = text
+    return claim
 
 
 def _claim(status: str, error: BaseException | None) -> dict[str, Any]:
@@ -185,24 +318,3 @@ def _claim(status: str, error: BaseException | None) -> dict[str, Any]:
         message = ""
     message = message[:_ERROR_CHARS].encode(errors="replace").decode()
     return {"status": status, "error_type": type(error).__name__[:100], "error": message}
-
-
-def main() -> None:
-    """Reads the job from stdin, runs it, and writes the claim to the descriptor it names."""
-    job = json.loads(sys.stdin.buffer.read())
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    seed_generators(job["seed"], job["code"])
-    limit(job["limits"])
-    claim = execute(job["code"], job["limits"]["output_kb"] << 10)
-    with contextlib.suppress(Exception):
-        sys.stdout.flush()
-    data = json.dumps(claim).encode()
-    while data:
-        data = data[os.write(job["result_fd"], data) :]
-    os._exit(0)  # threads, exit handlers and finalizers of the program have no say any more
-
-
-if __name__ == "__main__":
-    main()

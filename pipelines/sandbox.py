@@ -1,0 +1,45 @@
+"""cotmill sandbox status: shows which walls this machine's kernel puts around programs."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.hydra_app import run_command
+from transforms.execution.sandbox import describe, missing
+from transforms.settings import SandboxStatusSettings
+
+
+def status(settings: SandboxStatusSettings, console: Console) -> None:
+    """Prints one row per layer, and what keeps `sandbox=strict` from starting, if anything does."""
+    layers = describe(settings.sandbox)
+    table = Table(box=None)
+    for name in ("layer", "state", "how, or why not"):
+        table.add_column(name)
+    for layer in layers:
+        table.add_row(layer.name, "active" if layer.active else "unavailable", layer.why)
+    console.print(table, "")
+    lacking = missing(layers)
+    if lacking:
+        console.print(f"sandbox=strict refuses to start here: {'; '.join(lacking)}", soft_wrap=True)
+    else:
+        console.print("sandbox=strict starts here.")
+
+
+def main() -> None:
+    if sys.argv[1:2] != ["status"]:
+        print("Usage: cotmill sandbox status [KEY=VALUE] ...", file=sys.stderr)
+        sys.exit(2)
+    del sys.argv[1]
+    run_command(
+        "sandbox status",
+        "which walls this machine's kernel puts around programs",
+        SandboxStatusSettings,
+        lambda settings: status(settings, Console()),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""The bench runs every executor on the same programs, and its figures are of one run."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.execution.test_sandbox import SETTINGS
+from transforms.execution.benchmark import bench_sandbox, mixed_programs, ratios
+from transforms.execution.sandbox import tier_of
+
+
+def test_the_mix_has_its_shares():
+    tiers = Counter(tier_of(program).name for program in mixed_programs(200))
+    assert tiers == {"standard": 120, "sympy": 60, "numpy": 20}
+
+
+def test_the_mix_is_the_same_for_a_seed_and_another_for_another():
+    assert mixed_programs(20, seed=1) == mixed_programs(20, seed=1) != mixed_programs(20, seed=2)
+
+
+def test_every_executor_runs_every_program():
+    settings = SETTINGS.model_copy(update={"cpu_seconds": 10, "wall_seconds": 60.0})
+    rows = bench_sandbox(settings, {"mixed": mixed_programs(10)}, slots=2)
+    assert [row["executor"] for row in rows] == ["strict", "auto", "manager", "subprocess", "fork"]
+    assert all(row["ok"] == 1 for row in rows if row["error"] is None), rows
+    assert ratios(rows).keys() == {"over_manager_ratio", "of_fork_limit_ratio"}

@@ -1,0 +1,210 @@
+"""`cotmill bench sandbox`: the sandbox and what else could run the programs, in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from transforms.errors import SandboxError
+from transforms.execution.sandbox import TIERS, Job, Sandbox, Status, tier_of
+from transforms.settings import SandboxSettings
+
+_ARITHMETIC = (
+    """input = {{"emails": {a}, "percent": {b}, "days": {c}}}
+
+def solution(emails, percent, days):
+    spam = emails * percent // 100
+    answered = emails - spam
+    return answered * days
+
+output = solution(**input)
+""",
+    """input = {{"n": {a}, "k": {b}}}
+
+def solution(n, k):
+    total = 0
+    for i in range(n):
+        if i % k == 0:
+            total += i * i
+    return total
+
+output = solution(**input)
+""",
+)
+_STANDARD = (
+    """from collections import Counter
+from itertools import combinations
+import math
+
+input = {{"n": {c}, "r": 3, "mod": {b}}}
+
+def solution(n, r, mod):
+    sums = Counter(sum(c) % mod for c in combinations(range(n + 5), r))
+    return [sums.most_common(1)[0][1], math.comb(n + 5, r)]
+
+output = solution(**input)
+""",
+    """from fractions import Fraction
+from datetime import date, timedelta
+from functools import lru_cache
+
+input = {{"a": {a}, "b": {b}, "days": {c}}}
+
+@lru_cache(None)
+def ways(n):
+    return 1 if n < 2 else ways(n - 1) + ways(n - 2)
+
+def solution(a, b, days):
+    share = Fraction(a, b)
+    day = date(2024, 1, 1) + timedelta(days=days)
+    return {{"share": str(share), "day": day.isoformat(), "ways": ways(days)}}
+
+output = solution(**input)
+""",
+)
+_SYMPY = (
+    """from sympy import symbols, solve
+
+input = {{"b": {b}, "c": {c}}}
+
+def solution(b, c):
+    x = symbols("x")
+    return sorted(str(root) for root in solve(x**2 - (b + c) * x + b * c, x))
+
+output = solution(**input)
+""",
+    """import sympy as sp
+
+input = {{"a": {a}, "b": {b}}}
+
+def solution(a, b):
+    x = sp.symbols("x")
+    f = sp.expand((x + a) ** 2 - b * x)
+    return str(sp.diff(f, x).subs(x, b)) + str(sp.factorint(a))
+
+output = solution(**input)
+""",
+)
+_NUMPY = (
+    """import numpy as np
+
+input = {{"a": {a}, "b": {b}}}
+
+def solution(a, b):
+    grid = np.arange(a % 20 + 9).reshape(1, -1) * b
+    return int((grid @ grid.T).sum())
+
+output = solution(**input)
+""",
+)
+_SHARES = ((0.3, _ARITHMETIC), (0.3, _STANDARD), (0.3, _SYMPY), (0.1, _NUMPY))
+
+
+def mixed_programs(count: int, seed: int = 0) -> list[str]:
+    """Returns programs in a random order: 30 % plain arithmetic, 30 % standard library, 30 % sympy
+    and 10 % numpy, no two with the same input."""
+    numbers = random.Random(seed)
+    programs = []
+    for share, templates in _SHARES:
+        for index in range(round(count * share)):
+            a, b, c = numbers.randint(100, 2_000), numbers.randint(2, 97), numbers.randint(3, 20)
+            programs.append(templates[index % len(templates)].format(a=a, b=b, c=c))
+    numbers.shuffle(programs)
+    return programs
+
+
+def bench_sandbox(
+    settings: SandboxSettings, mixes: Mapping[str, list[str]], slots: int
+) -> list[dict[str, Any]]:
+    """Runs each mix through every executor and returns a row a mix and executor.
+
+    Args:
+        settings: limits; mode and slots are the bench's own.
+        mixes: name -> programs.
+        slots: programs at once.
+
+    Returns:
+        mix, executor, programs_per_second, p50_ms, p99_ms, ok (share that ran without an error),
+        error (why it could not run; then the figures are None).
+    """
+    rows = []
+    for mix, programs in mixes.items():
+        for executor in ("strict", "auto", "manager", "subprocess", "fork"):
+            row: dict[str, Any] = {"mix": mix, "executor": executor, "error": None}
+            row |= dict.fromkeys(("programs_per_second", "p50_ms", "p99_ms", "ok"))
+            try:
+                if executor in ("strict", "auto"):
+                    figures = _run_in_sandbox(settings, executor, programs, slots)
+                else:
+                    figures = _run_baseline(executor, programs, slots)
+            except SandboxError as error:  # strict, where the kernel does not give what it needs
+                figures = {"error": str(error)}
+            rows.append({**row, **figures})
+    return rows
+
+
+def ratios(rows: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Returns over_manager_ratio and of_fork_limit_ratio: strict on the first mix against both."""
+    first = {row["executor"]: row for row in rows if row["mix"] == rows[0]["mix"]}
+    strict = first["strict"]["programs_per_second"]
+
+    def over(executor: str) -> float | None:
+        return strict and round(strict / first[executor]["programs_per_second"], 3)
+
+    return {"over_manager_ratio": over("manager"), "of_fork_limit_ratio": over("fork")}
+
+
+def _run_in_sandbox(
+    settings: SandboxSettings, mode: str, programs: list[str], slots: int
+) -> dict[str, Any]:
+    with Sandbox(settings.model_copy(update={"mode": mode, "slots": slots})) as box:
+        # one program of each tier on each slot first: what starts once is not timed
+        warm = [Job(f"import {tier.named[0]}" if tier.named[0] else "") for tier in TIERS]
+        list(box.run(job for job in warm for _ in range(4 * slots)))
+
+        def run(code: str) -> tuple[float, bool]:
+            started = time.perf_counter()
+            (result,) = box.run([Job(code)])
+            return time.perf_counter() - started, result.status is Status.OK
+
+        started = time.perf_counter()
+        with ThreadPoolExecutor(slots) as threads:
+            results = list(threads.map(run, programs))
+        seconds = time.perf_counter() - started
+    return _figures(seconds, [latency for latency, _ in results], sum(ok for _, ok in results))
+
+
+def _run_baseline(executor: str, programs: list[str], slots: int) -> dict[str, Any]:
+    tiers = [
+        (tier.preload if executor == "fork" else (), [p for p in programs if tier_of(p) is tier])
+        for tier in reversed(TIERS)
+    ]
+    request = {"executor": executor, "slots": slots, "tiers": [tier for tier in tiers if tier[1]]}
+    ran = subprocess.run(
+        [sys.executable, "-m", "transforms.execution.baselines"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer = json.loads(ran.stdout)
+    return _figures(answer["seconds"], answer["latencies"], answer["ok"])
+
+
+def _figures(seconds: float, latencies: list[float], ok: int) -> dict[str, Any]:
+    ordered = sorted(latencies)
+    return {
+        "programs_per_second": round(len(ordered) / seconds, 1),
+        "p50_ms": round(1000 * ordered[len(ordered) // 2], 2),
+        "p99_ms": round(1000 * ordered[len(ordered) * 99 // 100], 2),
+        "ok": round(ok / len(ordered), 4),
+    }

@@ -1,0 +1,40 @@
+"""What a template imports and does once, so that no program has to."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+WARM_UPS = {
+    "sympy": """
+from sympy import *
+x, y = symbols("x y")
+n = symbols("n", integer=True, positive=True)
+solve(x**2 - 5*x + 6, x); solve([x + y - 3, x - y - 1], [x, y]); solve(2*x + 3 > 7, x)
+simplify(sin(x)**2 + cos(x)**2); expand((x + 1)**3); factor(x**3 - 1); limit(sin(x)/x, x, 0)
+integrate(x*exp(x), x); diff(sin(x)*x**2, x); summation(n, (n, 1, 10)); series(exp(x), x, 0, 3)
+Matrix([[1, 2], [3, 4]]).inv(); Matrix([[2, 1], [1, 2]]).eigenvals(); nsimplify(0.5)
+Rational(1, 3) + sqrt(8); N(pi, 20); factorint(360); list(primerange(2, 50)); isprime(97)
+str(x**2 / y); latex(x**2 / y); sympify("x**2 + 1"); lambdify(x, x**2)(2); gcd(12, 18)
+""",
+    "math_verify": r"""
+from math_verify import parse, verify
+for gold, answer in (("$\frac{1}{2}$", "$0.5$"), ("$x^2+1$", "$1 + x^2$"), ("3", "$3$"),
+                     ("$(1, 2)$", "(1,2)"), (r"\boxed{\{1, 2\}}", "$1, 2$")):
+    verify(parse(gold, parsing_timeout=None), parse(answer, parsing_timeout=None),
+           timeout_seconds=None)
+""",
+}
+"""What makes a first use slow, done once before any fork: a sympy solve then takes a quarter."""
+
+
+def preload(modules: Iterable[str]) -> None:
+    """Imports what programs will, and does once what is slow the first time only."""
+    for module in modules:
+        with suppress(ImportError):  # an optional package: programs that want it will say so
+            importlib.import_module(module)
+    for module, warm_up in WARM_UPS.items():
+        if module in modules and module in sys.modules:
+            exec(warm_up, {"__name__": "warm_up"})
