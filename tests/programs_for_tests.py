@@ -19,8 +19,8 @@ output = solution(**input)
 
 SANDBOX = SandboxSettings(
     mode="auto",
-    wall_seconds=5,
-    cpu_seconds=3,
+    wall_seconds=20,
+    cpu_seconds=5,
     memory_mb=2048,
     output_kb=64,
     file_mb=1,

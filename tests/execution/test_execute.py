@@ -10,29 +10,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
+from tests.programs_for_tests import SANDBOX, program
 from transforms.execution.execute import Execute, InSandbox, finish_program, plan_program
 from transforms.execution.sandbox import Job, Result, Sandbox, Status
-from transforms.records import Program
-from transforms.settings import SandboxSettings
 
-SETTINGS = SandboxSettings(
-    mode="auto",
-    wall_seconds=20,
-    cpu_seconds=5,
-    memory_mb=512,
-    output_kb=64,
-    file_mb=1,
-    open_files=64,
-    processes=64,
-    slots=2,
-    determinism="always",
-)
-
-
-def program(code: str, id: str = "p") -> Program:
-    return Program(
-        id=id, code=code, seed_ids=(), source="test", license="MIT", codegen_model="m", tokens=7
-    )
+SETTINGS = SANDBOX.model_copy(update={"memory_mb": 512})
 
 
 def executed(code: str):
@@ -64,7 +46,7 @@ def test_a_set_is_the_same_under_any_hash_seed():
 
 def test_an_execution_keeps_its_program_and_names_its_error():
     execution = executed("input = {'a': 1}\noutput = [][0]")
-    assert (execution.id, execution.tokens, execution.status) == ("p", 7, "runtime_error")
+    assert (execution.id, execution.tokens, execution.status) == ("p", 1, "runtime_error")
     assert execution.error == "IndexError: list index out of range"
     assert execution.output is None
 
@@ -73,7 +55,7 @@ def test_determinism_off_runs_once():
     assert len(plan_program(program("output = 1"), "off")) == 1
 
 
-def test_execute_gives_one_execution_a_program():
+def test_execute_gives_one_execution_aprogram():
     programs = [program(f"output = {i} / {i % 2}", id=str(i)) for i in range(6)]
     with TestPipeline() as pipeline:
         executions = pipeline | beam.Create(programs) | Execute(sandbox=SETTINGS)
@@ -140,3 +122,12 @@ def test_order_within_a_bundle_is_the_order_of_the_input():
             | beam.combiners.ToList()
         )
         assert_that(out, equal_to([[(i, str(i)) for i in range(9)]]))
+
+
+def test_sampled_determinism_runs_one_program_in_ten_twice_and_always_the_same_ones():
+    programs = [program("x = 1", str(number)) for number in range(1000)]
+    twice = [p.id for p in programs if len(plan_program(p, "sampled")) == 2]
+    assert 60 < len(twice) < 140
+    assert twice == [p.id for p in programs if len(plan_program(p, "sampled")) == 2]
+    assert all(len(plan_program(p, "off")) == 1 for p in programs)
+    assert all(len(plan_program(p, "always")) == 2 for p in programs)

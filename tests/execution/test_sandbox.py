@@ -8,22 +8,11 @@ import time
 
 import pytest
 
+from tests.programs_for_tests import SANDBOX
 from transforms.errors import SandboxError
 from transforms.execution.sandbox import Job, Sandbox, Status
-from transforms.settings import SandboxSettings
 
-SETTINGS = SandboxSettings(
-    mode="auto",
-    wall_seconds=8,
-    cpu_seconds=1,
-    memory_mb=256,
-    output_kb=64,
-    file_mb=1,
-    open_files=64,
-    processes=64,
-    slots=2,
-    determinism="always",
-)
+SETTINGS = SANDBOX.model_copy(update={"wall_seconds": 8.0, "cpu_seconds": 1, "memory_mb": 256})
 HEALTHY = Job("input = {'a': 2}\noutput = input['a'] + 40\n")
 
 

@@ -12,22 +12,12 @@ import apache_beam as beam
 from apache_beam.testing.test_pipeline import TestPipeline
 from pydantic import TypeAdapter
 
+from tests import programs_for_tests
 from tests.beam import on_workers
-from transforms.settings import AnySource, SandboxSettings
+from transforms.settings import AnySource
 from transforms.sources import ReadSeeds
 
-SANDBOX = SandboxSettings(
-    mode="auto",
-    wall_seconds=10,
-    cpu_seconds=5,
-    memory_mb=2048,
-    output_kb=256,
-    file_mb=16,
-    open_files=64,
-    processes=64,
-    slots=2,
-    determinism="off",
-)
+SANDBOX = programs_for_tests.SANDBOX.model_copy(update={"output_kb": 256, "determinism": "off"})
 
 
 class Seen(NamedTuple):

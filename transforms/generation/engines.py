@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Protocol
 
 from transforms.errors import BackendError
+from transforms.generation.models import Model, Reply
 from transforms.generation.requests import Request, Response
 from transforms.settings import Backend, OpenAIBackend, ReplayBackend
-
-Reply = Response | BackendError
-"""What becomes of a request: its response, or the end of the engine itself."""
-
-
-class Model(Protocol):
-    """A loaded model or an open endpoint. Many engines may use one, from any thread."""
-
-    def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
-        """Begins `request` and returns at once; `reply` is called once, from another thread."""
-
-    def close(self) -> None:
-        """Frees the model and ends every thread and process of it."""
 
 
 class Engine:
@@ -108,19 +94,3 @@ def _load(backend: Backend) -> Model:
     from transforms.generation.vllm_engine import VllmModel
 
     return VllmModel(backend)
-
-
-def failed(request: Request, engine: str, error: str, seconds: float) -> Response:
-    """Returns the response of a request that failed alone."""
-    return Response(
-        id=request.id,
-        stage=request.stage,
-        model=request.model,
-        engine=engine,
-        text="",
-        finish_reason="error",
-        error=" ".join(error.split())[:500],
-        prompt_tokens=0,
-        generated_tokens=0,
-        seconds=seconds,
-    )

@@ -11,7 +11,7 @@ from typing import Any
 import openai
 
 from transforms.errors import BackendError
-from transforms.generation.engines import Reply, failed
+from transforms.generation.models import Reply, failed
 from transforms.generation.requests import Request, Response
 from transforms.settings import OpenAIBackend
 

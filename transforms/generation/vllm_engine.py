@@ -16,7 +16,7 @@ from typing import Any
 
 from transforms.errors import BackendError
 from transforms.generation.embedded import EMBEDDED, embedded_model
-from transforms.generation.engines import Reply, failed
+from transforms.generation.models import Reply, failed
 from transforms.generation.requests import Request, Response
 from transforms.settings import VllmBackend
 
