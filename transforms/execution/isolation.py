@@ -64,6 +64,10 @@ class Layer:
     """How it stands, or why it does not."""
 
 
+SCRATCH = "/scratch"
+"""The one folder that programs may write to, where they have a file system of their own."""
+
+
 @dataclass(frozen=True)
 class Enclosure:
     """What a slot is walled in with."""
@@ -183,7 +187,7 @@ def _enter_user_namespace() -> str:
 
 
 def _build_root(enclosure: Enclosure) -> None:
-    """Makes `enclosure.directory` the root: visible paths read-only, /dev, and /tmp to write."""
+    """Makes `enclosure.directory` the root: visible paths read-only, /dev, and SCRATCH to write."""
     root = enclosure.directory
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     _mount("cotmill", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=1m,nr_inodes=1k")
@@ -205,12 +209,14 @@ def _build_root(enclosure: Enclosure) -> None:
     for name in DEVICES:
         os.close(os.open(f"{root}/dev/{name}", os.O_CREAT | os.O_WRONLY, 0o644))
         _mount(f"/dev/{name}", f"{root}/dev/{name}", "", _MS_BIND)
-    os.symlink("/tmp", root + "/dev/shm")  # POSIX semaphores and shared memory: wiped with /tmp
-    os.mkdir(root + "/tmp", 0o755)
+    os.symlink(SCRATCH, root + "/dev/shm")  # POSIX semaphores and shared memory: wiped with it
+    if not os.path.lexists(root + "/tmp"):  # it is there where Python itself lives below /tmp
+        os.symlink(SCRATCH, root + "/tmp")
+    os.mkdir(root + SCRATCH, 0o755)
     size = scratch_mb(enclosure.limits["file_mb"])
     _mount(
         "scratch",
-        root + "/tmp",
+        root + SCRATCH,
         "tmpfs",
         _MS_NOSUID | _MS_NODEV | _MS_NOEXEC,
         f"mode=1777,size={size}m,nr_inodes={SCRATCH_INODES}",

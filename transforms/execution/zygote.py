@@ -143,7 +143,8 @@ def _become_zygote(config: dict[str, Any], slot: int, directory: str, report: in
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     keep_open({slot, report})
-    zygote = Zygote(config, slot, scratch="/tmp" if walls.has("mount_namespace") else directory)
+    scratch = isolation.SCRATCH if walls.has("mount_namespace") else directory
+    zygote = Zygote(config, slot, scratch)
     if not zygote.own_pids:
         isolation.adopt_orphans()
     os.chdir(zygote.scratch)
