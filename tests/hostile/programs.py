@@ -483,12 +483,8 @@ PROGRAMS = [
     ),
     Hostile(
         "files",
-        "lists root's home",
-        attempt(
-            "import os\n"
-            "if 'pyenv' not in str(os.listdir('/root')): os.listdir('/root/.ssh')\n"
-            "else: raise OSError"
-        ),
+        "reads the list of groups",
+        attempt("open('/etc/group').read()"),
         OK,
         output=REFUSED,
     ),
