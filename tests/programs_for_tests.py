@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transforms.records import Execution, Program
-from transforms.settings import FilterSettings, SandboxSettings
+from transforms.settings import DedupSettings, FilterSettings, SandboxSettings
 
 SPAM = """input = {"emails": 160, "percent_spam": 30, "days": 5}
 
@@ -32,9 +32,17 @@ SANDBOX = SandboxSettings(
 FILTER = FilterSettings(
     min_code_lines=6,
     max_output_chars=1000,
-    max_per_fingerprint=2,
-    max_guessable_share=0.5,
+    max_trivial_share=0.5,
     max_perturbed_keys=3,
+)
+DEDUP = DedupSettings(
+    threshold=0.7,
+    ngram=3,
+    code_threshold=0.9,
+    code_ngram=5,
+    max_per_fingerprint=2,
+    num_perm=128,
+    bands=32,
 )
 
 

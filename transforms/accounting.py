@@ -52,7 +52,7 @@ class Reason(StrEnum):
     # meaning
     CONSTANT_OUTPUT = "constant_output"
     COPIES_INPUT = "copies_input"
-    GUESSABLE_OVER_SHARE = "guessable_over_share"
+    TRIVIAL_OVER_SHARE = "trivial_over_share"
     # sameness
     DUPLICATE_ID = "duplicate_id"
     DUPLICATE_PROGRAM = "duplicate_program"

@@ -262,11 +262,11 @@ class FilterSettings(Group):
         ge=1, description="lines that are neither blank, comment nor import"
     )
     max_output_chars: int = Field(ge=1, description="longest output, characters of JSON")
-    max_per_fingerprint: int = Field(
-        ge=1, description="programs kept per structure (AST without names and constants)"
-    )
-    max_guessable_share: float = Field(
-        ge=0, le=1, description="share of kept programs whose answer is yes/no"
+    max_trivial_share: float = Field(
+        ge=0,
+        le=1,
+        description="share of kept programs with one kind of trivial answer: yes/no, or equal to "
+        "an input value",
     )
     max_perturbed_keys: int = Field(
         ge=1, description="input keys that are perturbed, one at a time, until the output changes"
@@ -282,20 +282,36 @@ class VerifySettings(Group):
 
 
 class DedupSettings(Group):
-    """Near-duplicates among accepted examples."""
+    """Near-duplicates among programs, and among accepted examples."""
 
     threshold: float = Field(
         gt=0,
         le=1,
         description="estimated Jaccard similarity of instructions from which two are one",
     )
+    ngram: int = Field(ge=1, description="words per shingle of an instruction")
+    code_threshold: float = Field(
+        gt=0, le=1, description="estimated Jaccard similarity of programs from which two are one"
+    )
+    code_ngram: int = Field(ge=1, description="tokens per shingle of a program")
+    max_per_fingerprint: int = Field(
+        ge=1, description="programs kept per structure (AST without names and constants)"
+    )
     num_perm: int = Field(ge=16, description="MinHash permutations")
     bands: int = Field(
         ge=1,
-        description="LSH bands of num_perm / bands rows: half of the pairs of similarity "
-        "(1/bands)^(bands/num_perm) are compared",
+        description="LSH bands of r = num_perm / bands rows: a pair of similarity s is compared "
+        "with probability 1 - (1 - s^r)^bands",
     )
-    ngram: int = Field(ge=1, description="words per shingle")
+    partitions: int = Field(
+        64,
+        ge=1,
+        description="parts of the LSH index; one is in memory at a time, about rows x bands x 200 "
+        "bytes / partitions",
+    )
+
+    def identity(self) -> Any:
+        return self.model_dump(mode="json", exclude={"partitions"})
 
     @model_validator(mode="after")
     def _whole_bands(self) -> DedupSettings:

@@ -11,7 +11,7 @@ from transforms.filtering.checks import (
     HasOutput,
     RanWell,
     form_checks,
-    is_guessable,
+    trivial_kind,
 )
 
 FORM = FormOf(form_checks(FILTER))
@@ -94,10 +94,15 @@ def test_a_program_that_hands_one_input_back_and_looks_at_nothing_else_is_a_copy
 
 
 @pytest.mark.parametrize("output", ["true", "false", '"Yes"', '"no"'])
-def test_yes_and_no_are_guessable(output):
-    assert is_guessable(output)
+def test_yes_and_no_are_trivial(output):
+    assert trivial_kind(execution(output=output)) == "yes_no"
+
+
+def test_an_answer_that_stands_in_the_input_is_trivial():
+    assert trivial_kind(execution(output="160")) == "input_value"
+    assert trivial_kind(execution(output="160.0")) is None
 
 
 @pytest.mark.parametrize("output", ["0", "1", '"yesterday"', "[true]"])
 def test_other_answers_are_not(output):
-    assert not is_guessable(output)
+    assert trivial_kind(execution(output=output)) is None

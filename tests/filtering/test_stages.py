@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution, program
 from transforms.filtering.stages import (
+    CapTrivial,
     FilterForm,
     FilterMeaning,
-    FilterStructure,
     RunPrograms,
-    guessable_over_share,
+    over_share,
 )
 
 
@@ -53,26 +53,6 @@ def test_programs_pass_form_run_and_meaning_or_are_rejected_there(workers):
         )
 
 
-def renamed(name, number):
-    code = SPAM.replace("answered", name).replace("160", str(number))
-    return code
-
-
-def test_of_one_structure_the_shortest_programs_stay():
-    programs = [
-        execution(renamed("number_of_answered_emails", 1), id="long"),
-        execution(renamed("a", 20), id="short"),
-        execution(renamed("done", 300), id="middle"),
-        execution(SPAM.replace("answered * days", "answered + days"), id="other"),
-    ]
-    with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create(programs) | FilterStructure(FILTER)
-        assert_that(ids(outcome.kept), equal_to(["short", "middle", "other"]), label="kept")
-        assert_that(
-            reasons(outcome.rejected), equal_to([("long", "fingerprint_full")]), label="rejected"
-        )
-
-
 def test_yes_and_no_answers_are_capped_by_their_share():
     loops = ["+", "-", "*", "//", "%", "**"]
     programs = [
@@ -84,12 +64,12 @@ def test_yes_and_no_answers_are_capped_by_their_share():
         for index, sign in enumerate(loops)
     ]
     with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create(programs) | FilterStructure(FILTER)
+        outcome = pipeline | beam.Create(programs) | CapTrivial(FILTER)
         counts = outcome.rejected | beam.combiners.Count.Globally()
         assert_that(counts, equal_to([2]), label="two of the four go")
         assert_that(
             reasons(outcome.rejected) | "Why" >> beam.Values() | beam.Distinct(),
-            equal_to(["guessable_over_share"]),
+            equal_to(["trivial_over_share"]),
             label="why",
         )
 
@@ -100,7 +80,7 @@ def test_yes_and_no_answers_are_capped_by_their_share():
     st.sampled_from([0, 0.05, 0.5, 1]),
 )
 def test_the_guessable_kept_are_as_many_as_the_share_allows(guessable, others, share):
-    lost = list(guessable_over_share(sorted(guessable), len(guessable) + others, share))
+    lost = list(over_share(sorted(guessable), others, share))
     kept = len(guessable) - len(lost)
     total = kept + others
     assert kept <= share * total + 1e-6

@@ -158,6 +158,15 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
-def is_guessable(output: str) -> bool:
-    """Whether an output (JSON) is one of two values that a guess hits half of the time."""
-    return output.lower() in ("true", "false", '"yes"', '"no"', '"true"', '"false"')
+def trivial_kind(execution: Execution) -> str | None:
+    """Names what makes an answer easy to hit without solving anything; None where nothing does.
+
+    `yes_no`: one of two values. `input_value`: equal to a value of the input, though computed
+    from more than that (the larger of two numbers, say).
+    """
+    output = execution.output or "null"
+    if output.lower() in ("true", "false", '"yes"', '"no"', '"true"', '"false"'):
+        return "yes_no"
+    inputs = json.loads(execution.input or "{}")
+    values = inputs.values() if isinstance(inputs, dict) else ()
+    return "input_value" if any(_same(value, json.loads(output)) for value in values) else None

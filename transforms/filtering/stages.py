@@ -1,8 +1,8 @@
-"""The filtering stages: form before the run, the run itself, then meaning and structure."""
+"""The filtering stages: form before the run, the run itself, then meaning."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,13 +16,12 @@ from transforms.filtering.checks import (
     DoesNotCopyInput,
     FormOf,
     form_checks,
-    is_guessable,
     run_checks,
+    trivial_kind,
 )
 from transforms.filtering.perturb import Perturb
 from transforms.ids import content_id
-from transforms.losers import DropLosers, LimitPerKey
-from transforms.programs import fingerprint
+from transforms.losers import DropLosers
 from transforms.records import Execution, Program
 from transforms.settings import FilterSettings, SandboxSettings
 
@@ -85,57 +84,50 @@ class FilterMeaning(beam.PTransform):
         return Outcome(checked.kept, checked.rejected)
 
 
-def guessable_over_share(
-    guessable: list[str], total: int, share: float
-) -> Iterator[tuple[str, Verdict]]:
-    """Yields (id, rejection) for guessable programs beyond `share` of those then kept.
+def over_share(ids: Iterable[str], others: int, share: float) -> Iterator[tuple[str, Verdict]]:
+    """Yields (id, rejection) for trivial programs beyond `share` of those then kept.
 
-    With g kept of the guessable and r others, g / (g + r) <= share. Which stay is drawn by hash.
+    With t kept of the trivial and `others` that are not, t / (t + others) <= share. Which stay is
+    drawn by hash.
     """
-    others = total - len(guessable)
-    most = len(guessable) if share == 1 else int(share * others / (1 - share) + 1e-9)
-    ranked = sorted(guessable, key=lambda record_id: content_id("guessable", record_id))
+    ranked = sorted(ids, key=lambda record_id: content_id("trivial", record_id))
+    most = len(ranked) if share == 1 else int(share * others / (1 - share) + 1e-9)
     for record_id in ranked[most:]:
         yield (
             record_id,
-            reject(Reason.GUESSABLE_OVER_SHARE, f"{len(guessable)} of {total} are yes/no"),
+            reject(Reason.TRIVIAL_OVER_SHARE, f"{len(ranked)} beside {others} that are not"),
         )
 
 
 @dataclass
-class FilterStructure(beam.PTransform):
-    """PCollection[Execution] -> Outcome of Execution: few of each structure, few yes/no answers.
+class CapTrivial(beam.PTransform):
+    """PCollection[Execution] -> Outcome of Execution: few answers that a guess would hit.
 
-    Of programs with one fingerprint the shortest stay, then those with the smallest id.
+    Each kind of trivial answer (see `trivial_kind`) is held to `filter.max_trivial_share`. One
+    process gathers the ids of the trivial ones, and of nothing else.
     """
 
     filter: FilterSettings
 
-    stage: ClassVar[str] = "structure"
+    stage: ClassVar[str] = "trivial"
     reads: ClassVar[type] = Execution
     writes: ClassVar[type] = Execution
     draws: ClassVar[bool] = False
 
     def expand(self, executions: PCollection) -> Outcome:
-        same = executions | "Find same structure" >> LimitPerKey(
-            key=lambda execution: fingerprint(execution.code),
-            order=lambda execution: len(execution.code),
-            limit=self.filter.max_per_fingerprint,
-            reason=Reason.FINGERPRINT_FULL,
+        kinds = executions | "Kinds" >> beam.Map(lambda e: (trivial_kind(e), e.id))
+        others = (
+            kinds
+            | "Not trivial" >> beam.Filter(lambda item: item[0] is None)
+            | "Count" >> beam.combiners.Count.Globally()
         )
-        different = executions | "Drop same structure" >> DropLosers(self.stage, same)
-        total = different.kept | "Count" >> beam.combiners.Count.Globally()
-        guesses = (
-            different.kept
-            | "Guessable" >> beam.Filter(lambda execution: is_guessable(execution.output))
-            | "Their ids" >> beam.Map(lambda execution: execution.id)
-            | "Together" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+        losers = (
+            kinds
+            | "Trivial" >> beam.Filter(lambda item: item[0] is not None)
+            | "By kind" >> beam.GroupByKey()
+            | "Ids" >> beam.Values()
             | "Over share"
-            >> beam.FlatMap(
-                guessable_over_share, AsSingleton(total), self.filter.max_guessable_share
-            )
+            >> beam.FlatMap(over_share, AsSingleton(others), self.filter.max_trivial_share)
         )
-        capped = different.kept | "Drop guessable" >> DropLosers(self.stage, guesses)
-        return Outcome(
-            capped.kept, (different.rejected, capped.rejected) | "Rejected" >> beam.Flatten()
-        )
+        capped = executions | "Drop trivial" >> DropLosers(self.stage, losers)
+        return Outcome(capped.kept, capped.rejected)

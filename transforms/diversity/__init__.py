@@ -1,0 +1,1 @@
+"""Diversity: no two rows that say, or compute, the same."""

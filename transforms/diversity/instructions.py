@@ -1,0 +1,52 @@
+"""Accepted examples whose instructions say the same thing are one example."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from transforms.accounting import Outcome, Reason
+from transforms.diversity.near import NearDuplicates
+from transforms.diversity.shingles import shingles, words
+from transforms.ids import content_id
+from transforms.losers import DropLosers, LimitPerKey
+from transforms.records import Example
+from transforms.settings import DedupSettings
+
+
+@dataclass
+class Deduplicate(beam.PTransform):
+    """PCollection[Example] -> Outcome of Example: no equal and no nearly equal instructions.
+
+    Of those alike, the one with the shortest program stays, then the one with the smallest id.
+    """
+
+    dedup: DedupSettings
+
+    stage: ClassVar[str] = "deduplicate"
+    reads: ClassVar[type] = Example
+    writes: ClassVar[type] = Example
+    draws: ClassVar[bool] = False
+
+    def expand(self, examples: PCollection) -> Outcome:
+        ngram = self.dedup.ngram
+        equal = examples | "Find equal" >> LimitPerKey(
+            key=lambda example: content_id("instruction", words(example.instruction)),
+            order=lambda example: len(example.code),
+            limit=1,
+            reason=Reason.DUPLICATE_INSTRUCTION,
+        )
+        unequal = examples | "Drop equal" >> DropLosers(self.stage, equal)
+        near = unequal.kept | "Find near" >> NearDuplicates(
+            shingles=lambda example: shingles(words(example.instruction), ngram),
+            order=lambda example: len(example.code),
+            threshold=self.dedup.threshold,
+            dedup=self.dedup,
+        )
+        different = unequal.kept | "Drop near" >> DropLosers(self.stage, near)
+        return Outcome(
+            different.kept, (unequal.rejected, different.rejected) | "Rejected" >> beam.Flatten()
+        )

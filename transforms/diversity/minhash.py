@@ -1,0 +1,132 @@
+"""MinHash sketches and their LSH bands, in blocks of numpy arrays rather than row by row.
+
+MinHash: Broder 1997. Banding: Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, ch. 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rensa import RMinHash
+
+_SEED = 0
+_LEADERS = 32
+"""Of one band's bucket, so many texts at most are compared with all others of the bucket: a
+bucket of m texts costs 32 m comparisons, not m squared. More than 32 texts that share a band and
+are all unlike each other are rare, and only pairs among the rest of them are missed."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Entries of the LSH index: n texts under one band each."""
+
+    keys: NDArray[np.uint64]
+    """Shape (n,): hash of the band; equal for texts whose minima in that band are equal."""
+    nodes: NDArray[np.bytes_]
+    """Shape (n,): what orders and names a text (see `node`)."""
+    digests: NDArray[np.uint8]
+    """Shape (n, num_perm): the lowest 8 bits of each minimum."""
+
+
+def node(order: int, record_id: str) -> bytes:
+    """Names a record so that the smallest name is the one that stays: by order, then by id."""
+    return f"{order:010d} {record_id}".encode()
+
+
+def record_id(name: bytes) -> str:
+    """The id in a node's name."""
+    return name.decode().split(" ", 1)[1]
+
+
+def collision_probability(similarity: float, num_perm: int, bands: int) -> float:
+    """The probability that two texts of a Jaccard similarity share a band: 1 - (1 - s^r)^b."""
+    return float(1 - (1 - similarity ** (num_perm // bands)) ** bands)
+
+
+def minima(sets: Sequence[Sequence[str]], num_perm: int) -> NDArray[np.uint32]:
+    """The MinHash of each set of shingles, shape (len(sets), num_perm)."""
+    rows = RMinHash.digest_matrix_from_token_sets(sets, num_perm, _SEED).to_rows()
+    return np.array(rows, dtype=np.uint32).reshape(len(sets), num_perm)
+
+
+def index_block(nodes: Sequence[bytes], found: NDArray[np.uint32], bands: int) -> Block:
+    """The entries of texts with minima `found`, one for each text and band."""
+    count, num_perm = found.shape
+    # A hash of each band's rows: a polynomial with odd coefficients, then mixed (splitmix64).
+    odd = np.random.default_rng(_SEED).integers(0, 2**63, num_perm, dtype=np.uint64) * 2 + 1
+    products = (found.astype(np.uint64) + np.uint64(1)) * odd
+    keys = products.reshape(count, bands, num_perm // bands).sum(axis=2, dtype=np.uint64)
+    keys += np.arange(bands, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    keys ^= keys >> np.uint64(31)
+    return Block(
+        keys.reshape(-1),
+        np.repeat(np.array(nodes), bands),
+        np.repeat((found & 0xFF).astype(np.uint8), bands, axis=0),
+    )
+
+
+def parted(block: Block, partitions: int) -> Iterator[tuple[int, Block]]:
+    """Yields (partition, its entries): all that share a key go to one partition."""
+    part = (block.keys % np.uint64(partitions)).astype(np.int64)
+    order = np.argsort(part, kind="stable")
+    numbers, starts = np.unique(part[order], return_index=True)
+    for number, rows in zip(numbers, np.split(order, starts[1:]), strict=True):
+        yield int(number), Block(block.keys[rows], block.nodes[rows], block.digests[rows])
+
+
+def similar_pairs(
+    blocks: Iterable[Block], threshold: float
+) -> tuple[NDArray[np.bytes_], NDArray[np.bytes_]]:
+    """Returns (nodes, smaller nodes): pairs that share a band and are similar enough.
+
+    The similarity is the estimate of b-bit MinHash (Li and König 2010) with b = 8, whose
+    standard error with 128 permutations is at most 0.045. In each bucket the smallest text
+    leads: those like it are paired with it, the smallest of the rest leads next. What is found
+    depends on the set of entries alone.
+    """
+    keys, nodes, digests = _joined(blocks)
+    order = np.lexsort((nodes, keys))
+    found_nodes, found_smaller = [nodes[:0]], [nodes[:0]]
+    for _ in range(_LEADERS):
+        order = order[_in_runs(keys[order])]
+        if not len(order):
+            break
+        first = np.r_[True, keys[order][1:] != keys[order][:-1]]
+        leaders = order[np.flatnonzero(first)[np.cumsum(first) - 1]]
+        alike = _similarity(digests[order], digests[leaders]) >= threshold
+        linked = alike & ~first
+        found_nodes.append(nodes[order[linked]])
+        found_smaller.append(nodes[leaders[linked]])
+        order = order[~alike & ~first]
+    return np.concatenate(found_nodes), np.concatenate(found_smaller)
+
+
+def _joined(
+    blocks: Iterable[Block],
+) -> tuple[NDArray[np.uint64], NDArray[np.bytes_], NDArray[np.uint8]]:
+    all_ = list(blocks)
+    return (
+        np.concatenate([block.keys for block in all_]),
+        np.concatenate([block.nodes for block in all_]),
+        np.concatenate([block.digests for block in all_]),
+    )
+
+
+def _in_runs(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Marks sorted keys that occur more than once, shape (n,)."""
+    marked = np.zeros(len(keys), dtype=np.bool_)
+    same = keys[1:] == keys[:-1]
+    marked[1:] |= same
+    marked[:-1] |= same
+    return marked
+
+
+def _similarity(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Estimated Jaccard similarities, row by row, shape (n,)."""
+    chance = 1 / 256
+    return ((one == other).mean(axis=1) - chance) / (1 - chance)

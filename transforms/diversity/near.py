@@ -1,0 +1,102 @@
+"""Near-duplicates of any records: MinHash LSH, then one survivor per connected component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+from apache_beam.transforms.window import GlobalWindows
+
+from transforms.accounting import Reason, Verdict, reject
+from transforms.diversity.components import ConnectedComponents, Edges
+from transforms.diversity.minhash import (
+    Block,
+    index_block,
+    minima,
+    node,
+    parted,
+    record_id,
+    similar_pairs,
+)
+from transforms.settings import DedupSettings
+
+_BLOCK = 4096
+"""Records sketched at once: their entries travel in a few blocks rather than one by one."""
+
+
+class _Index(beam.DoFn):
+    """Sketches records in blocks and deals out their entries by band."""
+
+    def __init__(
+        self,
+        shingles: Callable[[Any], list[str]],
+        order: Callable[[Any], int],
+        dedup: DedupSettings,
+    ) -> None:
+        self._shingles, self._order, self._dedup = shingles, order, dedup
+
+    def start_bundle(self) -> None:
+        self._nodes: list[bytes] = []
+        self._sets: list[list[str]] = []
+
+    def process(self, record: Any) -> Iterator[tuple[int, Block]]:
+        self._nodes.append(node(self._order(record), record.id))
+        self._sets.append(self._shingles(record))
+        if len(self._nodes) >= _BLOCK:
+            yield from self._entries()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        if self._nodes:
+            for entry in self._entries():
+                yield GlobalWindows.windowed_value(entry)
+
+    def _entries(self) -> Iterator[tuple[int, Block]]:
+        found = minima(self._sets, self._dedup.num_perm)
+        block = index_block(self._nodes, found, self._dedup.bands)
+        self.start_bundle()
+        yield from parted(block, self._dedup.partitions)
+
+
+@dataclass
+class NearDuplicates(beam.PTransform):
+    """PCollection[record] -> PCollection[(id, Verdict)] of the records to reject.
+
+    Records that share a band and are at least `threshold` similar are linked, and of each
+    connected component the smallest (order, id) stays. Shuffles carry ids and hashes; a
+    partition of the index is held in memory at a time (rows x bands x about 200 bytes, divided by
+    `dedup.partitions`).
+
+    Args:
+        shingles: what a record's similarity is measured by.
+        order: which of two alike stays, the smaller.
+        threshold: estimated Jaccard similarity from which two are one.
+    """
+
+    shingles: Callable[[Any], list[str]]
+    order: Callable[[Any], int]
+    threshold: float
+    dedup: DedupSettings
+
+    def expand(self, records: PCollection) -> PCollection:
+        threshold = self.threshold
+
+        def compare(blocks: Any) -> Edges:
+            nodes, smaller = similar_pairs(blocks, threshold)
+            return list(zip(nodes.tolist(), smaller.tolist(), strict=True))
+
+        return (
+            records
+            | "Index" >> beam.ParDo(_Index(self.shingles, self.order, self.dedup))
+            | "Group by band" >> beam.GroupByKey()
+            | "Compare" >> beam.MapTuple(lambda _, blocks: compare(blocks))
+            | "Components" >> ConnectedComponents(self.dedup.partitions)
+            | "Losers" >> beam.FlatMap(_losers)
+        )
+
+
+def _losers(edges: Edges) -> Iterator[tuple[str, Verdict]]:
+    for one, smallest in edges:
+        yield record_id(one), reject(Reason.NEAR_DUPLICATE, f"like {record_id(smallest)}")

@@ -1,0 +1,45 @@
+"""What two texts are compared by: n-grams of an instruction's words, or of a program's tokens."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+
+_WORD = re.compile(r"\w+")
+
+_LAYOUT = frozenset(
+    {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }
+)
+
+
+def words(text: str) -> list[str]:
+    """The words and numbers of a text, in lower case."""
+    return _WORD.findall(text.lower())
+
+
+def code_tokens(code: str) -> list[str]:
+    """The tokens of a program: names, numbers and strings as they are, no comments, no layout.
+
+    Names and numbers count here: programs that differ in nothing else have one fingerprint, of
+    which a stated number is kept.
+    """
+    try:
+        found = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (tokenize.TokenError, SyntaxError):  # text that is no program is compared as words
+        return words(code)
+    return [token.string for token in found if token.type not in _LAYOUT]
+
+
+def shingles(tokens: list[str], ngram: int) -> list[str]:
+    """The n-grams of a list of tokens; a list shorter than one n-gram is one shingle."""
+    return [
+        " ".join(tokens[start : start + ngram]) for start in range(max(1, len(tokens) - ngram + 1))
+    ]
