@@ -59,8 +59,13 @@ class Reason(StrEnum):
     FINGERPRINT_FULL = "fingerprint_full"
     DUPLICATE_INSTRUCTION = "duplicate_instruction"
     NEAR_DUPLICATE = "near_duplicate"
-    # verification
+    # answerability
     LEAKS_CODE = "leaks_code"
+    LEAKS_ANSWER = "leaks_answer"
+    MISSING_INPUT_VALUE = "missing_input_value"
+    SEVERAL_QUESTIONS = "several_questions"
+    NOT_A_QUESTION = "not_a_question"
+    # verification
     NO_ANSWER_FOUND = "no_answer_found"
     LOW_AGREEMENT = "low_agreement"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,23 +9,13 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
+from transforms.accounting import Decide, Outcome, Verdict
 from transforms.generation.requests import Answered, Prompted
 from transforms.generation.stage import ModelStage
 from transforms.ids import content_id
 from transforms.pool import draw_shots, pool_from
 from transforms.records import Execution, Problem, Seed, grow
 from transforms.responses import judge_response
-
-_CODE = re.compile(
-    r"```|\bdef \w+\(|\bsolution\(|\breturn \w|^\s*(?:input|output)\s*=", re.MULTILINE
-)
-
-
-def judge_instruction(text: str) -> Verdict:
-    """Rejects instructions that show code: a reader must not need the program."""
-    code = _CODE.search(text)
-    return reject(Reason.LEAKS_CODE, code.group().strip()) if code else keep()
 
 
 def problem(answered: Answered[Execution]) -> tuple[Problem, Verdict]:
@@ -44,7 +33,7 @@ def problem(answered: Answered[Execution]) -> tuple[Problem, Verdict]:
             reverse_model=response.model,
             tokens=execution.tokens + response.generated_tokens,
         ),
-        judge_instruction(text) if verdict.kept else verdict,
+        verdict,
     )
 
 

@@ -776,14 +776,14 @@ def _read_words(text: str) -> Quantity | None:
     negative = words[:1] in (["minus"], ["negative"])
     words = words[1:] if negative else words
     for end in range(min(len(words), 20), 0, -1):
-        value = _spelled(words[:end])
+        value = spelled(words[:end])
         unit = _unit(" " + " ".join(words[end:])) if value is not None else None
         if value is not None and unit is not None:
             return Quantity(-value if negative else value, None, unit)
     return None
 
 
-def _spelled(words: list[str]) -> Fraction | None:
+def spelled(words: list[str]) -> Fraction | None:
     """A cardinal, a fraction ("two thirds"), or both ("three and a half")."""
     size = _PARTS.get(words[-1])
     if size is None:

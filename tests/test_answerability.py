@@ -1,0 +1,108 @@
+"""Instructions that can be solved pass; those that cannot are named for what they lack."""
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.beam import on_workers
+from tests.programs_for_tests import SANDBOX, execution
+from transforms.accounting import Reason
+from transforms.answerability import FilterInstructions, judge_instruction, stated_numbers
+from transforms.execution.sandbox import Job, Sandbox
+from transforms.paths import PROJECT
+from transforms.records import Problem, grow
+
+SPAM = (
+    "A clerk gets 160 emails a day, of which 30 percent are spam. She answers all the others. "
+    "How many emails does she answer in 5 days?"
+)
+
+
+def problem(instruction=SPAM, **changes):
+    return grow(
+        Problem,
+        replace(
+            execution(),
+            **{
+                "input": json.dumps({"emails": 160, "percent_spam": 30, "days": 5}),
+                "output": "560",
+                **changes,
+            },
+        ),
+        instruction=instruction,
+    )
+
+
+def test_every_shipped_seed_is_answerable_as_the_instruction_of_its_own_program():
+    paths = sorted((PROJECT / "data" / "seeds").glob("*.jsonl"))
+    rows = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+    with Sandbox(SANDBOX) as box:
+        results = list(box.run(Job(row["code"]) for row in rows))
+    refused = {}
+    for row, result in zip(rows, results, strict=True):
+        asked = problem(row["problem"], input=result.input, output=result.output)
+        if not (verdict := judge_instruction(asked)).kept:
+            refused[str(verdict.reason)] = row["problem"]
+    # one words its input "1234" as "different digits, each of them from 1 to 4"
+    assert list(refused) == ["missing_input_value"]
+    assert "each of them from 1 to 4" in refused["missing_input_value"]
+    assert len(rows) > 150
+
+
+@pytest.mark.parametrize(
+    ("instruction", "reason"),
+    [
+        (SPAM.replace("160", "many"), Reason.MISSING_INPUT_VALUE),
+        (SPAM.replace("30 percent", "some"), Reason.MISSING_INPUT_VALUE),
+        (SPAM.replace("30", "35"), Reason.MISSING_INPUT_VALUE),
+        (SPAM + " What does this program print?", Reason.LEAKS_CODE),
+        (SPAM.replace("30 percent", "percent_spam = 30"), Reason.LEAKS_CODE),
+        ("```python\nprint(1)\n``` " + SPAM, Reason.LEAKS_CODE),
+        (SPAM + " (She answers 560.)", Reason.LEAKS_ANSWER),
+        (SPAM + " How many are spam?", Reason.SEVERAL_QUESTIONS),
+        (SPAM.replace("?", ", and how many are spam?"), Reason.SEVERAL_QUESTIONS),
+        (SPAM.replace("How", "(a) How").replace("?", "? (b) And spam."), Reason.SEVERAL_QUESTIONS),
+        ("A clerk gets 160 emails, 30 percent spam, for 5 days.", Reason.NOT_A_QUESTION),
+    ],
+)
+def test_an_instruction_is_named_for_what_it_lacks(instruction, reason):
+    assert judge_instruction(problem(instruction)).reason is reason
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        SPAM,
+        SPAM.replace("160", "one hundred and sixty").replace("5 days", "five days"),
+        SPAM.replace("30 percent", "30%"),
+        SPAM.replace("30 percent are spam", "0.3 of the total are spam"),
+        SPAM.replace("30 percent are spam. She", "70 percent are not spam. She"),
+        SPAM.replace("How many emails does she answer in 5 days?", "Find the number for 5 days."),
+        SPAM.replace("clerk", 'clerk who is asked "Why?" and "When?"'),
+    ],
+)
+def test_values_may_be_stated_in_many_ways(instruction):
+    assert judge_instruction(problem(instruction)).kept, judge_instruction(problem(instruction))
+
+
+@given(st.integers(0, 10**9), st.sampled_from(["{}", "{:,}", "{}.0", "${}", "{}%", "({})"]))
+def test_a_number_is_read_however_it_is_written(number, form):
+    assert Fraction(number) in set(stated_numbers(f"there are {form.format(number)} of them"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_unanswerable_problems_are_rejected(workers):
+    problems = [replace(problem(), id="good"), replace(problem("Hello."), id="bad")]
+    with TestPipeline(**on_workers(workers)) as pipeline:
+        outcome = pipeline | beam.Create(problems) | FilterInstructions()
+        kept = outcome.kept | "Kept" >> beam.Map(lambda p: p.id)
+        lost = outcome.rejected | "Lost" >> beam.Map(lambda r: (r.id, r.reason))
+        assert_that(kept, equal_to(["good"]), label="kept")
+        assert_that(lost, equal_to([("bad", "not_a_question")]), label="lost")
