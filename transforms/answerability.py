@@ -99,13 +99,11 @@ class Reading:
         return bare in self.letters
 
     def _states_number(self, value: Fraction) -> bool:
-        wanted = {abs(value), abs(1 - value), abs(100 - value), 100 * abs(1 - value)}
-        return any(
-            n * factor in self.numbers or n / factor in self.numbers
-            for n in wanted
-            if n
-            for factor in _FACTORS
-        )
+        value = abs(value)
+        if any(value * n in self.numbers or value / n in self.numbers for n in _FACTORS):
+            return True
+        # a growth factor of 1.08 for 8 percent, or the share that is left: 70 percent for 30
+        return bool({100 * abs(1 - value), 1 - value, 100 - value} & self.numbers)
 
 
 def _bare(text: str) -> str:
