@@ -103,6 +103,11 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
         highlight=False,
         soft_wrap=True,
     )
+    if saved := manifest["tokens"]["saved_estimate"]:
+        console.print(
+            f"about {saved:,} tokens not spent on attempts that could change no verdict",
+            highlight=False,
+        )
     if getattr(settings.backend, "model", None) == "embedded":
         console.print(
             "The embedded model has 135M parameters and is not trained for this: it writes programs"

@@ -46,7 +46,7 @@ def test_every_stage_has_a_name_of_its_own():
         ("backend.model=other", "02-unify"),
         ("sampling.seed=1", "02-unify"),
         ("dedup.max_per_fingerprint=1", "05-filtering"),
-        ("verify.min_agreement=0.9", "08-verification"),
+        ("verify.min_agreement=0.9", "07-solving"),
         ("dedup.ngram=2", "05-filtering"),
         ("dedup.partitions=7", None),
         ("runner.workers=3", None),

@@ -34,8 +34,8 @@ def attempts(row, index):
         reverse_model="m",
         solve_model="m",
         attempts=(
-            Attempt("It cannot be known. The answer is none.", "stop"),
-            Attempt(row["solution"], "stop"),
+            Attempt("It cannot be known.", "stop", answer=None, agrees=False),
+            Attempt(row["solution"], "stop", answer=answer, agrees=True),
         ),
     )
 

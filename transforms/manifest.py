@@ -67,21 +67,30 @@ def new_manifest(settings: Settings, run_id: str, layers: Iterable[Layer]) -> di
 def finish_manifest(manifest: dict[str, Any], run: RunFolder, seeds_folder: str) -> None:
     """Adds what is known only at the end: accepted rows, tokens, lineage."""
     accepted = manifest["segments"][-1]["rows"]
-    generated, recorded = 0, 0
+    generated, recorded, saved = 0, 0, 0.0
     for segment in manifest["segments"]:
         for stage in segment["stages"]:
             for spent in stage.get("models", {}).values():
                 generated += spent.get("tokens.generated", 0)
                 recorded += spent.get("tokens.recorded", 0)
+                saved += tokens_saved(spent)
     manifest.update(
         status="complete",
         finished=now(),
         accepted=accepted,
-        tokens={"generated": generated, "recorded": recorded},
+        tokens={"generated": generated, "recorded": recorded, "saved_estimate": round(saved)},
         # Recorded tokens were paid for by an earlier run, but a row needs them all the same.
         tokens_per_accepted=round((generated + recorded) / accepted, 1) if accepted else None,
         lineage=lineage(run, seeds_folder),
     )
+
+
+def tokens_saved(spent: dict[str, int]) -> float:
+    """An estimate of the tokens that early verdicts spared a stage: requests not made, each taken
+    to be as long as the mean of those made."""
+    made = spent.get("requests", 0) + spent.get("requests.recorded", 0)
+    written = spent.get("tokens.generated", 0) + spent.get("tokens.recorded", 0)
+    return spent.get("requests.saved", 0) * written / made if made else 0.0
 
 
 def lineage(run: RunFolder, folder: str) -> list[dict[str, Any]]:

@@ -44,8 +44,8 @@ def build_segments(settings: Settings, root: str, ledger_dir: str) -> tuple[Segm
     """Returns the recipe's segments, ready to run into the folder `root`.
 
     A stage is a dataclass; a field that bears the name of a settings group is given that group,
-    `prompt` the prompt file it names, `seeds` the folder of the segment it names. All other
-    fields come from the recipe as they stand.
+    `prompt` and `…_prompt` the prompt file it names, `seeds` the folder of the segment it names.
+    All other fields come from the recipe as they stand.
 
     Raises SettingsError for a transform, field, prompt or segment that does not exist.
     """
@@ -92,8 +92,8 @@ def _build(
                     f"{given['seeds']!r}, which the recipe does not have ({', '.join(folders)})"
                 )
             given["seeds"] = folders[given["seeds"]]
-        if "prompt" in given:
-            given["prompt"] = _prompt(settings, given["prompt"])
+        for name in _prompts(given):
+            given[name] = _prompt(settings, given[name])
         for field in dataclasses.fields(cls):
             if field.name in given:
                 continue
@@ -122,6 +122,11 @@ def _stage_class(stage: StageSettings) -> Any:
     return cls
 
 
+def _prompts(given: Mapping[str, Any]) -> list[str]:
+    """The fields of a stage that name prompt files."""
+    return [name for name in given if name == "prompt" or name.endswith("_prompt")]
+
+
 def _prompt(settings: Settings, name: str) -> PromptTemplate:
     return PromptTemplate.load(str(PROJECT / settings.recipe.prompts / f"{name}.yaml"))
 
@@ -130,8 +135,8 @@ def _identity(stage: StageSettings, settings: Settings) -> list[Any]:
     """Everything that decides the rows of a stage, as JSON values: paths and speed stay out."""
     cls = _stage_class(stage)
     given = dict(stage.model_extra or {})
-    if "prompt" in given:
-        given["prompt"] = _prompt(settings, given["prompt"]).identity()
+    for name in _prompts(given):
+        given[name] = _prompt(settings, given[name]).identity()
     groups = {}
     for field in dataclasses.fields(cls):
         group = getattr(settings, field.name, None)

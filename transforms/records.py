@@ -104,12 +104,16 @@ class Problem(Execution):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One natural-language solution of an instruction."""
+    """One independent solution of an instruction."""
 
     text: str
     finish_reason: str
+    kind: str = "cot"
+    """`cot`, told in natural language; `code`, a program written from the instruction alone."""
+    answer: str | None = None
+    """Its final answer, or its output; None where it has none."""
     agrees: bool | None = None
-    """Whether its answer agrees with the program's output; None before verification."""
+    """Whether its answer agrees with the program's output; None before it was compared."""
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,9 @@ class SamplingSettings(Group):
     program: SamplerSettings = Field(description="examples -> new program")
     reverse: SamplerSettings = Field(description="program -> instruction")
     solve: SamplerSettings = Field(description="instruction -> language solution")
+    solve_code: SamplerSettings = Field(
+        description="instruction -> program of its own (verify.mode code or both)"
+    )
 
 
 class SandboxSettings(Group):
@@ -276,9 +279,23 @@ class FilterSettings(Group):
 class VerifySettings(Group):
     """When an instruction and its program are held to agree."""
 
+    mode: Literal["cot", "code", "both"] = Field(
+        description="what must agree with the program: language solutions, programs written from "
+        "the instruction alone, or enough of each"
+    )
     min_agreement: float = Field(
         gt=0, le=1, description="share of the attempts that must agree with the program's output"
     )
+    rounds: int = Field(
+        ge=1,
+        description="attempts are asked for in so many rounds, and no more once the verdict is "
+        "certain (1: all at once)",
+    )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of attempts that the mode asks for."""
+        return ("cot", "code") if self.mode == "both" else (self.mode,)
 
 
 class DedupSettings(Group):

@@ -1,46 +1,102 @@
-"""Solving: several independent natural-language solutions of each instruction."""
+"""Solving: independent attempts at each instruction, asked for until its verdict is certain."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import apache_beam as beam
-from apache_beam.pvalue import PCollection
+from apache_beam.pvalue import PCollection, TaggedOutput
 
-from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
-from transforms.generation.requests import Answered, Prompted
+from transforms.accounting import Decide, Outcome, Reason, Tally, Verdict, keep, reject
+from transforms.filtering.checks import FormOf, form_checks
+from transforms.generation.prompts import PromptTemplate
+from transforms.generation.requests import Answered, Prompted, Request
 from transforms.generation.stage import ModelStage
 from transforms.pool import draw_shots, pool_from
 from transforms.records import Attempt, Attempts, Problem, Seed, grow
+from transforms.responses import judge_program
+from transforms.settings import (
+    FilterSettings,
+    SamplerSettings,
+    SamplingSettings,
+    SandboxSettings,
+    VerifySettings,
+)
+from transforms.verification.mark import MarkAttempts
+from transforms.verification.verify import is_settled
 
 
-def attempts(answered: Answered[Problem]) -> tuple[Attempts, Verdict]:
-    """Returns the attempts at a problem; rejected where not one request was answered.
+@dataclass(frozen=True)
+class Solving:
+    """A problem with the attempts at it so far."""
 
-    A failed request is no attempt; a solution cut off at its limit is one, and cannot agree.
-    """
-    problem = answered.record
-    responses = [response for response in answered.responses if response.error is None]
-    record = grow(
-        Attempts,
-        problem,
-        attempts=tuple(Attempt(r.text.strip(), r.finish_reason) for r in responses),
-        solve_model=answered.responses[0].model,
-        tokens=problem.tokens + sum(r.generated_tokens for r in responses),
+    record: Attempts
+    asked: tuple[int, ...] = ()
+    """Requests made so far, by kind in the order of `VerifySettings.kinds`."""
+    error: str = ""
+    """Why the first request that failed did."""
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+
+def shares(samples: int, rounds: int) -> list[range]:
+    """Divides samples 0 to `samples` among rounds, as evenly as they go; none is empty twice."""
+    ends = [samples * number // rounds for number in range(rounds + 1)]
+    return [range(start, end) for start, end in zip(ends, ends[1:], strict=False)]
+
+
+def with_responses(answered: Answered[Solving], kinds: Sequence[str]) -> Solving:
+    """Adds what came back: a failed request is no attempt; one cut off is, and cannot agree."""
+    solving = answered.record
+    attempts, error = list(solving.record.attempts), solving.error
+    for kind, response in zip(kinds, answered.responses, strict=True):
+        if response.error is not None:
+            error = error or response.error
+            continue
+        text = judge_program(response)[0] if kind == "code" else response.text.strip()
+        attempts.append(Attempt(text, response.finish_reason, kind))
+    return replace(
+        solving,
+        error=error,
+        record=replace(
+            solving.record,
+            attempts=tuple(attempts),
+            solve_model=answered.responses[0].model if kinds else solving.record.solve_model,
+            tokens=solving.record.tokens
+            + sum(r.generated_tokens for r in answered.responses if r.error is None),
+        ),
     )
-    if responses:
-        return record, keep()
-    return record, reject(Reason.REQUEST_FAILED, answered.responses[0].error or "")
+
+
+def judge_attempts(solving: Solving) -> tuple[Attempts, Verdict]:
+    """Rejects a problem of which not one request was answered."""
+    if solving.record.attempts:
+        return solving.record, keep()
+    return solving.record, reject(Reason.REQUEST_FAILED, solving.error)
 
 
 @dataclass
 class Solve(ModelStage):
-    """PCollection[Problem] -> Outcome of Attempts: `solve.samples` solutions per instruction."""
+    """PCollection[Problem] -> Outcome of Attempts, each marked with whether it agrees.
 
+    `verify.mode` says of what kind the attempts are: `cot`, language solutions; `code`, programs
+    written from the instruction alone and run; `both`. They are asked for in `verify.rounds`, and
+    a problem whose verdict no further attempt can change is asked no more: what that spares is
+    the tally `requests.saved`. Samples are numbered alike for any number of rounds, so a ledger
+    serves all of them.
+    """
+
+    code_prompt: PromptTemplate
+    """Asks for a program; given the instruction as the problem of `seed`."""
     seeds: str
     """Folder of the verified seeds shown as examples."""
+    verify: VerifySettings
+    sandbox: SandboxSettings
+    filter: FilterSettings
 
     stage: ClassVar[str] = "solve"
     reads: ClassVar[type] = Problem
@@ -49,17 +105,103 @@ class Solve(ModelStage):
 
     def expand(self, problems: PCollection) -> Outcome:
         pool = pool_from(problems.pipeline, self.seeds, self.sampling.pool)
-        generated = self.generate(problems | "Prompt" >> beam.Map(self._prompt, pool=pool))
+        samplers = {kind: sampler_of(kind, self.sampling) for kind in self.verify.kinds}
+        rounds = self.verify.rounds
+        planned = tuple(sampler.samples for sampler in samplers.values())
+        unsettled = problems | "Begin" >> beam.Map(
+            lambda problem: Solving(grow(Attempts, problem), (0,) * len(planned))
+        )
+        settled: list[PCollection] = []
+        tallies: list[PCollection] = []
+        for number in range(rounds):
+            parts = {kind: shares(s.samples, rounds)[number] for kind, s in samplers.items()}
+            after = unsettled | f"Round {number + 1}" >> beam.ptransform_fn(self._round)(
+                parts, pool, tallies
+            )
+            split = after | f"Settled {number + 1}" >> beam.ParDo(
+                _Split(self.verify, planned)
+            ).with_outputs("settled", "saved", main="open")
+            unsettled = split["open"]
+            settled.append(split["settled"])
+            tallies.append(split["saved"])
         decided = (
-            generated.answered
-            | "Read attempts" >> beam.Map(attempts)
+            (*settled, unsettled)
+            | "All" >> beam.Flatten()
+            | "Judge" >> beam.Map(judge_attempts)
             | "Decide" >> Decide(self.stage)
         )
-        return Outcome(decided.kept, decided.rejected, tallies=generated.tallies)
+        return Outcome(
+            decided.kept, decided.rejected, tallies=tuple(tallies) | "Tallies" >> beam.Flatten()
+        )
 
-    def _prompt(self, problem: Problem, pool: Sequence[Seed]) -> Prompted[Any]:
-        sampler = self.sampling.solve
+    def _round(
+        self,
+        unsettled: PCollection,
+        parts: dict[str, range],
+        pool: Any,
+        tallies: list[PCollection],
+    ) -> PCollection:
+        kinds = [kind for kind, part in parts.items() for _ in part]
+        asked = tuple(part.stop for part in parts.values())
+        if not kinds:
+            return unsettled
+        generated = self.generate(unsettled | "Prompt" >> beam.Map(self._prompt, parts, pool=pool))
+        tallies.append(generated.tallies)
+        return (
+            generated.answered
+            | "Read attempts" >> beam.Map(with_responses, kinds)
+            | "Count asked" >> beam.Map(lambda solving: replace(solving, asked=asked))
+            | "Mark" >> MarkAttempts(self.sandbox, FormOf(form_checks(self.filter)))
+        )
+
+    def _prompt(
+        self, solving: Solving, parts: dict[str, range], pool: Sequence[Seed]
+    ) -> Prompted[Any]:
+        requests: list[Request] = []
+        for kind, part in parts.items():
+            sampler = sampler_of(kind, self.sampling)
+            sampler = sampler.model_copy(update={"samples": len(part)})
+            requests += self._requests(kind, solving.record, sampler, part.start, pool)
+        return Prompted(solving, tuple(requests))
+
+    def _requests(
+        self,
+        kind: str,
+        problem: Problem,
+        sampler: SamplerSettings,
+        first: int,
+        pool: Sequence[Seed],
+    ) -> tuple[Request, ...]:
+        instruction = problem.instruction
+        if kind == "code":
+            seed = Seed.make(problem=instruction, source=problem.source, license=problem.license)
+            drawn = (self.sampling.seed, "solve code", problem.id)
+            shots = draw_shots(pool, sampler.shots, *drawn)
+            return self.requests(sampler, first, self.code_prompt, seed=seed, shots=shots)
         solved = [seed for seed in pool if seed.solution is not None]
         shots = draw_shots(solved, sampler.shots, self.sampling.seed, self.stage, problem.id)
-        instruction = problem.instruction
-        return Prompted(problem, self.requests(sampler, instruction=instruction, shots=shots))
+        return self.requests(sampler, first, instruction=instruction, shots=shots)
+
+
+def sampler_of(kind: str, sampling: SamplingSettings) -> SamplerSettings:
+    """How attempts of a kind are sampled."""
+    return sampling.solve_code if kind == "code" else sampling.solve
+
+
+class _Split(beam.DoFn):
+    """Parts records whose verdict is certain from the others, and counts what that spares."""
+
+    def __init__(self, verify: VerifySettings, planned: tuple[int, ...]) -> None:
+        self._verify, self._planned = verify, planned
+
+    def process(self, solving: Solving) -> Iterator[Any]:
+        left = tuple(all_ - made for all_, made in zip(self._planned, solving.asked, strict=True))
+        if sum(left) and not is_settled(solving.record, left, self._verify):
+            yield solving
+            return
+        yield TaggedOutput("settled", solving)
+        if sum(left):
+            record = solving.record
+            yield TaggedOutput(
+                "saved", Tally(Solve.stage, "requests.saved", record.solve_model, sum(left))
+            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from transforms.settings import (
     SandboxSettings,
 )
 from transforms.verification.judge import CompareAnswers, Comparison, Pair
+from transforms.verification.mark import plain_answer
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,6 @@ def program_of(seed: Seed, code: str, model: str = "", tokens: int = 0) -> Progr
         codegen_model=model,
         tokens=tokens,
     )
-
-
-def plain_answer(output: str) -> str:
-    """A program's output (JSON) as a source would state it: strings without their quotes."""
-    value = json.loads(output)
-    return value if isinstance(value, str) else output
 
 
 @dataclass

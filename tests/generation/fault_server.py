@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -30,7 +30,10 @@ class FaultServer:
 
 
 @contextmanager
-def fault_server(hang_seconds: float = 5.0) -> Iterator[FaultServer]:
+def fault_server(
+    hang_seconds: float = 5.0, answer: Callable[[str], str] = lambda prompt: f" good: {prompt}"
+) -> Iterator[FaultServer]:
+    """A running server; `answer` gives the text of a good answer to a prompt."""
     state = FaultServer("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -71,7 +74,7 @@ def fault_server(hang_seconds: float = 5.0) -> Iterator[FaultServer]:
                 time.sleep(hang_seconds)
             else:
                 time.sleep(0.05)
-                choice = {"index": 0, "finish_reason": "stop", "text": f" good: {prompt}"}
+                choice = {"index": 0, "finish_reason": "stop", "text": answer(prompt)}
                 choice["message"] = {"role": "assistant", "content": choice["text"]}  # type: ignore[assignment]
                 usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
                 self._send(200, {"id": "1", "choices": [choice], "usage": usage})

@@ -1,45 +1,60 @@
 """An instruction is accepted where enough of its solutions agree with the program."""
 
 import json
+from dataclasses import dataclass, replace
 
 import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.beam import on_workers
-from tests.programs_for_tests import SANDBOX, execution
+from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution
+from transforms.filtering.checks import FormOf, form_checks
 from transforms.records import Attempt, Attempts, grow
 from transforms.settings import VerifySettings
 from transforms.verification.answers import extract_answer
 from transforms.verification.judge import CompareAnswers, Comparison, Pair
+from transforms.verification.mark import MarkAttempts, final_answer
 from transforms.verification.verify import (
     Verify,
     answer_type,
     example,
-    final_answer,
+    is_settled,
     judge_agreement,
 )
 
+VERIFY = VerifySettings(mode="cot", min_agreement=0.5, rounds=1)
+ANY_FORM = FormOf(form_checks(FILTER))
 
-def attempts(*texts, output="560", id="a"):
+
+def attempts(*texts, output="560", id="a", kind="cot"):
     return grow(
         Attempts,
         execution(output=output, id=id),
         instruction=f"How many emails does {id} answer?",
         reverse_model="m",
         solve_model="m",
-        attempts=tuple(Attempt(text, "stop") for text in texts),
+        attempts=tuple(Attempt(text, "stop", kind) for text in texts),
     )
 
 
-def check(records, least, kept, lost):
-    """Runs Verify and compares (instruction's fifth word, agreement, attempts) and reasons."""
+@dataclass(frozen=True)
+class Item:
+    record: Attempts
+
+
+def check(records, verify, kept, lost):
+    """Marks and verifies; compares (instruction's fifth word, agreement, attempts) and reasons."""
     with TestPipeline(**on_workers(1)) as pipeline:
         outcome = (
             pipeline
-            | beam.Create(records)
-            | Verify(VerifySettings(min_agreement=least), SANDBOX, "caco", "run")
+            | beam.Create([Item(record) for record in records])
+            | MarkAttempts(SANDBOX, ANY_FORM)
+            | beam.Map(lambda item: item.record)
+            | Verify(verify, "caco", "run")
         )
         accepted = outcome.kept | "Kept" >> beam.Map(
             lambda e: (e.instruction.split()[4], e.agreement, e.attempts)
@@ -56,7 +71,7 @@ def test_agreement_is_the_share_of_attempts_that_match():
             attempts("The answer is 1.", "The answer is 560.", "The answer is 2.", id="b"),
             attempts("I do not know", "", id="c"),
         ],
-        least=0.5,
+        VERIFY,
         kept=[("a", 0.5, 4)],
         lost=[
             ("low_agreement", "0.33: program gives 560, attempts say 1, 560, 2"),
@@ -65,14 +80,78 @@ def test_agreement_is_the_share_of_attempts_that_match():
     )
 
 
+WRONG = SPAM.replace("answered * days", "answered + days")
+
+
+def test_programs_written_from_the_instruction_are_run_and_compared():
+    check(
+        [
+            attempts(SPAM, WRONG, id="a", kind="code"),
+            attempts(WRONG, "print(560)", id="b", kind="code"),
+        ],
+        VERIFY.model_copy(update={"mode": "code"}),
+        kept=[("a", 0.5, 2)],
+        lost=[("low_agreement", "0.00: program gives 560, attempts say 117, None")],
+    )
+
+
+def test_both_kinds_have_to_agree_where_both_are_asked_for():
+    told, written = attempts("It is 560."), attempts(SPAM, kind="code")
+    wrong = attempts(WRONG, kind="code")
+    check(
+        [
+            replace(told, attempts=told.attempts + written.attempts),
+            replace(told, attempts=told.attempts + wrong.attempts),
+        ],
+        VERIFY.model_copy(update={"mode": "both"}),
+        kept=[("a", 1.0, 2)],
+        lost=[("low_agreement", "0.50: program gives 560, attempts say 560, 117")],
+    )
+
+
+def marked(*agrees, kind="cot"):
+    return attempts().__class__(
+        **{
+            **vars(attempts()),
+            "attempts": tuple(
+                Attempt(f"attempt {n}", "stop", kind, answer="1", agrees=yes)
+                for n, yes in enumerate(agrees)
+            ),
+        }
+    )
+
+
 def test_an_accepted_row_shows_the_first_solution_that_agrees():
-    record = attempts("The answer is 1.", "So it is 560.")
-    marked, verdict = judge_agreement(record, (False, True), 0.5)
-    row = example(marked, "caco", "run")
-    assert verdict.kept
-    assert row.solution == "So it is 560."
+    row = example(marked(False, True, True, False), "caco", "run")
+    assert row.solution == "attempt 1"
     assert [turn.role for turn in row.messages] == ["user", "assistant"]
     assert (row.answer, row.agreement, row.difficulty) == ("560", 0.5, 0.5)
+
+
+def test_without_language_solutions_the_shortest_program_that_agrees_is_shown():
+    record = replace(
+        marked(),
+        attempts=tuple(
+            Attempt(text, "stop", "code", answer="1", agrees=yes)
+            for text, yes in (("wrong", False), ("longer program", True), ("program", True))
+        ),
+    )
+    assert example(record, "caco", "run").solution == "program"
+
+
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=8),
+    st.sampled_from([0.01, 0.25, 0.5, 0.6, 0.75, 1.0]),
+    st.data(),
+)
+def test_a_settled_verdict_is_the_verdict_of_all_attempts(agrees, least, data):
+    verify = VERIFY.model_copy(update={"min_agreement": least})
+    made = data.draw(st.integers(1, len(agrees)))
+    early = marked(*agrees[:made])
+    if is_settled(early, (len(agrees) - made,), verify):
+        final = judge_agreement(marked(*agrees), verify)
+        assert judge_agreement(early, verify).kept == final.kept
+    assert is_settled(marked(*agrees), (0,), verify)
 
 
 def test_a_solution_that_was_cut_off_has_no_final_answer():

@@ -27,10 +27,14 @@ class ModelStage(beam.PTransform):
     stage: ClassVar[str]
 
     def requests(
-        self, sampler: SamplerSettings, first_sample: int = 0, **variables: Any
+        self,
+        sampler: SamplerSettings,
+        first_sample: int = 0,
+        prompt: PromptTemplate | None = None,
+        **variables: Any,
     ) -> tuple[Request, ...]:
-        """The prompt's requests for one record, filled in with `variables`."""
-        return self.prompt.requests(
+        """The requests of a prompt (the stage's own) for one record, filled in with `variables`."""
+        return (prompt or self.prompt).requests(
             stage=self.stage,
             backend=self.backend,
             sampler=sampler,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import apache_beam as beam
@@ -13,9 +13,7 @@ from apache_beam.pvalue import PCollection
 from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
 from transforms.ids import content_id
 from transforms.records import Attempts, Example, Message, Models
-from transforms.settings import SandboxSettings, VerifySettings
-from transforms.verification.answers import extract_answer
-from transforms.verification.judge import CompareAnswers, Comparison, Pair
+from transforms.settings import VerifySettings
 
 
 def answer_type(output: str) -> str:
@@ -24,55 +22,55 @@ def answer_type(output: str) -> str:
     return names.get(type(json.loads(output)), "object")
 
 
-def final_answer(text: str, finish_reason: str) -> str | None:
-    """The final answer of a solution; None where it was cut off before one."""
-    return None if finish_reason == "length" else extract_answer(text)
+def share(record: Attempts, kind: str, more: int = 0, agreeing: int = 0) -> float:
+    """Share of the attempts of a kind that agree, if `more` came of which `agreeing` did."""
+    marks = [attempt.agrees is True for attempt in record.attempts if attempt.kind == kind]
+    return (sum(marks) + agreeing) / max(1, len(marks) + more)
 
 
-def comparison(record: Attempts) -> Comparison:
-    """The pairs to compare for a record: each attempt's answer against the program's output."""
-    return Comparison(
-        record,
-        tuple(
-            Pair(record.output or "", final_answer(a.text, a.finish_reason), a.text)
-            for a in record.attempts
-        ),
-    )
+def is_settled(record: Attempts, left: Sequence[int], verify: VerifySettings) -> bool:
+    """Whether no outcome of the attempts that are left can change the verdict.
+
+    Args:
+        left: attempts that could still be made, by kind in the order of `verify.kinds`.
+    """
+    kinds = list(zip(verify.kinds, left, strict=True))
+    least = verify.min_agreement
+    if any(share(record, kind, more, more) < least for kind, more in kinds):
+        return True
+    return all(share(record, kind, more, 0) >= least for kind, more in kinds)
 
 
-def judge_agreement(
-    record: Attempts, agrees: Sequence[bool], min_agreement: float
-) -> tuple[Attempts, Verdict]:
-    """Marks each attempt and decides whether enough of them agree."""
-    marked = replace(
-        record,
-        attempts=tuple(
-            replace(attempt, agrees=yes)
-            for attempt, yes in zip(record.attempts, agrees, strict=True)
-        ),
-    )
-    answers = [final_answer(a.text, a.finish_reason) for a in record.attempts]
-    if all(answer is None for answer in answers):
-        return marked, reject(Reason.NO_ANSWER_FOUND, f"in {len(answers)} attempts")
-    if agreement(marked) < min_agreement:
-        said = ", ".join(str(answer)[:40] for answer in answers)
-        return marked, reject(
+def judge_agreement(record: Attempts, verify: VerifySettings) -> Verdict:
+    """Decides whether enough of the marked attempts agree, of each kind that is asked for."""
+    if all(attempt.answer is None for attempt in record.attempts):
+        return reject(Reason.NO_ANSWER_FOUND, f"in {len(record.attempts)} attempts")
+    if any(share(record, kind) < verify.min_agreement for kind in verify.kinds):
+        said = ", ".join(str(attempt.answer)[:40] for attempt in record.attempts)
+        return reject(
             Reason.LOW_AGREEMENT,
-            f"{agreement(marked):.2f}: program gives {(record.output or '')[:80]}, "
+            f"{agreement(record):.2f}: program gives {(record.output or '')[:80]}, "
             f"attempts say {said}",
         )
-    return marked, keep()
+    return keep()
 
 
 def agreement(record: Attempts) -> float:
-    """Share of the attempts, marked before, that agree with the program's output."""
+    """Share of the attempts made, of all kinds, that agree with the program's output."""
     return sum(attempt.agrees is True for attempt in record.attempts) / len(record.attempts)
 
 
+def solution_of(record: Attempts) -> str:
+    """The first language solution that agrees, else the shortest written program that does."""
+    agreeing = [attempt for attempt in record.attempts if attempt.agrees]
+    told = [attempt.text for attempt in agreeing if attempt.kind == "cot"]
+    return told[0] if told else min((a.text for a in agreeing), key=lambda text: (len(text), text))
+
+
 def example(record: Attempts, recipe: str, run_id: str) -> Example:
-    """The accepted row; its solution is the first attempt that agrees."""
-    solution = next(attempt.text for attempt in record.attempts if attempt.agrees)
-    share = agreement(record)
+    """The accepted row."""
+    solution = solution_of(record)
+    share_agreeing = agreement(record)
     return Example(
         id=content_id("example", record.instruction, record.code),
         recipe=recipe,
@@ -83,9 +81,9 @@ def example(record: Attempts, recipe: str, run_id: str) -> Example:
         answer=record.output or "",
         answer_type=answer_type(record.output or ""),
         messages=(Message("user", record.instruction), Message("assistant", solution)),
-        agreement=share,
+        agreement=share_agreeing,
         attempts=len(record.attempts),
-        difficulty=1 - share,
+        difficulty=1 - share_agreeing,
         seed_ids=record.seed_ids,
         source=record.source,
         license=record.license,
@@ -97,10 +95,13 @@ def example(record: Attempts, recipe: str, run_id: str) -> Example:
 
 @dataclass
 class Verify(beam.PTransform):
-    """PCollection[Attempts] -> Outcome of Example: `verify.min_agreement` of the attempts agree."""
+    """PCollection[Attempts] (marked) -> Outcome of Example: `verify.min_agreement` of them agree.
+
+    Agreement and difficulty are shares of the attempts made. Where attempts come in several
+    rounds, clear cases have fewer of them and a coarser share.
+    """
 
     verify: VerifySettings
-    sandbox: SandboxSettings
     recipe: str
     run_id: str
 
@@ -110,13 +111,10 @@ class Verify(beam.PTransform):
     draws: ClassVar[bool] = False
 
     def expand(self, records: PCollection) -> Outcome:
-        least, recipe, run_id = self.verify.min_agreement, self.recipe, self.run_id
+        verify, recipe, run_id = self.verify, self.recipe, self.run_id
         decided = (
             records
-            | "Find answers" >> beam.Map(comparison)
-            | "Compare" >> CompareAnswers(self.sandbox)
-            | "Judge"
-            >> beam.MapTuple(lambda record, agrees: judge_agreement(record, agrees, least))
+            | "Judge" >> beam.Map(lambda record: (record, judge_agreement(record, verify)))
             | "Decide" >> Decide(self.stage)
         )
         examples = decided.kept | "Accept" >> beam.Map(

@@ -1,0 +1,134 @@
+"""Attempts are asked for in rounds, and no more than can change the verdict."""
+
+import json
+from dataclasses import replace
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.beam import on_workers
+from tests.generation.fault_server import fault_server
+from tests.programs_for_tests import SPAM, execution
+from tests.test_settings import composed
+from transforms.paths import DATA
+from transforms.recipe import build_segments
+from transforms.records import Problem, Seed, grow
+from transforms.solving import Solve, shares
+from transforms.tables import shard_path, write_table
+
+
+@given(st.integers(0, 20), st.integers(1, 8))
+def test_rounds_share_out_every_sample_once_and_in_order(samples, rounds):
+    parts = shares(samples, rounds)
+    assert len(parts) == rounds
+    assert [sample for part in parts for sample in part] == list(range(samples))
+
+
+def answer(prompt):
+    """Right where the last problem is easy, by telling or by a program as the prompt demands."""
+    last = prompt.rsplit("Problem:", 1)[-1]
+    if "Program:" in prompt:
+        return SPAM.removeprefix('input = {"') if "easy" in last else "none"
+    return " The answer is 560." if "easy" in last else " The answer is 561."
+
+
+PROBLEMS = [
+    replace(
+        grow(Problem, execution(id=name), instruction=f"An {name} one: how many emails?"), id=name
+    )
+    for name in ("easy", "hard")
+]
+
+
+def solve(server, folder, workers, *overrides):
+    """Runs the stage; returns (verdict marks by problem, attempts saved, requests asked)."""
+    seeds = folder / "stages" / "02-unify"
+    shown = json.loads((DATA / "seeds" / "rates.jsonl").read_text().splitlines()[0])
+    seed = Seed.make(source="test", license="CC0-1.0", **{
+        name: shown[name] for name in ("problem", "answer", "code", "solution")
+    })  # fmt: skip
+    write_table(shard_path(str(seeds), "part", 0, 1), [seed], Seed, "zstd")
+    settings = composed(
+        "backend=openai", f"backend.base_url={server.base_url}", "backend.model=m",
+        "backend.api=completions", f"output_dir={folder}", "sampling.solve.samples=4",
+        "sampling.solve.shots=1", "sampling.solve_code.shots=1", "sandbox.slots=1", *overrides,
+    )  # fmt: skip
+    segments = build_segments(settings, str(folder), str(folder / "ledger"))
+    (stage,) = [s for segment in segments for s in segment.stages if isinstance(s, Solve)]
+    before = sum(server.asked.values())
+    out = folder / "out.json"
+    with TestPipeline(**on_workers(workers)) as pipeline:
+        outcome = pipeline | beam.Create(PROBLEMS) | stage
+        marks = outcome.kept | "Marks" >> beam.Map(
+            lambda r: (r.id, [(a.kind, a.answer, a.agrees) for a in r.attempts])
+        )
+        saved = (
+            outcome.tallies
+            | beam.Filter(lambda tally: tally.what == "requests.saved")
+            | "Amounts" >> beam.Map(lambda tally: tally.amount)
+            | beam.CombineGlobally(sum)
+        )
+        (
+            pipeline
+            | "Once" >> beam.Create([None])
+            | "Write"
+            >> beam.Map(
+                lambda _, marks, saved: out.write_text(json.dumps([sorted(marks), saved])),
+                beam.pvalue.AsList(marks),
+                beam.pvalue.AsSingleton(saved),
+            )
+        )
+    marks, saved = json.loads(out.read_text())
+    return dict(marks), saved, sum(server.asked.values()) - before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_attempt_is_asked_for_that_cannot_change_the_verdict(workers, tmp_path):
+    strict = "verify.min_agreement=0.75"
+    with fault_server(answer=answer) as server:
+        early = solve(server, tmp_path, workers, "verify.rounds=4", strict)
+        assert early == (
+            {"easy": [["cot", "560", True]] * 3, "hard": [["cot", "561", False]] * 2},
+            1 + 2,
+            5,
+        )
+        # the same samples: what the ledger holds is not asked again
+        marks, saved, asked = solve(server, tmp_path, workers, "verify.rounds=1", strict)
+        assert {name: len(attempts) for name, attempts in marks.items()} == {"easy": 4, "hard": 4}
+        assert (saved, asked) == (0, 3)
+
+
+def test_programs_are_written_from_the_instruction_and_run(tmp_path):
+    both = ("verify.mode=both", "verify.rounds=1", "sampling.solve.samples=1")
+    with fault_server(answer=answer) as server:
+        marks, _, asked = solve(server, tmp_path, 1, *both)
+        assert marks == {
+            "easy": [["cot", "560", True]] + [["code", "560", True]] * 2,
+            "hard": [["cot", "561", False]] + [["code", None, False]] * 2,
+        }
+        assert asked == 6
+        assert not any(SPAM in prompt for prompt in server.asked)
+
+
+def test_a_problem_of_which_no_request_is_answered_is_rejected(tmp_path):
+    with fault_server() as server:
+        problems = [replace(PROBLEMS[0], instruction="x", id="x")]
+        settings = composed(
+            "backend=openai", f"backend.base_url={server.base_url}", "backend.model=m",
+            "backend.api=completions", "backend.max_retries=0", f"output_dir={tmp_path}",
+        )  # fmt: skip
+        segments = build_segments(settings, str(tmp_path), str(tmp_path / "ledger"))
+        (stage,) = [s for segment in segments for s in segment.stages if isinstance(s, Solve)]
+        prompt = stage.prompt.words.completion
+        broken = prompt.model_copy(update={"text": "500 " + prompt.text})
+        words = stage.prompt.words.model_copy(update={"completion": broken})
+        stage = replace(stage, prompt=replace(stage.prompt, words=words), seeds=str(tmp_path / "s"))
+        write_table(shard_path(str(tmp_path / "s"), "part", 0, 1), [], Seed, "zstd")
+        with TestPipeline(**on_workers(1)) as pipeline:
+            outcome = pipeline | beam.Create(problems) | stage
+            lost = outcome.rejected | beam.Map(lambda r: (r.id, r.reason, "500" in r.detail))
+            assert_that(lost, equal_to([("x", "request_failed", True)]))
