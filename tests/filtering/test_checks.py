@@ -93,6 +93,11 @@ def test_a_program_that_hands_one_input_back_and_looks_at_nothing_else_is_a_copy
     assert check(execution(output="161", sensitive_keys=("emails",))).kept
 
 
+def test_an_answer_of_many_digits_is_read():
+    long = execution(output="7" * 9_999, sensitive_keys=("days",))
+    assert DoesNotCopyInput()(long).kept and trivial_kind(long) is None
+
+
 @pytest.mark.parametrize("output", ["true", "false", '"Yes"', '"no"'])
 def test_yes_and_no_are_trivial(output):
     assert trivial_kind(execution(output=output)) == "yes_no"

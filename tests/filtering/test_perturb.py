@@ -1,5 +1,7 @@
 """A perturbed input keeps its kind, and shows what a program depends on."""
 
+import math
+
 import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
@@ -9,40 +11,64 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from tests.programs_for_tests import SANDBOX, SPAM, execution
-from transforms.filtering.perturb import Perturb, perturbed, perturbed_inputs
+from transforms.filtering.perturb import Perturb, perturbations, perturbed_inputs
+
+
+def sign(number):
+    return (number > 0) - (number < 0)
 
 
 @given(st.integers())
-def test_integers_change_and_keep_their_sign(value):
-    new = perturbed(value)
-    assert new != value and type(new) is int and (new >= 0) is (value >= 0)
+def test_integers_change_in_three_ways_and_keep_their_sign(value):
+    found = perturbations(value)
+    assert len(found) >= 2 and value not in found
+    assert all(type(new) is int and (value == 0 or sign(new) == sign(value)) for new in found)
 
 
-@given(st.floats(-1e9, 1e9).filter(lambda x: x == 0 or abs(x) > 1e-9))
-def test_floats_change_and_keep_their_sign(value):
-    new = perturbed(value)
-    assert new != value and type(new) is float and (new >= 0) is (value >= 0)
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_floats_change_keep_their_sign_and_stay_finite(value):
+    found = perturbations(value)
+    assert value not in found and (found or abs(value) < 1e-300)
+    assert all(type(new) is float and math.isfinite(new) for new in found)
+    assert all(value == 0 or abs(value) < 1e-300 or sign(new) == sign(value) for new in found)
 
 
-def test_booleans_turn_and_texts_and_lists_change_in_one_place():
-    assert perturbed(True) is False
-    assert perturbed("code 19") == "dode 19"
-    assert perturbed("9:30") == "0:30"
-    assert perturbed([[], [3, 4]]) == [[], [4, 4]]
-    assert perturbed({"a": None, "b": 1}) == {"a": None, "b": 2}
+@given(st.text())
+def test_texts_keep_their_length_and_what_is_neither_letter_nor_digit(value):
+    for new in perturbations(value):
+        if value.lower() not in ("yes", "no", "true", "false"):
+            assert len(new) == len(value)
+            assert all(
+                one == other or (one.isalpha(), one.isupper()) == (other.isalpha(), other.isupper())
+                for one, other in zip(value, new, strict=True)
+            )
+
+
+def test_first_place_last_place_and_every_place_are_changed():
+    assert perturbations(True) == [False]
+    assert perturbations("Yes") == ["No"]
+    assert perturbations("code 19") == ["dode 19", "code 18", "frgh 48"]
+    assert perturbations("9:30") == ["0:30", "9:32", "8:01"]
+    assert perturbations([[], [3, 4]]) == [[[], [4, 4]], [[], [3, 3]], [[], [10, 13]]]
+    assert perturbations({"a": None, 1: (2,)}) == [
+        {"a": None, 1: (3,)},
+        {"a": None, 1: (1,)},
+        {"a": None, 1: (7,)},
+    ]
 
 
 @pytest.mark.parametrize("value", [None, "", [], {}, "-- "])
-def test_what_cannot_change_stays_as_it_is(value):
-    assert perturbed(value) == value
+def test_what_cannot_change_is_not_perturbed(value):
+    assert perturbations(value) == []
 
 
 @given(st.dictionaries(st.text(min_size=1), st.integers(), min_size=1), st.integers(1, 5))
 def test_one_key_at_a_time_is_changed_and_no_more_keys_than_asked(inputs, most):
     variants = perturbed_inputs("id", inputs, most)
     assert len(variants) == min(most, len(inputs))
-    for key, new in variants.items():
-        assert [name for name in inputs if new[name] != inputs[name]] == [key]
+    for key, ways in variants.items():
+        for new in ways:
+            assert [name for name in inputs if new[name] != inputs[name]] == [key]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -61,4 +87,45 @@ def test_the_keys_that_move_the_output_are_found(workers):
             equal_to(
                 [("spam", ("days", "emails", "percent_spam")), ("constant", ()), ("crashing", ())]
             ),
+        )
+
+
+LARGEST = """input = {"loads": [3, 9, 4], "percent": 100}
+
+def solution(loads, percent):
+    # a share above the whole makes no sense
+    assert percent <= 100
+    # the heaviest of them all
+    heaviest = max(loads)
+    return heaviest * percent / 100
+
+output = solution(**input)
+"""
+PAIRS = """input = {"roads": {1: (2, 3), 2: (3,), 3: ()}}
+
+def solution(roads):
+    # roads that leave each place, which are keys of a set
+    ends = set(roads.values())
+    longest = max(len(end) for end in ends)
+    # the place that the first road leads to
+    return roads[1][0] + longest
+
+output = solution(**input)
+"""
+
+
+def test_a_bound_a_maximum_and_the_input_s_own_types_do_not_hide_a_dependence():
+    programs = [
+        execution(
+            LARGEST, output="9.0", input='{"loads": [3, 9, 4], "percent": 100}', id="largest"
+        ),
+        execution(
+            PAIRS, output="4", input='{"roads": {"1": [2, 3], "2": [3], "3": []}}', id="pairs"
+        ),
+    ]
+    with TestPipeline(**on_workers(1)) as pipeline:
+        found = pipeline | beam.Create(programs) | Perturb(SANDBOX, most_keys=3)
+        assert_that(
+            found | beam.Map(lambda e: (e.id, e.sensitive_keys)),
+            equal_to([("largest", ("loads", "percent")), ("pairs", ("roads",))]),
         )

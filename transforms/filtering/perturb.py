@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,68 +19,148 @@ from transforms.ids import content_id
 from transforms.records import Execution, grow
 from transforms.settings import SandboxSettings
 
+_OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 
-def perturbed(value: Any) -> Any:
-    """Returns a value unlike `value`, of the same type, sign and integrality.
 
-    Returns `value` itself where there is nothing to change (None, an empty collection).
+def perturbations(value: Any) -> list[Any]:
+    """Returns values unlike `value`, of the same type, sign and integrality.
+
+    The first changes the first place that can change by a step away from zero, the second the last
+    place by a step towards it, the third every place by a leap. A step may cross a bound (a percent
+    of 100, an index) or be swallowed (by a maximum, by rounding), so one alone proves nothing.
+    Empty where there is nothing to change (None, an empty collection).
     """
+    found: list[Any] = []
+    for new in (
+        _changed(value, _away, False),
+        _changed(value, _towards, True),
+        _changed(value, _leap, None),
+    ):
+        if new != value and new not in found:
+            found.append(new)
+    return found
+
+
+def _away(number: Any) -> Any:
+    if isinstance(number, int):
+        return number + 1 if number >= 0 else number - 1
+    # by an odd share that rounding does not swallow
+    return number * 1.37 if number else 0.37
+
+
+def _towards(number: Any) -> Any:
+    if isinstance(number, int):
+        if abs(number) < 2:  # no further without losing its sign
+            return number + 2 if number >= 0 else number - 2
+        return number - 1 if number > 0 else number + 1
+    return number * 0.61 if number else 0.61
+
+
+def _leap(number: Any) -> Any:
+    if isinstance(number, int):
+        return 3 * number + 1 if number >= 0 else 3 * number - 1
+    return number * 3.7 if number else 3.7
+
+
+def _changed(value: Any, step: Callable[[Any], Any], last: bool | None) -> Any:
+    """Steps the first place of a value that can change, or the last, or (None) each of them."""
     if isinstance(value, bool):
         return not value
-    if isinstance(value, int):
-        return value + 1 if value >= 0 else value - 1
-    if isinstance(value, float):
-        # Away from zero, and by an odd share that rounding does not swallow.
-        return value * 1.37 if value else 0.37
+    if isinstance(value, (int, float)):
+        new = step(value)
+        return new if isinstance(new, int) or math.isfinite(new) else value
     if isinstance(value, str):
-        return _perturbed_text(value)
-    if isinstance(value, list):
-        return _perturbed_list(value)
+        if value.lower() in _OPPOSITES:
+            new = _OPPOSITES[value.lower()]
+            return new.capitalize() if value[0].isupper() else new
+        return "".join(_each(list(value), lambda one: _turned(one, step), last))
+    if isinstance(value, (list, tuple)):
+        return type(value)(_each(list(value), lambda one: _changed(one, step, last), last))
     if isinstance(value, dict):
-        for key, old in value.items():
-            new = perturbed(old)
-            if new != old:
-                return {**value, key: new}
+        new_values = _each(list(value.values()), lambda one: _changed(one, step, last), last)
+        return dict(zip(value, new_values, strict=True))
     return value
 
 
-def _perturbed_text(text: str) -> str:
-    for index, character in enumerate(text):
-        if character.isdigit():
-            return text[:index] + str((int(character) + 1) % 10) + text[index + 1 :]
-        if character.isascii() and character.isalpha():
-            following = (
-                chr(ord(character) + 1) if character not in "zZ" else chr(ord(character) - 1)
-            )
-            return text[:index] + following + text[index + 1 :]
-    return text
+def _each(items: list[Any], change: Callable[[Any], Any], last: bool | None) -> list[Any]:
+    """Changes the first item that `change` changes, or the last, or (None) each of them."""
+    new = list(items)
+    places = range(len(items))
+    for index in reversed(places) if last else places:
+        new[index] = change(items[index])
+        if last is not None and new[index] != items[index]:
+            break
+    return new
 
 
-def _perturbed_list(values: list[Any]) -> list[Any]:
-    for index, old in enumerate(values):
-        new = perturbed(old)
-        if new != old:
-            return [*values[:index], new, *values[index + 1 :]]
-    return values
+def _turned(character: str, step: Callable[[Any], Any]) -> str:
+    """Another digit for a digit, another letter of the same case for a letter."""
+    if character.isascii() and character.isdigit():
+        return str(step(int(character)) % 10)
+    if character.isascii() and character.isalpha():
+        first = ord("a" if character.islower() else "A")
+        return chr(first + (ord(character) - first + step(1) - 1) % 26)
+    return character
 
 
 def perturbed_inputs(
-    record_id: str, inputs: dict[str, Any], most: int
-) -> dict[str, dict[str, Any]]:
-    """Returns {key: the inputs with that key's value changed}, for at most `most` keys.
+    record_id: str, inputs: Mapping[Any, Any], most: int
+) -> dict[str, list[dict[Any, Any]]]:
+    """Returns {key: the inputs with that key's value changed, in up to three ways}.
 
-    Which keys, where there are more, is drawn from the record's id.
+    At most `most` keys; which, where there are more, is drawn from the record's id.
     """
-    keys = sorted(inputs, key=lambda key: content_id("perturb", record_id, key))
-    changed = {key: {**inputs, key: perturbed(inputs[key])} for key in keys}
-    return dict([(key, new) for key, new in changed.items() if new[key] != inputs[key]][:most])
+    named = [key for key in inputs if isinstance(key, str)]
+    keys = sorted(named, key=lambda key: content_id("perturb", record_id, key))
+    changed = {key: perturbations(inputs[key]) for key in keys}
+    movable = [(key, values) for key, values in changed.items() if values]
+    return {key: [{**inputs, key: new} for new in values] for key, values in movable[:most]}
+
+
+@dataclass(frozen=True)
+class _Rerun:
+    """An execution, the programs with one input changed (by its key), and the keys that moved."""
+
+    execution: Execution
+    programs: tuple[tuple[str, str], ...]
+    moved: frozenset[str] = frozenset()
+
+    def jobs(self) -> list[Job]:
+        return [Job(code) for _, code in self.programs]
+
+    def after(self, results: list[Result]) -> _Rerun:
+        moved = {
+            key
+            for (key, _), result in zip(self.programs, results, strict=True)
+            if result.status == Status.OK
+            and result.output is not None
+            and result.output != self.execution.output
+        }
+        return _Rerun(self.execution, (), self.moved | moved)
+
+
+def _inputs(execution: Execution) -> dict[Any, Any]:
+    """The program's input as it wrote it (tuples, keys that are numbers), else as JSON has it."""
+    written = programs.literal_input(programs.parse(execution.code))
+    if written is not None:
+        return written
+    read = json.loads(execution.input or "{}")
+    return read if isinstance(read, dict) else {}
+
+
+def _reruns(execution: Execution, most: int, first: bool) -> Iterator[tuple[str, str]]:
+    for key, variants in perturbed_inputs(execution.id, _inputs(execution), most).items():
+        for inputs in variants[:1] if first else variants[1:]:
+            with suppress(ValueError):  # infinity has no literal
+                yield key, programs.with_input(execution.code, inputs)
 
 
 @dataclass
 class Perturb(beam.PTransform):
     """PCollection[Execution] (status ok) -> PCollection[Execution] with `sensitive_keys`.
 
-    One key at a time, in the sandbox; only a perturbed run that ends well counts as a change.
+    One key at a time, in the sandbox; only a perturbed run that ends well counts as a change. Keys
+    that the first perturbation does not move are tried with the others.
     """
 
     sandbox: SandboxSettings
@@ -86,24 +169,22 @@ class Perturb(beam.PTransform):
     def expand(self, executions: PCollection) -> PCollection:
         most = self.most_keys
 
-        def variants(execution: Execution) -> dict[str, dict[str, Any]]:
-            inputs = json.loads(execution.input or "{}")
-            return perturbed_inputs(execution.id, inputs, most) if isinstance(inputs, dict) else {}
+        def plan(execution: Execution) -> _Rerun:
+            return _Rerun(execution, tuple(_reruns(execution, most, first=True)))
 
-        def plan(execution: Execution) -> list[Job]:
-            return [
-                Job(programs.with_input(execution.code, inputs))
-                for inputs in variants(execution).values()
-            ]
+        def plan_again(rerun: _Rerun) -> _Rerun:
+            others = _reruns(rerun.execution, most, first=False)
+            left = tuple((key, code) for key, code in others if key not in rerun.moved)
+            return _Rerun(rerun.execution, left, rerun.moved)
 
-        def finish(execution: Execution, results: list[Result]) -> Execution:
-            sensitive = [
-                key
-                for key, result in zip(variants(execution), results, strict=True)
-                if result.status == Status.OK
-                and result.output is not None
-                and result.output != execution.output
-            ]
-            return grow(Execution, execution, sensitive_keys=tuple(sorted(sensitive)))
+        def finish(rerun: _Rerun) -> Execution:
+            return grow(Execution, rerun.execution, sensitive_keys=tuple(sorted(rerun.moved)))
 
-        return executions | "Rerun" >> InSandbox(self.sandbox, plan, finish)
+        return (
+            executions
+            | "Plan" >> beam.Map(plan)
+            | "Rerun" >> InSandbox(self.sandbox, _Rerun.jobs, _Rerun.after)
+            | "Plan again" >> beam.Map(plan_again)
+            | "Rerun again" >> InSandbox(self.sandbox, _Rerun.jobs, _Rerun.after)
+            | "Finish" >> beam.Map(finish)
+        )

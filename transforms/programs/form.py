@@ -117,7 +117,7 @@ def with_input(code: str, new_input: dict[str, Any]) -> str:
         same = ast.literal_eval(literal) == new_input
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         same = False
-    if not same:  # infinity, not a number, an object, an integer of over 4,300 digits
+    if not same:  # infinity, not a number, an object
         raise ValueError("the input cannot be written as a Python literal")
     source = code.encode()
     starts = [0] + [match.end() for match in re.finditer(rb"\r\n|\r|\n", source)]
