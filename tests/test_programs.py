@@ -52,7 +52,7 @@ output = solution(**input)
         "a." * 4_000 + "a",
         "x = 1\0",
         "x = '\ud800'",
-        "x = " + "9" * 5_000,
+        "x = " + "9" * 200_000,
         "x = " + "-" * MAX_DEPTH + "1",
     ],
     ids=lambda text: ascii(text[:12]),
@@ -154,7 +154,7 @@ def test_a_new_input_is_read_back_and_the_rest_stays_byte_for_byte(new: dict[str
     assert code.startswith(BEFORE) and code.endswith(AFTER)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), [10**5_000]])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), [10**200_000]])
 def test_an_input_that_no_literal_can_say_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="literal"):
         with_input(EMAILS, {"x": value})

@@ -69,7 +69,10 @@ def test_a_record_with_nested_and_missing_values_is_the_same_after_parquet(tmp_p
         wall_seconds=0.5,
         cpu_seconds=0.25,
         peak_mb=9.0,
-        attempts=(Attempt("text", "stop", None), Attempt("é\u2028", "length", True)),
+        attempts=(
+            Attempt("text", "stop"),
+            Attempt("é\u2028", "length", "code", answer="4", agrees=True),
+        ),
     )
     path = str(tmp_path / "deep" / "file.parquet")
     assert write_table(path, [record], Attempts, "zstd") == 1

@@ -82,6 +82,10 @@ class Response:
     """The request itself as JSON, so that a ledger can be read by a person."""
     recorded: bool = False
     """True where the response was read from a ledger and cost nothing now."""
+    cached_tokens: int = 0
+    """Of `prompt_tokens`, those that the engine's prefix cache held."""
+    mean_logprob: float | None = None
+    """Mean log probability of the generated tokens; None where the engine was not asked."""
 
 
 T = TypeVar("T")
