@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from tests.beam import on_workers
 from tests.programs_for_tests import SANDBOX, execution
 from transforms.accounting import Reason
-from transforms.answerability import FilterInstructions, judge_instruction, stated_numbers
+from transforms.answerability import (
+    FilterInstructions,
+    Reading,
+    judge_instruction,
+    stated_numbers,
+)
 from transforms.execution.sandbox import Job, Sandbox
 from transforms.paths import PROJECT
 from transforms.records import Problem, grow
@@ -70,6 +75,12 @@ def test_every_shipped_seed_is_answerable_as_the_instruction_of_its_own_program(
         (SPAM.replace("?", ", and how many are spam?"), Reason.SEVERAL_QUESTIONS),
         (SPAM.replace("How", "(a) How").replace("?", "? (b) And spam."), Reason.SEVERAL_QUESTIONS),
         ("A clerk gets 160 emails, 30 percent spam, for 5 days.", Reason.NOT_A_QUESTION),
+        (
+            "A clerk with 160 emails a day knows, when 5 days are over, that 30 percent are spam.",
+            Reason.NOT_A_QUESTION,
+        ),
+        (SPAM + " The answer is 560.", Reason.LEAKS_ANSWER),
+        (SPAM + " Show that the result is 560.", Reason.LEAKS_ANSWER),
     ],
 )
 def test_an_instruction_is_named_for_what_it_lacks(instruction, reason):
@@ -90,6 +101,37 @@ def test_an_instruction_is_named_for_what_it_lacks(instruction, reason):
 )
 def test_values_may_be_stated_in_many_ways(instruction):
     assert judge_instruction(problem(instruction)).kept, judge_instruction(problem(instruction))
+
+
+def test_a_short_answer_that_is_announced_leaks_and_one_that_just_occurs_does_not():
+    asked = {"input": json.dumps({"days": 5, "weekly": [30, 160]}), "output": "5"}
+    assert judge_instruction(problem(**asked)).kept
+    assert judge_instruction(problem(SPAM + " Hint: it is 5.", **asked)).reason == "leaks_answer"
+    hedged = SPAM + " If there is no such number, the answer is 5."
+    assert judge_instruction(problem(hedged, **asked)).kept
+
+
+def test_an_answer_in_words_leaks_only_where_it_is_no_choice_of_the_text():
+    named = SPAM.replace("How many emails", "Ana or Bo? How many emails").replace("Bo?", "Bo asks.")
+    assert judge_instruction(problem(named, output='"Bo"')).kept
+    told = SPAM.replace("A clerk", "A clerk of Bo and Sons")
+    assert judge_instruction(problem(told, output='"Bo and Sons"')).reason == "leaks_answer"
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "states"),
+    [
+        ("It takes 3 hours.", 180, True),  # minutes
+        ("It takes 3 boxes.", 180, False),
+        ("It goes on for 2 years.", 24, True),
+        ("It goes on for 2 rows.", 24, False),
+        ("How many weeks is it?", 7, True),
+        ("How many boxes is it?", 7, False),
+        ("A share of 0.3 is lost.", 30, True),
+    ],
+)
+def test_units_are_converted_only_where_the_text_speaks_of_them(text, value, states):
+    assert Reading(problem(text)).states(value) is states
 
 
 @given(st.integers(0, 10**9), st.sampled_from(["{}", "{:,}", "{}.0", "${}", "{}%", "({})"]))

@@ -28,10 +28,16 @@ _CODE = re.compile(
     r"|\b(?:the|this) (?:code|function) (?:computes|calculates|returns|takes|prints|above|below)\b",
     re.MULTILINE | re.IGNORECASE,
 )
+_DEMANDS = (
+    r"find|calculate|compute|determine|evaluate|simplify|solve|give|list|name|state|write|count"
+    r"|work out|return|decode|encode|decrypt|encrypt|sort|convert|translate|estimate|express|prove"
+    r"|show|decide|tell|report|identify|factor|expand|add|subtract|multiply|divide|arrange|reverse"
+    r"|replace|choose|select|complete|provide|what"
+)
 _ASKS = re.compile(
-    r"\b(?:what|how|which|who|whom|whose|when|where|why|find|calculate|compute|determine|evaluate"
-    r"|simplify|solve|give|list|name|state|write|count|work out|return|decode|encode|sort|convert"
-    r"|estimate|express|prove|show|decide|tell|report|identify|is|are|does|do|can|will)\b",
+    # where a sentence or a clause begins: within one, these words tell rather than ask
+    rf"(?:^|[.!?:;,)\n]|\b(?:and|then|please|must|should))\s*[\"“*]*(?:{_DEMANDS})\b"
+    r"|\bhow (?:many|much|long|far|old|often|tall|wide|fast)\b",
     re.IGNORECASE,
 )
 _PART = re.compile(r"(?:^|\s)\(?(?:b|ii|2)\)\s", re.IGNORECASE)
@@ -41,6 +47,12 @@ _SECOND_QUESTION = re.compile(
     r"|what (?:is|are|was|were)|find|calculate|compute|determine)\b",
     re.IGNORECASE,
 )
+_GIVES_AWAY = (
+    r"(?:(?<!, )(?<!, the )\b(?:answer|result|output|solution|hint)s?\b"  # not: if none, answer 0
+    r"[^.?!]{0,40}?(?::|=|\b(?:is|are|be|equals?)\b)"
+    r"|\b(?:show|prove|verify|confirm|check) that\b[^.?!]{0,200}?)"
+)
+"""What announces the answer itself, even one that is short enough to stand in a text by chance."""
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
 _WORD = re.compile(r"[a-z]+")
 _SPOKEN = {
@@ -51,9 +63,18 @@ _SPOKEN = {
 }
 _PARTS = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4, "third": 3, "thirds": 3, "fifth": 5,
           "fifths": 5, "tenth": 10, "tenths": 10, "eighth": 8, "sixth": 6}  # fmt: skip
-_KNOWN = frozenset({0, 1, 2, 7, 10, 12, 24, 26, 60, 100, 180, 360})
-"""Numbers a reader supplies: the week, the year, the clock, percent, the circle, the alphabet."""
-_FACTORS = tuple(Fraction(n) for n in (1, 10, 12, 24, 60, 100, 1000, 3600, 10**6))
+_EVERYDAY = r"clock|time|day|night|hour|minute|second"
+_RELATIONS = {
+    7: r"week|day", 10: r"digit|decimal|numeral|mm\b|millimet|cm\b|centimet|tens?\b|unit",
+    12: rf"month|year|dozen|feet|foot|inch|a\.?m\b|p\.?m\b|{_EVERYDAY}", 24: _EVERYDAY,
+    26: r"letter|alphabet", 60: rf"{_EVERYDAY}|degree|speed|km/h|per hour",
+    100: r"%|percent|cent|\bcm\b|hundred|probab|chance|share|rate|fraction|ratio|\b0?\.\d",
+    180: r"angle|degree|triangle|polygon|turn", 360: r"angle|degree|circle|turn|polygon|day|year",
+    1000: r"thousand|kilo|\bk[gm]\b|\bm[lm]\b|\blit(?:re|er)|\bton|\bgrams?\b|\bg\b",
+    3600: r"hour|second", 10**6: r"million",
+}  # fmt: skip
+"""What a reader supplies where the text speaks of it: the week, the clock, percent, the circle."""
+_ALWAYS_KNOWN = frozenset({0, 1, 2})
 _SHORT_ANSWER = 2
 """Answers of fewer characters stand in a text by chance."""
 
@@ -79,6 +100,12 @@ class Reading:
         return _bare(self.text)
 
     @cached_property
+    def known(self) -> frozenset[int]:
+        """The numbers that a reader of this text knows without being told."""
+        found = (n for n, said in _RELATIONS.items() if re.search(said, self.text, re.IGNORECASE))
+        return _ALWAYS_KNOWN | set(found)
+
+    @cached_property
     def inputs(self) -> Any:
         return json.loads(self.problem.input or "{}")
 
@@ -87,23 +114,24 @@ class Reading:
         if isinstance(value, bool) or value is None:
             return True
         if isinstance(value, (int, float)):
-            return abs(value) in _KNOWN or self._states_number(Fraction(str(value)))
+            return abs(value) in self.known or self._states_number(Fraction(str(value)))
         bare = _bare(value)
         return not bare or bare in self.letters or all(self._states_word(w) for w in value.split())
 
     def _states_word(self, word: str) -> bool:
         bare = _bare(word)
         numbers = [Fraction(found.replace(",", "")) for found in _NUMBER.findall(word)]
-        if numbers and all(n in self.numbers or n in _KNOWN for n in numbers):
+        if numbers and all(n in self.numbers or n in self.known for n in numbers):
             return True
         return bare in self.letters
 
     def _states_number(self, value: Fraction) -> bool:
         value = abs(value)
-        if any(value * n in self.numbers or value / n in self.numbers for n in _FACTORS):
+        if any(value * n in self.numbers or value / n in self.numbers for n in self.known - {0, 2}):
             return True
         # a growth factor of 1.08 for 8 percent, or the share that is left: 70 percent for 30
-        return bool({100 * abs(1 - value), 1 - value, 100 - value} & self.numbers)
+        shares = {100 * abs(1 - value), 1 - value, 100 - value}
+        return 100 in self.known and bool(shares & self.numbers)
 
 
 def _bare(text: str) -> str:
@@ -209,22 +237,26 @@ class KeepsItsAnswer:
 
     def __call__(self, reading: Reading) -> Verdict:
         output = json.loads(reading.problem.output or "null")
-        given = set(map(str, leaves(reading.inputs)))
-        if isinstance(output, (bool, list, dict)) or output is None or str(output) in given:
+        if isinstance(output, bool) or output is None:
             return keep()
-        if len(str(output)) <= _SHORT_ANSWER or abs(_value(output)) in _KNOWN:
+        written = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+        announced = rf"{_GIVES_AWAY}[^\w.?!\[{{-]{{0,4}}{re.escape(written)}(?!\w|[.,]\d)"
+        if re.search(announced, reading.text, re.IGNORECASE):
+            return reject(Reason.LEAKS_ANSWER, written[:100])
+        if isinstance(output, (list, dict)) or len(written) <= _SHORT_ANSWER:
             return keep()
-        if isinstance(output, str):
-            found = re.search(rf"(?<!\w){re.escape(output)}(?!\w)", reading.text, re.IGNORECASE)
-            return reject(Reason.LEAKS_ANSWER, output[:100]) if found else keep()
-        digits = {Fraction(n.replace(",", "")) for n in _NUMBER.findall(reading.text)}
-        if abs(Fraction(str(output))) in digits:
-            return reject(Reason.LEAKS_ANSWER, str(output)[:100])
+        if written not in set(map(str, leaves(reading.inputs))) and self._states(reading, output):
+            return reject(Reason.LEAKS_ANSWER, written[:100])
         return keep()
 
-
-def _value(output: Any) -> Any:
-    return output if isinstance(output, (int, float)) else -1
+    def _states(self, reading: Reading, output: Any) -> bool:
+        """Whether the answer stands in the text, other than by chance or as a choice to be made."""
+        if isinstance(output, str):
+            telling = len(output.split()) > 1 or re.search(r"\d", output)
+            found = re.search(rf"(?<!\w){re.escape(output)}(?!\w)", reading.text, re.IGNORECASE)
+            return bool(telling and found)
+        digits = {Fraction(n.replace(",", "")) for n in _NUMBER.findall(reading.text)}
+        return abs(output) not in reading.known and abs(Fraction(str(output))) in digits
 
 
 CHECKS = (HidesTheProgram(), Asks(), AsksOnce(), KeepsItsAnswer(), StatesItsInput())

@@ -437,6 +437,18 @@ class BenchSandboxSettings(Group):
     sandbox: SandboxSettings
 
 
+class BenchFiltersSettings(Group):
+    """Everything `cotmill bench filters` can be told."""
+
+    redraws: int = Field(ge=0, description="more cases of each seed, with other numbers")
+    codeio: int = Field(ge=0, description="CodeI/O programs whose outputs are answers as well")
+    show: int = Field(ge=0, description="misjudged records to print, at most")
+    sandbox: SandboxSettings
+    filter: FilterSettings
+    verify: VerifySettings
+    dedup: DedupSettings
+
+
 S = TypeVar("S", bound=Group)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import tokenize
+from contextlib import suppress
 
 _WORD = re.compile(r"\w+")
 
@@ -26,7 +28,7 @@ def words(text: str) -> list[str]:
 
 
 def code_tokens(code: str) -> list[str]:
-    """The tokens of a program: names, numbers and strings as they are, no comments, no layout.
+    """The tokens of a program: names, numbers and strings; no comments, no layout, no quotes.
 
     Names and numbers count here: programs that differ in nothing else have one fingerprint, of
     which a stated number is kept.
@@ -35,7 +37,15 @@ def code_tokens(code: str) -> list[str]:
         found = list(tokenize.generate_tokens(io.StringIO(code).readline))
     except (tokenize.TokenError, SyntaxError):  # text that is no program is compared as words
         return words(code)
-    return [token.string for token in found if token.type not in _LAYOUT]
+    return [_text(token) for token in found if token.type not in _LAYOUT]
+
+
+def _text(token: tokenize.TokenInfo) -> str:
+    """A token as it counts: of a string, its value, whatever quotes stand around it."""
+    if token.type == tokenize.STRING:
+        with suppress(ValueError, SyntaxError):
+            return repr(ast.literal_eval(token.string))
+    return token.string
 
 
 def shingles(tokens: list[str], ngram: int) -> list[str]:

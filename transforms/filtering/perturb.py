@@ -26,8 +26,9 @@ def perturbations(value: Any) -> list[Any]:
     """Returns values unlike `value`, of the same type, sign and integrality.
 
     The first changes the first place that can change by a step away from zero, the second the last
-    place by a step towards it, the third every place by a leap. A step may cross a bound (a percent
-    of 100, an index) or be swallowed (by a maximum, by rounding), so one alone proves nothing.
+    place by a step towards it, the third every second place by a leap. A step may cross a bound (a
+    percent of 100, an index) or be swallowed (by a maximum, by rounding), and a leap of all places
+    alike by a ratio, so one alone proves nothing.
     Empty where there is nothing to change (None, an empty collection).
     """
     found: list[Any] = []
@@ -63,7 +64,7 @@ def _leap(number: Any) -> Any:
 
 
 def _changed(value: Any, step: Callable[[Any], Any], last: bool | None) -> Any:
-    """Steps the first place of a value that can change, or the last, or (None) each of them."""
+    """Steps the first place of a value that can change, or the last, or (None) each second one."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, (int, float)):
@@ -83,12 +84,18 @@ def _changed(value: Any, step: Callable[[Any], Any], last: bool | None) -> Any:
 
 
 def _each(items: list[Any], change: Callable[[Any], Any], last: bool | None) -> list[Any]:
-    """Changes the first item that `change` changes, or the last, or (None) each of them."""
+    """Changes the first item that `change` changes, or the last, or (None) each second of those."""
     new = list(items)
+    changed = 0
     places = range(len(items))
     for index in reversed(places) if last else places:
-        new[index] = change(items[index])
-        if last is not None and new[index] != items[index]:
+        item = change(items[index])
+        if item == items[index]:
+            continue
+        if changed % 2 == 0:
+            new[index] = item
+        changed += 1
+        if last is not None:
             break
     return new
 
@@ -103,18 +110,17 @@ def _turned(character: str, step: Callable[[Any], Any]) -> str:
     return character
 
 
-def perturbed_inputs(
-    record_id: str, inputs: Mapping[Any, Any], most: int
-) -> dict[str, list[dict[Any, Any]]]:
+def perturbed_inputs(record_id: str, inputs: Mapping[Any, Any]) -> dict[str, list[dict[Any, Any]]]:
     """Returns {key: the inputs with that key's value changed, in up to three ways}.
 
-    At most `most` keys; which, where there are more, is drawn from the record's id.
+    The keys are in an order drawn from the record's id.
     """
     named = [key for key in inputs if isinstance(key, str)]
     keys = sorted(named, key=lambda key: content_id("perturb", record_id, key))
     changed = {key: perturbations(inputs[key]) for key in keys}
-    movable = [(key, values) for key, values in changed.items() if values]
-    return {key: [{**inputs, key: new} for new in values] for key, values in movable[:most]}
+    return {
+        key: [{**inputs, key: new} for new in values] for key, values in changed.items() if values
+    }
 
 
 @dataclass(frozen=True)
@@ -148,19 +154,35 @@ def _inputs(execution: Execution) -> dict[Any, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def _reruns(execution: Execution, most: int, first: bool) -> Iterator[tuple[str, str]]:
-    for key, variants in perturbed_inputs(execution.id, _inputs(execution), most).items():
-        for inputs in variants[:1] if first else variants[1:]:
-            with suppress(ValueError):  # infinity has no literal
-                yield key, programs.with_input(execution.code, inputs)
+def _first_reruns(execution: Execution, most: int) -> Iterator[tuple[str, str]]:
+    """One run for each of the first `most` keys."""
+    for key, variants in list(perturbed_inputs(execution.id, _inputs(execution)).items())[:most]:
+        yield from _programs(execution, key, variants[:1])
+
+
+def _more_reruns(rerun: _Rerun, most: int) -> Iterator[tuple[str, str]]:
+    """The other ways for keys that have not moved; every other key too where none has."""
+    variants = perturbed_inputs(rerun.execution.id, _inputs(rerun.execution))
+    for place, (key, ways) in enumerate(variants.items()):
+        if key not in rerun.moved and (place < most or not rerun.moved):
+            yield from _programs(rerun.execution, key, ways[1:] if place < most else ways)
+
+
+def _programs(
+    execution: Execution, key: str, variants: list[dict[Any, Any]]
+) -> Iterator[tuple[str, str]]:
+    for inputs in variants:
+        with suppress(ValueError):  # infinity has no literal
+            yield key, programs.with_input(execution.code, inputs)
 
 
 @dataclass
 class Perturb(beam.PTransform):
     """PCollection[Execution] (status ok) -> PCollection[Execution] with `sensitive_keys`.
 
-    One key at a time, in the sandbox; only a perturbed run that ends well counts as a change. Keys
-    that the first perturbation does not move are tried with the others.
+    One key at a time, in the sandbox; only a perturbed run that ends well counts as a change. Of
+    the first `most_keys` keys, those that one perturbation does not move are tried with the others;
+    where none of them moves, all keys are tried before the output is held to be constant.
     """
 
     sandbox: SandboxSettings
@@ -170,12 +192,10 @@ class Perturb(beam.PTransform):
         most = self.most_keys
 
         def plan(execution: Execution) -> _Rerun:
-            return _Rerun(execution, tuple(_reruns(execution, most, first=True)))
+            return _Rerun(execution, tuple(_first_reruns(execution, most)))
 
         def plan_again(rerun: _Rerun) -> _Rerun:
-            others = _reruns(rerun.execution, most, first=False)
-            left = tuple((key, code) for key, code in others if key not in rerun.moved)
-            return _Rerun(rerun.execution, left, rerun.moved)
+            return _Rerun(rerun.execution, tuple(_more_reruns(rerun, most)), rerun.moved)
 
         def finish(rerun: _Rerun) -> Execution:
             return grow(Execution, rerun.execution, sensitive_keys=tuple(sorted(rerun.moved)))

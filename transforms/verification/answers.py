@@ -228,10 +228,12 @@ def same(gold, answer):
             x, y = sympy.N(a, 50), sympy.N(b, 50)
             inexact = a.has(sympy.Float) or b.has(sympy.Float)
             tolerance = 1e-12 if a.is_Rational else 1e-6
+            if not (x.is_finite and y.is_finite):
+                return a == b
             if inexact:
                 return bool(abs(x - y) <= tolerance * abs(x))
             if x != 0 and not abs(x - y) <= 1e-40 * abs(x):
-                return a == b  # infinities
+                return False
     limits = {"float_rounding": 15, "timeout_seconds": None}
     return verify(a, b, **limits) and verify(b, a, **limits)
 

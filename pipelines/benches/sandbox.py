@@ -1,0 +1,54 @@
+"""cotmill bench sandbox: programs per second, ours beside other ways to run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.benches.programs import codeio_seeds
+from pipelines.hydra_app import run_command
+from transforms.execution.benchmark import bench_sandbox, mixed_programs, ratios
+from transforms.settings import BenchSandboxSettings
+
+
+def bench(settings: BenchSandboxSettings) -> None:
+    """Programs per second of the sandbox, strict and auto, and of other ways to run programs."""
+    console = Console()
+    mixes = {
+        "mixed": mixed_programs(settings.programs),
+        "codeio": [seed.code or "" for seed in codeio_seeds(settings.programs, settings.sandbox)],
+    }
+    console.print(
+        f"{settings.programs} programs a mix, {settings.slots} at once, "
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        highlight=False,
+    )
+    rows = bench_sandbox(settings.sandbox, mixes, settings.slots)
+    table = Table(box=None)
+    table.add_column("mix")
+    table.add_column("executor")
+    for name in ("programs/s", "p50 ms", "p99 ms", "ok %"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        if row["error"]:
+            table.add_row(row["mix"], row["executor"], row["error"])
+            continue
+        figures = [row["programs_per_second"], row["p50_ms"], row["p99_ms"], 100 * row["ok"]]
+        table.add_row(row["mix"], row["executor"], *(f"{figure:,.1f}" for figure in figures))
+    console.print(table)
+    compared = ratios(rows)
+    console.print(
+        f"strict over manager + process per program: {compared['over_manager_ratio']}; "
+        f"of a bare fork: {compared['of_fork_limit_ratio']}",
+        highlight=False,
+    )
+    print(json.dumps({"bench": "sandbox", **compared, "rows": rows}))
+
+
+def main() -> None:
+    purpose = "programs per second, ours beside other ways to run them"
+    run_command("bench sandbox", purpose, BenchSandboxSettings, bench)

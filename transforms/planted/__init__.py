@@ -1,0 +1,1 @@
+"""Planted faults: records whose truth is known, made wrong in one known way, to measure filters."""

@@ -1,0 +1,293 @@
+"""`cotmill bench filters`: the real stages on records with known faults, and how they did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+from apache_beam.pvalue import PCollection
+
+from transforms.accounting import Outcome, Reject
+from transforms.answerability import FilterInstructions
+from transforms.diversity.instructions import Deduplicate
+from transforms.diversity.programs import DeduplicatePrograms
+from transforms.execution.sandbox import Sandbox
+from transforms.filtering.checks import FormOf, form_checks
+from transforms.filtering.stages import CapTrivial, FilterForm, FilterMeaning, RunPrograms
+from transforms.planted.cases import Case, make_cases
+from transforms.planted.faults import Planted, plant, plant_executed
+from transforms.planted.sets import (
+    Group,
+    LabelledSet,
+    instruction_set,
+    program_set,
+    trivial_set,
+)
+from transforms.records import Attempt, Attempts, Problem, Program, Seed, grow
+from transforms.runners import open_pipeline
+from transforms.settings import BenchFiltersSettings, RunnerSettings
+from transforms.solving import Solving
+from transforms.tables import WriteRecords
+from transforms.verification.mark import MarkAttempts
+from transforms.verification.verify import Verify
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a planted record: rejected, by which stage and why."""
+
+    id: str
+    stage: str
+    reason: str
+    detail: str
+
+
+def fate(reject: Reject) -> Fate:
+    """Rejects carry the planted record's id as their seed: stages give records ids of their own."""
+    return Fate(reject.seed_ids[0], reject.stage, reject.reason, reject.detail)
+
+
+def as_program(planted: Planted) -> Program:
+    return Program(
+        id=planted.id,
+        code=planted.code,
+        seed_ids=(planted.id,),
+        source="planted",
+        license="Apache-2.0",
+        codegen_model="planted",
+        tokens=0,
+    )
+
+
+def as_solving(problem: Problem, attempts: Iterable[str]) -> Solving:
+    """The problem with its planted attempts, as the solving stage holds them."""
+    made = tuple(Attempt(text, "stop") for text in attempts)
+    return Solving(grow(Attempts, problem, attempts=made, solve_model="planted"))
+
+
+def as_executed(planted: Planted) -> Problem:
+    return grow(
+        Problem,
+        as_program(planted),
+        status="ok",
+        input=planted.input,
+        output=planted.output,
+        error=None,
+        wall_seconds=0.0,
+        cpu_seconds=0.0,
+        peak_mb=0.0,
+        instruction=planted.instruction,
+    )
+
+
+def judge_records(
+    planted: Sequence[Planted], settings: BenchFiltersSettings, folder: Path
+) -> dict[str, Fate]:
+    """Runs planted records through form, execution, meaning, answerability and verification.
+
+    Returns {planted id: its fate} of those that were rejected.
+    """
+    known = {record.id: record for record in planted}
+    whole = [record for record in planted if record.output is None]
+    executed = [record for record in planted if record.output is not None]
+    with open_pipeline(RunnerSettings(type="direct")) as pipeline:
+        form = (
+            pipeline
+            | "Programs" >> beam.Create(list(map(as_program, whole)))
+            | FilterForm(settings.filter)
+        )
+        ran = form.kept | RunPrograms(settings.sandbox, settings.filter)
+        meaning = ran.kept | FilterMeaning(settings.sandbox, settings.filter)
+        answerable = (
+            meaning.kept
+            | "Instructions"
+            >> beam.Map(lambda e: grow(Problem, e, instruction=known[e.id].instruction))
+            | FilterInstructions()
+        )
+        problems = (
+            answerable.kept,
+            pipeline | "Executed" >> beam.Create(list(map(as_executed, executed))),
+        ) | "Problems" >> beam.Flatten()
+        verified = (
+            problems
+            | "Attempts" >> beam.Map(lambda p: as_solving(p, known[p.id].attempts))
+            | MarkAttempts(settings.sandbox, FormOf(form_checks(settings.filter)))
+            | "Marked" >> beam.Map(lambda solving: solving.record)
+            | Verify(settings.verify, "planted", "planted")
+        )
+        _write([form, ran, meaning, answerable, verified], folder)
+    return _read(folder)
+
+
+def judge_sets(
+    programs: LabelledSet,
+    trivial: LabelledSet,
+    instructions: LabelledSet,
+    settings: BenchFiltersSettings,
+    folder: Path,
+) -> dict[str, Fate]:
+    """Runs labelled sets through the stages that compare records with each other."""
+    with open_pipeline(RunnerSettings(type="direct")) as pipeline:
+        outcomes = [
+            pipeline
+            | "Program set" >> beam.Create(programs.records)
+            | DeduplicatePrograms(settings.dedup),
+            pipeline | "Trivial set" >> beam.Create(trivial.records) | CapTrivial(settings.filter),
+            pipeline
+            | "Instruction set" >> beam.Create(instructions.records)
+            | Deduplicate(settings.dedup),
+        ]
+        _write(outcomes, folder)
+    return _read(folder)
+
+
+def _write(outcomes: Sequence[Outcome], folder: Path) -> PCollection:
+    return (
+        [outcome.rejected for outcome in outcomes]
+        | "Rejects" >> beam.Flatten()
+        | "Fates" >> beam.Map(fate)
+        | "Write" >> WriteRecords(Fate, str(folder), "fates", 1)
+    )
+
+
+def _read(folder: Path) -> dict[str, Fate]:
+    rows = pl.read_parquet(folder / "fates-*.parquet").to_dicts()
+    return {row["id"]: Fate(**row) for row in rows}
+
+
+def score_records(
+    planted: Sequence[Planted], fates: dict[str, Fate]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Returns a row for each fault, and the figures of the whole.
+
+    Of a fault: `recall`, the share of its records that were rejected; `as_expected`, the share
+    rejected for a reason of that fault; `precision`, of all the records rejected for such a
+    reason, those that have a fault at all. Of what is right: `kept`.
+    """
+    by_reason = Counter(f.reason for f in fates.values())
+    right_by_reason = Counter(
+        fates[p.id].reason for p in planted if not p.reasons and p.id in fates
+    )
+    rows = []
+    for (family, fault), records in _by_fault(planted).items():
+        refused = [fates[record.id] for record in records if record.id in fates]
+        reasons = records[0].reasons
+        said = sum(by_reason[reason] for reason in reasons)
+        wrongly = sum(right_by_reason[reason] for reason in reasons)
+        rows.append(
+            {
+                "family": family,
+                "fault": fault,
+                "planted": len(records),
+                "rejected": len(refused),
+                "as_expected": sum(found.reason in reasons for found in refused),
+                "recall": round(len(refused) / len(records), 4) if reasons else None,
+                "precision": round(1 - wrongly / said, 4) if said else None,
+                "kept": None if reasons else round(1 - len(refused) / len(records), 4),
+            }
+        )
+    wrong = [row for row in rows if row["family"] == "answer"]
+    right = [row for row in rows if row["family"] == "right"]
+    return rows, {
+        "records": len(planted),
+        "wrong_accepted_rate": _rate(wrong, lambda row: row["planted"] - row["rejected"]),
+        "right_kept_rate": _rate(right, lambda row: row["planted"] - row["rejected"]),
+    }
+
+
+def _rate(rows: Sequence[dict[str, Any]], count: Any) -> float | None:
+    planted = sum(row["planted"] for row in rows)
+    return round(sum(map(count, rows)) / planted, 6) if planted else None
+
+
+def _by_fault(planted: Sequence[Planted]) -> dict[tuple[str, str], list[Planted]]:
+    found: dict[tuple[str, str], list[Planted]] = {}
+    for record in planted:
+        found.setdefault((record.family, record.fault), []).append(record)
+    return found
+
+
+def score_groups(groups: Sequence[Group], fates: dict[str, Fate]) -> list[dict[str, Any]]:
+    """Returns a row for each fault of the labelled sets.
+
+    `planted` is how many records should go; `recall` the share of them that went, `kept` the
+    share of those that should stay and did.
+    """
+    by_fault: dict[str, list[Group]] = {}
+    for group in groups:
+        by_fault.setdefault(group.fault, []).append(group)
+    rows = []
+    for fault, found in sorted(by_fault.items()):
+        surplus = sum(len(group.ids) - group.survivors for group in found)
+        due = sum(group.survivors for group in found)
+        gone = went_wrongly = as_expected = 0
+        for group in found:
+            refused = [fates[key] for key in group.ids if key in fates]
+            limit = len(group.ids) - group.survivors
+            gone += min(len(refused), limit)
+            went_wrongly += max(0, len(refused) - limit)
+            as_expected += sum(item.reason in group.reasons for item in refused)
+        rows.append(
+            {
+                "family": "set",
+                "fault": fault,
+                "planted": surplus,
+                "rejected": gone + went_wrongly,
+                "as_expected": as_expected,
+                "recall": round(gone / surplus, 4) if surplus else None,
+                "precision": round(gone / (gone + went_wrongly), 4) if surplus and gone else None,
+                "kept": round(1 - went_wrongly / due, 4) if due else None,
+            }
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `bench_filters` found."""
+
+    rows: list[dict[str, Any]]
+    """One for each fault (see `score_records` and `score_groups`)."""
+    figures: dict[str, Any]
+    """`records`, `wrong_accepted_rate`, `right_kept_rate`."""
+    misjudged: list[tuple[Planted, Fate | None]]
+    """Records with a fault that were accepted, and right ones that were not."""
+
+
+def bench_filters(
+    seeds: Sequence[Seed], executed: Sequence[Seed], settings: BenchFiltersSettings, folder: Path
+) -> Scores:
+    """Plants, judges and scores.
+
+    Args:
+        seeds: verified seeds with problem, code and solution.
+        executed: verified seeds whose code alone is used (CodeI/O).
+        folder: an empty folder for what the pipelines write.
+    """
+    with Sandbox(settings.sandbox) as box:
+        cases = make_cases(seeds, settings.redraws, box)
+        bare = [case for case in make_cases(executed, 0, box) if _is_plain(case)]
+    planted = [*plant(cases), *plant_executed(bare)]
+    fates = judge_records(planted, settings, folder / "records")
+    rows, figures = score_records(planted, fates)
+    originals = [case for case in cases if "/" not in case.id]
+    sets = (
+        program_set(originals, settings.dedup.max_per_fingerprint),
+        trivial_set(originals, settings.filter.max_trivial_share),
+        instruction_set(originals, settings.dedup.ngram, settings.dedup.threshold),
+    )
+    groups = [group for labelled in sets for group in labelled.groups]
+    set_fates = judge_sets(*sets, settings, folder / "sets")
+    figures["records"] += sum(len(group.ids) for group in groups)
+    misjudged = [(p, fates.get(p.id)) for p in planted if (p.id in fates) != bool(p.reasons)]
+    return Scores([*rows, *score_groups(groups, set_fates)], figures, misjudged)
+
+
+def _is_plain(case: Case) -> bool:
+    """Whether a person would write the answer down: not a table, not hundreds of characters."""
+    return len(str(case.answer)) <= 200

@@ -1,0 +1,261 @@
+"""The labelled set: right records, and records with one known fault each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transforms.accounting import Reason
+from transforms.ids import content_id
+from transforms.planted.answers import WRONG, first_wrong, is_wrong, stated
+from transforms.planted.cases import Case, slots, without
+
+RIGHT = "right"
+WRONG_ANSWER = (Reason.LOW_AGREEMENT, Reason.NO_ANSWER_FOUND)
+_ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One record of the labelled set."""
+
+    id: str
+    fault: str
+    """What is wrong with it; begins with `right` where nothing is."""
+    family: str
+    """`right`, `answer`, `instruction` or `program`: where the fault is."""
+    reasons: tuple[Reason, ...]
+    """The reasons for which it should be rejected; none where it should be kept."""
+    code: str
+    instruction: str
+    attempts: tuple[str, ...]
+    input: str | None = None
+    """Set (JSON) where the record has run already and enters at verification."""
+    output: str | None = None
+
+
+def _planted(case: Case, fault: str, family: str, reasons: Sequence[Reason], **changes: Any) -> Any:
+    fields = {"code": case.code, "instruction": case.problem, **changes}
+    return Planted(
+        id=content_id("planted", case.id, fault),
+        fault=fault,
+        family=family,
+        reasons=tuple(reasons),
+        **fields,
+    )
+
+
+def solutions(case: Case, values: Sequence[Any], *purpose: str) -> tuple[str, ...]:
+    """Language solutions that state these values, each in a notation of its own."""
+    rng = case.rng("solutions", *purpose)
+    return tuple(stated(value, rng, reasoning=case.reasoning) for value in values)
+
+
+def right_records(case: Case) -> Iterator[Planted]:
+    """Yields records to be kept: all attempts right, or three of four."""
+    truth = case.answer
+    yield _planted(case, RIGHT, RIGHT, (), attempts=solutions(case, [truth] * _ATTEMPTS, RIGHT))
+    wrong = _some_wrong(case)
+    if wrong is not None:
+        noisy = solutions(case, [truth, wrong, truth, truth], "noisy")
+        yield _planted(case, "right, one attempt wrong", RIGHT, (), attempts=noisy)
+
+
+def _some_wrong(case: Case) -> Any:
+    rng = case.rng("some wrong")
+    makers = rng.sample(list(WRONG.values()), len(WRONG))
+    found = (first_wrong(make, case.answer, rng) for make in makers)
+    return next((value for value in found if value is not None), None)
+
+
+def wrong_answers(case: Case) -> Iterator[Planted]:
+    """Yields records whose attempts do not agree with the program: none may be accepted."""
+    wrong = {name: first_wrong(make, case.answer, case.rng(name)) for name, make in WRONG.items()}
+    wrong["swapped_inputs"] = case.swapped
+    wrong["input_value"] = _an_input(case)
+    for name, value in wrong.items():
+        if value is not None and is_wrong(case.answer, value):
+            texts = solutions(case, [value] * _ATTEMPTS, name)
+            yield _planted(case, name, "answer", WRONG_ANSWER, attempts=texts)
+    differing = [value for value in wrong.values() if value is not None][: _ATTEMPTS - 1]
+    if len(differing) == _ATTEMPTS - 1 and all(is_wrong(case.answer, v) for v in differing):
+        texts = solutions(case, [case.answer, *differing], "outvoted")
+        yield _planted(case, "outvoted", "answer", WRONG_ANSWER, attempts=texts)
+    # "X. or Y." is two sentences
+    one_sentence = not str(case.answer).endswith(".")
+    if differing and one_sentence and is_wrong(case.answer, differing[0]):
+        texts = tuple(
+            f"{case.reasoning}\nThe answer is {one} or {other}."
+            for one, other in [(case.answer, differing[0]), (differing[0], case.answer)] * 2
+        )
+        yield _planted(case, "hedged", "answer", WRONG_ANSWER, attempts=texts)
+
+
+def _an_input(case: Case) -> Any:
+    return next(
+        (v for v in case.input.values() if type(v) in (int, float) and is_wrong(case.answer, v)),
+        None,
+    )
+
+
+def wrong_programs(case: Case) -> Iterator[Planted]:
+    """Yields records whose program is off by one, and whose attempts are right."""
+    if isinstance(case.answer, int) and not isinstance(case.answer, bool):
+        lines = case.code.rstrip().splitlines()
+        code = "\n".join([*lines[:-1], f"{lines[-1]} + 1", ""])
+        texts = solutions(case, [case.answer] * _ATTEMPTS, "program off by one")
+        yield _planted(
+            case, "program_off_by_one", "answer", WRONG_ANSWER, code=code, attempts=texts
+        )
+
+
+def wrong_instructions(case: Case, other: Case) -> Iterator[Planted]:
+    """Yields records whose instruction cannot be answered as it stands.
+
+    Args:
+        other: a case of another seed, to ask a second question from.
+    """
+    texts = solutions(case, [case.answer] * _ATTEMPTS, "instruction")
+
+    def record(fault: str, reason: Reason, instruction: str) -> Planted:
+        return _planted(
+            case, fault, "instruction", (reason,), instruction=instruction, attempts=texts
+        )
+
+    written = list(slots(case.problem, case.input).values())
+    if written:
+        text = without(case.problem, written[0], "some")
+        yield record("missing_value", Reason.MISSING_INPUT_VALUE, text)
+    question, before = _question(case.problem)
+    if before and written and not any(number in question for number in written):
+        yield record("vague", Reason.MISSING_INPUT_VALUE, question)
+    if before and "?" in question:
+        yield record("not_a_question", Reason.NOT_A_QUESTION, before)
+    rng = case.rng("instruction")
+    answer = case.answer if isinstance(case.answer, str) else json.dumps(case.answer)
+    hint = rng.choice(("(The answer is {}.)", "Show that the result is {}.", "Hint: it is {}."))
+    yield record("leaks_answer", Reason.LEAKS_ANSWER, f"{case.problem} {hint.format(answer)}")
+    shown = rng.choice(
+        (
+            "{0} Use the following program:\n{1}",
+            "What does this Python code print?\n```python\n{1}```",
+            "{0} Compute it as solution(**input) does.",
+            "{0} Return the value of the function solution().",
+        )
+    )
+    text = shown.format(case.problem, case.code)
+    yield record("leaks_code", Reason.LEAKS_CODE, text)
+    second, _ = _question(other.problem)
+    asked = rng.choice(("{0} {1}", "(a) {0}\n(b) {1}", "{0} Also, how many would it be in all?"))
+    text = asked.format(case.problem, second)
+    yield record("several_questions", Reason.SEVERAL_QUESTIONS, text)
+
+
+def _question(problem: str) -> tuple[str, str]:
+    """Splits a text into the sentence that asks and what stands before it."""
+    sentences = re.split(r"(?<=[.?!])\s+(?=[A-Z(])", problem.strip())
+    asking = [index for index, text in enumerate(sentences) if text.endswith("?")]
+    start = asking[-1] if asking else len(sentences) - 1
+    return " ".join(sentences[start:]), " ".join(sentences[:start])
+
+
+def wrong_programs_by_form(case: Case) -> Iterator[Planted]:
+    """Yields records whose program does not compute its answer from its input."""
+    names = list(case.input)
+    if not all(isinstance(name, str) and name.isidentifier() for name in names):
+        return
+
+    def record(fault: str, reasons: Sequence[Reason], body: Sequence[str], value: Any) -> Planted:
+        code = _program(case, body)
+        texts = solutions(case, [value] * _ATTEMPTS, fault)
+        return _planted(case, fault, "program", reasons, code=code, attempts=texts)
+
+    answer = repr(case.answer)
+    seen = f"seen = [{', '.join(names)}]"
+    count = "parts = len(seen)"
+    yield record(
+        "constant",
+        (Reason.CONSTANT_OUTPUT,),
+        [seen, count, "spare = parts - parts", f"return {answer} if spare == 0 else {answer}"],
+        case.answer,
+    )
+    copied = names[0]
+    yield record(
+        "copied",
+        (Reason.COPIES_INPUT,),
+        [seen, count, f"result = {copied}", "return result"],
+        case.input[copied],
+    )
+    noise, imports = case.rng("noise").choice(_NOISE)
+    yield record(
+        "nondeterministic",
+        (Reason.NONDETERMINISTIC, Reason.BANNED_IMPORT, Reason.BANNED_CALL),
+        [*imports, seen, count, f"noise = {noise}", "return [parts, noise]"],
+        [len(names), 0],
+    )
+    if len(names) > 1:
+        yield record(
+            "ignores_input",
+            (Reason.UNUSED_INPUT,),
+            [f"first = {names[0]}", "result = [first, first]", "extra = len(result)",
+             "return [result, extra]"],
+            [[case.input[names[0]]] * 2, 2],
+        )  # fmt: skip
+
+
+_NOISE: tuple[tuple[str, list[str]], ...] = (
+    ("random.random()", ["import random"]),
+    ("hash(str(seen)) % 100000", []),
+    ("id(seen) % 100003", []),
+    ("list({str(n) for n in range(50)})[:5]", []),
+    ("time.time()", ["import time"]),
+)
+
+
+def _program(case: Case, body: Sequence[str]) -> str:
+    imports = [line for line in body if line.startswith("import ")]
+    lines = [line for line in body if line not in imports]
+    whole = [
+        *imports,
+        f"input = {case.input!r}",
+        "",
+        f"def solution({', '.join(case.input)}):",
+        *(f"    {line}" for line in lines),
+        "",
+        "output = solution(**input)",
+        "",
+    ]
+    return "\n".join(whole)
+
+
+def plant(cases: Sequence[Case]) -> list[Planted]:
+    """Returns the labelled set of cases from seeds: right records and every kind of fault.
+
+    Faults of the instruction and of the program are planted in the seeds alone, not in their
+    redrawn cases: other numbers would make them no other.
+    """
+    found: list[Planted] = []
+    originals = [case for case in cases if "/" not in case.id]
+    for case in cases:
+        found += [*right_records(case), *wrong_answers(case), *wrong_programs(case)]
+    for index, case in enumerate(originals):
+        found += wrong_instructions(case, originals[index - 1])
+        found += wrong_programs_by_form(case)
+    return found
+
+
+def plant_executed(cases: Sequence[Case]) -> list[Planted]:
+    """Returns right and wrong answers for cases whose text is no problem in words (CodeI/O).
+
+    They enter at verification: there is no instruction to judge.
+    """
+    found = []
+    for case in cases:
+        for record in (*right_records(case), *wrong_answers(case)):
+            fields = {**vars(record), "input": json.dumps(case.input)}
+            fields["output"] = json.dumps(case.answer, ensure_ascii=False)
+            found.append(Planted(**fields))
+    return found

@@ -1,0 +1,192 @@
+"""Labelled sets for the stages that compare records: copies at known similarity, and originals."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from transforms.accounting import Reason
+from transforms.diversity.shingles import shingles, words
+from transforms.ids import content_id
+from transforms.planted.answers import stated
+from transforms.planted.cases import Case
+from transforms.records import Attempt, Attempts, Example, Execution, grow
+from transforms.verification.verify import example
+
+
+@dataclass(frozen=True)
+class Group:
+    """Records of which a stated number should stay; which of them is the stages' own order."""
+
+    fault: str
+    reasons: tuple[Reason, ...]
+    ids: tuple[str, ...]
+    survivors: int
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Records of one type, in groups."""
+
+    records: tuple[Execution | Example, ...]
+    groups: tuple[Group, ...]
+
+
+def as_execution(case: Case, code: str, *name: object) -> Execution:
+    """The case's program as it is after its run."""
+    record_id = content_id("planted", case.id, *name)
+    return Execution(
+        id=record_id,
+        code=code,
+        seed_ids=(record_id,),
+        source="planted",
+        license="Apache-2.0",
+        codegen_model="planted",
+        tokens=0,
+        status="ok",
+        input=json.dumps(case.input),
+        output=json.dumps(case.answer, ensure_ascii=False),
+        error=None,
+        wall_seconds=0.0,
+        cpu_seconds=0.0,
+        peak_mb=0.0,
+        sensitive_keys=tuple(case.input),
+    )
+
+
+def as_example(case: Case, instruction: str, *name: object) -> Example:
+    """The case as an accepted row with this instruction."""
+    text = stated(case.answer, case.rng("example"), reasoning=case.reasoning)
+    execution = as_execution(case, case.code, *name)
+    record = grow(Attempts, execution, instruction=instruction)
+    record = replace(record, attempts=(Attempt(text, "stop", agrees=True),))
+    return replace(example(record, "planted", "planted"), id=execution.id)
+
+
+def jaccard(one: Sequence[str], other: Sequence[str]) -> float:
+    """Similarity of two texts' shingles: shared over all."""
+    first, second = set(one), set(other)
+    return len(first & second) / len(first | second)
+
+
+def reworded(text: str, count: int) -> str:
+    """Replaces `count` words, spread over the text, by words that it does not hold."""
+    parts = text.split(" ")
+    step = len(parts) / count
+    for number in range(count):
+        parts[len(parts) - 1 - int(number * step)] = f"qua{number}"
+    return " ".join(parts)
+
+
+def band(similarity: float) -> str:
+    """The band that a similarity is reported in."""
+    lows = (0.9, 0.8, 0.7, 0.5)
+    highs = ("", " to 0.9", " to 0.8", " to 0.7")
+    for low, high in zip(lows, highs, strict=True):
+        if similarity >= low:
+            return f"{low}{high or ' or more'}"
+    return "below 0.5"
+
+
+def program_set(cases: Sequence[Case], per_fingerprint: int) -> LabelledSet:
+    """Copies of programs: laid out anew, with one number changed, with all names changed."""
+    records: list[Execution | Example] = []
+    groups: list[Group] = []
+
+    def add(fault: str, reasons: tuple[Reason, ...], found: list[Execution], stay: int) -> None:
+        records.extend(found)
+        groups.append(Group(fault, reasons, tuple(record.id for record in found), stay))
+
+    for index, case in enumerate(cases):
+        original = as_execution(case, case.code, "program")
+        if index % 3 == 0:
+            copy = as_execution(case, ast.unparse(ast.parse(case.code)) + "\n", "laid out anew")
+            add("program laid out anew", (Reason.DUPLICATE_PROGRAM,), [original, copy], 1)
+        elif index % 3 == 1:
+            copies = [
+                as_execution(case, renamed(case.code, number), "renamed", number)
+                for number in range(per_fingerprint + 2)
+            ]
+            reasons = (Reason.FINGERPRINT_FULL, Reason.NEAR_DUPLICATE)
+            add("program with other names", reasons, [original, *copies], per_fingerprint)
+        else:
+            add("program of its own", (), [original], 1)
+    return LabelledSet(tuple(records), tuple(groups))
+
+
+def renamed(code: str, number: int) -> str:
+    """The program with its input keys, parameters and variables named anew."""
+    tree = ast.parse(code)
+    bound = {
+        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+    bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+    names = {name: f"v{name[::-1]}_{number}" for name in sorted(bound - {"input", "output"})}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+        elif isinstance(node, ast.arg):
+            node.arg = names.get(node.arg, node.arg)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            for key in node.value.keys:
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    key.value = names.get(key.value, key.value)
+    return ast.unparse(tree) + "\n"
+
+
+def instruction_set(cases: Sequence[Case], ngram: int, threshold: float) -> LabelledSet:
+    """Copies of instructions: the same words, and with more and more words replaced."""
+    records: list[Execution | Example] = []
+    groups: list[Group] = []
+    for index, case in enumerate(cases):
+        level = index % 6
+        original = as_example(case, case.problem, "row")
+        found = [original]
+        reasons: tuple[Reason, ...] = ()
+        if level == 0:
+            text = case.problem.upper().replace(". ", " . ").replace(",", " ,")
+            fault, reasons, stay = "instruction set anew", (Reason.DUPLICATE_INSTRUCTION,), 1
+            found.append(as_example(case, text, "row anew"))
+        elif level == 1:
+            fault, stay = "instruction of its own", 1
+        else:
+            text = reworded(case.problem, level - 1 if level < 5 else 8)
+            found.append(as_example(case, text, "row reworded"))
+            similarity = jaccard(shingles(words(case.problem), ngram), shingles(words(text), ngram))
+            alike = similarity >= threshold
+            fault = f"instructions alike {band(similarity)}"
+            reasons = (Reason.NEAR_DUPLICATE,) if alike else ()
+            stay = 1 if alike else 2
+        records += found
+        groups.append(Group(fault, reasons, tuple(record.id for record in found), stay))
+    return LabelledSet(tuple(records), tuple(groups))
+
+
+def trivial_set(cases: Sequence[Case], share: float) -> LabelledSet:
+    """One yes/no program beside every other one that is not, to be capped at `share`."""
+    records: list[Execution | Example] = []
+    flags = []
+    for index, case in enumerate(cases):
+        if index % 2:
+            flag = replace(as_execution(case, case.code, "flag"), output="true")
+            flags.append(flag)
+            records.append(flag)
+        else:
+            records.append(as_execution(case, case.code, "no flag"))
+    others = len(records) - len(flags)
+    stay = int(share * others / (1 - share) + 1e-9) if share < 1 else len(flags)
+    group = Group(
+        "too many yes/no answers",
+        (Reason.TRIVIAL_OVER_SHARE,),
+        tuple(flag.id for flag in flags),
+        min(stay, len(flags)),
+    )
+    rest = Group(
+        "beside yes/no answers",
+        (),
+        tuple(record.id for record in records if record not in flags),
+        others,
+    )
+    return LabelledSet(tuple(records), (group, rest))
