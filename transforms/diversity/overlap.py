@@ -49,8 +49,8 @@ _WORD = re.compile(r"\d+(?:\.\d+)+|[^\W_]+")
 def folded(text: str) -> list[str]:
     """The words and numbers of a text, whatever its case, punctuation, spaces and LaTeX layout.
 
-    `$\\dfrac{1}{2}$` and `\\( \\frac12 \\)` differ in spelling only where their words do; thousands
-    separators go, decimals stay whole.
+    `\\(\\dfrac{1}{2}\\)` is `$\\frac{1}{2}$`; thousands separators go, decimals stay whole. A
+    language that writes no spaces has words as long as its clauses, and is compared by those.
     """
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     text = _FRACTION.sub(r"\\frac", _LAYOUT.sub(" ", text))
