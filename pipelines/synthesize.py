@@ -10,6 +10,7 @@ from rich.console import Console
 from pipelines.display import Display, print_funnel
 from pipelines.hydra_app import run_command
 from transforms.card import dataset_card
+from transforms.diversity.decontaminate import check_benchmarks
 from transforms.execution.isolation import Layer
 from transforms.execution.sandbox import Sandbox
 from transforms.generation.engines import close_engines
@@ -28,12 +29,13 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     """Runs the recipe into `output_dir` and returns the run's manifest.
 
     Raises CotmillError, one line that names the thing and the fix, where the settings, the
-    source, the folder or the model cannot be used; what was written until then stays, and
-    `resume=true` goes on from there.
+    source, a benchmark, the folder or the model cannot be used; what was written until then
+    stays, and `resume=true` goes on from there.
     """
     run = RunFolder(absolute(settings.output_dir))
     ledger_dir = absolute(settings.ledger.dir or run.path("ledger"))
     check_source(settings.source)
+    check_benchmarks(settings.decontaminate)
     if isinstance(settings.backend, ReplayBackend):
         backend = resolve_replay(settings.backend, ledger_dir)
         settings = settings.model_copy(update={"backend": backend})

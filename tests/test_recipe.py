@@ -48,6 +48,8 @@ def test_every_stage_has_a_name_of_its_own():
         ("dedup.max_per_fingerprint=1", "05-filtering"),
         ("verify.min_agreement=0.9", "07-solving"),
         ("dedup.ngram=2", "05-filtering"),
+        ("decontaminate.similarity=0.9", "09-diversity"),
+        ("decontaminate.benchmarks={b: {type: jsonl, path: b.jsonl}}", "09-diversity"),
         ("dedup.partitions=7", None),
         ("runner.workers=3", None),
         ("output_dir=elsewhere", None),

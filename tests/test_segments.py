@@ -2,6 +2,7 @@
 
 import json
 
+import polars as pl
 import pytest
 from datasets import load_dataset
 
@@ -21,6 +22,8 @@ SEEDS = [
     for name in ("rates", "strings", "probability")
     for line in (DATA / "seeds" / f"{name}.jsonl").read_text().splitlines()
 ]
+EXAM = {**SEEDS[0], "problem": "Ada shares 60 nuts with 4 friends. How many has each of them?"}
+"""A row that a benchmark has too."""
 
 
 def attempts(row, index):
@@ -51,13 +54,20 @@ def _is_json_number(text):
 def finished(request, tmp_path_factory):
     """(folder, manifest) after the last two segments ran over solved seeds."""
     folder = tmp_path_factory.mktemp("run")
+    benchmark = folder / "exam.jsonl"
+    exam = [{"id": 7, "problem": EXAM["problem"].upper()}, {"problem": "What is 2 + 2?"}, {}]
+    benchmark.write_text("\n".join(map(json.dumps, exam)) + "\n")
     settings = composed(
-        f"output_dir={folder}", f"runner.workers={request.param}", "sink.rows_per_shard=20"
+        f"output_dir={folder}",
+        f"runner.workers={request.param}",
+        "sink.rows_per_shard=20",
+        f"decontaminate.benchmarks={{exam: {{type: jsonl, path: {benchmark}}}}}",
     )
     segments = build_segments(settings, str(folder), str(folder / "ledger"))
     run = RunFolder(str(folder))
     records = [attempts(row, index) for index, row in enumerate(SEEDS)]
     records.append(attempts({**SEEDS[0], "code": SPAM}, "copy"))
+    records.append(attempts(EXAM, "exam"))
     write_table(shard_path(run.path(segments[6].folder), "part", 0, 1), records, Attempts, "zstd")
     write_table(shard_path(run.path(segments[1].folder), "part", 0, 1), [], Seed, "zstd")
     manifest = new_manifest(settings, segments[-1].fingerprint, layers=())
@@ -73,10 +83,28 @@ def finished(request, tmp_path_factory):
 def test_solved_problems_become_rows_and_copies_become_rejects(finished):
     _, manifest = finished
     verify, deduplicate = (segment["stages"][0] for segment in manifest["segments"])
-    assert (verify["in"], verify["kept"]) == (len(SEEDS) + 1, len(SEEDS) + 1)
-    assert deduplicate["kept"] == len(SEEDS)
+    assert (verify["in"], verify["kept"]) == (len(SEEDS) + 2, len(SEEDS) + 2)
+    assert deduplicate["kept"] == len(SEEDS) + 1
     assert deduplicate["rejected"] == {"duplicate_instruction": 1}
     assert manifest["accepted"] == len(SEEDS)
+
+
+def test_a_row_that_a_benchmark_has_is_a_reject_that_names_the_item(finished):
+    folder, manifest = finished
+    decontaminate = manifest["segments"][-1]["stages"][-1]
+    assert decontaminate["rejected"] == {"contaminated": 1}
+    assert decontaminate["benchmarks"] == {"exam": {"items": 2, "unreadable": 1}}
+    rejects = pl.read_parquet(f"{folder}/rejects/*.parquet").filter(reason="contaminated")
+    assert rejects["detail"].to_list() == [
+        'exam 7 (exact): "ADA SHARES 60 NUTS WITH 4 FRIENDS. HOW MANY HAS EACH OF THEM…"'
+    ]
+
+
+def test_the_card_says_which_benchmarks_the_rows_were_compared_with(finished):
+    _, manifest = finished
+    assert "| exam | 2 | 1 |" in dataset_card(manifest)
+    bare = {**manifest, "segments": manifest["segments"][:1]}
+    assert "compared with no benchmark" in dataset_card(bare)
 
 
 def test_rows_are_whole_and_load_in_datasets(finished):
@@ -105,4 +133,4 @@ def test_the_card_names_the_data_its_columns_and_its_funnel(finished):
     card = dataset_card(manifest)
     assert card.startswith("---\n") and "data_files: data/*.parquet" in card
     assert "| agreement | double |" in card
-    assert f"| verify | {len(SEEDS) + 1} | {len(SEEDS) + 1} | 0 |" in card
+    assert f"| verify | {len(SEEDS) + 2} | {len(SEEDS) + 2} | 0 |" in card

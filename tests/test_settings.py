@@ -18,7 +18,9 @@ def composed(*overrides: str) -> Settings:
         return to_settings(config, Settings)
 
 
-@pytest.mark.parametrize("group", ["sandbox", "sampling", "source", "backend", "runner"])
+@pytest.mark.parametrize(
+    "group", ["sandbox", "sampling", "source", "backend", "runner", "decontaminate"]
+)
 def test_every_choice_of_a_group_makes_valid_settings(group):
     required = {
         ("source", "jsonl"): ["source.path=x"],
@@ -51,6 +53,9 @@ def test_a_key_that_no_yaml_lists_can_be_set_without_a_plus():
         ("verify.min_agreement=1.5", "verify.min_agreement=1.5: input should be less than"),
         ("sampling.conditioning=few", "sampling.conditioning='few': input should be 'few_shot'"),
         ("dedup.bands=7", "num_perm=128 is not divisible by bands=7"),
+        ("decontaminate.ngram=20", "long_ngram=13 is shorter than ngram=20"),
+        ("decontaminate.benchmarks.b={type: jsonl}", "decontaminate.benchmarks.b.path is missing"),
+        ("decontaminate.share=2", "decontaminate.share=2: input should be less than"),
         ("source=jsonl", "source.path is missing: set source.path=VALUE"),
         ("source=reasoning_gym", "source.tasks is missing"),
     ],
@@ -60,6 +65,17 @@ def test_a_wrong_setting_is_one_line_that_names_it(override, message):
         composed(override)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_benchmark_can_be_left_out_or_read_from_a_local_copy():
+    local = composed(
+        "decontaminate=benchmarks",
+        "~decontaminate.benchmarks.math",
+        "decontaminate.benchmarks.gsm8k.path=copy",
+        "decontaminate.benchmarks.gsm8k.config=null",
+    ).decontaminate.benchmarks
+    assert "math" not in local and "math_500" in local
+    assert (local["gsm8k"].path, local["gsm8k"].config) == ("copy", None)
 
 
 def test_resume_and_overwrite_exclude_each_other():

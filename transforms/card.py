@@ -82,6 +82,8 @@ def dataset_card(manifest: dict[str, Any]) -> str:
                 for stage in segment["stages"]
             ],
         ),
+        "## Decontamination",
+        _decontamination(manifest),
         "## Seeds",
         _table(
             ("source", "licence", "verified seeds"),
@@ -90,6 +92,18 @@ def dataset_card(manifest: dict[str, Any]) -> str:
         f"Run `{manifest['run_id']}`, {manifest['finished']}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _decontamination(manifest: dict[str, Any]) -> str:
+    """Which benchmarks the rows were compared with, and how many items of each."""
+    stages = [stage for segment in manifest["segments"] for stage in segment["stages"]]
+    counts = [item for stage in stages for item in stage.get("benchmarks", {}).items()]
+    if not counts:
+        return "The rows were compared with no benchmark."
+    return "Rows that repeat an item of these benchmarks were rejected:\n\n" + _table(
+        ("benchmark", "items compared", "items that could not be read"),
+        [(name, count["items"], count.get("unreadable", 0)) for name, count in counts],
+    )
 
 
 def _plain(arrow_type: str) -> str:

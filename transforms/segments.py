@@ -152,11 +152,15 @@ def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]
     totals = {"in": 0, "kept": 0}
     rejected: dict[str, int] = {}
     models: dict[str, dict[str, int]] = {}
+    benchmarks: dict[str, dict[str, int]] = {}
     for tally in tallies:
         if tally.what in totals:
             totals[tally.what] += tally.amount
         elif tally.what == "rejected":
             rejected[tally.key] = tally.amount
+        elif tally.what.startswith("benchmark."):
+            what = tally.what.removeprefix("benchmark.")
+            benchmarks.setdefault(tally.key, {})[what] = tally.amount
         else:
             models.setdefault(tally.key, {})[tally.what] = tally.amount
     return {
@@ -166,6 +170,7 @@ def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]
         "kept": totals["kept"],
         "rejected": dict(sorted(rejected.items(), key=lambda item: (-item[1], item[0]))),
         **({"models": models} if models else {}),
+        **({"benchmarks": benchmarks} if benchmarks else {}),
     }
 
 

@@ -337,6 +337,40 @@ class DedupSettings(Group):
         return self
 
 
+class DecontaminateSettings(Group):
+    """Benchmarks whose questions no row may repeat, and what counts as repeating one."""
+
+    benchmarks: dict[str, AnySource] = Field(
+        {},
+        description="name -> source of its questions, as for source (jsonl, parquet, huggingface, "
+        "mix ...); an item needs a problem or code, nothing else",
+    )
+    ngram: int = Field(ge=1, description="words (or code tokens) of a run, see share")
+    share: float = Field(
+        gt=0, le=1, description="share of an item's runs of ngram words from which a row repeats it"
+    )
+    long_ngram: int = Field(
+        ge=1,
+        description="one shared run of so many words is enough; shorter questions are compared "
+        "without similarity",
+    )
+    similarity: float = Field(
+        gt=0,
+        le=1,
+        description="Jaccard similarity of the 3-grams of words, all numbers held equal, from "
+        "which a row repeats an item",
+    )
+
+    @model_validator(mode="after")
+    def _longer(self) -> DecontaminateSettings:
+        if self.long_ngram < self.ngram:
+            raise ValueError(
+                f"long_ngram={self.long_ngram} is shorter than ngram={self.ngram}: one shared run "
+                "must say more than one of many"
+            )
+        return self
+
+
 class RunnerSettings(Group):
     """Where the Beam job runs."""
 
@@ -412,6 +446,7 @@ class Settings(Group):
     filter: FilterSettings
     verify: VerifySettings
     dedup: DedupSettings
+    decontaminate: DecontaminateSettings
     ledger: LedgerSettings
     runner: RunnerSettings
     sink: SinkSettings

@@ -111,6 +111,7 @@ def test_every_stage_takes_in_what_it_keeps_and_rejects(run):
         "solve",
         "verify",
         "deduplicate",
+        "decontaminate",
     ]
     for stage in stages.values():
         assert stage["in"] == stage["kept"] + sum(stage["rejected"].values())
@@ -273,6 +274,10 @@ def test_an_interrupted_run_is_finished_from_its_ledger(run, replays):
     [
         (["sampling.num_program=3"], "did you mean sampling.num_programs?"),
         (["source=jsonl", "source.path=nowhere/*.jsonl"], "nowhere/*.jsonl"),
+        (
+            ["decontaminate.benchmarks.mine={type: jsonl, path: nowhere.jsonl}"],
+            "in decontaminate.benchmarks.mine: source.path=nowhere.jsonl matches no file",
+        ),
         (["backend=nothing"], "backend=nothing: there is no such choice"),
         (["backend=replay", "ledger.dir=nowhere"], "nowhere"),
         (["sandbox.memory_mb=1"], "sandbox.memory_mb=1"),

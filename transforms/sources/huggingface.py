@@ -90,8 +90,8 @@ def rows_of_shard(source: HuggingFaceSource, shard: int) -> Iterator[Row]:
         return
     columns = [c for c in wanted_columns(source.columns) if c in dataset.column_names]
     place = f"{source.path}, {source.split}"
-    for record in dataset.select_columns(columns).select(own):
-        yield Row.make(source.path, canonical_json(plain(record)), place)
+    for number, record in zip(own, dataset.select_columns(columns).select(own), strict=True):
+        yield Row.make(source.path, canonical_json(plain(record)), f"{place}, row {number}")
 
 
 def license_of(source: HuggingFaceSource) -> str | None:

@@ -71,7 +71,7 @@ class _SeedOrReject(beam.DoFn):
 
 
 @dataclass
-class _Read(beam.PTransform):
+class ReadRows(beam.PTransform):
     """PBegin -> (PCollection[Row], PCollection[(Row, Seed | Verdict)]) of one source."""
 
     source: Source
@@ -178,7 +178,7 @@ class ReadSeeds(beam.PTransform):
     def expand(self, begin: PBegin) -> Outcome:
         entered, made = [], []
         for name, source in parts(self.source).items():
-            raw, seeds = begin | f"Read {name}" >> _Read(source, self.sandbox)
+            raw, seeds = begin | f"Read {name}" >> ReadRows(source, self.sandbox)
             entered.append(raw)
             made.append(seeds)
         split = (

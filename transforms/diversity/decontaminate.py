@@ -1,0 +1,175 @@
+"""Accepted examples that repeat an item of an evaluation benchmark are not published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import apache_beam as beam
+from apache_beam.pvalue import AsSingleton, PBegin, PCollection
+from apache_beam.transforms.window import GlobalWindows
+
+from transforms.accounting import Decide, Outcome, Reason, Tally, Verdict, keep, reject
+from transforms.diversity.overlap import BenchmarkIndex, Item
+from transforms.errors import SourceError
+from transforms.records import Example, Seed
+from transforms.settings import DecontaminateSettings, SandboxSettings
+from transforms.sources import check_source
+from transforms.sources.read import ReadRows, parts
+from transforms.sources.rows import Row, parsed
+
+STAGE = "decontaminate"
+
+_BLOCK = 512
+"""Examples compared at once: a call for one costs as much as for some hundred."""
+
+_MOST_ITEMS = 200_000
+"""Every worker holds the index of all items, so their number is bounded. The usual benchmarks have
+some 12,000 together; whoever has more than this has a training set."""
+
+_IDS = ("task_id", "unique_id", "question_id", "id", "ID")
+"""Columns in which benchmarks number their items."""
+
+
+def check_benchmarks(settings: DecontaminateSettings) -> None:
+    """Checks, before a pipeline starts, that every benchmark can be read.
+
+    Raises:
+        SourceError: one line that names the benchmark, what is wrong with it, and the fix.
+    """
+    for name, source in settings.benchmarks.items():
+        key = f"decontaminate.benchmarks.{name}"
+        try:
+            check_source(source)
+        except SourceError as error:
+            raise SourceError(
+                f"in {key}: {error}; leave it out with '~{key}', or read a local copy with "
+                f"{key}.path=FOLDER"
+            ) from error
+
+
+def item_of(benchmark: str, row: Row, made: Seed | Verdict) -> Item | None:
+    """The item that a benchmark's row makes; None where it has neither a problem nor code."""
+    if isinstance(made, Verdict):
+        return None
+    data = parsed(row.raw)
+    found = data if isinstance(data, dict) else {}
+    name = next((str(found[column]) for column in _IDS if found.get(column) is not None), row.place)
+    return Item(benchmark, name, made.problem, made.code)
+
+
+def build_index(items: Iterable[Item], settings: DecontaminateSettings) -> BenchmarkIndex:
+    """Raises SourceError where a benchmark has no item, or all have too many."""
+    held = list(items)
+    if len(held) > _MOST_ITEMS:
+        raise SourceError(
+            f"decontaminate.benchmarks have {len(held):,} items, more than {_MOST_ITEMS:,}: "
+            "leave out what is no benchmark"
+        )
+    for name in settings.benchmarks.keys() - {item.benchmark for item in held}:
+        raise SourceError(
+            f"decontaminate.benchmarks.{name} has no row with a problem or code: map the column "
+            f"with decontaminate.benchmarks.{name}.columns.problem=COLUMN, or leave it out"
+        )
+    return BenchmarkIndex.of(held, settings)
+
+
+def judge(examples: list[Example], index: BenchmarkIndex) -> Iterator[tuple[Example, Verdict]]:
+    """Yields each example with its verdict: kept, or which item it repeats and how."""
+    texts = [(example.instruction, example.code) for example in examples]
+    for example, overlap in zip(examples, index.overlaps(texts), strict=True):
+        if overlap is None:
+            yield example, keep()
+        else:
+            yield example, reject(Reason.CONTAMINATED, index.detail(overlap))
+
+
+@dataclass
+class ReadBenchmarks(beam.PTransform):
+    """PBegin -> PCollection[(name, Item | None)]: None for a row that makes no item."""
+
+    settings: DecontaminateSettings
+    sandbox: SandboxSettings
+
+    def expand(self, begin: PBegin) -> PCollection:
+        read = []
+        for name, source in self.settings.benchmarks.items():
+            for part, one in parts(source).items():
+                _, made = begin | f"{name}, {part}" >> ReadRows(one, self.sandbox)
+                read.append(
+                    made | f"Items of {name}, {part}" >> beam.MapTuple(partial(_item, name))
+                )
+        return read | "All" >> beam.Flatten(pipeline=begin.pipeline)
+
+
+def _item(name: str, row: Row, made: Seed | Verdict) -> tuple[str, Item | None]:
+    return name, item_of(name, row, made)
+
+
+def _tally(name: str, item: Item | None) -> Tally:
+    return Tally(STAGE, "benchmark.unreadable" if item is None else "benchmark.items", name, 1)
+
+
+class _Judge(beam.DoFn):
+    """Judges examples in blocks."""
+
+    def start_bundle(self) -> None:
+        self._held: list[Example] = []
+        self._index: BenchmarkIndex | None = None
+
+    def process(self, example: Example, index: BenchmarkIndex) -> Iterator[tuple[Example, Verdict]]:
+        self._held.append(example)
+        self._index = index
+        if len(self._held) >= _BLOCK:
+            yield from self._judged()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for pair in self._judged():
+            yield GlobalWindows.windowed_value(pair)
+
+    def _judged(self) -> Iterator[tuple[Example, Verdict]]:
+        held, self._held = self._held, []
+        if self._index is not None:
+            yield from judge(held, self._index)
+
+
+@dataclass
+class Decontaminate(beam.PTransform):
+    """PCollection[Example] -> Outcome of Example: none that repeats an item of a benchmark.
+
+    Of several items that a row repeats, the one of the most telling kind of overlap is named, then
+    the first by benchmark and name. No row is shuffled: benchmarks are small, so their hashes are
+    indexed in one place and every worker looks its rows up in a copy. Its tallies say how many
+    items each benchmark has.
+
+    Args:
+        decontaminate: the benchmarks (none: every example is kept) and what counts as repeating.
+        sandbox: limits for the input generators of a benchmark of type codeio.
+    """
+
+    decontaminate: DecontaminateSettings
+    sandbox: SandboxSettings
+
+    stage: ClassVar[str] = STAGE
+    reads: ClassVar[type] = Example
+    writes: ClassVar[type] = Example
+    draws: ClassVar[bool] = False
+
+    def expand(self, examples: PCollection) -> Outcome:
+        settings = self.decontaminate
+        read = examples.pipeline | "Read benchmarks" >> ReadBenchmarks(settings, self.sandbox)
+        index = (
+            read
+            | "Items" >> beam.Values()
+            | "Readable" >> beam.Filter(lambda item: item is not None)
+            | "Collect" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+            | "Index" >> beam.Map(build_index, settings)
+        )
+        kept, rejected = (
+            examples
+            | "Judge" >> beam.ParDo(_Judge(), AsSingleton(index))
+            | "Decide" >> Decide(self.stage)
+        )
+        return Outcome(kept, rejected, tallies=read | "Count items" >> beam.MapTuple(_tally))
