@@ -482,6 +482,7 @@ class BenchFiltersSettings(Group):
     filter: FilterSettings
     verify: VerifySettings
     dedup: DedupSettings
+    decontaminate: DecontaminateSettings
 
 
 S = TypeVar("S", bound=Group)

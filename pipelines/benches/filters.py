@@ -24,19 +24,20 @@ def bench(settings: BenchFiltersSettings) -> None:
     print_scores(scores, console)
     for planted, fate in scores.misjudged[: settings.show]:
         became = f"rejected as {fate.reason} ({fate.detail[:80]})" if fate else "accepted"
-        instruction = " ".join(planted.instruction.split())[-160:]
-        console.print(
-            f"[{planted.fault}] {became}: ...{instruction}", markup=False, highlight=False
-        )
+        said = " ".join(planted.attempts[0].split())[-80:]
+        asked = " ".join(planted.instruction.split())[-120:]
+        output = f" program gives {planted.output[:80]};" if planted.output else ""
+        line = f"[{planted.fault}] {became}:{output} asked: ...{asked} said: ...{said}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     print(json.dumps({"bench": "filters", **scores.figures, "rows": scores.rows}))
 
 
 def print_scores(scores: Scores, console: Console) -> None:
     """Prints a line for each fault, and the two rates that matter most."""
     table = Table(box=None)
-    table.add_column("fault in")
-    table.add_column("fault")
-    for name in ("planted", "rejected %", "for that reason %", "precision %", "right kept %"):
+    table.add_column("fault in", no_wrap=True)
+    table.add_column("fault", no_wrap=True)
+    for name in ("planted", "rejected %", "as that %", "precision %", "kept %"):
         table.add_column(name, justify="right")
     for row in scores.rows:
         reasoned = row["as_expected"] / row["planted"] if row["planted"] else None
@@ -51,7 +52,7 @@ def print_scores(scores: Scores, console: Console) -> None:
     figures = scores.figures
     console.print(
         f"{figures['records']:,} records; of wrong answers accepted: "
-        f"{_percent(figures['wrong_accepted_rate'])} %; of right records kept: "
+        f"{100 * figures['wrong_accepted_rate']:.3f} %; of right records kept: "
         f"{_percent(figures['right_kept_rate'])} %",
         highlight=False,
     )

@@ -19,6 +19,7 @@ from transforms.planted.cases import make_cases, redrawn, slots, without
 from transforms.planted.faults import RIGHT, Planted, plant
 from transforms.planted.sets import (
     Group,
+    contaminated_set,
     instruction_set,
     jaccard,
     program_set,
@@ -27,7 +28,11 @@ from transforms.planted.sets import (
     trivial_set,
 )
 from transforms.programs import fingerprint
-from transforms.settings import BenchFiltersSettings, VerifySettings
+from transforms.settings import (
+    BenchFiltersSettings,
+    DecontaminateSettings,
+    VerifySettings,
+)
 from transforms.verification.answers import compare_plain, extract_answer
 
 values = st.one_of(
@@ -151,6 +156,7 @@ def test_labelled_sets_say_how_many_of_each_group_stay(cases):
         program_set(originals, 4),
         instruction_set(originals, 3, 0.8),
         trivial_set(originals, 0.2),
+        contaminated_set(originals, {originals[0].id: "Other numbers."}),
     ):
         ids = [key for group in labelled.groups for key in group.ids]
         assert sorted(ids) == sorted(record.id for record in labelled.records)
@@ -166,6 +172,7 @@ def test_the_stages_reject_what_is_wrong_and_keep_what_is_right(tmp_path):
         filter=FILTER,
         verify=VerifySettings(mode="cot", min_agreement=0.5, rounds=2),
         dedup=DEDUP,
+        decontaminate=DecontaminateSettings(ngram=8, share=0.5, long_ngram=13, similarity=0.6),
     )
     scores = bench_filters(shipped_seeds()[::32], [], settings, tmp_path)
     assert scores.figures["records"] > 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,23 +15,26 @@ from apache_beam.pvalue import PCollection
 
 from transforms.accounting import Outcome, Reject
 from transforms.answerability import FilterInstructions
+from transforms.diversity.decontaminate import Decontaminate
 from transforms.diversity.instructions import Deduplicate
 from transforms.diversity.programs import DeduplicatePrograms
 from transforms.execution.sandbox import Sandbox
 from transforms.filtering.checks import FormOf, form_checks
 from transforms.filtering.stages import CapTrivial, FilterForm, FilterMeaning, RunPrograms
 from transforms.planted.cases import Case, make_cases
-from transforms.planted.faults import Planted, plant, plant_executed
+from transforms.planted.faults import RIGHT, Planted, plant, plant_executed
 from transforms.planted.sets import (
     Group,
     LabelledSet,
+    contaminated_set,
     instruction_set,
+    is_benchmark_item,
     program_set,
     trivial_set,
 )
 from transforms.records import Attempt, Attempts, Problem, Program, Seed, grow
 from transforms.runners import open_pipeline
-from transforms.settings import BenchFiltersSettings, RunnerSettings
+from transforms.settings import BenchFiltersSettings, JsonlSource, RunnerSettings
 from transforms.solving import Solving
 from transforms.tables import WriteRecords
 from transforms.verification.mark import MarkAttempts
@@ -128,10 +132,11 @@ def judge_sets(
     programs: LabelledSet,
     trivial: LabelledSet,
     instructions: LabelledSet,
+    contaminated: LabelledSet,
     settings: BenchFiltersSettings,
     folder: Path,
 ) -> dict[str, Fate]:
-    """Runs labelled sets through the stages that compare records with each other."""
+    """Runs labelled sets through the stages that compare records with others."""
     with open_pipeline(RunnerSettings(type="direct")) as pipeline:
         outcomes = [
             pipeline
@@ -141,6 +146,9 @@ def judge_sets(
             pipeline
             | "Instruction set" >> beam.Create(instructions.records)
             | Deduplicate(settings.dedup),
+            pipeline
+            | "Contaminated set" >> beam.Create(contaminated.records)
+            | Decontaminate(settings.decontaminate, settings.sandbox),
         ]
         _write(outcomes, folder)
     return _read(folder)
@@ -256,7 +264,8 @@ class Scores:
     figures: dict[str, Any]
     """`records`, `wrong_accepted_rate`, `right_kept_rate`."""
     misjudged: list[tuple[Planted, Fate | None]]
-    """Records with a fault that were accepted, and right ones that were not."""
+    """Records with a fault that were accepted, those of wrong answers first, and right ones that
+    were not."""
 
 
 def bench_filters(
@@ -276,16 +285,32 @@ def bench_filters(
     fates = judge_records(planted, settings, folder / "records")
     rows, figures = score_records(planted, fates)
     originals = [case for case in cases if "/" not in case.id]
+    redrawn = {case.id.partition("/")[0]: case.problem for case in cases if "/" in case.id}
     sets = (
         program_set(originals, settings.dedup.max_per_fingerprint),
         trivial_set(originals, settings.filter.max_trivial_share),
         instruction_set(originals, settings.dedup.ngram, settings.dedup.threshold),
+        contaminated_set(originals, redrawn),
     )
     groups = [group for labelled in sets for group in labelled.groups]
+    settings = with_benchmark(settings, originals, folder / "benchmark.jsonl")
     set_fates = judge_sets(*sets, settings, folder / "sets")
     figures["records"] += sum(len(group.ids) for group in groups)
     misjudged = [(p, fates.get(p.id)) for p in planted if (p.id in fates) != bool(p.reasons)]
+    misjudged.sort(key=lambda pair: (pair[0].family != "answer", pair[0].family != RIGHT))
     return Scores([*rows, *score_groups(groups, set_fates)], figures, misjudged)
+
+
+def with_benchmark(
+    settings: BenchFiltersSettings, cases: Sequence[Case], path: Path
+) -> BenchFiltersSettings:
+    """Writes the planted benchmark's items to `path` and names it in the settings."""
+    items = [case for index, case in enumerate(cases) if is_benchmark_item(index)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps({"problem": case.problem}) + "\n" for case in items))
+    benchmarks = {"planted": JsonlSource(type="jsonl", path=str(path))}
+    decontaminate = settings.decontaminate.model_copy(update={"benchmarks": benchmarks})
+    return settings.model_copy(update={"decontaminate": decontaminate})
 
 
 def _is_plain(case: Case) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from transforms.accounting import Reason
@@ -162,6 +162,40 @@ def instruction_set(cases: Sequence[Case], ngram: int, threshold: float) -> Labe
         records += found
         groups.append(Group(fault, reasons, tuple(record.id for record in found), stay))
     return LabelledSet(tuple(records), tuple(groups))
+
+
+def contaminated_set(cases: Sequence[Case], redrawn: Mapping[str, str]) -> LabelledSet:
+    """Rows that repeat a benchmark's items in four ways, and rows of their own.
+
+    Args:
+        redrawn: {case id: its problem with other numbers}, of those that have one.
+    """
+    records: list[Execution | Example] = []
+    groups: list[Group] = []
+    before = "Here is a question from a test that was set last year. Read it with care."
+    for index, case in enumerate(cases):
+        problem = case.problem
+        ways = {"row of no benchmark": problem}
+        if is_benchmark_item(index):
+            ways = {
+                "benchmark item": problem.upper().replace(".", " ."),
+                "benchmark item, one word changed": reworded(problem, 1),
+                "benchmark item in a longer text": f"{before} {problem} Explain each step.",
+            }
+            if case.id in redrawn:
+                ways["benchmark item, other numbers"] = redrawn[case.id]
+        for fault, text in ways.items():
+            record = as_example(case, text, fault)
+            records.append(record)
+            stays = fault == "row of no benchmark"
+            reasons = () if stays else (Reason.CONTAMINATED,)
+            groups.append(Group(fault, reasons, (record.id,), int(stays)))
+    return LabelledSet(tuple(records), tuple(groups))
+
+
+def is_benchmark_item(index: int) -> bool:
+    """Whether the case of this number is an item of the planted benchmark."""
+    return index % 4 == 0
 
 
 def trivial_set(cases: Sequence[Case], share: float) -> LabelledSet:

@@ -223,7 +223,9 @@ def same(gold, answer):
     a, b = read(gold), read(answer)
     if a is None or b is None:
         return False
-    if isinstance(a, sympy.Expr) and isinstance(b, sympy.Expr):
+    if isinstance(a, sympy.Expr) != isinstance(b, sympy.Expr):
+        return False  # to math-verify the interval [0, 0] is 0
+    if isinstance(a, sympy.Expr):
         if not (a.free_symbols or b.free_symbols):
             x, y = sympy.N(a, 50), sympy.N(b, 50)
             inexact = a.has(sympy.Float) or b.has(sympy.Float)
