@@ -55,7 +55,9 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, short=short, pretty=pretty, percent=percent)
+    environment.filters.update(
+        number=number, percent=percent, clock=clock, short=short, pretty=pretty
+    )
     stages = [stage for segment in manifest["segments"] for stage in segment["stages"]]
     spent = tokens(stages)
     paid = sum(row["generated"] + row["recorded"] for row in spent)
@@ -73,6 +75,7 @@ def page(
         figures=figures,
         sets={name: SETS[name] for name in SETS if name in figures},
         measures=measures(figures),
+        embedding=embedding(figures),
         plots=plots(stages, spent, figures),
         examples=examples,
         rejects=rejects,
@@ -164,9 +167,10 @@ def plots(
 
 
 def _shares(name: str, varieties: dict[str, Variety]) -> dict[str, Markup]:
-    """Bars of the kinds that are most frequent in any of the sets."""
+    """Bars of the kinds that are most frequent in the accepted rows or in the seeds."""
+    ranking = [variety for key, variety in varieties.items() if key != "programs"]
     most: dict[str, float] = {}
-    for variety in varieties.values():
+    for variety in ranking or varieties.values():
         for kind, share in variety.shares.items():
             most[kind] = max(share, most.get(kind, 0.0))
     kinds = sorted(most, key=lambda kind: (-most[kind], kind))[:16]
@@ -216,7 +220,7 @@ def measures(figures: dict[str, Figures]) -> list[Measure]:
             programs,
             "library functions",
             "different things taken from modules",
-            lambda f: f"{f.functions.distinct} of {f.libraries.distinct} libraries",
+            lambda f: f"{f.functions.distinct} from {f.libraries.distinct} libraries",
         ),
         Measure(programs, "code lines", _SPREAD, lambda f: _spread(f.code_lines)),
         Measure(
@@ -251,7 +255,6 @@ def measures(figures: dict[str, Figures]) -> list[Measure]:
         ]
     if wording:
         same = f"In {number(wording.texts)} instructions, {number(wording.words)} words, of each"
-        by = f"cosine, by {_EMBEDDINGS.get(wording.embedding, wording.embedding)}"
         lines += [
             Measure(same, name, meaning, lambda f, key=field: _wording(f, key))  # type: ignore[misc]
             for name, meaning, field in (
@@ -260,8 +263,8 @@ def measures(figures: dict[str, Figures]) -> list[Measure]:
                 ("distinct-3", "different triples by triples", "distinct_3"),
                 ("compression", "zlib: higher where texts repeat each other", "compression"),
                 ("shared openings", "first three words are another's too", "shared_openings"),
-                ("mean distance", f"of each two instructions ({by})", "mean_distance"),
-                ("nearest distance", f"of each to its nearest ({by})", "nearest_distance"),
+                ("mean distance", "of each two instructions", "mean_distance"),
+                ("nearest distance", "of each to its nearest", "nearest_distance"),
             )
         ]
     return lines
@@ -269,8 +272,15 @@ def measures(figures: dict[str, Figures]) -> list[Measure]:
 
 _SPREAD = "median, 95th percentile, largest"
 _EMBEDDINGS = {
-    "hashed_ngrams": "hashed character n-grams, numbers masked: likeness of wording, not of meaning"
+    "hashed_ngrams": "hashed character 3- to 5-grams with numbers masked (no model: they tell"
+    " likeness of wording, not of meaning)"
 }
+
+
+def embedding(figures: dict[str, Figures]) -> str | None:
+    """What distances were measured by, in words; None where there are none."""
+    names = [found.wording.embedding for found in figures.values() if found.wording]
+    return _EMBEDDINGS.get(names[0], names[0]) if names else None
 
 
 def _spread(lengths: Lengths | None) -> str:
@@ -309,7 +319,16 @@ def number(value: float) -> str:
 def percent(share: float) -> str:
     """A share in percent, to one decimal below ten."""
     value = 100 * share
-    return f"{value:.0f} %" if value >= 10 or value == round(value) else f"{value:.1f} %"
+    return (
+        f"{value:.0f}\N{NO-BREAK SPACE}%"
+        if value >= 10 or value == round(value)
+        else f"{value:.1f}\N{NO-BREAK SPACE}%"
+    )
+
+
+def clock(time: str) -> str:
+    """A manifest's time, as people read it."""
+    return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M} UTC"
 
 
 def short(text: str) -> str:

@@ -68,7 +68,7 @@ def bars(
     """
     from matplotlib import rc_context
 
-    height = 0.24 if stacked else 0.12 + 0.11 * len(series)
+    height = 0.24 if stacked else 0.12 + 0.08 * len(series)
     with rc_context(_STYLE):
         figure, axes = _figure(0.55 + height * max(1, len(labels)))
         left = [0.0] * len(labels)
@@ -106,7 +106,7 @@ def histogram(title: str, series: Mapping[str, Sequence[int]]) -> Markup:
             shares = [count / total for count in counts[first:last]]
             shift = (index - (len(series) - 1) / 2) * thick
             axes.bar([n + shift for n in range(len(shares))], shares, thick, color=COLOURS[name])
-        step = 1 + (last - first - 1) // 9
+        step = 1 + (last - first - 1) // 6
         places = list(range(0, last - first, step))
         axes.set_xticks(places, [_bin(first + place) for place in places])
         axes.tick_params(length=0)
@@ -139,9 +139,9 @@ def _count_axis(axes: Axes, percent: bool) -> None:
 
 
 def _percent() -> Any:
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import FuncFormatter
 
-    return PercentFormatter(1, decimals=None, symbol=" %")
+    return FuncFormatter(lambda share, _: f"{100 * share:.3g} %")
 
 
 def _clipped(label: str) -> str:
