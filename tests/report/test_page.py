@@ -6,7 +6,7 @@ import pytest
 
 from tests.report.folder import HOSTILE, run_folder
 from transforms.report.page import number, page, percent
-from transforms.report.read import accepted, diversity, rejects
+from transforms.report.read import Refused, accepted, diversity, rejects
 
 
 class Page(HTMLParser):
@@ -73,6 +73,30 @@ def test_a_run_without_accepted_rows_says_so(tmp_path):
     found = Page(report(tmp_path, accepted=0))
     assert "No row was accepted" in found.text
     assert "0 verified rows" in found.text
+
+
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        ("not { JSON", "not { JSON"),
+        ({"id": "1", "code": "x = '\ud800'"}, "x = '\\ud800'"),
+        ({"id": "1", "nested": nested(2000)}, "nested too deeply"),
+        ({"id": "1", "code": "y" * 100_000}, "94,000 more characters"),
+    ],
+    ids=["text", "half a surrogate pair", "deeply nested", "long"],
+)
+def test_a_record_of_any_kind_is_shown(tmp_path, record, shown):
+    run = run_folder(tmp_path / "run")
+    refused = Refused("1", "form", "too_short", "", "Row", record)
+    html = page(run.read_manifest(), {}, [], {("form", "too_short"): [refused]})
+    assert shown in Page(html.encode().decode()).text
 
 
 @pytest.mark.parametrize("segments", [0, 1, 2])

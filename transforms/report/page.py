@@ -62,7 +62,7 @@ def page(
     spent = tokens(stages)
     paid = sum(row["generated"] + row["recorded"] for row in spent)
     rows = figures["rows"].rows if "rows" in figures else 0
-    return environment.get_template("page.html.jinja").render(
+    rendered = environment.get_template("page.html.jinja").render(
         manifest=manifest,
         model=manifest["config"].get("backend", {}).get("model"),
         rows=rows,
@@ -82,6 +82,8 @@ def page(
         lineage=manifest.get("lineage", []),
         config=yaml.safe_dump(manifest["config"], sort_keys=False, allow_unicode=True, width=100),
     )
+    # A record may hold half a surrogate pair, which no encoding can write.
+    return rendered.encode("utf-8", "backslashreplace").decode()
 
 
 def tokens(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -339,5 +341,10 @@ def short(text: str) -> str:
 
 
 def pretty(value: Any) -> str:
-    """A value as indented JSON."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """A value as indented JSON, a text as it is."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    except RecursionError:
+        return "(nested too deeply to be shown)"

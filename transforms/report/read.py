@@ -98,7 +98,8 @@ class Refused:
     reason: str
     detail: str
     record_type: str
-    record: dict[str, Any]
+    record: Any
+    """The record as it was rejected: a dict, or the text of a row that could not be read."""
 
 
 def rejects(run: RunFolder) -> dict[tuple[str, str], list[Refused]]:
