@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.report.folder import HOSTILE, run_folder
-from transforms.report.page import number, page, percent
+from transforms.report.formats import number, percent
+from transforms.report.page import page
 from transforms.report.read import Refused, accepted, diversity, rejects
 
 
