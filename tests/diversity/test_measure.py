@@ -130,6 +130,15 @@ def test_the_order_of_rows_does_not_matter(rows, rng):
 
 
 @settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(ROWS), max_size=12), st.integers(0, 12))
+def test_parts_of_a_set_merge_into_the_set(rows, cut):
+    rows = [replace(row, id=f"{row.id}-{n}") for n, row in enumerate(rows)]
+    merged = Survey(rows[:cut])
+    merged.merge(Survey(rows[cut:]))
+    assert compare({"rows": merged}) == compare({"rows": Survey(rows)})
+
+
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(ROWS), min_size=1, max_size=6, unique=True))
 def test_duplicates_lower_what_is_different(rows):
     once = figures(rows)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.report.folder import examples, run_folder, seeds
 from transforms.records import Example, Seed
+from transforms.report import read
 from transforms.report.read import EXAMPLES, REJECTS, accepted, diversity, rejects
 from transforms.tables import write_table
 
@@ -21,6 +22,12 @@ def test_rows_programs_and_seeds_are_measured_beside_each_other(run):
     assert [found[name].rows for name in found] == [6, 6, len(seeds())]
     assert found["rows"].wording.texts == found["seeds"].wording.texts == 6
     assert found["programs"].wording is None
+
+
+def test_many_rows_are_measured_in_several_processes_to_the_same_figures(run, monkeypatch):
+    one = diversity(run, run.read_manifest())
+    monkeypatch.setattr(read, "PART", 3)
+    assert diversity(run, run.read_manifest()) == one
 
 
 def test_a_run_that_wrote_seeds_alone_is_measured_by_them(run):

@@ -164,9 +164,12 @@ def _same_size(samples: dict[str, list[Any]]) -> dict[str, list[Any]]:
 
 
 class Survey:
-    """One pass over a set: counts of all rows, and samples of those with the smallest hashes."""
+    """Counts of the rows added, and samples of those with the smallest hashes.
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    Surveys of parts of a set merge into the survey of the set.
+    """
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
         self.rows = 0
         self.unparsable = 0
         self._kinds: dict[str, Counter[str]] = {name: Counter() for name in _KINDS}
@@ -174,9 +177,9 @@ class Survey:
         self._texts: list[tuple[int, str]] = []
         self._programs: list[tuple[int, str, tuple[str, ...]]] = []
         for row in rows:
-            self._add(row)
+            self.add(row)
 
-    def _add(self, row: Row) -> None:
+    def add(self, row: Row) -> None:
         self.rows += 1
         # Negative, so that the root of a heap is the largest hash, the first to go.
         drawn = -int(content_id("sample", row.id)[:16], 16)
@@ -191,6 +194,19 @@ class Survey:
             self._sizes["instruction_words"][len(said)] += 1
             self._kinds["openings"][short(opening(said))] += 1
             _draw(self._texts, (drawn, row.instruction))
+
+    def merge(self, part: Survey) -> None:
+        """Adds what the survey of another part of the set counted."""
+        self.rows += part.rows
+        self.unparsable += part.unparsable
+        for name in _KINDS:
+            self._kinds[name].update(part._kinds[name])
+        for name in _SIZES:
+            self._sizes[name].update(part._sizes[name])
+        for text in part._texts:
+            _draw(self._texts, text)
+        for program in part._programs:
+            _draw(self._programs, program)
 
     def _add_program(self, drawn: int, code: str) -> None:
         try:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +26,8 @@ EXAMPLES = 10
 """Accepted rows that are shown."""
 REJECTS = 2
 """Rejects of each stage and reason that are shown."""
+PART = 10_000
+"""Rows that a process measures at a time, at least: about ten seconds."""
 
 
 def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
@@ -31,6 +36,7 @@ def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
     A set that the run has not written is left out.
     """
     surveys: dict[str, Survey] = {}
+    parts: list[_Part] = []
     for name, record_type, which, measured in (
         ("rows", Example, -1, _of_example),
         ("programs", Execution, 0, _of_execution),
@@ -43,8 +49,61 @@ def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
             and _holds(run, segment["folder"], record_type)
         ]
         if found:
-            surveys[name] = _survey(run, found[which], measured, record_type)
+            surveys[name] = Survey()
+            columns = tuple(n for n in arrow_schema(record_type).names if n in _MEASURED)
+            parts += _parts(name, run.path(found[which]), columns, measured)
+    for name, survey in _survey_all(parts):
+        surveys[name].merge(survey)
     return compare(surveys)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some row groups of a Parquet file, and how to measure their rows."""
+
+    name: str
+    """The set that the rows belong to."""
+    path: str
+    groups: tuple[int, ...]
+    rows: int
+    columns: tuple[str, ...]
+    measured: Callable[[dict[str, Any]], Row]
+
+
+def _parts(
+    name: str, folder: str, columns: tuple[str, ...], measured: Callable[[dict[str, Any]], Row]
+) -> Iterator[_Part]:
+    for path in _parquet(folder):
+        with FileSystems.open(path, compression_type="uncompressed") as source:
+            footer = pq.ParquetFile(source).metadata
+            sizes = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+        groups: list[int] = []
+        rows = 0
+        for group, size in enumerate(sizes):
+            groups.append(group)
+            rows += size
+            if rows >= PART or group + 1 == len(sizes):
+                yield _Part(name, path, tuple(groups), rows, columns, measured)
+                groups, rows = [], 0
+
+
+def _survey_all(parts: list[_Part]) -> Iterator[tuple[str, Survey]]:
+    """Surveys parts, on all cores where there are many rows."""
+    if sum(part.rows for part in parts) < 2 * PART:
+        yield from map(_survey, parts)
+        return
+    cores = len(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(min(cores, len(parts)), get_context("spawn")) as pool:
+        yield from pool.map(_survey, parts)
+
+
+def _survey(part: _Part) -> tuple[str, Survey]:
+    survey = Survey()
+    for batch in _batches(part.path, part.columns, part.groups):
+        for row in batch.to_pylist():
+            if row["code"] is not None:
+                survey.add(part.measured(row))
+    return part.name, survey
 
 
 def _of_example(row: dict[str, Any]) -> Row:
@@ -62,19 +121,6 @@ def _of_seed(row: dict[str, Any]) -> Row:
 _MEASURED = {"id", "code", "answer", "output", "instruction", "problem", "solution"}
 
 
-def _survey(
-    run: RunFolder, folder: str, measured: Callable[[dict[str, Any]], Row], record_type: type
-) -> Survey:
-    columns = [name for name in arrow_schema(record_type).names if name in _MEASURED]
-    rows = (
-        row
-        for batch in batches(run.path(folder), columns)
-        for row in batch.to_pylist()
-        if row["code"] is not None
-    )
-    return Survey(measured(row) for row in rows)
-
-
 def _holds(run: RunFolder, folder: str, record_type: type) -> bool:
     """Whether a folder holds records of this very type."""
     for path in _parquet(run.path(folder)):
@@ -85,8 +131,13 @@ def _holds(run: RunFolder, folder: str, record_type: type) -> bool:
 
 def accepted(run: RunFolder) -> list[dict[str, Any]]:
     """Some accepted rows, whole: those with the smallest hashes, so always the same ones."""
-    rows = (row for batch in batches(run.path("data")) for row in batch.to_pylist())
-    return heapq.nsmallest(EXAMPLES, rows, key=lambda row: _drawn(row["id"]))
+    rows = (
+        (_drawn(row_id), batch, index)
+        for batch in batches(run.path("data"))
+        for index, row_id in enumerate(batch.column("id").to_pylist())
+    )
+    drawn = heapq.nsmallest(EXAMPLES, rows, key=lambda row: row[0])
+    return [batch.slice(index, 1).to_pylist()[0] for _, batch, index in drawn]
 
 
 @dataclass(frozen=True)
@@ -131,11 +182,21 @@ def _drawn(record_id: str) -> int:
     return int(content_id("shown", record_id)[:16], 16)
 
 
-def batches(folder: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+def batches(folder: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yields the rows of a folder's Parquet files, some at a time; none where there are none."""
     for path in _parquet(folder):
-        with FileSystems.open(path, compression_type="uncompressed") as source:
-            yield from pq.ParquetFile(source).iter_batches(batch_size=1024, columns=columns)
+        yield from _batches(path, columns)
+
+
+def _batches(
+    path: str, columns: Sequence[str] | None, groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    with FileSystems.open(path, compression_type="uncompressed") as source:
+        yield from pq.ParquetFile(source).iter_batches(
+            batch_size=1024,
+            columns=None if columns is None else list(columns),
+            row_groups=None if groups is None else list(groups),
+        )
 
 
 def _parquet(folder: str) -> list[str]:
