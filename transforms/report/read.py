@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +15,7 @@ from apache_beam.io.filesystems import FileSystems
 from transforms.accounting import Reject
 from transforms.diversity.measure import Figures, Row, Survey, compare
 from transforms.ids import content_id
+from transforms.processes import map_on_cores
 from transforms.records import Example, Execution, Seed
 from transforms.run_folder import RunFolder, files_below
 from transforms.tables import arrow_schema
@@ -90,11 +88,8 @@ def _parts(
 def _survey_all(parts: list[_Part]) -> Iterator[tuple[str, Survey]]:
     """Surveys parts, on all cores where there are many rows."""
     if sum(part.rows for part in parts) < 2 * PART:
-        yield from map(_survey, parts)
-        return
-    cores = len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(min(cores, len(parts)), get_context("spawn")) as pool:
-        yield from pool.map(_survey, parts)
+        return map(_survey, parts)
+    return map_on_cores(_survey, parts)
 
 
 def _survey(part: _Part) -> tuple[str, Survey]:
