@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
+    "report": "one page on a run: funnel, cost, diversity, rejects, rows",
     "sandbox": "sandbox status: which walls this machine's kernel puts around programs",
     "bench": "bench NAME: measures things beside each other in one run",
 }

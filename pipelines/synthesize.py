@@ -9,6 +9,7 @@ from rich.console import Console
 
 from pipelines.display import Display, print_funnel
 from pipelines.hydra_app import run_command
+from pipelines.report import write_report
 from transforms.card import dataset_card
 from transforms.diversity.decontaminate import check_benchmarks
 from transforms.execution.isolation import Layer
@@ -65,6 +66,7 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     finally:
         close_engines()
     finish_manifest(manifest, run, seeds_folder(segments))
+    manifest["diversity"] = write_report(run, manifest)
     write_text(run.path("README.md"), dataset_card(manifest))
     run.write_manifest(manifest)
     return manifest

@@ -15,7 +15,10 @@ def run(tmp_path):
 
 def fill(run, tmp_path):
     run.write_manifest({"status": "running", "segments": []})
-    for name in ("data/train.parquet", "stages/01-seeds/part.parquet", "ledger/part.parquet"):
+    for name in (
+        *("data/train.parquet", "stages/01-seeds/part.parquet", "ledger/part.parquet"),
+        *("README.md", "report.html"),
+    ):
         path = tmp_path / "run" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
@@ -36,7 +39,7 @@ def test_a_filled_folder_is_refused_in_one_line_that_names_both_ways_out(run, tm
 def test_resume_returns_the_manifest_and_deletes_nothing(run, tmp_path):
     fill(run, tmp_path)
     assert run.claim(resume=True, overwrite=False)["status"] == "running"
-    assert len(files_below(run.root)) == 4
+    assert len(files_below(run.root)) == 6
 
 
 def test_overwrite_deletes_the_run_but_not_the_paid_ledger(run, tmp_path):

@@ -15,6 +15,8 @@ from transforms.tables import write_text
 
 _OURS = ("data", "stages", "rejects")
 """Folders that a run writes and `overwrite` deletes. The ledger is paid for, and stays."""
+_PAGES = ("README.md", "report.html")
+"""What a run writes last: `overwrite` deletes them too, or they would tell of the run before."""
 
 
 def absolute(path: str) -> str:
@@ -60,7 +62,8 @@ class RunFolder:
                 )
             for name in _OURS:
                 self.clear(name)
-            FileSystems.delete([self.manifest_path])
+            pages = [self.path(name) for name in _PAGES]
+            FileSystems.delete([self.manifest_path, *(path for path in pages if path in held)])
             return {}
         raise RunFolderError(
             f"output_dir={self.root} is not empty: add resume=true to finish the run there, "

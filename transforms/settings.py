@@ -458,6 +458,12 @@ class Settings(Group):
         return self
 
 
+class ReportSettings(Group):
+    """Everything `cotmill report` can be told."""
+
+    output_dir: str = Field(description="folder of a run, on any Beam filesystem")
+
+
 class SandboxStatusSettings(Group):
     """Everything `cotmill sandbox status` can be told."""
 

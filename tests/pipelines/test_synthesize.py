@@ -134,6 +134,15 @@ def test_the_manifest_says_what_was_spent_and_where_rows_come_from(run):
     assert {layer["name"] for layer in found["sandbox"]} >= {"seccomp", "landlock"}
 
 
+def test_a_report_shows_the_run_and_the_manifest_holds_its_figures(run):
+    folder, _, _ = run
+    found = manifest(folder)["diversity"]
+    assert list(found) == ["rows", "programs", "seeds"]
+    assert found["rows"]["rows"] == manifest(folder)["accepted"]
+    assert found["seeds"]["fingerprints"]["distinct"] > 10
+    assert "Records kept and rejected at each stage" in (folder / "report.html").read_text()
+
+
 def test_data_holds_the_accepted_rows_in_the_columns_of_the_contract(run):
     folder, _, _ = run
     data = pq.read_table(folder / "data")

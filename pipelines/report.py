@@ -1,0 +1,52 @@
+"""cotmill report: shows a run as one page, report.html, from what its folder holds."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+
+from pipelines.hydra_app import run_command
+from transforms.errors import RunFolderError
+from transforms.report.page import page
+from transforms.report.read import accepted, diversity, rejects
+from transforms.run_folder import RunFolder, absolute
+from transforms.settings import ReportSettings
+from transforms.tables import write_text
+
+
+def write_report(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Writes report.html into the run folder and returns the figures of diversity, by set.
+
+    A run that is not finished is shown as far as it got.
+    """
+    figures = diversity(run, manifest)
+    write_text(run.path("report.html"), page(manifest, figures, accepted(run), rejects(run)))
+    return {name: asdict(found) for name, found in figures.items()}
+
+
+def report(settings: ReportSettings, console: Console) -> None:
+    """Writes the report of a run that is there; RunFolderError where there is none."""
+    run = RunFolder(absolute(settings.output_dir))
+    manifest = run.read_manifest()
+    if manifest is None:
+        raise RunFolderError(
+            f"output_dir={run.root} holds no manifest.json: name the folder of a run"
+        )
+    write_report(run, manifest)
+    console.print(run.path("report.html"), highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    run_command(
+        "report",
+        "one page on a run: funnel, cost, diversity, rejects, rows",
+        ReportSettings,
+        lambda settings: report(settings, Console(file=sys.stdout)),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""How the report writes numbers, times, texts and records."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+_LONGEST = 6000
+"""Characters of a text that are shown."""
+
+
+def number(value: float) -> str:
+    """A number as people read it: thousands apart, decimals where they matter."""
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, to one decimal below ten."""
+    value = 100 * share
+    decimals = 0 if value >= 10 or value == round(value) else 1
+    return f"{value:.{decimals}f}\N{NO-BREAK SPACE}%"
+
+
+def clock(time: str) -> str:
+    """A manifest's time, as people read it."""
+    return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M} UTC"
+
+
+def short(text: str) -> str:
+    """A text, cut where it is longer than anyone reads."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}\n… {len(text) - _LONGEST:,} more characters"
+
+
+def pretty(value: Any) -> str:
+    """A value as indented JSON, a text as it is."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
