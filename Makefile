@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint browser clean
 
 # The lock names every package that was tested, so nothing is resolved: --no-deps. That also keeps out
 # what packages ask for and cotmill must not have (torchvision beside a CPU torch, llama.cpp).
@@ -21,8 +21,15 @@ demo: $(READY)
 	$(BIN)/cotmill synthesize backend=vllm_cpu source=demo sampling=embedded sampling.num_programs=$(DEMO_PROGRAMS) \
 		output_dir=outputs/demo overwrite=true
 
-test: lint
+test: lint browser
 	$(BIN)/python -m pytest
+
+# The report is opened in a real browser. Where there is none and none can be installed, those tests
+# are skipped and say so.
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+		|| echo "no chromium: install it to run the tests that open the report"
 
 lint: $(READY)
 	$(BIN)/ruff check .
