@@ -437,6 +437,26 @@ class BenchSandboxSettings(Group):
     sandbox: SandboxSettings
 
 
+class BenchMinhashSettings(Group):
+    """Everything `cotmill bench minhash` can be told."""
+
+    rows: int = Field(ge=100, description="texts, a fifth of them in pairs of known similarity")
+    dedup: DedupSettings
+    runner: RunnerSettings
+
+
+class BenchScaleSettings(Group):
+    """Everything `cotmill bench scale` can be told."""
+
+    rows: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="synthetic rows, one measurement each"
+    )
+    filter: FilterSettings
+    dedup: DedupSettings
+    runner: RunnerSettings
+    sink: SinkSettings
+
+
 S = TypeVar("S", bound=Group)
 
 

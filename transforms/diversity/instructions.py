@@ -39,14 +39,12 @@ class Deduplicate(beam.PTransform):
             limit=1,
             reason=Reason.DUPLICATE_INSTRUCTION,
         )
-        unequal = examples | "Drop equal" >> DropLosers(self.stage, equal)
-        near = unequal.kept | "Find near" >> NearDuplicates(
+        near = examples | "Find near" >> NearDuplicates(
             shingles=lambda example: shingles(words(example.instruction), ngram),
             order=lambda example: len(example.code),
             threshold=self.dedup.threshold,
             dedup=self.dedup,
         )
-        different = unequal.kept | "Drop near" >> DropLosers(self.stage, near)
-        return Outcome(
-            different.kept, (unequal.rejected, different.rejected) | "Rejected" >> beam.Flatten()
-        )
+        losers = (equal, near) | "Losers" >> beam.Flatten()
+        different = examples | "Drop" >> DropLosers(self.stage, losers)
+        return Outcome(different.kept, different.rejected)

@@ -154,6 +154,11 @@ class DoesNotCopyInput:
         return keep()
 
 
+def meaning_checks() -> tuple[Check, ...]:
+    """The checks of what a program computes, once its input was perturbed."""
+    return DependsOnInput(), DoesNotCopyInput()
+
+
 def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
