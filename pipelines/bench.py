@@ -14,11 +14,19 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.hydra_app import run_command
+from transforms.benchmark import bench_scale, slopes
+from transforms.diversity.benchmark import available, bench_minhash, disagreements, promised
 from transforms.execution.benchmark import bench_sandbox, mixed_programs, ratios
 from transforms.execution.execute import run_in
 from transforms.execution.sandbox import Sandbox
 from transforms.records import Seed
-from transforms.settings import BenchSandboxSettings, CodeIOSource, SandboxSettings
+from transforms.settings import (
+    BenchMinhashSettings,
+    BenchSandboxSettings,
+    BenchScaleSettings,
+    CodeIOSource,
+    SandboxSettings,
+)
 from transforms.sources import codeio
 
 
@@ -68,6 +76,80 @@ def sandbox(settings: BenchSandboxSettings) -> None:
     print(json.dumps({"bench": "sandbox", **compared, "rows": rows}))
 
 
+def minhash(settings: BenchMinhashSettings) -> None:
+    """Rows per second and survivors of the MinHash stage, beside datatrove and rensa."""
+    console = Console()
+    console.print(
+        f"{settings.rows} texts, Parquet to Parquet, {settings.dedup.bands} bands of "
+        f"{settings.dedup.num_perm // settings.dedup.bands}, {settings.dedup.ngram}-grams, "
+        f"{settings.runner.workers} workers, {os.cpu_count()} cores",
+        highlight=False,
+    )
+    if not available("datatrove"):
+        console.print("datatrove is not installed: pip install 'cotmill[bench]'", markup=False)
+    rows = list(bench_minhash(settings))
+    shares = promised(rows[0]["found"], settings)
+    table = Table(box=None)
+    table.add_column("run")
+    for name in ("seconds", "rows/s", "dropped", "strangers", *(f"s={key}" for key in shares)):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            row["run"],
+            f"{row['seconds']:,.1f}",
+            f"{row['rows_per_second']:,}",
+            f"{row['dropped']:,}",
+            f"{row['strangers_dropped']:,}",
+            *(f"{100 * row['found'][key]:.1f} %" for key in shares),
+        )
+    table.add_row(
+        "share a band, in theory", *[""] * 4, *(f"{100 * s:.1f} %" for s in shares.values())
+    )
+    console.print(table)
+    console.print(
+        "Of the planted pairs with Jaccard similarity s, so many lost a row. datatrove drops what "
+        "shares a band; cotmill and rensa then ask for an estimated similarity of "
+        f"{settings.dedup.threshold}.",
+        highlight=False,
+    )
+    compared = disagreements(rows)
+    speeds = {row["run"]: row["rows_per_second"] for row in rows}
+    ratio = round(speeds["cotmill"] / speeds["datatrove"], 2) if "datatrove" in speeds else None
+    for row in rows:
+        del row["pairs"]
+    figures = {"over_datatrove_ratio": ratio, "in_theory": shares, "disagreements": compared}
+    print(json.dumps({"bench": "minhash", **figures, "rows": rows}))
+
+
+def scale(settings: BenchScaleSettings) -> None:
+    """Time and memory of the checks and the deduplication as the rows grow."""
+    console = Console()
+    console.print(
+        f"{settings.runner.workers} workers, {os.cpu_count()} cores; meaning is judged without "
+        "runs in the sandbox; each size in processes of its own",
+        highlight=False,
+    )
+    table = Table(box=None)
+    for name in ("rows", "seconds", "rows/s", "CPU s", "driver MiB", "a worker MiB", "peak MiB"):
+        table.add_column(name, justify="right")
+    rows = []
+    for row in bench_scale(settings):
+        rows.append(row)
+        figures = (row["seconds"], row["rows_per_second"], row["cpu_seconds"])
+        memory = (row["driver_peak_mib"], row["worker_peak_mib"], row["peak_mib"])
+        table.add_row(*(f"{figure:,}" for figure in (row["rows"], *figures, *memory)))
+        console.print(f"{row['rows']:,} rows: {row['seconds']:,} s", highlight=False)
+    console.print(table)
+    grown = slopes(rows)
+    for slope in grown:
+        console.print(
+            f"{slope['from']:,} -> {slope['to']:,} rows: CPU time grows as rows^"
+            f"{slope['cpu_seconds']}, peak memory by {slope['mib_per_1000_rows']} MiB a thousand",
+            highlight=False,
+        )
+    print(json.dumps({"bench": "scale", "slopes": grown, "rows": rows}))
+
+
 BENCHES: dict[str, tuple[str, Callable[[], None]]] = {
     "sandbox": (
         "programs per second, ours beside other ways to run them",
@@ -76,6 +158,24 @@ BENCHES: dict[str, tuple[str, Callable[[], None]]] = {
             "programs per second, ours beside other ways to run them",
             BenchSandboxSettings,
             sandbox,
+        ),
+    ),
+    "minhash": (
+        "near-duplicates per second, ours beside datatrove and rensa",
+        lambda: run_command(
+            "bench minhash",
+            "near-duplicates per second, ours beside datatrove and rensa",
+            BenchMinhashSettings,
+            minhash,
+        ),
+    ),
+    "scale": (
+        "time and memory of checks and deduplication, as rows grow",
+        lambda: run_command(
+            "bench scale",
+            "time and memory of checks and deduplication, as rows grow",
+            BenchScaleSettings,
+            scale,
         ),
     ),
 }

@@ -214,16 +214,22 @@ def bench_scale(settings: BenchScaleSettings) -> Iterator[dict[str, Any]]:
 
 
 def slopes(rows: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
-    """How time and memory grow from each size to the next: the exponent, 1 where in proportion."""
-    found = []
-    for small, large in pairwise(rows):
-        growth = math.log(large["rows"] / small["rows"])
-        found.append(
-            {
-                "from": small["rows"],
-                "to": large["rows"],
-                "seconds": round(math.log(large["seconds"] / small["seconds"]) / growth, 2),
-                "peak_mib": round(math.log(large["peak_mib"] / small["peak_mib"]) / growth, 2),
-            }
-        )
-    return found
+    """How it grows from each size to the next.
+
+    seconds, cpu_seconds: the exponent, 1 where in proportion to the rows. mib_per_1000_rows: what
+    a thousand rows more add to peak_mib, most of which is there without a row.
+    """
+    return [
+        {
+            "from": small["rows"],
+            "to": large["rows"],
+            **{
+                name: round(math.log(large[name] / small[name], large["rows"] / small["rows"]), 2)
+                for name in ("seconds", "cpu_seconds")
+            },
+            "mib_per_1000_rows": round(
+                1000 * (large["peak_mib"] - small["peak_mib"]) / (large["rows"] - small["rows"]), 2
+            ),
+        }
+        for small, large in pairwise(rows)
+    ]

@@ -6,12 +6,12 @@ import importlib.util
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class Text:
 class Pair:
     """Two texts whose shingles have a known Jaccard similarity."""
 
-    level: float
+    similarity: float
     one: str
     other: str
 
@@ -74,7 +74,8 @@ def planted(rows: int, ngram: int, seed: int = 0) -> tuple[list[Text], list[Pair
         level = SIMILARITIES[number % len(SIMILARITIES)]
         gap = round(count * (1 - level) / (1 + level))
         long = stretch(_WORDS + gap)
-        pairs.append(Pair(level, add(long[:_WORDS]), add(long[gap:])))
+        similarity = round((count - gap) / (count + gap), 3)
+        pairs.append(Pair(similarity, add(long[:_WORDS]), add(long[gap:])))
     while len(texts) < rows:
         add(stretch(_WORDS))
     draw.shuffle(texts)
@@ -182,18 +183,13 @@ RUNS: dict[str, Callable[[str, BenchMinhashSettings], None]] = {
 
 
 def measure() -> None:
-    """The child process: which run, where and how from stdin, figures to the file it names."""
+    """The child process: which run, where and how from stdin, seconds to the file it names."""
     request = json.load(sys.stdin)
     settings = BenchMinhashSettings(**request["settings"])
     run = RUNS[request["run"]]
     started = time.perf_counter()
     run(request["root"], settings)
-    figures = {"seconds": time.perf_counter() - started, "cpu_seconds": 0.0}
-    for who, name in ((resource.RUSAGE_SELF, "driver"), (resource.RUSAGE_CHILDREN, "worker")):
-        usage = resource.getrusage(who)
-        figures["cpu_seconds"] += usage.ru_utime + usage.ru_stime
-        figures[f"{name}_peak_mib"] = usage.ru_maxrss // 1024
-    Path(request["figures"]).write_text(json.dumps(figures))
+    Path(request["figures"]).write_text(json.dumps(time.perf_counter() - started))
 
 
 def available(run: str) -> bool:
@@ -204,9 +200,9 @@ def bench_minhash(settings: BenchMinhashSettings) -> Iterator[dict[str, Any]]:
     """Runs each over the same rows, in a process of its own, from Parquet to Parquet.
 
     Yields:
-        run, seconds, rows_per_second, cpu_seconds, driver_peak_mib, worker_peak_mib (the largest
-        worker), dropped, strangers_dropped (rows of no planted pair), found ({similarity: share of
-        its pairs of which a row was dropped}), pairs (the numbers of the pairs found).
+        run, seconds, rows_per_second, dropped, strangers_dropped (rows of no planted pair), found
+        ({similarity: share of its pairs of which a row was dropped}), pairs (numbers of the pairs
+        found).
     """
     texts, pairs = planted(settings.rows, settings.dedup.ngram)
     shards = settings.runner.stage_shards
@@ -240,30 +236,21 @@ def _measured(run: str, folder: Path, settings: BenchMinhashSettings) -> dict[st
     )
     if ran.returncode:
         raise RuntimeError(f"{run} failed:\n{ran.stderr[-2000:]}")
-    found = json.loads(figures.read_text())
-    return {
-        "seconds": round(found["seconds"], 2),
-        "rows_per_second": round(settings.rows / found["seconds"]),
-        "cpu_seconds": round(found["cpu_seconds"], 1),
-        "driver_peak_mib": found["driver_peak_mib"],
-        "worker_peak_mib": found["worker_peak_mib"],
-    }
+    seconds = json.loads(figures.read_text())
+    return {"seconds": round(seconds, 2), "rows_per_second": round(settings.rows / seconds)}
 
 
 def survivors(texts: list[Text], pairs: list[Pair], kept: set[str]) -> dict[str, Any]:
     """Which planted pairs lost a row, and how many rows went that are like no other."""
     numbers = [n for n, pair in enumerate(pairs) if not {pair.one, pair.other} <= kept]
-    levels = {level: [n for n, p in enumerate(pairs) if p.level == level] for level in SIMILARITIES}
-    hit = set(numbers)
+    hit, found = set(numbers), defaultdict(list)
+    for number, pair in enumerate(pairs):
+        found[str(pair.similarity)].append(number in hit)
     paired = {side for pair in pairs for side in (pair.one, pair.other)}
     return {
         "dropped": len(texts) - len(kept),
         "strangers_dropped": sum(text.id not in kept and text.id not in paired for text in texts),
-        "found": {
-            str(level): round(sum(n in hit for n in members) / len(members), 4)
-            for level, members in levels.items()
-            if members
-        },
+        "found": {name: round(sum(hits) / len(hits), 4) for name, hits in found.items()},
         "pairs": numbers,
     }
 
@@ -274,10 +261,10 @@ def disagreements(rows: list[dict[str, Any]]) -> dict[str, int]:
     return {row["run"]: len(ours ^ set(row["pairs"])) for row in rows[1:]}
 
 
-def promised(settings: BenchMinhashSettings) -> dict[str, float]:
+def promised(similarities: Iterable[str], settings: BenchMinhashSettings) -> dict[str, float]:
     """The share of pairs of each similarity that share a band."""
     dedup = settings.dedup
     return {
-        str(level): round(collision_probability(level, dedup.num_perm, dedup.bands), 4)
-        for level in SIMILARITIES
+        name: round(collision_probability(float(name), dedup.num_perm, dedup.bands), 4)
+        for name in similarities
     }
