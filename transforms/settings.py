@@ -314,7 +314,7 @@ class DedupSettings(Group):
     max_per_fingerprint: int = Field(
         ge=1, description="programs kept per structure (AST without names and constants)"
     )
-    num_perm: int = Field(ge=16, description="MinHash permutations")
+    num_perm: int = Field(ge=16, multiple_of=2, description="MinHash permutations, an even number")
     bands: int = Field(
         ge=1,
         description="LSH bands of r = num_perm / bands rows: a pair of similarity s is compared "
@@ -323,7 +323,7 @@ class DedupSettings(Group):
     partitions: int = Field(
         64,
         ge=1,
-        description="parts of the LSH index; one is in memory at a time, about rows x bands x 200 "
+        description="parts of the LSH index; one is in memory at a time, about rows x bands x 120 "
         "bytes / partitions",
     )
 

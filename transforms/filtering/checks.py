@@ -54,7 +54,7 @@ class HasEnoughLines:
     least: int
 
     def __call__(self, source: Source) -> Verdict:
-        lines = programs.code_lines(source.code)
+        lines = programs.code_lines(source.code, source.tree)
         return reject(Reason.TOO_SHORT, f"{lines} lines") if lines < self.least else keep()
 
 
