@@ -59,6 +59,7 @@ class Reason(StrEnum):
     FINGERPRINT_FULL = "fingerprint_full"
     DUPLICATE_INSTRUCTION = "duplicate_instruction"
     NEAR_DUPLICATE = "near_duplicate"
+    SEMANTIC_DUPLICATE = "semantic_duplicate"
     # answerability
     LEAKS_CODE = "leaks_code"
     LEAKS_ANSWER = "leaks_answer"

@@ -327,8 +327,23 @@ class DedupSettings(Group):
         "bytes / partitions",
     )
 
+    semantic: bool = Field(
+        False,
+        description="also reject instructions that mean the same in other words (needs the extra "
+        "`semantic`)",
+    )
+    semantic_model: str = Field(
+        "embedded",
+        description="sentence model, mean-pooled: a folder, a name on the Hub, or `embedded` "
+        "(all-MiniLM-L6-v2 out of a package)",
+    )
+    semantic_threshold: float = Field(
+        0.95, gt=0, le=1, description="estimated cosine of embeddings from which two are one"
+    )
+
     def identity(self) -> Any:
-        return self.model_dump(mode="json", exclude={"partitions"})
+        off = set() if self.semantic else {"semantic_model", "semantic_threshold"}
+        return self.model_dump(mode="json", exclude={"partitions", *off})
 
     @model_validator(mode="after")
     def _whole_bands(self) -> DedupSettings:

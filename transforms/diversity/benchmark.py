@@ -176,9 +176,9 @@ def rensa(root: str, settings: BenchMinhashSettings) -> None:
 
 RUNS: dict[str, Callable[[str, BenchMinhashSettings], None]] = {
     "cotmill": cotmill,
-    "cotmill, bands alone": cotmill_bands,
+    "bands alone": cotmill_bands,
     "datatrove": datatrove,
-    "rensa, one process": rensa,
+    "rensa": rensa,
 }
 
 

@@ -10,6 +10,7 @@ from apache_beam.pvalue import PCollection
 
 from transforms.accounting import Outcome, Reason
 from transforms.diversity.near import NearDuplicates
+from transforms.diversity.semantic import SemanticDuplicates, model_path
 from transforms.diversity.shingles import shingles, words
 from transforms.ids import content_id
 from transforms.losers import DropLosers, LimitPerKey
@@ -22,6 +23,7 @@ class Deduplicate(beam.PTransform):
     """PCollection[Example] -> Outcome of Example: no equal and no nearly equal instructions.
 
     Of those alike, the one with the shortest program stays, then the one with the smallest id.
+    With `dedup.semantic`, those left that mean the same are one as well.
     """
 
     dedup: DedupSettings
@@ -30,6 +32,10 @@ class Deduplicate(beam.PTransform):
     reads: ClassVar[type] = Example
     writes: ClassVar[type] = Example
     draws: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.dedup.semantic:
+            model_path(self.dedup.semantic_model)  # what is missing is said before anything runs
 
     def expand(self, examples: PCollection) -> Outcome:
         ngram = self.dedup.ngram
@@ -47,4 +53,15 @@ class Deduplicate(beam.PTransform):
         )
         losers = (equal, near) | "Losers" >> beam.Flatten()
         different = examples | "Drop" >> DropLosers(self.stage, losers)
-        return Outcome(different.kept, different.rejected)
+        if not self.dedup.semantic:
+            return Outcome(different.kept, different.rejected)
+        same = different.kept | "Find same meaning" >> SemanticDuplicates(
+            text=lambda example: example.instruction,
+            order=lambda example: len(example.code),
+            dedup=self.dedup,
+        )
+        meant_once = different.kept | "Drop same meaning" >> DropLosers(self.stage, same)
+        return Outcome(
+            meant_once.kept,
+            (different.rejected, meant_once.rejected) | "Rejected" >> beam.Flatten(),
+        )

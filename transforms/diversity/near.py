@@ -16,7 +16,9 @@ from transforms.accounting import Reason, Verdict, reject
 from transforms.diversity.components import ConnectedComponents, Edges
 from transforms.diversity.minhash import (
     Block,
+    Similarity,
     index_block,
+    jaccard,
     minima,
     node,
     parted,
@@ -92,22 +94,44 @@ class NearDuplicates(beam.PTransform):
     dedup: DedupSettings
 
     def expand(self, records: PCollection) -> PCollection:
-        threshold = self.threshold
-
-        def compare(blocks: Any) -> Edges:
-            nodes, smaller = similar_pairs(blocks, threshold)
-            return list(zip(nodes.tolist(), smaller.tolist(), strict=True))
-
         return (
             records
             | "Index" >> beam.ParDo(_Index(self.shingles, self.order, self.dedup))
-            | "Group by band" >> beam.GroupByKey()
-            | "Compare" >> beam.MapTuple(lambda _, blocks: compare(blocks))
-            | "Components" >> ConnectedComponents(self.dedup.partitions)
-            | "Losers" >> beam.FlatMap(_losers)
+            | "Link"
+            >> LinkEntries(self.threshold, jaccard, self.dedup.partitions, Reason.NEAR_DUPLICATE)
         )
 
 
-def _losers(edges: Edges) -> Iterator[tuple[str, Verdict]]:
+@dataclass
+class LinkEntries(beam.PTransform):
+    """PCollection[(partition, Block)] -> PCollection[(id, Verdict)] of the records to reject.
+
+    Args:
+        threshold: `similarity` from which two texts of one band are one.
+        similarity: of digests, row by row.
+    """
+
+    threshold: float
+    similarity: Similarity
+    partitions: int
+    reason: Reason
+
+    def expand(self, entries: PCollection) -> PCollection:
+        threshold, similarity, reason = self.threshold, self.similarity, self.reason
+
+        def compare(blocks: Any) -> Edges:
+            nodes, smaller = similar_pairs(blocks, threshold, similarity)
+            return list(zip(nodes.tolist(), smaller.tolist(), strict=True))
+
+        return (
+            entries
+            | "Group by band" >> beam.GroupByKey()
+            | "Compare" >> beam.MapTuple(lambda _, blocks: compare(blocks))
+            | "Components" >> ConnectedComponents(self.partitions)
+            | "Losers" >> beam.FlatMap(_losers, reason)
+        )
+
+
+def _losers(edges: Edges, reason: Reason) -> Iterator[tuple[str, Verdict]]:
     for one, smallest in edges:
-        yield record_id(one), reject(Reason.NEAR_DUPLICATE, f"like {record_id(smallest)}")
+        yield record_id(one), reject(reason, f"like {record_id(smallest)}")
