@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.diversity.minhash import (
@@ -79,6 +79,7 @@ def test_more_similar_texts_share_a_band_more_often(one, other, bands):
     assert collision_probability(1, 64, bands) == 1
 
 
+@settings(deadline=None)  # the machine's load is not its subject
 @given(st.lists(st.sets(st.text(max_size=3), min_size=1), min_size=1, max_size=20))
 def test_equal_sets_share_every_band_and_are_wholly_similar(sets):
     count = len(sets)
@@ -89,6 +90,7 @@ def test_equal_sets_share_every_band_and_are_wholly_similar(sets):
     assert (jaccard(digests[:count, 0], digests[count:, 0]) == 1).all()
 
 
+@settings(deadline=None)  # the machine's load is not its subject
 @given(st.integers(1, 50), st.integers(1, 9))
 def test_parts_hold_every_entry_once_and_a_key_is_in_one_part(count, partitions):
     sets = [[f"w{n % 7}"] for n in range(count)]
