@@ -128,13 +128,13 @@ def scale(settings: BenchScaleSettings) -> None:
         highlight=False,
     )
     table = Table(box=None)
-    for name in ("rows", "seconds", "rows/s", "CPU s", "driver MiB", "a worker MiB", "peak MiB"):
+    for name in ("rows", "seconds", "rows/s", "CPU s", "peak MiB", "of the driver"):
         table.add_column(name, justify="right")
     rows = []
     for row in bench_scale(settings):
         rows.append(row)
         figures = (row["seconds"], row["rows_per_second"], row["cpu_seconds"])
-        memory = (row["driver_peak_mib"], row["worker_peak_mib"], row["peak_mib"])
+        memory = (row["peak_mib"], row["driver_peak_mib"])
         table.add_row(*(f"{figure:,}" for figure in (row["rows"], *figures, *memory)))
         console.print(f"{row['rows']:,} rows: {row['seconds']:,} s", highlight=False)
     console.print(table)

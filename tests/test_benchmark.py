@@ -45,4 +45,5 @@ def test_the_bench_accounts_for_every_row(workers):
     (row,) = bench_scale(settings)
     assert row["stages"][0]["in"] == 200
     assert 100 < row["stages"][-1]["kept"] < 190
-    assert row["peak_mib"] == row["driver_peak_mib"] + (workers > 1) * 2 * row["worker_peak_mib"]
+    workers_peak = row["peak_mib"] - row["driver_peak_mib"]
+    assert workers_peak > 100 if workers > 1 else workers_peak < 100

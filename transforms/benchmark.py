@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -146,14 +147,13 @@ def run_segments(root: str, rows: int, settings: BenchScaleSettings) -> dict[str
                 "segment": segment.name,
                 "seconds": round(time.perf_counter() - started, 2),
                 "cpu_seconds": round(_cpu_seconds(), 1),
-                "driver_peak_mib": _peak_mib(resource.RUSAGE_SELF),
+                "driver_peak_mib": _peak_mib(),
             }
         )
         previous, before = segment, entries[-1]["rows"]
     return {
         "segments": figures,
-        "driver_peak_mib": _peak_mib(resource.RUSAGE_SELF),
-        "worker_peak_mib": _peak_mib(resource.RUSAGE_CHILDREN),
+        "driver_peak_mib": _peak_mib(),
         "cpu_seconds": round(_cpu_seconds(), 1),
         "stages": [
             {key: stage[key] for key in ("name", "in", "kept", "rejected")}
@@ -163,9 +163,9 @@ def run_segments(root: str, rows: int, settings: BenchScaleSettings) -> dict[str
     }
 
 
-def _peak_mib(who: int) -> int:
-    """The largest resident set of this process, or of any one of its children that ended, MiB."""
-    return resource.getrusage(who).ru_maxrss // 1024
+def _peak_mib() -> int:
+    """The largest resident set of this process so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _cpu_seconds() -> float:
@@ -185,32 +185,64 @@ def bench_scale(settings: BenchScaleSettings) -> Iterator[dict[str, Any]]:
     """Yields a row for each number of rows, each measured in a process of its own.
 
     Yields:
-        rows, seconds, rows_per_second, driver_peak_mib (holds every shuffle), worker_peak_mib (of
-        the largest worker process; 0 for one worker, which is the driver), peak_mib (driver and
-        workers together, at most), cpu_seconds, segments, stages.
+        rows, seconds, rows_per_second, cpu_seconds, peak_mib (driver and workers together, looked
+        at ten times a second; pages that they share count for each), driver_peak_mib (of the
+        driver, which holds every shuffle), segments, stages.
     """
     for rows in settings.rows:
         with tempfile.TemporaryDirectory(prefix="cotmill-scale-") as root:
             write_problems(root, rows, settings.runner.stage_shards)
             request = {"root": root, "rows": rows, "settings": settings.model_dump(mode="json")}
-            ran = subprocess.run(
-                [sys.executable, "-c", f"from {__name__} import measure; measure()"],
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-                input=json.dumps(request),
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-            )
-        figures = json.loads(ran.stdout.splitlines()[-1])
+            text, peak = _run_watched(json.dumps(request))
+        figures = json.loads(text.splitlines()[-1])
         seconds = sum(segment["seconds"] for segment in figures["segments"])
-        workers = settings.runner.workers if settings.runner.workers > 1 else 0
         yield {
             "rows": rows,
             "seconds": round(seconds, 1),
             "rows_per_second": round(rows / seconds),
-            "peak_mib": figures["driver_peak_mib"] + workers * figures["worker_peak_mib"],
+            "peak_mib": max(peak, figures["driver_peak_mib"]),
             **figures,
         }
+
+
+def _run_watched(request: str) -> tuple[str, int]:
+    """Runs `measure` in a process and returns what it printed, and its family's peak, MiB."""
+    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as printed:
+        given.write(request)
+        given.seek(0)
+        child = subprocess.Popen(
+            [sys.executable, "-c", f"from {__name__} import measure; measure()"],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            stdin=given,
+            stdout=printed,
+        )
+        peak = 0
+        try:
+            while child.poll() is None:
+                peak = max(peak, sum(map(_resident_bytes, _family(child.pid))))
+                time.sleep(0.1)
+        finally:
+            child.kill()
+        if child.returncode:
+            raise subprocess.CalledProcessError(child.returncode, child.args)
+        printed.seek(0)
+        return printed.read(), peak >> 20
+
+
+def _family(pid: int) -> Iterator[int]:
+    """The process and all that it, or its own, started (Linux)."""
+    yield pid
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # ended meanwhile
+            for child in path.read_text().split():
+                yield from _family(int(child))
+
+
+def _resident_bytes(pid: int) -> int:
+    with suppress(OSError, IndexError):
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def slopes(rows: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
