@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import sys
 
+from pipelines.hydra_app import run_command
+
 BENCHES = {
     "sandbox": "programs per second, ours beside other ways to run them",
     "filters": "what the filters let through of records whose faults are known",
+    "minhash": "near-duplicates per second, ours beside datatrove and rensa",
+    "scale": "time and memory of checks and deduplication, as rows grow",
 }
-"""Name -> what it measures. Each is the module pipelines.benches.NAME with a main()."""
+"""Name -> what it measures. Each is a module pipelines.benches.NAME with `SETTINGS` and `bench`."""
 
 
 def main() -> None:
@@ -20,7 +24,8 @@ def main() -> None:
         print(f"Usage: cotmill bench NAME [KEY=VALUE] ...\n\n{lines}", file=sys.stderr)
         sys.exit(0 if name in ("--help", "-h") else 2)
     del sys.argv[1]
-    importlib.import_module(f"pipelines.benches.{name}").main()
+    module = importlib.import_module(f"pipelines.benches.{name}")
+    run_command(f"bench {name}", BENCHES[name], module.SETTINGS, module.bench)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 
-def on_workers(workers: int) -> dict[str, Any]:
+def on_workers(workers: int, *flags: str) -> dict[str, Any]:
     """Arguments of TestPipeline for that many workers; two or more are processes of their own."""
-    if workers == 1:
-        return {"runner": FnApiRunner()}
-    flags = [f"--direct_num_workers={workers}", "--direct_running_mode=multi_processing"]
-    return {"runner": FnApiRunner(), "options": PipelineOptions(flags)}
+    if workers > 1:
+        flags = (
+            f"--direct_num_workers={workers}",
+            "--direct_running_mode=multi_processing",
+            *flags,
+        )
+    return {"runner": FnApiRunner(), "options": PipelineOptions(list(flags))}

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     DUPLICATE_INSTRUCTION = "duplicate_instruction"
     NEAR_DUPLICATE = "near_duplicate"
     CONTAMINATED = "contaminated"
+    SEMANTIC_DUPLICATE = "semantic_duplicate"
     # answerability
     LEAKS_CODE = "leaks_code"
     LEAKS_ANSWER = "leaks_answer"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +12,23 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.accounting import Decide, Decided, Reason, Verdict, keep, reject
+from transforms.blocks import Block, PackByKey, unpack
+
+_PARTITIONS = 64
+"""Parts of the join between records and the ids of losers: one part's ids are held at a time."""
 
 
 def over_limit(
     group: Iterable[tuple[Any, str]], limit: int, reason: Reason
 ) -> Iterator[tuple[str, Verdict]]:
-    """Yields (id, rejection) for all but the `limit` smallest (order, id) of a group."""
-    ranked = sorted(group)
-    for _, record_id in ranked[limit:]:
-        yield record_id, reject(reason, f"same as {ranked[0][1]}")
+    """Yields (id, rejection) for all but the `limit` smallest (order, id) of a group.
+
+    Goes through the group twice and holds `limit` of it: a group may be larger than memory.
+    """
+    stay = heapq.nsmallest(limit, group)
+    for ranked in group:
+        if ranked > stay[-1]:
+            yield ranked[1], reject(reason, f"same as {stay[0][1]}")
 
 
 @dataclass
@@ -43,28 +53,43 @@ class LimitPerKey(beam.PTransform):
         )
 
 
-def judged(_: str, group: dict[str, Iterable[Any]]) -> Iterator[tuple[Any, Verdict]]:
-    """Yields (record, its verdict): the first in the stated order of those against its id."""
-    verdict = min(group["losers"], key=lambda loss: (loss.reason, loss.detail), default=keep())
-    for record in group["records"]:
-        yield record, verdict
+def judged(
+    blocks: Iterable[Block], losers: Iterable[tuple[str, Verdict]]
+) -> Iterator[tuple[Any, Verdict]]:
+    """Yields (record, its verdict): the first by reason, then detail, of those against its id."""
+    verdicts: dict[str, Verdict] = {}
+    for record_id, verdict in losers:
+        verdicts[record_id] = min(verdict, verdicts.get(record_id, verdict), key=_rank)
+    for block in blocks:
+        for record in unpack(block):
+            yield record, verdicts.get(record.id, keep())
+
+
+def _rank(verdict: Verdict) -> tuple[str, str]:
+    return str(verdict.reason), verdict.detail
+
+
+def _part(record_id: str) -> int:
+    return zlib.crc32(record_id.encode()) % _PARTITIONS
 
 
 @dataclass
 class DropLosers(beam.PTransform):
     """Splits PCollection[record] by PCollection[(id, Verdict)] of those to reject.
 
-    The one shuffle that moves whole records. The losers as a side input would spare it, but every
-    worker would hold all of them (or look each up by a call to the runner, 0.6 ms apiece).
+    The one shuffle that moves whole records, in blocks. The losers as a side input would spare
+    it, but every worker would hold all of them (or ask the runner for each, 0.6 ms apiece).
     """
 
     stage: str
     losers: PCollection
 
     def expand(self, records: PCollection) -> Decided:
+        blocks = records | "In blocks" >> beam.ParDo(PackByKey(lambda record: _part(record.id)))
+        losers = self.losers | "By part" >> beam.Map(lambda loser: (_part(loser[0]), loser))
         return (
-            {"records": records | "By id" >> beam.Map(lambda r: (r.id, r)), "losers": self.losers}
+            {"blocks": blocks, "losers": losers}
             | "Join" >> beam.CoGroupByKey()
-            | "Judge" >> beam.FlatMapTuple(judged)
+            | "Judge" >> beam.FlatMapTuple(lambda _, part: judged(part["blocks"], part["losers"]))
             | "Decide" >> Decide(self.stage)
         )

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import apache_beam as beam
 import pyarrow.parquet as pq
@@ -24,8 +24,18 @@ from transforms.errors import AccountingError
 from transforms.recipe import Segment
 from transforms.run_folder import RunFolder, files_below
 from transforms.runners import open_pipeline
-from transforms.settings import Settings
+from transforms.settings import RunnerSettings, SinkSettings
 from transforms.tables import ReadRecords, WriteRecords, write_text
+
+
+class RunsAndWrites(Protocol):
+    """The settings that a segment itself needs: where it runs, and how rows are written."""
+
+    @property
+    def runner(self) -> RunnerSettings: ...
+
+    @property
+    def sink(self) -> SinkSettings: ...
 
 
 class _WriteTallies(beam.DoFn):
@@ -42,7 +52,11 @@ def _order(tally: Tally) -> tuple[str, str, str]:
 
 
 def run_segment(
-    segment: Segment, previous: Segment | None, rows_before: int, run: RunFolder, settings: Settings
+    segment: Segment,
+    previous: Segment | None,
+    rows_before: int,
+    run: RunFolder,
+    settings: RunsAndWrites,
 ) -> dict[str, Any]:
     """Runs a segment from its predecessor's rows and returns its entry for the manifest.
 
@@ -81,7 +95,7 @@ def _build(
     segment: Segment,
     previous: Segment | None,
     run: RunFolder,
-    settings: Settings,
+    settings: RunsAndWrites,
     shards: int,
     tally_path: str,
 ) -> None:

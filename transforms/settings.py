@@ -314,7 +314,7 @@ class DedupSettings(Group):
     max_per_fingerprint: int = Field(
         ge=1, description="programs kept per structure (AST without names and constants)"
     )
-    num_perm: int = Field(ge=16, description="MinHash permutations")
+    num_perm: int = Field(ge=16, multiple_of=2, description="MinHash permutations, an even number")
     bands: int = Field(
         ge=1,
         description="LSH bands of r = num_perm / bands rows: a pair of similarity s is compared "
@@ -323,12 +323,27 @@ class DedupSettings(Group):
     partitions: int = Field(
         64,
         ge=1,
-        description="parts of the LSH index; one is in memory at a time, about rows x bands x 200 "
+        description="parts of the LSH index; one is in memory at a time, about rows x bands x 120 "
         "bytes / partitions",
     )
 
+    semantic: bool = Field(
+        False,
+        description="also reject instructions that mean the same in other words (needs the extra "
+        "`semantic`)",
+    )
+    semantic_model: str = Field(
+        "embedded",
+        description="sentence model, mean-pooled: a folder, a name on the Hub, or `embedded` "
+        "(all-MiniLM-L6-v2 out of a package)",
+    )
+    semantic_threshold: float = Field(
+        0.95, gt=0, le=1, description="estimated cosine of embeddings from which two are one"
+    )
+
     def identity(self) -> Any:
-        return self.model_dump(mode="json", exclude={"partitions"})
+        off = set() if self.semantic else {"semantic_model", "semantic_threshold"}
+        return self.model_dump(mode="json", exclude={"partitions", *off})
 
     @model_validator(mode="after")
     def _whole_bands(self) -> DedupSettings:
@@ -489,6 +504,26 @@ class BenchFiltersSettings(Group):
     verify: VerifySettings
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
+
+
+class BenchMinhashSettings(Group):
+    """Everything `cotmill bench minhash` can be told."""
+
+    rows: int = Field(ge=100, description="texts, a fifth of them in pairs of known similarity")
+    dedup: DedupSettings
+    runner: RunnerSettings
+
+
+class BenchScaleSettings(Group):
+    """Everything `cotmill bench scale` can be told."""
+
+    rows: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="synthetic rows, one measurement each"
+    )
+    filter: FilterSettings
+    dedup: DedupSettings
+    runner: RunnerSettings
+    sink: SinkSettings
 
 
 S = TypeVar("S", bound=Group)

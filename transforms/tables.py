@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import apache_beam as beam
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 
+from transforms.blocks import Block, PackByKey, pack, unpack
 from transforms.ids import content_id
 
 _PRIMITIVES: dict[Any, pa.DataType] = {
@@ -143,17 +144,25 @@ def shard_path(folder: str, prefix: str, shard: int, shards: int) -> str:
     return FileSystems.join(folder, f"{prefix}-{shard:05d}-of-{shards:05d}.parquet")
 
 
+def _in_order(records: list[Any]) -> list[Any]:
+    """Sorts records by id; records of one id, by their content."""
+    ordered = sorted(records, key=lambda record: record.id)
+    for one, other in pairwise(ordered):
+        if one.id == other.id:
+            return sorted(
+                ordered, key=lambda record: (record.id, json.dumps(to_row(record), sort_keys=True))
+            )
+    return ordered
+
+
 class _WriteShard(beam.DoFn):
     def __init__(self, cls: type, folder: str, prefix: str, shards: int, compression: str) -> None:
         self._cls, self._folder, self._prefix = cls, folder, prefix
         self._shards, self._compression = shards, compression
 
-    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[tuple[str, int]]:
-        shard, records = element
-        ordered = sorted(
-            (record for record in records if record is not None),
-            key=lambda record: (record.id, json.dumps(to_row(record), sort_keys=True)),
-        )
+    def process(self, element: tuple[int, Iterable[Block]]) -> Iterator[tuple[str, int]]:
+        shard, blocks = element
+        ordered = _in_order([record for block in blocks for record in unpack(block)])
         path = shard_path(self._folder, self._prefix, shard, self._shards)
         yield path, write_table(path, ordered, self._cls, self._compression)
 
@@ -174,14 +183,14 @@ class WriteRecords(beam.PTransform):
 
     def expand(self, records: PCollection) -> PCollection:
         shards = self.shards
-        keyed = records | "Assign shard" >> beam.Map(
-            lambda record: (int(content_id("shard", record.id)[:8], 16) % shards, record)
+        keyed = records | "Assign shard" >> beam.ParDo(
+            PackByKey(lambda record: int(content_id("shard", record.id)[:8], 16) % shards)
         )
         # An empty shard has to be written too, so each is named once without a record.
         every = (
             records.pipeline
             | "Name shards" >> beam.Create(range(shards))
-            | "Key shards" >> beam.Map(lambda shard: (shard, None))
+            | "Key shards" >> beam.Map(lambda shard: (shard, pack([])))
         )
         return (
             (keyed, every)

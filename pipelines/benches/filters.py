@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.programs import codeio_seeds, shipped_seeds
-from pipelines.hydra_app import run_command
 from transforms.planted.benchmark import Scores, bench_filters
 from transforms.settings import BenchFiltersSettings
+
+SETTINGS = BenchFiltersSettings
 
 
 def bench(settings: BenchFiltersSettings) -> None:
@@ -60,8 +61,3 @@ def print_scores(scores: Scores, console: Console) -> None:
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f}"
-
-
-def main() -> None:
-    purpose = "what the filters let through of records whose faults are known"
-    run_command("bench filters", purpose, BenchFiltersSettings, bench)

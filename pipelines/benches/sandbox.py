@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.programs import codeio_seeds
-from pipelines.hydra_app import run_command
 from transforms.execution.benchmark import bench_sandbox, mixed_programs, ratios
 from transforms.settings import BenchSandboxSettings
+
+SETTINGS = BenchSandboxSettings
 
 
 def bench(settings: BenchSandboxSettings) -> None:
@@ -47,8 +48,3 @@ def bench(settings: BenchSandboxSettings) -> None:
         highlight=False,
     )
     print(json.dumps({"bench": "sandbox", **compared, "rows": rows}))
-
-
-def main() -> None:
-    purpose = "programs per second, ours beside other ways to run them"
-    run_command("bench sandbox", purpose, BenchSandboxSettings, bench)

@@ -4,12 +4,13 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.diversity.minhash import (
     collision_probability,
     index_block,
+    jaccard,
     minima,
     node,
     parted,
@@ -63,6 +64,42 @@ def test_pairs_are_held_to_the_threshold(similarity, linked):
     nodes = [node(0, f"{index:05d}") for index in range(len(sets))]
     found, _ = similar_pairs([index_block(nodes, minima(sets, 128), 32)], threshold=0.8)
     assert abs(len(set(found.tolist())) / pairs - linked) <= 0.02
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.sampled_from([1, 2, 4, 8, 16]))
+def test_more_similar_texts_share_a_band_more_often(one, other, bands):
+    low, high = sorted((one, other))
+    assert (
+        0
+        <= collision_probability(low, 64, bands)
+        <= collision_probability(high, 64, bands)
+        <= collision_probability(high, 64, 2 * bands)
+        <= 1
+    )
+    assert collision_probability(1, 64, bands) == 1
+
+
+@settings(deadline=None)  # the machine's load is not its subject
+@given(st.lists(st.sets(st.text(max_size=3), min_size=1), min_size=1, max_size=20))
+def test_equal_sets_share_every_band_and_are_wholly_similar(sets):
+    count = len(sets)
+    both = [sorted(one) for one in sets] + [sorted(one, reverse=True) for one in sets]
+    block = index_block([node(0, str(n)) for n in range(2 * count)], minima(both, 32), 4)
+    keys, digests = block.keys.reshape(2 * count, 4), block.digests.reshape(2 * count, 4, 16)
+    assert (keys[:count] == keys[count:]).all()
+    assert (jaccard(digests[:count, 0], digests[count:, 0]) == 1).all()
+
+
+@settings(deadline=None)  # the machine's load is not its subject
+@given(st.integers(1, 50), st.integers(1, 9))
+def test_parts_hold_every_entry_once_and_a_key_is_in_one_part(count, partitions):
+    sets = [[f"w{n % 7}"] for n in range(count)]
+    block = index_block([node(0, str(n)) for n in range(count)], minima(sets, 16), 4)
+    parts = [part for _, part in parted(block, partitions)]
+    entries = [zip(part.keys.tolist(), part.nodes.tolist(), strict=True) for part in parts]
+    whole = zip(block.keys.tolist(), block.nodes.tolist(), strict=True)
+    assert sorted(entry for part in entries for entry in part) == sorted(whole)
+    assert sum(len(set(part.keys.tolist())) for part in parts) == len(set(block.keys.tolist()))
 
 
 @given(st.randoms(), st.integers(1, 7))

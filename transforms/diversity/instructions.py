@@ -10,6 +10,7 @@ from apache_beam.pvalue import PCollection
 
 from transforms.accounting import Outcome, Reason
 from transforms.diversity.near import NearDuplicates
+from transforms.diversity.semantic import SemanticDuplicates, model_path
 from transforms.diversity.shingles import shingles, words
 from transforms.ids import content_id
 from transforms.losers import DropLosers, LimitPerKey
@@ -22,6 +23,7 @@ class Deduplicate(beam.PTransform):
     """PCollection[Example] -> Outcome of Example: no equal and no nearly equal instructions.
 
     Of those alike, the one with the shortest program stays, then the one with the smallest id.
+    With `dedup.semantic`, those left that mean the same are one as well.
     """
 
     dedup: DedupSettings
@@ -31,6 +33,10 @@ class Deduplicate(beam.PTransform):
     writes: ClassVar[type] = Example
     draws: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        if self.dedup.semantic:
+            model_path(self.dedup.semantic_model)  # what is missing is said before anything runs
+
     def expand(self, examples: PCollection) -> Outcome:
         ngram = self.dedup.ngram
         equal = examples | "Find equal" >> LimitPerKey(
@@ -39,14 +45,23 @@ class Deduplicate(beam.PTransform):
             limit=1,
             reason=Reason.DUPLICATE_INSTRUCTION,
         )
-        unequal = examples | "Drop equal" >> DropLosers(self.stage, equal)
-        near = unequal.kept | "Find near" >> NearDuplicates(
+        near = examples | "Find near" >> NearDuplicates(
             shingles=lambda example: shingles(words(example.instruction), ngram),
             order=lambda example: len(example.code),
             threshold=self.dedup.threshold,
             dedup=self.dedup,
         )
-        different = unequal.kept | "Drop near" >> DropLosers(self.stage, near)
+        losers = (equal, near) | "Losers" >> beam.Flatten()
+        different = examples | "Drop" >> DropLosers(self.stage, losers)
+        if not self.dedup.semantic:
+            return Outcome(different.kept, different.rejected)
+        same = different.kept | "Find same meaning" >> SemanticDuplicates(
+            text=lambda example: example.instruction,
+            order=lambda example: len(example.code),
+            dedup=self.dedup,
+        )
+        meant_once = different.kept | "Drop same meaning" >> DropLosers(self.stage, same)
         return Outcome(
-            different.kept, (unequal.rejected, different.rejected) | "Rejected" >> beam.Flatten()
+            meant_once.kept,
+            (different.rejected, meant_once.rejected) | "Rejected" >> beam.Flatten(),
         )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms.window import GlobalWindows
+from numpy.typing import NDArray
 
 from transforms.accounting import Reason, Verdict, reject
 from transforms.diversity.components import ConnectedComponents, Edges
 from transforms.diversity.minhash import (
     Block,
+    Similarity,
     index_block,
+    jaccard,
     minima,
     node,
     parted,
@@ -24,7 +28,9 @@ from transforms.diversity.minhash import (
 from transforms.settings import DedupSettings
 
 _BLOCK = 4096
-"""Records sketched at once: their entries travel in a few blocks rather than one by one."""
+"""Records whose entries travel together: in a few blocks rather than one by one."""
+_SKETCHED = 256
+"""Records sketched at once: until then their shingles are held, some 25 KB a program."""
 
 
 class _Index(beam.DoFn):
@@ -32,7 +38,7 @@ class _Index(beam.DoFn):
 
     def __init__(
         self,
-        shingles: Callable[[Any], list[str]],
+        shingles: Callable[[Any], Sequence[str]],
         order: Callable[[Any], int],
         dedup: DedupSettings,
     ) -> None:
@@ -40,11 +46,14 @@ class _Index(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._nodes: list[bytes] = []
-        self._sets: list[list[str]] = []
+        self._sets: list[Sequence[str]] = []
+        self._found: list[NDArray[np.uint32]] = []
 
     def process(self, record: Any) -> Iterator[tuple[int, Block]]:
         self._nodes.append(node(self._order(record), record.id))
         self._sets.append(self._shingles(record))
+        if len(self._sets) >= _SKETCHED:
+            self._sketch()
         if len(self._nodes) >= _BLOCK:
             yield from self._entries()
 
@@ -53,9 +62,13 @@ class _Index(beam.DoFn):
             for entry in self._entries():
                 yield GlobalWindows.windowed_value(entry)
 
+    def _sketch(self) -> None:
+        self._found.append(minima(self._sets, self._dedup.num_perm))
+        self._sets = []
+
     def _entries(self) -> Iterator[tuple[int, Block]]:
-        found = minima(self._sets, self._dedup.num_perm)
-        block = index_block(self._nodes, found, self._dedup.bands)
+        self._sketch()
+        block = index_block(self._nodes, np.concatenate(self._found), self._dedup.bands)
         self.start_bundle()
         yield from parted(block, self._dedup.partitions)
 
@@ -66,7 +79,7 @@ class NearDuplicates(beam.PTransform):
 
     Records that share a band and are at least `threshold` similar are linked, and of each
     connected component the smallest (order, id) stays. Shuffles carry ids and hashes; a
-    partition of the index is held in memory at a time (rows x bands x about 200 bytes, divided by
+    partition of the index is held in memory at a time (rows x bands x about 120 bytes, divided by
     `dedup.partitions`).
 
     Args:
@@ -75,28 +88,50 @@ class NearDuplicates(beam.PTransform):
         threshold: estimated Jaccard similarity from which two are one.
     """
 
-    shingles: Callable[[Any], list[str]]
+    shingles: Callable[[Any], Sequence[str]]
     order: Callable[[Any], int]
     threshold: float
     dedup: DedupSettings
 
     def expand(self, records: PCollection) -> PCollection:
-        threshold = self.threshold
-
-        def compare(blocks: Any) -> Edges:
-            nodes, smaller = similar_pairs(blocks, threshold)
-            return list(zip(nodes.tolist(), smaller.tolist(), strict=True))
-
         return (
             records
             | "Index" >> beam.ParDo(_Index(self.shingles, self.order, self.dedup))
-            | "Group by band" >> beam.GroupByKey()
-            | "Compare" >> beam.MapTuple(lambda _, blocks: compare(blocks))
-            | "Components" >> ConnectedComponents(self.dedup.partitions)
-            | "Losers" >> beam.FlatMap(_losers)
+            | "Link"
+            >> LinkEntries(self.threshold, jaccard, self.dedup.partitions, Reason.NEAR_DUPLICATE)
         )
 
 
-def _losers(edges: Edges) -> Iterator[tuple[str, Verdict]]:
+@dataclass
+class LinkEntries(beam.PTransform):
+    """PCollection[(partition, Block)] -> PCollection[(id, Verdict)] of the records to reject.
+
+    Args:
+        threshold: `similarity` from which two texts of one band are one.
+        similarity: of digests, row by row.
+    """
+
+    threshold: float
+    similarity: Similarity
+    partitions: int
+    reason: Reason
+
+    def expand(self, entries: PCollection) -> PCollection:
+        threshold, similarity, reason = self.threshold, self.similarity, self.reason
+
+        def compare(blocks: Any) -> Edges:
+            nodes, smaller = similar_pairs(blocks, threshold, similarity)
+            return list(zip(nodes.tolist(), smaller.tolist(), strict=True))
+
+        return (
+            entries
+            | "Group by band" >> beam.GroupByKey()
+            | "Compare" >> beam.MapTuple(lambda _, blocks: compare(blocks))
+            | "Components" >> ConnectedComponents(self.partitions)
+            | "Losers" >> beam.FlatMap(_losers, reason)
+        )
+
+
+def _losers(edges: Edges, reason: Reason) -> Iterator[tuple[str, Verdict]]:
     for one, smallest in edges:
-        yield record_id(one), reject(Reason.NEAR_DUPLICATE, f"like {record_id(smallest)}")
+        yield record_id(one), reject(reason, f"like {record_id(smallest)}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
@@ -18,6 +19,41 @@ from transforms.records import Execution
 from transforms.settings import DedupSettings
 
 
+@dataclass(frozen=True)
+class _Likeness:
+    """What decides whether a program is a duplicate, without the program."""
+
+    id: str
+    chars: int
+    tokens: str
+    """Hash of the program's tokens."""
+    structure: str
+    shingles: tuple[str, ...]
+
+
+def _likeness(execution: Execution, ngram: int) -> _Likeness:
+    tokens = code_tokens(execution.code)
+    return _Likeness(
+        execution.id,
+        len(execution.code),
+        content_id("tokens", tokens),
+        fingerprint(execution.code),
+        tuple(shingles(tokens, ngram)),
+    )
+
+
+@dataclass(frozen=True)
+class _Structure:
+    id: str
+    chars: int
+    structure: str
+
+
+def _survivor(_: str, joined: dict[str, Iterable[Any]]) -> Iterator[_Structure]:
+    if not list(joined["losers"]):
+        yield from joined["structures"]
+
+
 @dataclass
 class DeduplicatePrograms(beam.PTransform):
     """PCollection[Execution] -> Outcome of Execution, before anything more is paid for them.
@@ -25,6 +61,9 @@ class DeduplicatePrograms(beam.PTransform):
     Programs of equal tokens (layout and comments aside) are one; of those nearly equal, and of
     those with one structure (`dedup.max_per_fingerprint`), the shortest stay, then those with the
     smallest id.
+
+    Equal programs are alike to the same others, so looking for near ones among all of them finds
+    what looking among those that stay would. Structures are counted among those that stay.
     """
 
     dedup: DedupSettings
@@ -35,29 +74,36 @@ class DeduplicatePrograms(beam.PTransform):
     draws: ClassVar[bool] = False
 
     def expand(self, executions: PCollection) -> Outcome:
-        ngram = self.dedup.code_ngram
-        equal = executions | "Find equal" >> LimitPerKey(
-            key=lambda execution: content_id("tokens", code_tokens(execution.code)),
-            order=lambda execution: len(execution.code),
+        likenesses = executions | "Likeness" >> beam.Map(_likeness, self.dedup.code_ngram)
+        equal = likenesses | "Find equal" >> LimitPerKey(
+            key=lambda likeness: likeness.tokens,
+            order=lambda likeness: likeness.chars,
             limit=1,
             reason=Reason.DUPLICATE_PROGRAM,
         )
-        unequal = executions | "Drop equal" >> DropLosers(self.stage, equal)
-        near = unequal.kept | "Find near" >> NearDuplicates(
-            shingles=lambda execution: shingles(code_tokens(execution.code), ngram),
-            order=lambda execution: len(execution.code),
+        near = likenesses | "Find near" >> NearDuplicates(
+            shingles=lambda likeness: likeness.shingles,
+            order=lambda likeness: likeness.chars,
             threshold=self.dedup.code_threshold,
             dedup=self.dedup,
         )
-        unlike = unequal.kept | "Drop near" >> DropLosers(self.stage, near)
-        same = unlike.kept | "Find same structure" >> LimitPerKey(
-            key=lambda execution: fingerprint(execution.code),
-            order=lambda execution: len(execution.code),
+        alike = (equal, near) | "Alike" >> beam.Flatten()
+        unlike = (
+            {
+                "structures": likenesses
+                | "Structure"
+                >> beam.Map(lambda one: (one.id, _Structure(one.id, one.chars, one.structure))),
+                "losers": alike,
+            }
+            | "Join" >> beam.CoGroupByKey()
+            | "Unlike" >> beam.FlatMapTuple(_survivor)
+        )
+        same = unlike | "Find same structure" >> LimitPerKey(
+            key=lambda one: one.structure,
+            order=lambda one: one.chars,
             limit=self.dedup.max_per_fingerprint,
             reason=Reason.FINGERPRINT_FULL,
         )
-        different = unlike.kept | "Drop same structure" >> DropLosers(self.stage, same)
-        return Outcome(
-            different.kept,
-            (unequal.rejected, unlike.rejected, different.rejected) | "Rejected" >> beam.Flatten(),
-        )
+        losers = (alike, same) | "Losers" >> beam.Flatten()
+        different = executions | "Drop" >> DropLosers(self.stage, losers)
+        return Outcome(different.kept, different.rejected)

@@ -54,7 +54,7 @@ class HasEnoughLines:
     least: int
 
     def __call__(self, source: Source) -> Verdict:
-        lines = programs.code_lines(source.code)
+        lines = programs.code_lines(source.code, source.tree)
         return reject(Reason.TOO_SHORT, f"{lines} lines") if lines < self.least else keep()
 
 
@@ -152,6 +152,11 @@ class DoesNotCopyInput:
         if copied and len(execution.sensitive_keys) == 1 and len(inputs) > 0:
             return reject(Reason.COPIES_INPUT, copied[0])
         return keep()
+
+
+def meaning_checks() -> tuple[Check, ...]:
+    """The checks of what a program computes, once its input was perturbed."""
+    return DependsOnInput(), DoesNotCopyInput()
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -12,10 +12,9 @@ from apache_beam.pvalue import AsSingleton, PCollection
 from transforms.accounting import ApplyChecks, Outcome, Reason, Verdict, reject
 from transforms.execution.execute import Execute
 from transforms.filtering.checks import (
-    DependsOnInput,
-    DoesNotCopyInput,
     FormOf,
     form_checks,
+    meaning_checks,
     run_checks,
     trivial_kind,
 )
@@ -79,7 +78,7 @@ class FilterMeaning(beam.PTransform):
         checked = (
             executions
             | "Perturb" >> Perturb(self.sandbox, self.filter.max_perturbed_keys)
-            | "Check meaning" >> ApplyChecks(self.stage, (DependsOnInput(), DoesNotCopyInput()))
+            | "Check meaning" >> ApplyChecks(self.stage, meaning_checks())
         )
         return Outcome(checked.kept, checked.rejected)
 

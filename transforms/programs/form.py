@@ -139,13 +139,15 @@ def _docstrings(tree: ast.Module) -> Iterator[ast.stmt]:
             yield node.body[0]
 
 
-def code_lines(code: str) -> int:
+def code_lines(code: str, tree: ast.Module | None = None) -> int:
     """Returns how many lines of `code` are neither blank, comment, docstring nor import.
+
+    `tree` is its syntax tree, where the caller has it already.
 
     Raises:
         Unparsable: `code` does not parse.
     """
-    tree = parse(code)
+    tree = tree or parse(code)
     skipped: set[int] = set()
     imports = (node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)))
     for statement in (*_docstrings(tree), *imports):

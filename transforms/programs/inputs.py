@@ -26,9 +26,9 @@ def unused_inputs(tree: ast.Module) -> set[str]:
 
 def _used_keys(tree: ast.Module, keys: set[str]) -> set[str]:
     flow = _InputFlow(tree, keys)
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    parents = {child: node for node in flow.nodes for child in ast.iter_child_nodes(node)}
     used: set[str] = set()
-    for node in ast.walk(tree):
+    for node in flow.nodes:
         if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
             continue
         binding = flow.names.home.get(node, NOWHERE)
@@ -79,6 +79,7 @@ class _InputFlow:
     """
 
     def __init__(self, tree: ast.Module, keys: set[str]) -> None:
+        self.nodes = tuple(ast.walk(tree))
         self.names = Names(tree)
         self.aliases: set[Binding] = {(self.names.module, "input")}
         self.carriers: dict[Binding, set[str]] = {}
@@ -86,24 +87,22 @@ class _InputFlow:
         self._keys = keys
         self._reached: set[ast.FunctionDef] = set()
         self._functions = {
-            self.names.home[node]: node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef)
+            self.names.home[node]: node for node in self.nodes if isinstance(node, ast.FunctionDef)
         }
-        self._follow(tree)
+        self._follow()
         solution = solution_of(tree)
         if solution is not None and solution not in self._reached:  # called in a way not seen
             self._spread(solution)
             for parameter in parameters(solution.args):
                 if parameter.arg not in keys:
                     self.aliases.add((self.names.scope_of[solution], parameter.arg))
-            self._follow(tree)
+            self._follow()
 
-    def _follow(self, tree: ast.Module) -> None:
+    def _follow(self) -> None:
         before = -1
         while before != (now := self._size()):
             before = now
-            for node in ast.walk(tree):
+            for node in self.nodes:
                 match node:
                     case ast.Call(func=ast.Name()):
                         function = self._functions.get(self.names.home.get(node.func, NOWHERE))
