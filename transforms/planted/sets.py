@@ -102,7 +102,7 @@ def program_set(cases: Sequence[Case], per_fingerprint: int) -> LabelledSet:
     for index, case in enumerate(cases):
         original = as_execution(case, case.code, "program")
         if index % 3 == 0:
-            copy = as_execution(case, ast.unparse(ast.parse(case.code)) + "\n", "laid out anew")
+            copy = as_execution(case, laid_out_anew(case.code), "laid out anew")
             add("program laid out anew", (Reason.DUPLICATE_PROGRAM,), [original, copy], 1)
         elif index % 3 == 1:
             copies = [
@@ -114,6 +114,14 @@ def program_set(cases: Sequence[Case], per_fingerprint: int) -> LabelledSet:
         else:
             add("program of its own", (), [original], 1)
     return LabelledSet(tuple(records), tuple(groups))
+
+
+def laid_out_anew(code: str) -> str:
+    """The program without comments and blank lines, indented by two spaces, in other quotes."""
+    lines = [line for line in code.splitlines() if line.strip() and line.strip()[0] != "#"]
+    indented = [" " * ((len(line) - len(line.lstrip())) // 2) + line.lstrip() for line in lines]
+    text = "\n".join(indented) + "\n"
+    return text if "'" in text or 'f"' in text or "\\" in text else text.replace('"', "'")
 
 
 def renamed(code: str, number: int) -> str:
