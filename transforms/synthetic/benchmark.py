@@ -31,7 +31,7 @@ from transforms.records import Example, Message, Models, Problem
 from transforms.run_folder import RunFolder
 from transforms.segments import run_segment
 from transforms.settings import BenchScaleSettings
-from transforms.synthetic import problem
+from transforms.synthetic.problems import problem
 from transforms.tables import shard_path, write_table
 
 
@@ -212,7 +212,7 @@ def _run_watched(request: str) -> tuple[str, int]:
         given.seek(0)
         child = subprocess.Popen(
             [sys.executable, "-c", f"from {__name__} import measure; measure()"],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             stdin=given,
             stdout=printed,
         )
