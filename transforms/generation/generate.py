@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, PCollection, TaggedOutput
 from apache_beam.transforms.window import GlobalWindow
+from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import progress
@@ -32,6 +34,9 @@ _RECALLED_AT_ONCE = 20_000
 any order is read few times over, few enough (about 100 MB) to hold."""
 
 
+_NONE: Mapping[str, Response] = MappingProxyType({})
+
+
 class Generated(NamedTuple):
     """What `Generate` returns.
 
@@ -43,16 +48,25 @@ class Generated(NamedTuple):
     tallies: PCollection
 
 
+def as_it_is(prompted: Prompted) -> Prompted:
+    """The prompt of what is a `Prompted` already."""
+    return prompted
+
+
 @dataclass
 class Generate(beam.PTransform):
-    """PCollection[Prompted] -> `Generated`: every request answered, by the ledger or the model.
+    """PCollection[record] -> `Generated`: what `prompt` asks for each record, answered.
 
-    Record ids (`prompted.record.id`) are unique. Requests that the ledger holds are answered
-    from it; the others go to the model, up to `backend.max_in_flight` at once in each worker,
-    across records, and are written to the ledger as they come back. A record leaves when its
-    last response is there, responses in the order of its requests. A request that fails is a
-    response with `finish_reason` `error`; its neighbours are not touched. A bundle whose
-    requests are all recorded never loads the model.
+    `prompt` makes a record `Prompted`; `sides` are its other arguments by name, side inputs among
+    them. It is called wherever the requests are needed, and must give the same each time: what a
+    runner has to hold between two steps is records, not prompts that repeat the same examples.
+
+    Record ids are unique. Requests that the ledger holds are answered from it; the others go to
+    the model, up to `backend.max_in_flight` at once in each worker, across records, and are
+    written to the ledger as they come back. A record leaves when its last response is there,
+    responses in the order of its requests. A request that fails is a response with
+    `finish_reason` `error`; its neighbours are not touched. A bundle whose requests are all
+    recorded never loads the model.
 
     Tallies, with the model as key: `requests`, `requests.recorded`, `requests.failed`,
     `tokens.prompt`, `tokens.cached` (of those of the prompt), `tokens.generated`, and for what an
@@ -66,9 +80,9 @@ class Generate(beam.PTransform):
     times their size, and it would move every text of a shared ledger for every stage.
 
     Requests of equal content have equal ids. Those that several records make are found by a
-    shuffle of ids alone; the record with the smallest id asks, whichever worker has it, and the
-    answer is sent to the others, so that it is paid for once. Such records are the only ones
-    that pass through a shuffle.
+    shuffle of ids alone, and are asked first, by one record each, whichever worker has it; all
+    of these records then find the answers in a side input. So each is paid for once, and no
+    record passes through a shuffle for it. There are few of them: a recipe rejects copies.
 
     A bundle is a barrier, since a bundle's records must have left by its end; within it there is
     none. FnApiRunner gives each worker its share of the whole stage as one bundle, so there the
@@ -91,25 +105,52 @@ class Generate(beam.PTransform):
     ledger: LedgerSettings
     budget: BudgetSettings = BudgetSettings()
     prices: Mapping[str, Price] = field(default_factory=dict)
+    prompt: Callable[..., Prompted] = as_it_is
+    sides: Mapping[str, Any] = field(default_factory=dict)
 
-    def expand(self, prompted: PCollection) -> Generated:
+    def expand(self, records: PCollection) -> Generated:
+        prompt, sides = self.prompt, self.sides
         shared = (
-            prompted
-            | "Request ids" >> beam.FlatMap(request_ids).with_output_types(tuple[bytes, str])
+            records
+            | "Request ids"
+            >> beam.ParDo(_RequestIds(prompt), **sides).with_output_types(tuple[bytes, str])
             | "By request" >> beam.GroupByKey()
             | "Shared" >> beam.FlatMapTuple(shared_requests)
         )
-        asked = prompted | "Ask" >> beam.ParDo(
-            _Ask(self.stage, self.backend, self.ledger_dir, self.ledger, self.budget, self.prices),
-            shared=AsDict(shared),
-        ).with_outputs("tallies", "waiting", "told", main="answered")
-        told = (
-            {"waiting": asked["waiting"], "told": asked["told"]}
-            | "Tell records" >> beam.CoGroupByKey()
-            | "Complete" >> beam.FlatMapTuple(completed)
+        how = (self.stage, self.backend, self.ledger_dir, self.ledger, self.budget, self.prices)
+        first = (
+            records
+            | "Shared alone" >> beam.ParDo(_AskForOthers(prompt), shared=AsDict(shared), **sides)
+            | "Ask shared" >> beam.ParDo(_Ask(*how)).with_outputs("tallies", main="answered")
         )
-        answered = (asked["answered"], told) | "Answered" >> beam.Flatten()
-        return Generated(answered, asked["tallies"])
+        answers = first["answered"] | "By id" >> beam.FlatMap(
+            lambda answered: [(response.id, response) for response in answered.responses]
+        )
+        asked = records | "Ask" >> beam.ParDo(
+            _Ask(*how, prompt), answers=AsDict(answers), **sides
+        ).with_outputs("tallies", main="answered")
+        tallies = (first["tallies"], asked["tallies"]) | "Tallies" >> beam.Flatten()
+        return Generated(asked["answered"], tallies)
+
+
+class _RequestIds(beam.DoFn):
+    def __init__(self, prompt: Callable[..., Prompted]) -> None:
+        self._prompt = prompt
+
+    @no_annotations  # Beam cannot bind arguments by name to **sides
+    def process(self, element: Any, *args: Any, **sides: Any) -> Iterator[tuple[bytes, str]]:
+        yield from request_ids(self._prompt(element, **sides))
+
+
+class _AskForOthers(beam.DoFn):
+    def __init__(self, prompt: Callable[..., Prompted]) -> None:
+        self._prompt = prompt
+
+    @no_annotations  # Beam cannot bind arguments by name to **sides
+    def process(self, element: Any, *args: Any, **sides: Any) -> Iterator[Prompted]:
+        shared = sides.pop("shared")
+        if shared:
+            yield from asking_for_others(self._prompt(element, **sides), shared)
 
 
 def request_ids(prompted: Prompted) -> Iterator[tuple[bytes, str]]:
@@ -118,49 +159,36 @@ def request_ids(prompted: Prompted) -> Iterator[tuple[bytes, str]]:
         yield bytes.fromhex(key), prompted.record.id
 
 
-def shared_requests(
-    key: bytes, records: Iterable[str]
-) -> Iterator[tuple[str, tuple[str, tuple[str, ...]]]]:
-    """Yields (request id, (record that asks, those that are told)) where several records ask."""
+def shared_requests(key: bytes, records: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yields (request id, the record that asks for all) where several records make a request."""
     first, *others = sorted(records)
     if others:
-        yield key.hex(), (first, tuple(others))
+        yield key.hex(), first
 
 
-def completed(_: str, group: dict[str, Iterable[Any]]) -> Iterator[Answered]:
-    """Yields the record that waited for others, with what they were answered."""
-    told = {response.id: response for response in group["told"]}
-    for waiting in group["waiting"]:
-        yield Answered(
-            waiting.record,
-            tuple(told[r.id] if isinstance(r, Request) else r for r in waiting.responses),
-        )
+def asking_for_others(prompted: Prompted, shared: Mapping[str, str]) -> Iterator[Prompted]:
+    """Yields the record with those of its requests that it asks for others too, if any."""
+    asks = {r.id: r for r in prompted.requests if shared.get(r.id) == prompted.record.id}
+    if asks:
+        yield Prompted(prompted.record, tuple(asks.values()))
 
 
 class _Waiting:
     """A record whose responses are not all there yet."""
 
-    def __init__(self, prompted: Prompted, elsewhere: Container[str]) -> None:
+    def __init__(self, prompted: Prompted, answers: Mapping[str, Response]) -> None:
         self.prompted = prompted
-        self.elsewhere = elsewhere
-        """Requests that another record asks."""
-        self.responses: dict[str, Response] = {}
-        self.missing = {r.id: r for r in prompted.requests if r.id not in elsewhere}
+        self.responses = {r.id: answers[r.id] for r in prompted.requests if r.id in answers}
+        self.missing = {r.id: r for r in prompted.requests if r.id not in answers}
 
     def add(self, response: Response) -> None:
         self.responses[response.id] = response
         del self.missing[response.id]
 
-    def leave(self) -> Answered | TaggedOutput:
-        """The record, answered; or in part, for the others' answers to be added.
-
-        Where an answer lacks, the request stands in its place.
-        """
-        record = self.prompted.record
-        found = tuple(self.responses.get(r.id, r) for r in self.prompted.requests)
-        if not self.elsewhere:
-            return Answered(record, cast(tuple[Response, ...], found))
-        return TaggedOutput("waiting", (record.id, Answered(record, cast(Any, found))))
+    def answered(self) -> Answered:
+        return Answered(
+            self.prompted.record, tuple(self.responses[r.id] for r in self.prompted.requests)
+        )
 
 
 class _Ask(beam.DoFn):
@@ -174,10 +202,12 @@ class _Ask(beam.DoFn):
         ledger: LedgerSettings,
         budget: BudgetSettings,
         prices: Mapping[str, Price],
+        prompt: Callable[..., Prompted] = as_it_is,
     ) -> None:
         self._stage, self._backend = stage, backend
         self._ledger_dir, self._ledger = ledger_dir, ledger
         self._budget, self._prices = budget, prices
+        self._prompt = prompt
 
     def setup(self) -> None:
         self._engine: Engine | None = None
@@ -196,20 +226,19 @@ class _Ask(beam.DoFn):
         self._waiting: dict[str, list[_Waiting]] = {}
         self._tallies: dict[tuple[str, str], int] = {}
 
+    @no_annotations
     def process(
-        self, prompted: Prompted, shared: Mapping[str, tuple[str, tuple[str, ...]]]
-    ) -> Iterator[Any]:
-        self._shared = shared
-        own = prompted.record.id
-        elsewhere = {r.id for r in prompted.requests if r.id in shared and shared[r.id][0] != own}
-        record = _Waiting(prompted, elsewhere)
-        if not record.missing:
-            yield record.leave()
+        self, element: Any, *args: Any, answers: Mapping[str, Response] = _NONE, **sides: Any
+    ) -> Iterator[Answered]:
+        prompted = self._prompt(element, **sides)
+        waiting = _Waiting(prompted, answers)
+        if not waiting.missing:
+            yield waiting.answered()
             return
-        missing = list(record.missing.values())
+        missing = list(waiting.missing.values())
         recorded = self._index.holds([request.id for request in missing])
         for request, held in zip(missing, recorded, strict=True):
-            self._waiting.setdefault(request.id, []).append(record)
+            self._waiting.setdefault(request.id, []).append(waiting)
             if held:
                 self._recorded[request.id] = request
             else:
@@ -219,11 +248,11 @@ class _Ask(beam.DoFn):
         yield from self._collect(wait=False)
 
     def finish_bundle(self) -> Iterator[Any]:
-        for output in self._recall():
-            yield _global(output)
+        for answered in self._recall():
+            yield _global(answered)
         while self._open:
-            for output in self._collect(wait=True):
-                yield _global(output)
+            for answered in self._collect(wait=True):
+                yield _global(answered)
         self._writer.flush()
         for (what, model), amount in self._tallies.items():
             yield TaggedOutput("tallies", _global(Tally(self._stage, what, model, amount)))
@@ -234,7 +263,7 @@ class _Ask(beam.DoFn):
         if self._engine is not None:
             self._engine.close()
 
-    def _recall(self) -> Iterator[Any]:
+    def _recall(self) -> Iterator[Answered]:
         """Answers from the ledger what it holds; asks what turns out to be unreadable there."""
         asked, self._recorded = self._recorded, {}
         responses = self._index.read(asked)
@@ -244,7 +273,7 @@ class _Ask(beam.DoFn):
             else:
                 yield from self._submit(request, self._waiting[key][0].prompted)
 
-    def _submit(self, request: Request, prompted: Prompted) -> Iterator[Any]:
+    def _submit(self, request: Request, prompted: Prompted) -> Iterator[Answered]:
         if isinstance(self._backend, ReplayBackend):
             raise _miss(self._stage, self._ledger_dir, request, prompted)
         if self._engine is None:
@@ -260,7 +289,7 @@ class _Ask(beam.DoFn):
         self._open[request.id] = request
         self._engine.submit(request)
 
-    def _collect(self, wait: bool) -> Iterator[Any]:
+    def _collect(self, wait: bool) -> Iterator[Answered]:
         """Takes in what the engine has finished; yields the records that are complete by it."""
         if self._engine is None:
             return
@@ -276,16 +305,13 @@ class _Ask(beam.DoFn):
             yield from self._answer(response)
         self._writer.flush_if_due()
 
-    def _answer(self, response: Response) -> Iterator[Any]:
-        """Gives a response to the records that wait for it; yields what leaves by that."""
+    def _answer(self, response: Response) -> Iterator[Answered]:
+        """Gives a response to the records that wait for it; yields those that leave by it."""
         self._count(response)
-        _, others = self._shared.get(response.id, ("", ()))
-        for record_id in others:
-            yield TaggedOutput("told", (record_id, response))
         for record in self._waiting.pop(response.id):
             record.add(response)
             if not record.missing:
-                yield record.leave()
+                yield record.answered()
 
     def _count(self, response: Response) -> None:
         if response.recorded:
@@ -311,9 +337,7 @@ class _Ask(beam.DoFn):
                 self._tallies[key] = self._tallies.get(key, 0) + amount
 
 
-def _global(value: Any) -> Any:
-    if isinstance(value, TaggedOutput):
-        return TaggedOutput(value.tag, _global(value.value))
+def _global(value: Any) -> WindowedValue:
     return WindowedValue(value, GlobalWindow().max_timestamp(), (GlobalWindow(),))
 
 
