@@ -17,8 +17,14 @@ from pipelines.hydra_app import run_command
 from transforms.execution.benchmark import bench_sandbox, mixed_programs, ratios
 from transforms.execution.execute import run_in
 from transforms.execution.sandbox import Sandbox
+from transforms.generation.ledger_benchmark import bench_ledger
 from transforms.records import Seed
-from transforms.settings import BenchSandboxSettings, CodeIOSource, SandboxSettings
+from transforms.settings import (
+    BenchLedgerSettings,
+    BenchSandboxSettings,
+    CodeIOSource,
+    SandboxSettings,
+)
 from transforms.sources import codeio
 
 
@@ -68,6 +74,31 @@ def sandbox(settings: BenchSandboxSettings) -> None:
     print(json.dumps({"bench": "sandbox", **compared, "rows": rows}))
 
 
+def ledger(settings: BenchLedgerSettings) -> None:
+    """Memory and time of answering requests from a ledger, by their number."""
+    console = Console()
+    console.print(
+        f"every request recorded, prompts and answers of 1,000 characters, {settings.workers} "
+        f"worker(s), {os.cpu_count()} cores, {platform.machine()}, "
+        f"Python {platform.python_version()}",
+        highlight=False,
+    )
+    rows = bench_ledger(settings.sizes, settings.workers)
+    table = Table(box=None)
+    for name in ("requests", "ledger MB", "seconds", "requests/s", "peak MB"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*(f"{figure:,}" for figure in row.values()))
+    console.print(table)
+    first, last = rows[0], rows[-1]
+    slope = None
+    if first["rows"] != last["rows"]:
+        more = last["rows"] - first["rows"]
+        slope = round((last["peak_mb"] - first["peak_mb"]) * 1e6 / more)
+        console.print(f"{slope} bytes of memory for each further request", highlight=False)
+    print(json.dumps({"bench": "ledger", "bytes_per_request": slope, "rows": rows}))
+
+
 BENCHES: dict[str, tuple[str, Callable[[], None]]] = {
     "sandbox": (
         "programs per second, ours beside other ways to run them",
@@ -76,6 +107,15 @@ BENCHES: dict[str, tuple[str, Callable[[], None]]] = {
             "programs per second, ours beside other ways to run them",
             BenchSandboxSettings,
             sandbox,
+        ),
+    ),
+    "ledger": (
+        "memory and time of joining requests with a ledger",
+        lambda: run_command(
+            "bench ledger",
+            "memory and time of joining requests with a ledger",
+            BenchLedgerSettings,
+            ledger,
         ),
     ),
 }

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from transforms import errors
-from transforms.errors import CotmillError, SettingsError
+from transforms.errors import CotmillError, Interrupted, SettingsError
 from transforms.paths import CONF, DATA
 from transforms.settings import Group, group_class, parse_settings
 
@@ -89,7 +89,7 @@ def to_settings(config: DictConfig, root: type[S]) -> S:
 
 
 class _one_line:
-    """Turns the errors that a user can mend into one line on stderr and exit status 1."""
+    """Turns the errors that a user can mend into one line on stderr and their exit status."""
 
     def __enter__(self) -> None:
         return None
@@ -105,7 +105,21 @@ class _one_line:
         if message is None:
             return
         print(f"cotmill: {message}", file=sys.stderr)
-        sys.exit(1)
+        if isinstance(error, Interrupted):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(error.status)  # threads that still wait for a model are not waited for
+        sys.exit(error.status if isinstance(error, CotmillError) else 1)
+
+
+def is_caused_by(error: BaseException, kind: type[CotmillError]) -> bool:
+    """Whether an error of `kind` is in an exception, also where a worker left only its text."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, kind) or f"{kind.__module__}.{kind.__name__}: " in str(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def user_message(error: BaseException | None) -> str | None:

@@ -471,6 +471,35 @@ class SandboxStatusSettings(Group):
     sandbox: SandboxSettings
 
 
+class LedgerFolder(Group):
+    """Which ledger is meant."""
+
+    dir: str = Field(description="ledger folder, such as RUN/ledger, on any Beam filesystem")
+
+
+class LedgerStatusSettings(Group):
+    """Everything `cotmill ledger status` can be told."""
+
+    ledger: LedgerFolder
+
+
+class LedgerCompactSettings(LedgerStatusSettings):
+    """Everything `cotmill ledger compact` can be told."""
+
+    part_mb: int = Field(
+        ge=1, description="size of a part, MB: parts below half of it are merged up to it"
+    )
+
+
+class BenchLedgerSettings(Group):
+    """Everything `cotmill bench ledger` can be told."""
+
+    sizes: list[int] = Field(
+        min_length=1, description="requests, and responses in the ledger, of each measurement"
+    )
+    workers: int = Field(ge=1, description="worker processes")
+
+
 class BenchSandboxSettings(Group):
     """Everything `cotmill bench sandbox` can be told."""
 

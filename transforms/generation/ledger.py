@@ -11,6 +11,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,7 +59,7 @@ ANSWER = [
     if name not in ("api", "continue_prefix", "sampler", "versions", "request", "recorded_at")
 ]
 _ASKED = ["model", "api", "continue_prefix"]
-_ORDER = ["text", "finish_reason", "engine", "stage"]
+ORDER = ["text", "finish_reason", "engine", "stage"]
 _ROW_GROUP = 1000
 
 _log = logging.getLogger(__name__)
@@ -175,7 +176,7 @@ class NewPart:
 
     def write(self, table: pa.Table) -> None:
         """Adds rows of `SCHEMA`."""
-        for row in table.select(["id", *_ORDER]).to_pylist():
+        for row in table.select(["id", *ORDER]).to_pylist():
             self._digest.update(json.dumps(list(row.values())).encode())
         self._writer.write_table(table, row_group_size=_ROW_GROUP)
         self.rows += len(table)
@@ -210,8 +211,18 @@ def new_part(folder: str) -> Iterator[NewPart]:
                 FileSystems.delete([hidden])
 
 
-def ledger_parts(folder: str) -> list[str]:
-    """Returns the paths of the parts in `folder`, sorted; none where there is no folder."""
+@dataclass(frozen=True)
+class Part:
+    """A part as its folder lists it."""
+
+    path: str
+    bytes: int
+    written_at: float
+    """Seconds since 1970, as the filesystem says."""
+
+
+def ledger_folder(folder: str) -> list[Part]:
+    """Returns the parts in `folder`, sorted by path; none where there is no folder."""
     try:
         (found,) = FileSystems.match([FileSystems.join(folder, "part-*.parquet")])
     except Exception as error:  # each filesystem has its own error for a missing folder
@@ -219,7 +230,16 @@ def ledger_parts(folder: str) -> list[str]:
             raise
         _log.debug("no ledger in %s: %s", folder, error)
         return []
-    return sorted(metadata.path for metadata in found.metadata_list)
+    parts = [
+        Part(each.path, each.size_in_bytes, each.last_updated_in_seconds)
+        for each in found.metadata_list
+    ]
+    return sorted(parts, key=lambda part: part.path)
+
+
+def ledger_parts(folder: str) -> list[str]:
+    """Returns the paths of the parts in `folder`, sorted; none where there is no folder."""
+    return [part.path for part in ledger_folder(folder)]
 
 
 class PartGone(Exception):
@@ -318,7 +338,7 @@ def first_of(responses: Iterable[Response]) -> Response:
 
 
 def _order(response: Response) -> tuple[Any, ...]:
-    return tuple(getattr(response, name) for name in _ORDER)
+    return tuple(getattr(response, name) for name in ORDER)
 
 
 def resolve_replay(backend: ReplayBackend, ledger_dir: str) -> ReplayBackend:

@@ -105,11 +105,6 @@ class LedgerIndex:
                 found[response.id].append(response)
         return {key: first_of(responses) for key, responses in found.items()}
 
-    def repeated(self) -> list[str]:
-        """Returns the ids of requests that have several responses."""
-        same = self._ids[1:] == self._ids[:-1]
-        return [key.ljust(16, b"\0").hex() for key in np.unique(self._ids[1:][same]).tolist()]
-
 
 def part_ids(path: str) -> np.ndarray:
     """Returns the ids of a part in their order, 16 bytes each; none where it cannot be read."""
