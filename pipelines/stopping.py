@@ -32,6 +32,8 @@ class Stopping:
         # Whoever presses Ctrl-C again will not wait; a supervisor may send its signal twice.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # Threads that talk to the workers have nothing to say about their end.
+        threading.excepthook = lambda arguments: None
         # Before anything unwinds: the runner waits for its workers to end.
         for worker in self._workers.iterdir():
             with contextlib.suppress(ProcessLookupError):

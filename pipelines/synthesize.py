@@ -20,7 +20,7 @@ from transforms.card import dataset_card
 from transforms.errors import BudgetReached, CotmillError, Interrupted
 from transforms.execution.isolation import Layer
 from transforms.execution.sandbox import Sandbox
-from transforms.generation.budget import SPENT, Spent, open_meter
+from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
 from transforms.generation.engines import close_engines
 from transforms.generation.ledger import flush_writers, resolve_replay
 from transforms.manifest import finish_manifest, new_manifest, now
@@ -115,7 +115,9 @@ def metered(run: RunFolder, found: dict[str, Any]) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="cotmill-") as folder:
         local = "://" not in run.root
         make_folder(run.root)
-        os.environ[SPENT] = run.path(SPENT_FILE) if local else os.path.join(folder, "spent")
+        path = run.path(SPENT_FILE) if local else os.path.join(folder, "spent")
+        begin_meter(path)
+        os.environ[SPENT] = path
         try:
             if not local and "spent" in found:
                 open_meter().add(Spent(**found["spent"]))

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.generation.fault_server import FaultServer, fault_server, first_word
+from tests.generation.fault_server import FaultServer, fault_server
 from tests.pipelines.shipped_answers import shipped_answer, stage_of, write_seeds
 
 FLUSH = 5
@@ -143,3 +144,110 @@ def test_a_run_killed_at_five_random_moments_gives_the_rows_of_an_undisturbed_on
     assert rows(folder) == rows(expected)
     assert server.asked.keys() == needed.keys()
     assert sum(server.asked.values()) - total <= 5 * (FLUSH + IN_FLIGHT)
+
+
+@pytest.mark.parametrize(
+    ("workers", "signum", "everyone"),
+    [(1, signal.SIGTERM, False), (2, signal.SIGINT, True)],
+    ids=["SIGTERM to the command", "Ctrl-C with two worker processes"],
+)
+def test_a_signal_loses_no_response_and_leaves_a_run_that_can_be_resumed(
+    server: FaultServer,
+    seeds: Path,
+    undisturbed: tuple[Path, Counter[str]],
+    tmp_path: Path,
+    workers: int,
+    signum: int,
+    everyone: bool,
+) -> None:
+    folder = tmp_path / "run"
+    expected, needed = undisturbed
+    # Nothing is flushed but by the signal; the shipped prompts of one stage are open by then.
+    arguments = command(server, seeds, folder, f"runner.workers={workers}")
+    arguments += ["ledger.flush_requests=1000"]
+    run = start(arguments)
+    wait_for(server, 20, run)
+    (os.killpg if everyone else os.kill)(run.pid, signum)
+    _, stderr = run.communicate(timeout=60)
+    assert run.returncode == 128 + signum
+    [line] = stderr.splitlines()
+    assert signal.Signals(signum).name in line and "resume=true" in line
+    found = manifest(folder)
+    assert (found["status"], found["open_segment"]) == ("interrupted", "03-sampling")
+    assert [segment["name"] for segment in found["segments"]] == ["01-seeds", "02-unify"]
+    assert processes_of(folder) == []
+    recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
+    assert len(recorded) >= 20 - workers * IN_FLIGHT
+    asked = sum(server.asked.values())
+    finish([*arguments, "resume=true"])
+    assert rows(folder) == rows(expected)
+    assert sum(server.asked.values()) == len(needed) + asked - len(recorded)
+
+
+def test_a_budget_ends_a_run_within_what_is_in_flight_and_a_larger_one_goes_on(
+    server: FaultServer, seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    expected, needed = undisturbed
+    half = sum(needed.values()) // 2
+    arguments = command(server, seeds, folder, "runner.workers=2")
+    arguments += ["prices={m: {prompt: 1000000, cached: 0, generated: 1000000}}"]
+    ended = subprocess.run(
+        [*arguments, f"budget.max_tokens={5 * half}"], capture_output=True, text=True, timeout=300
+    )
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert f"budget.max_tokens={5 * half} is reached" in line and "resume=true" in line
+    found = manifest(folder)
+    assert found["status"] == "budget"
+    assert half <= sum(server.asked.values()) <= half + 2 * IN_FLIGHT
+    assert found["spent"]["tokens"] == 5 * sum(server.asked.values())
+    printed = finish([*arguments, "resume=true", f"budget.max_cost={50 * half}"])
+    assert rows(folder) == rows(expected)
+    assert server.asked == needed
+    found = manifest(folder)
+    assert found["spent"] == {"tokens": 5 * len(needed), "cost": 5.0 * len(needed)}
+    assert found["cost"]["paid"] + found["cost"]["recorded"] == 5 * len(needed)
+    assert f"{5 * len(needed) / found['accepted']:,.4f} per accepted row" in printed
+
+
+FAULTS = ("429", "500", "half", "empty", "hang")
+FAILURES = {"request_failed", "server_error", "request_timeout"}
+
+
+def some_fail(prompt: str) -> str:
+    """One prompt in eight gets a fault, and keeps it."""
+    return (*FAULTS, *["well"] * 35)[zlib.crc32(prompt.encode()) % 40]
+
+
+def test_requests_that_fail_are_rejects_of_their_own_and_their_neighbours_are_untouched(
+    seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with fault_server(hang_seconds=4, answer=shipped_answer, fault=some_fail) as server:
+        finish(command(server, seeds, folder, "backend.timeout_seconds=2"))
+        asked = Counter(server.asked)
+    failed = Counter(stage_of(prompt) for prompt in asked if some_fail(prompt) != "well")
+    assert failed.total() >= 5
+    assert len(pl.read_parquet(f"{folder}/ledger/*.parquet")) == len(asked) - failed.total()
+    rejects = pl.read_parquet(f"{folder}/rejects/*.parquet")
+    refused = Counter(rejects.filter(pl.col("reason").is_in(FAILURES))["stage"])
+    assert refused.keys() == failed.keys()
+    for segment in manifest(folder)["segments"]:
+        for stage in segment["stages"]:
+            assert stage["in"] == stage["kept"] + sum(stage["rejected"].values())
+            spent = stage.get("models", {}).get("m", {})
+            assert spent.get("requests.failed", 0) == failed[stage["name"]]
+
+
+def test_a_second_run_with_other_filters_pays_for_nothing_that_the_shared_ledger_holds(
+    server: FaultServer, seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
+) -> None:
+    expected, _ = undisturbed
+    folder = tmp_path / "run"
+    other = ["dedup.code_threshold=0.3", f"ledger.dir={expected}/ledger"]
+    finish(command(server, seeds, folder, *other))
+    assert server.asked.total() == 0
+    found = manifest(folder)
+    assert 0 < found["accepted"] < manifest(expected)["accepted"]
+    assert found["tokens"]["generated"] == 0 and found["tokens"]["recorded"] > 0

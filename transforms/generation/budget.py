@@ -81,6 +81,12 @@ class Meter:
             return self._total
 
 
+def begin_meter(path: str) -> None:
+    """Makes a meter's file fit to be gone on with: a full disk may have left half an entry."""
+    with open(path, "ab") as file:
+        file.truncate(file.tell() // _ENTRY.size * _ENTRY.size)
+
+
 def open_meter() -> Meter:
     """Returns this process's meter: the machine's, where the driver named a file."""
     return _open_meter(os.environ.get(SPENT))
