@@ -82,6 +82,7 @@ def ledger(settings: BenchLedgerSettings) -> None:
         f"worker(s), {os.cpu_count()} cores, {platform.machine()}, "
         f"Python {platform.python_version()}",
         highlight=False,
+        soft_wrap=True,
     )
     rows = bench_ledger(settings.sizes, settings.workers)
     table = Table(box=None)

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.hydra_app import run_command
+from transforms.errors import LedgerError
 from transforms.generation.compaction import compact
+from transforms.generation.ledger import ledger_folder
 from transforms.generation.ledger_status import ledger_status
 from transforms.run_folder import absolute
 from transforms.settings import LedgerCompactSettings, LedgerStatusSettings
@@ -17,9 +19,19 @@ _STATUS = "what a ledger holds: responses and tokens by stage and model"
 _COMPACT = "many small parts -> few large ones, one row a request; runs may go on meanwhile"
 
 
+def existing(settings: LedgerStatusSettings) -> str:
+    """Returns the folder of the ledger that is meant; LedgerError where there is none."""
+    folder = absolute(settings.ledger.dir)
+    if not ledger_folder(folder):
+        raise LedgerError(
+            f"there is no ledger in {folder}: name one, such as ledger.dir=RUN/ledger"
+        )
+    return folder
+
+
 def show_status(settings: LedgerStatusSettings, console: Console) -> None:
     """Prints one row a stage and model, and the size of the ledger."""
-    folder = absolute(settings.ledger.dir)
+    folder = existing(settings)
     status = ledger_status(folder)
     table = Table(box=None)
     table.add_column("stage")
@@ -38,7 +50,7 @@ def show_status(settings: LedgerStatusSettings, console: Console) -> None:
 
 def run_compaction(settings: LedgerCompactSettings, console: Console) -> None:
     """Compacts the ledger and prints what that did."""
-    folder = absolute(settings.ledger.dir)
+    folder = existing(settings)
     done = compact(folder, settings.part_mb * 1_000_000)
     console.print(
         f"{done.parts_before:,} parts are now {done.parts_after:,}, of {done.rows:,} responses; "

@@ -25,7 +25,9 @@ from transforms.settings import LedgerSettings, ReplayBackend, RunnerSettings
 from transforms.tables import batched
 
 _CHILD = (
-    "import sys; from transforms.generation.ledger_benchmark import join; "
+    # Beam warns at import of a package that only Google Cloud's sources need
+    "import logging, sys; logging.disable(logging.WARNING); "
+    "from transforms.generation.ledger_benchmark import join; "
     "join(sys.argv[1], *map(int, sys.argv[2:]))"
 )
 _BLOCK = 10_000
