@@ -386,7 +386,11 @@ class Price(Group):
 
 
 class BudgetSettings(Group):
-    """When a run stops asking; all of its attempts count, and resume=true goes on."""
+    """When a run stops asking; all of its attempts count, and resume=true goes on.
+
+    Local workers share one account. On a remote runner each worker process counts what it spent
+    itself, so the run may spend as many times the budget.
+    """
 
     max_tokens: int | None = Field(
         None,

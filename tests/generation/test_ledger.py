@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ import pytest
 
 from tests.generation.examples import chat, request, response
 from transforms.errors import BackendError
+from transforms.generation import ledger
 from transforms.generation.ledger import (
     SCHEMA,
     LedgerWriter,
+    flush_writers,
     ledger_parts,
     read_part,
     resolve_replay,
@@ -64,6 +68,8 @@ def test_a_row_says_what_was_asked(tmp_path: Path) -> None:
     (row,) = pq.read_table(ledger_parts(str(tmp_path))[0]).to_pylist()
     asked = json.loads(row["request"])
     assert (row["api"], row["continue_prefix"], asked["prompt"]) == ("completions", True, "0 + 1 =")
+    assert json.loads(row["sampler"])["max_tokens"] == 8
+    assert json.loads(row["versions"])["apache-beam"]
 
 
 def test_the_same_responses_make_the_same_part_in_any_order(tmp_path: Path) -> None:
@@ -94,6 +100,82 @@ def test_a_response_that_has_waited_long_enough_is_written(tmp_path: Path) -> No
     writer.add(_ASKED[0], response(_ASKED[0]))
     writer.flush_if_due()
     assert len(_read(tmp_path)) == 1
+
+
+def test_a_response_is_written_in_time_though_its_writer_only_waits(tmp_path: Path) -> None:
+    writer = LedgerWriter(
+        str(tmp_path), _settings(flush_seconds=0.1), api="chat", continue_prefix=True
+    )
+    writer.add(_ASKED[0], response(_ASKED[0]))
+    deadline = time.monotonic() + 20
+    while not ledger_parts(str(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(_read(tmp_path)) == 1
+
+
+def test_long_responses_are_written_before_many_are_pending(tmp_path: Path) -> None:
+    writer = LedgerWriter(
+        str(tmp_path), _settings(flush_bytes=5000), api="chat", continue_prefix=True
+    )
+    for asked in _ASKED[:4]:
+        writer.add(asked, response(asked, "x" * 2000))
+    assert len(_read(tmp_path)) == 3
+
+
+def test_what_a_full_disk_refused_is_written_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = LedgerWriter(str(tmp_path), _settings(), api="chat", continue_prefix=True)
+    writer.add(_ASKED[0], response(_ASKED[0]))
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "replace", _no_space)
+        with pytest.raises(OSError, match="No space"):
+            writer.flush()
+    flush_writers()
+    assert len(_read(tmp_path)) == 1
+    assert [path.name[:5] for path in tmp_path.iterdir()] == ["part-"]
+
+
+def _no_space(source: str, target: str) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_many_writers_at_once_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        asked = [request(f"{number} x {i} =") for i in range(20)]
+        _write(tmp_path, *[(each, response(each)) for each in asked], flush_requests=3)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(8)))
+    assert len({answer.id for answer in _read(tmp_path)}) == 160
+
+
+def test_two_answers_to_the_same_requests_are_both_kept(tmp_path: Path) -> None:
+    _write(tmp_path, (_ASKED[0], response(_ASKED[0], "a")))
+    _write(tmp_path, (_ASKED[0], response(_ASKED[0], "b")))
+    assert [answer.text for answer in _read(tmp_path)] in (["a", "b"], ["b", "a"])
+
+
+def test_a_part_of_an_older_ledger_is_read(tmp_path: Path) -> None:
+    _write(tmp_path, (_ASKED[0], response(_ASKED[0], cached_tokens=3)))
+    (part,) = ledger_parts(str(tmp_path))
+    later = ["cached_tokens", "mean_logprob", "sampler", "versions"]
+    pq.write_table(pq.read_table(part).drop_columns(later), part)
+    (read,) = _read(tmp_path)
+    assert (read.text, read.cached_tokens, read.mean_logprob) == (" 2", 0, None)
+
+
+def test_only_the_row_groups_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    asked = [request(f"{i} squared =") for i in range(1500)]
+    _write(tmp_path, *[(each, response(each)) for each in asked], flush_requests=1500)
+    (part,) = ledger_parts(str(tmp_path))
+    assert pq.ParquetFile(part).num_row_groups == 2
+    index = LedgerIndex(str(tmp_path))
+    index.refresh()
+    last = max(each.id for each in asked)  # a part is sorted by id
+    corrupt = Path(part).read_bytes()
+    Path(part).write_bytes(corrupt[:4] + b"\xff" * 400 + corrupt[404:])  # in the first row group
+    assert index.read([last])[last].text == " 2"
 
 
 def test_a_failed_response_is_not_recorded(tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ def stage_of(prompt: str) -> str:
 
 
 def write_seeds(path: Path, count: int = 30) -> Path:
-    """Writes some of the seeds as a source."""
-    path.write_text("".join(json.dumps(seed) + "\n" for seed in SEEDS[:count]))
+    """Writes some of the seeds as a source: those with programs of 10 lines of code or more."""
+    longest = [seed for seed in SEEDS if len(lines_of_code(seed["code"])) >= 10]
+    path.write_text("".join(json.dumps(seed) + "\n" for seed in longest[:count]))
     return path
+
+
+def lines_of_code(code: str) -> list[str]:
+    return [line for line in code.splitlines() if line.strip() and not line.strip().startswith("#")]

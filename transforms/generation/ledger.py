@@ -191,6 +191,7 @@ def new_part(folder: str) -> Iterator[NewPart]:
     """A part to write rows to; readers see it, whole, when the block ends well, or never."""
     make_folder(folder)
     hidden = FileSystems.join(folder, f".part-{uuid.uuid4().hex}")
+    moved = False
     try:
         with (
             FileSystems.create(hidden, compression_type=CompressionTypes.UNCOMPRESSED) as file,
@@ -205,8 +206,9 @@ def new_part(folder: str) -> Iterator[NewPart]:
         if part.rows:
             part.path = FileSystems.join(folder, part.name)
             replace(hidden, part.path)
+            moved = True
     finally:
-        if not part.path:
+        if not moved:
             with contextlib.suppress(Exception):
                 FileSystems.delete([hidden])
 
