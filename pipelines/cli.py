@@ -10,8 +10,8 @@ from importlib.metadata import version
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
     "sandbox": "sandbox status: which walls this machine's kernel puts around programs",
-    "ledger": "ledger status, ledger compact: what a ledger holds; its small parts merged",
     "bench": "bench NAME: measures things beside each other in one run",
+    "ledger": "ledger status, ledger compact: what a ledger holds; its small parts merged",
 }
 """Command -> what it is for. Each is the module pipelines.COMMAND with a main()."""
 

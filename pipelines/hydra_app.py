@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import hydra
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
@@ -166,6 +167,14 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+def chosen_groups(command: str) -> list[str]:
+    """The config groups that a command's YAML chooses from."""
+    config = yaml.safe_load((CONF / f"{config_name(command)}.yaml").read_text())
+    return sorted(
+        name for item in config.get("defaults", []) if isinstance(item, dict) for name in item
+    )
+
+
 def _compose(command: str, overrides: list[str]) -> dict[str, Any]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
@@ -200,10 +209,10 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
     groups = Table(title="Groups", title_justify="left", box=None, pad_edge=False)
     groups.add_column("GROUP")
     groups.add_column("CHOICES")
-    for name in sorted(root.model_fields):
-        if (CONF / name).is_dir():
-            groups.add_row(name, ", ".join(choices(name)))
-    console.print(groups, "")
+    for name in chosen_groups(command):
+        groups.add_row(name, ", ".join(choices(name)))
+    if groups.row_count:
+        console.print(groups, "")
     table = Table(
         title="Options, with their values for the groups chosen",
         title_justify="left",

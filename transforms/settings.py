@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -562,7 +562,7 @@ def option_names(root: type[Group], values: dict[str, Any], path: list[Any]) -> 
 def group_class(parent: type[BaseModel], name: str, values: dict[str, Any]) -> Any:
     """The class of a settings group; for a choice, the one that `values` names. None if none."""
     field = parent.model_fields.get(name)
-    if field is None:
+    if field is None or get_origin(field.annotation) is dict:
         return None
     choices = [
         choice
