@@ -52,10 +52,14 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     found = run.claim(resume=settings.resume, overwrite=settings.overwrite)
     console.print(sandbox_line(layers), highlight=False, soft_wrap=True)
     manifest = new_manifest(settings, segments[-1].fingerprint, layers)
+    manifest["segments"] = finished(segments, found)  # from the start: a resumed run may be killed
     with metered(run, found), stoppable() as stopping:
         save(manifest, run)
         try:
-            run_segments(segments, finished(segments, found), manifest, run, settings, console)
+            run_segments(segments, manifest, run, settings, console)
+            finish_manifest(manifest, run, seeds_folder(segments), settings.prices)
+            write_text(run.path("README.md"), dataset_card(manifest))
+            save(manifest, run)
         except BaseException as error:
             ended = why_it_ended(error, stopping, manifest)
             flush_writers()
@@ -65,35 +69,34 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
             raise
         finally:
             close_engines()
-        finish_manifest(manifest, run, seeds_folder(segments), settings.prices)
-        write_text(run.path("README.md"), dataset_card(manifest))
-        save(manifest, run)
     return manifest
 
 
 def run_segments(
     segments: tuple[Segment, ...],
-    done: list[dict[str, Any]],
     manifest: dict[str, Any],
     run: RunFolder,
     settings: Settings,
     console: Console,
 ) -> None:
-    """Runs the segments that are not done before, and adds each to the manifest as it ends."""
+    """Runs the segments that the manifest does not have yet, and adds each to it as it ends."""
+    done: list[dict[str, Any]] = manifest["segments"]
+    for segment in segments[: len(done)]:
+        console.print(f"{segment.label}: done before", highlight=False)
     with Display(console) as display:
-        for index, segment in enumerate(segments):
-            if index < len(done):
-                entry = done[index]
-                console.print(f"{segment.label}: done before", highlight=False)
-            else:
-                manifest["open_segment"] = segment.label
-                display.start(segment.label, [stage.stage for stage in segment.stages])
-                before = manifest["segments"][-1]["rows"] if index else 0
-                entry = run_segment(
-                    segment, segments[index - 1] if index else None, before, run, settings
-                )
-                display.finish(entry)
-            manifest["segments"].append(entry)
+        for index in range(len(done), len(segments)):
+            segment = segments[index]
+            manifest["open_segment"] = segment.label
+            display.start(segment.label, [stage.stage for stage in segment.stages])
+            entry = run_segment(
+                segment,
+                segments[index - 1] if index else None,
+                done[-1]["rows"] if index else 0,
+                run,
+                settings,
+            )
+            display.finish(entry)
+            done.append(entry)
             manifest["open_segment"] = None
             save(manifest, run)
 
@@ -136,9 +139,10 @@ def why_it_ended(
     status, ended = "failed", None
     if stopping.signum is not None:
         status = "interrupted"
+        where = manifest["open_segment"] or "the end"
         ended = Interrupted(
-            f"{signal.Signals(stopping.signum).name} in {manifest.get('open_segment')}: all "
-            "responses until then are in the ledger; go on with resume=true",
+            f"{signal.Signals(stopping.signum).name} in {where}: all responses until then are in "
+            "the ledger; go on with resume=true",
             128 + stopping.signum,
         )
     elif is_caused_by(error, BudgetReached):

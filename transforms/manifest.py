@@ -34,6 +34,7 @@ def new_manifest(settings: Settings, run_id: str, layers: Iterable[Layer]) -> di
         "versions": versions(),
         "sandbox": [asdict(layer) for layer in layers],
         "segments": [],
+        "open_segment": None,
     }
 
 
