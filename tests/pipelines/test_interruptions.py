@@ -184,6 +184,23 @@ def test_a_signal_loses_no_response_and_leaves_a_run_that_can_be_resumed(
     assert sum(server.asked.values()) == len(needed) + asked - len(recorded)
 
 
+def test_workers_whose_driver_is_killed_write_what_they_have_and_end(
+    server: FaultServer, seeds: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    more = ["runner.workers=2", "ledger.flush_requests=1000"]
+    run = start(command(server, seeds, folder, *more))
+    wait_for(server, 20, run)
+    run.kill()
+    run.communicate()
+    deadline = time.monotonic() + 30
+    while processes_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert processes_of(folder) == []
+    recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
+    assert len(recorded) >= 20 - 2 * IN_FLIGHT
+
+
 def test_a_budget_ends_a_run_within_what_is_in_flight_and_a_larger_one_goes_on(
     server: FaultServer, seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
 ) -> None:
