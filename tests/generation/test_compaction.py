@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.generation.examples import request, response
 from transforms.errors import LedgerError
-from transforms.generation import compaction
+from transforms.generation import compaction, ledger_index
 from transforms.generation.compaction import compact
 from transforms.generation.ledger import LedgerWriter, first_of, ledger_parts, read_part
 from transforms.generation.ledger_index import LedgerIndex
@@ -131,6 +131,21 @@ def test_a_reader_finds_what_was_compacted_since_it_looked(tmp_path: Path) -> No
     compact(str(tmp_path), _LARGE)
     read = index.read([_ASKED[0].id, _ASKED[1].id])
     assert {answer.text for answer in read.values()} == {"a", "b"}
+
+
+def test_an_index_that_is_filled_while_parts_move_misses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, [[(0, "a")], [(1, "b")]])
+    listing = ledger_index.ledger_parts
+
+    def list_then_compact(folder: str) -> list[str]:
+        listed = listing(folder)
+        compact(folder, _LARGE)
+        return listed
+
+    monkeypatch.setattr(ledger_index, "ledger_parts", list_then_compact)
+    assert sorted(chosen(tmp_path).values()) == ["a", "b"]
 
 
 def test_parts_are_merged_up_to_the_size_that_is_asked_and_large_ones_are_left(

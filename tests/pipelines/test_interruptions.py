@@ -162,10 +162,9 @@ def test_a_signal_loses_no_response_and_leaves_a_run_that_can_be_resumed(
 ) -> None:
     folder = tmp_path / "run"
     expected, needed = undisturbed
-    # Nothing is flushed but by the signal; the shipped prompts of one stage are open by then.
-    arguments = command(server, seeds, folder, f"runner.workers={workers}")
-    arguments += ["ledger.flush_requests=1000"]
-    run = start(arguments)
+    # Nothing is flushed but by the signal.
+    arguments = command(server, seeds, folder, "ledger.flush_requests=1000")
+    run = start([*arguments, f"runner.workers={workers}"])
     wait_for(server, 20, run)
     (os.killpg if everyone else os.kill)(run.pid, signum)
     _, stderr = run.communicate(timeout=60)
@@ -206,20 +205,23 @@ def test_a_budget_ends_a_run_within_what_is_in_flight_and_a_larger_one_goes_on(
 ) -> None:
     folder = tmp_path / "run"
     expected, needed = undisturbed
-    half = sum(needed.values()) // 2
-    arguments = command(server, seeds, folder, "runner.workers=2")
+    some = 12  # requests, of 5 tokens each
+    arguments = command(server, seeds, folder)
     arguments += ["prices={m: {prompt: 1000000, cached: 0, generated: 1000000}}"]
     ended = subprocess.run(
-        [*arguments, f"budget.max_tokens={5 * half}"], capture_output=True, text=True, timeout=300
+        [*arguments, "runner.workers=2", f"budget.max_tokens={5 * some}"],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
-    assert f"budget.max_tokens={5 * half} is reached" in line and "resume=true" in line
+    assert f"budget.max_tokens={5 * some} is reached" in line and "resume=true" in line
     found = manifest(folder)
     assert found["status"] == "budget"
-    assert half <= sum(server.asked.values()) <= half + 2 * IN_FLIGHT
+    assert some <= sum(server.asked.values()) <= some + 2 * IN_FLIGHT
     assert found["spent"]["tokens"] == 5 * sum(server.asked.values())
-    printed = finish([*arguments, "resume=true", f"budget.max_cost={50 * half}"])
+    printed = finish([*arguments, "resume=true", f"budget.max_cost={50 * len(needed)}"])
     assert rows(folder) == rows(expected)
     assert server.asked == needed
     found = manifest(folder)

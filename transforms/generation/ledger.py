@@ -354,7 +354,10 @@ def resolve_replay(backend: ReplayBackend, ledger_dir: str) -> ReplayBackend:
     stated = {name: getattr(backend, name) for name in _ASKED}
     found: set[tuple[Any, ...]] = set()
     for path in ledger_parts(ledger_dir):
-        table = read_columns(path, _ASKED)
+        try:
+            table = read_columns(path, _ASKED)
+        except PartGone:  # compacted since it was listed
+            return resolve_replay(backend, ledger_dir)
         if table is not None:
             ways = table.group_by(_ASKED).aggregate([])
             found.update(tuple(row[name] for name in _ASKED) for row in ways.to_pylist())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -45,31 +45,38 @@ class LedgerIndex:
     def refresh(self) -> None:
         """Takes in what was written to the folder, and forgets what is gone from it."""
         with self._lock:
-            listed = ledger_parts(self._folder)
-            gone = self._numbers.keys() - set(listed)
-            new = [path for path in listed if path not in self._numbers]
+            while True:
+                listed = ledger_parts(self._folder)
+                try:
+                    found = {path: part_ids(path) for path in listed if path not in self._numbers}
+                    break
+                except PartGone:  # compacted since it was listed: its rows are in another part
+                    continue
+            gone = [self._numbers.pop(path) for path in self._numbers.keys() - set(listed)]
             if gone:
-                numbers = [self._numbers.pop(path) for path in gone]
-                self._keep(~np.isin(self._parts, np.array(numbers, np.uint32)))
-            ids, parts, rows = [self._ids], [self._parts], [self._rows]
-            for path in new:
-                number = len(self._paths)
-                self._paths.append(path)
-                self._numbers[path] = number
-                found = part_ids(path)
-                ids.append(found)
-                parts.append(np.full(len(found), number, np.uint32))
-                rows.append(np.arange(len(found), dtype=np.uint32))
-            if new:
-                self._ids, self._parts, self._rows = map(np.concatenate, (ids, parts, rows))
-                self._keep(np.argsort(self._ids, kind="stable"))
+                self._keep(~np.isin(self._parts, np.array(gone, np.uint32)))
+            if found:
+                self._add(found)
+
+    def _add(self, found: Mapping[str, np.ndarray]) -> None:
+        ids, parts, rows = [self._ids], [self._parts], [self._rows]
+        for path, new in found.items():
+            number = len(self._paths)
+            self._paths.append(path)
+            self._numbers[path] = number
+            ids.append(new)
+            parts.append(np.full(len(new), number, np.uint32))
+            rows.append(np.arange(len(new), dtype=np.uint32))
+        self._ids, self._parts, self._rows = map(np.concatenate, (ids, parts, rows))
+        self._keep(np.argsort(self._ids, kind="stable"))
 
     def _keep(self, which: np.ndarray) -> None:
         self._ids, self._parts, self._rows = self._ids[which], self._parts[which], self._rows[which]
 
     def holds(self, request_ids: Sequence[str]) -> list[bool]:
         """Says for each request whether there is a response to it."""
-        left, right = self._range(request_ids)
+        with self._lock:
+            left, right = self._range(request_ids)
         return (left < right).tolist()
 
     def _range(self, request_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -108,10 +115,7 @@ class LedgerIndex:
 
 def part_ids(path: str) -> np.ndarray:
     """Returns the ids of a part in their order, 16 bytes each; none where it cannot be read."""
-    try:
-        table = read_columns(path, ["id"])
-    except PartGone:
-        table = None
+    table = read_columns(path, ["id"])
     if table is None:
         return np.empty(0, _ID)
     try:
