@@ -31,7 +31,7 @@ from transforms.settings import (
 
 _RECALLED_AT_ONCE = 20_000
 """Recorded requests that a worker gathers before it reads their texts: enough that a ledger in
-any order is read few times over, few enough (about 100 MB) to hold."""
+any order is read few times over, few enough (100 to 200 MB) to hold."""
 
 
 _NONE: Mapping[str, Response] = MappingProxyType({})
