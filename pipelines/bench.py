@@ -11,6 +11,7 @@ BENCHES = {
     "sandbox": "programs per second, ours beside other ways to run them",
     "filters": "what the filters let through of records whose faults are known",
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
+    "ledger": "memory and time of joining requests with a ledger",
     "scale": "time and memory of checks and deduplication, as rows grow",
 }
 """Name -> what it measures. Each is a module pipelines.benches.NAME with `SETTINGS` and `bench`."""

@@ -164,6 +164,9 @@ def print_funnel(console: Console, manifest: dict[str, Any]) -> None:
     funnel.add_column("stage")
     for name in ("in", "kept", "rejected", "kept %", "tokens generated"):
         funnel.add_column(name, justify="right")
+    priced = any("cost" in stage for stage in stages)
+    if priced:
+        funnel.add_column("cost", justify="right")
     for stage in stages:
         refused = sum(stage["rejected"].values())
         share = f"{100 * stage['kept'] / stage['in']:.1f}" if stage["in"] else ""
@@ -175,6 +178,7 @@ def print_funnel(console: Console, manifest: dict[str, Any]) -> None:
             f"{refused:,}",
             share,
             f"{tokens:,}" if tokens else "",
+            *([f"{sum(stage['cost'].values()):,.4f}" if "cost" in stage else ""] * priced),
         )
     console.print("", funnel)
     reasons = sorted(

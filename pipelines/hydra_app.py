@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import hydra
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
@@ -19,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from transforms import errors
-from transforms.errors import CotmillError, SettingsError
+from transforms.errors import CotmillError, Interrupted, SettingsError
 from transforms.paths import CONF, DATA
 from transforms.settings import Group, group_class, parse_settings
 
@@ -89,7 +90,7 @@ def to_settings(config: DictConfig, root: type[S]) -> S:
 
 
 class _one_line:
-    """Turns the errors that a user can mend into one line on stderr and exit status 1."""
+    """Turns the errors that a user can mend into one line on stderr and their exit status."""
 
     def __enter__(self) -> None:
         return None
@@ -105,7 +106,21 @@ class _one_line:
         if message is None:
             return
         print(f"cotmill: {message}", file=sys.stderr)
-        sys.exit(1)
+        if isinstance(error, Interrupted):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(error.status)  # threads that still wait for a model are not waited for
+        sys.exit(error.status if isinstance(error, CotmillError) else 1)
+
+
+def is_caused_by(error: BaseException, kind: type[CotmillError]) -> bool:
+    """Whether an error of `kind` is in an exception, also where a worker left only its text."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, kind) or f"{kind.__module__}.{kind.__name__}: " in str(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def user_message(error: BaseException | None) -> str | None:
@@ -152,6 +167,14 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+def chosen_groups(command: str) -> list[str]:
+    """The config groups that a command's YAML chooses from."""
+    config = yaml.safe_load((CONF / f"{config_name(command)}.yaml").read_text())
+    return sorted(
+        name for item in config.get("defaults", []) if isinstance(item, dict) for name in item
+    )
+
+
 def _compose(command: str, overrides: list[str]) -> dict[str, Any]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
@@ -186,10 +209,10 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
     groups = Table(title="Groups", title_justify="left", box=None, pad_edge=False)
     groups.add_column("GROUP")
     groups.add_column("CHOICES")
-    for name in sorted(root.model_fields):
-        if (CONF / name).is_dir():
-            groups.add_row(name, ", ".join(choices(name)))
-    console.print(groups, "")
+    for name in chosen_groups(command):
+        groups.add_row(name, ", ".join(choices(name)))
+    if groups.row_count:
+        console.print(groups, "")
     table = Table(
         title="Options, with their values for the groups chosen",
         title_justify="left",

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 
 from pipelines.display import Display, print_funnel
-from pipelines.hydra_app import run_command
+from pipelines.hydra_app import is_caused_by, run_command
 from pipelines.report import write_report
+from pipelines.stopping import Stopping, stoppable
 from transforms.card import dataset_card
 from transforms.diversity.decontaminate import check_benchmarks
+from transforms.errors import BudgetReached, CotmillError, Interrupted
 from transforms.execution.isolation import Layer
 from transforms.execution.sandbox import Sandbox
+from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
 from transforms.generation.engines import close_engines
-from transforms.generation.ledger import resolve_replay
-from transforms.manifest import finish_manifest, new_manifest
+from transforms.generation.ledger import flush_writers, resolve_replay
+from transforms.manifest import finish_manifest, new_manifest, now
 from transforms.recipe import Segment, build_segments
 from transforms.records import Seed
-from transforms.run_folder import RunFolder, absolute
+from transforms.run_folder import SPENT_FILE, RunFolder, absolute
 from transforms.segments import run_segment
 from transforms.settings import ReplayBackend, Settings
 from transforms.sources import check_source
-from transforms.tables import write_text
+from transforms.tables import make_folder, write_text
 
 
 def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
@@ -46,30 +55,104 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     found = run.claim(resume=settings.resume, overwrite=settings.overwrite)
     console.print(sandbox_line(layers), highlight=False, soft_wrap=True)
     manifest = new_manifest(settings, segments[-1].fingerprint, layers)
-    run.write_manifest(manifest)
-    done = finished(segments, found)
-    try:
-        with Display(console) as display:
-            for index, segment in enumerate(segments):
-                if index < len(done):
-                    entry = done[index]
-                    console.print(f"{segment.label}: done before", highlight=False)
-                else:
-                    display.start(segment.label, [stage.stage for stage in segment.stages])
-                    before = manifest["segments"][-1]["rows"] if index else 0
-                    entry = run_segment(
-                        segment, segments[index - 1] if index else None, before, run, settings
-                    )
-                    display.finish(entry)
-                manifest["segments"].append(entry)
-                run.write_manifest(manifest)
-    finally:
-        close_engines()
-    finish_manifest(manifest, run, seeds_folder(segments))
-    manifest["diversity"] = write_report(run, manifest)
-    write_text(run.path("README.md"), dataset_card(manifest))
-    run.write_manifest(manifest)
+    manifest["segments"] = finished(segments, found)  # from the start: a resumed run may be killed
+    with metered(run, found), stoppable() as stopping:
+        save(manifest, run)
+        try:
+            run_segments(segments, manifest, run, settings, console)
+            finish_manifest(manifest, run, seeds_folder(segments), settings.prices)
+            manifest["diversity"] = write_report(run, manifest)
+            write_text(run.path("README.md"), dataset_card(manifest))
+            save(manifest, run)
+        except BaseException as error:
+            ended = why_it_ended(error, stopping, manifest)
+            flush_writers()
+            save(manifest, run)
+            if ended is not None:
+                raise ended from error
+            raise
+        finally:
+            close_engines()
     return manifest
+
+
+def run_segments(
+    segments: tuple[Segment, ...],
+    manifest: dict[str, Any],
+    run: RunFolder,
+    settings: Settings,
+    console: Console,
+) -> None:
+    """Runs the segments that the manifest does not have yet, and adds each to it as it ends."""
+    done: list[dict[str, Any]] = manifest["segments"]
+    for segment in segments[: len(done)]:
+        console.print(f"{segment.label}: done before", highlight=False)
+    with Display(console) as display:
+        for index in range(len(done), len(segments)):
+            segment = segments[index]
+            manifest["open_segment"] = segment.label
+            display.start(segment.label, [stage.stage for stage in segment.stages])
+            entry = run_segment(
+                segment,
+                segments[index - 1] if index else None,
+                done[-1]["rows"] if index else 0,
+                run,
+                settings,
+            )
+            display.finish(entry)
+            done.append(entry)
+            manifest["open_segment"] = None
+            save(manifest, run)
+
+
+def save(manifest: dict[str, Any], run: RunFolder) -> None:
+    """Writes the manifest, with what the run has paid for until now."""
+    manifest["spent"] = asdict(open_meter().spent())
+    run.write_manifest(manifest)
+
+
+@contextlib.contextmanager
+def metered(run: RunFolder, found: dict[str, Any]) -> Iterator[None]:
+    """Gives this process and its local workers one meter, which knows what earlier attempts spent.
+
+    Where the run folder is on this machine the meter's file is kept in it, and so counts to the
+    last response before a crash; elsewhere it starts from the manifest. Workers on other machines
+    have no part in it: there each process stops at the budget by what it spent itself.
+    """
+    with tempfile.TemporaryDirectory(prefix="cotmill-") as folder:
+        local = "://" not in run.root
+        make_folder(run.root)
+        path = run.path(SPENT_FILE) if local else os.path.join(folder, "spent")
+        begin_meter(path)
+        os.environ[SPENT] = path
+        try:
+            if not local and "spent" in found:
+                open_meter().add(Spent(**found["spent"]))
+            yield
+        finally:
+            del os.environ[SPENT]
+
+
+def why_it_ended(
+    error: BaseException, stopping: Stopping, manifest: dict[str, Any]
+) -> CotmillError | None:
+    """Puts the end of an unfinished run in its manifest; returns what to tell the user of it.
+
+    None stands for an error that speaks for itself.
+    """
+    status, ended = "failed", None
+    if stopping.signum is not None:
+        status = "interrupted"
+        where = manifest["open_segment"] or "the end"
+        ended = Interrupted(
+            f"{signal.Signals(stopping.signum).name} in {where}: all responses until then are in "
+            "the ledger; go on with resume=true",
+            128 + stopping.signum,
+        )
+    elif is_caused_by(error, BudgetReached):
+        status = "budget"
+    manifest.update(status=status, finished=now())
+    return ended
 
 
 def finished(segments: tuple[Segment, ...], found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -103,10 +186,20 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
     folder = absolute(settings.output_dir)
     console.print(
         f"\n{manifest['accepted']} accepted rows in {folder}/data, rejects with their reasons in "
-        f"{folder}/rejects, the account in {folder}/manifest.json",
+        f"{folder}/rejects, the account in {folder}/manifest.json; all of it as a page: "
+        f"{folder}/report.html",
         highlight=False,
         soft_wrap=True,
     )
+    if cost := manifest.get("cost"):
+        rows = cost["per_accepted"]
+        console.print(
+            f"cost: {cost['paid']:,.4f} paid, {cost['recorded']:,.4f} recorded before"
+            + (f"; {rows:,.4f} per accepted row" if rows is not None else "")
+            + (f"; no price for {', '.join(cost['unpriced'])}" if cost["unpriced"] else ""),
+            highlight=False,
+            soft_wrap=True,
+        )
     if saved := manifest["tokens"]["saved_estimate"]:
         console.print(
             f"about {saved:,} tokens not spent on attempts that could change no verdict",

@@ -50,6 +50,20 @@ def test_overwrite_deletes_the_run_but_not_the_paid_ledger(run, tmp_path):
     ]
 
 
+def test_what_was_left_before_there_was_a_manifest_makes_no_run(run, tmp_path):
+    (tmp_path / "run").mkdir()
+    for name in (".spent", ".manifest.json.0123"):
+        (tmp_path / "run" / name).write_bytes(b"")
+    assert run.claim(resume=True, overwrite=False) == {}
+
+
+def test_overwrite_forgets_what_the_run_before_has_spent(run, tmp_path):
+    fill(run, tmp_path)
+    (tmp_path / "run" / ".spent").write_bytes(b"0" * 16)
+    run.claim(resume=False, overwrite=True)
+    assert not (tmp_path / "run" / ".spent").exists()
+
+
 @pytest.mark.parametrize("choice", [{"resume": True}, {"overwrite": True}])
 def test_a_folder_that_is_no_run_is_never_resumed_or_deleted(tmp_path, choice):
     (tmp_path / "thesis.txt").write_text("years of work")

@@ -18,7 +18,7 @@ from transforms.generation.prompts import PromptTemplate
 from transforms.paths import DATA
 from transforms.records import Seed
 from transforms.sampling import SamplePrograms, draw
-from transforms.settings import LedgerSettings, ReplayBackend
+from transforms.settings import BudgetSettings, LedgerSettings, ReplayBackend
 
 POOL = [
     Seed.make(
@@ -40,6 +40,8 @@ def stage(folder, sampling):
         prompt=PromptTemplate.load(str(DATA / "prompts" / "caco" / "program.yaml")),
         ledger_dir=str(folder),
         ledger=LedgerSettings(flush_requests=100, flush_seconds=60),
+        budget=BudgetSettings(),
+        prices={},
     )
 
 

@@ -76,7 +76,7 @@ def finished(request, tmp_path_factory):
         entry = run_segment(segment, before, rows, run, settings)
         manifest["segments"].append(entry)
         rows = entry["rows"]
-    finish_manifest(manifest, run, segments[1].folder)
+    finish_manifest(manifest, run, segments[1].folder, settings.prices)
     return folder, manifest
 
 

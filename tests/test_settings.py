@@ -120,3 +120,11 @@ def test_every_yaml_of_a_group_opens_with_what_it_is():
         text = path.read_text()
         assert yaml.safe_load(text), path
         assert text.startswith("#") or len(choices(path.parent.name)) == 1, path
+
+
+def test_a_budget_in_money_needs_a_price_of_the_model():
+    money = ["backend.model=m", "++budget.max_cost=2"]
+    with pytest.raises(SettingsError, match="budget.max_cost needs the price of m"):
+        composed(*money)
+    price = "{prompt: 1, cached: 0.1, generated: 3}"
+    assert composed(*money, f"++prices={{m: {price}}}").prices["m"].generated == 3

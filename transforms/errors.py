@@ -2,7 +2,17 @@
 
 
 class CotmillError(Exception):
-    """Shown as one line, without a traceback; the command exits with status 1."""
+    """Shown as one line, without a traceback; the command exits with `status`."""
+
+    status = 1
+
+
+class Interrupted(CotmillError):
+    """A signal ended the run in good order."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class SettingsError(CotmillError):
@@ -23,6 +33,14 @@ class BackendError(CotmillError):
 
 class LedgerMiss(CotmillError):
     """A replayed request is not in the ledger."""
+
+
+class LedgerError(CotmillError):
+    """The ledger cannot be used as asked."""
+
+
+class BudgetReached(CotmillError):
+    """The run has spent what it may."""
 
 
 class SandboxError(CotmillError):

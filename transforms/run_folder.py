@@ -17,6 +17,9 @@ _OURS = ("data", "stages", "rejects")
 """Folders that a run writes and `overwrite` deletes. The ledger is paid for, and stays."""
 _PAGES = ("README.md", "report.html")
 """What a run writes last: `overwrite` deletes them too, or they would tell of the run before."""
+_MANIFEST = "manifest.json"
+SPENT_FILE = ".spent"
+"""What the run has paid for so far, over all of its attempts (`generation.budget`)."""
 
 
 def absolute(path: str) -> str:
@@ -35,7 +38,7 @@ class RunFolder:
 
     @property
     def manifest_path(self) -> str:
-        return self.path("manifest.json")
+        return self.path(_MANIFEST)
 
     def claim(self, *, resume: bool, overwrite: bool) -> dict[str, Any]:
         """Takes the folder for this run and returns the manifest found there, or an empty one.
@@ -43,7 +46,9 @@ class RunFolder:
         Raises RunFolderError where the folder holds anything and neither `resume` nor
         `overwrite` says what to do with it.
         """
-        held = files_below(self.root)
+        # What a process leaves that is killed before it has a manifest makes no run.
+        early = (f".{_MANIFEST}.", SPENT_FILE)
+        held = [path for path in files_below(self.root) if not _name(path).startswith(early)]
         found = self.read_manifest()
         if not held:
             return {}
@@ -62,8 +67,8 @@ class RunFolder:
                 )
             for name in _OURS:
                 self.clear(name)
-            pages = [self.path(name) for name in _PAGES]
-            FileSystems.delete([self.manifest_path, *(path for path in pages if path in held)])
+            pages = [*_PAGES, SPENT_FILE, _MANIFEST]
+            FileSystems.delete([path for path in map(self.path, pages) if FileSystems.exists(path)])
             return {}
         raise RunFolderError(
             f"output_dir={self.root} is not empty: add resume=true to finish the run there, "
@@ -96,6 +101,10 @@ class RunFolder:
         write_text(
             self.manifest_path, json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
         )
+
+
+def _name(path: str) -> str:
+    return FileSystems.split(path)[1]
 
 
 def files_below(folder: str) -> list[str]:

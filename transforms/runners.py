@@ -43,7 +43,7 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
     runner = FnApiRunner(
         # The option direct_running_mode=multi_processing does the same with Beam's own entry point.
         default_environment=SubprocessSDKEnvironment.from_command_string(
-            f"{shlex.quote(sys.executable)} -m transforms.worker"
+            f"exec {shlex.quote(sys.executable)} -m transforms.worker"
         ),
         provision_info=_provision(options),
     )

@@ -85,9 +85,9 @@ class SamplePrograms(ModelStage):
     def expand(self, seeds: PCollection) -> Outcome:
         pool = seeds | "Seed pool" >> SeedPool(self.sampling.pool)
         generated = self.generate(
-            seeds.pipeline
-            | "Number prompts" >> beam.Create(range(self.sampling.num_programs))
-            | "Prompt" >> beam.Map(self._prompt, pool=AsSingleton(pool))
+            seeds.pipeline | "Number prompts" >> beam.Create(range(self.sampling.num_programs)),
+            self._prompt,
+            pool=AsSingleton(pool),
         )
         candidates = generated.answered | "Read programs" >> beam.FlatMap(programs)
         written = candidates | "Decide" >> Decide(self.stage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -415,7 +415,41 @@ class LedgerSettings(Group):
         None, description="ledger folder, to share one between runs (null: OUTPUT_DIR/ledger)"
     )
     flush_requests: int = Field(512, ge=1, description="responses per ledger part, at most")
+    flush_bytes: int = Field(
+        16_000_000, ge=1, description="bytes of text per ledger part, about, before compression"
+    )
     flush_seconds: float = Field(30, gt=0, description="longest time a response stays unwritten")
+
+    def identity(self) -> Any:
+        return None
+
+
+class Price(Group):
+    """What a model's tokens cost, per million, in any one currency."""
+
+    prompt: float = Field(ge=0, description="per million prompt tokens")
+    cached: float = Field(
+        ge=0, description="per million prompt tokens that the engine's prefix cache held"
+    )
+    generated: float = Field(ge=0, description="per million generated tokens")
+
+
+class BudgetSettings(Group):
+    """When a run stops asking; all of its attempts count, and resume=true goes on.
+
+    Local workers share one account. On a remote runner each worker process counts what it spent
+    itself, so the run may spend as many times the budget.
+    """
+
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens that the run pays for at most, prompt and generated; what is in "
+        "flight then is still answered (null: no limit)",
+    )
+    max_cost: float | None = Field(
+        None, gt=0, description="the same as money, by the price table (null: no limit)"
+    )
 
     def identity(self) -> Any:
         return None
@@ -463,6 +497,12 @@ class Settings(Group):
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
     ledger: LedgerSettings
+    budget: BudgetSettings = BudgetSettings()
+    prices: dict[str, Price] = Field(
+        {},
+        description="model -> {prompt: ..., cached: ..., generated: ...}, money per million "
+        "tokens; what the run costs is shown if its models are in here",
+    )
     runner: RunnerSettings
     sink: SinkSettings
 
@@ -470,6 +510,12 @@ class Settings(Group):
     def _exclusive(self) -> Settings:
         if self.resume and self.overwrite:
             raise ValueError("resume and overwrite exclude each other: set one of them")
+        model = self.backend.model
+        if self.budget.max_cost is not None and model is not None and model not in self.prices:
+            raise ValueError(
+                f"budget.max_cost needs the price of {model}: set prices={{{model}: {{prompt: ..., "
+                "cached: ..., generated: ...}}"
+            )
         return self
 
 
@@ -483,6 +529,35 @@ class SandboxStatusSettings(Group):
     """Everything `cotmill sandbox status` can be told."""
 
     sandbox: SandboxSettings
+
+
+class LedgerFolder(Group):
+    """Which ledger is meant."""
+
+    dir: str = Field(description="ledger folder, such as RUN/ledger, on any Beam filesystem")
+
+
+class LedgerStatusSettings(Group):
+    """Everything `cotmill ledger status` can be told."""
+
+    ledger: LedgerFolder
+
+
+class LedgerCompactSettings(LedgerStatusSettings):
+    """Everything `cotmill ledger compact` can be told."""
+
+    part_mb: int = Field(
+        ge=1, description="size of a part, MB: parts below half of it are merged up to it"
+    )
+
+
+class BenchLedgerSettings(Group):
+    """Everything `cotmill bench ledger` can be told."""
+
+    sizes: list[int] = Field(
+        min_length=1, description="requests, and responses in the ledger, of each measurement"
+    )
+    workers: int = Field(ge=1, description="worker processes")
 
 
 class BenchSandboxSettings(Group):
@@ -576,7 +651,7 @@ def option_names(root: type[Group], values: dict[str, Any], path: list[Any]) -> 
 def group_class(parent: type[BaseModel], name: str, values: dict[str, Any]) -> Any:
     """The class of a settings group; for a choice, the one that `values` names. None if none."""
     field = parent.model_fields.get(name)
-    if field is None:
+    if field is None or get_origin(field.annotation) is dict:
         return None
     choices = [
         choice

@@ -145,7 +145,7 @@ class Solve(ModelStage):
         asked = tuple(part.stop for part in parts.values())
         if not kinds:
             return unsettled
-        generated = self.generate(unsettled | "Prompt" >> beam.Map(self._prompt, parts, pool=pool))
+        generated = self.generate(unsettled, self._prompt, parts=parts, pool=pool)
         tallies.append(generated.tallies)
         return (
             generated.answered

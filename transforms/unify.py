@@ -227,9 +227,7 @@ class UnifySeeds(ModelStage):
             | "Has answer" >> beam.Map(lambda seed: (seed, _has_answer(seed)))
             | "Answerable" >> Decide(self.stage)
         )
-        generated = self.generate(
-            answerable.kept | "Prompt" >> beam.Map(self._prompt, pool=AsSingleton(pool))
-        )
+        generated = self.generate(answerable.kept, self._prompt, pool=AsSingleton(pool))
         decided = (
             generated.answered
             | "Read programs" >> beam.Map(written_programs)

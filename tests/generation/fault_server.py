@@ -29,11 +29,17 @@ class FaultServer:
         self.lock = threading.Lock()
 
 
+def first_word(prompt: str) -> str:
+    return prompt.split()[0]
+
+
 @contextmanager
 def fault_server(
-    hang_seconds: float = 5.0, answer: Callable[[str], str] = lambda prompt: f" good: {prompt}"
+    hang_seconds: float = 5.0,
+    answer: Callable[[str], str] = lambda prompt: f" good: {prompt}",
+    fault: Callable[[str], str] = first_word,
 ) -> Iterator[FaultServer]:
-    """A running server; `answer` gives the text of a good answer to a prompt."""
+    """A running server; `answer` gives the text of a good answer to a prompt, `fault` its fault."""
     state = FaultServer("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -56,7 +62,7 @@ def fault_server(
                 state.most_open = max(state.most_open, state.open)
                 again = state.asked[prompt] > 1
             try:
-                self._answer(prompt.split()[0], again, prompt)
+                self._answer(fault(prompt), again, prompt)
             finally:
                 with state.lock:
                     state.open -= 1

@@ -92,7 +92,7 @@ def test_what_is_recorded_costs_nothing_and_loads_no_model(tmp_path: Path) -> No
     asked = request()
     _record(tmp_path, asked)
     no_model = VllmBackend(engine="vllm", model="/no/such/model", api="completions")
-    counts = {"requests.recorded": 1, "tokens.recorded": 2}
+    counts = {"requests.recorded": 1, "tokens.recorded": 2, "tokens.recorded.prompt": 4}
     _run(tmp_path, no_model, [prompted("a", asked)], tallies=counts)
 
 
@@ -111,7 +111,7 @@ def test_a_failed_request_is_counted_and_asked_again_by_the_next_run(tmp_path: P
         counts |= {"tokens.prompt": 6, "tokens.generated": 4}
         _run(tmp_path, backend, work, answers=expected, tallies=counts)
         again = {"requests": 1, "requests.failed": 1}
-        again |= {"requests.recorded": 2, "tokens.recorded": 4}
+        again |= {"requests.recorded": 2, "tokens.recorded": 4, "tokens.recorded.prompt": 6}
         _run(tmp_path, backend, work, answers=expected, tallies=again)
         assert dict(server.asked) == {"ok 1": 1, "500 x": 2, "ok 2": 1}
         close_engines()
@@ -126,6 +126,31 @@ def test_a_request_that_two_records_share_is_asked_once(tmp_path: Path) -> None:
         assert server.asked["ok shared"] == 1
         close_engines()
     assert _recorded_ids(tmp_path) == [asked.id]
+
+
+def test_a_request_that_records_of_two_workers_share_is_asked_and_counted_once(
+    tmp_path: Path,
+) -> None:
+    asked = request("ok shared")
+    work = [prompted(str(i), request(f"ok {i}"), asked) for i in range(20)]
+    expected = [(str(i), [f" good: ok {i}", " good: ok shared"]) for i in range(20)]
+    with fault_server() as server:
+        backend = _faulty(server.base_url)
+        counts = {"requests": 21, "tokens.prompt": 63, "tokens.generated": 42}
+        _run(tmp_path, backend, work, answers=expected, tallies=counts, options=on_workers(2))
+        again = {"requests.recorded": 21, "tokens.recorded": 42, "tokens.recorded.prompt": 63}
+        _run(tmp_path, backend, work, answers=expected, tallies=again)
+        assert set(server.asked.values()) == {1}
+        close_engines()
+
+
+def test_a_failure_that_records_share_reaches_each_of_them(tmp_path: Path) -> None:
+    work = [prompted(str(i), request("500 x"), request(f"ok {i}")) for i in range(3)]
+    expected = [(str(i), ["error", f" good: ok {i}"]) for i in range(3)]
+    with fault_server() as server:
+        _run(tmp_path, _faulty(server.base_url), work, answers=expected)
+        assert server.asked["500 x"] == 1
+        close_engines()
 
 
 def test_many_records_keep_many_requests_open_at_once(tmp_path: Path) -> None:
@@ -152,7 +177,7 @@ def test_two_worker_processes_share_the_work_and_the_ledger(tmp_path: Path) -> N
     with fault_server() as server:
         backend = _faulty(server.base_url)
         _run(tmp_path, backend, work, answers=expected, options=on_workers(2))
-        counts = {"requests.recorded": 40, "tokens.recorded": 80}
+        counts = {"requests.recorded": 40, "tokens.recorded": 80, "tokens.recorded.prompt": 120}
         _run(tmp_path, backend, work, answers=expected, tallies=counts, options=on_workers(2))
         assert sum(server.asked.values()) == 40
 

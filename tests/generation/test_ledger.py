@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
-from apache_beam.testing.test_pipeline import TestPipeline
-from apache_beam.testing.util import assert_that, equal_to
 
-from tests.beam import on_workers
 from tests.generation.examples import chat, request, response
 from transforms.errors import BackendError
+from transforms.generation import ledger
 from transforms.generation.ledger import (
+    SCHEMA,
     LedgerWriter,
-    ReadLedger,
+    flush_writers,
     ledger_parts,
     read_part,
     resolve_replay,
 )
+from transforms.generation.ledger_index import LedgerIndex
 from transforms.generation.requests import Request, Response
 from transforms.settings import LedgerSettings, ReplayBackend
 
@@ -46,17 +47,17 @@ def _read(folder: Path) -> list[Response]:
 
 
 def _check_read(folder: Path, expected: list[tuple[str, str]]) -> None:
-    with TestPipeline(**on_workers(1)) as pipeline:
-        texts = (
-            pipeline
-            | ReadLedger(str(folder))
-            | beam.MapTuple(lambda key, answer: (key, answer.text))
-        )
-        assert_that(texts, equal_to(expected))
+    index = LedgerIndex(str(folder))
+    index.refresh()
+    asked = [asked.id for asked in (*_ASKED, request("other"))]
+    read = index.read(asked)
+    assert sorted((key, answer.text) for key, answer in read.items()) == sorted(expected)
 
 
 def test_a_response_comes_back_as_it_was_written_and_marked(tmp_path: Path) -> None:
-    answer = response(_ASKED[0], text="é ✓\n\t 2\x00")
+    answer = response(
+        _ASKED[0], text="é ✓\n\t 2\x00", prompt_tokens=9, cached_tokens=8, mean_logprob=-0.25
+    )
     _write(tmp_path, (_ASKED[0], answer))
     (read,) = _read(tmp_path)
     assert read == Response(**{**answer.__dict__, "recorded": True})
@@ -67,6 +68,8 @@ def test_a_row_says_what_was_asked(tmp_path: Path) -> None:
     (row,) = pq.read_table(ledger_parts(str(tmp_path))[0]).to_pylist()
     asked = json.loads(row["request"])
     assert (row["api"], row["continue_prefix"], asked["prompt"]) == ("completions", True, "0 + 1 =")
+    assert json.loads(row["sampler"])["max_tokens"] == 8
+    assert json.loads(row["versions"])["apache-beam"]
 
 
 def test_the_same_responses_make_the_same_part_in_any_order(tmp_path: Path) -> None:
@@ -99,6 +102,82 @@ def test_a_response_that_has_waited_long_enough_is_written(tmp_path: Path) -> No
     assert len(_read(tmp_path)) == 1
 
 
+def test_a_response_is_written_in_time_though_its_writer_only_waits(tmp_path: Path) -> None:
+    writer = LedgerWriter(
+        str(tmp_path), _settings(flush_seconds=0.1), api="chat", continue_prefix=True
+    )
+    writer.add(_ASKED[0], response(_ASKED[0]))
+    deadline = time.monotonic() + 20
+    while not ledger_parts(str(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(_read(tmp_path)) == 1
+
+
+def test_long_responses_are_written_before_many_are_pending(tmp_path: Path) -> None:
+    writer = LedgerWriter(
+        str(tmp_path), _settings(flush_bytes=5000), api="chat", continue_prefix=True
+    )
+    for asked in _ASKED[:4]:
+        writer.add(asked, response(asked, "x" * 2000))
+    assert len(_read(tmp_path)) == 3
+
+
+def test_what_a_full_disk_refused_is_written_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = LedgerWriter(str(tmp_path), _settings(), api="chat", continue_prefix=True)
+    writer.add(_ASKED[0], response(_ASKED[0]))
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "replace", _no_space)
+        with pytest.raises(OSError, match="No space"):
+            writer.flush()
+    flush_writers()
+    assert len(_read(tmp_path)) == 1
+    assert [path.name[:5] for path in tmp_path.iterdir()] == ["part-"]
+
+
+def _no_space(source: str, target: str) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_many_writers_at_once_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        asked = [request(f"{number} x {i} =") for i in range(20)]
+        _write(tmp_path, *[(each, response(each)) for each in asked], flush_requests=3)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(8)))
+    assert len({answer.id for answer in _read(tmp_path)}) == 160
+
+
+def test_two_answers_to_the_same_requests_are_both_kept(tmp_path: Path) -> None:
+    _write(tmp_path, (_ASKED[0], response(_ASKED[0], "a")))
+    _write(tmp_path, (_ASKED[0], response(_ASKED[0], "b")))
+    assert [answer.text for answer in _read(tmp_path)] in (["a", "b"], ["b", "a"])
+
+
+def test_a_part_of_an_older_ledger_is_read(tmp_path: Path) -> None:
+    _write(tmp_path, (_ASKED[0], response(_ASKED[0], cached_tokens=3)))
+    (part,) = ledger_parts(str(tmp_path))
+    later = ["cached_tokens", "mean_logprob", "sampler", "versions"]
+    pq.write_table(pq.read_table(part).drop_columns(later), part)
+    (read,) = _read(tmp_path)
+    assert (read.text, read.cached_tokens, read.mean_logprob) == (" 2", 0, None)
+
+
+def test_only_the_row_groups_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    asked = [request(f"{i} squared =") for i in range(1500)]
+    _write(tmp_path, *[(each, response(each)) for each in asked], flush_requests=1500)
+    (part,) = ledger_parts(str(tmp_path))
+    assert pq.ParquetFile(part).num_row_groups == 2
+    index = LedgerIndex(str(tmp_path))
+    index.refresh()
+    last = max(each.id for each in asked)  # a part is sorted by id
+    corrupt = Path(part).read_bytes()
+    Path(part).write_bytes(corrupt[:4] + b"\xff" * 400 + corrupt[404:])  # in the first row group
+    assert index.read([last])[last].text == " 2"
+
+
 def test_a_failed_response_is_not_recorded(tmp_path: Path) -> None:
     _write(tmp_path, (_ASKED[0], response(_ASKED[0], finish_reason="error", error="no")))
     assert _read(tmp_path) == []
@@ -128,8 +207,10 @@ def test_a_broken_part_is_set_aside_and_the_others_are_read(tmp_path: Path, dama
     _write(tmp_path, *[(asked, response(asked, "x" * 500)) for asked in _ASKED])
     part = Path(ledger_parts(str(tmp_path))[0])
     content = part.read_bytes()
-    if damage == "flipped":
-        middle = content[: len(content) // 4] + b"\xff" * 200 + content[len(content) // 4 + 200 :]
+    if damage == "flipped":  # in the texts: the ids and the footer are whole
+        texts = pq.ParquetFile(part).metadata.row_group(0).column(SCHEMA.names.index("text"))
+        at = texts.data_page_offset - 4
+        middle = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
         part.write_bytes(middle)
     else:
         broken = {"half": content[: len(content) // 2], "empty": b"", "other": b"not parquet"}

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from pipelines.hydra_app import options, settable, user_message
+from pipelines.hydra_app import is_caused_by, options, settable, user_message
 from tests.test_settings import composed
-from transforms.errors import BackendError
+from transforms.errors import BackendError, BudgetReached
 from transforms.settings import Settings
 
 
@@ -73,6 +73,15 @@ def test_a_users_error_is_found_inside_what_a_worker_process_left_of_it():
     wrapped.__cause__ = BackendError("inner [while running 'unify/Ask']")
     assert user_message(wrapped) == "inner"
     assert user_message(RuntimeError("a bug")) is None
+
+
+def test_an_errors_kind_is_known_inside_what_a_worker_process_left_of_it():
+    text = "Traceback ...\ntransforms.errors.BudgetReached: it is spent [while running 'Ask']\n"
+    assert is_caused_by(RuntimeError(text), BudgetReached)
+    assert not is_caused_by(RuntimeError(text), BackendError)
+    wrapped = RuntimeError("outer")
+    wrapped.__context__ = BudgetReached("it is spent")
+    assert is_caused_by(wrapped, BudgetReached)
 
 
 def test_a_full_disk_and_a_dead_worker_say_how_to_go_on():

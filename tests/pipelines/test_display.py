@@ -30,6 +30,14 @@ def test_the_funnel_shows_each_stage_and_the_most_frequent_reasons():
     assert lines.index(["execute", "timeout", "3"]) < lines.index(["execute", "crashed", "1"])
 
 
+def test_the_funnel_shows_what_stages_cost_where_there_are_prices():
+    text = io.StringIO()
+    priced = {**STAGE, "cost": {"paid": 1.5, "recorded": 0.25}}
+    print_funnel(Console(file=text, width=120), {"segments": [{"stages": [priced]}]})
+    lines = [line.split() for line in text.getvalue().splitlines() if line.strip()]
+    assert ["execute", "10", "6", "4", "60.0", "1,234", "1.7500"] in lines
+
+
 def test_reports_reach_the_display_while_it_is_open_and_nobody_after():
     text = io.StringIO()
     with Display(Console(file=text, width=100)) as display:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar
 
 from transforms.ids import content_id, derived_seed
@@ -23,6 +23,12 @@ class Sampler:
     stop: tuple[str, ...] = ()
     prefix: str = ""
     """Text the answer is forced to begin with; part of the response's text."""
+
+
+@lru_cache(1000)
+def _values(sampler: Sampler) -> dict[str, Any]:
+    """`asdict`, once for the many requests of a stage: it costs more than hashing them."""
+    return asdict(sampler)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Request:
             self.model,
             [[m.role, m.content] for m in self.messages],
             self.prompt,
-            asdict(self.sampler),
+            _values(self.sampler),
             self.run_seed,
             self.sample,
         )

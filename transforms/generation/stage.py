@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,8 +11,15 @@ from apache_beam.pvalue import PCollection
 
 from transforms.generation.generate import Generate, Generated
 from transforms.generation.prompts import PromptTemplate
-from transforms.generation.requests import Request
-from transforms.settings import Backend, LedgerSettings, SamplerSettings, SamplingSettings
+from transforms.generation.requests import Prompted, Request
+from transforms.settings import (
+    Backend,
+    BudgetSettings,
+    LedgerSettings,
+    Price,
+    SamplerSettings,
+    SamplingSettings,
+)
 
 
 @dataclass
@@ -23,6 +31,8 @@ class ModelStage(beam.PTransform):
     prompt: PromptTemplate
     ledger_dir: str
     ledger: LedgerSettings
+    budget: BudgetSettings
+    prices: Mapping[str, Price]
 
     stage: ClassVar[str]
 
@@ -43,8 +53,17 @@ class ModelStage(beam.PTransform):
             **variables,
         )
 
-    def generate(self, prompted: PCollection) -> Generated:
-        """PCollection[Prompted] -> its answers and the tallies of what they cost."""
-        return prompted | "Generate" >> Generate(
-            self.stage, self.backend, self.ledger_dir, self.ledger
+    def generate(
+        self, records: PCollection, prompt: Callable[..., Prompted], **sides: Any
+    ) -> Generated:
+        """PCollection[record] -> what `prompt(record, **sides)` asks, answered, and its tallies."""
+        return records | "Generate" >> Generate(
+            self.stage,
+            self.backend,
+            self.ledger_dir,
+            self.ledger,
+            self.budget,
+            self.prices,
+            prompt,
+            sides,
         )

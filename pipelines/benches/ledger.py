@@ -1,0 +1,41 @@
+"""cotmill bench ledger: memory and time of joining requests with a ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+
+from rich.console import Console
+from rich.table import Table
+
+from transforms.generation.ledger_benchmark import bench_ledger
+from transforms.settings import BenchLedgerSettings
+
+SETTINGS = BenchLedgerSettings
+
+
+def bench(settings: BenchLedgerSettings) -> None:
+    """Memory and time of answering requests from a ledger, by their number."""
+    console = Console()
+    console.print(
+        f"every request recorded, prompts and answers of 1,000 characters, {settings.workers} "
+        f"worker(s), {os.cpu_count()} cores, {platform.machine()}, "
+        f"Python {platform.python_version()}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    rows = bench_ledger(settings.sizes, settings.workers)
+    table = Table(box=None)
+    for name in ("requests", "ledger MB", "seconds", "requests/s", "peak MB"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*(f"{figure:,}" for figure in row.values()))
+    console.print(table)
+    first, last = rows[0], rows[-1]
+    slope = None
+    if first["rows"] != last["rows"]:
+        more = last["rows"] - first["rows"]
+        slope = round((last["peak_mb"] - first["peak_mb"]) * 1e6 / more)
+        console.print(f"{slope} bytes of memory for each further request", highlight=False)
+    print(json.dumps({"bench": "ledger", "bytes_per_request": slope, "rows": rows}))

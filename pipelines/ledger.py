@@ -1,0 +1,83 @@
+"""cotmill ledger status | compact: looks into a ledger, or makes its many small parts few."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.hydra_app import run_command
+from transforms.errors import LedgerError
+from transforms.generation.compaction import compact
+from transforms.generation.ledger import ledger_folder
+from transforms.generation.ledger_status import ledger_status
+from transforms.run_folder import absolute
+from transforms.settings import LedgerCompactSettings, LedgerStatusSettings
+
+_STATUS = "what a ledger holds: responses and tokens by stage and model"
+_COMPACT = "many small parts -> few large ones, one row a request; runs may go on meanwhile"
+
+
+def existing(settings: LedgerStatusSettings) -> str:
+    """Returns the folder of the ledger that is meant; LedgerError where there is none."""
+    folder = absolute(settings.ledger.dir)
+    if not ledger_folder(folder):
+        raise LedgerError(
+            f"there is no ledger in {folder}: name one, such as ledger.dir=RUN/ledger"
+        )
+    return folder
+
+
+def show_status(settings: LedgerStatusSettings, console: Console) -> None:
+    """Prints one row a stage and model, and the size of the ledger."""
+    folder = existing(settings)
+    status = ledger_status(folder)
+    table = Table(box=None)
+    table.add_column("stage")
+    table.add_column("model")
+    for name in ("responses", "prompt tokens", "cached", "generated"):
+        table.add_column(name, justify="right")
+    for stage, model, *figures in status.by_stage.iter_rows():
+        table.add_row(stage, model, *(f"{figure:,}" for figure in figures))
+    console.print(table)
+    console.print(
+        f"{status.parts:,} parts, {status.bytes / 1e6:,.1f} MB in {folder}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def run_compaction(settings: LedgerCompactSettings, console: Console) -> None:
+    """Compacts the ledger and prints what that did."""
+    folder = existing(settings)
+    done = compact(folder, settings.part_mb * 1_000_000)
+    console.print(
+        f"{done.parts_before:,} parts are now {done.parts_after:,}, of {done.rows:,} responses; "
+        f"{done.dropped:,} second responses to a request were dropped ({folder})",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def main() -> None:
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command not in ("status", "compact"):
+        print("Usage: cotmill ledger status|compact ledger.dir=FOLDER", file=sys.stderr)
+        sys.exit(2)
+    del sys.argv[1]
+    if command == "status":
+        run_command(
+            "ledger status", _STATUS, LedgerStatusSettings, lambda s: show_status(s, Console())
+        )
+    else:
+        run_command(
+            "ledger compact",
+            _COMPACT,
+            LedgerCompactSettings,
+            lambda s: run_compaction(s, Console()),
+        )
+
+
+if __name__ == "__main__":
+    main()

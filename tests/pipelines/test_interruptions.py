@@ -1,0 +1,273 @@
+"""Whatever ends a run, resuming it gives the rows of a run that nothing ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.generation.fault_server import FaultServer, fault_server
+from tests.pipelines.shipped_answers import shipped_answer, stage_of, write_seeds
+
+FLUSH = 5
+IN_FLIGHT = 4
+TIMINGS = ["wall_seconds", "cpu_seconds", "peak_mb"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FaultServer]:
+    with fault_server(answer=shipped_answer) as state:
+        yield state
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_seeds(tmp_path_factory.mktemp("seeds") / "seeds.jsonl")
+
+
+def command(server: FaultServer, seeds: Path, folder: Path, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "pipelines.cli", "synthesize", f"output_dir={folder}"),
+        *("source=jsonl", f"source.path={seeds}", "source.license=Apache-2.0"),
+        *("backend=openai", f"backend.base_url={server.base_url}", "backend.model=m"),
+        *("backend.api=completions", f"backend.max_in_flight={IN_FLIGHT}", "backend.max_retries=0"),
+        *(f"ledger.flush_requests={FLUSH}", "ledger.flush_seconds=600"),
+        *("sampling.num_programs=36", "sampling.solve.samples=1", "verify.rounds=1"),
+        *("sampling.program.shots=1", "sampling.reverse.shots=1", "sampling.solve.shots=1"),
+        *("dedup.max_per_fingerprint=9", "filter.max_trivial_share=1", "sandbox.slots=2"),
+        *more,
+    ]
+
+
+def start(arguments: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(arguments: list[str]) -> str:
+    """Runs to the end and returns what was printed."""
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def wait_for(server: FaultServer, asked: int, run: subprocess.Popen[str]) -> None:
+    """Waits until the server has been asked so often."""
+    while sum(server.asked.values()) < asked:
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.005)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Processes whose command or environment names a run's folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        if str(folder).encode() in said:
+            found.append(f"{process.name}: {said[:200]!r}")
+    return found
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return found
+
+
+def rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every row a run wrote, by file, without what a clock measured."""
+
+    def plain(row: dict[str, Any]) -> dict[str, Any]:
+        if "record" in row:
+            row = {**row, "record": plain(json.loads(row["record"]))}
+        return {key: value for key, value in row.items() if key not in TIMINGS}
+
+    return {
+        str(path.relative_to(folder)): [plain(row) for row in pl.read_parquet(path).to_dicts()]
+        for place in ("data", "stages", "rejects")
+        for path in sorted((folder / place).rglob("*.parquet"))
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    server: FaultServer, seeds: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Counter[str]]:
+    """A run that nothing ended, and the prompts that it asked."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    finish(command(server, seeds, folder))
+    asked = Counter(server.asked)
+    server.asked.clear()
+    assert manifest(folder)["accepted"] > 10
+    assert set(asked.values()) == {1}
+    return folder, asked
+
+
+@pytest.fixture(autouse=True)
+def _ask_anew(server: FaultServer, undisturbed: Any) -> None:
+    server.asked.clear()
+
+
+def test_a_run_killed_at_five_random_moments_gives_the_rows_of_an_undisturbed_one(
+    server: FaultServer, seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    expected, needed = undisturbed
+    total = sum(needed.values())
+    again = 0
+    for moment in sorted(random.Random(5).sample(range(1, total - 2), 5)):
+        run = start(command(server, seeds, folder, f"resume={str(folder.exists()).lower()}"))
+        wait_for(server, moment + again, run)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+        again = sum(count - 1 for count in server.asked.values())
+    finish(command(server, seeds, folder, "resume=true"))
+    assert rows(folder) == rows(expected)
+    assert server.asked.keys() == needed.keys()
+    assert sum(server.asked.values()) - total <= 5 * (FLUSH + IN_FLIGHT)
+
+
+@pytest.mark.parametrize(
+    ("workers", "signum", "everyone"),
+    [(1, signal.SIGTERM, False), (2, signal.SIGINT, True)],
+    ids=["SIGTERM to the command", "Ctrl-C with two worker processes"],
+)
+def test_a_signal_loses_no_response_and_leaves_a_run_that_can_be_resumed(
+    server: FaultServer,
+    seeds: Path,
+    undisturbed: tuple[Path, Counter[str]],
+    tmp_path: Path,
+    workers: int,
+    signum: int,
+    everyone: bool,
+) -> None:
+    folder = tmp_path / "run"
+    expected, needed = undisturbed
+    # Nothing is flushed but by the signal.
+    arguments = command(server, seeds, folder, "ledger.flush_requests=1000")
+    run = start([*arguments, f"runner.workers={workers}"])
+    wait_for(server, 20, run)
+    (os.killpg if everyone else os.kill)(run.pid, signum)
+    _, stderr = run.communicate(timeout=60)
+    assert run.returncode == 128 + signum
+    [line] = stderr.splitlines()
+    assert signal.Signals(signum).name in line and "resume=true" in line
+    found = manifest(folder)
+    assert (found["status"], found["open_segment"]) == ("interrupted", "03-sampling")
+    assert [segment["name"] for segment in found["segments"]] == ["01-seeds", "02-unify"]
+    assert processes_of(folder) == []
+    recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
+    assert len(recorded) >= 20 - workers * IN_FLIGHT
+    asked = sum(server.asked.values())
+    finish([*arguments, "resume=true"])
+    assert rows(folder) == rows(expected)
+    assert sum(server.asked.values()) == len(needed) + asked - len(recorded)
+
+
+def test_workers_whose_driver_is_killed_write_what_they_have_and_end(
+    server: FaultServer, seeds: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    more = ["runner.workers=2", "ledger.flush_requests=1000"]
+    run = start(command(server, seeds, folder, *more))
+    wait_for(server, 20, run)
+    run.kill()
+    run.communicate()
+    deadline = time.monotonic() + 30
+    while processes_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert processes_of(folder) == []
+    recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
+    assert len(recorded) >= 20 - 2 * IN_FLIGHT
+
+
+def test_a_budget_ends_a_run_within_what_is_in_flight_and_a_larger_one_goes_on(
+    server: FaultServer, seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    expected, needed = undisturbed
+    some = 12  # requests, of 5 tokens each
+    arguments = command(server, seeds, folder)
+    arguments += ["prices={m: {prompt: 1000000, cached: 0, generated: 1000000}}"]
+    ended = subprocess.run(
+        [*arguments, "runner.workers=2", f"budget.max_tokens={5 * some}"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert f"budget.max_tokens={5 * some} is reached" in line and "resume=true" in line
+    found = manifest(folder)
+    assert found["status"] == "budget"
+    assert some <= sum(server.asked.values()) <= some + 2 * IN_FLIGHT
+    assert found["spent"]["tokens"] == 5 * sum(server.asked.values())
+    printed = finish([*arguments, "resume=true", f"budget.max_cost={50 * len(needed)}"])
+    assert rows(folder) == rows(expected)
+    assert server.asked == needed
+    found = manifest(folder)
+    assert found["spent"] == {"tokens": 5 * len(needed), "cost": 5.0 * len(needed)}
+    assert found["cost"]["paid"] + found["cost"]["recorded"] == 5 * len(needed)
+    assert f"{5 * len(needed) / found['accepted']:,.4f} per accepted row" in printed
+
+
+FAULTS = ("429", "500", "half", "empty", "hang")
+FAILURES = {"request_failed", "server_error", "request_timeout"}
+
+
+def some_fail(prompt: str) -> str:
+    """One prompt in eight gets a fault, and keeps it."""
+    return (*FAULTS, *["well"] * 35)[zlib.crc32(prompt.encode()) % 40]
+
+
+def test_requests_that_fail_are_rejects_of_their_own_and_their_neighbours_are_untouched(
+    seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with fault_server(hang_seconds=4, answer=shipped_answer, fault=some_fail) as server:
+        finish(command(server, seeds, folder, "backend.timeout_seconds=2"))
+        asked = Counter(server.asked)
+    failed = Counter(stage_of(prompt) for prompt in asked if some_fail(prompt) != "well")
+    assert failed.total() >= 5
+    assert len(pl.read_parquet(f"{folder}/ledger/*.parquet")) == len(asked) - failed.total()
+    rejects = pl.read_parquet(f"{folder}/rejects/*.parquet")
+    refused = Counter(rejects.filter(pl.col("reason").is_in(FAILURES))["stage"])
+    assert refused.keys() == failed.keys()
+    for segment in manifest(folder)["segments"]:
+        for stage in segment["stages"]:
+            assert stage["in"] == stage["kept"] + sum(stage["rejected"].values())
+            spent = stage.get("models", {}).get("m", {})
+            assert spent.get("requests.failed", 0) == failed[stage["name"]]
+
+
+def test_a_second_run_with_other_filters_pays_for_nothing_that_the_shared_ledger_holds(
+    server: FaultServer, seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
+) -> None:
+    expected, _ = undisturbed
+    folder = tmp_path / "run"
+    # Every seed has 10 lines, so the examples shown are the same; programs written have fewer, too.
+    other = ["filter.min_code_lines=9", f"ledger.dir={expected}/ledger"]
+    finish(command(server, seeds, folder, *other))
+    assert server.asked.total() == 0
+    found = manifest(folder)
+    assert 0 < found["accepted"] < manifest(expected)["accepted"]
+    assert found["tokens"]["generated"] == 0 and found["tokens"]["recorded"] > 0

@@ -1,0 +1,170 @@
+"""What the join of requests with a ledger costs: memory and time, by their number."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from transforms.generation.generate import Generate
+from transforms.generation.ledger import SCHEMA, new_part
+from transforms.generation.requests import Prompted, Request, Response, Sampler
+from transforms.runners import open_pipeline
+from transforms.settings import LedgerSettings, ReplayBackend, RunnerSettings
+from transforms.tables import batched
+
+_CHILD = (
+    # Beam warns at import of a package that only Google Cloud's sources need
+    "import logging, sys; logging.disable(logging.WARNING); "
+    "from transforms.generation.ledger_benchmark import join; "
+    "join(sys.argv[1], *map(int, sys.argv[2:]))"
+)
+_BLOCK = 10_000
+_SPREAD = 7_368_787
+"""A prime: requests are made in another order than their responses were written in."""
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A record that is nothing but its number."""
+
+    id: str
+
+
+def words(kind: str, index: int) -> str:
+    """Returns 1,000 characters, half as dense as prose: the length of each prompt and answer."""
+    return f"{kind} {index}. ".ljust(24, "-") + 2 * random.Random(index).randbytes(244).hex()
+
+
+def prompted(record: Numbered) -> Prompted[Numbered]:
+    """Returns the record with its one request."""
+    sampler = Sampler(temperature=0.7, top_p=0.95, top_k=0, min_p=0.0, max_tokens=640)
+    request = Request(
+        "solve", "bench", (), words("Problem", int(record.id)), sampler, run_seed=0, sample=0
+    )
+    return Prompted(record, (request,))
+
+
+def write_ledger(folder: str, count: int) -> None:
+    """Writes a response to each of the first `count` records, in parts as large as a run's."""
+    now = datetime.now(UTC)
+    text = {name: "bench 1" for name in ("stage", "model", "engine", "sampler", "versions")}
+    for indexes in batched(iter(range(count)), LedgerSettings().flush_requests):
+        rows = [
+            {
+                **text,
+                "id": prompted(Numbered(str(index))).requests[0].id,
+                "text": words("Answer", index),
+                "finish_reason": "stop",
+                "prompt_tokens": 250,
+                "cached_tokens": 0,
+                "generated_tokens": 250,
+                "mean_logprob": None,
+                "seconds": 1.0,
+                "api": "completions",
+                "continue_prefix": True,
+                "request": words("Problem", index),
+                "recorded_at": now,
+            }
+            for index in indexes
+        ]
+        with new_part(folder) as part:
+            part.write(pa.Table.from_pylist(rows, schema=SCHEMA))
+
+
+def bench_ledger(sizes: Sequence[int], workers: int) -> list[dict[str, Any]]:
+    """Joins as many requests with as many responses, for each of `sizes`, and returns a row each.
+
+    The join is `Generate` itself, replaying a ledger in which every request is recorded, in
+    another order; it runs in processes of its own.
+
+    Returns:
+        rows; ledger_mb (on disk); seconds and rows_per_second, from a start of Python to its end;
+        peak_mb, the most resident memory that the processes had together.
+    """
+    figures = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="cotmill-") as folder:
+            write_ledger(folder, size)
+            mb = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
+            started = time.monotonic()
+            child = subprocess.Popen(
+                [sys.executable, "-c", _CHILD, folder, str(size), str(workers)],
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            peak = 0
+            while child.poll() is None:
+                peak = max(peak, resident_bytes(child.pid))
+                time.sleep(0.2)
+            seconds = time.monotonic() - started
+            assert child.stdout is not None
+            if child.stdout.read().strip() != f"{size} right":
+                raise RuntimeError(f"the join of {size:,} requests did not answer all of them")
+        figures.append(
+            {
+                "rows": size,
+                "ledger_mb": round(mb, 1),
+                "seconds": round(seconds, 1),
+                "rows_per_second": round(size / seconds),
+                "peak_mb": round(peak / 1e6),
+            }
+        )
+    return figures
+
+
+def resident_bytes(pid: int) -> int:
+    """Returns the resident memory of a process and all below it; pages shared count for each."""
+    total = 0
+    try:
+        status = Path(f"/proc/{pid}/statm").read_text()
+        total += int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for below in (task / "children").read_text().split():
+                total += resident_bytes(int(below))
+    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        pass
+    return total
+
+
+def _spread(block: int, count: int) -> Iterator[Numbered]:
+    for index in range(block * _BLOCK, min((block + 1) * _BLOCK, count)):
+        yield Numbered(str(index * _SPREAD % count))
+
+
+def _is_right(record: Numbered, responses: tuple[Response, ...]) -> bool:
+    return [r.text for r in responses] == [words("Answer", int(record.id))]
+
+
+def join(folder: str, count: int, workers: int) -> None:
+    """Prints how many records were answered, and with what was recorded for them."""
+    backend = ReplayBackend(engine="replay", model="bench", api="completions", continue_prefix=True)
+
+    def show(right: int) -> None:
+        print(right, "right", flush=True)
+
+    with open_pipeline(RunnerSettings(type="direct", workers=workers)) as pipeline:
+        answered = (
+            pipeline
+            | "Blocks" >> beam.Create(range(-(-count // _BLOCK)))
+            | "Records" >> beam.FlatMap(_spread, count)
+            | "Generate" >> Generate("solve", backend, folder, LedgerSettings(), prompt=prompted)
+        ).answered
+        (
+            answered
+            | "Is right" >> beam.Map(lambda item: _is_right(item.record, item.responses))
+            | "Count" >> beam.CombineGlobally(sum)
+            | "Show" >> beam.Map(show)
+        )
