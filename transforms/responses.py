@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 
 from transforms.accounting import Reason, Verdict, keep, reject
-from transforms.generation.requests import Response
+from transforms.generation.requests import ErrorKind, Response
+
+_REASONS = {
+    ErrorKind.TOO_LONG: Reason.PROMPT_TOO_LONG,
+    ErrorKind.REFUSED: Reason.REFUSED,
+    ErrorKind.BAD_JSON: Reason.BAD_JSON,
+    ErrorKind.TIMEOUT: Reason.REQUEST_TIMEOUT,
+    ErrorKind.SERVER_ERROR: Reason.SERVER_ERROR,
+}
 
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _FIRST_LINE = re.compile(r"^(?:import |from |input\s*=|#)", re.MULTILINE)
@@ -15,7 +23,8 @@ _LAST_LINE = re.compile(r"^output\s*=.*$", re.MULTILINE)
 def judge_response(response: Response) -> Verdict:
     """Rejects a request that failed, or a response without text or cut off at its limit."""
     if response.error is not None:
-        return reject(Reason.REQUEST_FAILED, response.error)
+        reason = _REASONS.get(response.error_kind, Reason.REQUEST_FAILED)  # type: ignore[arg-type]
+        return reject(reason, response.error)
     if not response.text.strip():
         return reject(Reason.EMPTY_RESPONSE)
     if response.finish_reason == "length":

@@ -134,6 +134,15 @@ class VllmBackend(Group):
     cpu_threads: str = Field(
         "auto", description="cores the CPU build's threads are bound to, such as 0-1"
     )
+    adapter: str | None = Field(
+        None, description="folder of a LoRA adapter to answer with (null: the model as it is)"
+    )
+    max_lora_rank: int = Field(16, ge=1, description="with adapter: its rank, at most")
+
+    @property
+    def answering(self) -> str:
+        """The model's name in requests and in the ledger: an adapter makes another model."""
+        return f"{self.model}+{self.adapter}" if self.adapter else self.model
 
     @property
     def sends_prefix(self) -> bool:
@@ -141,10 +150,36 @@ class VllmBackend(Group):
         return True
 
     def identity(self) -> Any:
-        return [self.model, self.api, self.sends_prefix]
+        return [self.answering, self.api, self.sends_prefix]
 
 
-class OpenAIBackend(Group):
+class Endpoint(Group):
+    """How an OpenAI-compatible endpoint is asked, and for how long where it fails."""
+
+    timeout_seconds: float = Field(600, gt=0, description="limit for one request, seconds")
+    max_retries: int = Field(
+        5,
+        ge=0,
+        description="retries of one request after a timeout, 408, 409, 429, 5xx, a lost "
+        "connection or half an answer, with backoff",
+    )
+    pause_after: int = Field(
+        4,
+        ge=1,
+        description="requests that fail in a row, none answered in between, before asking pauses",
+    )
+    pause_seconds: float = Field(
+        600, gt=0, description="longest pause; an endpoint that is still down then ends the run"
+    )
+
+
+class VllmServerBackend(VllmBackend, Endpoint):
+    """A vLLM server on this machine, started once and shared by all of its workers."""
+
+    engine: Literal["vllm_server"]  # type: ignore[assignment]
+
+
+class OpenAIBackend(Endpoint):
     """Any OpenAI-compatible endpoint."""
 
     engine: Literal["openai"]
@@ -157,15 +192,16 @@ class OpenAIBackend(Group):
         "OPENAI_API_KEY", description="environment variable that holds the key (may be unset)"
     )
     max_in_flight: int = Field(32, ge=1, description="requests open at once, per worker")
-    timeout_seconds: float = Field(600, gt=0, description="limit for one request, seconds")
-    max_retries: int = Field(
-        5, ge=0, description="retries after 408, 409, 429, 5xx or a lost connection, with backoff"
-    )
     continue_prefix: bool = Field(
         False,
         description="chat only: the server continues an assistant message (vLLM, SGLang); "
         "false: forced prefixes are not sent",
     )
+
+    @property
+    def answering(self) -> str:
+        """The model's name in requests and in the ledger."""
+        return self.model
 
     @property
     def sends_prefix(self) -> bool:
@@ -189,6 +225,11 @@ class ReplayBackend(Group):
     )
 
     @property
+    def answering(self) -> str | None:
+        """The model's name in requests and in the ledger."""
+        return self.model
+
+    @property
     def sends_prefix(self) -> bool:
         """Whether forced prefixes reached the model."""
         return self.api == "completions" or self.continue_prefix is True
@@ -197,7 +238,9 @@ class ReplayBackend(Group):
         return [self.model, self.api, self.sends_prefix]
 
 
-Backend = Annotated[VllmBackend | OpenAIBackend | ReplayBackend, Field(discriminator="engine")]
+Backend = Annotated[
+    VllmBackend | VllmServerBackend | OpenAIBackend | ReplayBackend, Field(discriminator="engine")
+]
 
 
 class SamplerSettings(Group):
@@ -210,6 +253,39 @@ class SamplerSettings(Group):
     min_p: float = Field(0.0, ge=0, le=1, description="drop tokens below min_p x the likeliest")
     max_tokens: int = Field(ge=1, description="longest answer, tokens")
     shots: int = Field(0, ge=0, description="worked examples drawn from the verified seeds")
+    stop: list[str] = Field([], description="texts at which the answer ends, beside the prompt's")
+    json_schema: dict[str, Any] | None = Field(
+        None, description="JSON schema that the answer obeys, after the prompt's forced prefix"
+    )
+    regex: str | None = Field(
+        None, description="regular expression that the answer matches, after the prompt's prefix"
+    )
+    logprobs: bool = Field(
+        False, description="have the mean log probability of the answer's tokens recorded"
+    )
+    fire_temperature: float | None = Field(
+        None,
+        gt=0,
+        description="temperature of the first token alone, such as 30: more diverse answers "
+        "(FIRE; backends vllm and vllm_server)",
+    )
+    fire_top_k: int = Field(
+        16,
+        ge=2,
+        le=20,
+        description="with fire_temperature: likeliest tokens that the first is drawn from",
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> SamplerSettings:
+        structured = [name for name in ("json_schema", "regex") if getattr(self, name) is not None]
+        if len(structured) == 2:
+            raise ValueError("json_schema and regex exclude each other: set one of them")
+        if structured and self.fire_temperature:
+            raise ValueError(
+                f"fire_temperature and {structured[0]} exclude each other: set one of them"
+            )
+        return self
 
 
 class SamplingSettings(Group):
@@ -422,6 +498,17 @@ class Settings(Group):
             raise ValueError("resume and overwrite exclude each other: set one of them")
         return self
 
+    @model_validator(mode="after")
+    def _fire_has_tokens(self) -> Settings:
+        if isinstance(self.backend, OpenAIBackend):
+            for name in SamplingSettings.model_fields:
+                if getattr(getattr(self.sampling, name), "fire_temperature", None) is not None:
+                    raise ValueError(
+                        f"sampling.{name}.fire_temperature needs backend vllm or vllm_server: "
+                        "other endpoints do not continue an answer token by token"
+                    )
+        return self
+
 
 class SandboxStatusSettings(Group):
     """Everything `cotmill sandbox status` can be told."""
@@ -470,7 +557,8 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
 
 def _is_tag(part: Any) -> bool:
     """Whether a part of an error's place names a kind of source or engine, not a key."""
-    return part in {"jsonl", "parquet", "huggingface", "codeio", "mix", "vllm", "openai", "replay"}
+    sources = {"jsonl", "parquet", "huggingface", "codeio", "mix"}
+    return part in sources | {"vllm", "vllm_server", "openai", "replay"}
 
 
 def option_names(root: type[Group], values: dict[str, Any], path: list[Any]) -> list[str]:

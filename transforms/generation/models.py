@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from transforms.errors import BackendError
-from transforms.generation.requests import Request, Response
+from transforms.generation.requests import ErrorKind, Request, Response
 
 Reply = Response | BackendError
 """What becomes of a request: its response, or the end of the engine itself."""
@@ -22,7 +24,7 @@ class Model(Protocol):
         """Frees the model and ends every thread and process of it."""
 
 
-def failed(request: Request, engine: str, error: str, seconds: float) -> Response:
+def failed(request: Request, engine: str, kind: ErrorKind, error: str, seconds: float) -> Response:
     """Returns the response of a request that failed alone."""
     return Response(
         id=request.id,
@@ -35,4 +37,42 @@ def failed(request: Request, engine: str, error: str, seconds: float) -> Respons
         prompt_tokens=0,
         generated_tokens=0,
         seconds=seconds,
+        error_kind=kind,
     )
+
+
+def checked(request: Request, response: Response) -> Response:
+    """Returns `response`, or its failure where JSON was asked for and the answer is none.
+
+    An answer that was cut off at its limit is left as it is: that is what is wrong with it. What
+    it cost stays counted.
+    """
+    if request.sampler.json_schema is None or response.finish_reason != "stop":
+        return response
+    try:
+        json.loads(response.text.removeprefix(request.sampler.prefix))
+    except ValueError as error:
+        return replace(
+            response,
+            finish_reason="error",
+            error=f"not JSON ({error}): {response.text[:200]!r}",
+            error_kind=ErrorKind.BAD_JSON,
+        )
+    return response
+
+
+def kind_of(message: str) -> ErrorKind:
+    """The kind of a refusal of the request itself, by what the engine or server says of it."""
+    says = message.lower()
+    if any(words in says for words in _TOO_LONG):
+        return ErrorKind.TOO_LONG
+    return ErrorKind.REFUSED if "content" in says and "filter" in says else ErrorKind.INVALID
+
+
+_TOO_LONG = (
+    "maximum context length",
+    "maximum model length",
+    "context_length_exceeded",
+    "context window",
+    "prompt is too long",
+)
