@@ -73,7 +73,6 @@ class OpenAIModel:
 
     def __init__(self, backend: OpenAIBackend) -> None:
         key = os.environ.get(backend.api_key_env) or "none"
-        self._backend = backend
         self._open(
             backend,
             Place(backend.base_url, key),
@@ -97,6 +96,7 @@ class OpenAIModel:
         max_in_flight: int,
         chat: bool,
         sends_prefix: bool,
+        proxies: bool = True,
     ) -> None:
         self._endpoint, self._place, self._engine = endpoint, place, engine
         self._chat, self._sends_prefix = chat, sends_prefix
@@ -108,7 +108,9 @@ class OpenAIModel:
             timeout=openai.Timeout(
                 endpoint.timeout_seconds, connect=min(_CONNECT_SECONDS, endpoint.timeout_seconds)
             ),
-            http_client=openai.DefaultAsyncHttpxClient(limits=_limits(max_in_flight)),
+            http_client=openai.DefaultAsyncHttpxClient(
+                limits=_limits(max_in_flight), trust_env=proxies
+            ),
         )
         self._circuit = Circuit(
             place.base_url,
