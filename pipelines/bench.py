@@ -8,6 +8,7 @@ import platform
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 
 from rich.console import Console
@@ -17,8 +18,14 @@ from pipelines.hydra_app import run_command
 from transforms.execution.benchmark import bench_sandbox, mixed_programs, ratios
 from transforms.execution.execute import run_in
 from transforms.execution.sandbox import Sandbox
+from transforms.generation.benchmark import bench_generation, summary
 from transforms.records import Seed
-from transforms.settings import BenchSandboxSettings, CodeIOSource, SandboxSettings
+from transforms.settings import (
+    BenchGenerationSettings,
+    BenchSandboxSettings,
+    CodeIOSource,
+    SandboxSettings,
+)
 from transforms.sources import codeio
 
 
@@ -68,6 +75,47 @@ def sandbox(settings: BenchSandboxSettings) -> None:
     print(json.dumps({"bench": "sandbox", **compared, "rows": rows}))
 
 
+def generation(settings: BenchGenerationSettings) -> None:
+    """Tokens per second of bare vLLM, of the pipeline and of the spawned server."""
+    console = Console()
+    backend = settings.backend
+    console.print(
+        f"{settings.requests} requests a mix, up to {backend.max_in_flight} at once, "
+        f"{backend.model}, {os.cpu_count()} cores; load times are left out",
+        highlight=False,
+    )
+    runs = bench_generation(settings, lambda line: print(line, file=sys.stderr, flush=True))
+    table = Table(box=None)
+    for name in ("mix", "way"):
+        table.add_column(name)
+    for name in ("seconds", "prompt tokens", "tokens", "tokens/s", "outside s", "tail s"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        table.add_row(
+            run.mix,
+            run.way,
+            f"{run.seconds:,.1f}",
+            f"{run.prompt_tokens:,}",
+            f"{run.generated_tokens:,}",
+            f"{run.generated_tokens / run.seconds:,.1f}",
+            f"{run.outside:.2f}",
+            f"{run.tail:.1f}",
+        )
+    console.print(table)
+    figures = summary(runs)
+    console.print(
+        "outside: wall time in which the model had nothing to do; tail: time at the end with fewer "
+        "than half of the requests at once\n"
+        f"pipeline over bare engine, mixed lengths: {figures['pipeline_over_engine']}; "
+        f"server: {figures['server_over_engine']}; "
+        f"outside the engine: {figures['outside_engine_share']:.2%}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    rows = [asdict(run) for run in runs]
+    print(json.dumps({"bench": "generation", **figures, "rows": rows}))
+
+
 BENCHES: dict[str, tuple[str, Callable[[], None]]] = {
     "sandbox": (
         "programs per second, ours beside other ways to run them",
@@ -76,6 +124,15 @@ BENCHES: dict[str, tuple[str, Callable[[], None]]] = {
             "programs per second, ours beside other ways to run them",
             BenchSandboxSettings,
             sandbox,
+        ),
+    ),
+    "generation": (
+        "tokens per second: bare vLLM, the pipeline, the spawned server",
+        lambda: run_command(
+            "bench generation",
+            "tokens per second: bare vLLM, the pipeline, the spawned server",
+            BenchGenerationSettings,
+            generation,
         ),
     ),
 }

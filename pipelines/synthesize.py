@@ -12,7 +12,7 @@ from pipelines.hydra_app import run_command
 from transforms.card import dataset_card
 from transforms.execution.isolation import Layer
 from transforms.execution.sandbox import Sandbox
-from transforms.generation.engines import close_engines
+from transforms.generation.engines import close_engines, hold_server
 from transforms.generation.ledger import resolve_replay
 from transforms.manifest import finish_manifest, new_manifest
 from transforms.recipe import Segment, build_segments
@@ -46,6 +46,8 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     run.write_manifest(manifest)
     done = finished(segments, found)
     try:
+        if settings.runner.type == "direct":
+            hold_server(settings.backend)
         with Display(console) as display:
             for index, segment in enumerate(segments):
                 if index < len(done):

@@ -524,6 +524,17 @@ class BenchSandboxSettings(Group):
     sandbox: SandboxSettings
 
 
+class BenchGenerationSettings(Group):
+    """Everything `cotmill bench generation` can be told."""
+
+    requests: int = Field(ge=8, description="requests of each mix")
+    repetitions: int = Field(
+        ge=1, description="times that the mix of output lengths is run, each way in turn"
+    )
+    server: bool = Field(description="also measure the spawned server (another load of the model)")
+    backend: VllmBackend = Field(description="engine settings, the same for every way")
+
+
 S = TypeVar("S", bound=Group)
 
 

@@ -96,7 +96,7 @@ class Circuit:
             retry_after: seconds that the endpoint asks to wait, or 0.
 
         Returns:
-            Whether the circuit is open now: then the failure is the endpoint's.
+            Whether the circuit is open now, or has ended: then the failure is the endpoint's.
         """
         now = time.monotonic()
         self._failing.add(request_id)
@@ -108,6 +108,7 @@ class Circuit:
                     f"backend.pause_seconds={self._pause_seconds:g}: go on later with resume=true"
                 )
             )
+            return True
         if self._open_since is None:
             if not down and len(self._failing) < self._after:
                 return False

@@ -74,6 +74,12 @@ def open_engine(backend: Backend) -> Engine:
         return Engine(_models[key])
 
 
+def use_model(backend: Backend, model: Model) -> None:
+    """Has `open_engine` use `model` for `backend`; for measuring."""
+    with _lock:
+        _models[backend.model_dump_json()] = model
+
+
 def hold_server(backend: Backend) -> None:
     """Keeps the server that worker processes share, once they have started it, until
     `close_engines`: their own hold on it ends with each pipeline.
@@ -81,10 +87,10 @@ def hold_server(backend: Backend) -> None:
     Does nothing for a backend without one.
     """
     if isinstance(backend, VllmServerBackend):
-        from transforms.generation.vllm_server import Lease
+        from transforms.generation.vllm_server import Lease, server_plan
 
         with _lock:
-            _leases.append(Lease(backend))
+            _leases.append(Lease(server_plan(backend), backend.model))
 
 
 def close_engines() -> None:

@@ -371,6 +371,8 @@ def _sampling(request: Request, body: dict[str, Any]) -> dict[str, Any]:
         body["top_k"] = sampler.top_k
     if sampler.min_p:
         body["min_p"] = sampler.min_p
+    if sampler.ignore_eos:
+        body["ignore_eos"] = True
     if sampler.regex is not None:
         body["structured_outputs"] = {"regex": sampler.regex}
     return {

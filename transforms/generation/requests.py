@@ -34,6 +34,8 @@ class Sampler:
     """Temperature of the first token alone (FIRE)."""
     fire_top_k: int | None = None
     """The first token is one of the `fire_top_k` likeliest."""
+    ignore_eos: bool = False
+    """Whether the answer goes on to `max_tokens` come what may: for measuring."""
 
     def identity(self) -> dict[str, Any]:
         """What decides the answer, as JSON values.
@@ -45,7 +47,7 @@ class Sampler:
         return {name: value for name, value in values.items() if value or name not in _LATER}
 
 
-_LATER = ("json_schema", "regex", "logprobs", "fire_temperature", "fire_top_k")
+_LATER = {"json_schema", "regex", "logprobs", "fire_temperature", "fire_top_k", "ignore_eos"}
 
 
 @dataclass(frozen=True)

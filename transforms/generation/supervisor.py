@@ -93,7 +93,7 @@ class _Server:
                 start_new_session=True,
             )
         self._watcher = subprocess.Popen(
-            ["/bin/sh", "-c", f"read _; kill -9 -- -{self._process.pid}"],
+            ["/bin/sh", "-c", f"read _; kill -s KILL -- -{self._process.pid}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -57,8 +57,12 @@ class VllmModel:
         BackendError: vLLM is not installed, or the model cannot be loaded.
     """
 
-    def __init__(self, backend: VllmBackend) -> None:
+    def __init__(
+        self, backend: VllmBackend, load: Callable[[VllmBackend], Any] | None = None
+    ) -> None:
+        """`load` returns vLLM's `LLMEngine`; for measuring one that others use as well."""
         self._backend = backend
+        self._load = load or load_engine
         self._inbox: SimpleQueue[_Open | None] = SimpleQueue()
         self._loaded: SimpleQueue[BackendError | None] = SimpleQueue()
         self._ended = BackendError(f"the vLLM engine of {backend.model} was closed")
@@ -87,7 +91,7 @@ class VllmModel:
         try:
             try:
                 others = multiprocessing.active_children()
-                engine = _load(self._backend)
+                engine = self._load(self._backend)
                 cores = [
                     child
                     for child in multiprocessing.active_children()
@@ -171,8 +175,24 @@ class VllmModel:
             item.reply(self._ended)
 
 
-def _load(backend: VllmBackend) -> Any:
+def load_engine(backend: VllmBackend) -> Any:
     """Returns vLLM's `LLMEngine` for `backend`."""
+    prepare_environment(backend)
+    from vllm import EngineArgs
+    from vllm.usage.usage_lib import UsageContext
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    arguments = EngineArgs(**engine_arguments(backend), disable_log_stats=True)
+    # The context of vLLM's own offline class, whose defaults are for throughput, not for latency.
+    return LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
+
+
+def prepare_environment(backend: VllmBackend) -> None:
+    """Sets what vLLM reads from the environment; before it is imported.
+
+    Raises:
+        BackendError: vLLM is not installed.
+    """
     os.environ.update(forced_environment(backend))
     for name, value in QUIET.items():  # vLLM's processes inherit these
         os.environ.setdefault(name, value)
@@ -181,11 +201,6 @@ def _load(backend: VllmBackend) -> Any:
     if os.environ["VLLM_LOGGING_LEVEL"] == "ERROR":  # it speaks up before it reads that
         logging.getLogger("vllm").setLevel(logging.ERROR)
     check_installed(backend)
-    from vllm import EngineArgs
-    from vllm.v1.engine.llm_engine import LLMEngine
-
-    arguments = EngineArgs(**engine_arguments(backend), disable_log_stats=True)
-    return LLMEngine.from_engine_args(arguments)
 
 
 QUIET = {
@@ -271,26 +286,35 @@ def _prompt(engine: Any, item: _Open) -> Any:
 
 
 def _params(item: _Open) -> Any:
+    if not item.draws_first:
+        return vllm_params(item.request, already=int(item.first is not None))
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
-    sampler = item.request.sampler
-    if item.draws_first:
-        return SamplingParams(
-            temperature=0.0,
-            max_tokens=1,
-            logprobs=sampler.fire_top_k,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
+    return SamplingParams(
+        temperature=0.0,
+        max_tokens=1,
+        logprobs=item.request.sampler.fire_top_k,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def vllm_params(request: Request, already: int = 0) -> Any:
+    """vLLM's `SamplingParams` for `request`, of whose answer `already` tokens are made."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    sampler = request.sampler
     return SamplingParams(
         temperature=sampler.temperature,
         top_p=sampler.top_p,
         top_k=sampler.top_k,
         min_p=sampler.min_p,
-        max_tokens=sampler.max_tokens - (item.first is not None),
+        max_tokens=sampler.max_tokens - already,
         stop=list(sampler.stop),
-        seed=item.request.seed,
+        seed=request.seed,
         logprobs=0 if sampler.logprobs else None,
+        ignore_eos=sampler.ignore_eos,
         structured_outputs=_structure(sampler),
         output_kind=RequestOutputKind.FINAL_ONLY,
     )

@@ -54,7 +54,7 @@ class VllmServerModel(OpenAIModel):
         import vllm
 
         self._backend = backend
-        self._lease = Lease(backend)
+        self._lease = Lease(server_plan(backend), backend.model)
         self._tokenizer: Any = None
         self._max_model_len = 0
         try:
@@ -142,7 +142,7 @@ class VllmServerModel(OpenAIModel):
 
 
 class Lease:
-    """This process's hold on the machine's server: it runs on while anyone has one.
+    """This process's hold on the machine's server for a plan: it runs on while anyone has one.
 
     Making a lease starts a supervisor where there is none, and no server yet.
 
@@ -150,10 +150,10 @@ class Lease:
         BackendError: the supervisor does not start.
     """
 
-    def __init__(self, backend: VllmServerBackend) -> None:
-        self._backend = backend
-        self._plan = _plan(backend)
-        self._folder = _folder(self._plan)
+    def __init__(self, plan: Plan, model: str) -> None:
+        """`model` is named where the server does not start."""
+        self._plan, self._model = plan, model
+        self._folder = _folder(plan)
         self._closed = False
         self._socket = self._connect()
 
@@ -171,7 +171,7 @@ class Lease:
                 said = {}
             if "error" in said:
                 raise BackendError(
-                    f"vLLM's server does not start for {self._backend.model}: {said['error']} "
+                    f"vLLM's server does not start for {self._model}: {said['error']} "
                     f"({self._folder / LOG} holds all that it says)"
                 )
             if said:
@@ -231,8 +231,9 @@ def _try_to_connect(folder: Path) -> socket.socket | None:
     return connection
 
 
-def _plan(backend: VllmServerBackend) -> Plan:
+def server_plan(backend: VllmServerBackend) -> Plan:
     """The server for `backend`, with the engine settings of the vllm backend."""
+    # Not `vllm serve`: that looks for a distribution named vllm, which the CPU build's is not.
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
     command += ["--host", "127.0.0.1", "--port", "{port}", "--served-model-name", backend.model]
     command += ["--generation-config", "vllm"]  # what a request does not set is neutral
