@@ -78,7 +78,6 @@ class OpenAIModel:
             Place(backend.base_url, key),
             engine=f"openai {openai.__version__} {backend.base_url}",
             max_in_flight=backend.max_in_flight,
-            chat=backend.api == "chat",
             sends_prefix=backend.sends_prefix,
         )
         try:
@@ -94,12 +93,11 @@ class OpenAIModel:
         *,
         engine: str,
         max_in_flight: int,
-        chat: bool,
         sends_prefix: bool,
         proxies: bool = True,
     ) -> None:
         self._endpoint, self._place, self._engine = endpoint, place, engine
-        self._chat, self._sends_prefix = chat, sends_prefix
+        self._sends_prefix = sends_prefix
         self._slots = asyncio.Semaphore(max_in_flight)
         self._client = openai.AsyncOpenAI(
             base_url=place.base_url,
@@ -244,16 +242,16 @@ class OpenAIModel:
             return _Trouble(kind, what, again=True, retry_after=wait)
         return _Trouble(kind_of(f"{error.code or ''} {error.message}"), what, again=False)
 
-    async def _ask(self, request: Request, since: float) -> Response:
-        """Asks once.
+    async def _ask(self, request: Request, since: float, **changes: Any) -> Response:
+        """Asks once, with `changes` of the arguments.
 
         Raises:
             Exception: of the client's, or ValueError where the answer is none.
         """
-        if self._chat:
-            return await self._ask_chat(request, since)
-        prompt = (request.prompt or "") + request.sampler.prefix
-        return await self._complete(request, since, prompt)
+        if request.prompt is None:
+            return await self._ask_chat(request, since, **changes)
+        prompt = request.prompt + request.sampler.prefix
+        return await self._complete(request, since, prompt, **changes)
 
     async def _complete(
         self, request: Request, since: float, prompt: str | list[int], **changes: Any

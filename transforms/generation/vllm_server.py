@@ -67,7 +67,6 @@ class VllmServerModel(OpenAIModel):
             place,
             engine=f"vllm {vllm.__version__} server",
             max_in_flight=backend.max_in_flight,
-            chat=backend.api == "chat",
             sends_prefix=True,
             proxies=False,
         )
@@ -83,20 +82,17 @@ class VllmServerModel(OpenAIModel):
             self._place = place
             self._client.base_url, self._client.api_key = place.base_url, place.api_key
 
-    async def _ask(self, request: Request, since: float) -> Response:
+    async def _ask(self, request: Request, since: float, **changes: Any) -> Response:
         if request.sampler.fire_temperature is not None:
             return await self._fire(request, since)
         try:
-            return await super()._ask(request, since)
+            return await super()._ask(request, since, **changes)
         except openai.BadRequestError as error:
             if kind_of(error.message) is not ErrorKind.TOO_LONG:
                 raise
             # The server refuses a prompt that leaves no room for max_tokens; the engine in process
             # answers in the room that there is, as the server does when it is not told how much.
-            if self._chat:
-                return await self._ask_chat(request, since, max_tokens=None)
-            prompt = (request.prompt or "") + request.sampler.prefix
-            return await self._complete(request, since, prompt, max_tokens=None)
+            return await super()._ask(request, since, max_tokens=None)
 
     async def _fire(self, request: Request, since: float) -> Response:
         """Asks in two steps: for the likeliest first tokens, then for the rest after one."""
