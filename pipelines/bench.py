@@ -88,7 +88,7 @@ def generation(settings: BenchGenerationSettings) -> None:
     table = Table(box=None)
     for name in ("mix", "way"):
         table.add_column(name)
-    for name in ("seconds", "prompt tokens", "tokens", "tokens/s", "outside s", "tail s"):
+    for name in ("seconds", "prompt tokens", "tokens", "tokens/s", "outside s", "tail s", "CPU s"):
         table.add_column(name, justify="right")
     for run in runs:
         table.add_row(
@@ -100,12 +100,13 @@ def generation(settings: BenchGenerationSettings) -> None:
             f"{run.generated_tokens / run.seconds:,.1f}",
             f"{run.outside:.2f}",
             f"{run.tail:.1f}",
+            f"{run.cpu:.2f}",
         )
     console.print(table)
     figures = summary(runs)
     console.print(
         "outside: wall time in which the model had nothing to do; tail: time at the end with fewer "
-        "than half of the requests at once\n"
+        "than half of the requests at once; CPU: of this process, beside the model\n"
         f"pipeline over bare engine, mixed lengths: {figures['pipeline_over_engine']}; "
         f"server: {figures['server_over_engine']}; "
         f"outside the engine: {figures['outside_engine_share']:.2%}",

@@ -118,7 +118,7 @@ class VllmBackend(Group):
     api: Literal["chat", "completions"] = Field(
         description="ask as a chat, or let the model continue a text (base models)"
     )
-    max_in_flight: int = Field(256, ge=1, description="requests open in the engine at once")
+    max_in_flight: int = Field(256, ge=1, description="requests that the engine works on at once")
     max_model_len: int | None = Field(
         None, ge=128, description="context window in tokens (null: the model's own)"
     )
@@ -138,6 +138,15 @@ class VllmBackend(Group):
         None, description="folder of a LoRA adapter to answer with (null: the model as it is)"
     )
     max_lora_rank: int = Field(16, ge=1, description="with adapter: its rank, at most")
+
+    @property
+    def open_requests(self) -> int:
+        """Requests that a worker keeps open: a quarter more than are in flight wait in the engine.
+
+        A slot that becomes free is then filled in the same step, as bare vLLM fills it, and not
+        in the step after the next request has come.
+        """
+        return self.max_in_flight + (self.max_in_flight + 3) // 4
 
     @property
     def answering(self) -> str:
@@ -197,6 +206,11 @@ class OpenAIBackend(Endpoint):
         description="chat only: the server continues an assistant message (vLLM, SGLang); "
         "false: forced prefixes are not sent",
     )
+
+    @property
+    def open_requests(self) -> int:
+        """Requests that a worker keeps open."""
+        return self.max_in_flight
 
     @property
     def answering(self) -> str:

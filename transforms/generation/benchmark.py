@@ -80,8 +80,8 @@ class Watch:
 class Watched:
     """A model whose requests are timed."""
 
-    def __init__(self, model: Model, name: str) -> None:
-        self._model, self._name = model, name
+    def __init__(self, model: Model) -> None:
+        self._model = model
         self.watch = Watch()
         self.responses: list[Response] = []
 
@@ -153,6 +153,8 @@ class Run:
     tail: float
     prompt_tokens: int
     generated_tokens: int
+    cpu: float
+    """CPU seconds of this process: what asking costs beside the model, however busy the machine."""
 
 
 def bench_generation(settings: BenchGenerationSettings, say: Callable[[str], None]) -> list[Run]:
@@ -233,7 +235,7 @@ def _in_process(backend: VllmBackend) -> Iterator[tuple[Any, Watched]]:
     from vllm import LLM
 
     llm = LLM(**engine_arguments(backend))
-    model = Watched(VllmModel(backend, lambda _: llm.llm_engine), "pipeline")
+    model = Watched(VllmModel(backend, lambda _: llm.llm_engine))
     use_model(backend, model)
     try:
         warm = mixes(8, -1, backend.answering)["short"]
@@ -248,7 +250,7 @@ def _in_process(backend: VllmBackend) -> Iterator[tuple[Any, Watched]]:
 def _spawned(backend: VllmServerBackend) -> Iterator[Watched]:
     from transforms.generation.vllm_server import VllmServerModel
 
-    model = Watched(VllmServerModel(backend), "server")
+    model = Watched(VllmServerModel(backend))
     use_model(backend, model)
     try:
         warm = mixes(8, -1, backend.answering)["short"]
@@ -285,13 +287,13 @@ def _bare(
     watch = Watch()
     requests = [request for group in groups for request in group]
     params = [vllm_params(request) for request in requests]
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     outputs = llm.generate(
         [request.prompt for request in requests],
         params,
         use_tqdm=lambda *given, **named: _Bar(watch, *given, **named),
     )
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     watch.began = [started] * len(requests)
     return Run(
         mix,
@@ -302,6 +304,7 @@ def _bare(
         watch.tail(min(backend.max_in_flight, len(requests)) // 2),
         sum(len(output.prompt_token_ids) for output in outputs),
         sum(len(output.outputs[0].token_ids) for output in outputs),
+        cpu,
     )
 
 
@@ -317,14 +320,14 @@ def _pipeline(
     model.reset()
     prompted = [Prompted(_Item(str(index)), tuple(group)) for index, group in enumerate(groups)]
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         with open_pipeline(RunnerSettings(type="direct")) as pipeline:
             (
                 pipeline
                 | "Prompts" >> beam.Create(prompted)
                 | "Generate" >> Generate("bench", backend, folder, LedgerSettings())
             )
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     errors = [response.error for response in model.responses if response.error]
     if errors:
         raise BackendError(f"the bench's requests fail: {errors[0]}")
@@ -337,4 +340,5 @@ def _pipeline(
         model.watch.tail(min(backend.max_in_flight, len(model.responses)) // 2),
         sum(response.prompt_tokens for response in model.responses),
         sum(response.generated_tokens for response in model.responses),
+        cpu,
     )

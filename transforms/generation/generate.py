@@ -36,7 +36,7 @@ class Generate(beam.PTransform):
     """PCollection[Prompted] -> `Generated`: every request answered, by the ledger or the model.
 
     Record ids (`prompted.record.id`) are unique. Requests that the ledger holds are answered
-    from it; the others go to the model, up to `backend.max_in_flight` at once in each worker,
+    from it; the others go to the model, up to `backend.open_requests` at once in each worker,
     across records, and are written to the ledger as they come back. A record leaves when its
     last response is there, responses in the order of its requests. A request that fails is a
     response with `finish_reason` `error`; its neighbours are not touched. A bundle whose
@@ -191,7 +191,7 @@ class _Ask(beam.DoFn):
             raise _miss(self._stage, self._ledger_dir, request, prompted)
         if self._engine is None:
             self._engine = open_engine(self._backend)
-        while self._engine.in_flight >= self._backend.max_in_flight:
+        while self._engine.in_flight >= self._backend.open_requests:
             yield from self._collect(wait=True)
         self._open[request.id] = request
         self._engine.submit(request)

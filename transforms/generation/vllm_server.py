@@ -66,7 +66,7 @@ class VllmServerModel(OpenAIModel):
             backend,
             place,
             engine=f"vllm {vllm.__version__} server",
-            max_in_flight=backend.max_in_flight,
+            max_in_flight=backend.open_requests,
             sends_prefix=True,
             proxies=False,
         )
