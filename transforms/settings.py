@@ -261,7 +261,7 @@ class SamplerSettings(Group):
     """How one stage samples from the model."""
 
     samples: int = Field(ge=1, description="samples per prompt")
-    temperature: float = Field(ge=0, le=5, description="0 is greedy")
+    temperature: float = Field(ge=0, le=2, description="0 is greedy")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling")
     top_k: int = Field(0, ge=0, description="keep the k likeliest tokens (0: all)")
     min_p: float = Field(0.0, ge=0, le=1, description="drop tokens below min_p x the likeliest")
