@@ -11,6 +11,7 @@ BENCHES = {
     "sandbox": "programs per second, ours beside other ways to run them",
     "filters": "what the filters let through of records whose faults are known",
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
+    "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
     "ledger": "memory and time of joining requests with a ledger",
     "scale": "time and memory of checks and deduplication, as rows grow",
 }

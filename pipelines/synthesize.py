@@ -23,7 +23,7 @@ from transforms.errors import BudgetReached, CotmillError, Interrupted
 from transforms.execution.isolation import Layer
 from transforms.execution.sandbox import Sandbox
 from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
-from transforms.generation.engines import close_engines
+from transforms.generation.engines import close_engines, hold_server
 from transforms.generation.ledger import flush_writers, resolve_replay
 from transforms.manifest import finish_manifest, new_manifest, now
 from transforms.recipe import Segment, build_segments
@@ -59,6 +59,8 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     with metered(run, found), stoppable() as stopping:
         save(manifest, run)
         try:
+            if settings.runner.type == "direct":
+                hold_server(settings.backend)
             run_segments(segments, manifest, run, settings, console)
             finish_manifest(manifest, run, seeds_folder(segments), settings.prices)
             manifest["diversity"] = write_report(run, manifest)

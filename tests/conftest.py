@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.generation.processes import ended_within, running_with
 from transforms.generation.engines import close_engines
-from transforms.settings import OpenAIBackend
+from transforms.settings import OpenAIBackend, VllmServerBackend
+
+_KEY = "COTMILL_TEST_SERVER_KEY"
+_SETTINGS = VllmServerBackend(
+    engine="vllm_server",
+    model="embedded",
+    api="completions",
+    max_in_flight=16,
+    max_model_len=2048,
+    enforce_eager=True,
+    cpu_kvcache_gib=1,
+    timeout_seconds=120,
+)
+_HOLDER = """
+import sys
+from transforms.generation.vllm_server import Lease, server_plan
+from transforms.settings import VllmServerBackend
+lease = Lease(server_plan(VllmServerBackend.model_validate_json(sys.argv[1])), "embedded")
+place = lease.place()
+print(place.base_url, place.api_key, flush=True)
+sys.stdin.read()
+"""
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,12 @@ class VllmServer:
 
     base_url: str
     model: str
+    settings: VllmServerBackend
+    """Settings that share this server."""
+
+    def processes(self) -> list[int]:
+        """Ids of the server's processes."""
+        return running_with("VLLM_API_KEY", os.environ[_KEY])
 
     def backend(self, **changes: object) -> OpenAIBackend:
         """Settings that ask this server for completions."""
@@ -35,6 +56,7 @@ class VllmServer:
             "model": self.model,
             "base_url": self.base_url,
             "api": "completions",
+            "api_key_env": _KEY,
             "max_in_flight": 16,
             "timeout_seconds": 120,
             **changes,
@@ -49,52 +71,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
-    """vLLM's OpenAI server (CPU build, embedded model, context of 2,048 tokens)."""
-    from transforms.generation.embedded import EMBEDDED, embedded_model
+    """The machine's shared vLLM server (CPU build, embedded model, context of 2,048 tokens).
 
+    Another process starts it and uses it for as long as the tests run; in the end that process is
+    killed outright, and nothing of the server may be left.
+    """
     close_engines()  # one model in memory at a time
-    model = embedded_model()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("vllm_server") / "server.log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
-            + ["--host", "127.0.0.1", "--port", str(port), "--model", str(model)]
-            + ["--served-model-name", EMBEDDED, "--max-model-len", "2048", "--enforce-eager"]
-            # The CPU build dies on a seeded request whose prompt is prefilled in chunks.
-            + ["--no-enable-chunked-prefill"],
-            env={
-                **os.environ,
-                "VLLM_CPU_KVCACHE_SPACE": "1",
-                "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, sorted(os.sched_getaffinity(0)))),
-                "VLLM_NO_USAGE_STATS": "1",
-                "DO_NOT_TRACK": "1",
-                "HF_HUB_OFFLINE": "1",
-            },
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, _SETTINGS.model_dump_json()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    url, key = holder.stdout.readline().split()
+    os.environ[_KEY] = key
+    server = VllmServer(url, _SETTINGS.model, _SETTINGS)
     try:
-        _wait_until_healthy(server, port, log)
-        yield VllmServer(f"http://127.0.0.1:{port}/v1", EMBEDDED)
+        yield server
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)  # whatever of the group is left
-        server.wait()
-
-
-def _wait_until_healthy(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    pytest.fail(f"vLLM's server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        close_engines()
+        holder.kill()
+        holder.wait()
+    assert ended_within(20, "VLLM_API_KEY", key)

@@ -3,7 +3,7 @@
 import pytest
 
 from transforms.accounting import Reason
-from transforms.generation.requests import Response
+from transforms.generation.requests import ErrorKind, Response
 from transforms.responses import extract_program, judge_program, judge_response
 
 PROGRAM = """input = {"a": 1}
@@ -15,7 +15,7 @@ output = solution(**input)
 """
 
 
-def response(text, finish_reason="stop", error=None):
+def response(text, finish_reason="stop", error=None, kind=None):
     return Response(
         id="r",
         stage="sample",
@@ -27,6 +27,7 @@ def response(text, finish_reason="stop", error=None):
         prompt_tokens=1,
         generated_tokens=9,
         seconds=0.1,
+        error_kind=kind,
     )
 
 
@@ -59,6 +60,12 @@ def test_there_is_no_program_where_output_is_never_assigned(text):
     ("given", "reason"),
     [
         (response("", error="HTTP 400"), Reason.REQUEST_FAILED),
+        (response("", error="HTTP 400", kind=ErrorKind.INVALID), Reason.REQUEST_FAILED),
+        (response("", error="long", kind=ErrorKind.TOO_LONG), Reason.PROMPT_TOO_LONG),
+        (response("", error="no", kind=ErrorKind.REFUSED), Reason.REFUSED),
+        (response("{", error="JSON", kind=ErrorKind.BAD_JSON), Reason.BAD_JSON),
+        (response("", error="late", kind=ErrorKind.TIMEOUT), Reason.REQUEST_TIMEOUT),
+        (response("", error="HTTP 500", kind=ErrorKind.SERVER_ERROR), Reason.SERVER_ERROR),
         (response(" \n"), Reason.EMPTY_RESPONSE),
         (response("The answer", "length"), Reason.TRUNCATED),
     ],

@@ -35,6 +35,28 @@ def test_every_choice_of_a_group_makes_valid_settings(group):
         assert isinstance(settings, Settings)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["sampling.solve.regex=a+", "sampling.solve.fire_temperature=30"],
+            "fire_temperature and regex exclude each other",
+        ),
+        (
+            ["sampling.solve.regex=a+", "sampling.solve.json_schema={type: object}"],
+            "json_schema and regex exclude each other",
+        ),
+        (
+            [*OPENAI, "sampling.solve.fire_temperature=30"],
+            "sampling.solve.fire_temperature needs backend vllm or vllm_server",
+        ),
+    ],
+)
+def test_samplers_that_cannot_be_had_are_named(overrides, message):
+    with pytest.raises(SettingsError, match=message):
+        composed(*overrides)
+
+
 def test_a_key_that_no_yaml_lists_can_be_set_without_a_plus():
     settings = composed("backend=vllm", "backend.enforce_eager=true", "sandbox.slots=3")
     assert settings.backend.enforce_eager is True
@@ -52,6 +74,7 @@ def test_a_key_that_no_yaml_lists_can_be_set_without_a_plus():
         ("sampling.num_programs=0", "sampling.num_programs=0: input should be greater than"),
         ("verify.min_agreement=1.5", "verify.min_agreement=1.5: input should be less than"),
         ("sampling.conditioning=few", "sampling.conditioning='few': input should be 'few_shot'"),
+        ("sampling.solve.temperature=2.5", "sampling.solve.temperature=2.5: input should be less"),
         ("dedup.bands=7", "num_perm=128 is not divisible by bands=7"),
         ("decontaminate.ngram=20", "long_ngram=13 is shorter than ngram=20"),
         ("decontaminate.benchmarks.b={type: jsonl}", "decontaminate.benchmarks.b.path is missing"),

@@ -26,6 +26,11 @@ class Reason(StrEnum):
     NO_REFERENCE_ANSWER = "no_reference_answer"
     # the model
     REQUEST_FAILED = "request_failed"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    REFUSED = "refused"
+    BAD_JSON = "bad_json"
+    REQUEST_TIMEOUT = "request_timeout"
+    SERVER_ERROR = "server_error"
     TRUNCATED = "truncated"
     EMPTY_RESPONSE = "empty_response"
     NO_PROGRAM = "no_program"

@@ -118,7 +118,7 @@ class VllmBackend(Group):
     api: Literal["chat", "completions"] = Field(
         description="ask as a chat, or let the model continue a text (base models)"
     )
-    max_in_flight: int = Field(256, ge=1, description="requests open in the engine at once")
+    max_in_flight: int = Field(256, ge=1, description="requests that the engine works on at once")
     max_model_len: int | None = Field(
         None, ge=128, description="context window in tokens (null: the model's own)"
     )
@@ -134,6 +134,24 @@ class VllmBackend(Group):
     cpu_threads: str = Field(
         "auto", description="cores the CPU build's threads are bound to, such as 0-1"
     )
+    adapter: str | None = Field(
+        None, description="folder of a LoRA adapter to answer with (null: the model as it is)"
+    )
+    max_lora_rank: int = Field(16, ge=1, description="with adapter: its rank, at most")
+
+    @property
+    def open_requests(self) -> int:
+        """Requests that a worker keeps open: a quarter more than are in flight wait in the engine.
+
+        A slot that becomes free is then filled in the same step, as bare vLLM fills it, and not
+        in the step after the next request has come.
+        """
+        return self.max_in_flight + (self.max_in_flight + 3) // 4
+
+    @property
+    def answering(self) -> str:
+        """The model's name in requests and in the ledger: an adapter makes another model."""
+        return f"{self.model}+{self.adapter}" if self.adapter else self.model
 
     @property
     def sends_prefix(self) -> bool:
@@ -141,10 +159,36 @@ class VllmBackend(Group):
         return True
 
     def identity(self) -> Any:
-        return [self.model, self.api, self.sends_prefix]
+        return [self.answering, self.api, self.sends_prefix]
 
 
-class OpenAIBackend(Group):
+class Endpoint(Group):
+    """How an OpenAI-compatible endpoint is asked, and for how long where it fails."""
+
+    timeout_seconds: float = Field(600, gt=0, description="limit for one request, seconds")
+    max_retries: int = Field(
+        5,
+        ge=0,
+        description="retries of one request after a timeout, 408, 409, 429, 5xx, a lost "
+        "connection or half an answer, with backoff",
+    )
+    pause_after: int = Field(
+        4,
+        ge=1,
+        description="requests that fail in a row, none answered in between, before asking pauses",
+    )
+    pause_seconds: float = Field(
+        600, gt=0, description="longest pause; an endpoint that is still down then ends the run"
+    )
+
+
+class VllmServerBackend(VllmBackend, Endpoint):
+    """A vLLM server on this machine, started once and shared by all of its workers."""
+
+    engine: Literal["vllm_server"]  # type: ignore[assignment]
+
+
+class OpenAIBackend(Endpoint):
     """Any OpenAI-compatible endpoint."""
 
     engine: Literal["openai"]
@@ -157,15 +201,21 @@ class OpenAIBackend(Group):
         "OPENAI_API_KEY", description="environment variable that holds the key (may be unset)"
     )
     max_in_flight: int = Field(32, ge=1, description="requests open at once, per worker")
-    timeout_seconds: float = Field(600, gt=0, description="limit for one request, seconds")
-    max_retries: int = Field(
-        5, ge=0, description="retries after 408, 409, 429, 5xx or a lost connection, with backoff"
-    )
     continue_prefix: bool = Field(
         False,
         description="chat only: the server continues an assistant message (vLLM, SGLang); "
         "false: forced prefixes are not sent",
     )
+
+    @property
+    def open_requests(self) -> int:
+        """Requests that a worker keeps open."""
+        return self.max_in_flight
+
+    @property
+    def answering(self) -> str:
+        """The model's name in requests and in the ledger."""
+        return self.model
 
     @property
     def sends_prefix(self) -> bool:
@@ -189,6 +239,11 @@ class ReplayBackend(Group):
     )
 
     @property
+    def answering(self) -> str | None:
+        """The model's name in requests and in the ledger."""
+        return self.model
+
+    @property
     def sends_prefix(self) -> bool:
         """Whether forced prefixes reached the model."""
         return self.api == "completions" or self.continue_prefix is True
@@ -197,19 +252,54 @@ class ReplayBackend(Group):
         return [self.model, self.api, self.sends_prefix]
 
 
-Backend = Annotated[VllmBackend | OpenAIBackend | ReplayBackend, Field(discriminator="engine")]
+Backend = Annotated[
+    VllmBackend | VllmServerBackend | OpenAIBackend | ReplayBackend, Field(discriminator="engine")
+]
 
 
 class SamplerSettings(Group):
     """How one stage samples from the model."""
 
     samples: int = Field(ge=1, description="samples per prompt")
-    temperature: float = Field(ge=0, le=5, description="0 is greedy")
+    temperature: float = Field(ge=0, le=2, description="0 is greedy")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling")
     top_k: int = Field(0, ge=0, description="keep the k likeliest tokens (0: all)")
     min_p: float = Field(0.0, ge=0, le=1, description="drop tokens below min_p x the likeliest")
     max_tokens: int = Field(ge=1, description="longest answer, tokens")
     shots: int = Field(0, ge=0, description="worked examples drawn from the verified seeds")
+    stop: list[str] = Field([], description="texts at which the answer ends, beside the prompt's")
+    json_schema: dict[str, Any] | None = Field(
+        None, description="JSON schema that the answer obeys, after the prompt's forced prefix"
+    )
+    regex: str | None = Field(
+        None, description="regular expression that the answer matches, after the prompt's prefix"
+    )
+    logprobs: bool = Field(
+        False, description="have the mean log probability of the answer's tokens recorded"
+    )
+    fire_temperature: float | None = Field(
+        None,
+        gt=0,
+        description="temperature of the first token alone, such as 30: more diverse answers "
+        "(FIRE; backends vllm and vllm_server)",
+    )
+    fire_top_k: int = Field(
+        16,
+        ge=2,
+        le=20,
+        description="with fire_temperature: likeliest tokens that the first is drawn from",
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> SamplerSettings:
+        structured = [name for name in ("json_schema", "regex") if getattr(self, name) is not None]
+        if len(structured) == 2:
+            raise ValueError("json_schema and regex exclude each other: set one of them")
+        if structured and self.fire_temperature:
+            raise ValueError(
+                f"fire_temperature and {structured[0]} exclude each other: set one of them"
+            )
+        return self
 
 
 class SamplingSettings(Group):
@@ -510,12 +600,23 @@ class Settings(Group):
     def _exclusive(self) -> Settings:
         if self.resume and self.overwrite:
             raise ValueError("resume and overwrite exclude each other: set one of them")
-        model = self.backend.model
+        model = self.backend.answering
         if self.budget.max_cost is not None and model is not None and model not in self.prices:
             raise ValueError(
                 f"budget.max_cost needs the price of {model}: set prices={{{model}: {{prompt: ..., "
                 "cached: ..., generated: ...}}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fire_has_tokens(self) -> Settings:
+        if isinstance(self.backend, OpenAIBackend):
+            for name in SamplingSettings.model_fields:
+                if getattr(getattr(self.sampling, name), "fire_temperature", None) is not None:
+                    raise ValueError(
+                        f"sampling.{name}.fire_temperature needs backend vllm or vllm_server: "
+                        "other endpoints do not continue an answer token by token"
+                    )
         return self
 
 
@@ -601,6 +702,17 @@ class BenchScaleSettings(Group):
     sink: SinkSettings
 
 
+class BenchGenerationSettings(Group):
+    """Everything `cotmill bench generation` can be told."""
+
+    requests: int = Field(ge=8, description="requests of each mix")
+    repetitions: int = Field(
+        ge=1, description="times that the mix of output lengths is run, each way in turn"
+    )
+    server: bool = Field(description="also measure the spawned server (another load of the model)")
+    backend: VllmBackend = Field(description="engine settings, the same for every way")
+
+
 S = TypeVar("S", bound=Group)
 
 
@@ -634,7 +746,8 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
 
 def _is_tag(part: Any) -> bool:
     """Whether a part of an error's place names a kind of source or engine, not a key."""
-    return part in {"jsonl", "parquet", "huggingface", "codeio", "mix", "vllm", "openai", "replay"}
+    sources = {"jsonl", "parquet", "huggingface", "codeio", "mix"}
+    return part in sources | {"vllm", "vllm_server", "openai", "replay"}
 
 
 def option_names(root: type[Group], values: dict[str, Any], path: list[Any]) -> list[str]:

@@ -15,8 +15,10 @@ from typing import Any
 class FaultServer:
     """Answers a completion by what its prompt says, and remembers what it was asked.
 
-    A prompt's first word is its fault: `429`, `500`, `half`, `empty`, `hang`, `once` (a 429
-    with Retry-After the first time, well after that), or any other word for a good answer.
+    A prompt's first word is its fault: a status such as `429` or `500`, `half`, `empty`, `hang`,
+    `once` (a 429 with Retry-After the first time, well after that), `long` (a 400 for a context
+    that is too short), `filtered`, `refused`, `unlucky` (half an answer the first time), or any
+    other word for a good answer. While `down`, every answer is a 503.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -26,6 +28,8 @@ class FaultServer:
         self.bodies: list[dict[str, Any]] = []
         self.open = 0
         self.most_open = 0
+        self.down = False
+        self.gone = False
         self.lock = threading.Lock()
 
 
@@ -53,6 +57,9 @@ def fault_server(
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if state.gone:  # a connection that outlived the server
+                self.close_connection = True
+                return
             prompt = body.get("prompt") or body["messages"][0]["content"]
             with state.lock:
                 state.asked[prompt] += 1
@@ -68,11 +75,18 @@ def fault_server(
                     state.open -= 1
 
         def _answer(self, fault: str, again: bool, prompt: str) -> None:
-            if fault == "429" or (fault == "once" and not again):
+            if state.down:
+                self._send(503, {"error": {"message": "down"}})
+            elif fault == "once" and not again:
                 self._send(429, {"error": {"message": "slow down"}}, {"Retry-After": "1"})
-            elif fault == "500":
-                self._send(500, {"error": {"message": "it broke"}})
-            elif fault == "half":
+            elif fault == "later":
+                self._send(429, {"error": {"message": "come back"}}, {"Retry-After": "7200"})
+            elif fault == "long":
+                said = {"message": "too many tokens", "code": "context_length_exceeded"}
+                self._send(400, {"error": said})
+            elif fault.isdigit():
+                self._send(int(fault), {"error": {"message": "it broke"}})
+            elif fault == "unlucky" and not again or fault == "half":
                 self._write(200, b'{"id": "1", "choices": [{"text": "hal')
             elif fault == "empty":
                 self._send(200, {"id": "1", "choices": []})
@@ -82,7 +96,12 @@ def fault_server(
                 time.sleep(0.05)
                 choice = {"index": 0, "finish_reason": "stop", "text": answer(prompt)}
                 choice["message"] = {"role": "assistant", "content": choice["text"]}  # type: ignore[assignment]
-                usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+                if fault == "filtered":
+                    choice["finish_reason"] = "content_filter"
+                if fault == "refused":
+                    choice["message"]["refusal"] = "I would rather not"  # type: ignore[index]
+                usage: dict[str, Any] = {"prompt_tokens": 3, "completion_tokens": 2}
+                usage |= {"total_tokens": 5, "prompt_tokens_details": {"cached_tokens": 1}}
                 self._send(200, {"id": "1", "choices": [choice], "usage": usage})
 
         def _send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
@@ -105,6 +124,7 @@ def fault_server(
     try:
         yield state
     finally:
+        state.gone = True
         server.shutdown()
         server.server_close()
         thread.join()

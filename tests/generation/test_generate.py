@@ -18,7 +18,7 @@ from tests.generation.fault_server import fault_server
 from transforms.generation.engines import close_engines
 from transforms.generation.generate import Generate
 from transforms.generation.ledger import LedgerWriter, ledger_parts, read_part
-from transforms.generation.requests import Answered, Prompted, Request
+from transforms.generation.requests import Answered, ErrorKind, Prompted, Request
 from transforms.settings import (
     Backend,
     LedgerSettings,
@@ -114,6 +114,21 @@ def test_a_failed_request_is_counted_and_asked_again_by_the_next_run(tmp_path: P
         again |= {"requests.recorded": 2, "tokens.recorded": 4, "tokens.recorded.prompt": 6}
         _run(tmp_path, backend, work, answers=expected, tallies=again)
         assert dict(server.asked) == {"ok 1": 1, "500 x": 2, "ok 2": 1}
+        close_engines()
+
+
+def test_an_answer_that_is_not_the_json_asked_for_fails_and_is_not_paid_for_twice(
+    tmp_path: Path,
+) -> None:
+    with fault_server() as server:
+        for _ in range(2):
+            with TestPipeline(**on_workers(1)) as pipeline:
+                work = pipeline | beam.Create([prompted("a", request("ok", json_schema="{}"))])
+                backend = _faulty(server.base_url)
+                answered = (work | Generate("solve", backend, str(tmp_path), _LEDGER)).answered
+                kinds = answered | beam.Map(lambda a: a.responses[0].error_kind)
+                assert_that(kinds, equal_to([ErrorKind.BAD_JSON]))
+        assert dict(server.asked) == {"ok": 1}
         close_engines()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from tests.generation.examples import chat, request
 from tests.generation.fault_server import FaultServer, fault_server
 from transforms.errors import BackendError
 from transforms.generation.engines import close_engines, open_engine
-from transforms.generation.requests import Request, Response
+from transforms.generation.openai_engine import retry_after
+from transforms.generation.requests import ErrorKind, Request, Response
 from transforms.settings import Backend, OpenAIBackend
 
 
@@ -41,21 +43,100 @@ def _ask(backend: Backend, *requests: Request) -> list[Response]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"),
+    ("fault", "kind", "error"),
     [
-        ("429", "HTTP 429"),
-        ("500", "HTTP 500"),
-        ("half", "JSONDecodeError"),
-        ("empty", "no choices"),
-        ("hang", "no answer within 1 seconds"),
+        ("429", ErrorKind.SERVER_ERROR, "HTTP 429"),
+        ("500", ErrorKind.SERVER_ERROR, "HTTP 500"),
+        ("half", ErrorKind.SERVER_ERROR, "JSONDecodeError"),
+        ("empty", ErrorKind.SERVER_ERROR, "no choices"),
+        ("hang", ErrorKind.TIMEOUT, "no answer within 1 seconds"),
+        ("400", ErrorKind.INVALID, "HTTP 400"),
+        ("long", ErrorKind.TOO_LONG, "HTTP 400"),
+        ("filtered", ErrorKind.REFUSED, "filtered"),
     ],
 )
 def test_a_fault_is_an_error_of_its_request_alone(
-    faults: FaultServer, fault: str, error: str
+    faults: FaultServer, fault: str, kind: ErrorKind, error: str
 ) -> None:
     bad, good = _ask(_backend(faults.base_url), request(f"{fault} please"), request("fine"))
     assert (bad.finish_reason, bad.text, good.text) == ("error", "", " good: fine")
     assert bad.error is not None and error in bad.error
+    assert bad.error_kind is kind
+
+
+def test_a_refusal_is_an_error_of_its_own_kind(faults: FaultServer) -> None:
+    (answer,) = _ask(_backend(faults.base_url, api="chat"), chat("refused"))
+    assert answer.error_kind is ErrorKind.REFUSED
+    assert answer.error is not None and "I would rather not" in answer.error
+
+
+def test_half_an_answer_is_asked_for_again(faults: FaultServer) -> None:
+    (answer,) = _ask(_backend(faults.base_url), request("unlucky"))
+    assert answer.text == " good: unlucky"
+
+
+def test_a_request_that_fails_is_asked_as_often_as_the_settings_say(faults: FaultServer) -> None:
+    _ask(_backend(faults.base_url, max_retries=2), request("500"))
+    assert faults.asked["500"] == 3
+
+
+def test_an_endpoint_that_is_down_costs_no_request(faults: FaultServer) -> None:
+    faults.down = True
+    back = Timer(1.5, lambda: setattr(faults, "down", False))
+    back.start()
+    asked = [request(f"ok {i}") for i in range(12)]
+    backend = _backend(faults.base_url, pause_after=2)
+    assert [each.text for each in _ask(backend, *asked)] == [f" good: ok {i}" for i in range(12)]
+    assert faults.asked.total() < 30  # it was not asked over and over while it was down
+
+
+def test_an_endpoint_that_stays_down_ends_the_engine_with_one_line(faults: FaultServer) -> None:
+    faults.down = True
+    backend = _backend(faults.base_url, pause_after=2, pause_seconds=0.1)
+    with pytest.raises(BackendError, match=f"{faults.base_url} has not .*503.*resume=true") as end:
+        _ask(backend, *[request(f"ok {i}") for i in range(4)])
+    assert "\n" not in str(end.value)
+
+
+def test_an_endpoint_that_goes_away_costs_no_request() -> None:
+    with fault_server() as first:
+        backend = _backend(first.base_url, pause_after=100, pause_seconds=0.1)
+        _ask(backend, request("ok"))
+    with pytest.raises(BackendError, match=f"{first.base_url} has not answered"):
+        _ask(backend, request("ok alone"))
+    close_engines()
+
+
+@pytest.mark.parametrize(("status", "says"), [("401", "refuses the key"), ("404", "no such path")])
+def test_what_every_request_would_be_told_ends_the_engine(
+    faults: FaultServer, status: str, says: str
+) -> None:
+    with pytest.raises(BackendError, match=says):
+        _ask(_backend(faults.base_url), request(status))
+
+
+def test_a_wait_longer_than_a_pause_ends_the_engine(faults: FaultServer) -> None:
+    with pytest.raises(BackendError, match="asks to wait 7200 seconds"):
+        _ask(_backend(faults.base_url), request("later"))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("2.5", 2.5),
+        ("-3", 0),
+        ("soon", 0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 40),
+        ("Thu, 01 Jan 1970 00:00:10 GMT", 0),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date(header: str | None, seconds: float) -> None:
+    assert retry_after(header, now=60) == seconds
+
+
+def test_cached_tokens_are_told(faults: FaultServer) -> None:
+    assert _ask(_backend(faults.base_url), request("ok"))[0].cached_tokens == 1
 
 
 def test_a_429_is_asked_again_when_the_server_says(faults: FaultServer) -> None:

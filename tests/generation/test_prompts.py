@@ -11,7 +11,7 @@ from transforms.errors import SettingsError
 from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Request
 from transforms.records import Message
-from transforms.settings import OpenAIBackend, SamplerSettings
+from transforms.settings import OpenAIBackend, SamplerSettings, VllmBackend, VllmServerBackend
 
 _FILE = """
 license: Apache-2.0
@@ -73,6 +73,24 @@ def test_samples_differ_in_id_and_seed(tmp_path: Path) -> None:
 
 def test_a_prefix_that_is_not_continued_is_not_claimed(tmp_path: Path) -> None:
     assert _requests(tmp_path, backend=_backend(continue_prefix=False))[0].sampler.prefix == ""
+
+
+def test_what_ends_an_answer_comes_from_the_prompt_and_from_the_settings(tmp_path: Path) -> None:
+    sampler = SamplerSettings(samples=1, temperature=0.5, max_tokens=9, stop=["END"])
+    assert _requests(tmp_path, sampler=sampler)[0].sampler.stop == ("```", "END")
+
+
+def test_an_adapter_makes_another_model_of_the_requests(tmp_path: Path) -> None:
+    backend = VllmBackend(engine="vllm", model="m", api="chat", adapter="a/b")
+    assert _requests(tmp_path, backend=backend)[0].model == "m+a/b"
+
+
+def test_a_model_asked_in_process_and_in_a_server_gets_the_same_requests(tmp_path: Path) -> None:
+    settings = {"model": "m", "api": "chat"}
+    here = VllmBackend.model_validate({"engine": "vllm", **settings})
+    there = VllmServerBackend.model_validate({"engine": "vllm_server", **settings})
+    assert _requests(tmp_path, backend=here) == _requests(tmp_path, backend=there)
+    assert here.identity() == there.identity()
 
 
 @pytest.mark.parametrize("value", ["{{ x }}", "{% if %}", "<a> & 'b'", "trailing \n"])

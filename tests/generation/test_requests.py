@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.generation.examples import request
+from tests.generation.examples import chat, request
 from transforms.generation.requests import Request
 from transforms.records import Message
 
@@ -27,6 +27,11 @@ _SAMPLER_CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "max_tokens": st.integers(1, 10_000),
     "stop": st.lists(st.text(), max_size=3).map(tuple),
     "prefix": st.text(),
+    "json_schema": st.none() | st.text(min_size=1),
+    "regex": st.none() | st.text(min_size=1),
+    "logprobs": st.booleans(),
+    "fire_temperature": st.none() | st.floats(0.1, 100),
+    "fire_top_k": st.none() | st.integers(1, 20),
 }
 
 
@@ -43,6 +48,11 @@ def test_a_change_of_any_content_field_changes_the_id(data: st.DataObject, field
     else:
         after = replace(before, sampler=replace(before.sampler, **{field: value}))
     assert (after.id == before.id) == (_content(after) == _content(before))
+
+
+def test_the_ids_of_the_first_ledgers_still_hold() -> None:
+    assert request().id == "9478d4b470438bbe7a21a1dbbfa7ae43"
+    assert chat(prefix="x", stop=("a",)).id == "a03fd151ffb7a06fe04edfcaa0cf0371"
 
 
 @given(st.text())

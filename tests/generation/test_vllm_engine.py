@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from tests.generation.adapters import write_adapter
 from tests.generation.examples import chat, request
 from transforms.errors import BackendError
 from transforms.generation import embedded
 from transforms.generation.engines import Engine, close_engines, open_engine
-from transforms.generation.requests import Request, Response
+from transforms.generation.requests import ErrorKind, Request, Response
 from transforms.settings import VllmBackend
 
 _BACKEND = VllmBackend(
@@ -116,6 +120,64 @@ def test_requests_that_are_refused_fail_alone(engine: Engine) -> None:
         "length",
     ]
     assert long.error is not None and "512" in long.error
+    assert (long.error_kind, empty.error_kind) == (ErrorKind.TOO_LONG, ErrorKind.INVALID)
+
+
+@pytest.mark.model
+def test_an_answer_obeys_its_json_schema(engine: Engine) -> None:
+    age = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+    schema = json.dumps({**age, "additionalProperties": False})
+    (answer,) = _ask(engine, request("Tom is 12. JSON:", json_schema=schema, max_tokens=60))
+    assert set(json.loads(answer.text)) == {"age"}
+
+
+@pytest.mark.model
+def test_json_that_was_cut_off_is_an_answer_cut_off(engine: Engine) -> None:
+    (answer,) = _ask(engine, request("JSON:", json_schema='{"type": "array"}', max_tokens=1))
+    assert (answer.finish_reason, answer.error_kind) == ("length", None)
+
+
+@pytest.mark.model
+def test_an_answer_matches_its_regex(engine: Engine) -> None:
+    (answer,) = _ask(engine, request("Phone:", regex=r"\d{3}-\d{4}", max_tokens=20))
+    assert re.fullmatch(r"\d{3}-\d{4}", answer.text)
+
+
+@pytest.mark.model
+def test_how_likely_an_answer_was_is_told_where_it_is_asked(engine: Engine) -> None:
+    plain, told = _ask(engine, request("one two"), request("one two", logprobs=True))
+    assert plain.mean_logprob is None
+    assert told.mean_logprob is not None and -5 < told.mean_logprob < 0
+
+
+@pytest.mark.model
+def test_what_the_prefix_cache_held_is_told(engine: Engine) -> None:
+    prompt = "hello there " * 100
+    first, *_ = _ask(engine, request(prompt))
+    again, *_ = _ask(engine, request(prompt, sample=1))
+    assert first.cached_tokens == 0 and 100 < again.cached_tokens < again.prompt_tokens
+
+
+@pytest.mark.model
+def test_fire_makes_first_words_differ_more(engine: Engine) -> None:
+    plain = [request("Once upon a time", temperature=0.3, sample=i) for i in range(12)]
+    fire = [
+        replace(each, sampler=replace(each.sampler, fire_temperature=30.0, fire_top_k=16))
+        for each in plain
+    ]
+    firsts = [{answer.text[:4] for answer in _ask(engine, *asked)} for asked in (plain, fire)]
+    assert len(firsts[1]) > 2 * len(firsts[0])
+
+
+@pytest.mark.model
+def test_a_cold_fire_is_what_is_likeliest(engine: Engine) -> None:
+    asked = {"prompt": "1, 2, 3,", "max_tokens": 12, "stop": (" 7",), "logprobs": True}
+    plain, fire = _ask(
+        engine, request(**asked), request(**asked, fire_temperature=1e-3, fire_top_k=4)
+    )
+    assert (fire.text, fire.finish_reason) == (plain.text, plain.finish_reason)
+    assert fire.generated_tokens == plain.generated_tokens
+    assert fire.mean_logprob == pytest.approx(plain.mean_logprob, abs=0.05)
 
 
 @pytest.mark.model
@@ -131,8 +193,24 @@ def test_two_users_on_two_threads_each_get_their_own(engine: Engine) -> None:
 
 
 @pytest.mark.model
+def test_an_adapter_changes_what_the_model_says(engine: Engine, tmp_path: Path) -> None:
+    (plain,) = _ask(engine, request("Once upon a time", max_tokens=16))
+    close_engines()  # the model alone is not needed again
+    write_adapter(tmp_path)
+    adapted = open_engine(_BACKEND.model_copy(update={"adapter": str(tmp_path)}))
+    (answer,) = _ask(adapted, request("Once upon a time", max_tokens=16))
+    assert answer.finish_reason == "length" and answer.text != plain.text
+
+
+def test_an_adapter_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    close_engines()
+    with pytest.raises(BackendError, match=f"backend.adapter={tmp_path} is no folder of a LoRA"):
+        open_engine(_BACKEND.model_copy(update={"adapter": str(tmp_path)}))
+
+
+@pytest.mark.model
 def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
-    close_engines()  # this module's last test: the model is not needed again
+    close_engines()
     backend = _BACKEND.model_copy(update={"model": str(tmp_path)})
     with pytest.raises(BackendError, match="cannot load") as caught:
         open_engine(backend)

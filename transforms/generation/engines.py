@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import threading
 from queue import SimpleQueue
+from typing import Any
 
 from transforms.errors import BackendError
 from transforms.generation.models import Model, Reply
 from transforms.generation.requests import Request, Response
-from transforms.settings import Backend, OpenAIBackend, ReplayBackend
+from transforms.settings import Backend, OpenAIBackend, ReplayBackend, VllmServerBackend
 
 
 class Engine:
@@ -57,6 +58,7 @@ class Engine:
 
 _lock = threading.Lock()
 _models: dict[str, Model] = {}
+_leases: list[Any] = []
 
 
 def open_engine(backend: Backend) -> Engine:
@@ -72,13 +74,33 @@ def open_engine(backend: Backend) -> Engine:
         return Engine(_models[key])
 
 
-def close_engines() -> None:
-    """Frees every model of this process; also done at exit."""
+def use_model(backend: Backend, model: Model) -> None:
+    """Has `open_engine` use `model` for `backend`; for measuring."""
     with _lock:
-        models = list(_models.values())
+        _models[backend.model_dump_json()] = model
+
+
+def hold_server(backend: Backend) -> None:
+    """Keeps the server that worker processes share, once they have started it, until
+    `close_engines`: their own hold on it ends with each pipeline.
+
+    Does nothing for a backend without one.
+    """
+    if isinstance(backend, VllmServerBackend):
+        from transforms.generation.vllm_server import Lease, server_plan
+
+        with _lock:
+            _leases.append(Lease(server_plan(backend), backend.model))
+
+
+def close_engines() -> None:
+    """Frees every model of this process, and its hold on servers; also done at exit."""
+    with _lock:
+        closing = [*_models.values(), *_leases]
         _models.clear()
-    for model in models:
-        model.close()
+        _leases.clear()
+    for each in closing:
+        each.close()
 
 
 atexit.register(close_engines)
@@ -91,6 +113,10 @@ def _load(backend: Backend) -> Model:
         from transforms.generation.openai_engine import OpenAIModel
 
         return OpenAIModel(backend)
+    if isinstance(backend, VllmServerBackend):
+        from transforms.generation.vllm_server import VllmServerModel
+
+        return VllmServerModel(backend)
     from transforms.generation.vllm_engine import VllmModel
 
     return VllmModel(backend)

@@ -21,6 +21,7 @@ from transforms.generation.engines import Engine, open_engine
 from transforms.generation.ledger import LedgerWriter
 from transforms.generation.ledger_index import open_index
 from transforms.generation.requests import Answered, Prompted, Request, Response
+from transforms.responses import checked
 from transforms.settings import (
     Backend,
     BudgetSettings,
@@ -62,7 +63,7 @@ class Generate(beam.PTransform):
     runner has to hold between two steps is records, not prompts that repeat the same examples.
 
     Record ids are unique. Requests that the ledger holds are answered from it; the others go to
-    the model, up to `backend.max_in_flight` at once in each worker, across records, and are
+    the model, up to `backend.open_requests` at once in each worker, across records, and are
     written to the ledger as they come back. A record leaves when its last response is there,
     responses in the order of its requests. A request that fails is a response with
     `finish_reason` `error`; its neighbours are not touched. A bundle whose requests are all
@@ -184,8 +185,7 @@ class _Waiting:
         self.missing = {r.id: r for r in prompted.requests if r.id not in answers}
 
     def add(self, response: Response) -> None:
-        self.responses[response.id] = response
-        del self.missing[response.id]
+        self.responses[response.id] = checked(self.missing.pop(response.id), response)
 
     def answered(self) -> Answered:
         return Answered(
@@ -280,7 +280,7 @@ class _Ask(beam.DoFn):
             raise _miss(self._stage, self._ledger_dir, request, prompted)
         if self._engine is None:
             self._engine = open_engine(self._backend)
-        while self._engine.in_flight >= self._backend.max_in_flight:
+        while self._engine.in_flight >= self._backend.open_requests:
             yield from self._collect(wait=True)
         if reached := over_budget(self._budget, self._meter.spent()):
             while self._open:  # they are paid for: a later run must find them

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from transforms.errors import BackendError
-from transforms.generation.requests import Request, Response
+from transforms.generation.requests import ErrorKind, Request, Response
 
 Reply = Response | BackendError
 """What becomes of a request: its response, or the end of the engine itself."""
@@ -22,7 +22,7 @@ class Model(Protocol):
         """Frees the model and ends every thread and process of it."""
 
 
-def failed(request: Request, engine: str, error: str, seconds: float) -> Response:
+def failed(request: Request, engine: str, kind: ErrorKind, error: str, seconds: float) -> Response:
     """Returns the response of a request that failed alone."""
     return Response(
         id=request.id,
@@ -35,4 +35,22 @@ def failed(request: Request, engine: str, error: str, seconds: float) -> Respons
         prompt_tokens=0,
         generated_tokens=0,
         seconds=seconds,
+        error_kind=kind,
     )
+
+
+def kind_of(message: str) -> ErrorKind:
+    """The kind of a refusal of the request itself, by what the engine or server says of it."""
+    says = message.lower()
+    if any(words in says for words in _TOO_LONG):
+        return ErrorKind.TOO_LONG
+    return ErrorKind.REFUSED if "content" in says and "filter" in says else ErrorKind.INVALID
+
+
+_TOO_LONG = (
+    "maximum context length",
+    "maximum model length",
+    "context_length_exceeded",
+    "context window",
+    "prompt is too long",
+)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from transforms.errors import SettingsError
 from transforms.generation.requests import Request, Sampler
+from transforms.ids import canonical_json
 from transforms.records import Message
 from transforms.settings import Backend, SamplerSettings
 
@@ -110,17 +111,23 @@ class PromptTemplate:
             )
         else:
             prompt = self._render(section.text, variables)
+        schema = sampler.json_schema
         settings = Sampler(
             temperature=sampler.temperature,
             top_p=sampler.top_p,
             top_k=sampler.top_k,
             min_p=sampler.min_p,
             max_tokens=sampler.max_tokens,
-            stop=tuple(section.stop),
+            stop=(*section.stop, *sampler.stop),
             prefix=prefix,
+            json_schema=None if schema is None else canonical_json(schema),
+            regex=sampler.regex,
+            logprobs=sampler.logprobs,
+            fire_temperature=sampler.fire_temperature,
+            fire_top_k=sampler.fire_top_k if sampler.fire_temperature else None,
         )
         return tuple(
-            Request(stage, backend.model or "", messages, prompt, settings, run_seed, sample)
+            Request(stage, backend.answering or "", messages, prompt, settings, run_seed, sample)
             for sample in range(first_sample, first_sample + sampler.samples)
         )
 

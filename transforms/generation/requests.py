@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -23,12 +24,37 @@ class Sampler:
     stop: tuple[str, ...] = ()
     prefix: str = ""
     """Text the answer is forced to begin with; part of the response's text."""
+    json_schema: str | None = None
+    """JSON schema (as canonical JSON) that what follows the prefix must obey."""
+    regex: str | None = None
+    """Regular expression that what follows the prefix must match as a whole."""
+    logprobs: bool = False
+    """Whether the response says how likely its tokens were."""
+    fire_temperature: float | None = None
+    """Temperature of the first token alone (FIRE)."""
+    fire_top_k: int | None = None
+    """The first token is one of the `fire_top_k` likeliest."""
+    ignore_eos: bool = False
+    """Whether the answer goes on to `max_tokens` come what may: for measuring."""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the answer, as JSON values.
+
+        Settings that came later than the first ledgers are named only where they are used, so
+        that requests without them keep their ids.
+        """
+        values = asdict(self)
+        return {name: value for name, value in values.items() if value or name not in _LATER}
+
+
+_LATER = {"json_schema", "regex", "logprobs", "fire_temperature", "fire_top_k", "ignore_eos"}
 
 
 @lru_cache(1000)
-def _values(sampler: Sampler) -> dict[str, Any]:
-    """`asdict`, once for the many requests of a stage: it costs more than hashing them."""
-    return asdict(sampler)
+def _identity(sampler: Sampler) -> dict[str, Any]:
+    """The identity of a sampler, once for the many requests of a stage: it costs more than hashing
+    them."""
+    return sampler.identity()
 
 
 @dataclass(frozen=True)
@@ -54,7 +80,7 @@ class Request:
             self.model,
             [[m.role, m.content] for m in self.messages],
             self.prompt,
-            _values(self.sampler),
+            _identity(self.sampler),
             self.run_seed,
             self.sample,
         )
@@ -63,6 +89,23 @@ class Request:
     def seed(self) -> int:
         """The sampling seed (31 bits), derived from the id."""
         return derived_seed(self.run_seed, self.id)
+
+
+class ErrorKind(StrEnum):
+    """Why a request failed alone: a closed vocabulary, whatever the engine."""
+
+    TOO_LONG = "too_long"
+    """The prompt does not fit into the model's context."""
+    REFUSED = "refused"
+    """The model or its server declined: a content filter, or a refusal."""
+    BAD_JSON = "bad_json"
+    """A JSON schema was asked for, and the answer is not JSON."""
+    TIMEOUT = "timeout"
+    """No answer in time, however often it was asked."""
+    SERVER_ERROR = "server_error"
+    """The server failed, or answered no whole answer, however often it was asked."""
+    INVALID = "invalid"
+    """The engine or server cannot take the request as it is."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +135,8 @@ class Response:
     """Of `prompt_tokens`, those that the engine's prefix cache held."""
     mean_logprob: float | None = None
     """Mean log probability of the generated tokens; None where the engine was not asked."""
+    error_kind: ErrorKind | None = None
+    """Of which kind `error` is; None where there is none."""
 
 
 T = TypeVar("T")
@@ -118,7 +163,7 @@ def request_json(request: Request) -> dict[str, Any]:
     return {
         "messages": [asdict(message) for message in request.messages],
         "prompt": request.prompt,
-        "sampler": asdict(request.sampler),
+        "sampler": request.sampler.identity(),
         "run_seed": request.run_seed,
         "sample": request.sample,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import multiprocessing
 import os
@@ -9,15 +10,18 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from transforms.errors import BackendError
 from transforms.generation.embedded import EMBEDDED, embedded_model
-from transforms.generation.models import Reply, failed
-from transforms.generation.requests import Request, Response
+from transforms.generation.fire import FirstToken, first_token, whole
+from transforms.generation.models import Reply, failed, kind_of
+from transforms.generation.requests import ErrorKind, Request, Response, Sampler
+from transforms.generation.tokens import prompt_ids
 from transforms.settings import VllmBackend
 
 _SHUTDOWN_SECONDS = 10.0
@@ -28,6 +32,12 @@ class _Open:
     request: Request
     reply: Callable[[Reply], None]
     since: float
+    first: FirstToken | None = None
+
+    @property
+    def draws_first(self) -> bool:
+        """Whether what the engine is asked now is FIRE's first step."""
+        return self.request.sampler.fire_temperature is not None and self.first is None
 
 
 class VllmModel:
@@ -47,8 +57,12 @@ class VllmModel:
         BackendError: vLLM is not installed, or the model cannot be loaded.
     """
 
-    def __init__(self, backend: VllmBackend) -> None:
+    def __init__(
+        self, backend: VllmBackend, load: Callable[[VllmBackend], Any] | None = None
+    ) -> None:
+        """`load` returns vLLM's `LLMEngine`; for measuring one that others use as well."""
         self._backend = backend
+        self._load = load or load_engine
         self._inbox: SimpleQueue[_Open | None] = SimpleQueue()
         self._loaded: SimpleQueue[BackendError | None] = SimpleQueue()
         self._ended = BackendError(f"the vLLM engine of {backend.model} was closed")
@@ -77,7 +91,7 @@ class VllmModel:
         try:
             try:
                 others = multiprocessing.active_children()
-                engine = _load(self._backend)
+                engine = self._load(self._backend)
                 cores = [
                     child
                     for child in multiprocessing.active_children()
@@ -110,24 +124,37 @@ class VllmModel:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         name = f"vllm {vllm.__version__}"
+        adapter = _adapter(self._backend)
         count = 0
+
+        def add(item: _Open) -> None:
+            nonlocal count
+            count += 1
+            key = str(count)  # the same request may be open twice, for two users
+            opened[key] = item
+            try:
+                prompt, params = _prompt(engine, item), _params(item)
+                engine.add_request(key, prompt, params, lora_request=adapter)
+            except EngineDeadError:
+                raise
+            except Exception as error:  # this request is refused; its neighbours go on
+                del opened[key]
+                what, seconds = _one_line(error), time.monotonic() - item.since
+                item.reply(failed(item.request, name, kind_of(what), what, seconds))
+
         while not self._closing:
             for item in self._take(wait=not opened):
-                count += 1
-                key = str(count)  # the same request may be open twice, for two users
-                opened[key] = item
-                try:
-                    engine.add_request(key, _prompt(engine, item.request), _params(item.request))
-                except EngineDeadError:
-                    raise
-                except Exception as error:  # this request is refused; its neighbours go on
-                    del opened[key]
-                    seconds = time.monotonic() - item.since
-                    item.reply(failed(item.request, name, _one_line(error), seconds))
+                add(item)
             if opened:
                 for output in engine.step():
                     if output.finished:
                         item = opened.pop(output.request_id)
+                        if item.draws_first:
+                            first = _first(engine, item, output)
+                            item = replace(item, first=first)
+                            if not first.ends:
+                                add(item)
+                                continue
                         item.reply(_response(item, name, output))
 
     def _take(self, wait: bool) -> Iterator[_Open]:
@@ -148,44 +175,96 @@ class VllmModel:
             item.reply(self._ended)
 
 
-def _load(backend: VllmBackend) -> Any:
+def load_engine(backend: VllmBackend) -> Any:
     """Returns vLLM's `LLMEngine` for `backend`."""
-    os.environ.update({"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"})
-    if backend.cpu_kvcache_gib is not None:
-        os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(backend.cpu_kvcache_gib)
-        os.environ["VLLM_CPU_OMP_THREADS_BIND"] = _cores(backend)
+    prepare_environment(backend)
+    from vllm import EngineArgs
+    from vllm.usage.usage_lib import UsageContext
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    arguments = EngineArgs(**engine_arguments(backend), disable_log_stats=True)
+    # The context of vLLM's own offline class, whose defaults are for throughput, not for latency.
+    return LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
+
+
+def prepare_environment(backend: VllmBackend) -> None:
+    """Sets what vLLM reads from the environment; before it is imported.
+
+    Raises:
+        BackendError: vLLM is not installed.
+    """
+    os.environ.update(forced_environment(backend))
+    for name, value in QUIET.items():  # vLLM's processes inherit these
+        os.environ.setdefault(name, value)
     # A worker has threads by now, and a forked copy of them can hang.
     os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
-    # vLLM's processes inherit these; a user who wants to hear more sets them.
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
     if os.environ["VLLM_LOGGING_LEVEL"] == "ERROR":  # it speaks up before it reads that
         logging.getLogger("vllm").setLevel(logging.ERROR)
+    check_installed(backend)
+
+
+QUIET = {
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "PYTHONWARNINGS": "ignore",
+}
+"""Environment of vLLM's processes; a user who wants to hear more sets these."""
+
+
+def forced_environment(backend: VllmBackend) -> dict[str, str]:
+    """The environment variables that `backend` decides."""
+    variables = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    if backend.cpu_kvcache_gib is not None:
+        variables["VLLM_CPU_KVCACHE_SPACE"] = str(backend.cpu_kvcache_gib)
+        variables["VLLM_CPU_OMP_THREADS_BIND"] = _cores(backend)
+    return variables
+
+
+def check_installed(backend: VllmBackend) -> None:
+    """Raises BackendError where vLLM cannot be imported."""
     try:
-        from vllm import EngineArgs
-        from vllm.v1.engine.llm_engine import LLMEngine
+        importlib.import_module("vllm.engine.arg_utils")
     except ImportError as error:
         extra = "gpu" if backend.cpu_kvcache_gib is None else "cpu"
         raise BackendError(
-            f"the vllm backend needs vLLM ({error}): pip install 'cotmill[{extra}]'"
+            f"the {backend.engine} backend needs vLLM ({error}): pip install 'cotmill[{extra}]'"
         ) from error
-    model = str(embedded_model()) if backend.model == EMBEDDED else backend.model
-    arguments = EngineArgs(
-        model=model,
-        max_model_len=backend.max_model_len,  # type: ignore[arg-type]
-        max_num_seqs=backend.max_in_flight,
-        dtype=backend.dtype,  # type: ignore[arg-type]
-        enforce_eager=backend.enforce_eager,
-        gpu_memory_utilization=backend.gpu_memory_utilization,
-        tensor_parallel_size=backend.tensor_parallel_size,
+
+
+def engine_arguments(backend: VllmBackend) -> dict[str, Any]:
+    """vLLM's `EngineArgs` for `backend`, in process and for a server; None is vLLM's default."""
+    arguments = {
+        "model": str(embedded_model()) if backend.model == EMBEDDED else backend.model,
+        "max_model_len": backend.max_model_len,
+        "max_num_seqs": backend.max_in_flight,
+        "dtype": backend.dtype,
+        "enforce_eager": backend.enforce_eager,
+        "gpu_memory_utilization": backend.gpu_memory_utilization,
+        "tensor_parallel_size": backend.tensor_parallel_size,
+        # Samples of one prompt, and prompts with the same examples, share their prefix's keys.
+        "enable_prefix_caching": True,
         # The CPU build dies on a seeded request whose prompt is prefilled in chunks: it rewinds
         # the request's generator, and a CPU generator cannot be rewound.
-        enable_chunked_prefill=None if backend.cpu_kvcache_gib is None else False,
-        disable_log_stats=True,
-        use_tqdm_on_load=False,
-    )
-    return LLMEngine.from_engine_args(arguments)
+        "enable_chunked_prefill": None if backend.cpu_kvcache_gib is None else False,
+        "use_tqdm_on_load": False,
+    }
+    if backend.adapter is not None:
+        if not Path(backend.adapter, "adapter_config.json").is_file():
+            raise BackendError(
+                f"backend.adapter={backend.adapter} is no folder of a LoRA adapter: "
+                "it holds no adapter_config.json"
+            )
+        arguments |= {"enable_lora": True, "max_lora_rank": backend.max_lora_rank}
+    return arguments
+
+
+def _adapter(backend: VllmBackend) -> Any:
+    """Returns vLLM's `LoRARequest` for the adapter of `backend`, if it has one."""
+    if backend.adapter is None:
+        return None
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(backend.answering, 1, backend.adapter)
 
 
 def _cores(backend: VllmBackend) -> str:
@@ -197,21 +276,31 @@ def _cores(backend: VllmBackend) -> str:
     return backend.cpu_threads
 
 
-def _prompt(engine: Any, request: Request) -> Any:
-    """Renders and tokenizes `request`, with its forced prefix at the end."""
-    tokenizer = engine.get_tokenizer()
-    if request.prompt is not None:
-        text, special = request.prompt, True
+def _prompt(engine: Any, item: _Open) -> Any:
+    if item.first is not None:
+        ids = [*item.first.prompt, item.first.token]
     else:
-        messages = [{"role": m.role, "content": m.content} for m in request.messages]
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        special = False  # the chat template has written them
-    ids = tokenizer.encode(text + request.sampler.prefix, add_special_tokens=special)
+        ids = prompt_ids(engine.get_tokenizer(), item.request)
     (rendered,) = engine.renderer.render_cmpl([{"prompt_token_ids": ids}])
     return rendered
 
 
-def _params(request: Request) -> Any:
+def _params(item: _Open) -> Any:
+    if not item.draws_first:
+        return vllm_params(item.request, already=int(item.first is not None))
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        temperature=0.0,
+        max_tokens=1,
+        logprobs=item.request.sampler.fire_top_k,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def vllm_params(request: Request, already: int = 0) -> Any:
+    """vLLM's `SamplingParams` for `request`, of whose answer `already` tokens are made."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
@@ -221,30 +310,59 @@ def _params(request: Request) -> Any:
         top_p=sampler.top_p,
         top_k=sampler.top_k,
         min_p=sampler.min_p,
-        max_tokens=sampler.max_tokens,
+        max_tokens=sampler.max_tokens - already,
         stop=list(sampler.stop),
         seed=request.seed,
+        logprobs=0 if sampler.logprobs else None,
+        ignore_eos=sampler.ignore_eos,
+        structured_outputs=_structure(sampler),
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 
 
+def _structure(sampler: Sampler) -> Any:
+    from vllm.sampling_params import StructuredOutputsParams
+
+    if sampler.json_schema is not None:
+        return StructuredOutputsParams(json=sampler.json_schema)
+    return sampler.regex and StructuredOutputsParams(regex=sampler.regex)
+
+
+def _first(engine: Any, item: _Open, output: Any) -> FirstToken:
+    (likely,) = output.outputs[0].logprobs
+    return first_token(
+        item.request,
+        engine.get_tokenizer(),
+        list(output.prompt_token_ids),
+        {token: each.logprob for token, each in likely.items()},
+        output.num_cached_tokens or 0,
+        engine.model_config.max_model_len,
+    )
+
+
 def _response(item: _Open, engine: str, output: Any) -> Response:
-    completion = output.outputs[0]
+    request, completion = item.request, output.outputs[0]
     seconds = time.monotonic() - item.since
     if completion.finish_reason not in ("stop", "length"):
-        return failed(item.request, engine, f"vLLM gave up: {completion.finish_reason}", seconds)
-    return Response(
-        id=item.request.id,
-        stage=item.request.stage,
-        model=item.request.model,
+        what = f"vLLM gave up: {completion.finish_reason}"
+        return failed(request, engine, ErrorKind.SERVER_ERROR, what, seconds)
+    generated = len(completion.token_ids)
+    logprob = completion.cumulative_logprob
+    response = Response(
+        id=request.id,
+        stage=request.stage,
+        model=request.model,
         engine=engine,
-        text=item.request.sampler.prefix + completion.text,
+        text=request.sampler.prefix + completion.text,
         finish_reason=completion.finish_reason,
         error=None,
         prompt_tokens=len(output.prompt_token_ids),
-        generated_tokens=len(completion.token_ids),
+        generated_tokens=generated,
         seconds=seconds,
+        cached_tokens=output.num_cached_tokens or 0,
+        mean_logprob=logprob / generated if request.sampler.logprobs and generated else None,
     )
+    return whole(request, item.first, response) if item.first else response
 
 
 def _watch(cores: list[BaseProcess]) -> subprocess.Popen[bytes]:

@@ -1,0 +1,58 @@
+"""cotmill bench generation: tokens/s of the pipeline and the server, beside bare vLLM."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+from transforms.generation.benchmark import bench_generation, summary
+from transforms.settings import BenchGenerationSettings
+
+SETTINGS = BenchGenerationSettings
+
+
+def bench(settings: BenchGenerationSettings) -> None:
+    """Tokens per second of bare vLLM, of the pipeline and of the spawned server."""
+    console = Console()
+    backend = settings.backend
+    console.print(
+        f"{settings.requests} requests a mix, up to {backend.max_in_flight} at once, "
+        f"{backend.model}, {os.cpu_count()} cores; load times are left out",
+        highlight=False,
+    )
+    runs = bench_generation(settings, lambda line: print(line, file=sys.stderr, flush=True))
+    table = Table(box=None)
+    for name in ("mix", "way"):
+        table.add_column(name)
+    for name in ("seconds", "prompt tokens", "tokens", "tokens/s", "outside s", "tail s", "CPU s"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        table.add_row(
+            run.mix,
+            run.way,
+            f"{run.seconds:,.1f}",
+            f"{run.prompt_tokens:,}",
+            f"{run.generated_tokens:,}",
+            f"{run.generated_tokens / run.seconds:,.1f}",
+            f"{run.outside:.2f}",
+            f"{run.tail:.1f}",
+            f"{run.cpu:.2f}",
+        )
+    console.print(table)
+    figures = summary(runs)
+    console.print(
+        "outside: wall time in which the model had nothing to do; tail: time at the end with fewer "
+        "than half of the requests at once; CPU: of this process, beside the model\n"
+        f"pipeline over bare engine, mixed lengths: {figures['pipeline_over_engine']}; "
+        f"server: {figures['server_over_engine']}; "
+        f"outside the engine: {figures['outside_engine_share']:.2%}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    rows = [asdict(run) for run in runs]
+    print(json.dumps({"bench": "generation", **figures, "rows": rows}))
