@@ -14,7 +14,6 @@ from tests.generation.processes import ended_within, running_with
 from transforms.generation.engines import close_engines
 from transforms.settings import OpenAIBackend, VllmServerBackend
 
-_KEY = "COTMILL_TEST_SERVER_KEY"
 _SETTINGS = VllmServerBackend(
     engine="vllm_server",
     model="embedded",
@@ -44,10 +43,12 @@ class VllmServer:
     model: str
     settings: VllmServerBackend
     """Settings that share this server."""
+    api_key_env: str = "COTMILL_TEST_SERVER_KEY"
+    """Environment variable that holds its key."""
 
     def processes(self) -> list[int]:
         """Ids of the server's processes."""
-        return running_with("VLLM_API_KEY", os.environ[_KEY])
+        return running_with("VLLM_API_KEY", os.environ[self.api_key_env])
 
     def backend(self, **changes: object) -> OpenAIBackend:
         """Settings that ask this server for completions."""
@@ -56,7 +57,7 @@ class VllmServer:
             "model": self.model,
             "base_url": self.base_url,
             "api": "completions",
-            "api_key_env": _KEY,
+            "api_key_env": self.api_key_env,
             "max_in_flight": 16,
             "timeout_seconds": 120,
             **changes,
@@ -86,8 +87,8 @@ def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer
     )
     assert holder.stdout is not None
     url, key = holder.stdout.readline().split()
-    os.environ[_KEY] = key
     server = VllmServer(url, _SETTINGS.model, _SETTINGS)
+    os.environ[server.api_key_env] = key
     try:
         yield server
     finally:

@@ -738,6 +738,9 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
         return f"{key} is not a setting{hint or ' (see --help)'}"
     if item["type"] == "missing":
         return f"{key} is missing: set {key}=VALUE"
+    if item["type"] == "union_tag_not_found":
+        tag = item["ctx"]["discriminator"].strip("'")
+        return f"{key}.{tag} is missing: it says what {key} is"
     message = item["msg"].removeprefix("Value error, ")
     if not key:
         return message
@@ -746,7 +749,7 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
 
 def _is_tag(part: Any) -> bool:
     """Whether a part of an error's place names a kind of source or engine, not a key."""
-    sources = {"jsonl", "parquet", "huggingface", "codeio", "mix"}
+    sources = {"jsonl", "parquet", "huggingface", "reasoning_gym", "codeio", "mix"}
     return part in sources | {"vllm", "vllm_server", "openai", "replay"}
 
 

@@ -19,6 +19,8 @@ SETTINGS = BenchFiltersSettings
 def bench(settings: BenchFiltersSettings) -> None:
     """Plants faults in the shipped seeds and CodeI/O programs, and runs the real stages on them."""
     console = Console()
+    if not console.is_terminal:
+        console.width = 100  # a pipe has no width, and rich would take it for 80
     executed = codeio_seeds(settings.codeio, settings.sandbox) if settings.codeio else []
     with tempfile.TemporaryDirectory(prefix="cotmill-") as folder:
         scores = bench_filters(shipped_seeds(), executed, settings, Path(folder))

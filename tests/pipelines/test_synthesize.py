@@ -61,6 +61,7 @@ def run(vllm_server, seeds, tmp_path_factory):
     arguments = [
         "backend=openai",
         f"backend.base_url={vllm_server.base_url}",
+        f"backend.api_key_env={vllm_server.api_key_env}",
         f"backend.model={vllm_server.model}",
         "backend.api=completions",
         "source=jsonl",
@@ -226,6 +227,7 @@ def test_a_chat_endpoint_is_asked_with_messages(vllm_server, seeds, tmp_path):
     cotmill(
         "backend=openai",
         f"backend.base_url={vllm_server.base_url}",
+        f"backend.api_key_env={vllm_server.api_key_env}",
         f"backend.model={vllm_server.model}",
         "backend.api=chat",
         "backend.continue_prefix=true",

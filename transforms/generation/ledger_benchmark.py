@@ -20,6 +20,7 @@ import pyarrow as pa
 from transforms.generation.generate import Generate
 from transforms.generation.ledger import SCHEMA, new_part
 from transforms.generation.requests import Prompted, Request, Response, Sampler
+from transforms.memory import resident_bytes
 from transforms.runners import open_pipeline
 from transforms.settings import LedgerSettings, ReplayBackend, RunnerSettings
 from transforms.tables import batched
@@ -123,20 +124,6 @@ def bench_ledger(sizes: Sequence[int], workers: int) -> list[dict[str, Any]]:
             }
         )
     return figures
-
-
-def resident_bytes(pid: int) -> int:
-    """Returns the resident memory of a process and all below it; pages shared count for each."""
-    total = 0
-    try:
-        status = Path(f"/proc/{pid}/statm").read_text()
-        total += int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for below in (task / "children").read_text().split():
-                total += resident_bytes(int(below))
-    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
-        pass
-    return total
 
 
 def _spread(block: int, count: int) -> Iterator[Numbered]:

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +25,7 @@ from transforms.diversity.instructions import Deduplicate
 from transforms.diversity.programs import DeduplicatePrograms
 from transforms.filtering.checks import meaning_checks
 from transforms.filtering.stages import CapTrivial, FilterForm
+from transforms.memory import resident_bytes
 from transforms.recipe import Segment
 from transforms.records import Example, Message, Models, Problem
 from transforms.run_folder import RunFolder
@@ -219,7 +219,7 @@ def _run_watched(request: str) -> tuple[str, int]:
         peak = 0
         try:
             while child.poll() is None:
-                peak = max(peak, sum(map(_resident_bytes, _family(child.pid))))
+                peak = max(peak, resident_bytes(child.pid))
                 time.sleep(0.1)
         finally:
             child.kill()
@@ -227,22 +227,6 @@ def _run_watched(request: str) -> tuple[str, int]:
             raise subprocess.CalledProcessError(child.returncode, child.args)
         printed.seek(0)
         return printed.read(), peak >> 20
-
-
-def _family(pid: int) -> Iterator[int]:
-    """The process and all that it, or its own, started (Linux)."""
-    yield pid
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):  # ended meanwhile
-            for child in path.read_text().split():
-                yield from _family(int(child))
-
-
-def _resident_bytes(pid: int) -> int:
-    with suppress(OSError, IndexError):
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-    return 0
 
 
 def slopes(rows: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
