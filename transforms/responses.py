@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import replace
 
 from transforms.accounting import Reason, Verdict, keep, reject
-from transforms.generation.requests import ErrorKind, Request, Response
+from transforms.generation.requests import ErrorKind, Response
 
 _REASONS = {
     ErrorKind.TOO_LONG: Reason.PROMPT_TOO_LONG,
@@ -20,26 +18,6 @@ _REASONS = {
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _FIRST_LINE = re.compile(r"^(?:import |from |input\s*=|#)", re.MULTILINE)
 _LAST_LINE = re.compile(r"^output\s*=.*$", re.MULTILINE)
-
-
-def checked(request: Request, response: Response) -> Response:
-    """Returns `response`, or its failure where JSON was asked for and the answer is none.
-
-    An answer that was cut off at its limit is left as it is: that is what is wrong with it. The
-    ledger records the answer itself: it is paid for, and would be no better the next time.
-    """
-    if request.sampler.json_schema is None or response.finish_reason != "stop":
-        return response
-    try:
-        json.loads(response.text.removeprefix(request.sampler.prefix))
-    except ValueError as error:
-        return replace(
-            response,
-            finish_reason="error",
-            error=f"not JSON ({error}): {response.text[:200]!r}",
-            error_kind=ErrorKind.BAD_JSON,
-        )
-    return response
 
 
 def judge_response(response: Response) -> Verdict:

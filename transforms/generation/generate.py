@@ -20,8 +20,8 @@ from transforms.generation.budget import cost_of, open_meter, over_budget
 from transforms.generation.engines import Engine, open_engine
 from transforms.generation.ledger import LedgerWriter
 from transforms.generation.ledger_index import open_index
+from transforms.generation.models import checked
 from transforms.generation.requests import Answered, Prompted, Request, Response
-from transforms.responses import checked
 from transforms.settings import (
     Backend,
     BudgetSettings,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from transforms.errors import BackendError
@@ -37,6 +39,26 @@ def failed(request: Request, engine: str, kind: ErrorKind, error: str, seconds: 
         seconds=seconds,
         error_kind=kind,
     )
+
+
+def checked(request: Request, response: Response) -> Response:
+    """Returns `response`, or its failure where JSON was asked for and the answer is none.
+
+    An answer that was cut off at its limit is left as it is: that is what is wrong with it. The
+    ledger records the answer itself: it is paid for, and would be no better the next time.
+    """
+    if request.sampler.json_schema is None or response.finish_reason != "stop":
+        return response
+    try:
+        json.loads(response.text.removeprefix(request.sampler.prefix))
+    except ValueError as error:
+        return replace(
+            response,
+            finish_reason="error",
+            error=f"not JSON ({error}): {response.text[:200]!r}",
+            error_kind=ErrorKind.BAD_JSON,
+        )
+    return response
 
 
 def kind_of(message: str) -> ErrorKind:
