@@ -164,8 +164,13 @@ def run_segments(root: str, rows: int, settings: BenchScaleSettings) -> dict[str
 
 
 def _peak_mib() -> int:
-    """The largest resident set of this process so far, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    """The largest resident set of this process so far, MiB (Linux).
+
+    Not `ru_maxrss`, which a process takes over from the one that started it.
+    """
+    status = Path("/proc/self/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) // 1024
 
 
 def _cpu_seconds() -> float:
