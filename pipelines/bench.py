@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
 import sys
 
+from pipelines.cli import import_quietly
 from pipelines.hydra_app import run_command
 
 BENCHES = {
@@ -27,10 +26,7 @@ def main() -> None:
         print(f"Usage: cotmill bench NAME [KEY=VALUE] ...\n\n{lines}", file=sys.stderr)
         sys.exit(0 if name in ("--help", "-h") else 2)
     del sys.argv[1]
-    # Beam warns at import of a package that only Google Cloud's sources need.
-    logging.disable(logging.WARNING)
-    module = importlib.import_module(f"pipelines.benches.{name}")
-    logging.disable(logging.NOTSET)
+    module = import_quietly(f"pipelines.benches.{name}")
     run_command(f"bench {name}", BENCHES[name], module.SETTINGS, module.bench)
 
 

@@ -6,6 +6,7 @@ import importlib
 import logging
 import sys
 from importlib.metadata import version
+from typing import Any
 
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
@@ -51,11 +52,15 @@ def main() -> None:
         )
         sys.exit(2)
     sys.argv = [f"cotmill {command}", *arguments[1:]]
-    # Beam warns at import of a package that only Google Cloud's sources need.
+    import_quietly(f"pipelines.{command}").main()
+
+
+def import_quietly(name: str) -> Any:
+    """Imports a module: Beam warns then of a package that only Google Cloud's sources need."""
     logging.disable(logging.WARNING)
-    module = importlib.import_module(f"pipelines.{command}")
+    module = importlib.import_module(name)
     logging.disable(logging.NOTSET)
-    module.main()
+    return module
 
 
 if __name__ == "__main__":

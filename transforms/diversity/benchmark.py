@@ -24,6 +24,7 @@ from transforms.diversity.near import NearDuplicates
 from transforms.diversity.shingles import shingles, words
 from transforms.ids import content_id
 from transforms.losers import DropLosers
+from transforms.paths import PROJECT
 from transforms.runners import open_pipeline
 from transforms.settings import BenchMinhashSettings
 from transforms.tables import ReadRecords, WriteRecords, shard_path, write_table
@@ -229,7 +230,7 @@ def _measured(run: str, folder: Path, settings: BenchMinhashSettings) -> dict[st
     }
     ran = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import measure; measure()"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
         input=json.dumps(request),
         capture_output=True,  # datatrove logs a page
         text=True,

@@ -21,6 +21,7 @@ from transforms.generation.generate import Generate
 from transforms.generation.ledger import SCHEMA, new_part
 from transforms.generation.requests import Prompted, Request, Response, Sampler
 from transforms.memory import resident_bytes
+from transforms.paths import PROJECT
 from transforms.runners import open_pipeline
 from transforms.settings import LedgerSettings, ReplayBackend, RunnerSettings
 from transforms.tables import batched
@@ -102,7 +103,7 @@ def bench_ledger(sizes: Sequence[int], workers: int) -> list[dict[str, Any]]:
             started = time.monotonic()
             child = subprocess.Popen(
                 [sys.executable, "-c", _CHILD, folder, str(size), str(workers)],
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                env={**os.environ, "PYTHONPATH": str(PROJECT)},
                 stdout=subprocess.PIPE,
                 text=True,
             )

@@ -24,7 +24,7 @@ _STATEMENTS = (
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
-def notations(value: Any, rng: random.Random) -> list[str]:
+def notations(value: Any) -> list[str]:
     """Returns ways to write a value (as read from JSON), all of which mean it; plainest first."""
     if isinstance(value, bool):
         return [str(value), str(value).lower(), "Yes" if value else "No"]
@@ -69,7 +69,7 @@ def stated(value: Any, rng: random.Random, *, reasoning: str = "") -> str:
 
     The dollar signs of a formula are left to values that are formulas.
     """
-    written = rng.choice(notations(value, rng))
+    written = rng.choice(notations(value))
     formula = isinstance(value, (int, float)) and written not in _WORDS
     phrases = _STATEMENTS if formula else _STATEMENTS[:1] + _STATEMENTS[2:5]
     return f"{reasoning}\n{rng.choice(phrases).format(written)}".strip()
@@ -107,11 +107,7 @@ def rounding(value: Any, rng: random.Random) -> Iterator[Any]:
     """A number rounded further than its value allows."""
     if _is_number(value):
         for digits in (2, 1):
-            yield (
-                float(f"{value:.{digits}g}")
-                if isinstance(value, float)
-                else int(float(f"{value:.{digits}g}"))
-            )
+            yield type(value)(float(f"{value:.{digits}g}"))
         if isinstance(value, float):
             yield int(value)
             yield int(value) + 1

@@ -27,8 +27,10 @@ from transforms.planted.sets import (
     Group,
     LabelledSet,
     contaminated_set,
+    executed,
     instruction_set,
     is_benchmark_item,
+    program,
     program_set,
     trivial_set,
 )
@@ -57,15 +59,7 @@ def fate(reject: Reject) -> Fate:
 
 
 def as_program(planted: Planted) -> Program:
-    return Program(
-        id=planted.id,
-        code=planted.code,
-        seed_ids=(planted.id,),
-        source="planted",
-        license="Apache-2.0",
-        codegen_model="planted",
-        tokens=0,
-    )
+    return program(planted.id, planted.code)
 
 
 def as_solving(problem: Problem, attempts: Iterable[str]) -> Solving:
@@ -75,18 +69,8 @@ def as_solving(problem: Problem, attempts: Iterable[str]) -> Solving:
 
 
 def as_executed(planted: Planted) -> Problem:
-    return grow(
-        Problem,
-        as_program(planted),
-        status="ok",
-        input=planted.input,
-        output=planted.output,
-        error=None,
-        wall_seconds=0.0,
-        cpu_seconds=0.0,
-        peak_mb=0.0,
-        instruction=planted.instruction,
-    )
+    execution = executed(as_program(planted), planted.input, planted.output)
+    return grow(Problem, execution, instruction=planted.instruction)
 
 
 def judge_records(
@@ -98,7 +82,7 @@ def judge_records(
     """
     known = {record.id: record for record in planted}
     whole = [record for record in planted if record.output is None]
-    executed = [record for record in planted if record.output is not None]
+    already = [record for record in planted if record.output is not None]
     with open_pipeline(RunnerSettings(type="direct")) as pipeline:
         form = (
             pipeline
@@ -115,7 +99,7 @@ def judge_records(
         )
         problems = (
             answerable.kept,
-            pipeline | "Executed" >> beam.Create(list(map(as_executed, executed))),
+            pipeline | "Executed" >> beam.Create(list(map(as_executed, already))),
         ) | "Problems" >> beam.Flatten()
         verified = (
             problems
@@ -269,18 +253,18 @@ class Scores:
 
 
 def bench_filters(
-    seeds: Sequence[Seed], executed: Sequence[Seed], settings: BenchFiltersSettings, folder: Path
+    seeds: Sequence[Seed], bare_seeds: Sequence[Seed], settings: BenchFiltersSettings, folder: Path
 ) -> Scores:
     """Plants, judges and scores.
 
     Args:
         seeds: verified seeds with problem, code and solution.
-        executed: verified seeds whose code alone is used (CodeI/O).
+        bare_seeds: verified seeds whose code alone is used (CodeI/O).
         folder: an empty folder for what the pipelines write.
     """
     with Sandbox(settings.sandbox) as box:
         cases = make_cases(seeds, settings.redraws, box)
-        bare = [case for case in make_cases(executed, 0, box) if _is_plain(case)]
+        bare = [case for case in make_cases(bare_seeds, 0, box) if _is_plain(case)]
     planted = [*plant(cases), *plant_executed(bare)]
     fates = judge_records(planted, settings, folder / "records")
     rows, figures = score_records(planted, fates)

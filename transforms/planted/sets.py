@@ -12,7 +12,7 @@ from transforms.diversity.shingles import shingles, words
 from transforms.ids import content_id
 from transforms.planted.answers import stated
 from transforms.planted.cases import Case
-from transforms.records import Attempt, Attempts, Example, Execution, grow
+from transforms.records import Attempt, Attempts, Example, Execution, Program, grow
 from transforms.verification.verify import example
 
 
@@ -36,8 +36,17 @@ class LabelledSet:
 
 def as_execution(case: Case, code: str, *name: object) -> Execution:
     """The case's program as it is after its run."""
-    record_id = content_id("planted", case.id, *name)
-    return Execution(
+    execution = executed(
+        program(content_id("planted", case.id, *name), code),
+        input=json.dumps(case.input),
+        output=json.dumps(case.answer, ensure_ascii=False),
+    )
+    return replace(execution, sensitive_keys=tuple(case.input))
+
+
+def program(record_id: str, code: str) -> Program:
+    """A planted program; its seed is itself, so that what later stages make of it names it."""
+    return Program(
         id=record_id,
         code=code,
         seed_ids=(record_id,),
@@ -45,14 +54,21 @@ def as_execution(case: Case, code: str, *name: object) -> Execution:
         license="Apache-2.0",
         codegen_model="planted",
         tokens=0,
+    )
+
+
+def executed(planted: Program, input: str | None, output: str | None) -> Execution:
+    """A planted program after a run that went well."""
+    return grow(
+        Execution,
+        planted,
         status="ok",
-        input=json.dumps(case.input),
-        output=json.dumps(case.answer, ensure_ascii=False),
+        input=input,
+        output=output,
         error=None,
         wall_seconds=0.0,
         cpu_seconds=0.0,
         peak_mb=0.0,
-        sensitive_keys=tuple(case.input),
     )
 
 
@@ -208,17 +224,9 @@ def is_benchmark_item(index: int) -> bool:
 
 def trivial_set(cases: Sequence[Case], share: float) -> LabelledSet:
     """One yes/no program beside every other one that is not, to be capped at `share`."""
-    records: list[Execution | Example] = []
-    flags = []
-    for index, case in enumerate(cases):
-        if index % 2:
-            flag = replace(as_execution(case, case.code, "flag"), output="true")
-            flags.append(flag)
-            records.append(flag)
-        else:
-            records.append(as_execution(case, case.code, "no flag"))
-    others = len(records) - len(flags)
-    stay = int(share * others / (1 - share) + 1e-9) if share < 1 else len(flags)
+    flags = [replace(as_execution(c, c.code, "flag"), output="true") for c in cases[1::2]]
+    others = [as_execution(case, case.code, "no flag") for case in cases[::2]]
+    stay = int(share * len(others) / (1 - share) + 1e-9) if share < 1 else len(flags)
     group = Group(
         "too many yes/no answers",
         (Reason.TRIVIAL_OVER_SHARE,),
@@ -228,7 +236,7 @@ def trivial_set(cases: Sequence[Case], share: float) -> LabelledSet:
     rest = Group(
         "beside yes/no answers",
         (),
-        tuple(record.id for record in records if record not in flags),
-        others,
+        tuple(record.id for record in others),
+        len(others),
     )
-    return LabelledSet(tuple(records), (group, rest))
+    return LabelledSet((*flags, *others), (group, rest))

@@ -26,6 +26,7 @@ from transforms.diversity.programs import DeduplicatePrograms
 from transforms.filtering.checks import meaning_checks
 from transforms.filtering.stages import CapTrivial, FilterForm
 from transforms.memory import resident_bytes
+from transforms.paths import PROJECT
 from transforms.recipe import Segment
 from transforms.records import Example, Message, Models, Problem
 from transforms.run_folder import RunFolder
@@ -223,7 +224,7 @@ def _run_watched(request: str) -> tuple[str, int]:
         given.seek(0)
         child = subprocess.Popen(
             [sys.executable, "-c", _CHILD],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
             stdin=given,
             stdout=printed,
         )
