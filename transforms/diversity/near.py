@@ -30,30 +30,39 @@ from transforms.settings import DedupSettings
 _BLOCK = 4096
 """Records whose entries travel together: in a few blocks rather than one by one."""
 _SKETCHED = 256
-"""Records sketched at once: until then their shingles are held, some 25 KB a program."""
+"""Records sketched at once: their shingles are held meanwhile, some 25 KB a program."""
 
 
-class _Index(beam.DoFn):
-    """Sketches records in blocks and deals out their entries by band."""
+class IndexInBlocks(beam.DoFn):
+    """Sketches records and deals out their entries by band.
+
+    Args:
+        order: which of two alike stays, the smaller.
+        sketch: records -> one row of an array each.
+        block: (nodes, their rows) -> the entries of the index.
+        partitions: parts that the entries are dealt out to.
+    """
 
     def __init__(
         self,
-        shingles: Callable[[Any], Sequence[str]],
         order: Callable[[Any], int],
-        dedup: DedupSettings,
+        sketch: Callable[[list[Any]], NDArray[Any]],
+        block: Callable[[list[bytes], NDArray[Any]], Block],
+        partitions: int,
     ) -> None:
-        self._shingles, self._order, self._dedup = shingles, order, dedup
+        self._order, self._sketch, self._block = order, sketch, block
+        self._partitions = partitions
 
     def start_bundle(self) -> None:
         self._nodes: list[bytes] = []
-        self._sets: list[Sequence[str]] = []
-        self._found: list[NDArray[np.uint32]] = []
+        self._records: list[Any] = []
+        self._found: list[NDArray[Any]] = []
 
     def process(self, record: Any) -> Iterator[tuple[int, Block]]:
         self._nodes.append(node(self._order(record), record.id))
-        self._sets.append(self._shingles(record))
-        if len(self._sets) >= _SKETCHED:
-            self._sketch()
+        self._records.append(record)
+        if len(self._records) >= _SKETCHED:
+            self._take_sketches()
         if len(self._nodes) >= _BLOCK:
             yield from self._entries()
 
@@ -62,15 +71,16 @@ class _Index(beam.DoFn):
             for entry in self._entries():
                 yield GlobalWindows.windowed_value(entry)
 
-    def _sketch(self) -> None:
-        self._found.append(minima(self._sets, self._dedup.num_perm))
-        self._sets = []
+    def _take_sketches(self) -> None:
+        if self._records:
+            self._found.append(self._sketch(self._records))
+            self._records = []
 
     def _entries(self) -> Iterator[tuple[int, Block]]:
-        self._sketch()
-        block = index_block(self._nodes, np.concatenate(self._found), self._dedup.bands)
+        self._take_sketches()
+        block = self._block(self._nodes, np.concatenate(self._found))
         self.start_bundle()
-        yield from parted(block, self._dedup.partitions)
+        yield from parted(block, self._partitions)
 
 
 @dataclass
@@ -94,9 +104,16 @@ class NearDuplicates(beam.PTransform):
     dedup: DedupSettings
 
     def expand(self, records: PCollection) -> PCollection:
+        shingles, dedup = self.shingles, self.dedup
+        index = IndexInBlocks(
+            self.order,
+            lambda records: minima([shingles(record) for record in records], dedup.num_perm),
+            lambda nodes, found: index_block(nodes, found, dedup.bands),
+            dedup.partitions,
+        )
         return (
             records
-            | "Index" >> beam.ParDo(_Index(self.shingles, self.order, self.dedup))
+            | "Index" >> beam.ParDo(index)
             | "Link"
             >> LinkEntries(self.threshold, jaccard, self.dedup.partitions, Reason.NEAR_DUPLICATE)
         )

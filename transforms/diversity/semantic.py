@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,12 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 from apache_beam.pvalue import PCollection
-from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.shared import Shared
 from numpy.typing import NDArray
 
 from transforms.accounting import Reason
-from transforms.diversity.minhash import Block, banded, node, parted
-from transforms.diversity.near import LinkEntries
+from transforms.diversity.minhash import Block, banded
+from transforms.diversity.near import IndexInBlocks, LinkEntries
 from transforms.errors import SettingsError
 from transforms.settings import DedupSettings
 
@@ -33,7 +32,6 @@ _BITS, _BANDS = 512, 32
 """Hyperplanes, and bands of 16 of them: of pairs with cosine 0.85, 0.9, 0.95 and 0.98, the share
 compared is 70 %, 93 %, 99.8 % and all; the cosine estimated from 512 bits has a standard error of
 0.013 at 0.95."""
-_BLOCK = 1024
 _MOST_TOKENS = 256
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -114,42 +112,15 @@ def semantic_block(nodes: Sequence[bytes], vectors: NDArray[np.float32]) -> Bloc
     return banded(nodes, bits, _BANDS, np.packbits(bits, axis=1))
 
 
-class _Index(beam.DoFn):
-    """Embeds records and deals out their entries by band; the model is loaded once a process."""
+class _Embedded:
+    """Records -> their texts' vectors; the model is loaded once a process."""
 
-    def __init__(
-        self,
-        text: Callable[[Any], str],
-        order: Callable[[Any], int],
-        load: Callable[[], Embed],
-        name: str,
-        partitions: int,
-    ) -> None:
-        self._text, self._order, self._load = text, order, load
-        self._name, self._partitions, self._shared = name, partitions, Shared()
+    def __init__(self, text: Callable[[Any], str], load: Callable[[], Embed], name: str) -> None:
+        self._text, self._load, self._name, self._shared = text, load, name, Shared()
 
-    def setup(self) -> None:
-        self._embed = self._shared.acquire(self._load, self._name)
-
-    def start_bundle(self) -> None:
-        self._nodes: list[bytes] = []
-        self._texts: list[str] = []
-
-    def process(self, record: Any) -> Iterator[tuple[int, Block]]:
-        self._nodes.append(node(self._order(record), record.id))
-        self._texts.append(self._text(record))
-        if len(self._nodes) >= _BLOCK:
-            yield from self._entries()
-
-    def finish_bundle(self) -> Iterator[Any]:
-        if self._nodes:
-            for entry in self._entries():
-                yield GlobalWindows.windowed_value(entry)
-
-    def _entries(self) -> Iterator[tuple[int, Block]]:
-        block = semantic_block(self._nodes, self._embed(self._texts))
-        self.start_bundle()
-        yield from parted(block, self._partitions)
+    def __call__(self, records: list[Any]) -> NDArray[np.float32]:
+        self._embed = self._shared.acquire(self._load, self._name)  # kept: else it is freed
+        return self._embed([self._text(record) for record in records])
 
 
 @dataclass
@@ -172,9 +143,10 @@ class SemanticDuplicates(beam.PTransform):
     def expand(self, records: PCollection) -> PCollection:
         name, partitions = self.dedup.semantic_model, self.dedup.partitions
         load = self.load or (lambda: SentenceModel(name))
+        embedded = _Embedded(self.text, load, name)
         return (
             records
-            | "Embed" >> beam.ParDo(_Index(self.text, self.order, load, name, partitions))
+            | "Embed" >> beam.ParDo(IndexInBlocks(self.order, embedded, semantic_block, partitions))
             | "Link"
             >> LinkEntries(
                 self.dedup.semantic_threshold, cosine, partitions, Reason.SEMANTIC_DUPLICATE
