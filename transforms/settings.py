@@ -632,6 +632,102 @@ class SandboxStatusSettings(Group):
     sandbox: SandboxSettings
 
 
+class ModelSettings(Group):
+    """The model that is trained."""
+
+    name: str = Field(description="model name or path; `embedded` is the small model of make demo")
+    dtype: Literal["bfloat16", "float16", "float32"] = Field(
+        description="type of the weights; LoRA weights are float32 while they are trained"
+    )
+    attention: str | None = Field(
+        None, description="sdpa, flash_attention_2, eager ... (null: the model's default)"
+    )
+
+
+class LoraSettings(Group):
+    """Low-rank adaptation by PEFT, or none."""
+
+    rank: int = Field(ge=0, description="rank of the adapter (0: train all weights instead)")
+    alpha: int = Field(ge=1, description="the adapter is scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the adapter")
+    target_modules: str | list[str] = Field(
+        "all-linear", description="layers that get one: all-linear, or their names"
+    )
+
+
+class OptimSettings(Group):
+    """How the loss is brought down."""
+
+    learning_rate: float = Field(gt=0, description="highest learning rate")
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = Field(
+        description="how the learning rate falls after the warm-up"
+    )
+    warmup: float = Field(ge=0, description="warm-up: steps, or below 1 a share of all steps")
+    epochs: float = Field(gt=0, description="times that the examples are seen")
+    max_steps: int | None = Field(None, ge=1, description="stop after so many steps (null: epochs)")
+    batch_size: int = Field(ge=1, description="sequences on a device at once")
+    accumulate: int = Field(1, ge=1, description="batches per step")
+    max_length: int = Field(
+        ge=32, description="cutoff, tokens: longer examples are left out, and counted"
+    )
+    packing: bool = Field(
+        description="fill sequences of max_length with several examples each (best on GPUs with "
+        "flash attention); false: batches of examples of about one length"
+    )
+    gradient_checkpointing: bool = Field(
+        description="compute activations twice instead of keeping them: less memory, slower"
+    )
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW)")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    log_steps: int = Field(10, ge=1, description="steps between entries of the log")
+    save_steps: int = Field(ge=1, description="steps between checkpoints; the last two are kept")
+    eval_steps: int | None = Field(
+        None, ge=1, description="steps between evaluations on held-out seeds (null: at the end)"
+    )
+
+
+class TaskSettings(Group):
+    """What the model learns to do, and from which seeds."""
+
+    mix: dict[Literal["codegen", "codegen_kind", "reverse", "solve", "unify"], float] = Field(
+        description="task -> examples of it per seed, on average: codegen (a program from nothing),"
+        " codegen_kind (from its kind's name), reverse (program -> instruction), solve (instruction"
+        " -> language solution), unify (problem -> program)",
+        min_length=1,
+    )
+    api: Literal["chat", "completions"] = Field(
+        description="the form of the prompts; must be that of backend.api when the model is served"
+    )
+    holdout_kinds: list[str] = Field(
+        [], description="kinds of seeds that are not trained on; the loss on them is reported"
+    )
+    max_per_fingerprint: int | None = Field(
+        None,
+        ge=1,
+        description="seeds used per program structure (AST without names and constants; null: all)",
+    )
+
+
+class TrainSettings(Group):
+    """Everything `cotmill train` can be told."""
+
+    output_dir: str = Field(description="folder for the checkpoints and the trained model (local)")
+    resume: bool = Field(False, description="go on from the last checkpoint in output_dir")
+    overwrite: bool = Field(False, description="delete what output_dir holds and start anew")
+    source: AnySource
+    prompts: str = Field(description="folder of the prompt files that the model will be asked with")
+    model: ModelSettings
+    lora: LoraSettings
+    optim: OptimSettings
+    tasks: TaskSettings
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+    sandbox: SandboxSettings
+    filter: FilterSettings
+    verify: VerifySettings
+    runner: RunnerSettings
+    sink: SinkSettings
+
+
 class LedgerFolder(Group):
     """Which ledger is meant."""
 

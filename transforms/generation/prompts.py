@@ -42,6 +42,17 @@ class _File(BaseModel):
 
 
 @dataclass(frozen=True)
+class Words:
+    """A rendered prompt: messages for a chat, or a text to continue."""
+
+    messages: tuple[Message, ...]
+    prompt: str | None
+    prefix: str
+    """What the answer is forced to begin with."""
+    stop: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PromptTemplate:
     """One stage's prompt: Jinja templates over the variables that the stage gives.
 
@@ -100,17 +111,7 @@ class PromptTemplate:
         Raises:
             SettingsError: a template asks for a variable that the stage does not give.
         """
-        section = self.words.chat if backend.api == "chat" else self.words.completion
-        prefix = self._render(section.prefix, variables) if backend.sends_prefix else ""
-        messages: tuple[Message, ...] = ()
-        prompt = None
-        if isinstance(section, _Chat):
-            turns = [("system", section.system), ("user", section.user)]
-            messages = tuple(
-                Message(role, self._render(text, variables).strip()) for role, text in turns if text
-            )
-        else:
-            prompt = self._render(section.text, variables)
+        words = self.rendered(backend.api, sends_prefix=backend.sends_prefix, **variables)
         schema = sampler.json_schema
         settings = Sampler(
             temperature=sampler.temperature,
@@ -118,8 +119,8 @@ class PromptTemplate:
             top_k=sampler.top_k,
             min_p=sampler.min_p,
             max_tokens=sampler.max_tokens,
-            stop=(*section.stop, *sampler.stop),
-            prefix=prefix,
+            stop=(*words.stop, *sampler.stop),
+            prefix=words.prefix,
             json_schema=None if schema is None else canonical_json(schema),
             regex=sampler.regex,
             logprobs=sampler.logprobs,
@@ -127,9 +128,33 @@ class PromptTemplate:
             fire_top_k=sampler.fire_top_k if sampler.fire_temperature else None,
         )
         return tuple(
-            Request(stage, backend.answering or "", messages, prompt, settings, run_seed, sample)
+            Request(
+                stage,
+                backend.answering or "",
+                words.messages,
+                words.prompt,
+                settings,
+                run_seed,
+                sample,
+            )
             for sample in range(first_sample, first_sample + sampler.samples)
         )
+
+    def rendered(self, api: str | None, *, sends_prefix: bool = True, **variables: Any) -> Words:
+        """Renders the chat form for `api` chat, the completion form for any other.
+
+        Raises:
+            SettingsError: a template asks for a variable that is not given.
+        """
+        section = self.words.chat if api == "chat" else self.words.completion
+        prefix = self._render(section.prefix, variables) if sends_prefix else ""
+        if isinstance(section, _Completion):
+            return Words((), self._render(section.text, variables), prefix, tuple(section.stop))
+        turns = [("system", section.system), ("user", section.user)]
+        messages = tuple(
+            Message(role, self._render(text, variables).strip()) for role, text in turns if text
+        )
+        return Words(messages, None, prefix, tuple(section.stop))
 
     def _render(self, text: str, variables: dict[str, Any]) -> str:
         try:

@@ -1,0 +1,103 @@
+"""Training examples: what a stage asks of the model, and what it should have answered."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from transforms.generation.prompts import PromptTemplate, Words
+from transforms.ids import derived_seed
+from transforms.records import Seed
+from transforms.settings import TaskSettings
+
+PROMPTS = {
+    "codegen": "program",
+    "codegen_kind": "program",
+    "reverse": "reverse",
+    "solve": "solve",
+    "unify": "unify",
+}
+"""Task -> the prompt file of the stage that asks it."""
+
+_LAST_ANSWER = re.compile(r"[Tt]he answer is (?P<answer>[^\n]+?)\.?\s*\Z")
+
+
+@dataclass(frozen=True)
+class TrainingExample:
+    """A prompt as the stage renders it without shots, and the answer that is learned."""
+
+    seed_id: str
+    kind: str | None
+    task: str
+    words: Words
+    completion: str
+    """The whole answer; a prefix that the stage forces is its beginning."""
+
+    def as_trl(self) -> dict[str, Any]:
+        """The prompt-completion form that TRL trains on: texts, or messages for a chat."""
+        if self.words.prompt is not None:
+            return {"prompt": self.words.prompt, "completion": self.completion}
+        turns = [{"role": m.role, "content": m.content} for m in self.words.messages]
+        return {
+            "prompt": turns,
+            "completion": [{"role": "assistant", "content": self.completion}],
+        }
+
+
+def load_prompts(folder: str, tasks: Iterable[str]) -> dict[str, PromptTemplate]:
+    """Reads the prompt file of each task; SettingsError where one is missing."""
+    return {task: PromptTemplate.load(f"{folder}/{PROMPTS[task]}.yaml") for task in tasks}
+
+
+def example(task: str, seed: Seed, prompt: PromptTemplate, api: str) -> TrainingExample | None:
+    """Returns the example of a task that a seed makes; None where it lacks what that needs."""
+    if seed.code is None:
+        return None
+    variables: dict[str, Any]
+    target: str | None
+    match task:
+        case "codegen" | "codegen_kind":
+            kind = seed.kind if task == "codegen_kind" else None
+            if task == "codegen_kind" and kind is None:
+                return None
+            variables, target = {"kind": kind}, seed.code
+        case "unify":
+            variables, target = {"seed": seed}, seed.code
+        case "reverse":
+            variables, target = {"program": seed}, seed.problem
+        case "solve":
+            variables, target = {"instruction": seed.problem}, seed.solution
+        case _:
+            raise ValueError(task)
+    if target is None:
+        return None
+    words = prompt.rendered(api, shots=[], **variables)
+    return TrainingExample(seed.id, seed.kind, task, words, _answer(task, target.strip(), api))
+
+
+def _answer(task: str, target: str, api: str) -> str:
+    """The target in the form that the prompt asks for."""
+    if api != "chat":
+        # A text goes on after its prompt's colon with a space, a program begins a line.
+        return f" {target}" if task in ("reverse", "solve") else f"{target}\n"
+    if task == "solve" and r"\boxed" not in target:
+        return _LAST_ANSWER.sub(lambda m: rf"The answer is \boxed{{{m['answer']}}}.", target)
+    return target if task in ("reverse", "solve") else f"```python\n{target}\n```"
+
+
+def examples(
+    seeds: Iterable[Seed], tasks: TaskSettings, prompts: Mapping[str, PromptTemplate], seed: int
+) -> Iterator[TrainingExample]:
+    """Yields the examples of `seeds`: of each task `tasks.mix[task]` a seed, on average.
+
+    A fraction is drawn by the seed's id, so an example's presence depends on nothing else.
+    """
+    for one in seeds:
+        for task, weight in tasks.mix.items():
+            draw = random.Random(derived_seed(seed, "task", task, one.id)).random()
+            made = example(task, one, prompts[task], tasks.api) if weight > 0 else None
+            if made is not None:
+                yield from [made] * (int(weight) + (draw < weight % 1))

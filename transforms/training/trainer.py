@@ -1,0 +1,250 @@
+"""Supervised fine-tuning by TRL, with PEFT's LoRA or of all weights."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transforms.errors import BackendError, RunFolderError
+from transforms.generation.embedded import EMBEDDED, embedded_model
+from transforms.settings import TrainSettings
+from transforms.training.examples import TrainingExample
+
+_PUBLIC_NAME = {EMBEDDED: "HuggingFaceTB/SmolLM2-135M-Instruct"}
+"""What a saved model names as its base, where that is no name or path of the user's."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves."""
+
+    folder: Path
+    """What `backend.adapter` (LoRA) or `backend.model` (all weights) names."""
+    log: list[dict[str, Any]]
+    """One entry a logging step: step, loss, learning_rate, tokens ..., and the evaluations."""
+    figures: dict[str, Any]
+    """Examples and tokens seen, seconds, tokens per second, parameters trained, final losses."""
+
+
+def require_trl() -> None:
+    """Raises BackendError, one line, where what training needs is not installed."""
+    for package in ("torch", "transformers", "trl", "peft"):
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise BackendError(
+                f"training needs {package} ({error}): pip install 'cotmill[train]'"
+            ) from error
+
+
+def base_folder(name: str) -> str:
+    """Where the weights of `model.name` are: the embedded model's folder, or the name itself."""
+    return str(embedded_model()) if name == EMBEDDED else name
+
+
+def load_tokenizer(name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(base_folder(name))
+    except (OSError, ValueError) as error:
+        raise BackendError(_unloadable(name, error)) from error
+
+
+def _unloadable(name: str, error: Exception) -> str:
+    first = " ".join(str(error).split())[:300]
+    return f"model.name={name} cannot be loaded: {first}"
+
+
+def token_count(tokenizer: Any, example: TrainingExample) -> int:
+    """Tokens of an example as it is trained on, its end of text included."""
+    form = example.as_trl()
+    if isinstance(form["prompt"], str):
+        return len(tokenizer(form["prompt"] + form["completion"]).input_ids) + 1
+    turns = form["prompt"] + form["completion"]
+    return len(tokenizer.apply_chat_template(turns, tokenize=True, return_dict=True)["input_ids"])
+
+
+def fine_tune(
+    settings: TrainSettings,
+    training: Sequence[TrainingExample],
+    held_out: Sequence[TrainingExample],
+    root: Path,
+    tell: Callable[[dict[str, Any]], None],
+) -> Trained:
+    """Trains and saves under `root`: `checkpoints/`, then `adapter/` or `model/`.
+
+    `tell` is given each log entry. With `settings.resume`, training goes on from the last
+    checkpoint there. In a process group (accelerate, torchrun) each process trains on its share.
+
+    Raises:
+        BackendError: the model cannot be loaded.
+        RunFolderError: there is nothing to resume.
+    """
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM
+    from trl import SFTTrainer
+
+    config = _config(settings, root, cpu=not torch.cuda.is_available(), evaluates=bool(held_out))
+    checkpoint = _last_checkpoint(root) if settings.resume else None
+    tokenizer = load_tokenizer(settings.model.name)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base_folder(settings.model.name),
+            dtype=getattr(torch, settings.model.dtype),
+            attn_implementation=settings.model.attention,
+        )
+    except (OSError, ValueError) as error:
+        raise BackendError(_unloadable(settings.model.name, error)) from error
+    # Both ways must agree on which model it is: the base's public name, no path of this machine.
+    lora = settings.lora
+    peft = None
+    if lora.rank:
+        peft = LoraConfig(
+            r=lora.rank,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=lora.target_modules,
+            task_type="CAUSAL_LM",
+        )
+    progress = _Progress(tell)
+    trainer = SFTTrainer(
+        model=model,
+        args=config,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list([item.as_trl() for item in training]),
+        eval_dataset={
+            task: Dataset.from_list([item.as_trl() for item in held_out if item.task == task])
+            for task in dict.fromkeys(item.task for item in held_out)
+        }
+        or None,
+        peft_config=peft,
+        callbacks=[progress.callback()],
+    )
+    trained, total = trainer.model.num_parameters(only_trainable=True), model.num_parameters()
+    begun = time.monotonic()
+    trainer.train(resume_from_checkpoint=checkpoint)
+    seconds = time.monotonic() - begun
+    if held_out:
+        trainer.evaluate()
+    folder = root / ("adapter" if peft else "model")
+    save(trainer, folder, settings.model.name)
+    log = trainer.state.log_history
+    return Trained(
+        folder,
+        log,
+        {
+            "examples": len(training),
+            "held_out_examples": len(held_out),
+            "steps": trainer.state.global_step,
+            "tokens": int(max((e["num_tokens"] for e in log if "num_tokens" in e), default=0)),
+            "seconds": round(seconds, 1),
+            "parameters_trained": trained,
+            "parameters": total,
+        },
+    )
+
+
+def save(trainer: Any, folder: Path, base: str) -> None:
+    """Writes the adapter, or the whole model with its tokenizer, as vLLM loads it."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "peft_config"):
+        for config in model.peft_config.values():
+            config.base_model_name_or_path = _PUBLIC_NAME.get(base, base)
+        # Trained in float32, since small steps vanish in bfloat16; served in the model's own type.
+        dtype = next(p.dtype for n, p in model.named_parameters() if "lora_" not in n)
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.data = parameter.data.to(dtype)
+    trainer.save_model(str(folder))
+    for leftover in ("training_args.bin", "README.md"):  # a pickle, and a card with nothing in it
+        (folder / leftover).unlink(missing_ok=True)
+
+
+def _last_checkpoint(root: Path) -> str:
+    from transformers.trainer_utils import get_last_checkpoint
+
+    folder = root / "checkpoints"
+    found = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    if found is None:
+        raise RunFolderError(
+            f"output_dir={root} holds no checkpoint to go on from: leave resume=true out"
+        )
+    return str(found)
+
+
+def _config(settings: TrainSettings, root: Path, cpu: bool, evaluates: bool) -> Any:
+    from trl import SFTConfig
+
+    optim = settings.optim
+    return SFTConfig(
+        output_dir=str(root / "checkpoints"),
+        use_cpu=cpu,
+        bf16=settings.model.dtype == "bfloat16",
+        learning_rate=optim.learning_rate,
+        lr_scheduler_type=optim.schedule,
+        warmup_steps=optim.warmup,
+        num_train_epochs=optim.epochs,
+        max_steps=optim.max_steps or -1,
+        per_device_train_batch_size=optim.batch_size,
+        per_device_eval_batch_size=optim.batch_size,
+        gradient_accumulation_steps=optim.accumulate,
+        gradient_checkpointing=optim.gradient_checkpointing,
+        weight_decay=optim.weight_decay,
+        max_grad_norm=optim.max_grad_norm,
+        max_length=optim.max_length,
+        packing=optim.packing,
+        train_sampling_strategy="random" if optim.packing else "group_by_length",
+        completion_only_loss=True,
+        logging_steps=optim.log_steps,
+        logging_first_step=True,
+        eval_strategy="steps" if evaluates and optim.eval_steps else "no",
+        eval_steps=optim.eval_steps,
+        save_steps=optim.save_steps,
+        save_total_limit=2,
+        seed=settings.seed,
+        disable_tqdm=True,
+        report_to="none",
+        dataloader_num_workers=0,
+        dataloader_pin_memory=not cpu,
+    )
+
+
+class _Progress:
+    """Passes the trainer's log on, and keeps it in a file that outlives the process."""
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        self._tell = tell
+
+    def callback(self) -> Any:
+        from transformers import TrainerCallback
+
+        tell, begun = self._tell, time.monotonic()
+
+        class Callback(TrainerCallback):
+            def on_log(
+                self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any
+            ) -> None:
+                if state.is_world_process_zero:
+                    tell(
+                        {
+                            "step": state.global_step,
+                            "steps": state.max_steps,
+                            "seconds": time.monotonic() - begun,
+                            **(logs or {}),
+                        }
+                    )
+
+        return Callback()
+
+
+def write_log(path: Path, log: Sequence[dict[str, Any]]) -> None:
+    """Writes the log, one JSON object a line."""
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in log))
