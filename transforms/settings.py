@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal, TypeVar, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from transforms.errors import SettingsError
 
@@ -302,13 +310,39 @@ class SamplerSettings(Group):
         return self
 
 
+Conditioning = Literal["few_shot", "kind", "unconditional"]
+
+
+def _weights(value: Any) -> Any:
+    """One name is a mix of one; a mix names nothing else and is not all zeros."""
+    mix = {value: 1.0} if isinstance(value, str) else value
+    if not isinstance(mix, dict) or not set(mix) <= set(get_args(Conditioning)):
+        raise ValueError(
+            f"should be one of {', '.join(get_args(Conditioning))}, or a map of them to weights "
+            "such as {unconditional: 1, kind: 2}"
+        )
+    if all(weight == 0 for weight in mix.values()):
+        raise ValueError("gives no weight to anything")
+    return mix
+
+
 class SamplingSettings(Group):
     """What is asked of the model, how often, and how it samples."""
 
     num_programs: int = Field(ge=1, description="program prompts (each sampled program.samples x)")
-    conditioning: Literal["few_shot", "unconditional"] = Field(
-        description="programs from verified seeds shown in the prompt, or from no problem at all "
-        "(needs a CodeGen model trained on them)"
+    conditioning: Annotated[
+        dict[Conditioning, Annotated[float, Field(ge=0, allow_inf_nan=False)]],
+        BeforeValidator(_weights),
+    ] = Field(
+        description="what a program's prompt has: few_shot (verified seeds), kind (the name of a "
+        "kind of problem), unconditional (nothing; the last two need a CodeGen model trained on "
+        "programs), or a map of these to weights, such as {unconditional: 1, kind: 2}"
+    )
+    kinds: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="kinds of problem that prompts are drawn from (null: those of the verified "
+        "seeds); few_shot then shows seeds of one kind in each prompt",
     )
     seed: int = Field(0, ge=0, description="seed of every random choice of the run")
     pool: int = Field(
