@@ -27,6 +27,7 @@ def test_every_choice_of_a_group_makes_valid_settings(group):
         ("source", "parquet"): ["source.path=x"],
         ("source", "huggingface"): ["source.path=x"],
         ("source", "reasoning_gym"): ["source.tasks=[gsm_symbolic]"],
+        ("source", "run"): ["source.path=x"],
         ("backend", "openai"): OPENAI[1:],
         ("runner", "beam"): ["runner.options.runner=FlinkRunner"],
     }

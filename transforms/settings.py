@@ -97,8 +97,26 @@ class CodeIOSource(Group):
     limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
 
+class RunSource(Group):
+    """Seeds from the accepted rows of an earlier run: what it found, the next round starts from."""
+
+    type: Literal["run"]
+    path: str = Field(description="folder of a finished run (its output_dir)")
+    license: str | None = Field(
+        None,
+        description="SPDX licence of rows without one: their programs were written from no seed",
+    )
+    max_per_fingerprint: int = Field(
+        4,
+        ge=1,
+        description="rows kept per structure of program (AST without names and constants): the "
+        "shortest programs, then the smallest ids",
+    )
+    limit: int | None = Field(None, ge=1, description="read at most so many rows (null: all)")
+
+
 Source = Annotated[
-    JsonlSource | ParquetSource | HuggingFaceSource | ReasoningGymSource | CodeIOSource,
+    JsonlSource | ParquetSource | HuggingFaceSource | ReasoningGymSource | CodeIOSource | RunSource,
     Field(discriminator="type"),
 ]
 
@@ -111,7 +129,13 @@ class MixSource(Group):
 
 
 AnySource = Annotated[
-    JsonlSource | ParquetSource | HuggingFaceSource | ReasoningGymSource | CodeIOSource | MixSource,
+    JsonlSource
+    | ParquetSource
+    | HuggingFaceSource
+    | ReasoningGymSource
+    | CodeIOSource
+    | RunSource
+    | MixSource,
     Field(discriminator="type"),
 ]
 
@@ -783,7 +807,7 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
 
 def _is_tag(part: Any) -> bool:
     """Whether a part of an error's place names a kind of source or engine, not a key."""
-    sources = {"jsonl", "parquet", "huggingface", "reasoning_gym", "codeio", "mix"}
+    sources = {"jsonl", "parquet", "huggingface", "reasoning_gym", "codeio", "run", "mix"}
     return part in sources | {"vllm", "vllm_server", "openai", "replay"}
 
 
