@@ -17,9 +17,10 @@ from tests.test_settings import composed
 from transforms.errors import SourceError
 from transforms.generation.ledger import LedgerWriter
 from transforms.generation.prompts import PromptTemplate
+from transforms.generation.requests import Answered
 from transforms.paths import DATA
 from transforms.records import Seed
-from transforms.sampling import SamplePrograms, conditioning_of, draw
+from transforms.sampling import SamplePrograms, conditioning_of, draw, programs
 from transforms.settings import BudgetSettings, LedgerSettings, ReplayBackend
 
 POOL = [
@@ -150,6 +151,12 @@ def test_shown_programs_come_with_a_forced_beginning_and_no_kind(tmp_path):
     [request] = stage(tmp_path, sampling)._prompt(5, POOL).requests
     assert "# Kind" not in str(request.prompt)
     assert request.sampler.prefix == 'input = {"'
+
+
+def test_a_program_keeps_the_kind_it_was_asked_for(tmp_path):
+    prompt = stage(tmp_path, KIND.model_copy(update={"kinds": ["rates"]}))._prompt(5, [])
+    answers = (response(request, SPAM) for request in prompt.requests)
+    assert [p.kind for p, _ in programs(Answered(prompt.record, tuple(answers)))] == ["rates"]
 
 
 def test_prompts_of_one_kind_are_told_apart_by_their_sample(tmp_path):

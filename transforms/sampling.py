@@ -109,6 +109,7 @@ def programs(answered: Answered[Draw]) -> Iterator[tuple[Program, Verdict]]:
                 seed_ids=answered.record.seed_ids,
                 source=answered.record.source,
                 license=answered.record.license,
+                kind=answered.record.kind,
                 codegen_model=response.model,
                 tokens=response.generated_tokens,
             ),
