@@ -193,7 +193,8 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
         highlight=False,
         soft_wrap=True,
     )
-    if rows := manifest["diversity"].get("rows"):
+    if manifest["accepted"]:
+        rows = manifest["diversity"]["rows"]
         console.print(
             f"among them {rows['fingerprints']['distinct']} program structures and "
             f"{rows['kinds']['distinct']} kinds of problem",
