@@ -193,6 +193,13 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
         highlight=False,
         soft_wrap=True,
     )
+    if manifest["accepted"]:
+        rows = manifest["diversity"]["rows"]
+        console.print(
+            f"among them {rows['fingerprints']['distinct']} program structures and "
+            f"{rows['kinds']['distinct']} kinds of problem",
+            highlight=False,
+        )
     if cost := manifest.get("cost"):
         rows = cost["per_accepted"]
         console.print(

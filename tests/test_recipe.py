@@ -45,6 +45,8 @@ def test_every_stage_has_a_name_of_its_own():
         ("source.limit=3", "01-seeds"),
         ("backend.model=other", "02-unify"),
         ("sampling.seed=1", "02-unify"),
+        ("sampling.kinds=[rates]", "02-unify"),
+        ("sampling.conditioning={few_shot: 1, kind: 1}", "02-unify"),
         ("dedup.max_per_fingerprint=1", "05-filtering"),
         ("verify.min_agreement=0.9", "07-solving"),
         ("dedup.ngram=2", "05-filtering"),
@@ -60,6 +62,12 @@ def test_every_stage_has_a_name_of_its_own():
 )
 def test_a_setting_reaches_the_segments_it_can_change_and_no_earlier_one(override, label):
     assert first_difference(override) == label
+
+
+def test_how_many_rows_of_a_run_become_seeds_decides_every_segment():
+    run = ["source=run", "source.path=outputs/demo"]
+    one, two = fingerprints(*run), fingerprints(*run, "source.max_per_fingerprint=2")
+    assert not set(one) & set(two)
 
 
 def test_all_segments_after_a_change_are_changed():

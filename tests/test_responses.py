@@ -47,8 +47,27 @@ def test_the_program_is_cut_out_of_the_response(text):
     assert extract_program(text) == PROGRAM
 
 
-def test_imports_before_the_input_belong_to_the_program():
-    assert extract_program("Sure!\nimport math\n" + PROGRAM) == "import math\n" + PROGRAM
+@pytest.mark.parametrize(
+    "head",
+    [
+        "import math\n",
+        "from math import gcd\n\n",
+        "# tickets and their price\n",
+        '"""Tickets\ninput = none\n"""\n',
+        "MOD = 10**9 + 7\n",
+        "def helper(n):\n    return n\n\n",
+        "@cache\ndef helper(n):\n    return n\n\n",
+        "class Tree:\n    pass\n\n",
+    ],
+)
+@pytest.mark.parametrize("said", ["", "Sure, from what I know:\n\nx = 3 and\n"])
+def test_what_stands_before_the_input_belongs_to_the_program(said, head):
+    assert extract_program(said + head + PROGRAM) == head + PROGRAM
+
+
+def test_annotated_names_are_found():
+    program = PROGRAM.replace("input =", "input: dict =").replace("output =", "output: int =")
+    assert extract_program(program + "print(output)\n") == program
 
 
 @pytest.mark.parametrize("text", ["", "I cannot do that.", 'input = {"a": 1}\n\ndef solution(a):'])

@@ -7,6 +7,8 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from tests.generation.examples import response
@@ -15,21 +17,26 @@ from tests.test_settings import composed
 from transforms.errors import SourceError
 from transforms.generation.ledger import LedgerWriter
 from transforms.generation.prompts import PromptTemplate
+from transforms.generation.requests import Answered
 from transforms.paths import DATA
 from transforms.records import Seed
-from transforms.sampling import SamplePrograms, draw
+from transforms.sampling import SamplePrograms, conditioning_of, draw, programs
 from transforms.settings import BudgetSettings, LedgerSettings, ReplayBackend
 
 POOL = [
     Seed.make(
         problem=f"problem {n}",
         code=SPAM.replace("160", str(100 + n)),
-        source="a" if n % 2 else "b",
+        kind=("rates", "algebra", "dates_clocks", None)[n % 4],
+        source="a" if n % 3 else "b",
         license="MIT",
     )
     for n in range(30)
 ]
+MIX = {"few_shot": 1.0, "kind": 5.0, "unconditional": 4.0}
 SAMPLING = composed("sampling.num_programs=6").sampling
+MIXED = SAMPLING.model_copy(update={"conditioning": MIX})
+KIND = composed("sampling.conditioning=kind", "sampling.num_programs=6").sampling
 ALONE = composed("sampling=unconditional", "sampling.num_programs=6").sampling
 
 
@@ -78,6 +85,87 @@ def test_without_a_verified_seed_few_shot_says_what_to_do():
         draw(0, [], SAMPLING)
 
 
+@given(st.integers(0, 10**9), st.integers(0, 10**6), st.permutations(sorted(MIX)))
+def test_what_a_prompt_names_is_decided_by_its_number_alone(seed, index, order):
+    one = SAMPLING.model_copy(update={"seed": seed, "conditioning": MIX})
+    two = one.model_copy(update={"conditioning": {name: MIX[name] * 3 for name in order}})
+    assert conditioning_of(index, one) == conditioning_of(index, two)
+
+
+@given(st.lists(st.integers(0, 9), min_size=3, max_size=3).filter(any), st.integers(0, 99))
+@settings(max_examples=20)
+def test_a_mix_is_drawn_by_its_weights(weights, seed):
+    mix = dict(zip(sorted(MIX), map(float, weights), strict=True))
+    sampling = SAMPLING.model_copy(update={"seed": seed, "conditioning": mix})
+    drawn = Counter(conditioning_of(index, sampling) for index in range(1000))
+    for name, weight in mix.items():
+        assert drawn[name] / 1000 == pytest.approx(weight / sum(weights), abs=0.08)
+        assert weight > 0 or drawn[name] == 0
+
+
+def test_a_kind_is_drawn_from_those_of_the_seeds_and_no_seed_is_shown():
+    drawn = [draw(index, POOL, KIND) for index in range(200)]
+    assert {record.kind for record, _ in drawn} == {"rates", "algebra", "dates_clocks"}
+    assert not any(shots for _, shots in drawn)
+
+
+def test_kinds_that_are_named_are_asked_for_whether_or_not_a_seed_has_them():
+    sampling = KIND.model_copy(update={"kinds": ["knots"]})
+    assert {draw(index, [], sampling)[0].kind for index in range(9)} == {"knots"}
+
+
+def test_where_no_seed_has_a_kind_the_error_says_how_to_name_some():
+    bare = [dataclasses.replace(seed, kind=None) for seed in POOL]
+    with pytest.raises(SourceError, match=r"no verified seed has a kind.*sampling.kinds="):
+        draw(0, bare, KIND)
+
+
+def test_with_kinds_each_prompt_shows_seeds_of_one_of_them():
+    sampling = SAMPLING.model_copy(update={"kinds": ["rates", "algebra"]})
+    drawn = [draw(index, POOL, sampling) for index in range(50)]
+    assert all({seed.kind for seed in shots} == {record.kind} for record, shots in drawn)
+    assert {record.kind for record, _ in drawn} == {"rates", "algebra"}
+
+
+def test_a_kind_that_no_seed_has_cannot_be_shown():
+    sampling = SAMPLING.model_copy(update={"kinds": ["knots"]})
+    with pytest.raises(SourceError, match="of the kind knots .*: the seeds have algebra, dates_"):
+        draw(0, POOL, sampling)
+
+
+def test_shown_seeds_have_a_kind_where_all_of_them_share_it():
+    for record, shots in [draw(index, POOL, SAMPLING) for index in range(200)]:
+        kinds = {seed.kind for seed in shots}
+        assert record.kind == (kinds.pop() if len(kinds) == 1 else None)
+
+
+def test_a_kind_is_named_in_the_prompt_which_forces_no_beginning(tmp_path):
+    prompt = stage(tmp_path, KIND.model_copy(update={"kinds": ["dates_clocks"]}))._prompt(5, [])
+    [request] = prompt.requests
+    assert request.prompt == "# Kind: dates clocks\n# Problem 1\n"
+    assert request.sampler.prefix == ""
+
+
+def test_shown_programs_come_with_a_forced_beginning_and_no_kind(tmp_path):
+    sampling = SAMPLING.model_copy(update={"kinds": ["rates"]})
+    [request] = stage(tmp_path, sampling)._prompt(5, POOL).requests
+    assert "# Kind" not in str(request.prompt)
+    assert request.sampler.prefix == 'input = {"'
+
+
+def test_a_program_keeps_the_kind_it_was_asked_for(tmp_path):
+    prompt = stage(tmp_path, KIND.model_copy(update={"kinds": ["rates"]}))._prompt(5, [])
+    answers = (response(request, SPAM) for request in prompt.requests)
+    assert [p.kind for p, _ in programs(Answered(prompt.record, tuple(answers)))] == ["rates"]
+
+
+def test_prompts_of_one_kind_are_told_apart_by_their_sample(tmp_path):
+    for sampling in (KIND, SAMPLING.model_copy(update={"kinds": ["rates"]})):
+        built = stage(tmp_path, sampling)
+        requests = [built._prompt(index, POOL[:3]).requests[0] for index in range(50)]
+        assert len({request.id for request in requests}) == 50
+
+
 def test_unconditional_prompts_show_no_seed_and_are_told_apart_by_their_sample(tmp_path):
     prompts = [stage(tmp_path, ALONE)._prompt(index, []) for index in range(6)]
     requests = [request for prompt in prompts for request in prompt.requests]
@@ -87,7 +175,9 @@ def test_unconditional_prompts_show_no_seed_and_are_told_apart_by_their_sample(t
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("sampling", [SAMPLING, ALONE], ids=["few_shot", "unconditional"])
+@pytest.mark.parametrize(
+    "sampling", [SAMPLING, ALONE, KIND, MIXED], ids=["few_shot", "unconditional", "kind", "mixed"]
+)
 def test_each_answer_is_a_program_or_a_reject(tmp_path, sampling, workers):
     other = SPAM.replace("* days", "+ days")
     answers = [

@@ -33,6 +33,7 @@ def attempts(row, index):
     return grow(
         Attempts,
         execution(row["code"], output=output, id=str(index)),
+        kind=row["kind"] if row["kind"] != "strings" else None,
         instruction=row["problem"],
         reverse_model="m",
         solve_model="m",
@@ -126,6 +127,17 @@ def test_shards_are_numbered_and_no_larger_than_about_what_was_asked(finished):
     folder, _ = finished
     names = sorted(path.name for path in (folder / "data").iterdir())
     assert names == [f"train-0000{n}-of-00003.parquet" for n in range(3)]
+
+
+def test_rows_keep_the_kind_asked_for_and_are_counted_by_it(finished):
+    folder, manifest = finished
+    counts = {"probability": 14, "rates": 13, None: 13}
+    assert manifest["kinds"] == [{"kind": kind, "rows": n} for kind, n in counts.items()]
+    kept = pl.read_parquet(f"{folder}/data/*.parquet")["kind"].value_counts()
+    assert dict(kept.rows()) == counts
+    assert "| probability | 14 |" in dataset_card(manifest)
+    bare = {**manifest, "kinds": [{"kind": None, "rows": 40}]}
+    assert "named no kind" in dataset_card(bare)
 
 
 def test_the_card_names_the_data_its_columns_and_its_funnel(finished):

@@ -27,6 +27,7 @@ def test_every_choice_of_a_group_makes_valid_settings(group):
         ("source", "parquet"): ["source.path=x"],
         ("source", "huggingface"): ["source.path=x"],
         ("source", "reasoning_gym"): ["source.tasks=[gsm_symbolic]"],
+        ("source", "run"): ["source.path=x"],
         ("backend", "openai"): OPENAI[1:],
         ("runner", "beam"): ["runner.options.runner=FlinkRunner"],
     }
@@ -73,7 +74,15 @@ def test_a_key_that_no_yaml_lists_can_be_set_without_a_plus():
         ("sampling.num_programs=many", "sampling.num_programs='many': input should be a valid int"),
         ("sampling.num_programs=0", "sampling.num_programs=0: input should be greater than"),
         ("verify.min_agreement=1.5", "verify.min_agreement=1.5: input should be less than"),
-        ("sampling.conditioning=few", "sampling.conditioning='few': input should be 'few_shot'"),
+        ("sampling.conditioning=few", "sampling.conditioning='few': should be one of few_shot"),
+        (
+            "sampling.conditioning={kind: 1, few: 2}",
+            "sampling.conditioning={'kind': 1, 'few': 2}: should be one of few_shot, kind",
+        ),
+        ("sampling.conditioning={kind: 0}", "gives no weight to anything"),
+        ("sampling.conditioning={kind: -1}", "sampling.conditioning.kind=-1: input should be"),
+        ("sampling.conditioning=[kind]", "sampling.conditioning=['kind']: should be one of"),
+        ("sampling.kinds=[]", "sampling.kinds=[]: list should have at least 1 item"),
         ("sampling.solve.temperature=2.5", "sampling.solve.temperature=2.5: input should be less"),
         ("dedup.bands=7", "num_perm=128 is not divisible by bands=7"),
         ("decontaminate.ngram=20", "long_ngram=13 is shorter than ngram=20"),
@@ -151,3 +160,15 @@ def test_a_budget_in_money_needs_a_price_of_the_model():
         composed(*money)
     price = "{prompt: 1, cached: 0.1, generated: 3}"
     assert composed(*money, f"++prices={{m: {price}}}").prices["m"].generated == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "mix"),
+    [
+        ("sampling.conditioning=kind", {"kind": 1}),
+        ("sampling.conditioning={unconditional: 1, kind: 2}", {"unconditional": 1, "kind": 2}),
+        ("sampling.num_programs=7", {"few_shot": 1}),
+    ],
+)
+def test_what_prompts_name_is_given_by_one_name_or_by_weights(override, mix):
+    assert composed(override).sampling.conditioning == mix

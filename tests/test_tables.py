@@ -84,6 +84,7 @@ def test_published_columns_are_those_of_the_contract():
     assert arrow_schema(Example).names == [
         "id",
         "recipe",
+        "kind",
         "instruction",
         "solution",
         "code",

@@ -14,6 +14,7 @@ from transforms.tables import arrow_schema
 _COLUMNS = {
     "id": "hash of instruction and program",
     "recipe": "recipe that made the row",
+    "kind": "kind of problem that was asked for, or that all seeds shown have",
     "instruction": "the problem in natural language, written back from the program",
     "solution": "a language solution whose answer agrees with the program's output",
     "code": "the program: the anchor of the row",
@@ -82,6 +83,8 @@ def dataset_card(manifest: dict[str, Any]) -> str:
                 for stage in segment["stages"]
             ],
         ),
+        "## Kinds of problem",
+        _kinds(manifest),
         "## Decontamination",
         _decontamination(manifest),
         "## Seeds",
@@ -92,6 +95,15 @@ def dataset_card(manifest: dict[str, Any]) -> str:
         f"Run `{manifest['run_id']}`, {manifest['finished']}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _kinds(manifest: dict[str, Any]) -> str:
+    """How many rows there are of each kind of problem."""
+    if not any(row["kind"] for row in manifest["kinds"]):
+        return "The prompts for programs named no kind."
+    return _table(
+        ("kind", "rows"), [(row["kind"] or "none named", row["rows"]) for row in manifest["kinds"]]
+    )
 
 
 def _decontamination(manifest: dict[str, Any]) -> str:

@@ -74,22 +74,32 @@ def _part(record_id: str) -> int:
 
 
 @dataclass
-class DropLosers(beam.PTransform):
-    """Splits PCollection[record] by PCollection[(id, Verdict)] of those to reject.
+class JudgeLosers(beam.PTransform):
+    """PCollection[record] -> PCollection[(record, Verdict)], by PCollection[(id, Verdict)] of those
+    to reject.
 
     The one shuffle that moves whole records, in blocks. The losers as a side input would spare
     it, but every worker would hold all of them (or ask the runner for each, 0.6 ms apiece).
     """
 
-    stage: str
     losers: PCollection
 
-    def expand(self, records: PCollection) -> Decided:
+    def expand(self, records: PCollection) -> PCollection:
         blocks = records | "In blocks" >> beam.ParDo(PackByKey(lambda record: _part(record.id)))
         losers = self.losers | "By part" >> beam.Map(lambda loser: (_part(loser[0]), loser))
         return (
             {"blocks": blocks, "losers": losers}
             | "Join" >> beam.CoGroupByKey()
             | "Judge" >> beam.FlatMapTuple(lambda _, part: judged(part["blocks"], part["losers"]))
-            | "Decide" >> Decide(self.stage)
         )
+
+
+@dataclass
+class DropLosers(beam.PTransform):
+    """Splits PCollection[record] by PCollection[(id, Verdict)] of those to reject."""
+
+    stage: str
+    losers: PCollection
+
+    def expand(self, records: PCollection) -> Decided:
+        return records | "Judge" >> JudgeLosers(self.losers) | "Decide" >> Decide(self.stage)

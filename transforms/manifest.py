@@ -41,7 +41,7 @@ def new_manifest(settings: Settings, run_id: str, layers: Iterable[Layer]) -> di
 def finish_manifest(
     manifest: dict[str, Any], run: RunFolder, seeds_folder: str, prices: Mapping[str, Price]
 ) -> None:
-    """Adds what is known only at the end: accepted rows, tokens, their cost, lineage."""
+    """Adds what is known only at the end: accepted rows, tokens, their cost, kinds, lineage."""
     accepted = manifest["segments"][-1]["rows"]
     tokens = {"prompt": 0, "cached": 0, "generated": 0, "recorded": 0}
     saved = 0.0
@@ -57,6 +57,7 @@ def finish_manifest(
         tokens={**tokens, "saved_estimate": round(saved)},
         # Recorded tokens were paid for by an earlier run, but a row needs them all the same.
         tokens_per_accepted=round(written / accepted, 1) if accepted else None,
+        kinds=kinds(run, manifest["segments"][-1]["folder"]),
         lineage=lineage(run, seeds_folder),
     )
     if prices:
@@ -110,17 +111,27 @@ def tokens_saved(spent: dict[str, int]) -> float:
 
 def lineage(run: RunFolder, folder: str) -> list[dict[str, Any]]:
     """Verified seeds by source and licence, most first."""
+    return _count_by(run, folder, ["source", "license"], "seeds")
+
+
+def kinds(run: RunFolder, folder: str) -> list[dict[str, Any]]:
+    """Accepted rows by the kind of problem that was asked for, most first."""
+    return _count_by(run, folder, ["kind"], "rows")
+
+
+def _count_by(run: RunFolder, folder: str, columns: list[str], count: str) -> list[dict[str, Any]]:
+    """Counts the rows of a folder's Parquet files by some of their columns."""
     frames = []
     for path in files_below(run.path(folder)):
         if path.endswith(".parquet"):
             with FileSystems.open(path, compression_type="uncompressed") as source:
-                frames.append(pl.read_parquet(source.read(), columns=["source", "license"]))
+                frames.append(pl.read_parquet(source.read(), columns=columns))
     if not frames:
         return []
     return (
         pl.concat(frames)
-        .group_by("source", "license")
-        .len("seeds")
-        .sort(["seeds", "source", "license"], descending=[True, False, False])
+        .group_by(columns)
+        .len(count)
+        .sort([count, *columns], descending=[True, *(False for _ in columns)], nulls_last=True)
         .to_dicts()
     )

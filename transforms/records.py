@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from transforms.ids import content_id
@@ -70,6 +70,8 @@ class Program:
     """Where those seeds come from, comma-separated."""
     license: str
     """SPDX expression over the licences of those seeds."""
+    kind: str | None = field(default=None, kw_only=True)
+    """The kind of problem asked for, or that all of those seeds have; None where there is none."""
     codegen_model: str
     tokens: int
     """Tokens generated for this record so far."""
@@ -147,6 +149,8 @@ class Example:
 
     id: str
     recipe: str
+    kind: str | None
+    """The kind of problem that was asked for, or that all seeds in the prompt have."""
     instruction: str
     solution: str
     """The language solution (chain of thought) that agreed with the program."""

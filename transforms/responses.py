@@ -16,8 +16,13 @@ _REASONS = {
 }
 
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
-_FIRST_LINE = re.compile(r"^(?:import |from |input\s*=|#)", re.MULTILINE)
-_LAST_LINE = re.compile(r"^output\s*=.*$", re.MULTILINE)
+_FIRST_LINE = re.compile(
+    r"^(?:import |from \S+ import |def \w|class \w+.*:|@\w|input\s*(?::[^=\n]*)?="
+    r"|[A-Z][A-Z0-9_]*\s*=|#|\"{3}|'{3})",
+    re.MULTILINE,
+)
+"""A program may begin with helpers and constants; a line of prose such as `x = 3` begins none."""
+_LAST_LINE = re.compile(r"^output\s*(?::[^=\n]*)?=.*$", re.MULTILINE)
 
 
 def judge_response(response: Response) -> Verdict:

@@ -1,7 +1,8 @@
-"""Sampling: programs written by the model, shown verified seeds or nothing at all."""
+"""Sampling: programs written by the model, shown verified seeds, a kind's name or nothing."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from transforms.accounting import Decide, Outcome, Reason, Verdict
 from transforms.errors import SourceError
 from transforms.generation.requests import Answered, Prompted
 from transforms.generation.stage import ModelStage
-from transforms.ids import content_id
+from transforms.ids import content_id, derived_seed
 from transforms.losers import DropLosers, LimitPerKey
 from transforms.pool import SeedPool, combined_license, combined_source, draw_shots
 from transforms.records import Program, Seed
@@ -23,32 +24,77 @@ from transforms.settings import SamplingSettings
 
 @dataclass(frozen=True)
 class Draw:
-    """One prompt for programs: the seeds it shows."""
+    """One prompt for programs: the seeds it shows, or the kind of problem it names."""
 
     id: str
+    kind: str | None
+    """The kind asked for; where seeds are shown, the one that all of them have."""
     seed_ids: tuple[str, ...]
     source: str
     license: str
 
 
+def conditioning_of(index: int, sampling: SamplingSettings) -> str:
+    """Draws from the mix what prompt number `index` names, by its number alone."""
+    mix = sorted(sampling.conditioning.items())
+    chosen = random.Random(derived_seed(sampling.seed, "conditioning", index))
+    return chosen.choices([name for name, _ in mix], [weight for _, weight in mix])[0]
+
+
 def draw(index: int, pool: Sequence[Seed], sampling: SamplingSettings) -> tuple[Draw, list[Seed]]:
-    """Draws the seeds of prompt number `index`."""
+    """Draws what prompt number `index` names: some seeds, a kind, or nothing.
+
+    Raises:
+        SourceError: there is no verified seed to show, or none that has a kind.
+    """
+    conditioning = conditioning_of(index, sampling)
+    kind: str | None = None
     shots: list[Seed] = []
-    if sampling.conditioning == "few_shot":
-        if not pool:
-            raise SourceError(
-                "no seed was verified, so there is none to show the model: see rejects/ for the "
-                "reasons, or set sampling.conditioning=unconditional"
-            )
-        shots = list(draw_shots(pool, sampling.program.shots, sampling.seed, "program", index))
+    if conditioning == "kind" or (conditioning == "few_shot" and sampling.kinds is not None):
+        kind = _draw_kind(index, pool, sampling)
+    if conditioning == "few_shot":
+        shown = [seed for seed in pool if kind is None or seed.kind == kind]
+        if not shown:
+            raise _none_to_show(kind, pool)
+        shots = list(draw_shots(shown, sampling.program.shots, sampling.seed, "program", index))
+        kinds = {seed.kind for seed in shots}
+        kind = kinds.pop() if len(kinds) == 1 else None
     return (
         Draw(
             id=content_id("draw", sampling.seed, index),
+            kind=kind,
             seed_ids=tuple(seed.id for seed in shots),
             source=combined_source(shots) or "model",
             license=combined_license(shots),
         ),
         shots,
+    )
+
+
+def kinds_of(pool: Sequence[Seed]) -> list[str]:
+    """The kinds of problem among seeds, each once, in order."""
+    return sorted({seed.kind for seed in pool if seed.kind is not None})
+
+
+def _draw_kind(index: int, pool: Sequence[Seed], sampling: SamplingSettings) -> str:
+    kinds = sampling.kinds or kinds_of(pool)
+    if not kinds:
+        raise SourceError(
+            "no verified seed has a kind to ask for: map a column to it, such as "
+            "source.columns.kind=topic, or name some: sampling.kinds=[geometry, algebra]"
+        )
+    return random.Random(derived_seed(sampling.seed, "kind", index)).choice(kinds)
+
+
+def _none_to_show(kind: str | None, pool: Sequence[Seed]) -> SourceError:
+    if kind is None or not pool:
+        return SourceError(
+            "no seed was verified, so there is none to show the model: see rejects/ for the "
+            "reasons, or set sampling.conditioning=unconditional"
+        )
+    return SourceError(
+        f"no verified seed is of the kind {kind} (sampling.kinds), so there is none to show the "
+        f"model: the seeds have {', '.join(kinds_of(pool)) or 'no kinds'}"
     )
 
 
@@ -63,6 +109,7 @@ def programs(answered: Answered[Draw]) -> Iterator[tuple[Program, Verdict]]:
                 seed_ids=answered.record.seed_ids,
                 source=answered.record.source,
                 license=answered.record.license,
+                kind=answered.record.kind,
                 codegen_model=response.model,
                 tokens=response.generated_tokens,
             ),
@@ -107,7 +154,13 @@ class SamplePrograms(ModelStage):
 
     def _prompt(self, index: int, pool: Sequence[Seed]) -> Prompted[Any]:
         record, shots = draw(index, pool, self.sampling)
-        # Prompts without examples are all alike: the sample index tells them apart.
-        first_sample = 0 if shots else index * self.sampling.program.samples
-        requests = self.requests(self.sampling.program, first_sample, shots=shots)
+        # Prompts of one kind, or of none, are alike: the sample index tells them apart.
+        alike = not shots or self.sampling.kinds is not None
+        first_sample = index * self.sampling.program.samples if alike else 0
+        requests = self.requests(
+            self.sampling.program,
+            first_sample,
+            shots=shots,
+            kind=None if shots else record.kind,
+        )
         return Prompted(record, requests)

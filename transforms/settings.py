@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal, TypeVar, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from transforms.errors import SettingsError
 
@@ -89,8 +97,26 @@ class CodeIOSource(Group):
     limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
 
+class RunSource(Group):
+    """Seeds from the accepted rows of an earlier run: what it found, the next round starts from."""
+
+    type: Literal["run"]
+    path: str = Field(description="folder of a finished run (its output_dir)")
+    license: str | None = Field(
+        None,
+        description="SPDX licence of rows without one: their programs were written from no seed",
+    )
+    max_per_fingerprint: int = Field(
+        4,
+        ge=1,
+        description="rows kept per structure of program (AST without names and constants): the "
+        "shortest programs, then the smallest ids",
+    )
+    limit: int | None = Field(None, ge=1, description="read at most so many rows (null: all)")
+
+
 Source = Annotated[
-    JsonlSource | ParquetSource | HuggingFaceSource | ReasoningGymSource | CodeIOSource,
+    JsonlSource | ParquetSource | HuggingFaceSource | ReasoningGymSource | CodeIOSource | RunSource,
     Field(discriminator="type"),
 ]
 
@@ -103,7 +129,13 @@ class MixSource(Group):
 
 
 AnySource = Annotated[
-    JsonlSource | ParquetSource | HuggingFaceSource | ReasoningGymSource | CodeIOSource | MixSource,
+    JsonlSource
+    | ParquetSource
+    | HuggingFaceSource
+    | ReasoningGymSource
+    | CodeIOSource
+    | RunSource
+    | MixSource,
     Field(discriminator="type"),
 ]
 
@@ -302,13 +334,39 @@ class SamplerSettings(Group):
         return self
 
 
+Conditioning = Literal["few_shot", "kind", "unconditional"]
+
+
+def _weights(value: Any) -> Any:
+    """One name is a mix of one; a mix names nothing else and is not all zeros."""
+    mix = {value: 1.0} if isinstance(value, str) else value
+    if not isinstance(mix, dict) or not set(mix) <= set(get_args(Conditioning)):
+        raise ValueError(
+            f"should be one of {', '.join(get_args(Conditioning))}, or a map of them to weights "
+            "such as {unconditional: 1, kind: 2}"
+        )
+    if all(weight == 0 for weight in mix.values()):
+        raise ValueError("gives no weight to anything")
+    return mix
+
+
 class SamplingSettings(Group):
     """What is asked of the model, how often, and how it samples."""
 
     num_programs: int = Field(ge=1, description="program prompts (each sampled program.samples x)")
-    conditioning: Literal["few_shot", "unconditional"] = Field(
-        description="programs from verified seeds shown in the prompt, or from no problem at all "
-        "(needs a CodeGen model trained on them)"
+    conditioning: Annotated[
+        dict[Conditioning, Annotated[float, Field(ge=0, allow_inf_nan=False)]],
+        BeforeValidator(_weights),
+    ] = Field(
+        description="what a program's prompt has: few_shot (verified seeds), kind (the name of a "
+        "kind of problem), unconditional (nothing; the last two need a CodeGen model trained on "
+        "programs), or a map of these to weights, such as {unconditional: 1, kind: 2}"
+    )
+    kinds: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="kinds of problem that prompts are drawn from (null: those of the verified "
+        "seeds); few_shot then shows seeds of one kind in each prompt",
     )
     seed: int = Field(0, ge=0, description="seed of every random choice of the run")
     pool: int = Field(
@@ -845,7 +903,7 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
 
 def _is_tag(part: Any) -> bool:
     """Whether a part of an error's place names a kind of source or engine, not a key."""
-    sources = {"jsonl", "parquet", "huggingface", "reasoning_gym", "codeio", "mix"}
+    sources = {"jsonl", "parquet", "huggingface", "reasoning_gym", "codeio", "run", "mix"}
     return part in sources | {"vllm", "vllm_server", "openai", "replay"}
 
 

@@ -21,6 +21,7 @@ def example(id, instruction, code="x = 1"):
     return Example(
         id=id,
         recipe="caco",
+        kind=None,
         instruction=instruction,
         solution="",
         code=code,

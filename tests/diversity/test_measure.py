@@ -65,6 +65,12 @@ def test_answers_are_counted_by_value_and_by_type():
     assert found.answer_types.shares == {"integer": 0.5, "float": 0.25, "string": 0.25}
 
 
+def test_kinds_are_counted_among_the_rows_that_have_one():
+    rows = [replace(row, kind=kind) for row, kind in zip(ROWS, ("a", "a", "b", None), strict=True)]
+    assert figures(rows).kinds.shares == {"a": 0.6667, "b": 0.3333}
+    assert figures(ROWS).kinds.distinct == 0
+
+
 def test_sizes_are_medians_of_what_there_is():
     found = figures(ROWS)
     assert (found.nesting.min, found.nesting.median, found.nesting.max) == (0, 0, 2)

@@ -38,6 +38,7 @@ def executions(count: int = 6) -> list[Execution]:
             seed_ids=(seed.id,),
             source=seed.source,
             license=seed.license,
+            kind=seed.kind,
             codegen_model="small",
             tokens=100,
             status="ok",

@@ -22,6 +22,7 @@ def test_rows_programs_and_seeds_are_measured_beside_each_other(run):
     assert [found[name].rows for name in found] == [6, 6, len(seeds())]
     assert found["rows"].wording.texts == found["seeds"].wording.texts == 6
     assert found["programs"].wording is None
+    assert [found[name].kinds.shares for name in found] == [{"rates": 1.0}] * 3
 
 
 def test_many_rows_are_measured_in_several_processes_to_the_same_figures(run, monkeypatch):

@@ -41,6 +41,7 @@ class Row:
     """JSON."""
     instruction: str | None = None
     solution: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ class Figures:
     functions: Variety
     """What programs take from modules, by programs that use it."""
     libraries: Variety
+    kinds: Variety
+    """Kinds of problem, as sources name them."""
     answers: Variety
     """Answers as JSON."""
     answer_types: Variety
@@ -136,7 +139,7 @@ class Figures:
 
 
 _OF_PROGRAMS = ("fingerprints", "operations", "functions", "libraries")
-_KINDS = (*_OF_PROGRAMS, "answers", "answer_types", "openings")
+_KINDS = (*_OF_PROGRAMS, "kinds", "answers", "answer_types", "openings")
 _SIZES = ("code_lines", "nesting", "input_keys", "instruction_words", "solution_words")
 
 
@@ -184,6 +187,8 @@ class Survey:
         # Negative, so that the root of a heap is the largest hash, the first to go.
         drawn = -int(content_id("sample", row.id)[:16], 16)
         self._add_program(drawn, row.code)
+        if row.kind is not None:
+            self._kinds["kinds"][short(row.kind)] += 1
         if row.answer is not None:
             self._kinds["answers"][short(row.answer)] += 1
             self._kinds["answer_types"][answer_type(row.answer)] += 1

@@ -21,7 +21,14 @@ class Measure:
     of: Callable[[Figures], str]
 
 
-_ROWS = (Measure("rows", "", lambda f: number(f.rows)),)
+_ROWS = (
+    Measure("rows", "", lambda f: number(f.rows)),
+    Measure(
+        "kinds of problem",
+        "as sources name them; rows whose prompt named none are not counted",
+        lambda f: f"{f.kinds.distinct} (effective {number(f.kinds.effective)})",
+    ),
+)
 _PROGRAMS = (
     Measure(
         "structures",

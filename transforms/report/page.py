@@ -143,7 +143,7 @@ def plots(
             notes=[number(row["generated"] + row["recorded"]) for row in spent],
         )
     filled = {name: found for name, found in figures.items() if found.rows}
-    for name in ("operations", "libraries", "answer_types"):
+    for name in ("kinds", "operations", "libraries", "answer_types"):
         drawn |= _shares(name, {key: getattr(found, name) for key, found in filled.items()})
     for name in ("instruction_words", "solution_words", "code_lines", "nesting", "input_keys"):
         counts = {

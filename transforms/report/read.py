@@ -102,18 +102,20 @@ def _survey(part: _Part) -> tuple[str, Survey]:
 
 
 def _of_example(row: dict[str, Any]) -> Row:
-    return Row(row["id"], row["code"], row["answer"], row["instruction"], row["solution"])
+    texts = row["instruction"], row["solution"]
+    return Row(row["id"], row["code"], row["answer"], *texts, row["kind"])
 
 
 def _of_execution(row: dict[str, Any]) -> Row:
-    return Row(row["id"], row["code"], row["output"])
+    return Row(row["id"], row["code"], row["output"], kind=row["kind"])
 
 
 def _of_seed(row: dict[str, Any]) -> Row:
-    return Row(row["id"], row["code"], row["output"], row["problem"], row["solution"])
+    texts = row["problem"], row["solution"]
+    return Row(row["id"], row["code"], row["output"], *texts, row["kind"])
 
 
-_MEASURED = {"id", "code", "answer", "output", "instruction", "problem", "solution"}
+_MEASURED = {"id", "code", "answer", "output", "instruction", "problem", "solution", "kind"}
 
 
 def _holds(run: RunFolder, folder: str, record_type: type) -> bool:

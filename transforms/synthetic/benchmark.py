@@ -78,6 +78,7 @@ def as_example(problem: Problem) -> Example:
     return Example(
         id=problem.id,
         recipe="synthetic",
+        kind=problem.kind,
         instruction=problem.instruction,
         solution=problem.instruction,
         code=problem.code,

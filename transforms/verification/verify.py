@@ -74,6 +74,7 @@ def example(record: Attempts, recipe: str, run_id: str) -> Example:
     return Example(
         id=content_id("example", record.instruction, record.code),
         recipe=recipe,
+        kind=record.kind,
         instruction=record.instruction,
         solution=solution,
         code=record.code,

@@ -1,0 +1,157 @@
+"""Accepted rows of a run are seeds again, so many of each structure of program."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.beam import on_workers
+from tests.programs_for_tests import FILTER, SANDBOX, execution
+from tests.sources.reading import read, source_of
+from transforms.accounting import Reason, Verdict
+from transforms.errors import SourceError
+from transforms.ids import canonical_json
+from transforms.records import Attempt, Attempts, Example, grow
+from transforms.run_folder import RunFolder
+from transforms.settings import RunSource
+from transforms.sources import check_source, read_seeds
+from transforms.sources.rows import Row
+from transforms.sources.run import seeds_of
+from transforms.tables import to_row, write_table
+from transforms.unify import ValidateSeeds
+from transforms.verification.verify import example
+
+CODE = """input = {{"people": {people}, "price": 7}}
+
+def solution(people, price):
+    # what all tickets cost
+    total = people * price
+    # and one for the guide
+    total = total + price
+    return {returned}
+
+output = solution(**input)
+"""
+
+
+def row(
+    people: int, returned: str = "total", output: Any = None, told: str | None = None
+) -> Example:
+    """An accepted row about tickets for so many people."""
+    output = 7 * (people + 1) if output is None else output
+    ran = execution(CODE.format(people=people, returned=returned), json.dumps(output))
+    attempts = (Attempt(told or f"The answer is {output}.", "stop", answer="1", agrees=True),)
+    problem = f"What do tickets for {people} people cost, told as {returned}?"
+    return example(grow(Attempts, ran, instruction=problem, attempts=attempts), "caco", "run")
+
+
+ROWS = [
+    *(row(people) for people in range(10, 18)),
+    row(3, "str(total)", "28"),
+    row(3, "[total, 1.5]", [28, 1.5]),
+    row(3, "total / 4", 7.0),
+    row(3, "total == 28", True),
+]
+PEOPLE = [row(people) for people in (1, 20, 300, 5, 77)]
+
+
+def write_run(folder: Path, rows: list[Example] = ROWS, status: str = "complete") -> str:
+    """Writes two shards of accepted rows and a manifest, as a run does."""
+    run = RunFolder(str(folder))
+    for shard in (0, 1):
+        path = run.path("data", f"train-0000{shard}-of-00002.parquet")
+        write_table(path, rows[shard::2], Example, "zstd")
+    run.write_manifest({"status": status})
+    return str(folder)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rows_become_seeds_and_those_over_the_limit_of_their_structure_are_rejected(
+    tmp_path: Path, workers: int
+) -> None:
+    path = write_run(tmp_path / "run")
+    seen = read(tmp_path, workers, type="run", path=path, max_per_fingerprint=3)
+    assert seen.reasons == {"fingerprint_full": 5}
+    kept = [example for example in ROWS if "told as total?" in example.instruction]
+    kept = sorted(kept, key=lambda example: (len(example.code), example.id))[:3]
+    asked = {seed["problem"] for seed in seen.seeds if "told as total?" in seed["problem"]}
+    assert asked == {example.instruction for example in kept}
+    assert len(seen.seeds) == 7
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_seeds_of_a_run_are_verified_as_all_seeds_are(tmp_path: Path, workers: int) -> None:
+    path = write_run(tmp_path / "run", [*ROWS, row(4, output=36)])
+    seeds = read_seeds(source_of(type="run", path=path, max_per_fingerprint=99), SANDBOX)
+    short = FILTER.model_copy(update={"min_code_lines": 5})
+    with TestPipeline(**on_workers(workers)) as pipeline:
+        outcome = pipeline | beam.Create(seeds) | ValidateSeeds(SANDBOX, short)
+        answers = outcome.kept | "Answer" >> beam.Map(lambda seed: seed.answer)
+        reasons = outcome.rejected | "Reason" >> beam.Map(lambda reject: reject.reason)
+        expected = [str(7 * (people + 1)) for people in range(10, 18)]
+        expected += ["28", "[28, 1.5]", "7.0", "true"]
+        assert_that(answers, equal_to(expected), label="kept")
+        assert_that(reasons, equal_to(["answer_mismatch"]), label="rejected")
+
+
+def test_a_seed_says_which_row_of_which_run_it_was(tmp_path: Path) -> None:
+    one = replace(ROWS[0], license="", source="model")
+    path = write_run(tmp_path, [one])
+    [seed] = read_seeds(source_of(type="run", path=path, license="MIT"), SANDBOX)
+    assert json.loads(seed.metadata) == {"row": one.id, "run_id": "run"}
+    assert (seed.source, seed.license, seed.solution) == ("model", "MIT", one.solution)
+
+
+def test_a_program_that_solved_the_problem_is_no_solution_in_language(tmp_path: Path) -> None:
+    one = row(6, told=CODE.format(people=6, returned="total"))
+    [seed] = read_seeds(source_of(type="run", path=write_run(tmp_path, [one])), SANDBOX)
+    assert seed.solution is None
+
+
+@given(st.permutations(PEOPLE), st.integers(1, 6))
+def test_which_rows_of_a_structure_stay_does_not_depend_on_their_order(
+    rows: list[Example], limit: int
+) -> None:
+    source = RunSource(type="run", path="-", max_per_fingerprint=limit)
+    raw = [Row.make("test", canonical_json(to_row(row)), "here") for row in rows]
+    kept = {made.problem for _, made in seeds_of(source, raw) if not isinstance(made, Verdict)}
+    first = sorted(PEOPLE, key=lambda row: (len(row.code), row.id))[:limit]
+    assert kept == {row.instruction for row in first}
+
+
+def test_a_row_whose_program_does_not_parse_is_left_to_the_verification(tmp_path: Path) -> None:
+    broken = [replace(one, id=f"b{n}", code="input = {") for n, one in enumerate(PEOPLE)]
+    path = write_run(tmp_path, broken)
+    assert len(read_seeds(source_of(type="run", path=path), SANDBOX)) == len(broken)
+
+
+def test_a_row_without_an_answer_is_rejected_for_it() -> None:
+    source = RunSource(type="run", path="-")
+    raw = Row.make("test", canonical_json({**to_row(PEOPLE[0]), "answer": ""}), "here")
+    [(_, verdict)] = seeds_of(source, [raw])
+    assert isinstance(verdict, Verdict) and verdict.reason is Reason.MISSING_FIELD
+
+
+def test_a_folder_that_is_no_finished_run_is_one_line_that_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"holds no manifest.json: name the output_dir"):
+        check_source(source_of(type="run", path=str(tmp_path)))
+    path = write_run(tmp_path, status="budget")
+    with pytest.raises(SourceError, match=r"not finished \(status: budget\)"):
+        check_source(source_of(type="run", path=path))
+
+
+def test_runs_are_mixed_with_other_sources(tmp_path: Path) -> None:
+    one = write_run(tmp_path / "one", PEOPLE[:2])
+    two = write_run(tmp_path / "two", PEOPLE[1:])
+    sources = {name: {"type": "run", "path": path} for name, path in (("a", one), ("b", two))}
+    seen = read(tmp_path, type="mix", sources=sources)
+    assert len(seen.seeds) == len(PEOPLE) and seen.reasons == {"duplicate_id": 1}

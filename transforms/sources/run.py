@@ -1,0 +1,194 @@
+"""Accepted rows of an earlier run as seeds, so many of each structure of program."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import apache_beam as beam
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import PBegin, PCollection
+
+from transforms.accounting import Reason, Verdict, reject
+from transforms.errors import RunFolderError, SourceError
+from transforms.ids import canonical_json
+from transforms.losers import JudgeLosers, LimitPerKey, over_limit
+from transforms.programs import Unparsable, fingerprint
+from transforms.records import Seed
+from transforms.responses import extract_program
+from transforms.run_folder import RunFolder, absolute
+from transforms.settings import RunSource
+from transforms.sources.files import matching, reading
+from transforms.sources.rows import NO_LICENSE, Row, parsed
+from transforms.verification.mark import plain_answer
+
+_NEEDED = ("id", "instruction", "code", "answer")
+_COLUMNS = (*_NEEDED, "solution", "kind", "source", "license", "run_id")
+
+
+def _files(source: RunSource) -> list[str]:
+    return matching(FileSystems.join(absolute(source.path), "data", "*.parquet"))
+
+
+def check(source: RunSource) -> None:
+    """Looks at the manifest and at the schema of the accepted rows.
+
+    Raises:
+        SourceError: the folder is no run of cotmill, or one that is not finished.
+    """
+    try:
+        manifest = RunFolder(absolute(source.path)).read_manifest()
+    except RunFolderError as error:
+        raise SourceError(str(error)) from error
+    if manifest is None:
+        raise SourceError(
+            f"source.path={source.path} holds no manifest.json: name the output_dir of a run"
+        )
+    if manifest.get("status") != "complete":
+        raise SourceError(
+            f"source.path={source.path}: this run is not finished (status: "
+            f"{manifest.get('status')}): finish it with resume=true"
+        )
+    for path in _files(source):
+        with reading(path), FileSystems.open(path) as file:
+            there = pq.read_schema(file).names
+        if lacking := [name for name in _NEEDED if name not in there]:
+            raise SourceError(
+                f"{path} has no column {', '.join(lacking)}: its rows are no examples"
+            )
+
+
+def rows_in(path: str) -> Iterator[Row]:
+    """Yields the accepted rows of one file."""
+    with reading(path), FileSystems.open(path) as file:
+        parquet = pq.ParquetFile(file)
+        columns = [name for name in _COLUMNS if name in parquet.schema_arrow.names]
+        for batch in parquet.iter_batches(batch_size=1024, columns=columns):
+            for record in batch.to_pylist():
+                yield Row.make(record.get("source") or "model", canonical_json(record), path)
+
+
+def read(source: RunSource) -> Iterator[Row]:
+    """Yields the accepted rows of the files in the order of their names, the first `limit`."""
+    every = (row for path in _files(source) for row in rows_in(path))
+    return islice(every, source.limit)
+
+
+def seed_of(source: RunSource, row: Row) -> Seed | Verdict:
+    """Returns the seed of an accepted row, or why it makes none.
+
+    A row that was verified by programs alone has a program for its solution, which is none in
+    natural language.
+    """
+    data = parsed(row.raw)
+    if isinstance(data, Verdict):
+        return data
+    if lacking := [name for name in _NEEDED if not data[name]]:
+        return reject(Reason.MISSING_FIELD, f"{row.place}: no {', '.join(lacking)}")
+    try:
+        answer = plain_answer(data["answer"])
+    except ValueError as error:
+        return reject(Reason.UNREADABLE_RECORD, f"{row.place}: answer is not JSON: {error}")
+    solution = data.get("solution") or None
+    return Seed.make(
+        problem=data["instruction"],
+        answer=answer,
+        code=data["code"],
+        solution=None if extract_program(solution or "") else solution,
+        kind=data.get("kind"),
+        source=row.source,
+        license=data.get("license") or source.license or NO_LICENSE,
+        metadata=canonical_json({"row": data["id"], "run_id": data.get("run_id")}),
+    )
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """What decides whether a row stays, without the row."""
+
+    id: str
+    structure: str
+    order: tuple[int, str]
+    """Characters of its program, and the id it has in its run."""
+
+
+def _ranked(source: RunSource, row: Row) -> Iterator[_Ranked]:
+    """A program that does not parse has no structure: it is left to the verification of seeds."""
+    made = seed_of(source, row)
+    if isinstance(made, Seed) and made.code is not None:
+        try:
+            structure = fingerprint(made.code)
+        except Unparsable:
+            return
+        yield _Ranked(row.id, structure, (len(made.code), parsed(row.raw)["id"]))
+
+
+def seeds_of(source: RunSource, rows: Iterable[Row]) -> Iterator[tuple[Row, Seed | Verdict]]:
+    """Yields each row with its seed, or why it makes none: what `SeedsOfRun` does, in memory."""
+    held = list(rows)
+    groups: dict[str, list[tuple[tuple[int, str], str]]] = defaultdict(list)
+    for row in held:
+        for ranked in _ranked(source, row):
+            groups[ranked.structure].append((ranked.order, ranked.id))
+    over = {
+        row_id: verdict
+        for group in groups.values()
+        for row_id, verdict in over_limit(
+            group, source.max_per_fingerprint, Reason.FINGERPRINT_FULL
+        )
+    }
+    for row in held:
+        yield row, over.get(row.id) or seed_of(source, row)
+
+
+@dataclass
+class ReadRun(beam.PTransform):
+    """PBegin -> PCollection[Row]: the accepted rows of a run.
+
+    With a limit, the first rows of the files in the order of their names, read by one worker.
+    """
+
+    source: RunSource
+
+    def expand(self, begin: PBegin) -> PCollection:
+        if self.source.limit is not None:
+            return (
+                begin
+                | "Source" >> beam.Create([self.source], reshuffle=False)
+                | "First rows" >> beam.FlatMap(read)
+            )
+        return begin | "Files" >> beam.Create(_files(self.source)) | "Rows" >> beam.FlatMap(rows_in)
+
+
+@dataclass
+class SeedsOfRun(beam.PTransform):
+    """PCollection[Row] -> PCollection[(Row, Seed | Verdict)]: at most
+    `source.max_per_fingerprint` seeds of one structure of program.
+    """
+
+    source: RunSource
+
+    def expand(self, rows: PCollection) -> PCollection:
+        source = self.source
+        over = (
+            rows
+            | "Structure" >> beam.FlatMap(lambda row: _ranked(source, row))
+            | "Over limit"
+            >> LimitPerKey(
+                key=lambda ranked: ranked.structure,
+                order=lambda ranked: ranked.order,
+                limit=source.max_per_fingerprint,
+                reason=Reason.FINGERPRINT_FULL,
+            )
+        )
+        return (
+            rows
+            | "Judge" >> JudgeLosers(over)
+            | "Seed"
+            >> beam.MapTuple(
+                lambda row, verdict: (row, seed_of(source, row) if verdict.kept else verdict)
+            )
+        )
