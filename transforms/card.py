@@ -61,7 +61,7 @@ def dataset_card(manifest: dict[str, Any]) -> str:
         '```python\nfrom datasets import load_dataset\n\nrows = load_dataset("parquet", '
         'data_files="data/*.parquet")["train"]\n```',
         "## Columns",
-        _table(
+        table(
             ("column", "type", "meaning"),
             [
                 (f.name, _plain(str(schema.field(f.name).type)), _COLUMNS[f.name])
@@ -69,7 +69,7 @@ def dataset_card(manifest: dict[str, Any]) -> str:
             ],
         ),
         "## Funnel",
-        _table(
+        table(
             ("stage", "in", "kept", "rejected", "reasons"),
             [
                 (
@@ -88,7 +88,7 @@ def dataset_card(manifest: dict[str, Any]) -> str:
         "## Decontamination",
         _decontamination(manifest),
         "## Seeds",
-        _table(
+        table(
             ("source", "licence", "verified seeds"),
             [(row["source"], row["license"], row["seeds"]) for row in manifest["lineage"]],
         ),
@@ -101,7 +101,7 @@ def _kinds(manifest: dict[str, Any]) -> str:
     """How many rows there are of each kind of problem."""
     if not any(row["kind"] for row in manifest["kinds"]):
         return "The prompts for programs named no kind."
-    return _table(
+    return table(
         ("kind", "rows"), [(row["kind"] or "none named", row["rows"]) for row in manifest["kinds"]]
     )
 
@@ -112,7 +112,7 @@ def _decontamination(manifest: dict[str, Any]) -> str:
     counts = [item for stage in stages for item in stage.get("benchmarks", {}).items()]
     if not counts:
         return "The rows were compared with no benchmark."
-    return "Rows that repeat an item of these benchmarks were rejected:\n\n" + _table(
+    return "Rows that repeat an item of these benchmarks were rejected:\n\n" + table(
         ("benchmark", "items compared", "items that could not be read"),
         [(name, count["items"], count.get("unreadable", 0)) for name, count in counts],
     )
@@ -123,6 +123,7 @@ def _plain(arrow_type: str) -> str:
     return re.sub(r"item: | not null", "", arrow_type)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    """A table in Markdown."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

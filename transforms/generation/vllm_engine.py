@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from transforms.errors import BackendError
-from transforms.generation.embedded import EMBEDDED, embedded_model
+from transforms.generation.adapters import adapter_path, model_path
 from transforms.generation.fire import FirstToken, first_token, whole
 from transforms.generation.models import Reply, failed, kind_of
 from transforms.generation.requests import ErrorKind, Request, Response, Sampler
@@ -234,7 +233,7 @@ def check_installed(backend: VllmBackend) -> None:
 def engine_arguments(backend: VllmBackend) -> dict[str, Any]:
     """vLLM's `EngineArgs` for `backend`, in process and for a server; None is vLLM's default."""
     arguments = {
-        "model": str(embedded_model()) if backend.model == EMBEDDED else backend.model,
+        "model": model_path(backend),
         "max_model_len": backend.max_model_len,
         "max_num_seqs": backend.max_in_flight,
         "dtype": backend.dtype,
@@ -248,23 +247,19 @@ def engine_arguments(backend: VllmBackend) -> dict[str, Any]:
         "enable_chunked_prefill": None if backend.cpu_kvcache_gib is None else False,
         "use_tqdm_on_load": False,
     }
-    if backend.adapter is not None:
-        if not Path(backend.adapter, "adapter_config.json").is_file():
-            raise BackendError(
-                f"backend.adapter={backend.adapter} is no folder of a LoRA adapter: "
-                "it holds no adapter_config.json"
-            )
+    if adapter_path(backend) is not None:
         arguments |= {"enable_lora": True, "max_lora_rank": backend.max_lora_rank}
     return arguments
 
 
 def _adapter(backend: VllmBackend) -> Any:
     """Returns vLLM's `LoRARequest` for the adapter of `backend`, if it has one."""
-    if backend.adapter is None:
+    path = adapter_path(backend)
+    if path is None:
         return None
     from vllm.lora.request import LoRARequest
 
-    return LoRARequest(backend.answering, 1, backend.adapter)
+    return LoRARequest(backend.answering, 1, path)
 
 
 def _cores(backend: VllmBackend) -> str:

@@ -21,6 +21,7 @@ import openai
 from filelock import FileLock
 
 from transforms.errors import BackendError
+from transforms.generation.adapters import adapter_path
 from transforms.generation.fire import first_token, whole
 from transforms.generation.models import kind_of
 from transforms.generation.openai_engine import OpenAIModel, Place
@@ -231,12 +232,15 @@ def server_plan(backend: VllmServerBackend) -> Plan:
     """The server for `backend`, with the engine settings of the vllm backend."""
     # Not `vllm serve`: that looks for a distribution named vllm, which the CPU build's is not.
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
-    command += ["--host", "127.0.0.1", "--port", "{port}", "--served-model-name", backend.model]
+    # Merged into the weights, the adapter is no model beside the served one: it is the served one.
+    path = adapter_path(backend)
+    name = backend.model if path else backend.answering
+    command += ["--host", "127.0.0.1", "--port", "{port}", "--served-model-name", name]
     command += ["--generation-config", "vllm"]  # what a request does not set is neutral
     command += ["--enable-prompt-tokens-details", "--disable-uvicorn-access-log"]
     command += ["--disable-log-stats"]
-    if backend.adapter is not None:
-        adapter = {"name": backend.answering, "path": os.path.abspath(backend.adapter)}
+    if path is not None:
+        adapter = {"name": backend.answering, "path": path}
         command += ["--lora-modules", json.dumps(adapter)]
     for name, value in engine_arguments(backend).items():
         flag = name.replace("_", "-")

@@ -102,6 +102,22 @@ def input_keys(tree: ast.Module) -> set[str]:
     return keys
 
 
+def as_literal(value: Any) -> str:
+    """Returns `value` as Python code in the manner of people and formatters: double quotes."""
+    match value:
+        case str() if "\\" not in repr(value) and '"' not in value:
+            return f'"{value}"'
+        case dict():
+            return (
+                "{" + ", ".join(f"{as_literal(k)}: {as_literal(v)}" for k, v in value.items()) + "}"
+            )
+        case list():
+            return f"[{', '.join(map(as_literal, value))}]"
+        case tuple() if len(value) > 1:
+            return f"({', '.join(map(as_literal, value))})"
+    return repr(value)
+
+
 def with_input(code: str, new_input: dict[str, Any]) -> str:
     """Returns `code` with the value of its top-level `input = …` replaced, the rest as it was.
 
@@ -113,7 +129,7 @@ def with_input(code: str, new_input: dict[str, Any]) -> str:
     if len(inputs) != 1:
         raise ValueError(f"the program sets `input` {len(inputs)} times, not once")
     try:
-        literal = repr(new_input)
+        literal = as_literal(new_input)
         same = ast.literal_eval(literal) == new_input
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         same = False

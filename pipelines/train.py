@@ -1,0 +1,217 @@
+"""cotmill train: verified seeds, or accepted rows, into a model that writes more of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from hydra.core.hydra_config import HydraConfig
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.hydra_app import run_command
+from transforms.errors import RunFolderError, SourceError
+from transforms.ids import content_id
+from transforms.manifest import lineage, now
+from transforms.recipe import Segment
+from transforms.records import Seed
+from transforms.run_folder import RunFolder, absolute
+from transforms.segments import run_segment
+from transforms.settings import TrainSettings
+from transforms.sources import ReadSeeds, check_source
+from transforms.tables import from_row
+from transforms.training.card import model_card
+from transforms.training.curve import draw_losses
+from transforms.training.examples import TrainingExample, examples, load_prompts
+from transforms.training.trainer import (
+    fine_tune,
+    load_tokenizer,
+    public_name,
+    require_trl,
+    token_count,
+)
+from transforms.unify import ValidateSeeds
+from transforms.versions import versions
+
+_STAGES = "stages/01-seeds"
+
+
+def train(settings: TrainSettings, command: str, console: Console) -> dict[str, Any]:
+    """Trains into `output_dir` and returns the training's manifest.
+
+    The seeds are verified first, as a run verifies them: a segment of its own, with its rejects.
+    In a process group (accelerate, torchrun) the first process does that, and the others wait.
+
+    Raises CotmillError, one line that names the thing and the fix.
+    """
+    require_trl()
+    from accelerate import PartialState
+
+    state = PartialState()
+    if "://" in settings.output_dir:
+        raise RunFolderError(f"output_dir={settings.output_dir}: training writes to a local folder")
+    run = RunFolder(absolute(settings.output_dir))
+    root = Path(run.root)
+    manifest: dict[str, Any] = {}
+    with state.main_process_first():
+        if state.is_main_process:
+            manifest = begin(settings, command, run, console)
+    seeds = read_stage(root / _STAGES)
+    training, held_out, counts = divide(seeds, settings)
+    if not training:
+        raise SourceError(
+            "no example is left to train on: see rejects/ for seeds that were not verified, "
+            "tasks.holdout_kinds for kinds left out, optim.max_length for examples too long"
+        )
+    if state.is_main_process:
+        manifest["examples"] = counts
+        manifest["lineage"] = lineage(run, _STAGES)
+        run.write_manifest(manifest)
+        print_examples(console, counts)
+    trained = fine_tune(settings, training, held_out, root, lambda entry: show(console, entry))
+    if state.is_main_process:
+        manifest.update(
+            status="complete",
+            finished=now(),
+            figures=trained.figures,
+            log=trained.log,
+            base_model=public_name(settings.model.name),
+        )
+        draw_losses(trained.log, trained.folder / "loss.png")
+        (trained.folder / "README.md").write_text(model_card(manifest))
+        run.write_manifest(manifest)
+        manifest["model_folder"] = str(trained.folder)
+    return manifest
+
+
+def begin(
+    settings: TrainSettings, command: str, run: RunFolder, console: Console
+) -> dict[str, Any]:
+    """Claims the folder, and verifies the seeds unless that was done before."""
+    check_source(settings.source)
+    found = run.claim(resume=settings.resume, overwrite=settings.overwrite)
+    identity = content_id("training", identity_of(settings))
+    if found and found["training_id"] != identity:
+        raise RunFolderError(
+            f"output_dir={run.root} holds a training with other settings: leave resume=true out "
+            "and name another folder, or add overwrite=true"
+        )
+    manifest = {
+        "training_id": identity,
+        "status": "running",
+        "started": now(),
+        "finished": None,
+        "command": command,
+        "config": settings.model_dump(mode="json", by_alias=True),
+        "versions": versions(),
+        "segments": found.get("segments", []),
+    }
+    run.write_manifest(manifest)
+    if not manifest["segments"]:
+        console.print("verifying the seeds", highlight=False)
+        segment = Segment(
+            name="seeds",
+            label="01-seeds",
+            folder=_STAGES,
+            stages=(
+                ReadSeeds(source=settings.source, sandbox=settings.sandbox),
+                ValidateSeeds(sandbox=settings.sandbox, filter=settings.filter),
+            ),
+            fingerprint=identity,
+        )
+        manifest["segments"] = [run_segment(segment, None, 0, run, settings)]
+        run.write_manifest(manifest)
+    return manifest
+
+
+def identity_of(settings: TrainSettings) -> dict[str, Any]:
+    """The settings that decide what is trained: a resumed training must have the same."""
+    free = {"output_dir", "resume", "overwrite", "runner", "sink"}
+    values = settings.model_dump(mode="json", exclude=free)
+    for name in ("log_steps", "save_steps"):
+        del values["optim"][name]
+    return values
+
+
+def read_stage(folder: Path) -> list[Seed]:
+    """The verified seeds, in the order of their ids."""
+    files = sorted(folder.glob("*.parquet"))
+    rows = (row for file in files for row in pq.read_table(file).to_pylist())
+    return sorted((from_row(Seed, row) for row in rows), key=lambda seed: seed.id)
+
+
+def divide(
+    seeds: Iterable[Seed], settings: TrainSettings
+) -> tuple[list[TrainingExample], list[TrainingExample], dict[str, dict[str, int]]]:
+    """Returns examples to train on, examples of held-out kinds, and the counts of each task.
+
+    Examples longer than `optim.max_length` are in neither: cut off, they would teach a model to
+    end in the middle.
+    """
+    prompts = load_prompts(settings.prompts, settings.tasks.mix)
+    tokenizer = load_tokenizer(settings.model.name)
+    names = ("training", "tokens", "held_out", "too_long")
+    counts: dict[str, dict[str, int]] = {t: dict.fromkeys(names, 0) for t in settings.tasks.mix}
+    training, held_out = [], []
+    for item in examples(seeds, settings.tasks, prompts, settings.seed):
+        count, tokens = counts[item.task], token_count(tokenizer, item)
+        if tokens > settings.optim.max_length:
+            count["too_long"] += 1
+        elif item.kind in settings.tasks.holdout_kinds:
+            held_out.append(item)
+            count["held_out"] += 1
+        else:
+            training.append(item)
+            count["training"] += 1
+            count["tokens"] += tokens
+    return training, held_out, counts
+
+
+def print_examples(console: Console, counts: dict[str, dict[str, int]]) -> None:
+    table = Table(title="Examples", title_justify="left", box=None, pad_edge=False)
+    for name in ("task", "training", "tokens", "held out", "too long"):
+        table.add_column(name, justify="left" if name == "task" else "right")
+    for task, count in counts.items():
+        table.add_row(task, *(f"{number:,}" for number in count.values()))
+    console.print(table, "")
+
+
+def show(console: Console, entry: dict[str, Any]) -> None:
+    """Prints an entry of the log in one line: where the training is, and when it will end."""
+    step, steps, seconds = entry["step"], entry["steps"], entry["seconds"]
+    losses = {
+        name.removesuffix("loss").strip("_") or "loss": value
+        for name, value in entry.items()
+        if name == "loss" or (name.startswith("eval_") and name.endswith("_loss"))
+    }
+    if losses:
+        said = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        left = f", {seconds / step * (steps - step) / 60:.0f} min left" if 0 < step < steps else ""
+        console.print(f"step {step}/{steps}: {said}{left}", highlight=False, soft_wrap=True)
+
+
+def _main(settings: TrainSettings) -> None:
+    overrides = [text.lstrip("+") for text in HydraConfig.get().overrides.task]
+    command = " ".join(["cotmill train", *overrides])
+    console = Console(file=sys.stdout)
+    manifest = train(settings, command, console)
+    if manifest:
+        folder, lora = manifest["model_folder"], settings.lora.rank
+        key = "backend.adapter" if lora else "backend.model"
+        console.print(
+            f"\n{folder}: the {'adapter' if lora else 'model'}, its card (README.md) and the loss "
+            f"(loss.png). Use it: cotmill synthesize {key}={folder}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def main() -> None:
+    run_command("train", "verified seeds, or a run, into a model", TrainSettings, _main)
+
+
+if __name__ == "__main__":
+    main()

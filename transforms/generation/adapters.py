@@ -1,0 +1,102 @@
+"""LoRA adapters: where they are, and weights that have one merged into them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock
+
+from transforms.errors import BackendError
+from transforms.generation.embedded import EMBEDDED, cache_folder, embedded_model, quiet
+from transforms.paths import DATA
+from transforms.settings import VllmBackend
+
+
+def model_path(backend: VllmBackend) -> str:
+    """Returns what vLLM loads as the model: a folder or a name, the adapter merged if asked so.
+
+    Raises:
+        BackendError: the embedded model, or the merging, lacks a package or a file.
+    """
+    model = str(embedded_model()) if backend.model == EMBEDDED else backend.model
+    adapter = adapter_folder(backend)
+    if adapter is None or not backend.merge_adapter:
+        return model
+    return str(merged_model(model, adapter))
+
+
+def adapter_path(backend: VllmBackend) -> str | None:
+    """Returns the folder of the adapter that vLLM applies; None where there is none to apply."""
+    adapter = adapter_folder(backend)
+    return None if adapter is None or backend.merge_adapter else str(adapter)
+
+
+def adapter_folder(backend: VllmBackend) -> Path | None:
+    """Returns the folder of `backend.adapter`: one that ships in data/models/, or a path."""
+    if backend.adapter is None:
+        return None
+    shipped = DATA / "models" / backend.adapter
+    folder = shipped if shipped.is_dir() else Path(backend.adapter).expanduser().absolute()
+    if not (folder / "adapter_config.json").is_file():
+        raise BackendError(
+            f"backend.adapter={backend.adapter} is no folder of a LoRA adapter: "
+            "it holds no adapter_config.json"
+        )
+    return folder
+
+
+def merged_model(model: str, adapter: Path) -> Path:
+    """Returns the folder of `model` with `adapter` added to its weights, built once in the cache.
+
+    The sum is made in float32 and written in the model's own type.
+    """
+    digest = hashlib.blake2b(model.encode(), digest_size=8)
+    for file in ("adapter_config.json", "adapter_model.safetensors"):
+        try:
+            digest.update((adapter / file).read_bytes())
+        except OSError as error:
+            raise BackendError(f"the adapter {adapter} cannot be read: {error}") from error
+    cache = cache_folder()
+    folder = cache / f"merged-{digest.hexdigest()}"
+    if folder.is_dir():
+        return folder
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / f"{folder.name}.lock"):
+            if not folder.is_dir():
+                _merge(model, adapter, folder)
+    except OSError as error:
+        raise BackendError(
+            f"{model} with {adapter} merged cannot be written to {cache}: {error}; "
+            "set COTMILL_CACHE to a folder with room for the model"
+        ) from error
+    return folder
+
+
+def _merge(model: str, adapter: Path, folder: Path) -> None:
+    try:
+        import torch
+        from peft import PeftModel
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise BackendError(
+            f"merging an adapter needs peft ({error}): pip install 'cotmill[train]', "
+            "or set backend.merge_adapter=false"
+        ) from error
+    with quiet():
+        dtype = AutoConfig.from_pretrained(model).dtype
+        base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+        merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().to(dtype)
+        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            merged.save_pretrained(building)
+            AutoTokenizer.from_pretrained(model).save_pretrained(building)
+            building.chmod(0o755)
+            os.rename(building, folder)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise

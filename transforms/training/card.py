@@ -1,0 +1,60 @@
+"""The model card of a training: a README.md that the Hugging Face Hub reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from transforms.card import table
+from transforms.training.curve import losses
+
+
+def model_card(manifest: dict[str, Any]) -> str:
+    """Returns the card of a finished training from its manifest."""
+    config, base, figures = manifest["config"], manifest["base_model"], manifest["figures"]
+    lora = config["lora"]["rank"]
+    header = {
+        "license": sorted({row["license"].lower() for row in manifest["lineage"]}),
+        "base_model": base,
+        "library_name": "peft" if lora else "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["cotmill", "reasoning", "code", *(["lora"] if lora else [])],
+    }
+    parts = [
+        f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
+        f"# {base.split('/')[-1]}, trained to write verified reasoning data",
+        f"{f'A LoRA adapter of rank {lora} for' if lora else 'All weights of'} {base}, fine-tuned "
+        "with `cotmill train` on programs that were run, and on the problems and solutions that "
+        "agree with them. The loss is on the completions alone.",
+        f"```bash\n{manifest['command']}\n```",
+        "Name this folder to have cotmill write with it: "
+        f"`cotmill synthesize {'backend.adapter' if lora else 'backend.model'}=FOLDER "
+        f"backend.api={config['tasks']['api']} sampling=trained`.",
+        "## Data",
+        table(
+            ("source", "licence", "verified seeds"),
+            [(row["source"], row["license"], row["seeds"]) for row in manifest["lineage"]],
+        ),
+        "Kinds held out: " + (", ".join(config["tasks"]["holdout_kinds"]) or "none") + ". "
+        "An example is the prompt of one of cotmill's stages and the answer to it:",
+        table(
+            ("task", "trained on", "their tokens", "held out", "too long"),
+            [
+                (task, n["training"], n["tokens"], n["held_out"], n["too_long"])
+                for task, n in manifest["examples"].items()
+            ],
+        ),
+        "## Training",
+        f"{figures['steps']} steps in {figures['seconds'] / 60:.0f} minutes; "
+        f"{figures['parameters_trained']:,} of {figures['parameters']:,} parameters trained.",
+        table(
+            ("loss, nats per learned token", "first", "last"),
+            [
+                (name, f"{points[0][1]:.3f}", f"{points[-1][1]:.3f}")
+                for name, points in losses(manifest["log"]).items()
+            ],
+        ),
+        "![loss over steps](loss.png)",
+    ]
+    return "\n\n".join(parts) + "\n"
