@@ -367,7 +367,8 @@ class SamplingSettings(Group):
     ] = Field(
         description="what a program's prompt has: few_shot (verified seeds), kind (the name of a "
         "kind of problem), unconditional (nothing; the last two need a CodeGen model trained on "
-        "programs), or a map of these to weights, such as {unconditional: 1, kind: 2}"
+        "programs), or a map of these to weights, such as {unconditional: 1, kind: 2}; Hydra adds "
+        "a map to one in a YAML file, where a weight of 0 takes a name out"
     )
     kinds: list[str] | None = Field(
         None,

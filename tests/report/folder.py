@@ -65,6 +65,7 @@ def examples(count: int = 6, text: str = "") -> list[Example]:
                 attempts=(Attempt(f"It is {number}. {text}", "stop", answer="1", agrees=True),),
                 output=json.dumps(f"{number} {text}"),
                 source=f"cotmill/seeds{text}",
+                kind=f"rates{text}",
             ),
             "caco",
             "run",
