@@ -767,6 +767,9 @@ class TaskSettings(Group):
     holdout_kinds: list[str] = Field(
         [], description="kinds of seeds that are not trained on; the loss on them is reported"
     )
+    max_held_out: int = Field(
+        64, ge=1, description="examples of those kinds that each task is evaluated on, at most"
+    )
 
 
 class TrainSettings(Group):
