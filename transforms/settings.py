@@ -377,6 +377,10 @@ class SamplingSettings(Group):
         "seeds); few_shot then shows seeds of one kind in each prompt",
     )
     seed: int = Field(0, ge=0, description="seed of every random choice of the run")
+    license: str = Field(
+        "NOASSERTION",
+        description="SPDX licence of rows whose prompts show no seed: of what the model learned",
+    )
     pool: int = Field(
         10_000, ge=1, description="verified seeds that examples are drawn from (a sample if more)"
     )
