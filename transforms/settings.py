@@ -723,6 +723,17 @@ class LoraSettings(Group):
     target_modules: str | list[str] = Field(
         "all-linear", description="layers that get one: all-linear, or their names"
     )
+    start: str | None = Field(
+        None,
+        description="adapter to go on from, which then decides rank, alpha and layers: a folder, "
+        "or the name of one in data/models (null: a new one)",
+    )
+
+    @model_validator(mode="after")
+    def _start_is_lora(self) -> LoraSettings:
+        if self.start is not None and not self.rank:
+            raise ValueError("lora.start goes on from an adapter, and rank 0 trains none")
+        return self
 
 
 class OptimSettings(Group):

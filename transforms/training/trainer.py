@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transforms.errors import BackendError
+from transforms.generation.adapters import adapter_folder
 from transforms.generation.embedded import EMBEDDED, embedded_model
 from transforms.settings import TrainSettings
 from transforms.training.examples import TrainingExample
@@ -88,14 +89,14 @@ def fine_tune(
     """
     import torch
     from datasets import Dataset
-    from peft import LoraConfig
+    from peft import LoraConfig, PeftModel
     from transformers import AutoModelForCausalLM, PrinterCallback
 
     cpu = not torch.cuda.is_available()
     checkpoint = _last_checkpoint(root) if settings.resume else None
     tokenizer = load_tokenizer(settings.model.name)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             base_folder(settings.model.name),
             dtype=getattr(torch, settings.model.dtype),
             attn_implementation=settings.model.attention,
@@ -104,7 +105,10 @@ def fine_tune(
         raise BackendError(_unloadable(settings.model.name, error)) from error
     lora = settings.lora
     peft = None
-    if lora.rank:
+    if lora.start is not None:
+        start = str(adapter_folder(lora.start, "lora.start"))
+        model = PeftModel.from_pretrained(model, start, is_trainable=True)
+    elif lora.rank:
         peft = LoraConfig(
             r=lora.rank,
             lora_alpha=lora.alpha,
@@ -127,13 +131,13 @@ def fine_tune(
         callbacks=[_callback(tell, begun)],
     )
     trainer.remove_callback(PrinterCallback)
-    trained, total = trainer.model.num_parameters(only_trainable=True), model.num_parameters()
+    trained, total = (trainer.model.num_parameters(only_trainable=only) for only in (True, False))
     if evaluations and checkpoint is None:
         trainer.evaluate()  # before the first step: what the model could do without this training
     trainer.train(resume_from_checkpoint=checkpoint)
     if evaluations:
         trainer.evaluate()
-    folder = root / ("adapter" if peft else "model")
+    folder = root / ("adapter" if lora.rank else "model")
     save(trainer, folder, settings.model.name)
     return Trained(
         folder,
