@@ -222,7 +222,8 @@ def save(trainer: Any, folder: Path, settings: TrainSettings) -> None:
     leftovers = ["training_args.bin", "README.md"]  # a pickle, and a card with nothing in it
     if settings.lora.rank:
         _publish(folder, settings.model)
-        leftovers += ["chat_template.jinja", "tokenizer.json", "tokenizer_config.json"]  # the base's
+        # The tokenizer is the base's, and larger than the adapter.
+        leftovers += ["chat_template.jinja", "tokenizer.json", "tokenizer_config.json"]
     for leftover in leftovers:
         (folder / leftover).unlink(missing_ok=True)
 
