@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +15,23 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.hydra_app import run_command
-from transforms.errors import RunFolderError, SourceError
+from transforms.errors import RunFolderError, SettingsError, SourceError
 from transforms.ids import content_id
 from transforms.manifest import lineage, now
 from transforms.recipe import Segment
 from transforms.records import Seed
 from transforms.run_folder import RunFolder, absolute
+from transforms.sampling import kinds_of
 from transforms.segments import run_segment
 from transforms.settings import TrainSettings
 from transforms.sources import ReadSeeds, check_source
 from transforms.tables import from_row
 from transforms.training.card import model_card
-from transforms.training.curve import draw_losses
+from transforms.training.curve import draw_losses, losses
 from transforms.training.examples import TrainingExample, examples, load_prompts
 from transforms.training.trainer import (
     fine_tune,
+    hush,
     load_tokenizer,
     public_name,
     require_trl,
@@ -37,6 +41,8 @@ from transforms.unify import ValidateSeeds
 from transforms.versions import versions
 
 _STAGES = "stages/01-seeds"
+_LONGEST_VERIFICATION = timedelta(hours=12)
+"""How long the other processes of a group wait while the first verifies the seeds."""
 
 
 def train(settings: TrainSettings, command: str, console: Console) -> dict[str, Any]:
@@ -47,12 +53,15 @@ def train(settings: TrainSettings, command: str, console: Console) -> dict[str, 
 
     Raises CotmillError, one line that names the thing and the fix.
     """
+    if "://" in settings.output_dir:
+        raise RunFolderError(
+            f"output_dir={settings.output_dir}: training writes to a local folder; name one"
+        )
     require_trl()
     from accelerate import PartialState
 
-    state = PartialState()
-    if "://" in settings.output_dir:
-        raise RunFolderError(f"output_dir={settings.output_dir}: training writes to a local folder")
+    hush()
+    state = PartialState(timeout=_LONGEST_VERIFICATION)
     run = RunFolder(absolute(settings.output_dir))
     root = Path(run.root)
     manifest: dict[str, Any] = {}
@@ -60,6 +69,7 @@ def train(settings: TrainSettings, command: str, console: Console) -> dict[str, 
         if state.is_main_process:
             manifest = begin(settings, command, run, console)
     seeds = read_stage(root / _STAGES)
+    check_holdout(seeds, settings.tasks.holdout_kinds)
     training, held_out, counts = divide(seeds, settings)
     if not training:
         raise SourceError(
@@ -133,6 +143,9 @@ def identity_of(settings: TrainSettings) -> dict[str, Any]:
     values = settings.model_dump(mode="json", exclude=free)
     for name in ("log_steps", "save_steps"):
         del values["optim"][name]
+    prompts = load_prompts(settings.prompts, settings.tasks.mix)
+    values["prompts"] = {task: prompt.identity() for task, prompt in prompts.items()}
+    values["sandbox"] = settings.sandbox.identity()
     return values
 
 
@@ -141,6 +154,17 @@ def read_stage(folder: Path) -> list[Seed]:
     files = sorted(folder.glob("*.parquet"))
     rows = (row for file in files for row in pq.read_table(file).to_pylist())
     return sorted((from_row(Seed, row) for row in rows), key=lambda seed: seed.id)
+
+
+def check_holdout(seeds: Sequence[Seed], holdout_kinds: Sequence[str]) -> None:
+    """Raises SettingsError where no seed is of a kind that is to be held out."""
+    kinds = kinds_of(seeds)
+    unknown = sorted(set(holdout_kinds) - set(kinds))
+    if unknown:
+        raise SettingsError(
+            f"tasks.holdout_kinds: no verified seed is of the kind {unknown[0]}: the seeds have "
+            f"{', '.join(kinds) or 'no kinds'}"
+        )
 
 
 def divide(
@@ -186,16 +210,14 @@ def print_examples(console: Console, counts: dict[str, dict[str, int]]) -> None:
 
 def show(console: Console, entry: dict[str, Any]) -> None:
     """Prints an entry of the log in one line: where the training is, and when it will end."""
-    step, steps, seconds = entry["step"], entry["steps"], entry["seconds"]
-    losses = {
-        name.removesuffix("loss").strip("_") or "loss": value
-        for name, value in entry.items()
-        if name == "loss" or (name.startswith("eval_") and name.endswith("_loss"))
-    }
-    if losses:
-        said = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        left = f", {seconds / step * (steps - step) / 60:.0f} min left" if 0 < step < steps else ""
-        console.print(f"step {step}/{steps}: {said}{left}", highlight=False, soft_wrap=True)
+    found = {name: points[-1][1] for name, points in losses([entry]).items()}
+    if found:
+        step, steps = entry["step"], entry["steps"]
+        where = f"step {step}/{steps}" if steps else "before the training"
+        said = ", ".join(f"{name} loss {value:.3f}" for name, value in found.items())
+        minutes = math.ceil(entry["seconds_left"] / 60)
+        left = f", {minutes} min left" if 0 < step < steps else ""
+        console.print(f"{where}: {said}{left}", highlight=False, soft_wrap=True)
 
 
 def _main(settings: TrainSettings) -> None:

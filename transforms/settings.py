@@ -639,6 +639,11 @@ class RecipeSettings(Group):
     segments: list[SegmentSettings] = Field(min_length=1, description="the data's way, in order")
 
 
+def _resumes_or_overwrites(resume: bool, overwrite: bool) -> None:
+    if resume and overwrite:
+        raise ValueError("resume and overwrite exclude each other: set one of them")
+
+
 class Settings(Group):
     """Everything `cotmill synthesize` can be told."""
 
@@ -668,8 +673,7 @@ class Settings(Group):
 
     @model_validator(mode="after")
     def _exclusive(self) -> Settings:
-        if self.resume and self.overwrite:
-            raise ValueError("resume and overwrite exclude each other: set one of them")
+        _resumes_or_overwrites(self.resume, self.overwrite)
         model = self.backend.answering
         if self.budget.max_cost is not None and model is not None and model not in self.prices:
             raise ValueError(
@@ -770,7 +774,10 @@ class OptimSettings(Group):
 class TaskSettings(Group):
     """What the model learns to do, and from which seeds."""
 
-    mix: dict[Literal["codegen", "codegen_kind", "reverse", "solve", "unify"], float] = Field(
+    mix: dict[
+        Literal["codegen", "codegen_kind", "reverse", "solve", "unify"],
+        Annotated[float, Field(ge=0, allow_inf_nan=False)],
+    ] = Field(
         description="task -> examples of it per seed, on average: codegen (a program from nothing),"
         " codegen_kind (from its kind's name), reverse (program -> instruction), solve (instruction"
         " -> language solution), unify (problem -> program)",
@@ -802,9 +809,13 @@ class TrainSettings(Group):
     seed: int = Field(0, ge=0, description="seed of every random choice")
     sandbox: SandboxSettings
     filter: FilterSettings
-    verify: VerifySettings
     runner: RunnerSettings
     sink: SinkSettings
+
+    @model_validator(mode="after")
+    def _exclusive(self) -> TrainSettings:
+        _resumes_or_overwrites(self.resume, self.overwrite)
+        return self
 
 
 class LedgerFolder(Group):

@@ -14,6 +14,8 @@ def model_card(manifest: dict[str, Any]) -> str:
     """Returns the card of a finished training from its manifest."""
     config, base, figures = manifest["config"], manifest["base_model"], manifest["figures"]
     lora = config["lora"]["rank"]
+    timed = figures["timed_steps"]
+    last = f", the last {timed} of them" if timed < figures["steps"] else ""
     header = {
         "license": sorted({row["license"].lower() for row in manifest["lineage"]}),
         "base_model": base,
@@ -46,7 +48,7 @@ def model_card(manifest: dict[str, Any]) -> str:
             ],
         ),
         "## Training",
-        f"{figures['steps']} steps in {figures['seconds'] / 60:.0f} minutes; "
+        f"{figures['steps']} steps{last} in {figures['seconds'] / 60:.0f} minutes; "
         f"{figures['parameters_trained']:,} of {figures['parameters']:,} parameters trained.",
         table(
             ("loss, nats per learned token", "first", "last"),

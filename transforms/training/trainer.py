@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from transforms.errors import BackendError
 from transforms.generation.adapters import adapter_folder
 from transforms.generation.embedded import EMBEDDED, embedded_model
-from transforms.settings import TrainSettings
+from transforms.settings import ModelSettings, TrainSettings
 from transforms.training.examples import TrainingExample
 
 
@@ -25,7 +28,7 @@ class Trained:
     log: list[dict[str, Any]]
     """The trainer's log: an entry every `log_steps` with step and loss, and the evaluations."""
     figures: dict[str, Any]
-    """Steps, seconds, parameters trained and in all."""
+    """Steps, the seconds that the last of them took (all, if nothing was resumed), parameters."""
 
 
 def require_trl() -> None:
@@ -37,6 +40,17 @@ def require_trl() -> None:
             raise BackendError(
                 f"training needs {package} ({error}): pip install 'cotmill[train]'"
             ) from error
+
+
+def hush() -> None:
+    """Keeps what TRL and the libraries below it tell and draw off the terminal, errors excepted."""
+    import datasets
+    import transformers
+
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    logging.getLogger("trl").setLevel(logging.ERROR)
 
 
 def base_folder(name: str) -> str:
@@ -55,12 +69,25 @@ def load_tokenizer(name: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(base_folder(name))
     except (OSError, ValueError) as error:
-        raise BackendError(_unloadable(name, error)) from error
+        raise _unloadable(name, error) from error
 
 
-def _unloadable(name: str, error: Exception) -> str:
-    first = " ".join(str(error).split())[:300]
-    return f"model.name={name} cannot be loaded: {first}"
+def _unloadable(name: str, error: Exception) -> BackendError:
+    return BackendError(f"model.name={name} cannot be loaded: {' '.join(str(error).split())[:300]}")
+
+
+def _load_model(settings: ModelSettings) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            base_folder(settings.name),
+            dtype=getattr(torch, settings.dtype),
+            attn_implementation=settings.attention,
+        )
+    except (OSError, ValueError, ImportError) as error:  # ImportError: flash attention is missing
+        raise _unloadable(settings.name, error) from error
 
 
 def token_count(tokenizer: Any, example: TrainingExample) -> int:
@@ -88,21 +115,16 @@ def fine_tune(
         BackendError: the model cannot be loaded.
     """
     import torch
+    from accelerate import PartialState
     from datasets import Dataset
     from peft import LoraConfig, PeftModel
-    from transformers import AutoModelForCausalLM, PrinterCallback
+    from transformers import PrinterCallback
 
     cpu = not torch.cuda.is_available()
-    checkpoint = _last_checkpoint(root) if settings.resume else None
-    tokenizer = load_tokenizer(settings.model.name)
-    try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            base_folder(settings.model.name),
-            dtype=getattr(torch, settings.model.dtype),
-            attn_implementation=settings.model.attention,
-        )
-    except (OSError, ValueError) as error:
-        raise BackendError(_unloadable(settings.model.name, error)) from error
+    checkpoint = last_checkpoint(root / "checkpoints") if settings.resume else None
+    # Before the model is loaded: ZeRO-3 shards the weights as they are read, by these arguments.
+    arguments = _arguments(settings, root, cpu, evaluates=bool(held_out))
+    model = _load_model(settings.model)
     lora = settings.lora
     peft = None
     if lora.start is not None:
@@ -120,41 +142,47 @@ def fine_tune(
         task: Dataset.from_list([item.as_trl() for item in held_out if item.task == task])
         for task in dict.fromkeys(item.task for item in held_out)
     }
-    begun = time.monotonic()
-    trainer = _trainer_class(cpu)(
+    clock = _Clock(tell)
+    alone = PartialState().num_processes == 1
+    trainer = _trainer_class(cpu and alone)(
         model=model,
-        args=_config(settings, root, cpu, evaluates=bool(evaluations)),
-        processing_class=tokenizer,
+        args=arguments,
+        processing_class=load_tokenizer(settings.model.name),
         train_dataset=Dataset.from_list([item.as_trl() for item in training]),
         eval_dataset=evaluations or None,
         peft_config=peft,
-        callbacks=[_callback(tell, begun)],
+        callbacks=[clock.callback()],
     )
     trainer.remove_callback(PrinterCallback)
-    trained, total = (trainer.model.num_parameters(only_trainable=only) for only in (True, False))
+    if lora.rank:  # peft would ask the Hub at each checkpoint whether the vocabulary has grown
+        trainer.model.save_pretrained = partial(
+            trainer.model.save_pretrained, save_embedding_layers=False
+        )
+    sizes = [(getattr(p, "ds_numel", p.numel()), p.requires_grad) for p in model.parameters()]
     if evaluations and checkpoint is None:
         trainer.evaluate()  # before the first step: what the model could do without this training
     trainer.train(resume_from_checkpoint=checkpoint)
     if evaluations:
         trainer.evaluate()
     folder = root / ("adapter" if lora.rank else "model")
-    save(trainer, folder, settings.model.name)
+    save(trainer, folder, settings)
     return Trained(
         folder,
         trainer.state.log_history,
         {
             "steps": trainer.state.global_step,
-            "seconds": round(time.monotonic() - begun, 1),
-            "parameters_trained": trained,
-            "parameters": total,
+            "timed_steps": trainer.state.global_step - clock.first_step,
+            "seconds": round(time.monotonic() - clock.begun, 1),
+            "parameters_trained": sum(size for size, is_trained in sizes if is_trained),
+            "parameters": sum(size for size, _ in sizes),
         },
     )
 
 
-def _trainer_class(cpu: bool) -> Any:
+def _trainer_class(alone_on_cpu: bool) -> Any:
     from trl import SFTTrainer
 
-    if not cpu:
+    if not alone_on_cpu:
         return SFTTrainer
     import torch
 
@@ -163,6 +191,7 @@ def _trainer_class(cpu: bool) -> Any:
 
         TRL's fused head does so on GPUs; on a CPU it scores every token of the prompts too, for
         figures that nobody asks for here: 329 tokens/s against 493 (SmolLM2-135M, 2 cores).
+        It goes past the wrapper that adds up the gradients of several processes.
         """
 
         def compute_loss(
@@ -186,31 +215,48 @@ def _trainer_class(cpu: bool) -> Any:
     return CompletionTrainer
 
 
-def save(trainer: Any, folder: Path, base: str) -> None:
-    """Writes the adapter, or the whole model with its tokenizer, as vLLM loads it."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if hasattr(model, "peft_config"):
-        for config in model.peft_config.values():
-            config.base_model_name_or_path = public_name(base)
-        # Trained in float32, since small steps vanish in bfloat16; served in the model's own type.
-        dtype = next(p.dtype for n, p in model.named_parameters() if "lora_" not in n)
-        for name, parameter in model.named_parameters():
-            if "lora_" in name:
-                parameter.data = parameter.data.to(dtype)
+def save(trainer: Any, folder: Path, settings: TrainSettings) -> None:
+    """Writes the adapter, or the whole model with its tokenizer, as vLLM loads it.
+
+    Every process must call it, where there are several; the first one writes.
+    """
     trainer.save_model(str(folder))
-    for leftover in ("training_args.bin", "README.md"):  # a pickle, and a card with nothing in it
+    if not trainer.is_world_process_zero():
+        return
+    leftovers = ["training_args.bin", "README.md"]  # a pickle, and a card with nothing in it
+    if settings.lora.rank:
+        _publish(folder, settings.model)
+        # The tokenizer is the base's, and larger than the adapter.
+        leftovers += ["chat_template.jinja", "tokenizer.json", "tokenizer_config.json"]
+    for leftover in leftovers:
         (folder / leftover).unlink(missing_ok=True)
 
 
-def _last_checkpoint(root: Path) -> str | None:
-    """The last whole checkpoint; None where the training was stopped before its first."""
-    from transformers.trainer_utils import get_last_checkpoint
+def _publish(folder: Path, model: ModelSettings) -> None:
+    """Names the base in an adapter as others know it, and casts its weights to the base's type.
 
-    folder = root / "checkpoints"
-    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    They are trained in float32, since small steps vanish in bfloat16, and served in the other.
+    """
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    config = folder / "adapter_config.json"
+    content = json.loads(config.read_text()) | {"base_model_name_or_path": public_name(model.name)}
+    config.write_text(json.dumps(content, indent=2) + "\n")
+    weights = folder / "adapter_model.safetensors"
+    dtype = getattr(torch, model.dtype)
+    cast = {name: weight.to(dtype) for name, weight in load_file(weights).items()}
+    save_file(cast, weights, metadata={"format": "pt"})
 
 
-def _config(settings: TrainSettings, root: Path, cpu: bool, evaluates: bool) -> Any:
+def last_checkpoint(folder: Path) -> str | None:
+    """The last whole checkpoint in a folder, which has its state, written last; None if none is."""
+    whole = folder.glob("checkpoint-*/trainer_state.json")
+    steps = {int(state.parent.name.rpartition("-")[2]): state.parent for state in whole}
+    return str(steps[max(steps)]) if steps else None
+
+
+def _arguments(settings: TrainSettings, root: Path, cpu: bool, evaluates: bool) -> Any:
     from trl import SFTConfig
 
     optim = settings.optim
@@ -247,20 +293,33 @@ def _config(settings: TrainSettings, root: Path, cpu: bool, evaluates: bool) -> 
     )
 
 
-def _callback(tell: Callable[[dict[str, Any]], None], begun: float) -> Any:
-    """Passes each entry of the trainer's log to `tell`, with the step and the seconds so far."""
-    from transformers import TrainerCallback
+class _Clock:
+    """Passes each entry of the trainer's log on, with the step, all steps, and the seconds left."""
 
-    class Callback(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            if state.is_world_process_zero:
-                tell(
-                    {
-                        "step": state.global_step,
-                        "steps": state.max_steps,
-                        "seconds": time.monotonic() - begun,
-                        **(logs or {}),
-                    }
-                )
+    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        self._tell = tell
+        self.begun = time.monotonic()
+        self.first_step = 0
+        """The step of the checkpoint that the training went on from."""
 
-    return Callback()
+    def callback(self) -> Any:
+        from transformers import TrainerCallback
+
+        clock = self
+
+        class Callback(TrainerCallback):
+            def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                clock.begun, clock.first_step = time.monotonic(), state.global_step
+
+            def on_log(
+                self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any
+            ) -> None:
+                if state.is_world_process_zero:
+                    clock.entry(state.global_step, state.max_steps, logs or {})
+
+        return Callback()
+
+    def entry(self, step: int, steps: int, logs: dict[str, Any]) -> None:
+        done = step - self.first_step
+        each = (time.monotonic() - self.begun) / done if done > 0 else 0.0
+        self._tell({**logs, "step": step, "steps": steps, "seconds_left": each * (steps - step)})
