@@ -10,6 +10,7 @@ from typing import Any
 
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
+    "augment": "verified seeds in, the same problems with other numbers out; no model",
     "report": "one page on a run: funnel, cost, diversity, rejects, rows",
     "sandbox": "sandbox status: which walls this machine's kernel puts around programs",
     "bench": "bench NAME: measures things beside each other in one run",

@@ -565,12 +565,12 @@ class RecipeSettings(Group):
     """A kind of reasoning data: its segments and its prompts."""
 
     name: str = Field(description="name of the recipe, a column of every row")
-    prompts: str = Field(description="folder of prompt files")
+    prompts: str = Field("", description="folder of prompt files, where a stage has prompts")
     segments: list[SegmentSettings] = Field(min_length=1, description="the data's way, in order")
 
 
-class Settings(Group):
-    """Everything `cotmill synthesize` can be told."""
+class RunSettings(Group):
+    """What every command that runs a recipe can be told."""
 
     output_dir: str = Field(description="run folder, on any Beam filesystem")
     resume: bool = Field(
@@ -579,10 +579,23 @@ class Settings(Group):
     overwrite: bool = Field(False, description="delete what output_dir holds and start anew")
     recipe: RecipeSettings
     source: AnySource
-    backend: Backend
-    sampling: SamplingSettings
     sandbox: SandboxSettings
     filter: FilterSettings
+    runner: RunnerSettings
+    sink: SinkSettings
+
+    @model_validator(mode="after")
+    def _exclusive(self) -> RunSettings:
+        if self.resume and self.overwrite:
+            raise ValueError("resume and overwrite exclude each other: set one of them")
+        return self
+
+
+class Settings(RunSettings):
+    """Everything `cotmill synthesize` can be told."""
+
+    backend: Backend
+    sampling: SamplingSettings
     verify: VerifySettings
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
@@ -593,13 +606,9 @@ class Settings(Group):
         description="model -> {prompt: ..., cached: ..., generated: ...}, money per million "
         "tokens; what the run costs is shown if its models are in here",
     )
-    runner: RunnerSettings
-    sink: SinkSettings
 
     @model_validator(mode="after")
-    def _exclusive(self) -> Settings:
-        if self.resume and self.overwrite:
-            raise ValueError("resume and overwrite exclude each other: set one of them")
+    def _cost_has_a_price(self) -> Settings:
         model = self.backend.answering
         if self.budget.max_cost is not None and model is not None and model not in self.prices:
             raise ValueError(
@@ -618,6 +627,23 @@ class Settings(Group):
                         "other endpoints do not continue an answer token by token"
                     )
         return self
+
+
+class AugmentationSettings(Group):
+    """How seeds are given other numbers."""
+
+    draws: int = Field(ge=1, description="inputs drawn for each seed, at most; most are refused")
+    rows_per_seed: int = Field(ge=1, description="rows made from each seed, at most")
+    spread: float = Field(
+        gt=1, description="a new value is at most so many times the old one, or that part of it"
+    )
+    seed: int = Field(ge=0, description="seed of the drawing")
+
+
+class AugmentSettings(RunSettings):
+    """Everything `cotmill augment` can be told."""
+
+    augmentation: AugmentationSettings
 
 
 class ReportSettings(Group):

@@ -1,1 +1,1 @@
-"""New rows from verified seeds: other inputs, with the text rewritten from what the program computed."""
+"""Verified seeds with other numbers, their texts rewritten from what their programs compute."""

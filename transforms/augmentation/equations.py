@@ -1,4 +1,4 @@
-"""Equations in a text: chains of arithmetic such as 12 × 5 = 60, read as trees over its numerals."""
+"""Equations in a text, such as 12 × 5 = 60, read as trees over its numerals."""
 
 from __future__ import annotations
 
@@ -38,6 +38,18 @@ def leaves(tree: Tree) -> list[int]:
     return [leaf for branch in tree[1:] for leaf in leaves(branch)]
 
 
+def decimals(side: Tree, found: Sequence[Numeral]) -> int:
+    """Returns the most decimals that a number of a side shows."""
+    return max((found[leaf].decimals for leaf in leaves(side)), default=0)
+
+
+def holds(chain: Chain, found: Sequence[Numeral]) -> bool:
+    """Whether an equation is true of the numbers that stand in it, as closely as they are shown."""
+    values = [float(evaluate(side, lambda leaf: found[leaf].value)) for side in chain.sides]
+    slack = 0.501 * 10.0 ** -decimals(chain.sides[-1], found)
+    return all(abs(value - values[0]) <= slack for value in values[1:])
+
+
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
@@ -67,7 +79,9 @@ def evaluate(tree: Tree, values: Callable[[int], Any]) -> Any:
     if tree[0] == "pi":
         return math.pi
     with np.errstate(all="ignore"):
-        return _OPERATIONS[tree[0]](*(np.asarray(evaluate(branch, values), float) for branch in tree[1:]))
+        return _OPERATIONS[tree[0]](
+            *(np.asarray(evaluate(branch, values), float) for branch in tree[1:])
+        )
 
 
 def parts(tree: Tree) -> Iterator[Tree]:
@@ -127,15 +141,21 @@ def _groups(text: str, found: Sequence[Numeral]) -> Iterator[list[tuple[Any, int
             place = next((p for p in range(place + 1, step.end()) if p in at), step.end())
             continue
         sign = match.group().strip()
-        hyphen = sign and sign in _MINUS and not (
-            text[place - 1 : place].isspace() and text[place + 1 : place + 2].isspace()
+        hyphen = (
+            sign
+            and sign in _MINUS
+            and not (text[place - 1 : place].isspace() and text[place + 1 : place + 2].isspace())
         )
-        if hyphen and not (text[place + 1 : place + 2].isdigit() and text[place - 1 : place] in " ("):
+        if hyphen and not (
+            text[place + 1 : place + 2].isdigit() and text[place - 1 : place] in " ("
+        ):
             if group:
                 yield group
             group = []
         elif sign and sign not in "$€£%":
-            tight = sign == "/" and text[place - 1].isdigit() and text[place + 1 : place + 2].isdigit()
+            tight = (
+                sign == "/" and text[place - 1].isdigit() and text[place + 1 : place + 2].isdigit()
+            )
             group.append((_TIGHT if tight else "-" if sign in _MINUS else sign, place))
         place = match.end()
     if group:

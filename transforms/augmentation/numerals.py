@@ -6,13 +6,44 @@ import math
 import re
 from dataclasses import dataclass
 
-CARDINALS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty"
-).split()
-ORDINALS = (
-    "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
-).split()
+CARDINALS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
+ORDINALS = [
+    "zeroth",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+]
 _WORDS = {word: value for value, word in enumerate(CARDINALS)}
 _ORDINAL_WORDS = {word: value for value, word in enumerate(ORDINALS)}
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
@@ -40,6 +71,7 @@ class Numeral:
     """For a clock its minutes or seconds, whichever it counts; 0 for a date."""
     decimals: int = 0
     commas: bool = False
+    """Whether its text writes large numbers with commas."""
     truncated: bool = False
     """Followed by dots: the digits shown are the first of more."""
     unit: str = ""
@@ -50,10 +82,11 @@ class Numeral:
 
 def numerals(text: str) -> list[Numeral]:
     """Returns the numbers in a text, in their order."""
-    return [_numeral(text, match) for match in _NUMBER.finditer(text)]
+    commas = re.search(r"\d,\d{3}(?!\d)", text) is not None
+    return [_numeral(text, match, commas) for match in _NUMBER.finditer(text)]
 
 
-def _numeral(text: str, match: re.Match[str]) -> Numeral:
+def _numeral(text: str, match: re.Match[str], commas: bool) -> Numeral:
     start, end, written = match.start(), match.end(), match.group()
     if match["date"]:
         return Numeral(start, end, written, "date", 0)
@@ -80,7 +113,7 @@ def _numeral(text: str, match: re.Match[str]) -> Numeral:
         "ordinal" if match["suffix"] else "number",
         float(digits) if "." in digits else int(digits),
         decimals,
-        "," in written,
+        commas,
         bool(re.match(r"\.\.\.|…", text[end:])),
         unit,
         decimals == 2 and unit in _MONEY,
@@ -88,7 +121,30 @@ def _numeral(text: str, match: re.Match[str]) -> Numeral:
 
 
 _MONEY = ("$", "€", "£", "euro", "dollar", "franc", "pound", "crown", "coin")
-_NO_UNITS = frozenset("and or of in on to the a is are was at by per from for with more les each".split())
+_NO_UNITS = frozenset(
+    [
+        "and",
+        "or",
+        "of",
+        "in",
+        "on",
+        "to",
+        "the",
+        "a",
+        "is",
+        "are",
+        "was",
+        "at",
+        "by",
+        "per",
+        "from",
+        "for",
+        "with",
+        "more",
+        "les",
+        "each",
+    ]
+)
 
 
 def unit_of(text: str, start: int, end: int) -> str:
@@ -133,8 +189,15 @@ def _digits(numeral: Numeral, value: float, exact: bool) -> str | None:
         return None
     if not exact:
         return _grouped(numeral, f"{value:.{numeral.decimals}f}")
-    needed = next((n for n in range(11) if math.isclose(round(value, n), value, rel_tol=1e-10, abs_tol=1e-9)), None)
-    if needed is None or (numeral.decimals == 0 and needed > 0) or needed > max(numeral.decimals + 2, 2):
+    needed = next(
+        (n for n in range(11) if math.isclose(round(value, n), value, rel_tol=1e-10, abs_tol=1e-9)),
+        None,
+    )
+    if (
+        needed is None
+        or (numeral.decimals == 0 and needed > 0)
+        or needed > max(numeral.decimals + 2, 2)
+    ):
         return None
     padded = numeral.money or (numeral.decimals > 0 and numeral.text.endswith("0"))
     return _grouped(numeral, f"{value:.{max(needed, numeral.decimals) if padded else needed}f}")
@@ -142,7 +205,8 @@ def _digits(numeral: Numeral, value: float, exact: bool) -> str | None:
 
 def _grouped(numeral: Numeral, digits: str) -> str:
     whole, point, rest = digits.partition(".")
-    grouped = f"{int(whole):,}" if numeral.commas or int(whole) >= 100_000 else whole
+    large = int(whole) >= (1_000 if "," in numeral.text else 10_000)
+    grouped = f"{int(whole):,}" if numeral.commas and large else whole
     return grouped + point + rest
 
 

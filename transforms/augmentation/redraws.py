@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,9 +48,7 @@ def numbers_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
             yield from numbers_in(item, (*path, index))
 
 
-def find_slots(
-    problem: str, found: Sequence[Numeral], inputs: Mapping[str, Any]
-) -> list[Slot]:
+def find_slots(problem: str, found: Sequence[Numeral], inputs: Mapping[str, Any]) -> list[Slot]:
     """Returns the values that the problem states, each with all numerals that state it.
 
     Values of a list or table are looked for in its order, others by being the only ones of their
@@ -67,7 +66,9 @@ def find_slots(
             for part in _tables(leaves):
                 run = _in_order([number for _, number in part], found, free)
                 if run is not None:
-                    stated.update({path: (place,) for (path, _), place in zip(part, run, strict=True)})
+                    stated.update(
+                        {path: (place,) for (path, _), place in zip(part, run, strict=True)}
+                    )
                     free -= set(run)
     scalars = [(path, number) for path, number in numbers_in(inputs) if path not in stated]
     for value in dict.fromkeys(abs(number) for _, number in scalars):
@@ -75,7 +76,7 @@ def find_slots(
         places = [index for index in sorted(free) if found[index].value == value]
         digits = [index for index in places if found[index].kind != "word"]
         places = digits or places
-        if len(paths) == 1 and places and (len(places) == 1 or _same_thing(problem, found, places)):
+        if len(paths) == 1 and places and (len(places) == 1 or _same_thing(found, places)):
             stated[paths[0]] = tuple(places)
         elif len(paths) == len(places) and not _is_word(found, places):
             stated.update({path: (place,) for path, place in zip(paths, places, strict=True)})
@@ -135,8 +136,8 @@ def _is_word(found: Sequence[Numeral], places: Sequence[int]) -> bool:
     return any(found[place].kind == "word" for place in places)
 
 
-def _same_thing(problem: str, found: Sequence[Numeral], places: Sequence[int]) -> bool:
-    """Whether numerals of one value speak of one thing: the number is large, or its unit the same."""
+def _same_thing(found: Sequence[Numeral], places: Sequence[int]) -> bool:
+    """Whether numerals of one value speak of one thing: it is large, or their unit is the same."""
     units = {found[place].unit for place in places}
     return found[places[0]].value > 12 or len(units) == 1
 
@@ -158,16 +159,20 @@ def _largest(
 
 
 def redraw(
-    inputs: Mapping[str, Any], slots: Sequence[Slot], rng: random.Random
+    inputs: Mapping[str, Any], slots: Sequence[Slot], spread: float, rng: random.Random
 ) -> dict[str, Any]:
     """Returns the inputs with new values in some of the slots.
 
     Type, sign, decimals, roundness and about the size of each value are kept; so are the order
     within a list, which of its values are equal, and a sum of 100.
+
+    Args:
+        spread: a new value is at most so many times the old one, and at least that part of it.
     """
     share = rng.choice((0.2, 0.4, 0.7, 1.0))
     chosen = [slot for slot in slots if rng.random() < share] or [rng.choice(list(slots))]
-    new = {slot.path: _near(slot, rng) for slot in chosen}
+    few = len(slots) == 1
+    new = {slot.path: _near(slot, spread, few, rng) for slot in chosen}
     groups: dict[Path, list[Slot]] = {}
     for slot in chosen:
         if len(slot.path) > 1:
@@ -201,28 +206,36 @@ def _keep_order(new: dict[Path, Any], group: list[Slot]) -> None:
             new[slot.path] = values[sizes.index(slot.value)]
 
 
-def _near(slot: Slot, rng: random.Random) -> Any:
+_STEPS = (1000, 500, 100, 50, 10, 5, 1)
+"""A value that is a multiple of one of these, four times or more, stays a multiple of it."""
+
+
+def _near(slot: Slot, spread: float, alone: bool, rng: random.Random) -> Any:
+    """A value near the slot's; `alone` where no other value of the problem is redrawn."""
     value = slot.value
-    decimals = len(str(value).partition(".")[2]) if isinstance(value, float) else 0
-    if isinstance(value, float) and value.is_integer():
-        decimals = 0
+    fraction = isinstance(value, float) and not value.is_integer()
+    decimals = len(str(value).partition(".")[2]) if fraction else 0
     scale = 10**decimals
     whole = round(abs(value) * scale)
-    step = next(n for n in (1000, 500, 100, 50, 10, 5, 1) if n == 1 or (whole % n == 0 and whole >= 4 * n))
-    if whole <= 12 * scale and decimals == 0:
-        low, high = max(2, whole - 4), whole + 8
+    step = next(n for n in _STEPS if n == 1 or (whole % n == 0 and whole >= 4 * n))
+    if whole <= _FEW and not decimals:
+        low, high = max(2, whole - 4), whole + (30 if alone else 8)
     else:
-        low, high = -(-whole * 2 // 3), whole * 5 // 3
+        low, high = math.ceil(whole / spread), math.floor(whole * spread)
     if slot.largest is not None:
         high = min(high, round(slot.largest * scale) - (whole < slot.largest * scale))
-    low = -(-low // step) * step
-    choices = [number for number in range(low, high + 1, step) if number != whole] or [whole]
+    first = -(-low // step) * step
+    choices = [number for number in range(first, high + 1, step) if number != whole] or [whole]
     number = rng.choice(choices)
     signed = number if value > 0 else -number
     return signed / scale if isinstance(value, float) else signed
 
 
-def keeps_order(
+_FEW = 12
+"""Up to here a value is redrawn by a difference, not by a ratio."""
+
+
+def keeps_relations(
     before: Mapping[str, Any], after: Mapping[str, Any], slots: Sequence[Slot]
 ) -> bool:
     """Whether values of one unit are still larger, smaller or equal to each other as before.
@@ -231,7 +244,9 @@ def keeps_order(
     still do.
     """
     for path in {slot.path[:-1] for slot in slots if len(slot.path) > 1}:
-        sums = [sum(number for _, number in numbers_in(at(given, path))) for given in (before, after)]
+        sums = [
+            sum(number for _, number in numbers_in(at(given, path))) for given in (before, after)
+        ]
         if sums[0] == 100 != sums[1]:
             return False
     for index, one in enumerate(slots):

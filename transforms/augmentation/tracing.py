@@ -51,7 +51,7 @@ class _Notes:
             return
         else:
             self.values[place] = value
-        whole = kind is int or kind is _Fraction and value.denominator == 1 or float(value).is_integer()
+        whole = value.denominator == 1 if kind is _Fraction else float(value).is_integer()
         self.step(place, (value > 0) - (value < 0), whole)
 
     def note(self, key, value):
@@ -196,7 +196,9 @@ class _Noting(ast.NodeTransformer):
             if node.func.attr == "sort" and not node.args:
                 items = self.visit(node.func.value)
                 return ast.Call(
-                    ast.Name("_sorting", ast.Load()), [ast.Constant(self._key()), items], node.keywords
+                    ast.Name("_sorting", ast.Load()),
+                    [ast.Constant(self._key()), items],
+                    node.keywords,
                 )
             if not isinstance(node.func.value, ast.Name):
                 node.func.value = self.visit(node.func.value)
