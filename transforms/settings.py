@@ -802,12 +802,12 @@ class TaskSettings(Group):
     """What the model learns to do, and from which seeds."""
 
     mix: dict[
-        Literal["codegen", "codegen_kind", "reverse", "solve", "unify"],
+        Literal["codegen", "codegen_kind", "reverse", "solve", "unify", "calculate"],
         Annotated[float, Field(ge=0, allow_inf_nan=False)],
     ] = Field(
         description="task -> examples of it per seed, on average: codegen (a program from nothing),"
         " codegen_kind (from its kind's name), reverse (program -> instruction), solve (instruction"
-        " -> language solution), unify (problem -> program)",
+        " -> language solution), unify (problem -> program), calculate (a solution's equations)",
         min_length=1,
     )
     api: Literal["chat", "completions"] = Field(

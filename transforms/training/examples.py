@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from transforms.generation.prompts import PromptTemplate, Words
@@ -19,9 +20,18 @@ PROMPTS = {
     "reverse": "reverse",
     "solve": "solve",
     "unify": "unify",
+    "calculate": "calculate",
 }
-"""Task -> the prompt file of the stage that asks it."""
+"""Task -> the prompt file of the stage that asks it (calculate: of none)."""
 
+_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_EQUATION = re.compile(
+    rf"(?<![\w.,])(?P<left>{_NUMBER}) (?P<sign>[×÷+−*/-]) (?P<right>{_NUMBER})"
+    rf" = (?P<value>{_NUMBER})(?![\w%]|[.,]\d| [×÷+−*/-])"
+)
+_SIGNS = str.maketrans("×÷−", "*/-")
+_GOES_ON = re.compile(r"[×÷+−*/=(^-] ?\Z")
+"""What stands before an expression that is only the end of one."""
 _LAST_ANSWER = re.compile(r"[Tt]he answer is (?P<answer>[^\n]+?)\.?\s*\Z")
 
 
@@ -70,12 +80,34 @@ def example(task: str, seed: Seed, prompt: PromptTemplate, api: str) -> Training
             variables, target = {"program": seed}, seed.problem
         case "solve":
             variables, target = {"instruction": seed.problem}, seed.solution
+        case "calculate":
+            found = equations(seed.solution or "")
+            variables = {"expressions": list(found)}
+            target = "\n".join(f"{what} = {value}" for what, value in found.items()) or None
         case _:
             raise ValueError(task)
     if target is None:
         return None
     words = prompt.rendered(api, shots=[], **variables)
     return TrainingExample(seed.id, seed.kind, task, words, _answer(task, target.strip(), api))
+
+
+def equations(solution: str) -> dict[str, str]:
+    """The calculations of two numbers in a worked solution that hold exactly: {"6 × 24": "144"}."""
+    found = {}
+    for match in _EQUATION.finditer(solution):
+        left, right, value = (
+            Fraction(match[name].replace(",", "")) for name in ("left", "right", "value")
+        )
+        holds = {
+            "+": left + right == value,
+            "-": left - right == value,
+            "*": left * right == value,
+            "/": left == right * value,
+        }[match["sign"].translate(_SIGNS)]
+        if holds and not _GOES_ON.search(solution, 0, match.start()):
+            found[f"{match['left']} {match['sign']} {match['right']}"] = match["value"]
+    return found
 
 
 def _answer(task: str, target: str, api: str) -> str:
@@ -85,7 +117,7 @@ def _answer(task: str, target: str, api: str) -> str:
         return f" {target}" if task in ("reverse", "solve") else f"{target}\n"
     if task == "solve" and r"\boxed" not in target:
         return _LAST_ANSWER.sub(lambda m: rf"The answer is \boxed{{{m['answer']}}}.", target)
-    return target if task in ("reverse", "solve") else f"```python\n{target}\n```"
+    return target if task in ("reverse", "solve", "calculate") else f"```python\n{target}\n```"
 
 
 def examples(
