@@ -274,7 +274,7 @@ class _Rewriter:
             license=seed.license,
             metadata=seed.metadata,
             output=json.dumps(output, ensure_ascii=False),
-            input=canonical_json(runs.inputs[run]),
+            input=json.dumps(runs.inputs[run], ensure_ascii=False),
             seed_ids=(seed.id,),
         )
 
