@@ -110,7 +110,8 @@ def variants_card(manifest: dict[str, Any]) -> str:
         f"{manifest['accepted']:,} rows, each a verified problem with new values in its program's "
         "input: the program was run on them, and problem and worked solution say what it "
         "computed. Made without a model, after AdaR, with cotmill "
-        f"{manifest['versions'].get('cotmill', '')}. Rows are seeds again: `cotmill synthesize source=parquet`. `manifest.json` holds every "
+        f"{manifest['versions'].get('cotmill', '')}. "
+        "Rows are seeds again: `cotmill synthesize source=parquet`. `manifest.json` holds every "
         "setting, version and count.",
         "## Columns",
         table(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transforms.augmentation.equate import Unexplained, equate
-from transforms.augmentation.equations import chains, holds
+from transforms.augmentation.equations import chains, holds, leaves
 from transforms.augmentation.explanation import Explanation, combined, sentence_ends
 from transforms.augmentation.meanings import (
     UNITS,
@@ -72,7 +72,10 @@ def explain(text: str, known: Known, strings: Sequence[Sequence[Any]]) -> Explan
             if numeral.kind == "number":
                 for meaning in meanings[:3]:
                     known.add(meaning.vector)
-    _agree_in_sentences(result, in_chain)
+    operands = {
+        leaf for chain in chain_at.values() for side in chain.sides[:-1] for leaf in leaves(side)
+    }
+    _agree_in_sentences(result, operands, in_chain)
     _follow_certain(result)
     return result
 
@@ -114,7 +117,10 @@ def _outside_equations(index: int, result: Explanation, known: Known) -> list[Me
         meanings = [*known.derived(numeral), *combined(index, result, sentences=2)]
         if numeral.value in UNITS:
             meanings.append(constant)
-    elif numeral.value > 12:
+    elif numeral.value <= 12:
+        if _is_of_another_unit(numeral, known):
+            meanings.append(constant)
+    else:
         if len(meanings) == 1:
             result.certain.add(index)
         meanings += combined(index, result, sentences=1)
@@ -124,8 +130,14 @@ def _outside_equations(index: int, result: Explanation, known: Known) -> list[Me
     return meanings
 
 
-def _agree_in_sentences(result: Explanation, in_chain: set[int]) -> None:
-    """A number that also stands in an equation of its sentence stands for the same as there."""
+def _is_of_another_unit(numeral: Numeral, known: Known) -> bool:
+    """Whether inputs of a number's size are stated, but as so many of something else."""
+    units = {unit for vector, unit in known.inputs if equal(vector[0], numeral.value)}
+    return bool(numeral.unit and units and "" not in units)
+
+
+def _agree_in_sentences(result: Explanation, operands: set[int], in_chain: set[int]) -> None:
+    """A number that an equation of its sentence works with stands for the same as there."""
     ends = sentence_ends(result.text)
     groups: dict[tuple[int, float], list[int]] = defaultdict(list)
     for index, numeral in enumerate(result.numerals):
@@ -134,7 +146,7 @@ def _agree_in_sentences(result: Explanation, in_chain: set[int]) -> None:
         meant = [
             {key_of(meaning.vector) for meaning in result.meanings[place]}
             for place in places
-            if place in in_chain
+            if place in operands
             and not any(is_constant(meaning.vector) for meaning in result.meanings[place])
         ]
         if not meant or any(keys != meant[0] for keys in meant):
@@ -153,9 +165,9 @@ def _follow_certain(result: Explanation) -> None:
         for meaning in result.meanings[place]
     }
     for index, meanings in result.meanings.items():
-        if len(meanings) == 1:
-            if (result.numerals[index].value, key_of(meanings[0].vector)) in sure:
-                result.certain.add(index)
+        only = key_of(meanings[0].vector)
+        if len(meanings) == 1 and (result.numerals[index].value, only) in sure:
+            result.certain.add(index)
 
 
 class Reduction(NamedTuple):

@@ -26,18 +26,12 @@ class Meaning:
     """Whether the text shows the value in full; else rounded to the decimals that it shows."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """A value that a text may speak of."""
-
-    vector: Vector
-
-
 @dataclass
 class Known:
     """The values that a text may draw on; what it says itself is added as it goes along."""
 
-    sources: list[Source]
+    vectors: list[Vector]
+    """Values that the program computes or is given."""
     constants: frozenset[float]
     """Numbers that stay: of the code, and of the problem besides its input."""
     runs: int
@@ -49,18 +43,18 @@ class Known:
     _firsts: Vector = None
 
     def __post_init__(self) -> None:
-        given, self.sources = self.sources, []
-        for vector in (*self.outputs, *(source.vector for source in given)):
+        given, self.vectors = self.vectors, []
+        for vector in (*self.outputs, *given):
             self.add(vector)
 
     def copy(self) -> Known:
-        return Known(list(self.sources), self.constants, self.runs, self.inputs, self.outputs)
+        return Known(list(self.vectors), self.constants, self.runs, self.inputs, self.outputs)
 
     def add(self, vector: Vector) -> None:
         key = key_of(vector)
         if key not in self._keys:
             self._keys.add(key)
-            self.sources.append(Source(vector))
+            self.vectors.append(vector)
             self._firsts = None
 
     def constant(self, value: float) -> Meaning:
@@ -94,10 +88,10 @@ class Known:
     def _beginning(self, value: float, step: Callable[[Any], Any] = lambda v: v) -> list[Vector]:
         """The vectors whose first value, after a step, is this one."""
         if self._firsts is None:
-            self._firsts = np.array([source.vector[0] for source in self.sources])
+            self._firsts = np.array([vector[0] for vector in self.vectors])
         with np.errstate(all="ignore"):
             near = np.abs(step(self._firsts) - value) <= 1e-9 * max(1.0, abs(value))
-        return [self.sources[place].vector for place in np.flatnonzero(near)]
+        return [self.vectors[place] for place in np.flatnonzero(near)]
 
 
 _STEPS: tuple[Callable[[Any], Any], ...] = (

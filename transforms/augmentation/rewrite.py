@@ -19,7 +19,7 @@ from transforms.augmentation.equate import Unexplained
 from transforms.augmentation.equations import chains, holds
 from transforms.augmentation.explain import explain, reductions
 from transforms.augmentation.explanation import Explanation
-from transforms.augmentation.meanings import Known, Meaning, Source
+from transforms.augmentation.meanings import Known, Meaning, Vector
 from transforms.augmentation.numerals import numerals
 from transforms.augmentation.redraws import (
     Slot,
@@ -35,7 +35,7 @@ from transforms.ids import canonical_json, content_id, derived_seed
 from transforms.records import Redraw, Seed, Variant
 from transforms.settings import AugmentationSettings
 
-_RUNS_PER_JOB = 150
+_RUNS_PER_JOB = 60
 """Runs of one job of the sandbox: a program is compiled once for so many inputs."""
 _MOST_PLACES = 400
 """Values that are brought out of each run, at most."""
@@ -144,7 +144,7 @@ class Runs:
     redraws: list[Redraw | None]
     inputs: list[dict[str, Any]]
     outputs: list[Any]
-    sources: list[Source]
+    vectors: list[Vector]
     strings: list[list[Any]]
 
 
@@ -206,18 +206,18 @@ def _gather(plan: Plan, results: Sequence[Result]) -> tuple[Runs, list[Redraw]]:
             else:
                 same.append(index)
                 rows.append(row)
-    sources, strings = [], []
+    vectors, strings = [], []
     for place in range(len(names)):
         column = [row[1][place] for row in rows]
         if isinstance(column[0], str):
             strings.append(column)
         else:
-            sources.append(Source(np.array([math.nan if v is None else float(v) for v in column])))
+            vectors.append(np.array([math.nan if v is None else float(v) for v in column]))
     runs = Runs(
         redraws=[None, *(redraws[index] for index in same)],
         inputs=[plan.inputs[0], *(plan.inputs[index + 1] for index in same)],
         outputs=[json.loads(row[0]) for row in rows],
-        sources=sources,
+        vectors=vectors,
         strings=strings,
     )
     return runs, astray
@@ -274,7 +274,7 @@ class _Rewriter:
             license=seed.license,
             metadata=seed.metadata,
             output=json.dumps(output, ensure_ascii=False),
-            input=canonical_json(runs.inputs[run]),
+            input=json.dumps(runs.inputs[run], ensure_ascii=False),
             seed_ids=(seed.id,),
         )
 
@@ -352,10 +352,7 @@ def _known(plan: Plan, runs: Runs) -> Known:
         for path, _ in numbers_in(runs.inputs[0])
     ]
     return Known(
-        sources=[
-            *map(Source, given),
-            *runs.sources,
-        ],
+        vectors=[*given, *runs.vectors],
         constants=frozenset(said | (literals(plan.seed.code) - _named(plan))),
         runs=len(runs.inputs),
         inputs=[(_input_vector(runs, slot), slot.unit) for slot in plan.slots],

@@ -153,11 +153,8 @@ class _Noting(ast.NodeTransformer):
         self._count += 1
         return str(self._count)
 
-    def _noted(self, node: ast.expr, name: str = "") -> ast.expr:
-        if isinstance(node, ast.Name):
-            name = node.id
-        key = f"{self._key()}:{name}" if name else self._key()
-        return ast.copy_location(_call("_note", key, node), node)
+    def _noted(self, node: ast.expr) -> ast.expr:
+        return ast.copy_location(_call("_note", self._key(), node), node)
 
     def visit(self, node: ast.AST) -> Any:
         """Visits a node: an expression that is loaded comes back noted."""
@@ -174,6 +171,10 @@ class _Noting(ast.NodeTransformer):
             return self.generic_visit(node)
         if isinstance(node, ast.Call):
             return self._noted(self._visit_call(node))
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)) and isinstance(
+            node.elt, ast.Constant
+        ):  # how often it is evaluated counts, though not what it is
+            node.elt = self._noted(node.elt)
         if isinstance(node, ast.expr):
             visited = self.generic_visit(node)
             return self._noted(visited) if isinstance(visited, ast.expr) else visited
@@ -205,16 +206,19 @@ class _Noting(ast.NodeTransformer):
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        node.body = [line for statement in node.body for line in _lines(self.visit(statement))]
+        node.body = self._visited(node.body)
         return node
 
-    def visit_Assign(self, node: ast.Assign) -> ast.Assign:
-        node.value = self.visit(node.value)
-        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            node.value = self._noted(node.value, node.targets[0].id)
-        else:
-            node.targets = [self.visit(target) for target in node.targets]
+    def visit_For(self, node: ast.For) -> ast.For:
+        """Visits a loop: each turn is noted, whatever its body computes."""
+        node.iter, node.target = self.visit(node.iter), self.visit(node.target)
+        turn = ast.Expr(_call("_note", self._key(), ast.Constant(True)))
+        node.body = [turn, *self._visited(node.body)]
+        node.orelse = self._visited(node.orelse)
         return node
+
+    def _visited(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        return [line for statement in body for line in _lines(self.visit(statement))]
 
     def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
         node.value = self.visit(node.value)
