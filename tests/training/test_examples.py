@@ -83,7 +83,8 @@ def test_the_answer_begins_with_the_prefix_that_the_stage_forces(task: str, api:
 def test_the_answer_holds_no_text_at_which_the_stage_would_stop(task: str) -> None:
     made = _example(task, "completions")
     assert made is not None
-    assert not [stop for stop in _asked(task, "completions").sampler.stop if stop in made.completion]
+    stops = _asked(task, "completions").sampler.stop
+    assert not [stop for stop in stops if stop in made.completion]
 
 
 def test_a_completed_text_is_a_program_in_lines_and_words_after_a_space() -> None:
