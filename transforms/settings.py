@@ -898,7 +898,7 @@ def parse_settings(values: dict[str, Any], root: type[S]) -> S:
 
 
 def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
-    path = [part for part in item["loc"] if not _is_tag(part)]
+    path = _path(item["loc"])
     key = ".".join(str(part) for part in path)
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(path[-1]), option_names(root, values, path[:-1]), n=1)
@@ -915,10 +915,16 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
     return f"{key}={item['input']!r}: {message[:1].lower()}{message[1:]}"
 
 
-def _is_tag(part: Any) -> bool:
-    """Whether a part of an error's place names a kind of source or engine, not a key."""
-    sources = {"jsonl", "parquet", "huggingface", "reasoning_gym", "codeio", "run", "mix"}
-    return part in sources | {"vllm", "vllm_server", "openai", "replay"}
+def _path(place: tuple[Any, ...]) -> list[Any]:
+    """The keys of an error's place: the names of kinds of source or engine in it are none."""
+    path: list[Any] = []
+    tagged = False
+    for index, part in enumerate(place):
+        if part != "[key]" and not tagged:
+            path.append(part)
+        chosen = part in ("source", "backend") or place[index - 1] in ("sources", "benchmarks")
+        tagged = chosen and not tagged
+    return path
 
 
 def option_names(root: type[Group], values: dict[str, Any], path: list[Any]) -> list[str]:

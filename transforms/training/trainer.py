@@ -285,6 +285,7 @@ def _arguments(settings: TrainSettings, root: Path, cpu: bool, evaluates: bool) 
         gradient_checkpointing=optim.gradient_checkpointing,
         weight_decay=optim.weight_decay,
         max_grad_norm=optim.max_grad_norm,
+        ddp_find_unused_parameters=False,
         max_length=optim.max_length,
         packing=optim.packing,
         train_sampling_strategy="random" if optim.packing else "group_by_length",
