@@ -15,10 +15,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# The main job on the embedded default. DEMO_PROGRAMS makes it smaller or larger.
-DEMO_PROGRAMS ?= 128
+# The main job on the embedded default: a small model and its adapter. DEMO_PROGRAMS makes it smaller or larger.
+DEMO_PROGRAMS ?= 600
 demo: $(READY)
-	$(BIN)/cotmill synthesize backend=vllm_cpu source=demo sampling=embedded sampling.num_programs=$(DEMO_PROGRAMS) \
+	$(BIN)/cotmill synthesize backend=embedded source=demo sampling=demo sampling.num_programs=$(DEMO_PROGRAMS) \
 		output_dir=outputs/demo overwrite=true
 
 test: lint browser

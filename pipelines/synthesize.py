@@ -23,6 +23,7 @@ from transforms.errors import BudgetReached, CotmillError, Interrupted
 from transforms.execution.isolation import Layer
 from transforms.execution.sandbox import Sandbox
 from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
+from transforms.generation.embedded import EMBEDDED
 from transforms.generation.engines import close_engines, hold_server
 from transforms.generation.ledger import flush_writers, resolve_replay
 from transforms.manifest import finish_manifest, new_manifest, now
@@ -214,13 +215,13 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
             f"about {saved:,} tokens not spent on attempts that could change no verdict",
             highlight=False,
         )
-    if getattr(settings.backend, "model", None) == "embedded":
+    backend = settings.backend
+    if getattr(backend, "model", None) == EMBEDDED and not getattr(backend, "adapter", None):
         console.print(
-            "The embedded model has 135M parameters and is not trained for this: it writes programs"
-            " that run, but words and solves problems too poorly for its answers to agree with"
-            " them, so few rows or none are accepted. Training it on verified programs (the coming"
-            " `cotmill train`) is the cure; until then, use a larger model: backend=vllm or"
-            " backend=openai.",
+            "The embedded model without an adapter writes programs that run, but words and solves "
+            "problems too poorly for its answers to agree with them: few rows are accepted, or "
+            "none. backend=embedded sampling=demo adds the adapter that ships; cotmill train makes "
+            "others; or use a larger model: backend=vllm or backend=openai.",
             highlight=False,
             soft_wrap=True,
         )

@@ -174,21 +174,26 @@ def divide(
 ) -> tuple[list[TrainingExample], list[TrainingExample], dict[str, dict[str, int]]]:
     """Returns examples to train on, examples of held-out kinds, and the counts of each task.
 
+    Of those held out, each task has at most `tasks.max_held_out`, drawn by their seeds' ids.
+
     Examples longer than `optim.max_length` are in neither: cut off, they would teach a model to
     end in the middle.
     """
-    prompts = load_prompts(settings.prompts, settings.tasks.mix)
+    tasks = settings.tasks
+    prompts = load_prompts(settings.prompts, tasks.mix)
     tokenizer = load_tokenizer(settings.model.name)
     names = ("training", "tokens", "held_out", "too_long")
-    counts: dict[str, dict[str, int]] = {t: dict.fromkeys(names, 0) for t in settings.tasks.mix}
+    counts: dict[str, dict[str, int]] = {t: dict.fromkeys(names, 0) for t in tasks.mix}
     training, held_out = [], []
-    for item in examples(seeds, settings.tasks, prompts, settings.seed):
+    in_drawn_order = sorted(seeds, key=lambda seed: content_id("held out", seed.id))
+    for item in examples(in_drawn_order, tasks, prompts, settings.seed):
         count, tokens = counts[item.task], token_count(tokenizer, item)
         if tokens > settings.optim.max_length:
             count["too_long"] += 1
-        elif item.kind in settings.tasks.holdout_kinds:
-            held_out.append(item)
-            count["held_out"] += 1
+        elif item.kind in tasks.holdout_kinds:
+            if count["held_out"] < tasks.max_held_out:
+                held_out.append(item)
+                count["held_out"] += 1
         else:
             training.append(item)
             count["training"] += 1

@@ -64,6 +64,7 @@ class Reason(StrEnum):
     FINGERPRINT_FULL = "fingerprint_full"
     DUPLICATE_INSTRUCTION = "duplicate_instruction"
     NEAR_DUPLICATE = "near_duplicate"
+    COPY_OF_SEED = "copy_of_seed"
     CONTAMINATED = "contaminated"
     SEMANTIC_DUPLICATE = "semantic_duplicate"
     # answerability

@@ -65,7 +65,7 @@ def draw(index: int, pool: Sequence[Seed], sampling: SamplingSettings) -> tuple[
             kind=kind,
             seed_ids=tuple(seed.id for seed in shots),
             source=combined_source(shots) or "model",
-            license=combined_license(shots),
+            license=combined_license(shots) or sampling.license,
         ),
         shots,
     )

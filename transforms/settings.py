@@ -377,6 +377,10 @@ class SamplingSettings(Group):
         "seeds); few_shot then shows seeds of one kind in each prompt",
     )
     seed: int = Field(0, ge=0, description="seed of every random choice of the run")
+    license: str = Field(
+        "NOASSERTION",
+        description="SPDX licence of rows whose prompts show no seed: of what the model learned",
+    )
     pool: int = Field(
         10_000, ge=1, description="verified seeds that examples are drawn from (a sample if more)"
     )
@@ -723,6 +727,17 @@ class LoraSettings(Group):
     target_modules: str | list[str] = Field(
         "all-linear", description="layers that get one: all-linear, or their names"
     )
+    start: str | None = Field(
+        None,
+        description="adapter to go on from, which then decides rank, alpha and layers: a folder, "
+        "or the name of one in data/models (null: a new one)",
+    )
+
+    @model_validator(mode="after")
+    def _start_is_lora(self) -> LoraSettings:
+        if self.start is not None and not self.rank:
+            raise ValueError("lora.start goes on from an adapter, and rank 0 trains none")
+        return self
 
 
 class OptimSettings(Group):
@@ -773,6 +788,9 @@ class TaskSettings(Group):
     )
     holdout_kinds: list[str] = Field(
         [], description="kinds of seeds that are not trained on; the loss on them is reported"
+    )
+    max_held_out: int = Field(
+        64, ge=1, description="examples of those kinds that each task is evaluated on, at most"
     )
 
 

@@ -8,7 +8,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.beam import on_workers
 from tests.programs_for_tests import DEDUP
 from transforms.diversity.instructions import Deduplicate
-from transforms.records import Example, Models
+from transforms.records import Example, Models, Seed
+from transforms.tables import write_table
 
 LONG = (
     "A baker makes 12 trays of 24 rolls every morning and sells 7 rolls out of 8 before noon. In "
@@ -57,5 +58,26 @@ def test_equal_and_nearly_equal_instructions_are_one_example(workers):
         assert_that(
             lost,
             equal_to([("long code", "duplicate_instruction"), ("one number", "near_duplicate")]),
+            label="lost",
+        )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_says_what_a_seed_says_is_a_copy_of_it(workers, tmp_path):
+    seed = Seed.make(problem=LONG, source="test", license="CC0-1.0", code="x = 1", answer="1")
+    write_table(str(tmp_path / "part-0.parquet"), [seed], Seed, "zstd")
+    examples = [
+        example("equal", LONG.upper()),
+        example("one number", LONG.replace("5 rolls", "6 rolls")),
+        example("other", "What is the sum of the digits of 2 to the power of 100?"),
+    ]
+    with TestPipeline(**on_workers(workers)) as pipeline:
+        outcome = pipeline | beam.Create(examples) | Deduplicate(DEDUP, seeds=str(tmp_path))
+        kept = outcome.kept | "Kept" >> beam.Map(lambda e: e.id)
+        lost = outcome.rejected | "Lost" >> beam.Map(lambda item: (item.id, item.reason))
+        assert_that(kept, equal_to(["other"]), label="kept")
+        assert_that(
+            lost,
+            equal_to([("equal", "copy_of_seed"), ("one number", "copy_of_seed")]),
             label="lost",
         )

@@ -10,6 +10,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.beam import on_workers
 from tests.programs_for_tests import DEDUP, SPAM, execution
 from transforms.diversity.programs import DeduplicatePrograms
+from transforms.records import Seed
+from transforms.tables import write_table
 
 
 def renamed(name, number):
@@ -49,3 +51,28 @@ def test_a_program_that_differs_in_one_place_is_a_near_duplicate():
         outcome = pipeline | beam.Create(programs) | DeduplicatePrograms(DEDUP)
         lost = outcome.rejected | "Lost" >> beam.Map(lambda item: (item.id, item.reason))
         assert_that(lost, equal_to([("two", "near_duplicate")]), label="lost")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_seed_s_program_is_a_copy_and_takes_no_place_of_its_structure(workers, tmp_path):
+    seeds = [
+        Seed.make(problem="p", source="test", license="CC0-1.0", code=SPAM, answer="1"),
+        Seed.make(problem="q", source="test", license="CC0-1.0", answer="1"),
+    ]
+    write_table(str(tmp_path / "part-0.parquet"), seeds, Seed, "zstd")
+    programs = [
+        execution(SPAM + "\n# done", id="copy"),
+        *(execution(renamed("done", number), id=str(number)) for number in (20, 300, 4000)),
+    ]
+    with TestPipeline(**on_workers(workers)) as pipeline:
+        outcome = (
+            pipeline
+            | beam.Create(programs)
+            | DeduplicatePrograms(
+                DEDUP.model_copy(update={"max_per_fingerprint": 3}), str(tmp_path)
+            )
+        )
+        kept = outcome.kept | "Kept" >> beam.Map(lambda record: record.id)
+        lost = outcome.rejected | "Lost" >> beam.Map(lambda item: (item.id, item.reason))
+        assert_that(kept, equal_to(["20", "300", "4000"]), label="kept")
+        assert_that(lost, equal_to([("copy", "copy_of_seed")]), label="lost")

@@ -9,6 +9,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.accounting import Outcome, Reason
+from transforms.diversity.copies import FIRST, marked, name_copies, seeds_from
 from transforms.diversity.near import NearDuplicates
 from transforms.diversity.semantic import SemanticDuplicates, model_path
 from transforms.diversity.shingles import shingles, words
@@ -18,15 +19,27 @@ from transforms.records import Example
 from transforms.settings import DedupSettings
 
 
+@dataclass(frozen=True)
+class _Said:
+    """An instruction, and what decides whether it is the one that stays."""
+
+    id: str
+    order: int
+    words: tuple[str, ...]
+
+
 @dataclass
 class Deduplicate(beam.PTransform):
     """PCollection[Example] -> Outcome of Example: no equal and no nearly equal instructions.
 
     Of those alike, the one with the shortest program stays, then the one with the smallest id.
+    What is equal or nearly equal to a seed's problem is a copy of it.
     With `dedup.semantic`, those left that mean the same are one as well.
     """
 
     dedup: DedupSettings
+    seeds: str | None = None
+    """Folder of the verified seeds, whose problems are not to be copied."""
 
     stage: ClassVar[str] = "deduplicate"
     reads: ClassVar[type] = Example
@@ -39,19 +52,26 @@ class Deduplicate(beam.PTransform):
 
     def expand(self, examples: PCollection) -> Outcome:
         ngram = self.dedup.ngram
-        equal = examples | "Find equal" >> LimitPerKey(
-            key=lambda example: content_id("instruction", words(example.instruction)),
-            order=lambda example: len(example.code),
+        said = examples | "Said" >> beam.Map(
+            lambda example: _Said(example.id, len(example.code), tuple(words(example.instruction)))
+        )
+        originals = seeds_from(examples.pipeline, self.seeds) | "Said by seeds" >> beam.Map(
+            lambda seed: _Said(marked(seed), FIRST, tuple(words(seed.problem)))
+        )
+        compared = (said, originals) | "With seeds" >> beam.Flatten()
+        equal = compared | "Find equal" >> LimitPerKey(
+            key=lambda said: content_id("instruction", said.words),
+            order=lambda said: said.order,
             limit=1,
             reason=Reason.DUPLICATE_INSTRUCTION,
         )
-        near = examples | "Find near" >> NearDuplicates(
-            shingles=lambda example: shingles(words(example.instruction), ngram),
-            order=lambda example: len(example.code),
+        near = compared | "Find near" >> NearDuplicates(
+            shingles=lambda said: shingles(said.words, ngram),
+            order=lambda said: said.order,
             threshold=self.dedup.threshold,
             dedup=self.dedup,
         )
-        losers = (equal, near) | "Losers" >> beam.Flatten()
+        losers = (equal, near) | "Losers" >> beam.Flatten() | "Name copies" >> beam.Map(name_copies)
         different = examples | "Drop" >> DropLosers(self.stage, losers)
         if not self.dedup.semantic:
             return Outcome(different.kept, different.rejected)

@@ -10,6 +10,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.accounting import Outcome, Reason
+from transforms.diversity.copies import FIRST, marked, name_copies, seeds_from
 from transforms.diversity.near import NearDuplicates
 from transforms.diversity.shingles import code_tokens, shingles
 from transforms.ids import content_id
@@ -31,13 +32,13 @@ class _Likeness:
     shingles: tuple[str, ...]
 
 
-def _likeness(execution: Execution, ngram: int) -> _Likeness:
-    tokens = code_tokens(execution.code)
+def _likeness(record_id: str, order: int, code: str, ngram: int) -> _Likeness:
+    tokens = code_tokens(code)
     return _Likeness(
-        execution.id,
-        len(execution.code),
+        record_id,
+        order,
         content_id("tokens", tokens),
-        fingerprint(execution.code),
+        fingerprint(code),
         tuple(shingles(tokens, ngram)),
     )
 
@@ -60,13 +61,15 @@ class DeduplicatePrograms(beam.PTransform):
 
     Programs of equal tokens (layout and comments aside) are one; of those nearly equal, and of
     those with one structure (`dedup.max_per_fingerprint`), the shortest stay, then those with the
-    smallest id.
+    smallest id. What is equal or nearly equal to a seed's program is a copy of it.
 
     Equal programs are alike to the same others, so looking for near ones among all of them finds
     what looking among those that stay would. Structures are counted among those that stay.
     """
 
     dedup: DedupSettings
+    seeds: str | None = None
+    """Folder of the verified seeds, whose programs are not to be copied."""
 
     stage: ClassVar[str] = "structure"
     reads: ClassVar[type] = Execution
@@ -74,20 +77,30 @@ class DeduplicatePrograms(beam.PTransform):
     draws: ClassVar[bool] = False
 
     def expand(self, executions: PCollection) -> Outcome:
-        likenesses = executions | "Likeness" >> beam.Map(_likeness, self.dedup.code_ngram)
-        equal = likenesses | "Find equal" >> LimitPerKey(
+        ngram = self.dedup.code_ngram
+        likenesses = executions | "Likeness" >> beam.Map(
+            lambda one: _likeness(one.id, len(one.code), one.code, ngram)
+        )
+        originals = (
+            seeds_from(executions.pipeline, self.seeds)
+            | "With code" >> beam.Filter(lambda seed: seed.code is not None)
+            | "Likeness of seeds"
+            >> beam.Map(lambda seed: _likeness(marked(seed), FIRST, seed.code, ngram))
+        )
+        compared = (likenesses, originals) | "With seeds" >> beam.Flatten()
+        equal = compared | "Find equal" >> LimitPerKey(
             key=lambda likeness: likeness.tokens,
             order=lambda likeness: likeness.chars,
             limit=1,
             reason=Reason.DUPLICATE_PROGRAM,
         )
-        near = likenesses | "Find near" >> NearDuplicates(
+        near = compared | "Find near" >> NearDuplicates(
             shingles=lambda likeness: likeness.shingles,
             order=lambda likeness: likeness.chars,
             threshold=self.dedup.code_threshold,
             dedup=self.dedup,
         )
-        alike = (equal, near) | "Alike" >> beam.Flatten()
+        alike = (equal, near) | "Alike" >> beam.Flatten() | "Name copies" >> beam.Map(name_copies)
         unlike = (
             {
                 "structures": likenesses

@@ -6,6 +6,7 @@ import ast
 import io
 import re
 import tokenize
+from collections.abc import Sequence
 from contextlib import suppress
 
 _WORD = re.compile(r"\w+")
@@ -48,8 +49,8 @@ def _text(token: tokenize.TokenInfo) -> str:
     return token.string
 
 
-def shingles(tokens: list[str], ngram: int) -> list[str]:
-    """The n-grams of a list of tokens; a list shorter than one n-gram is one shingle."""
+def shingles(tokens: Sequence[str], ngram: int) -> list[str]:
+    """The n-grams of a row of tokens; a row shorter than one n-gram is one shingle."""
     return [
         " ".join(tokens[start : start + ngram]) for start in range(max(1, len(tokens) - ngram + 1))
     ]

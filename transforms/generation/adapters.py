@@ -23,28 +23,25 @@ def model_path(backend: VllmBackend) -> str:
         BackendError: the embedded model, or the merging, lacks a package or a file.
     """
     model = str(embedded_model()) if backend.model == EMBEDDED else backend.model
-    adapter = adapter_folder(backend)
-    if adapter is None or not backend.merge_adapter:
+    if backend.adapter is None or not backend.merge_adapter:
         return model
-    return str(merged_model(model, adapter))
+    return str(merged_model(model, adapter_folder(backend.adapter)))
 
 
 def adapter_path(backend: VllmBackend) -> str | None:
     """Returns the folder of the adapter that vLLM applies; None where there is none to apply."""
-    adapter = adapter_folder(backend)
-    return None if adapter is None or backend.merge_adapter else str(adapter)
-
-
-def adapter_folder(backend: VllmBackend) -> Path | None:
-    """Returns the folder of `backend.adapter`: one that ships in data/models/, or a path."""
-    if backend.adapter is None:
+    if backend.adapter is None or backend.merge_adapter:
         return None
-    shipped = DATA / "models" / backend.adapter
-    folder = shipped if shipped.is_dir() else Path(backend.adapter).expanduser().absolute()
+    return str(adapter_folder(backend.adapter))
+
+
+def adapter_folder(name: str, setting: str = "backend.adapter") -> Path:
+    """Returns the folder of the adapter that `setting` names: one in data/models/, or a path."""
+    shipped = DATA / "models" / name
+    folder = shipped if shipped.is_dir() else Path(name).expanduser().absolute()
     if not (folder / "adapter_config.json").is_file():
         raise BackendError(
-            f"backend.adapter={backend.adapter} is no folder of a LoRA adapter: "
-            "it holds no adapter_config.json"
+            f"{setting}={name} is no folder of a LoRA adapter: it holds no adapter_config.json"
         )
     return folder
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from transforms.errors import BackendError
+from transforms.generation.adapters import adapter_folder
 from transforms.generation.embedded import EMBEDDED, embedded_model
 from transforms.settings import ModelSettings, TrainSettings
 from transforms.training.examples import TrainingExample
@@ -151,7 +152,7 @@ def build_trainer(
     import torch
     from accelerate import PartialState
     from datasets import Dataset
-    from peft import LoraConfig
+    from peft import LoraConfig, PeftModel
     from transformers import PrinterCallback
 
     cpu = not torch.cuda.is_available()
@@ -160,7 +161,10 @@ def build_trainer(
     model = _load_model(settings.model)
     lora = settings.lora
     peft = None
-    if lora.rank:
+    if lora.start is not None:
+        start = str(adapter_folder(lora.start, "lora.start"))
+        model = PeftModel.from_pretrained(model, start, is_trainable=True)
+    elif lora.rank:
         peft = LoraConfig(
             r=lora.rank,
             lora_alpha=lora.alpha,
@@ -182,7 +186,7 @@ def build_trainer(
         callbacks=list(callbacks),
     )
     trainer.remove_callback(PrinterCallback)
-    if peft:  # peft would ask the Hub at each checkpoint whether the vocabulary has grown
+    if lora.rank:  # peft would ask the Hub at each checkpoint whether the vocabulary has grown
         trainer.model.save_pretrained = partial(
             trainer.model.save_pretrained, save_embedding_layers=False
         )
