@@ -888,6 +888,41 @@ class BenchScaleSettings(Group):
     sink: SinkSettings
 
 
+class CodegenWay(Group):
+    """A model, and how it is asked."""
+
+    backend: Backend
+    sampling: SamplingSettings
+
+
+class BenchCodegenSettings(Group):
+    """Everything `cotmill bench codegen` can be told."""
+
+    kinds: list[str] = Field(
+        min_length=1,
+        description="kinds of problem that programs are asked for: each prompt shows "
+        "seeds of one of them, or names it",
+    )
+    num_programs: int = Field(ge=1, description="program prompts, before and after alike")
+    output_dir: str | None = Field(
+        None,
+        description="folder for the two runs; what it holds already of the same settings is not "
+        "asked again (null: a temporary one)",
+    )
+    before: CodegenWay
+    after: CodegenWay
+    recipe: RecipeSettings
+    source: AnySource
+    sandbox: SandboxSettings
+    filter: FilterSettings
+    verify: VerifySettings
+    dedup: DedupSettings
+    decontaminate: DecontaminateSettings
+    ledger: LedgerSettings
+    runner: RunnerSettings
+    sink: SinkSettings
+
+
 class BenchGenerationSettings(Group):
     """Everything `cotmill bench generation` can be told."""
 
