@@ -150,7 +150,7 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(
 ) -> None:
     from transformers import Trainer
 
-    keys = ("optim.max_steps=4", "optim.save_steps=2")
+    keys = ("optim.max_steps=4", "optim.save_steps=2", "tasks.holdout_kinds=[rates]")
     plain = Trainer.log
 
     def stopped(self: Any, logs: Any, *rest: Any) -> None:
@@ -168,6 +168,7 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(
     assert manifest["figures"]["timed_steps"] == 2
     steps = [entry["step"] for entry in manifest["log"] if "loss" in entry]
     assert steps == [1, 2, 3, 4]
+    assert [e["step"] for e in manifest["log"] if "eval_solve_loss" in e] == [0, 4]
 
 
 def test_a_training_is_not_resumed_with_other_settings(

@@ -121,6 +121,7 @@ def fine_tune(
     sizes = [getattr(weight, "ds_numel", weight.numel()) for weight in weights]  # sharded or not
     if held_out and checkpoint is None:
         trainer.evaluate()  # before the first step: what the model could do without this training
+        clock.before = trainer.state.log_history
     trainer.train(resume_from_checkpoint=checkpoint)
     if held_out:
         trainer.evaluate()
@@ -316,6 +317,8 @@ class _Clock:
         self.begun = time.monotonic()
         self.first_step = 0
         """The step of the checkpoint that the training went on from."""
+        self.before: list[dict[str, Any]] = []
+        """What was logged before the training, which begins with a log of its own."""
 
     def callback(self) -> Any:
         from transformers import TrainerCallback
@@ -325,6 +328,7 @@ class _Clock:
         class Callback(TrainerCallback):
             def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 clock.begun, clock.first_step = time.monotonic(), state.global_step
+                state.log_history[:0] = clock.before  # checkpoints keep it
 
             def on_log(
                 self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any
