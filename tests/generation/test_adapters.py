@@ -64,6 +64,12 @@ def test_it_is_merged_once_for_each_adapter(model: str, tmp_path: Path) -> None:
     assert merged_model(model, other) != folder
 
 
+def test_other_users_of_the_machine_may_read_merged_weights(model: str, tmp_path: Path) -> None:
+    folder = merged_model(model, _write_adapter(model, tmp_path / "adapter", seed=1))
+    modes = {path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    assert (folder.stat().st_mode & 0o777, modes) == (0o755, {0o644})
+
+
 def test_without_peft_it_says_what_to_install(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

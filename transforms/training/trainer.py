@@ -14,7 +14,7 @@ from typing import Any
 
 from transforms.errors import BackendError
 from transforms.generation.adapters import adapter_folder
-from transforms.generation.embedded import EMBEDDED, embedded_model
+from transforms.generation.embedded import EMBEDDED, embedded_model, share
 from transforms.settings import ModelSettings, TrainSettings
 from transforms.training.examples import TrainingExample
 
@@ -245,6 +245,7 @@ def save(trainer: Any, folder: Path, settings: TrainSettings) -> None:
         leftovers += ["chat_template.jinja", "tokenizer.json", "tokenizer_config.json"]
     for leftover in leftovers:
         (folder / leftover).unlink(missing_ok=True)
+    share(folder)
 
 
 def _publish(folder: Path, model: ModelSettings) -> None:
