@@ -10,6 +10,7 @@ from typing import Any
 
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
+    "augment": "verified seeds in, the same problems with other numbers out; no model",
     "train": "verified seeds, or a run's accepted rows, into a model that writes more of them",
     "report": "one page on a run: funnel, cost, diversity, rejects, rows",
     "sandbox": "sandbox status: which walls this machine's kernel puts around programs",

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -31,7 +32,7 @@ from transforms.recipe import Segment, build_segments
 from transforms.records import Seed
 from transforms.run_folder import SPENT_FILE, RunFolder, absolute
 from transforms.segments import run_segment
-from transforms.settings import ReplayBackend, Settings
+from transforms.settings import Price, ReplayBackend, RunSettings, Settings
 from transforms.sources import check_source
 from transforms.tables import make_folder, write_text
 
@@ -51,6 +52,30 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
         backend = resolve_replay(settings.backend, ledger_dir)
         settings = settings.model_copy(update={"backend": backend})
     segments = build_segments(settings, run.root, ledger_dir)
+
+    def prepare() -> None:
+        if settings.runner.type == "direct":
+            hold_server(settings.backend)
+
+    return run_recipe(settings, segments, run, console, dataset_card, settings.prices, prepare)
+
+
+def run_recipe(
+    settings: RunSettings,
+    segments: tuple[Segment, ...],
+    run: RunFolder,
+    console: Console,
+    card: Callable[[dict[str, Any]], str],
+    prices: Mapping[str, Price] = MappingProxyType({}),
+    prepare: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Runs a recipe's segments into its folder and returns the run's manifest.
+
+    Args:
+        card: finished manifest -> the dataset's README.
+        prices: of the models that the recipe asks.
+        prepare: what the segments need to stand before the first of them runs.
+    """
     with Sandbox(settings.sandbox) as box:  # strict refuses to start here, before anything is spent
         layers = box.layers
     found = run.claim(resume=settings.resume, overwrite=settings.overwrite)
@@ -60,12 +85,11 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     with metered(run, found), stoppable() as stopping:
         save(manifest, run)
         try:
-            if settings.runner.type == "direct":
-                hold_server(settings.backend)
+            prepare()
             run_segments(segments, manifest, run, settings, console)
-            finish_manifest(manifest, run, seeds_folder(segments), settings.prices)
+            finish_manifest(manifest, run, seeds_folder(segments), prices)
             manifest["diversity"] = write_report(run, manifest)
-            write_text(run.path("README.md"), dataset_card(manifest))
+            write_text(run.path("README.md"), card(manifest))
             save(manifest, run)
         except BaseException as error:
             ended = why_it_ended(error, stopping, manifest)
@@ -83,7 +107,7 @@ def run_segments(
     segments: tuple[Segment, ...],
     manifest: dict[str, Any],
     run: RunFolder,
-    settings: Settings,
+    settings: RunSettings,
     console: Console,
 ) -> None:
     """Runs the segments that the manifest does not have yet, and adds each to it as it ends."""
@@ -183,8 +207,8 @@ def seeds_folder(segments: tuple[Segment, ...]) -> str:
     return [segment.folder for segment in segments if segment.writes is Seed][-1]
 
 
-def print_end(manifest: dict[str, Any], settings: Settings, console: Console) -> None:
-    """Prints the funnel, where the rows are, and why there are none where there are none."""
+def print_where(manifest: dict[str, Any], settings: RunSettings, console: Console) -> None:
+    """Prints the funnel and where the rows are."""
     print_funnel(console, manifest)
     folder = absolute(settings.output_dir)
     console.print(
@@ -201,6 +225,11 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
             f"{rows['kinds']['distinct']} kinds of problem",
             highlight=False,
         )
+
+
+def print_end(manifest: dict[str, Any], settings: Settings, console: Console) -> None:
+    """Prints what a run gave and cost, and why it gave nothing where it gave nothing."""
+    print_where(manifest, settings, console)
     if cost := manifest.get("cost"):
         rows = cost["per_accepted"]
         console.print(

@@ -73,6 +73,13 @@ class Reason(StrEnum):
     MISSING_INPUT_VALUE = "missing_input_value"
     SEVERAL_QUESTIONS = "several_questions"
     NOT_A_QUESTION = "not_a_question"
+    # augmentation
+    NOT_REDRAWABLE = "not_redrawable"
+    UNEXPLAINED_NUMBER = "unexplained_number"
+    OTHER_WAY = "other_way"
+    AMBIGUOUS_NUMBER = "ambiguous_number"
+    IMPLAUSIBLE = "implausible"
+    FALSE_EQUATION = "false_equation"
     # verification
     NO_ANSWER_FOUND = "no_answer_found"
     LOW_AGREEMENT = "low_agreement"

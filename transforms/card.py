@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from transforms.records import Example
+from transforms.records import Example, Variant
 from transforms.tables import arrow_schema
 
 _COLUMNS = {
@@ -33,6 +33,21 @@ _COLUMNS = {
     "run_id": "hash of all settings that decide the rows",
 }
 
+_VARIANT_COLUMNS = {
+    "id": "hash of problem and program",
+    "problem": "the seed's problem with other numbers",
+    "answer": "the program's output, as the problem asks for it",
+    "code": "the seed's program with other input",
+    "solution": "the seed's worked solution with the values that the program computed",
+    "kind": "the kind of problem",
+    "source": "where the seed comes from",
+    "license": "SPDX identifier of the seed's licence",
+    "metadata": "whatever else the source says of the seed, a JSON object",
+    "output": "the program's output, a JSON string",
+    "input": "the program's input, a JSON string",
+    "seed_ids": "the seed",
+}
+
 
 def size_category(rows: int) -> str:
     """The Hub's name for a number of rows."""
@@ -42,17 +57,9 @@ def size_category(rows: int) -> str:
 
 def dataset_card(manifest: dict[str, Any]) -> str:
     """Returns the card of a finished run from its manifest."""
-    licenses = sorted({row["license"] for row in manifest["lineage"]})
-    header = {
-        "license": [licence.lower() for licence in licenses] or ["unknown"],
-        "task_categories": ["text-generation"],
-        "tags": ["synthetic", "reasoning", "cotmill", manifest["recipe"]],
-        "size_categories": [size_category(manifest["accepted"])],
-        "configs": [{"config_name": "default", "data_files": "data/*.parquet"}],
-    }
     schema = arrow_schema(Example)
     parts = [
-        f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
+        _front_matter(manifest),
         f"# Verified reasoning data, recipe {manifest['recipe']}",
         f"{manifest['accepted']:,} rows, each anchored in a program that was run: its output is "
         "the answer, and an independent language solution agrees with it. Made with cotmill "
@@ -69,20 +76,7 @@ def dataset_card(manifest: dict[str, Any]) -> str:
             ],
         ),
         "## Funnel",
-        table(
-            ("stage", "in", "kept", "rejected", "reasons"),
-            [
-                (
-                    stage["name"],
-                    stage["in"],
-                    stage["kept"],
-                    sum(stage["rejected"].values()),
-                    ", ".join(f"{name} {n}" for name, n in stage["rejected"].items()),
-                )
-                for segment in manifest["segments"]
-                for stage in segment["stages"]
-            ],
-        ),
+        _funnel(manifest),
         "## Kinds of problem",
         _kinds(manifest),
         "## Decontamination",
@@ -103,6 +97,65 @@ def _kinds(manifest: dict[str, Any]) -> str:
         return "The prompts for programs named no kind."
     return table(
         ("kind", "rows"), [(row["kind"] or "none named", row["rows"]) for row in manifest["kinds"]]
+    )
+
+
+def variants_card(manifest: dict[str, Any]) -> str:
+    """Returns the card of a finished run of `cotmill augment` from its manifest."""
+    schema = arrow_schema(Variant)
+    columns = [field.name for field in dataclasses.fields(Variant)]
+    parts = [
+        _front_matter(manifest),
+        "# Verified problems with other numbers",
+        f"{manifest['accepted']:,} rows, each a verified problem with new values in its program's "
+        "input: the program was run on them, and problem and worked solution say what it "
+        "computed. Made without a model, after AdaR, with cotmill "
+        f"{manifest['versions'].get('cotmill', '')}. Rows are seeds again: `cotmill synthesize source=parquet`. `manifest.json` holds every "
+        "setting, version and count.",
+        "## Columns",
+        table(
+            ("column", "type", "meaning"),
+            [(n, _plain(str(schema.field(n).type)), _VARIANT_COLUMNS[n]) for n in columns],
+        ),
+        "## Funnel",
+        _funnel(manifest),
+        "## Seeds",
+        table(
+            ("source", "licence", "verified seeds"),
+            [(row["source"], row["license"], row["seeds"]) for row in manifest["lineage"]],
+        ),
+        f"Run `{manifest['run_id']}`, {manifest['finished']}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _front_matter(manifest: dict[str, Any]) -> str:
+    """What the Hub reads at the top of a card."""
+    licenses = sorted({row["license"] for row in manifest["lineage"]})
+    header = {
+        "license": [licence.lower() for licence in licenses] or ["unknown"],
+        "task_categories": ["text-generation"],
+        "tags": ["synthetic", "reasoning", "cotmill", manifest["recipe"]],
+        "size_categories": [size_category(manifest["accepted"])],
+        "configs": [{"config_name": "default", "data_files": "data/*.parquet"}],
+    }
+    return f"---\n{yaml.safe_dump(header, sort_keys=False)}---"
+
+
+def _funnel(manifest: dict[str, Any]) -> str:
+    return table(
+        ("stage", "in", "kept", "rejected", "reasons"),
+        [
+            (
+                stage["name"],
+                stage["in"],
+                stage["kept"],
+                sum(stage["rejected"].values()),
+                ", ".join(f"{name} {n}" for name, n in stage["rejected"].items()),
+            )
+            for segment in manifest["segments"]
+            for stage in segment["stages"]
+        ],
     )
 
 

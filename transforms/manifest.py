@@ -13,7 +13,7 @@ from apache_beam.io.filesystems import FileSystems
 from transforms.execution.isolation import Layer
 from transforms.generation.budget import price_of
 from transforms.run_folder import RunFolder, files_below
-from transforms.settings import Price, Settings
+from transforms.settings import Price, RunSettings
 from transforms.versions import versions
 
 
@@ -22,7 +22,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def new_manifest(settings: Settings, run_id: str, layers: Iterable[Layer]) -> dict[str, Any]:
+def new_manifest(settings: RunSettings, run_id: str, layers: Iterable[Layer]) -> dict[str, Any]:
     """The manifest of a run that has begun; `layers` stand around the programs it runs."""
     return {
         "run_id": run_id,

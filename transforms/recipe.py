@@ -13,7 +13,7 @@ from transforms.errors import SettingsError
 from transforms.generation.prompts import PromptTemplate
 from transforms.ids import content_id
 from transforms.paths import PROJECT
-from transforms.settings import Group, SegmentSettings, Settings, StageSettings
+from transforms.settings import Group, RunSettings, SegmentSettings, StageSettings
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Segment:
         return self.stages[-1].writes
 
 
-def build_segments(settings: Settings, root: str, ledger_dir: str) -> tuple[Segment, ...]:
+def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tuple[Segment, ...]:
     """Returns the recipe's segments, ready to run into the folder `root`.
 
     A stage is a dataclass; a field that bears the name of a settings group is given that group,
@@ -77,7 +77,7 @@ def build_segments(settings: Settings, root: str, ledger_dir: str) -> tuple[Segm
 
 def _build(
     segment: SegmentSettings,
-    settings: Settings,
+    settings: RunSettings,
     run: Mapping[str, Any],
     folders: Mapping[str, str],
 ) -> tuple[Any, ...]:
@@ -99,7 +99,7 @@ def _build(
                 continue
             if field.name in run:
                 given[field.name] = run[field.name]
-            elif field.name in Settings.model_fields:
+            elif field.name in type(settings).model_fields:
                 given[field.name] = getattr(settings, field.name)
         try:
             stages.append(cls(**given))
@@ -127,11 +127,11 @@ def _prompts(given: Mapping[str, Any]) -> list[str]:
     return [name for name in given if name == "prompt" or name.endswith("_prompt")]
 
 
-def _prompt(settings: Settings, name: str) -> PromptTemplate:
+def _prompt(settings: RunSettings, name: str) -> PromptTemplate:
     return PromptTemplate.load(str(PROJECT / settings.recipe.prompts / f"{name}.yaml"))
 
 
-def _identity(stage: StageSettings, settings: Settings) -> list[Any]:
+def _identity(stage: StageSettings, settings: RunSettings) -> list[Any]:
     """Everything that decides the rows of a stage, as JSON values: paths and speed stay out."""
     cls = _stage_class(stage)
     given = dict(stage.model_extra or {})

@@ -59,6 +59,27 @@ class Seed:
 
 
 @dataclass(frozen=True)
+class Variant(Seed):
+    """A verified seed with other numbers: a row of `cotmill augment`, and a seed again."""
+
+    input: str = "{}"
+    """The program's input, as JSON."""
+    seed_ids: tuple[str, ...] = ()
+    """The seed that it was made from."""
+
+
+@dataclass(frozen=True)
+class Redraw:
+    """New values for a seed's input."""
+
+    id: str
+    seed_ids: tuple[str, ...]
+    """The seed whose input it is."""
+    input: str
+    """As JSON."""
+
+
+@dataclass(frozen=True)
 class Program:
     """A program as the model wrote it, not yet run."""
 

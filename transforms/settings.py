@@ -635,29 +635,42 @@ class RecipeSettings(Group):
     """A kind of reasoning data: its segments and its prompts."""
 
     name: str = Field(description="name of the recipe, a column of every row")
-    prompts: str = Field(description="folder of prompt files")
+    prompts: str = Field("", description="folder of prompt files, where a stage has prompts")
     segments: list[SegmentSettings] = Field(min_length=1, description="the data's way, in order")
 
 
-def _resumes_or_overwrites(resume: bool, overwrite: bool) -> None:
-    if resume and overwrite:
-        raise ValueError("resume and overwrite exclude each other: set one of them")
+class FolderSettings(Group):
+    """Where a command writes, and what becomes of what is there."""
 
-
-class Settings(Group):
-    """Everything `cotmill synthesize` can be told."""
-
-    output_dir: str = Field(description="run folder, on any Beam filesystem")
+    output_dir: str = Field(description="folder to write, on any Beam filesystem")
     resume: bool = Field(
-        False, description="finish the run in output_dir: done segments are skipped"
+        False, description="go on in output_dir: what is done is skipped, what was begun finished"
     )
     overwrite: bool = Field(False, description="delete what output_dir holds and start anew")
+
+    @model_validator(mode="after")
+    def _exclusive(self) -> FolderSettings:
+        if self.resume and self.overwrite:
+            raise ValueError("resume and overwrite exclude each other: set one of them")
+        return self
+
+
+class RunSettings(FolderSettings):
+    """What every command that runs a recipe can be told."""
+
     recipe: RecipeSettings
     source: AnySource
-    backend: Backend
-    sampling: SamplingSettings
     sandbox: SandboxSettings
     filter: FilterSettings
+    runner: RunnerSettings
+    sink: SinkSettings
+
+
+class Settings(RunSettings):
+    """Everything `cotmill synthesize` can be told."""
+
+    backend: Backend
+    sampling: SamplingSettings
     verify: VerifySettings
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
@@ -668,12 +681,9 @@ class Settings(Group):
         description="model -> {prompt: ..., cached: ..., generated: ...}, money per million "
         "tokens; what the run costs is shown if its models are in here",
     )
-    runner: RunnerSettings
-    sink: SinkSettings
 
     @model_validator(mode="after")
-    def _exclusive(self) -> Settings:
-        _resumes_or_overwrites(self.resume, self.overwrite)
+    def _cost_has_a_price(self) -> Settings:
         model = self.backend.answering
         if self.budget.max_cost is not None and model is not None and model not in self.prices:
             raise ValueError(
@@ -692,6 +702,23 @@ class Settings(Group):
                         "other endpoints do not continue an answer token by token"
                     )
         return self
+
+
+class AugmentationSettings(Group):
+    """How seeds are given other numbers."""
+
+    draws: int = Field(ge=1, description="inputs drawn for each seed, at most; most are refused")
+    rows_per_seed: int = Field(ge=1, description="rows made from each seed, at most")
+    spread: float = Field(
+        gt=1, description="a new value is at most so many times the old one, or that part of it"
+    )
+    seed: int = Field(ge=0, description="seed of the drawing")
+
+
+class AugmentSettings(RunSettings):
+    """Everything `cotmill augment` can be told."""
+
+    augmentation: AugmentationSettings
 
 
 class ReportSettings(Group):
@@ -794,12 +821,9 @@ class TaskSettings(Group):
     )
 
 
-class TrainSettings(Group):
+class TrainSettings(FolderSettings):
     """Everything `cotmill train` can be told."""
 
-    output_dir: str = Field(description="folder for the checkpoints and the trained model (local)")
-    resume: bool = Field(False, description="go on from the last checkpoint in output_dir")
-    overwrite: bool = Field(False, description="delete what output_dir holds and start anew")
     source: AnySource
     prompts: str = Field(description="folder of the prompt files that the model will be asked with")
     model: ModelSettings
@@ -811,11 +835,6 @@ class TrainSettings(Group):
     filter: FilterSettings
     runner: RunnerSettings
     sink: SinkSettings
-
-    @model_validator(mode="after")
-    def _exclusive(self) -> TrainSettings:
-        _resumes_or_overwrites(self.resume, self.overwrite)
-        return self
 
 
 class LedgerFolder(Group):

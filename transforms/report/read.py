@@ -16,7 +16,7 @@ from transforms.accounting import Reject
 from transforms.diversity.measure import Figures, Row, Survey, compare
 from transforms.ids import content_id
 from transforms.processes import map_on_cores
-from transforms.records import Example, Execution, Seed
+from transforms.records import Example, Execution, Seed, Variant
 from transforms.run_folder import RunFolder, files_below
 from transforms.tables import arrow_schema
 
@@ -37,6 +37,7 @@ def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
     parts: list[_Part] = []
     for name, record_type, which, measured in (
         ("rows", Example, -1, _of_example),
+        ("rows", Variant, -1, _of_seed),
         ("programs", Execution, 0, _of_execution),
         ("seeds", Seed, -1, _of_seed),
     ):

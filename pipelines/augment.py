@@ -1,0 +1,46 @@
+"""cotmill augment: verified seeds with other numbers, and their answers recomputed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from pipelines.hydra_app import run_command
+from pipelines.synthesize import print_where, run_recipe
+from transforms.card import variants_card
+from transforms.recipe import build_segments
+from transforms.run_folder import RunFolder, absolute
+from transforms.settings import AugmentSettings
+from transforms.sources import check_source
+
+
+def augment(settings: AugmentSettings, console: Console) -> dict[str, Any]:
+    """Runs the recipe into `output_dir` and returns the run's manifest.
+
+    Raises CotmillError, one line that names the thing and the fix, where the settings, the source
+    or the folder cannot be used.
+    """
+    check_source(settings.source)
+    run = RunFolder(absolute(settings.output_dir))
+    segments = build_segments(settings, run.root)
+    return run_recipe(settings, segments, run, console, variants_card)
+
+
+def _main(settings: AugmentSettings) -> None:
+    console = Console(file=sys.stdout)
+    print_where(augment(settings, console), settings, console)
+
+
+def main() -> None:
+    run_command(
+        "augment",
+        "verified seeds in, the same problems with other numbers out; no model",
+        AugmentSettings,
+        _main,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Verified seeds with other numbers, their texts rewritten from what their programs compute."""
