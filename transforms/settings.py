@@ -824,6 +824,7 @@ class TaskSettings(Group):
 class TrainSettings(FolderSettings):
     """Everything `cotmill train` can be told."""
 
+    output_dir: str = Field(description="local folder for checkpoints and the trained model")
     source: AnySource
     prompts: str = Field(description="folder of the prompt files that the model will be asked with")
     model: ModelSettings
