@@ -13,6 +13,7 @@ BENCHES = {
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
     "ledger": "memory and time of joining requests with a ledger",
+    "codegen": "the funnel before and after training, on kinds not trained on",
     "scale": "time and memory of checks and deduplication, as rows grow",
 }
 """Name -> what it measures. Each is a module pipelines.benches.NAME with `SETTINGS` and `bench`."""

@@ -163,8 +163,8 @@ def hydra_mistake(error: Exception) -> str:
 
 
 def choices(group: str) -> list[str]:
-    """The names of a config group's files."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    """The names of a config group's files; `group` may say where they go, as in backend@after."""
+    return sorted(path.stem for path in (CONF / group.split("@")[0]).glob("*.yaml"))
 
 
 def chosen_groups(command: str) -> list[str]:

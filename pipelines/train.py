@@ -58,10 +58,12 @@ def train(settings: TrainSettings, command: str, console: Console) -> dict[str, 
             f"output_dir={settings.output_dir}: training writes to a local folder; name one"
         )
     require_trl()
+    import torch
     from accelerate import PartialState
 
     hush()
-    state = PartialState(timeout=_LONGEST_VERIFICATION)
+    # Processes without a GPU find each other only where they are told to use the CPU.
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=_LONGEST_VERIFICATION)
     run = RunFolder(absolute(settings.output_dir))
     root = Path(run.root)
     manifest: dict[str, Any] = {}

@@ -824,6 +824,7 @@ class TaskSettings(Group):
 class TrainSettings(FolderSettings):
     """Everything `cotmill train` can be told."""
 
+    output_dir: str = Field(description="local folder for checkpoints and the trained model")
     source: AnySource
     prompts: str = Field(description="folder of the prompt files that the model will be asked with")
     model: ModelSettings
@@ -907,6 +908,41 @@ class BenchScaleSettings(Group):
     sink: SinkSettings
 
 
+class CodegenWay(Group):
+    """A model, and how it is asked."""
+
+    backend: Backend
+    sampling: SamplingSettings
+
+
+class BenchCodegenSettings(Group):
+    """Everything `cotmill bench codegen` can be told."""
+
+    kinds: list[str] = Field(
+        min_length=1,
+        description="kinds of problem that programs are asked for: each prompt shows "
+        "seeds of one of them, or names it",
+    )
+    num_programs: int = Field(ge=1, description="program prompts, before and after alike")
+    output_dir: str | None = Field(
+        None,
+        description="folder for the two runs; what it holds already of the same settings is not "
+        "asked again (null: a temporary one)",
+    )
+    before: CodegenWay
+    after: CodegenWay
+    recipe: RecipeSettings
+    source: AnySource
+    sandbox: SandboxSettings
+    filter: FilterSettings
+    verify: VerifySettings
+    dedup: DedupSettings
+    decontaminate: DecontaminateSettings
+    ledger: LedgerSettings
+    runner: RunnerSettings
+    sink: SinkSettings
+
+
 class BenchGenerationSettings(Group):
     """Everything `cotmill bench generation` can be told."""
 
@@ -935,7 +971,7 @@ def parse_settings(values: dict[str, Any], root: type[S]) -> S:
 
 
 def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
-    path = [part for part in item["loc"] if not _is_tag(part)]
+    path = _path(item["loc"])
     key = ".".join(str(part) for part in path)
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(path[-1]), option_names(root, values, path[:-1]), n=1)
@@ -952,10 +988,16 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
     return f"{key}={item['input']!r}: {message[:1].lower()}{message[1:]}"
 
 
-def _is_tag(part: Any) -> bool:
-    """Whether a part of an error's place names a kind of source or engine, not a key."""
-    sources = {"jsonl", "parquet", "huggingface", "reasoning_gym", "codeio", "run", "mix"}
-    return part in sources | {"vllm", "vllm_server", "openai", "replay"}
+def _path(place: tuple[Any, ...]) -> list[Any]:
+    """The keys of an error's place: the names of kinds of source or engine in it are none."""
+    path: list[Any] = []
+    tagged = False
+    for index, part in enumerate(place):
+        if part != "[key]" and not tagged:
+            path.append(part)
+        chosen = part in ("source", "backend") or place[index - 1] in ("sources", "benchmarks")
+        tagged = chosen and not tagged
+    return path
 
 
 def option_names(root: type[Group], values: dict[str, Any], path: list[Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.generation.adapters import write_adapter
 from tests.generation.examples import chat, request
 from transforms.errors import BackendError
 from transforms.generation import embedded
+from transforms.generation.adapters import merged_model
 from transforms.generation.engines import Engine, close_engines, open_engine
 from transforms.generation.requests import ErrorKind, Request, Response
 from transforms.settings import VllmBackend
@@ -193,13 +195,21 @@ def test_two_users_on_two_threads_each_get_their_own(engine: Engine) -> None:
 
 
 @pytest.mark.model
-def test_an_adapter_changes_what_the_model_says(engine: Engine, tmp_path: Path) -> None:
-    (plain,) = _ask(engine, request("Once upon a time", max_tokens=16))
+def test_an_adapter_changes_what_the_model_says_applied_or_merged(
+    engine: Engine, tmp_path: Path
+) -> None:
+    asked = request("Once upon a time", max_tokens=16)
+    (plain,) = _ask(engine, asked)
     close_engines()  # the model alone is not needed again
     write_adapter(tmp_path)
-    adapted = open_engine(_BACKEND.model_copy(update={"adapter": str(tmp_path)}))
-    (answer,) = _ask(adapted, request("Once upon a time", max_tokens=16))
-    assert answer.finish_reason == "length" and answer.text != plain.text
+    said = []
+    for merged in (False, True):
+        settings = {"adapter": str(tmp_path), "merge_adapter": merged}
+        said += _ask(open_engine(_BACKEND.model_copy(update=settings)), asked)
+        close_engines()
+    shutil.rmtree(merged_model(str(embedded.embedded_model()), tmp_path))
+    assert [answer.finish_reason for answer in said] == ["length", "length"]
+    assert plain.text not in [answer.text for answer in said]
 
 
 def test_an_adapter_that_is_not_there_is_one_line(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from transforms.errors import BackendError
-from transforms.generation.embedded import EMBEDDED, cache_folder, embedded_model, quiet
+from transforms.generation.embedded import EMBEDDED, cache_folder, embedded_model, quiet, share
 from transforms.paths import DATA
 from transforms.settings import VllmBackend
 
@@ -92,7 +92,7 @@ def _merge(model: str, adapter: Path, folder: Path) -> None:
         try:
             merged.save_pretrained(building)
             AutoTokenizer.from_pretrained(model).save_pretrained(building)
-            building.chmod(0o755)
+            share(building)
             os.rename(building, folder)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)

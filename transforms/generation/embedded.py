@@ -120,11 +120,18 @@ def _build(gguf: Path, folder: Path) -> None:
                 "torch": torch.__version__,
             }
             (building / "cotmill.json").write_text(json.dumps(made, indent=2) + "\n")
-            building.chmod(0o755)  # mkdtemp's 0700 would shut out other users of a shared cache
+            share(building)
             building.rename(folder)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
+
+
+def share(folder: Path) -> None:
+    """Lets other users read a folder of weights: mkdtemp and safetensors keep it to its owner."""
+    folder.chmod(0o755)
+    for file in folder.iterdir():
+        file.chmod(0o644)
 
 
 def _restore_digits(tokenizer: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from transforms.errors import BackendError
 from transforms.generation.adapters import adapter_folder
-from transforms.generation.embedded import EMBEDDED, embedded_model
+from transforms.generation.embedded import EMBEDDED, embedded_model, share
 from transforms.settings import ModelSettings, TrainSettings
 from transforms.training.examples import TrainingExample
 
@@ -114,6 +114,42 @@ def fine_tune(
     Raises:
         BackendError: the model cannot be loaded.
     """
+    checkpoint = last_checkpoint(root / "checkpoints") if settings.resume else None
+    clock = _Clock(tell)
+    trainer = build_trainer(settings, training, held_out, root, [clock.callback()])
+    weights = list(trainer.model.parameters())
+    sizes = [getattr(weight, "ds_numel", weight.numel()) for weight in weights]  # sharded or not
+    if held_out and checkpoint is None:
+        trainer.evaluate()  # before the first step: what the model could do without this training
+        clock.before = trainer.state.log_history
+    trainer.train(resume_from_checkpoint=checkpoint)
+    if held_out:
+        trainer.evaluate()
+    folder = root / ("adapter" if settings.lora.rank else "model")
+    save(trainer, folder, settings)
+    return Trained(
+        folder,
+        trainer.state.log_history,
+        {
+            "steps": trainer.state.global_step,
+            "timed_steps": trainer.state.global_step - clock.first_step,
+            "seconds": round(time.monotonic() - clock.begun, 1),
+            "parameters_trained": sum(
+                size for size, weight in zip(sizes, weights, strict=True) if weight.requires_grad
+            ),
+            "parameters": sum(sizes),
+        },
+    )
+
+
+def build_trainer(
+    settings: TrainSettings,
+    training: Sequence[TrainingExample],
+    held_out: Sequence[TrainingExample],
+    root: Path,
+    callbacks: Sequence[Any] = (),
+) -> Any:
+    """Returns TRL's trainer, ready to train on `training`; each task of `held_out` is evaluated."""
     import torch
     from accelerate import PartialState
     from datasets import Dataset
@@ -121,7 +157,6 @@ def fine_tune(
     from transformers import PrinterCallback
 
     cpu = not torch.cuda.is_available()
-    checkpoint = last_checkpoint(root / "checkpoints") if settings.resume else None
     # Before the model is loaded: ZeRO-3 shards the weights as they are read, by these arguments.
     arguments = _arguments(settings, root, cpu, evaluates=bool(held_out))
     model = _load_model(settings.model)
@@ -142,41 +177,21 @@ def fine_tune(
         task: Dataset.from_list([item.as_trl() for item in held_out if item.task == task])
         for task in dict.fromkeys(item.task for item in held_out)
     }
-    clock = _Clock(tell)
-    alone = PartialState().num_processes == 1
-    trainer = _trainer_class(cpu and alone)(
+    trainer = _trainer_class(cpu and PartialState().num_processes == 1)(
         model=model,
         args=arguments,
         processing_class=load_tokenizer(settings.model.name),
         train_dataset=Dataset.from_list([item.as_trl() for item in training]),
         eval_dataset=evaluations or None,
         peft_config=peft,
-        callbacks=[clock.callback()],
+        callbacks=list(callbacks),
     )
     trainer.remove_callback(PrinterCallback)
     if lora.rank:  # peft would ask the Hub at each checkpoint whether the vocabulary has grown
         trainer.model.save_pretrained = partial(
             trainer.model.save_pretrained, save_embedding_layers=False
         )
-    sizes = [(getattr(p, "ds_numel", p.numel()), p.requires_grad) for p in model.parameters()]
-    if evaluations and checkpoint is None:
-        trainer.evaluate()  # before the first step: what the model could do without this training
-    trainer.train(resume_from_checkpoint=checkpoint)
-    if evaluations:
-        trainer.evaluate()
-    folder = root / ("adapter" if lora.rank else "model")
-    save(trainer, folder, settings)
-    return Trained(
-        folder,
-        trainer.state.log_history,
-        {
-            "steps": trainer.state.global_step,
-            "timed_steps": trainer.state.global_step - clock.first_step,
-            "seconds": round(time.monotonic() - clock.begun, 1),
-            "parameters_trained": sum(size for size, is_trained in sizes if is_trained),
-            "parameters": sum(size for size, _ in sizes),
-        },
-    )
+    return trainer
 
 
 def _trainer_class(alone_on_cpu: bool) -> Any:
@@ -230,6 +245,7 @@ def save(trainer: Any, folder: Path, settings: TrainSettings) -> None:
         leftovers += ["chat_template.jinja", "tokenizer.json", "tokenizer_config.json"]
     for leftover in leftovers:
         (folder / leftover).unlink(missing_ok=True)
+    share(folder)
 
 
 def _publish(folder: Path, model: ModelSettings) -> None:
@@ -275,6 +291,7 @@ def _arguments(settings: TrainSettings, root: Path, cpu: bool, evaluates: bool) 
         gradient_checkpointing=optim.gradient_checkpointing,
         weight_decay=optim.weight_decay,
         max_grad_norm=optim.max_grad_norm,
+        ddp_find_unused_parameters=False,
         max_length=optim.max_length,
         packing=optim.packing,
         train_sampling_strategy="random" if optim.packing else "group_by_length",
@@ -301,6 +318,8 @@ class _Clock:
         self.begun = time.monotonic()
         self.first_step = 0
         """The step of the checkpoint that the training went on from."""
+        self.before: list[dict[str, Any]] = []
+        """What was logged before the training, which begins with a log of its own."""
 
     def callback(self) -> Any:
         from transformers import TrainerCallback
@@ -310,6 +329,7 @@ class _Clock:
         class Callback(TrainerCallback):
             def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 clock.begun, clock.first_step = time.monotonic(), state.global_step
+                state.log_history[:0] = clock.before  # checkpoints keep it
 
             def on_log(
                 self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any

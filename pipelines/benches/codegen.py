@@ -1,0 +1,114 @@
+"""cotmill bench codegen: the funnel before and after training, on kinds not trained on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.synthesize import synthesize
+from transforms.run_folder import absolute
+from transforms.settings import BenchCodegenSettings, CodegenWay, Settings, parse_settings
+
+SETTINGS = BenchCodegenSettings
+
+_OURS = ("kinds", "num_programs", "output_dir", "before", "after")
+"""The settings that are this bench's; all others are a run's."""
+
+
+def bench(settings: BenchCodegenSettings) -> None:
+    """Runs the recipe once with each model, on the same seeds, and prints both funnels."""
+    console, progress = Console(), Console(stderr=True)
+    if not console.is_terminal:
+        console.width = 120  # a pipe has no width, and rich would take it for 80
+    ways = {"before": settings.before, "after": settings.after}
+    console.print(
+        f"{settings.num_programs} prompts each, of {', '.join(settings.kinds)}; {os.cpu_count()} "
+        "cores; " + "; ".join(f"{name}: {asked(way)}" for name, way in ways.items()),
+        highlight=False,
+        soft_wrap=True,
+    )
+    rows = []
+    with _folder(settings) as folder:
+        for name, way in ways.items():
+            progress.print(f"{name}: {asked(way)}", highlight=False)
+            manifest = synthesize(run_settings(settings, way, f"{folder}/{name}"), progress)
+            rows.append({"model": name, "asked": asked(way), **funnel(manifest)})
+    print_funnels(rows, console)
+    print(json.dumps({"bench": "codegen", "kinds": settings.kinds, "rows": rows}))
+
+
+@contextlib.contextmanager
+def _folder(settings: BenchCodegenSettings) -> Iterator[str]:
+    if settings.output_dir is not None:
+        yield absolute(settings.output_dir)
+        return
+    with tempfile.TemporaryDirectory(prefix="cotmill-") as folder:
+        yield folder
+
+
+def asked(way: CodegenWay) -> str:
+    """The model, and what its prompts for programs have, in a few words."""
+    mix = way.sampling.conditioning
+    named = [name if len(mix) == 1 else f"{name} {weight:g}" for name, weight in mix.items()]
+    return f"{way.backend.answering}, {' + '.join(named)}"
+
+
+def run_settings(settings: BenchCodegenSettings, way: CodegenWay, folder: str) -> Settings:
+    """The settings of the run with one model; what its folder holds is not asked again."""
+    values = settings.model_dump(by_alias=True, exclude=set(_OURS))
+    drawn = {"kinds": settings.kinds, "num_programs": settings.num_programs}
+    values |= {
+        "output_dir": folder,
+        "resume": True,
+        "backend": way.backend.model_dump(),
+        "sampling": {**way.sampling.model_dump(), **drawn},
+    }
+    return parse_settings(values, Settings)
+
+
+def funnel(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What became of the programs of a finished run.
+
+    Shares are of the programs asked for: `runnable` ended well in the sandbox, `kept` passed the
+    filters and the deduplication as well, `accepted` have a problem and solutions that agree.
+    """
+    segments = {entry["name"].split("-", 1)[1]: entry for entry in manifest["segments"]}
+    [programs] = [s["in"] for s in segments["sampling"]["stages"] if s["name"] == "sample"]
+    accepted = manifest["accepted"]
+    return {
+        "programs": programs,
+        "runnable_share": round(segments["execution"]["rows"] / programs, 4),
+        "kept_share": round(segments["filtering"]["rows"] / programs, 4),
+        "accepted": accepted,
+        "accepted_share": round(accepted / programs, 4),
+        "fingerprints": manifest["diversity"]["rows"]["fingerprints"]["distinct"],
+        "tokens_per_accepted": manifest["tokens_per_accepted"],
+    }
+
+
+def print_funnels(rows: list[dict[str, Any]], console: Console) -> None:
+    """Prints a line for each model."""
+    table = Table(box=None)
+    table.add_column("model", no_wrap=True)
+    for name in ("programs", "runnable %", "kept %", "accepted %", "accepted", "structures"):
+        table.add_column(name, justify="right")
+    table.add_column("tokens per accepted", justify="right")
+    for row in rows:
+        shares = (row[f"{name}_share"] for name in ("runnable", "kept", "accepted"))
+        tokens = row["tokens_per_accepted"]
+        table.add_row(
+            row["model"],
+            f"{row['programs']:,}",
+            *(f"{100 * share:.1f}" for share in shares),
+            f"{row['accepted']:,}",
+            f"{row['fingerprints']:,}",
+            "" if tokens is None else f"{tokens:,.0f}",
+        )
+    console.print(table)
