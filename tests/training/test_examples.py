@@ -15,10 +15,19 @@ from transforms.paths import DATA
 from transforms.recipe import build_segments
 from transforms.records import Problem, Seed, grow
 from transforms.settings import TaskSettings
-from transforms.training.examples import PROMPTS, TrainingExample, example, examples, load_prompts
+from transforms.training.examples import (
+    PROMPTS,
+    TrainingExample,
+    equations,
+    example,
+    examples,
+    load_prompts,
+)
 
 _PROMPTS = load_prompts(str(DATA / "prompts" / "caco"), PROMPTS)
 _APIS = ("chat", "completions")
+_ASKED = [task for task in PROMPTS if task != "calculate"]
+"""The tasks that a stage asks for."""
 
 
 def _seed(**changes: Any) -> Seed:
@@ -65,7 +74,7 @@ def _asked(task: str, api: str) -> Request:
 
 
 @pytest.mark.parametrize("api", _APIS)
-@pytest.mark.parametrize("task", PROMPTS)
+@pytest.mark.parametrize("task", _ASKED)
 def test_the_prompt_is_what_the_stage_asks_without_examples(task: str, api: str) -> None:
     made, asked = _example(task, api), _asked(task, api)
     assert made is not None
@@ -73,13 +82,13 @@ def test_the_prompt_is_what_the_stage_asks_without_examples(task: str, api: str)
 
 
 @pytest.mark.parametrize("api", _APIS)
-@pytest.mark.parametrize("task", PROMPTS)
+@pytest.mark.parametrize("task", _ASKED)
 def test_the_answer_begins_with_the_prefix_that_the_stage_forces(task: str, api: str) -> None:
     made = _example(task, api)
     assert made is not None and made.completion.startswith(_asked(task, api).sampler.prefix)
 
 
-@pytest.mark.parametrize("task", PROMPTS)
+@pytest.mark.parametrize("task", _ASKED)
 def test_the_answer_holds_no_text_at_which_the_stage_would_stop(task: str) -> None:
     made = _example(task, "completions")
     assert made is not None
@@ -162,3 +171,33 @@ def test_whether_a_seed_is_drawn_depends_on_its_id_alone() -> None:
     seeds = [_seed(problem=f"Problem {number}") for number in range(60)]
     alone = [made for seed in seeds for made in _made([seed], 0.5)]
     assert alone == _made(seeds, 0.5)
+
+
+def test_the_calculations_of_a_solution_are_learned_alone() -> None:
+    made = _example("calculate", "completions")
+    assert made is not None
+    assert (made.words.prompt, made.completion) == ("Calculate: 112 × 5\n", "112 × 5 = 560\n")
+    assert _example("calculate", "completions", solution="None are left.\nThe answer is 0.") is None
+
+
+@given(left=st.integers(0, 9999), right=st.integers(0, 9999), off=st.integers(-3, 3))
+def test_a_calculation_is_one_that_holds(left: int, right: int, off: int) -> None:
+    found = equations(f"In all, {left:,} × {right} = {left * right + off} eggs are laid.")
+    assert found == ({f"{left:,} × {right}": str(left * right)} if off == 0 else {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 × (3 + 4) = 14",
+        "1 + 5 × 4 = 20",
+        "7 = 3 + 4 = 7",
+        "3 + 4 = 7 × 1",
+        "175 ÷ 13 = 13",
+        "x3 + 4 = 7",
+        "30% + 4 = 7",
+        "8 − 5 = 3%",
+    ],
+)
+def test_a_part_of_a_calculation_is_none(text: str) -> None:
+    assert equations(text) == {}
