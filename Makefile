@@ -16,10 +16,10 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 # The main job on the embedded default: a small model and its adapter. DEMO_PROGRAMS makes it smaller or larger.
-DEMO_PROGRAMS ?= 1600
+DEMO_PROGRAMS ?= 1000
 demo: $(READY)
 	$(BIN)/cotmill synthesize backend=embedded source=demo sampling=demo sampling.num_programs=$(DEMO_PROGRAMS) \
-		output_dir=outputs/demo overwrite=true
+		dedup.max_per_fingerprint=12 output_dir=outputs/demo overwrite=true
 
 test: lint browser
 	$(BIN)/python -m pytest
