@@ -20,12 +20,13 @@ from tests.sources.reading import read, source_of
 from transforms.accounting import Reason, Verdict
 from transforms.errors import SourceError
 from transforms.ids import canonical_json
-from transforms.records import Attempt, Attempts, Example, grow
+from transforms.losers import over_limit
+from transforms.records import Attempt, Attempts, Example, Seed, grow
 from transforms.run_folder import RunFolder
 from transforms.settings import RunSource
-from transforms.sources import check_source, read_seeds
+from transforms.sources import ReadSeeds, check_source
 from transforms.sources.rows import Row
-from transforms.sources.run import seeds_of
+from transforms.sources.run import ranked, seed_of
 from transforms.tables import to_row, write_table
 from transforms.unify import ValidateSeeds
 from transforms.verification.verify import example
@@ -91,10 +92,11 @@ def test_rows_become_seeds_and_those_over_the_limit_of_their_structure_are_rejec
 @pytest.mark.parametrize("workers", [1, 2])
 def test_seeds_of_a_run_are_verified_as_all_seeds_are(tmp_path: Path, workers: int) -> None:
     path = write_run(tmp_path / "run", [*ROWS, row(4, output=36)])
-    seeds = read_seeds(source_of(type="run", path=path, max_per_fingerprint=99), SANDBOX)
+    source = source_of(type="run", path=path, max_per_fingerprint=99)
     short = FILTER.model_copy(update={"min_code_lines": 5})
     with TestPipeline(**on_workers(workers)) as pipeline:
-        outcome = pipeline | beam.Create(seeds) | ValidateSeeds(SANDBOX, short)
+        seeds = pipeline | "Read" >> ReadSeeds(source=source, sandbox=SANDBOX)
+        outcome = seeds.kept | ValidateSeeds(SANDBOX, short)
         answers = outcome.kept | "Answer" >> beam.Map(lambda seed: seed.answer)
         reasons = outcome.rejected | "Reason" >> beam.Map(lambda reject: reject.reason)
         expected = [str(7 * (people + 1)) for people in range(10, 18)]
@@ -105,16 +107,16 @@ def test_seeds_of_a_run_are_verified_as_all_seeds_are(tmp_path: Path, workers: i
 
 def test_a_seed_says_which_row_of_which_run_it_was(tmp_path: Path) -> None:
     one = replace(ROWS[0], license="", source="model")
-    path = write_run(tmp_path, [one])
-    [seed] = read_seeds(source_of(type="run", path=path, license="MIT"), SANDBOX)
-    assert json.loads(seed.metadata) == {"row": one.id, "run_id": "run"}
-    assert (seed.source, seed.license, seed.solution) == ("model", "MIT", one.solution)
+    path = write_run(tmp_path / "run", [one])
+    [seed] = read(tmp_path, type="run", path=path, license="MIT").seeds
+    assert json.loads(seed["metadata"]) == {"row": one.id, "run_id": "run"}
+    assert (seed["source"], seed["license"], seed["solution"]) == ("model", "MIT", one.solution)
 
 
 def test_a_program_that_solved_the_problem_is_no_solution_in_language(tmp_path: Path) -> None:
     one = row(6, told=CODE.format(people=6, returned="total"))
-    [seed] = read_seeds(source_of(type="run", path=write_run(tmp_path, [one])), SANDBOX)
-    assert seed.solution is None
+    [seed] = read(tmp_path, type="run", path=write_run(tmp_path / "run", [one])).seeds
+    assert seed["solution"] is None
 
 
 @given(st.permutations(PEOPLE), st.integers(1, 6))
@@ -123,21 +125,24 @@ def test_which_rows_of_a_structure_stay_does_not_depend_on_their_order(
 ) -> None:
     source = RunSource(type="run", path="-", max_per_fingerprint=limit)
     raw = [Row.make("test", canonical_json(to_row(row)), "here") for row in rows]
-    kept = {made.problem for _, made in seeds_of(source, raw) if not isinstance(made, Verdict)}
+    group = [(one.order, one.id) for each in raw for one in ranked(source, each)]
+    over = {row_id for row_id, _ in over_limit(group, limit, Reason.FINGERPRINT_FULL)}
+    seeds = [seed_of(source, each) for each in raw if each.id not in over]
+    kept = {seed.problem for seed in seeds if isinstance(seed, Seed)}
     first = sorted(PEOPLE, key=lambda row: (len(row.code), row.id))[:limit]
     assert kept == {row.instruction for row in first}
 
 
 def test_a_row_whose_program_does_not_parse_is_left_to_the_verification(tmp_path: Path) -> None:
     broken = [replace(one, id=f"b{n}", code="input = {") for n, one in enumerate(PEOPLE)]
-    path = write_run(tmp_path, broken)
-    assert len(read_seeds(source_of(type="run", path=path), SANDBOX)) == len(broken)
+    path = write_run(tmp_path / "run", broken)
+    assert len(read(tmp_path, type="run", path=path).seeds) == len(broken)
 
 
 def test_a_row_without_an_answer_is_rejected_for_it() -> None:
     source = RunSource(type="run", path="-")
     raw = Row.make("test", canonical_json({**to_row(PEOPLE[0]), "answer": ""}), "here")
-    [(_, verdict)] = seeds_of(source, [raw])
+    verdict = seed_of(source, raw)
     assert isinstance(verdict, Verdict) and verdict.reason is Reason.MISSING_FIELD
 
 

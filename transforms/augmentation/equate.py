@@ -12,6 +12,7 @@ import numpy as np
 from transforms.augmentation.equations import Chain, Tree, decimals, evaluate, leaves, parts
 from transforms.augmentation.explanation import Explanation, combined
 from transforms.augmentation.meanings import (
+    MOST_MEANINGS,
     UNITS,
     Known,
     Meaning,
@@ -28,8 +29,6 @@ _MOST_WAYS = 1000
 """Choices of meanings that are tried for one side of an equation."""
 _MOST_CONTINUED = 50
 """Choices for the first side that are tried with each of a further side."""
-_MOST_MEANINGS = 12
-"""A number that may stand for more is not explained."""
 
 Way = dict[int, Meaning]
 """A meaning for each number of an equation."""
@@ -70,7 +69,7 @@ def equate(chain: Chain, known: Known, result: Explanation) -> None:
         raise Unexplained(shown, start)
     for leaf in leaf_places:
         meanings = result.meanings[leaf] = different(way[leaf] for way, _ in likely)
-        if len(meanings) > _MOST_MEANINGS:
+        if len(meanings) > MOST_MEANINGS:
             raise Unexplained(shown, start)
         for meaning in meanings:
             known.add(meaning.vector)

@@ -19,6 +19,7 @@ from transforms.augmentation.equate import Unexplained, equate
 from transforms.augmentation.equations import chains, holds, leaves
 from transforms.augmentation.explanation import Explanation, combined, sentence_ends
 from transforms.augmentation.meanings import (
+    MOST_MEANINGS,
     UNITS,
     Known,
     Meaning,
@@ -29,8 +30,6 @@ from transforms.augmentation.meanings import (
 )
 from transforms.augmentation.numerals import Numeral, numerals
 
-_MOST_MEANINGS = 12
-"""A number that may stand for more is not explained."""
 _ROUNDED = re.compile(r"(?:≈|about|roughly|nearly|rounds to|rounded to)\s*[$€£]?\s*$")
 _CALL = re.compile(r"(?<![A-Za-z])[A-BD-Za-z]\([^()]*\)")
 """A function of the text's own, such as w(3): the number says which, and stays."""
@@ -125,7 +124,7 @@ def _outside_equations(index: int, result: Explanation, known: Known) -> list[Me
             result.certain.add(index)
         meanings += combined(index, result, sentences=1)
     meanings = different(meanings)
-    if not meanings or len(meanings) > _MOST_MEANINGS:
+    if not meanings or len(meanings) > MOST_MEANINGS:
         raise Unexplained(numeral.text, numeral.start)
     return meanings
 

@@ -13,6 +13,8 @@ from transforms.augmentation.numerals import Numeral
 Vector = Any
 """A numpy array of floats: a value on the original input, then on each redrawn one."""
 
+MOST_MEANINGS = 12
+"""A number that may stand for more is not explained."""
 UNITS = (1, 2, 3, 7, 10, 12, 24, 60, 100, 180, 360, 1000, 3600)
 """Numbers that a formula may hold on its own account."""
 
@@ -117,8 +119,8 @@ def cut(vector: Vector, numeral: Numeral) -> Vector:
     return np.round(vector + np.sign(vector) * 1e-12, numeral.decimals)
 
 
-def equal(one: float, other: float) -> bool:
-    return bool(abs(one - other) <= 1e-9 * max(1.0, abs(other)))
+def equal(one: float, other: float, slack: float = 0.0) -> bool:
+    return bool(abs(one - other) <= slack + 1e-9 * max(1.0, abs(other)))
 
 
 def same(one: Vector, other: Vector, slack: float) -> bool:

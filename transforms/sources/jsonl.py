@@ -57,8 +57,7 @@ def check(source: JsonlSource) -> None:
         check_columns(path, source.columns, there)
 
 
-def read(source: JsonlSource) -> Iterator[Row]:
-    """Yields the lines of the files in the order of their names, the first `limit` of them."""
+def _first_rows(source: JsonlSource) -> Iterator[Row]:
     every = (
         row_of(source, path, line) for path in matching(source.path) for line in lines_in(path)
     )
@@ -80,7 +79,7 @@ class ReadJsonl(beam.PTransform):
             return (
                 begin
                 | "Source" >> beam.Create([source], reshuffle=False)
-                | "First lines" >> beam.FlatMap(read)
+                | "First lines" >> beam.FlatMap(_first_rows)
             )
         return (
             begin

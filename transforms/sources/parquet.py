@@ -45,9 +45,7 @@ def _row_of(source: ParquetSource, record: dict[str, Any]) -> Row:
     return Row.make(source.name, canonical_json(plain(record)), source.path)
 
 
-def read(source: ParquetSource) -> Iterator[Row]:
-    """Yields the rows of the files in the order of their names, the first `limit` of them."""
-
+def _first_rows(source: ParquetSource) -> Iterator[Row]:
     def every() -> Iterator[Row]:
         for path in matching(source.path):
             with FileSystems.open(path) as file:
@@ -77,7 +75,7 @@ class ReadParquet(beam.PTransform):
             return (
                 begin
                 | "Source" >> beam.Create([source], reshuffle=False)
-                | "First rows" >> beam.FlatMap(read)
+                | "First rows" >> beam.FlatMap(_first_rows)
             )
         return (
             begin

@@ -12,13 +12,11 @@ from apache_beam.pvalue import AsDict, PBegin, PCollection, TaggedOutput
 
 from transforms.accounting import Decide, Decided, Outcome, Reason, Verdict, keep, reject
 from transforms.errors import SourceError
-from transforms.execution.execute import InSandbox, run_in
-from transforms.execution.sandbox import Sandbox
+from transforms.execution.execute import InSandbox
 from transforms.ids import canonical_json
 from transforms.records import Seed
 from transforms.settings import (
     AnySource,
-    CodeIOSource,
     HuggingFaceSource,
     JsonlSource,
     MixSource,
@@ -102,46 +100,6 @@ class ReadRows(beam.PTransform):
                 sandbox=self.sandbox, plan=partial(codeio.plan, source), finish=codeio.finish
             )
         return raw, raw | "Seed" >> beam.Map(lambda row: (row, _from_columns(source, row)))
-
-
-def rows_and_seeds(
-    source: Source, sandbox: SandboxSettings
-) -> Iterator[tuple[Row, Seed | Verdict]]:
-    """Yields the rows of one source and what each makes: what `ReadRows` does, without Beam."""
-    if isinstance(source, RunSource):
-        yield from run.seeds_of(source, run.read(source))
-    elif isinstance(source, ReasoningGymSource):
-        yield from ((row, reasoning_gym.seed_of(row)) for row in reasoning_gym.read(source))
-    elif isinstance(source, CodeIOSource):
-        with Sandbox(sandbox) as box:
-            yield from run_in(
-                box, list(codeio.read(source)), partial(codeio.plan, source), codeio.finish
-            )
-    else:
-        if isinstance(source, ParquetSource):
-            raw = parquet.read(source)
-        elif isinstance(source, JsonlSource):
-            raw = jsonl.read(source)
-        else:
-            raw = huggingface.read(source)
-        yield from ((row, _from_columns(source, row)) for row in raw)
-
-
-def read_seeds(source: AnySource, sandbox: SandboxSettings) -> list[Seed]:
-    """Returns the seeds of a source, in the order of their ids: those that `ReadSeeds` keeps.
-
-    For what needs all of them in one process; rows that make no seed are left out.
-
-    Raises:
-        SourceError: the source cannot be read (see `check_source`).
-    """
-    check_source(source)
-    by_id: dict[str, list[Seed]] = {}
-    for part in parts(source).values():
-        for _, made in rows_and_seeds(part, sandbox):
-            if isinstance(made, Seed):
-                by_id.setdefault(made.id, []).append(made)
-    return [next(one_of(same))[0] for _, same in sorted(by_id.items())]
 
 
 def _from_columns(

@@ -95,12 +95,6 @@ def draw(source: ReasoningGymSource, task: str, first: int, stop: int) -> Iterat
         yield Row.make(f"reasoning-gym/{task}", raw, f"{task} {index}")
 
 
-def read(source: ReasoningGymSource) -> Iterator[Row]:
-    """Yields the questions of all tasks."""
-    for piece in pieces(source):
-        yield from draw(source, *piece)
-
-
 def seed_of(row: Row) -> Seed | Verdict:
     """Returns the seed of a question; the answer is None for tasks with many right answers."""
     data = parsed(row.raw)

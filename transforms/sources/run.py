@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -15,7 +14,7 @@ from apache_beam.pvalue import PBegin, PCollection
 from transforms.accounting import Reason, Verdict, reject
 from transforms.errors import RunFolderError, SourceError
 from transforms.ids import canonical_json
-from transforms.losers import JudgeLosers, LimitPerKey, over_limit
+from transforms.losers import JudgeLosers, LimitPerKey
 from transforms.programs import Unparsable, fingerprint
 from transforms.records import Seed
 from transforms.responses import extract_program
@@ -71,8 +70,7 @@ def rows_in(path: str) -> Iterator[Row]:
                 yield Row.make(record.get("source") or "model", canonical_json(record), path)
 
 
-def read(source: RunSource) -> Iterator[Row]:
-    """Yields the accepted rows of the files in the order of their names, the first `limit`."""
+def _first_rows(source: RunSource) -> Iterator[Row]:
     every = (row for path in _files(source) for row in rows_in(path))
     return islice(every, source.limit)
 
@@ -106,7 +104,7 @@ def seed_of(source: RunSource, row: Row) -> Seed | Verdict:
 
 
 @dataclass(frozen=True)
-class _Ranked:
+class Ranked:
     """What decides whether a row stays, without the row."""
 
     id: str
@@ -115,7 +113,7 @@ class _Ranked:
     """Characters of its program, and the id it has in its run."""
 
 
-def _ranked(source: RunSource, row: Row) -> Iterator[_Ranked]:
+def ranked(source: RunSource, row: Row) -> Iterator[Ranked]:
     """A program that does not parse has no structure: it is left to the verification of seeds."""
     made = seed_of(source, row)
     if isinstance(made, Seed) and made.code is not None:
@@ -123,25 +121,7 @@ def _ranked(source: RunSource, row: Row) -> Iterator[_Ranked]:
             structure = fingerprint(made.code)
         except Unparsable:
             return
-        yield _Ranked(row.id, structure, (len(made.code), parsed(row.raw)["id"]))
-
-
-def seeds_of(source: RunSource, rows: Iterable[Row]) -> Iterator[tuple[Row, Seed | Verdict]]:
-    """Yields each row with its seed, or why it makes none: what `SeedsOfRun` does, in memory."""
-    held = list(rows)
-    groups: dict[str, list[tuple[tuple[int, str], str]]] = defaultdict(list)
-    for row in held:
-        for ranked in _ranked(source, row):
-            groups[ranked.structure].append((ranked.order, ranked.id))
-    over = {
-        row_id: verdict
-        for group in groups.values()
-        for row_id, verdict in over_limit(
-            group, source.max_per_fingerprint, Reason.FINGERPRINT_FULL
-        )
-    }
-    for row in held:
-        yield row, over.get(row.id) or seed_of(source, row)
+        yield Ranked(row.id, structure, (len(made.code), parsed(row.raw)["id"]))
 
 
 @dataclass
@@ -158,7 +138,7 @@ class ReadRun(beam.PTransform):
             return (
                 begin
                 | "Source" >> beam.Create([self.source], reshuffle=False)
-                | "First rows" >> beam.FlatMap(read)
+                | "First rows" >> beam.FlatMap(_first_rows)
             )
         return begin | "Files" >> beam.Create(_files(self.source)) | "Rows" >> beam.FlatMap(rows_in)
 
@@ -175,11 +155,11 @@ class SeedsOfRun(beam.PTransform):
         source = self.source
         over = (
             rows
-            | "Structure" >> beam.FlatMap(lambda row: _ranked(source, row))
+            | "Structure" >> beam.FlatMap(lambda row: ranked(source, row))
             | "Over limit"
             >> LimitPerKey(
-                key=lambda ranked: ranked.structure,
-                order=lambda ranked: ranked.order,
+                key=lambda one: one.structure,
+                order=lambda one: one.order,
                 limit=source.max_per_fingerprint,
                 reason=Reason.FINGERPRINT_FULL,
             )

@@ -130,6 +130,7 @@ def examples(
     for one in seeds:
         for task, weight in tasks.mix.items():
             draw = random.Random(derived_seed(seed, "task", task, one.id)).random()
-            made = example(task, one, prompts[task], tasks.api) if weight > 0 else None
+            count = int(weight) + (draw < weight % 1)
+            made = example(task, one, prompts[task], tasks.api) if count else None
             if made is not None:
-                yield from [made] * (int(weight) + (draw < weight % 1))
+                yield from [made] * count

@@ -14,7 +14,8 @@ from typing import Any
 
 from transforms.errors import BackendError
 from transforms.generation.adapters import adapter_folder
-from transforms.generation.embedded import EMBEDDED, embedded_model, share
+from transforms.generation.embedded import EMBEDDED, weights_of
+from transforms.generation.model_cache import share
 from transforms.settings import ModelSettings, TrainSettings
 from transforms.training.examples import TrainingExample
 
@@ -53,11 +54,6 @@ def hush() -> None:
     logging.getLogger("trl").setLevel(logging.ERROR)
 
 
-def base_folder(name: str) -> str:
-    """Where the weights of `model.name` are: the embedded model's folder, or the name itself."""
-    return str(embedded_model()) if name == EMBEDDED else name
-
-
 def public_name(name: str) -> str:
     """What a saved model names as its base: not the folder that the embedded model is built in."""
     return "HuggingFaceTB/SmolLM2-135M-Instruct" if name == EMBEDDED else name
@@ -67,7 +63,7 @@ def load_tokenizer(name: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(base_folder(name))
+        return AutoTokenizer.from_pretrained(weights_of(name))
     except (OSError, ValueError) as error:
         raise _unloadable(name, error) from error
 
@@ -82,7 +78,7 @@ def _load_model(settings: ModelSettings) -> Any:
 
     try:
         return AutoModelForCausalLM.from_pretrained(
-            base_folder(settings.name),
+            weights_of(settings.name),
             dtype=getattr(torch, settings.dtype),
             attn_implementation=settings.attention,
         )
