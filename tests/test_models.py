@@ -1,18 +1,20 @@
 """The adapters that ship: small, documented, and useful without anything else."""
 
 import json
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
 
+from tests.pipelines.commands import cotmill
 from transforms.paths import CONF, DATA
 
 ADAPTERS = sorted(path.parent for path in (DATA / "models").glob("*/adapter_config.json"))
 _TASKS = yaml.safe_load((CONF / "train" / "embedded_stage2.yaml").read_text())["tasks"]
+_PLACE = re.compile(rb"(?<![\w:/.])/[\w.-]{3,}/")
+"""An absolute path."""
 
 
 @pytest.mark.parametrize("folder", ADAPTERS, ids=lambda folder: folder.name)
@@ -22,9 +24,10 @@ def test_an_adapter_is_below_8_mb_and_names_no_place_of_a_machine(folder: Path) 
     about = json.loads((folder / "adapter_config.json").read_text())
     assert about["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
     for path in files:
-        assert not [
-            place for place in (b"/work/", b"/root/", b"/home/") if place in path.read_bytes()
-        ]
+        content = path.read_bytes()
+        if path.suffix == ".safetensors":  # what it says of itself; weights may look like anything
+            content = content[8 : 8 + int.from_bytes(content[:8], "little")]
+        assert not _PLACE.search(content), path
 
 
 @pytest.mark.parametrize("folder", ADAPTERS, ids=lambda folder: folder.name)
@@ -48,12 +51,7 @@ def test_the_embedded_backend_and_the_demo_use_a_shipped_adapter_and_its_kinds()
 def test_the_embedded_default_accepts_rows_of_its_own(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     settings = ["backend=embedded", "source=shipped", "sampling=demo", "sampling.num_programs=48"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "synthesize", *settings, f"output_dir={folder}"],
-        capture_output=True,
-        text=True,
-        timeout=800,
-    )
+    done = cotmill("synthesize", *settings, f"output_dir={folder}")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     rows = pl.read_parquet(f"{folder}/data/*.parquet")
     assert rows.height >= 3

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -57,7 +57,6 @@ def size_category(rows: int) -> str:
 
 def dataset_card(manifest: dict[str, Any]) -> str:
     """Returns the card of a finished run from its manifest."""
-    schema = arrow_schema(Example)
     parts = [
         _front_matter(manifest),
         f"# Verified reasoning data, recipe {manifest['recipe']}",
@@ -68,13 +67,7 @@ def dataset_card(manifest: dict[str, Any]) -> str:
         '```python\nfrom datasets import load_dataset\n\nrows = load_dataset("parquet", '
         'data_files="data/*.parquet")["train"]\n```',
         "## Columns",
-        table(
-            ("column", "type", "meaning"),
-            [
-                (f.name, _plain(str(schema.field(f.name).type)), _COLUMNS[f.name])
-                for f in dataclasses.fields(Example)
-            ],
-        ),
+        _columns(Example, _COLUMNS),
         "## Funnel",
         _funnel(manifest),
         "## Kinds of problem",
@@ -82,10 +75,7 @@ def dataset_card(manifest: dict[str, Any]) -> str:
         "## Decontamination",
         _decontamination(manifest),
         "## Seeds",
-        table(
-            ("source", "licence", "verified seeds"),
-            [(row["source"], row["license"], row["seeds"]) for row in manifest["lineage"]],
-        ),
+        seeds_table(manifest),
         f"Run `{manifest['run_id']}`, {manifest['finished']}.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -102,8 +92,6 @@ def _kinds(manifest: dict[str, Any]) -> str:
 
 def variants_card(manifest: dict[str, Any]) -> str:
     """Returns the card of a finished run of `cotmill augment` from its manifest."""
-    schema = arrow_schema(Variant)
-    columns = [field.name for field in dataclasses.fields(Variant)]
     parts = [
         _front_matter(manifest),
         "# Verified problems with other numbers",
@@ -114,17 +102,11 @@ def variants_card(manifest: dict[str, Any]) -> str:
         "Rows are seeds again: `cotmill synthesize source=parquet`. `manifest.json` holds every "
         "setting, version and count.",
         "## Columns",
-        table(
-            ("column", "type", "meaning"),
-            [(n, _plain(str(schema.field(n).type)), _VARIANT_COLUMNS[n]) for n in columns],
-        ),
+        _columns(Variant, _VARIANT_COLUMNS),
         "## Funnel",
         _funnel(manifest),
         "## Seeds",
-        table(
-            ("source", "licence", "verified seeds"),
-            [(row["source"], row["license"], row["seeds"]) for row in manifest["lineage"]],
-        ),
+        seeds_table(manifest),
         f"Run `{manifest['run_id']}`, {manifest['finished']}.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -141,6 +123,24 @@ def _front_matter(manifest: dict[str, Any]) -> str:
         "configs": [{"config_name": "default", "data_files": "data/*.parquet"}],
     }
     return f"---\n{yaml.safe_dump(header, sort_keys=False)}---"
+
+
+def _columns(record_type: type, meanings: Mapping[str, str]) -> str:
+    return table(
+        ("column", "type", "meaning"),
+        [
+            (column.name, _plain(str(column.type)), meanings[column.name])
+            for column in arrow_schema(record_type)
+        ],
+    )
+
+
+def seeds_table(manifest: dict[str, Any]) -> str:
+    """Where the verified seeds come from, and under which licences."""
+    return table(
+        ("source", "licence", "verified seeds"),
+        [(row["source"], row["license"], row["seeds"]) for row in manifest["lineage"]],
+    )
 
 
 def _funnel(manifest: dict[str, Any]) -> str:

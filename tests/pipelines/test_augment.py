@@ -1,25 +1,14 @@
 """cotmill augment, whole: its rows are seeds again, and its account adds up."""
 
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
 
+from tests.pipelines.commands import cotmill
 from transforms.paths import DATA
 from transforms.records import Variant
 from transforms.tables import arrow_schema
-
-
-def cotmill(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "augment", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
 
 SMALL = ["augmentation.draws=60", "augmentation.rows_per_seed=5", "sandbox.slots=2"]
 
@@ -31,7 +20,7 @@ def run(tmp_path_factory):
     seeds = (DATA / "seeds" / "arithmetic_stories.jsonl").read_text().splitlines()[:5]
     (folder / "seeds.jsonl").write_text("\n".join(seeds) + "\n")
     source = ["source=jsonl", f"source.path={folder}/seeds.jsonl", "source.license=Apache-2.0"]
-    done = cotmill(*source, *SMALL, f"output_dir={folder}/run")
+    done = cotmill("augment", *source, *SMALL, f"output_dir={folder}/run", timeout=300)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return folder / "run", done.stdout
 
@@ -56,7 +45,7 @@ def test_rows_are_seeds_again(run):
     folder, _ = run
     again = folder.parent / "again"
     source = ["source=parquet", f"source.path={folder}/data/*.parquet"]
-    done = cotmill(*source, *SMALL, f"output_dir={again}")
+    done = cotmill("augment", *source, *SMALL, f"output_dir={again}", timeout=300)
     assert done.returncode == 0, done.stderr
     stages = json.loads((again / "manifest.json").read_text())["segments"][0]["stages"]
     rows = pl.read_parquet(folder / "data" / "*.parquet")
@@ -67,7 +56,7 @@ def test_rows_are_seeds_again(run):
 
 
 def test_a_mistake_is_one_line(tmp_path):
-    done = cotmill("augmentation.draws=0", f"output_dir={tmp_path}")
+    done = cotmill("augment", "augmentation.draws=0", f"output_dir={tmp_path}", timeout=300)
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("cotmill: augmentation.draws=0: ")

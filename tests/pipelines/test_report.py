@@ -6,13 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pipelines.report import write_report
+from tests.pipelines.commands import cotmill
 from tests.report.folder import HOSTILE, run_folder
 from transforms.run_folder import RunFolder
 
@@ -22,19 +22,10 @@ BROWSER = next(
 WIDTHS = (390, 1280)
 
 
-def cotmill_report(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "report", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 def test_the_command_writes_the_page_and_says_where(tmp_path):
     run_folder(tmp_path / "run")
     before = (tmp_path / "run" / "manifest.json").read_bytes()
-    done = cotmill_report(f"output_dir={tmp_path}/run")
+    done = cotmill("report", f"output_dir={tmp_path}/run", timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"{tmp_path}/run/report.html"
     assert "6 verified rows" in (tmp_path / "run" / "report.html").read_text()
@@ -42,7 +33,7 @@ def test_the_command_writes_the_page_and_says_where(tmp_path):
 
 
 def test_a_folder_without_a_run_is_one_line(tmp_path):
-    done = cotmill_report(f"output_dir={tmp_path}")
+    done = cotmill("report", f"output_dir={tmp_path}", timeout=120)
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert str(tmp_path) in line and "manifest.json" in line

@@ -1,23 +1,14 @@
 """The status names every layer; the bench ends in one JSON line with all its figures."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
+from tests.pipelines.commands import cotmill
 
 
 def test_status_has_a_row_for_each_layer_and_says_whether_strict_starts():
-    done = run("sandbox", "status")
+    done = cotmill("sandbox", "status", timeout=500)
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if line.strip()}
     for layer in ("user_namespace", "network_namespace", "seccomp", "landlock", "cgroup"):
@@ -26,7 +17,7 @@ def test_status_has_a_row_for_each_layer_and_says_whether_strict_starts():
 
 
 def test_the_bench_ends_in_one_line_of_json_with_every_figure():
-    done = run("bench", "sandbox", "programs=10", "sandbox.wall_seconds=60")
+    done = cotmill("bench", "sandbox", "programs=10", "sandbox.wall_seconds=60", timeout=500)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["over_manager_ratio"] > 1
@@ -37,5 +28,5 @@ def test_the_bench_ends_in_one_line_of_json_with_every_figure():
 
 @pytest.mark.parametrize("arguments", [("bench", "nothing"), ("sandbox", "nothing")])
 def test_a_word_that_is_not_known_shows_the_usage(arguments):
-    done = run(*arguments)
+    done = cotmill(*arguments, timeout=500)
     assert done.returncode == 2 and done.stderr.startswith("Usage: cotmill")

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from tests.pipelines import commands
 from transforms.paths import DATA
 from transforms.records import Example
 from transforms.tables import arrow_schema
@@ -28,12 +28,7 @@ SMALL = [
 
 
 def cotmill(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "synthesize", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=800,
-    )
+    done = commands.cotmill("synthesize", *arguments)
     if check:
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done

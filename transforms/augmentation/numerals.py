@@ -6,29 +6,9 @@ import math
 import re
 from dataclasses import dataclass
 
-CARDINALS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
+from transforms.verification.answers import SMALL_NUMBERS
+
+CARDINALS = [*SMALL_NUMBERS, "twenty"]
 ORDINALS = [
     "zeroth",
     "first",

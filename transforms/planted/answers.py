@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
+from transforms.verification.answers import SMALL_NUMBERS
+
 _MARGIN = 2e-3
 """A wrong number differs by more than this share from the right one: a float's answer may be
 rounded by up to 1e-3 (see `transforms.verification.answers`), and what is within is right."""
@@ -21,7 +23,7 @@ _STATEMENTS = (
     "Answer: {}",
     "Therefore, the final answer is ${}$.",
 )
-_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WORDS = SMALL_NUMBERS[:11]
 
 
 def notations(value: Any) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from transforms.card import table
+from transforms.card import seeds_table, table
 from transforms.training.curve import losses
 
 
@@ -34,10 +34,7 @@ def model_card(manifest: dict[str, Any]) -> str:
         f"`cotmill synthesize {'backend.adapter' if lora else 'backend.model'}=FOLDER "
         f"backend.api={config['tasks']['api']} sampling=trained`.",
         "## Data",
-        table(
-            ("source", "licence", "verified seeds"),
-            [(row["source"], row["license"], row["seeds"]) for row in manifest["lineage"]],
-        ),
+        seeds_table(manifest),
         "Kinds held out: " + (", ".join(config["tasks"]["holdout_kinds"]) or "none") + ". "
         "An example is the prompt of one of cotmill's stages and the answer to it:",
         table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from transforms.augmentation.equations import chains
+from transforms.augmentation.numerals import numerals
 from transforms.generation.prompts import PromptTemplate, Words
 from transforms.ids import derived_seed
 from transforms.records import Seed
@@ -24,14 +27,7 @@ PROMPTS = {
 }
 """Task -> the prompt file of the stage that asks it (calculate: of none)."""
 
-_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
-_EQUATION = re.compile(
-    rf"(?<![\w.,])(?P<left>{_NUMBER}) (?P<sign>[×÷+−*/-]) (?P<right>{_NUMBER})"
-    rf" = (?P<value>{_NUMBER})(?![\w%]|[.,]\d| [×÷+−*/-])"
-)
-_SIGNS = str.maketrans("×÷−", "*/-")
-_GOES_ON = re.compile(r"[×÷+−*/=(^-] ?\Z")
-"""What stands before an expression that is only the end of one."""
+_OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 _LAST_ANSWER = re.compile(r"[Tt]he answer is (?P<answer>[^\n]+?)\.?\s*\Z")
 
 
@@ -94,20 +90,19 @@ def example(task: str, seed: Seed, prompt: PromptTemplate, api: str) -> Training
 
 def equations(solution: str) -> dict[str, str]:
     """The calculations of two numbers in a worked solution that hold exactly: {"6 × 24": "144"}."""
-    found = {}
-    for match in _EQUATION.finditer(solution):
-        left, right, value = (
-            Fraction(match[name].replace(",", "")) for name in ("left", "right", "value")
-        )
-        holds = {
-            "+": left + right == value,
-            "-": left - right == value,
-            "*": left * right == value,
-            "/": left == right * value,
-        }[match["sign"].translate(_SIGNS)]
-        if holds and not _GOES_ON.search(solution, 0, match.start()):
-            found[f"{match['left']} {match['sign']} {match['right']}"] = match["value"]
-    return found
+    found, exact = numerals(solution), {}
+    for chain in chains(solution, found):
+        match chain.sides:
+            case (sign, ("number", left), ("number", right)), ("number", value), *_ if (
+                sign in _OPERATIONS
+            ):
+                numbers = [found[place] for place in (left, right, value)]
+                if {number.unit for number in numbers} & set("%$€£"):
+                    continue
+                a, b, result = (Fraction(number.text.replace(",", "")) for number in numbers)
+                if (sign, b) != ("/", 0) and _OPERATIONS[sign](a, b) == result:
+                    exact[solution[found[left].start : found[right].end]] = found[value].text
+    return exact
 
 
 def _answer(task: str, target: str, api: str) -> str:

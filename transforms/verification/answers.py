@@ -661,7 +661,9 @@ def _words(text: str) -> frozenset[str]:
 
 _SMALL = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
     fifteen sixteen seventeen eighteen nineteen"""
-_ONES = {word: number for number, word in enumerate(_SMALL.split())}
+SMALL_NUMBERS = _SMALL.split()
+"""Zero to nineteen in words."""
+_ONES = {word: number for number, word in enumerate(SMALL_NUMBERS)}
 _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50}
 _TENS |= {"sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
