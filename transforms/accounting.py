@@ -79,6 +79,7 @@ class Reason(StrEnum):
     OTHER_WAY = "other_way"
     AMBIGUOUS_NUMBER = "ambiguous_number"
     IMPLAUSIBLE = "implausible"
+    # augmentation and verification
     FALSE_EQUATION = "false_equation"
     # verification
     NO_ANSWER_FOUND = "no_answer_found"

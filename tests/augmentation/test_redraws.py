@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.augmentation.numerals import numerals
 from transforms.augmentation.redraws import find_slots, keeps_relations, numbers_in, redraw
+from transforms.verification.numerals import numerals
 
 
 def slots(problem, inputs):

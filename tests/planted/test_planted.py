@@ -101,7 +101,8 @@ def test_cases_keep_the_seeds_answers_and_redraws_are_of_the_same_kind(cases):
 def test_every_record_has_one_id_and_every_family_is_there(cases):
     planted = plant(cases)
     assert len({record.id for record in planted}) == len(planted)
-    assert {record.family for record in planted} == {"right", "answer", "instruction", "program"}
+    families = {record.family for record in planted}
+    assert families == {"right", "answer", "solution", "instruction", "program"}
     assert all(bool(record.reasons) == (record.family != RIGHT) for record in planted)
 
 

@@ -9,7 +9,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from transforms.augmentation.equations import Chain, Tree, decimals, evaluate, leaves, parts
 from transforms.augmentation.explanation import Explanation, combined
 from transforms.augmentation.meanings import (
     MOST_MEANINGS,
@@ -23,7 +22,8 @@ from transforms.augmentation.meanings import (
     key_of,
     same,
 )
-from transforms.augmentation.numerals import Numeral
+from transforms.verification.equations import Chain, Tree, decimals, evaluate, leaves, parts
+from transforms.verification.numerals import Numeral
 
 _MOST_WAYS = 1000
 """Choices of meanings that are tried for one side of an equation."""

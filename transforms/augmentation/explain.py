@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transforms.augmentation.equate import Unexplained, equate
-from transforms.augmentation.equations import chains, holds, leaves
 from transforms.augmentation.explanation import Explanation, combined, sentence_ends
 from transforms.augmentation.meanings import (
     MOST_MEANINGS,
@@ -28,7 +27,8 @@ from transforms.augmentation.meanings import (
     is_constant,
     key_of,
 )
-from transforms.augmentation.numerals import Numeral, numerals
+from transforms.verification.equations import chains, holds, leaves
+from transforms.verification.numerals import Numeral, numerals
 
 _ROUNDED = re.compile(r"(?:≈|about|roughly|nearly|rounds to|rounded to)\s*[$€£]?\s*$")
 _CALL = re.compile(r"(?<![A-Za-z])[A-BD-Za-z]\([^()]*\)")

@@ -12,7 +12,7 @@ import numpy as np
 
 from transforms.accounting import Reason, Verdict, reject
 from transforms.augmentation.meanings import Meaning, Vector, different, equal, key_of
-from transforms.augmentation.numerals import Numeral, rendered
+from transforms.verification.numerals import Numeral, rendered
 
 _BOUNDS = {"degree": (180, 360), "%": (100,), "percent": (100,)}
 """Unit -> what its values do not pass where the original does not."""

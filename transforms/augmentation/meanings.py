@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms.augmentation.numerals import Numeral
+from transforms.verification.numerals import Numeral
 
 Vector = Any
 """A numpy array of floats: a value on the original input, then on each redrawn one."""

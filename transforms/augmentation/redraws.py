@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.augmentation.numerals import Numeral
+from transforms.verification.numerals import Numeral
 
 Path = tuple[Any, ...]
 """Where a value stands in the input: keys and positions."""

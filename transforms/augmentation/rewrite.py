@@ -16,11 +16,9 @@ import numpy as np
 from transforms import programs
 from transforms.accounting import Reason, Verdict, keep, reject
 from transforms.augmentation.equate import Unexplained
-from transforms.augmentation.equations import chains, holds
 from transforms.augmentation.explain import explain, reductions
 from transforms.augmentation.explanation import Explanation
 from transforms.augmentation.meanings import Known, Meaning, Vector, equal
-from transforms.augmentation.numerals import numerals
 from transforms.augmentation.redraws import (
     Slot,
     at,
@@ -35,6 +33,8 @@ from transforms.ids import canonical_json, content_id, derived_seed
 from transforms.programs.form import assigned
 from transforms.records import Redraw, Seed, Variant
 from transforms.settings import AugmentationSettings
+from transforms.verification.equations import chains, holds
+from transforms.verification.numerals import numerals
 
 _RUNS_PER_JOB = 60
 """Runs of one job of the sandbox: a program is compiled once for so many inputs."""

@@ -26,7 +26,7 @@ class Planted:
     fault: str
     """What is wrong with it; begins with `right` where nothing is."""
     family: str
-    """`right`, `answer`, `instruction` or `program`: where the fault is."""
+    """`right`, `answer`, `solution`, `instruction` or `program`: where the fault is."""
     reasons: tuple[Reason, ...]
     """The reasons for which it should be rejected; none where it should be kept."""
     code: str
@@ -99,6 +99,22 @@ def _an_input(case: Case) -> Any:
         (v for v in case.input.values() if type(v) in (int, float) and is_wrong(case.answer, v)),
         None,
     )
+
+
+def wrong_steps(case: Case) -> Iterator[Planted]:
+    """Yields records whose attempts come to the right answer over a result that is wrong.
+
+    It is off by 2 to 9: quotients may be rounded, to either side.
+    """
+    rng = case.rng("wrong step")
+    places = list(re.finditer(r"(?<== )\d+(?![\d.,:/%]*\d|%)", case.reasoning))
+    if places:
+        place = rng.choice(places)
+        off = str(int(place.group()) + rng.randint(2, 9))
+        reasoning = case.reasoning[: place.start()] + off + case.reasoning[place.end() :]
+        texts = [stated(case.answer, rng, reasoning=reasoning) for _ in range(_ATTEMPTS)]
+        reasons = (Reason.FALSE_EQUATION,)
+        yield _planted(case, "wrong_step", "solution", reasons, attempts=tuple(texts))
 
 
 def wrong_programs(case: Case) -> Iterator[Planted]:
@@ -242,6 +258,7 @@ def plant(cases: Sequence[Case]) -> list[Planted]:
     for case in cases:
         found += [*right_records(case), *wrong_answers(case), *wrong_programs(case)]
     for index, case in enumerate(originals):
+        found += wrong_steps(case)
         found += wrong_instructions(case, originals[index - 1])
         found += wrong_programs_by_form(case)
     return found

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from transforms.augmentation.equations import chains
-from transforms.augmentation.numerals import numerals
 from transforms.generation.prompts import PromptTemplate, Words
 from transforms.ids import derived_seed
 from transforms.records import Seed
 from transforms.settings import TaskSettings
+from transforms.verification.equations import chains
+from transforms.verification.numerals import numerals
 
 PROMPTS = {
     "codegen": "program",

@@ -14,6 +14,7 @@ from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
 from transforms.ids import content_id
 from transforms.records import Attempts, Example, Message, Models
 from transforms.settings import VerifySettings
+from transforms.verification.steps import false_step
 
 
 def answer_type(output: str) -> str:
@@ -38,11 +39,16 @@ def is_settled(record: Attempts, left: Sequence[int], verify: VerifySettings) ->
     least = verify.min_agreement
     if any(share(record, kind, more, more) < least for kind, more in kinds):
         return True
-    return all(share(record, kind, more, 0) >= least for kind, more in kinds)
+    agreed = all(share(record, kind, more, 0) >= least for kind, more in kinds)
+    return agreed and (not any(left) or solution_of(record) is not None)
 
 
 def judge_agreement(record: Attempts, verify: VerifySettings) -> Verdict:
-    """Decides whether enough of the marked attempts agree, of each kind that is asked for."""
+    """Decides whether enough of the marked attempts agree, of each kind that is asked for.
+
+    Of those that agree, one has to be a solution to show: `false_equation` where all of them come
+    to the right answer by calculations that are wrong.
+    """
     if all(attempt.answer is None for attempt in record.attempts):
         return reject(Reason.NO_ANSWER_FOUND, f"in {len(record.attempts)} attempts")
     if any(share(record, kind) < verify.min_agreement for kind in verify.kinds):
@@ -52,6 +58,9 @@ def judge_agreement(record: Attempts, verify: VerifySettings) -> Verdict:
             f"{agreement(record):.2f}: program gives {(record.output or '')[:80]}, "
             f"attempts say {said}",
         )
+    if solution_of(record) is None:
+        told = [attempt for attempt in record.attempts if attempt.agrees and attempt.kind == "cot"]
+        return reject(Reason.FALSE_EQUATION, false_step(told[0].text) or "")
     return keep()
 
 
@@ -60,16 +69,22 @@ def agreement(record: Attempts) -> float:
     return sum(attempt.agrees is True for attempt in record.attempts) / len(record.attempts)
 
 
-def solution_of(record: Attempts) -> str:
-    """The first language solution that agrees, else the shortest written program that does."""
+def solution_of(record: Attempts) -> str | None:
+    """The first language solution that agrees and whose equations are true; None for none.
+
+    Where no language solutions were asked for, the shortest written program that agrees.
+    """
     agreeing = [attempt for attempt in record.attempts if attempt.agrees]
     told = [attempt.text for attempt in agreeing if attempt.kind == "cot"]
-    return told[0] if told else min((a.text for a in agreeing), key=lambda text: (len(text), text))
+    if told:
+        return next((text for text in told if false_step(text) is None), None)
+    return min((a.text for a in agreeing), key=lambda text: (len(text), text))
 
 
 def example(record: Attempts, recipe: str, run_id: str) -> Example:
-    """The accepted row."""
+    """The row of a record that was accepted."""
     solution = solution_of(record)
+    assert solution is not None
     share_agreeing = agreement(record)
     return Example(
         id=content_id("example", record.instruction, record.code),

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.augmentation.equations import chains, evaluate, holds
-from transforms.augmentation.numerals import numerals
 from transforms.paths import DATA
+from transforms.verification.equations import chains, evaluate, holds
+from transforms.verification.numerals import numerals
 
 
 def sides(text):

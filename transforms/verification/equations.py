@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from transforms.augmentation.numerals import Numeral
+from transforms.verification.numerals import Numeral
 
 _LEXEME = re.compile(r"\s+|[$€£]|%|C(?=\()|√|π|[-−–+×*÷/^!(),=≈]")
 _WORD = re.compile(r"\w+|.", re.DOTALL)
 _MINUS = "-−–"
+_LONGEST = 200
+"""Numerals and signs of a run, at most: longer ones are no equation that a person would write."""
 _TIGHT = "fraction bar"
 """A / without spaces, which binds more tightly than ÷: 5/6 ÷ 5/12."""
 Tree = tuple[Any, ...]
@@ -102,7 +104,8 @@ def chains(text: str, found: Sequence[Numeral]) -> list[Chain]:
     if "=" not in text and "≈" not in text:
         return []
     groups = (group for group in _groups(text, found) if any(s in ("=", "≈") for s, _ in group))
-    return [chain for group in groups if (chain := _chain([sign for sign, _ in group])) is not None]
+    runs = ([sign for sign, _ in group] for group in groups if len(group) <= _LONGEST)
+    return [chain for run in runs if (chain := _chain(run)) is not None]
 
 
 def _groups(text: str, found: Sequence[Numeral]) -> Iterator[list[tuple[Any, int]]]:

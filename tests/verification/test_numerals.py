@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.augmentation.numerals import numerals, rendered
+from transforms.verification.numerals import numerals, rendered
 
 
 @pytest.mark.parametrize(

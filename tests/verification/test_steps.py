@@ -1,0 +1,80 @@
+"""Equations of a solution that are false are found, and what is in doubt passes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.verification.steps import false_step
+
+numbers = st.integers(1, 10**5)
+signs = st.sampled_from(["+", "-", "−", "×", "*", r"\times", r"\cdot", "x"])
+
+
+@given(numbers, signs, numbers, st.integers(-9, 9))
+def test_a_result_is_false_where_it_is_another_number(a, sign, b, off):
+    truth = a + b if sign == "+" else a - b if sign in ("-", "−") else a * b
+    shown = abs(truth) + abs(off)
+    sides = f"{a} {sign} {b}" if truth >= 0 else f"{b} {sign} {a}"
+    text = f"She has {sides} = {shown} eggs. \nThe answer is 7."
+    assert (false_step(text) is None) is (off == 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "false"),
+    [
+        ("Ben has 2 × 19 = 37 stamps.", "2 × 19 = 37"),
+        ("All told: 200+200=402.", "200+200=402"),
+        ("It costs $75-$55 = $25.", "75 − $55 = $25"),
+        ("So (3 + 4) × 2 = 15 cm.", "(3 + 4) × 2 = 15"),
+        ("The area is 3 x (8/16) = 6 cm².", "3 × (8/16) = 6"),
+        ("x = 11 + 3 = 19", "11 + 3 = 19"),
+        (r"Thus \(\frac{12}{4} + 1 = 6\).", "((12)/(4)) + 1 = 6"),
+        (r"Thus $2 \times 3 = 7$ cm.", "2 × 3 = 7"),
+        ("6 + 4 = 10 × 2 = 21", "6 + 4 = 10 × 2 = 21"),
+        ("They are 1,200 * 3 = 3,700 miles", "1,200 * 3 = 3,700"),
+    ],
+)
+def test_false_equations_are_named(text, false):
+    assert false_step(text) == false
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "17 ÷ 5 = 3 remainder 2, and 20 / 7 = 2 full weeks, or 20 / 7 = 3 begun ones.",
+        "6 + 4 = 10 × 2 = 20",
+        "Half of 20 + 4 = 14. Twice 5 + 2 = 12.",
+        "20% of 50 = 10 and 50 × 20% = 10.",
+        "On a clock 10 + 5 = 3 (mod 12).",
+        "12 hens × 7 + 5 = 89",
+        "2x = 10, so x + 3 = 8 and 2 · x + 3 = 13.",
+        "20 apples - 5 = 15 apples",
+        "3 × 400 = 1.2 thousand",
+        "1/3 × 100 = 33.33 and 3.14 × 2.5 = 7.9",
+        "14 / 1 / 4 = 56",
+        "from 0900 - 0130 = 0730 on",
+        "They need 16,0000/10=16000 cars.",
+        "= 5",
+        "",
+    ],
+)
+def test_what_is_true_or_in_doubt_passes(text):
+    assert false_step(text) is None
+
+
+@given(st.text("0123456789+-×*/=()$%^!.,: x\\{}frac\n", max_size=80))
+def test_any_text_is_read(text):
+    assert false_step(text) is None or "=" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 20_000 + "1 = 2",
+        "1 + " * 20_000 + "1 = 2",
+        "9" * 5_000 + " + 1 = 2",
+        "9 ^ 9 ^ 9 ^ 9 = 1",
+    ],
+)
+def test_a_hostile_text_neither_stops_nor_holds_it_up(text):
+    false_step(text)
