@@ -12,7 +12,7 @@ from tests.pipelines.commands import cotmill
 from transforms.paths import CONF, DATA
 
 ADAPTERS = sorted(path.parent for path in (DATA / "models").glob("*/adapter_config.json"))
-_TASKS = yaml.safe_load((CONF / "train" / "embedded_stage2.yaml").read_text())["tasks"]
+_TASKS = yaml.safe_load((CONF / "train" / "embedded.yaml").read_text())["tasks"]
 _PLACE = re.compile(rb"(?<![\w:/.])/[\w.-]{3,}/")
 """An absolute path."""
 
@@ -35,7 +35,7 @@ def test_an_adapter_s_card_says_how_it_was_made_and_from_what(folder: Path) -> N
     card = (folder / "README.md").read_text()
     header = yaml.safe_load(card.split("---")[1])
     assert header["license"] == ["apache-2.0"]
-    assert "cotmill train train=embedded_stage2" in card
+    assert "cotmill train train=embedded" in card
     assert ", ".join(_TASKS["holdout_kinds"]) in card
 
 

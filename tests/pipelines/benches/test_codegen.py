@@ -26,7 +26,7 @@ def _settings(*overrides: str) -> BenchCodegenSettings:
 
 
 def test_it_asks_for_the_kinds_that_the_embedded_adapter_was_not_trained_on() -> None:
-    trained = yaml.safe_load((CONF / "train" / "embedded_stage2.yaml").read_text())
+    trained = yaml.safe_load((CONF / "train" / "embedded.yaml").read_text())
     assert _settings().kinds == trained["tasks"]["holdout_kinds"]
 
 
