@@ -183,7 +183,9 @@ def divide(
     prompts = load_prompts(settings.prompts, tasks.mix)
     tokenizer = load_tokenizer(settings.model.name)
     names = ("training", "tokens", "held_out", "too_long")
-    counts: dict[str, dict[str, int]] = {t: dict.fromkeys(names, 0) for t in tasks.mix}
+    counts: dict[str, dict[str, int]] = {
+        task: dict.fromkeys(names, 0) for task, weight in tasks.mix.items() if weight
+    }
     training, held_out = [], []
     in_drawn_order = sorted(seeds, key=lambda seed: content_id("held out", seed.id))
     for item in examples(in_drawn_order, tasks, prompts, settings.seed):
