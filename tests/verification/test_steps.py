@@ -78,3 +78,10 @@ def test_any_text_is_read(text):
 )
 def test_a_hostile_text_neither_stops_nor_holds_it_up(text):
     false_step(text)
+
+
+def test_a_text_nested_deeper_than_the_stack_passes():
+    def called_from(depth):
+        return called_from(depth - 1) if depth else false_step("(" * 195 + "1 = 2")
+
+    assert called_from(300) is None

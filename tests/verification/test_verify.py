@@ -80,6 +80,22 @@ def test_agreement_is_the_share_of_attempts_that_match():
     )
 
 
+def test_a_solution_that_calculates_wrongly_is_not_shown_and_alone_it_is_rejected():
+    false, true = "It is 2 × 279 = 560.", "It is 2 × 280 = 560."
+    check(
+        [attempts(false, true, id="a"), attempts(false, false, id="b")],
+        VERIFY,
+        kept=[("a", 1.0, 2)],
+        lost=[("false_equation", "2 × 279 = 560")],
+    )
+    one, both = attempts(false), attempts(false, true)
+    agreed = [
+        replace(r, attempts=tuple(replace(a, agrees=True) for a in r.attempts)) for r in (one, both)
+    ]
+    assert [is_settled(record, (1,), VERIFY) for record in agreed] == [False, True]
+    assert example(agreed[1], "caco", "run").solution == true
+
+
 WRONG = SPAM.replace("answered * days", "answered + days")
 
 

@@ -23,7 +23,7 @@ from transforms.augmentation.meanings import (
     same,
 )
 from transforms.verification.equations import Chain, Tree, decimals, evaluate, leaves, parts
-from transforms.verification.numerals import Numeral
+from transforms.verification.numerals import Numeral, rounding
 
 _MOST_WAYS = 1000
 """Choices of meanings that are tried for one side of an equation."""
@@ -63,8 +63,8 @@ def equate(chain: Chain, known: Known, result: Explanation) -> None:
             likely = ways
             break
     leaf_places = chain.leaves()
-    start = found[leaf_places[0]].start
-    shown = result.text[start : found[leaf_places[-1]].end]
+    start, end = chain.span(found)
+    shown = result.text[start:end]
     if not likely:
         raise Unexplained(shown, start)
     for leaf in leaf_places:
@@ -135,7 +135,7 @@ def _settled(ways: Valued, leaf: int, numeral: Numeral, known: Known) -> tuple[V
     Returns also whether the program computes on every run what the ways that are left give.
     """
     targets = known.meanings(numeral)
-    slack = 0.501 * 10.0**-numeral.decimals if numeral.decimals else 0.0
+    slack = rounding(numeral.decimals) if numeral.decimals else 0.0
     exact_targets = {key_of(target.vector) for target in targets if target.exact}
     judged: dict[bytes, tuple[Meaning, bool]] = {}
     anchored: Valued = []
@@ -161,7 +161,7 @@ def _continued(
     """Gives the numbers of a further side meanings with which it equals the first one."""
     found = result.numerals
     shown = decimals(side, found)
-    slack = 0.501 * 10.0**-shown if shown else 0.0
+    slack = rounding(shown) if shown else 0.0
     longer: Valued = []
     as_fractions: set[bytes] = set()
     for way, value in ways[:_MOST_CONTINUED]:

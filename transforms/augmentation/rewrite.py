@@ -34,7 +34,7 @@ from transforms.programs.form import assigned
 from transforms.records import Redraw, Seed, Variant
 from transforms.settings import AugmentationSettings
 from transforms.verification.equations import chains, holds
-from transforms.verification.numerals import numerals
+from transforms.verification.numerals import numerals, rounding
 
 _RUNS_PER_JOB = 60
 """Runs of one job of the sandbox: a program is compiled once for so many inputs."""
@@ -301,7 +301,7 @@ class _Rewriter:
             return False
         shown = {meaning.vector[run] for meaning in self._solution.meanings[places[-1]]}
         decimals = self._solution.numerals[places[-1]].decimals
-        slack = 0.501 * 10.0**-decimals if isinstance(output, float) else 0.0
+        slack = rounding(decimals) if isinstance(output, float) else 0.0
         return all(equal(value, output, slack) for value in shown)
 
     def _is_halfway(self, output: float, run: int) -> bool:
@@ -448,9 +448,9 @@ def false_equation(text: str) -> str | None:
         if divisor == 1 or (top, bottom) != (divisor * new_top, divisor * new_bottom):
             return text[found[fraction.top].start : found[fraction.new_bottom].end]
     for chain in chains(text, found):
-        places = chain.leaves()
-        follows = text[found[places[-1]].end :]
+        start, end = chain.span(found)
+        follows = text[end:]
         cut_short = re.match(r"\s*(?:,?\s*(?:with )?remainder|\.\.\.)", follows)
         if not cut_short and not holds(chain, found):
-            return text[found[places[0]].start : found[places[-1]].end]
+            return text[start:end]
     return None

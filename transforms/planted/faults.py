@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transforms.accounting import Reason
@@ -112,9 +112,8 @@ def wrong_steps(case: Case) -> Iterator[Planted]:
         place = rng.choice(places)
         off = str(int(place.group()) + rng.randint(2, 9))
         reasoning = case.reasoning[: place.start()] + off + case.reasoning[place.end() :]
-        texts = [stated(case.answer, rng, reasoning=reasoning) for _ in range(_ATTEMPTS)]
-        reasons = (Reason.FALSE_EQUATION,)
-        yield _planted(case, "wrong_step", "solution", reasons, attempts=tuple(texts))
+        texts = solutions(replace(case, reasoning=reasoning), [case.answer] * _ATTEMPTS, "step")
+        yield _planted(case, "wrong_step", "solution", (Reason.FALSE_EQUATION,), attempts=texts)
 
 
 def wrong_programs(case: Case) -> Iterator[Planted]:

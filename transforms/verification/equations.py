@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms.verification.numerals import Numeral
+from transforms.verification.numerals import Numeral, rounding
 
 _LEXEME = re.compile(r"\s+|[$€£]|%|C(?=\()|√|π|[-−–+×*÷/^!(),=≈]")
 _WORD = re.compile(r"\w+|.", re.DOTALL)
@@ -32,6 +32,11 @@ class Chain:
     def leaves(self) -> list[int]:
         return [leaf for side in self.sides for leaf in leaves(side)]
 
+    def span(self, found: Sequence[Numeral]) -> tuple[int, int]:
+        """Returns where it stands in the text, from its first number to the end of its last."""
+        places = self.leaves()
+        return found[places[0]].start, found[places[-1]].end
+
 
 def leaves(tree: Tree) -> list[int]:
     """Returns the indexes of the numerals in a tree, from left to right."""
@@ -47,8 +52,8 @@ def decimals(side: Tree, found: Sequence[Numeral]) -> int:
 
 def holds(chain: Chain, found: Sequence[Numeral]) -> bool:
     """Whether an equation is true of the numbers that stand in it, as closely as they are shown."""
-    values = [float(evaluate(side, lambda leaf: found[leaf].value)) for side in chain.sides]
-    slack = 0.501 * 10.0 ** -decimals(chain.sides[-1], found)
+    values = [value_of(side, found) for side in chain.sides]
+    slack = rounding(decimals(chain.sides[-1], found))
     return all(abs(value - values[0]) <= slack for value in values[1:])
 
 
@@ -84,6 +89,14 @@ def evaluate(tree: Tree, values: Callable[[int], Any]) -> Any:
         return _OPERATIONS[tree[0]](
             *(np.asarray(evaluate(branch, values), float) for branch in tree[1:])
         )
+
+
+def value_of(tree: Tree, found: Sequence[Numeral]) -> float:
+    """Returns the value of a tree as its numbers stand in the text; nan where it is too large."""
+    try:
+        return float(evaluate(tree, lambda leaf: found[leaf].value))
+    except OverflowError:
+        return math.nan
 
 
 def parts(tree: Tree) -> Iterator[Tree]:
@@ -229,7 +242,7 @@ class _Parser:
     def whole(self) -> Tree | None:
         try:
             tree = self._sum()
-        except (IndexError, SyntaxError):
+        except (IndexError, SyntaxError, RecursionError):  # the last: nested past any use
             return None
         return tree if self._at == len(self._lexemes) else None
 

@@ -60,6 +60,11 @@ class Numeral:
     """An amount that is written with its cents."""
 
 
+def rounding(decimals: int) -> float:
+    """How far a number that shows so many decimals may be from what it stands for."""
+    return 0.501 * 10.0**-decimals
+
+
 def numerals(text: str) -> list[Numeral]:
     """Returns the numbers in a text, in their order."""
     commas = re.search(r"\d,\d{3}(?!\d)", text) is not None

@@ -12,8 +12,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from transforms.verification.equations import Tree, chains, decimals, evaluate, parts
-from transforms.verification.numerals import Numeral, numerals
+from transforms.verification.equations import Tree, chains, decimals, parts, value_of
+from transforms.verification.numerals import Numeral, numerals, rounding
 
 _SPELLINGS = [
     (re.compile(r"\\(?:times|cdot)\b|·|∙|∗|(?<=[\d)])\s*[xX]\s*(?=[$€£(\d])"), " × "),
@@ -55,8 +55,7 @@ def false_step(solution: str) -> str | None:
         text = pattern.sub(sign, text)
     found = numerals(text)
     for chain in chains(text, found):
-        places = chain.leaves()
-        start, end = found[places[0]].start, found[places[-1]].end
+        start, end = chain.span(found)
         if not _stands_alone(text, start, end) or not _calculates(chain.sides[0]):
             continue
         shown = text[start:end]
@@ -71,7 +70,7 @@ def false_step(solution: str) -> str | None:
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    before, after = text[:start][-80:], text[end : end + 80]
+    before, after = text[max(0, start - 80) : start], text[end : end + 80]
     return bool(
         _BEFORE.search(before)
         and not _BELONGS_BEFORE.search(before)
@@ -94,15 +93,10 @@ def _calculates(tree: Tree) -> bool:
 
 def _equal(left: Tree, right: Tree, found: Sequence[Numeral]) -> bool:
     """Whether a side equals the next, or only its first number: 6 + 4 = 10 × 2 = 20 goes on."""
-    try:
-        values = [
-            float(evaluate(side, lambda leaf: found[leaf].value))
-            for side in (left, right, _leads(right))
-        ]
-    except OverflowError:
-        return True
+    values = [value_of(side, found) for side in (left, right, _leads(right))]
     if not all(map(math.isfinite, values)):
         return True
     rounded = any(part[0] == "/" for side in (left, right) for part in parts(side))
-    slack = (1 if rounded else 0.501) * 10.0 ** -decimals(right, found)
+    shown = decimals(right, found)
+    slack = 10.0**-shown if rounded else rounding(shown)
     return any(math.isclose(values[0], value, rel_tol=1e-12, abs_tol=slack) for value in values[1:])

@@ -59,8 +59,7 @@ def judge_agreement(record: Attempts, verify: VerifySettings) -> Verdict:
             f"attempts say {said}",
         )
     if solution_of(record) is None:
-        told = [attempt for attempt in record.attempts if attempt.agrees and attempt.kind == "cot"]
-        return reject(Reason.FALSE_EQUATION, false_step(told[0].text) or "")
+        return reject(Reason.FALSE_EQUATION, false_step(told(record)[0]) or "")
     return keep()
 
 
@@ -69,16 +68,20 @@ def agreement(record: Attempts) -> float:
     return sum(attempt.agrees is True for attempt in record.attempts) / len(record.attempts)
 
 
+def told(record: Attempts) -> list[str]:
+    """The language solutions that agree."""
+    return [a.text for a in record.attempts if a.agrees and a.kind == "cot"]
+
+
 def solution_of(record: Attempts) -> str | None:
     """The first language solution that agrees and whose equations are true; None for none.
 
     Where no language solutions were asked for, the shortest written program that agrees.
     """
-    agreeing = [attempt for attempt in record.attempts if attempt.agrees]
-    told = [attempt.text for attempt in agreeing if attempt.kind == "cot"]
-    if told:
-        return next((text for text in told if false_step(text) is None), None)
-    return min((a.text for a in agreeing), key=lambda text: (len(text), text))
+    if solutions := told(record):
+        return next((text for text in solutions if false_step(text) is None), None)
+    written = (attempt.text for attempt in record.attempts if attempt.agrees)
+    return min(written, key=lambda text: (len(text), text))
 
 
 def example(record: Attempts, recipe: str, run_id: str) -> Example:
