@@ -108,6 +108,10 @@ class ErrorKind(StrEnum):
     """The engine or server cannot take the request as it is."""
 
 
+UNANSWERED = frozenset({ErrorKind.TIMEOUT, ErrorKind.SERVER_ERROR})
+"""Failures that are not the request's own fault: asked again later, it may well be answered."""
+
+
 @dataclass(frozen=True)
 class Response:
     """What came back for one request: a text, or an error that is this request's alone."""
@@ -137,6 +141,11 @@ class Response:
     """Mean log probability of the generated tokens; None where the engine was not asked."""
     error_kind: ErrorKind | None = None
     """Of which kind `error` is; None where there is none."""
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether nobody answered: this says nothing of the request or of its record."""
+        return self.error_kind in UNANSWERED
 
 
 T = TypeVar("T")
