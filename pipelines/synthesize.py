@@ -78,12 +78,17 @@ def run_recipe(
     """
     with Sandbox(settings.sandbox) as box:  # strict refuses to start here, before anything is spent
         layers = box.layers
-    found = run.claim(resume=settings.resume, overwrite=settings.overwrite)
-    console.print(sandbox_line(layers), highlight=False, soft_wrap=True)
-    manifest = new_manifest(settings, segments[-1].fingerprint, layers)
-    manifest["segments"] = finished(segments, found)  # from the start: a resumed run may be killed
-    with metered(run, found), stoppable() as stopping:
+    with (
+        run.claimed(resume=settings.resume, overwrite=settings.overwrite) as found,
+        metered(run, found),
+        stoppable() as stopping,
+    ):
+        console.print(sandbox_line(layers), highlight=False, soft_wrap=True)
+        manifest = new_manifest(settings, segments[-1].fingerprint, layers)
+        # From the start: a resumed run may be killed. And before what they replace is deleted.
+        done = manifest["segments"] = finished(segments, found)
         save(manifest, run)
+        run.discard_stale([e["name"] for e in done], [e["folder"] for e in done])
         try:
             prepare()
             run_segments(segments, manifest, run, settings, console)
