@@ -169,18 +169,38 @@ def test_a_signal_loses_no_response_and_leaves_a_run_that_can_be_resumed(
     (os.killpg if everyone else os.kill)(run.pid, signum)
     _, stderr = run.communicate(timeout=60)
     assert run.returncode == 128 + signum
-    [line] = stderr.splitlines()
+    *waited, line = stderr.splitlines()
     assert signal.Signals(signum).name in line and "resume=true" in line
+    assert all("answer" in line and "Ctrl-C again to drop" in line for line in waited)
     found = manifest(folder)
     assert (found["status"], found["open_segment"]) == ("interrupted", "03-sampling")
     assert [segment["name"] for segment in found["segments"]] == ["01-seeds", "02-unify"]
     assert processes_of(folder) == []
     recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
-    assert len(recorded) >= 20 - workers * IN_FLIGHT
-    asked = sum(server.asked.values())
+    assert set(server.asked.values()) == {1}
+    assert len(recorded) == len(server.asked) >= 20
     finish([*arguments, "resume=true"])
     assert rows(folder) == rows(expected)
-    assert sum(server.asked.values()) == len(needed) + asked - len(recorded)
+    assert server.asked == needed
+
+
+def test_a_second_ctrl_c_drops_the_answers_that_are_waited_for(seeds: Path, tmp_path: Path) -> None:
+    with fault_server(hang_seconds=60, answer=shipped_answer, fault=lambda _: "hang") as server:
+        run = start(command(server, seeds, tmp_path / "run", "runner.workers=2"))
+        wait_for(server, 1, run)
+        time.sleep(2)  # until both workers have asked
+        hanging = server.open
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.stderr is not None
+        assert f"waiting for {hanging} answers that are paid for" in run.stderr.readline()
+        since = time.monotonic()
+        os.killpg(run.pid, signal.SIGINT)
+        _, stderr = run.communicate(timeout=30)
+    assert time.monotonic() - since < 20
+    assert run.returncode == 128 + signal.SIGINT
+    assert "resume=true" in stderr
+    assert manifest(tmp_path / "run")["status"] == "interrupted"
+    assert processes_of(tmp_path / "run") == []
 
 
 def test_workers_whose_driver_is_killed_write_what_they_have_and_end(

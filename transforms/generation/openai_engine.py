@@ -17,6 +17,7 @@ import aiohttp
 import openai
 
 from transforms.errors import BackendError
+from transforms.generation import draining
 from transforms.generation.circuit import Circuit, backoff
 from transforms.generation.models import Reply, failed, kind_of
 from transforms.generation.requests import ErrorKind, Request, Response
@@ -119,9 +120,14 @@ class OpenAIModel:
             revive=self._revive,
         )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._owed: set[asyncio.Task[Any] | None] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
         self._thread.start()
+
+    @property
+    def owed(self) -> int:
+        return len(self._owed)
 
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         self._loop.call_soon_threadsafe(self._begin, request, reply)
@@ -142,6 +148,7 @@ class OpenAIModel:
         task = self._loop.create_task(self._serve(request, reply))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._owed.discard)
 
     async def _finish(self) -> None:
         for task in self._tasks:
@@ -191,7 +198,7 @@ class OpenAIModel:
             await self._circuit.enter(request.id)
             try:
                 async with asyncio.timeout(self._endpoint.timeout_seconds):
-                    response = await self._ask(request, since)
+                    response = await self._send(request, since)
             except Exception as error:
                 trouble = self._trouble(error)
             else:
@@ -245,6 +252,18 @@ class OpenAIModel:
             wait = retry_after(error.response.headers.get("retry-after"))
             return _Trouble(kind, what, again=True, retry_after=wait)
         return _Trouble(kind_of(f"{error.code or ''} {error.message}"), what, again=False)
+
+    async def _send(self, request: Request, since: float) -> Response:
+        """Asks once; the answer is owed until the task has replied. Asks nothing when draining."""
+        task = asyncio.current_task()
+        self._owed.add(task)  # before the look: who sees nothing owed can rely on it
+        try:
+            if draining.has_begun():
+                raise asyncio.CancelledError
+            return await self._ask(request, since)
+        except BaseException:
+            self._owed.discard(task)
+            raise
 
     async def _ask(self, request: Request, since: float, **changes: Any) -> Response:
         """Asks once, with `changes` of the arguments.

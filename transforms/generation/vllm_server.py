@@ -72,6 +72,10 @@ class VllmServerModel(OpenAIModel):
             proxies=False,
         )
 
+    @property
+    def owed(self) -> int:
+        return 0
+
     def close(self) -> None:
         self._lease.close()
         super().close()
