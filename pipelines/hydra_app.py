@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.arguments import HELP, flags_and_settings, readable
 from transforms import errors
 from transforms.errors import CotmillError, Interrupted, SettingsError
 from transforms.paths import CONF, DATA
@@ -44,16 +45,16 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
     `root` is the class of the settings; a command of two words has its file at conf/ONE_TWO.yaml.
 
     `--help` shows every option with its meaning; Hydra's own flags (`--cfg job`, `--multirun`,
-    `--hydra-help` ...) work as in any Hydra app. A CotmillError, and anything that Hydra finds
-    wrong with the overrides, ends the process with one line on stderr and status 1.
+    `--hydra-help` ...) work as in any Hydra app, in any place. A CotmillError, and anything that
+    Hydra finds wrong with the overrides, ends the process with one line on stderr and status 1.
     """
-    arguments = [settable(argument) for argument in sys.argv[1:]]
-    if {"--help", "-h"} & set(arguments):
-        overrides = [argument for argument in arguments if not argument.startswith("-")]
-        with _one_line():
+    with _one_line():
+        flags, settings = flags_and_settings(sys.argv[1:])
+        overrides = [settable(readable(setting)) for setting in settings]
+        if set(HELP) & set(flags):
             print_help(command, purpose, root, overrides)
-        return
-    sys.argv[1:] = [*_QUIET, *arguments]
+            return
+    sys.argv[1:] = [*flags, *_QUIET, *overrides]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach us, not Hydra's own printing
 
     caught: list[BaseException] = []

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from pipelines.cli import main
 from pipelines.hydra_app import is_caused_by, options, settable, user_message
 from tests.test_settings import composed
 from transforms.errors import BackendError, BudgetReached
@@ -27,6 +28,29 @@ def test_an_unknown_command_is_named_with_those_there_are():
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert line.startswith("cotmill: there is no command 'synthesise': synthesize, ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help", "ledger", "status"), ("ledger", "--help", "status"), ("ledger", "status", "-h")],
+)
+def test_help_may_be_asked_for_in_any_place(arguments, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cotmill", *arguments])
+    main()
+    assert "ledger.dir" in capsys.readouterr().out
+
+
+def test_a_flag_before_the_settings_and_a_value_that_hydra_does_not_know_are_read():
+    done = run("pipelines.cli", "report", "--cfg", "job", "output_dir=größe=1/a b")
+    assert done.returncode == 0, done.stderr
+    assert "output_dir: größe=1/a b" in done.stdout
+
+
+def test_a_value_that_the_shell_took_apart_is_one_line_with_the_fix():
+    done = run("pipelines.cli", "report", "output_dir=my", "run")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "'run' is not a setting" in line and "'output_dir=my run'" in line
 
 
 @pytest.mark.parametrize(
