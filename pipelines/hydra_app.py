@@ -12,6 +12,7 @@ import hydra
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -50,7 +51,7 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
     """
     with _one_line():
         flags, settings = flags_and_settings(sys.argv[1:])
-        overrides = [settable(readable(setting)) for setting in settings]
+        overrides = [settable(chosen(readable(setting))) for setting in settings]
         if set(HELP) & set(flags):
             print_help(command, purpose, root, overrides)
             return
@@ -145,6 +146,24 @@ def user_message(error: BaseException | None) -> str | None:
     return None
 
 
+def chosen(setting: str) -> str:
+    """Returns a setting; SettingsError where it chooses from a group by something but a name."""
+    group, equals, value = setting.partition("=")
+    group = group.lstrip("+")
+    if not equals or not (CONF / group.split("@")[0]).is_dir() or "," in value:
+        return setting
+    name = OverridesParser.create().parse_override(setting).value()
+    if name is None or isinstance(name, str):
+        return setting
+    raise SettingsError(
+        f"{group}={value}: {_no_choice(group)}; a setting of it is {group}.KEY=VALUE"
+    )
+
+
+def _no_choice(group: str) -> str:
+    return f"there is no such choice: {', '.join(choices(group)) or 'none'}"
+
+
 def settable(argument: str) -> str:
     """Lets KEY=VALUE set a key that no YAML lists: which keys there are, the settings know."""
     key, equals, _ = argument.partition("=")
@@ -159,7 +178,7 @@ def hydra_mistake(error: Exception) -> str:
     choice = re.search(r"Could not find '([^']+)'", text)
     if choice and "/" in choice.group(1):
         group, name = choice.group(1).rsplit("/", 1)
-        return f"{group}={name}: there is no such choice: {', '.join(choices(group)) or 'none'}"
+        return f"{group}={name}: {_no_choice(group)}"
     return " ".join(text.split())
 
 

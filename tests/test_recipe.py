@@ -5,6 +5,7 @@ import yaml
 
 from tests.test_settings import composed
 from transforms.errors import SettingsError
+from transforms.generation.prompts import PromptTemplate
 from transforms.paths import CONF
 from transforms.recipe import build_segments
 from transforms.records import Example, Seed
@@ -84,6 +85,12 @@ def test_the_words_of_a_prompt_are_part_of_the_fingerprint(tmp_path):
         (tmp_path / path.name).write_text(text)
     two = fingerprints(f"recipe.prompts={tmp_path}")
     assert [a == b for a, b in zip(one, two, strict=True)] == [True] * 6 + [False] * 3
+
+
+def test_prompts_may_be_on_another_filesystem_than_the_project(monkeypatch):
+    monkeypatch.setattr(PromptTemplate, "load", lambda path: pytest.fail(path))
+    with pytest.raises(pytest.fail.Exception, match="^gs://bucket/prompts/unify.yaml$"):
+        segments("recipe.prompts=gs://bucket/prompts")
 
 
 def test_stages_are_given_the_folder_of_the_seeds_they_show():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apache_beam.io.filesystems import FileSystems
 from hydra.utils import get_class
 
 from transforms.errors import SettingsError
@@ -128,7 +129,10 @@ def _prompts(given: Mapping[str, Any]) -> list[str]:
 
 
 def _prompt(settings: RunSettings, name: str) -> PromptTemplate:
-    return PromptTemplate.load(str(PROJECT / settings.recipe.prompts / f"{name}.yaml"))
+    folder = settings.recipe.prompts
+    if "://" not in folder:
+        folder = str(PROJECT / folder)
+    return PromptTemplate.load(FileSystems.join(folder, f"{name}.yaml"))
 
 
 def _identity(stage: StageSettings, settings: RunSettings) -> list[Any]:

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from pipelines.cli import main
-from pipelines.hydra_app import is_caused_by, options, settable, user_message
+from pipelines.hydra_app import chosen, is_caused_by, options, settable, user_message
 from tests.test_settings import composed
-from transforms.errors import BackendError, BudgetReached
+from transforms.errors import BackendError, BudgetReached, SettingsError
 from transforms.settings import Settings
 
 
@@ -44,6 +44,17 @@ def test_a_flag_before_the_settings_and_a_value_that_hydra_does_not_know_are_rea
     done = run("pipelines.cli", "report", "--cfg", "job", "output_dir=größe=1/a b")
     assert done.returncode == 0, done.stderr
     assert "output_dir: größe=1/a b" in done.stdout
+
+
+@pytest.mark.parametrize("setting", ["source=7", "+source={type: mix}", "backend=[vllm]"])
+def test_a_group_is_chosen_by_a_name(setting):
+    with pytest.raises(SettingsError, match="there is no such choice: .*a setting of it is"):
+        chosen(setting)
+
+
+@pytest.mark.parametrize("setting", ["source=shipped", "train=null", "source.limit=7", "seed=7"])
+def test_names_of_choices_and_settings_are_left_as_they_are(setting):
+    assert chosen(setting) == setting
 
 
 def test_a_value_that_the_shell_took_apart_is_one_line_with_the_fix():
