@@ -150,10 +150,10 @@ def chosen(setting: str) -> str:
     """Returns a setting; SettingsError where it chooses from a group by something but a name."""
     group, equals, value = setting.partition("=")
     group = group.lstrip("+")
-    if not equals or not (CONF / group.split("@")[0]).is_dir() or "," in value:
+    if not equals or not (CONF / group.split("@")[0]).is_dir():
         return setting
-    name = OverridesParser.create().parse_override(setting).value()
-    if name is None or isinstance(name, str):
+    override = OverridesParser.create().parse_override(setting)
+    if override.is_sweep_override() or isinstance(override.value(), (str, type(None))):
         return setting
     raise SettingsError(
         f"{group}={value}: {_no_choice(group)}; a setting of it is {group}.KEY=VALUE"

@@ -20,7 +20,7 @@ from pipelines.report import write_report
 from pipelines.stopping import Stopping, stoppable
 from transforms.card import dataset_card
 from transforms.diversity.decontaminate import check_benchmarks
-from transforms.errors import BudgetReached, CotmillError, Interrupted
+from transforms.errors import BudgetReached, CotmillError, Interrupted, NoRows
 from transforms.execution.isolation import Layer
 from transforms.execution.sandbox import Sandbox
 from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
@@ -212,6 +212,29 @@ def seeds_folder(segments: tuple[Segment, ...]) -> str:
     return [segment.folder for segment in segments if segment.writes is Seed][-1]
 
 
+def check_rows(manifest: dict[str, Any], settings: RunSettings) -> None:
+    """Raises NoRows, which names the stage that rejected the last records, where none is left."""
+    if not manifest["accepted"]:
+        raise NoRows(why_empty(manifest, absolute(settings.output_dir)), settings.empty_status)
+
+
+def why_empty(manifest: dict[str, Any], folder: str) -> str:
+    """Says in one line which stage of a finished run kept none of its records, and why."""
+    stages = [stage for segment in manifest["segments"] for stage in segment["stages"]]
+    ended = [stage for stage in stages if stage["in"] and not stage["kept"]]
+    if not ended:
+        return "no row was accepted: the source has no rows"
+    stage = ended[-1]  # no record came further than this
+    reasons = list(stage["rejected"].items())[:3]
+    if waiting := stage.get("unanswered"):
+        reasons.append(("unanswered (asked again by resume=true)", waiting))
+    why = ", ".join(f"{count} {reason}" for reason, count in reasons)
+    return (
+        f"no row was accepted: stage {stage['name']} kept none of {stage['in']} records ({why}); "
+        f"{folder}/rejects says why for each"
+    )
+
+
 def print_where(manifest: dict[str, Any], settings: RunSettings, console: Console) -> None:
     """Prints the funnel and where the rows are."""
     print_funnel(console, manifest)
@@ -263,7 +286,9 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
 
 def _main(settings: Settings) -> None:
     console = Console(file=sys.stdout)
-    print_end(synthesize(settings, console), settings, console)
+    manifest = synthesize(settings, console)
+    print_end(manifest, settings, console)
+    check_rows(manifest, settings)
 
 
 def main() -> None:

@@ -15,6 +15,14 @@ class Interrupted(CotmillError):
         self.status = status
 
 
+class NoRows(CotmillError):
+    """A run has finished, and no row was accepted."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class SettingsError(CotmillError):
     """A setting is unknown, of the wrong type or out of bounds."""
 

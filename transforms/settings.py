@@ -664,6 +664,12 @@ class RunSettings(FolderSettings):
     filter: FilterSettings
     runner: RunnerSettings
     sink: SinkSettings
+    empty_status: int = Field(
+        3,
+        ge=0,
+        le=125,
+        description="exit status of a finished run that accepted no row (0: not a failure)",
+    )
 
 
 class Settings(RunSettings):

@@ -46,13 +46,15 @@ def test_a_flag_before_the_settings_and_a_value_that_hydra_does_not_know_are_rea
     assert "output_dir: größe=1/a b" in done.stdout
 
 
-@pytest.mark.parametrize("setting", ["source=7", "+source={type: mix}", "backend=[vllm]"])
+@pytest.mark.parametrize("setting", ["source=7", "source={type: mix, x: 1}", "backend=[vllm]"])
 def test_a_group_is_chosen_by_a_name(setting):
     with pytest.raises(SettingsError, match="there is no such choice: .*a setting of it is"):
         chosen(setting)
 
 
-@pytest.mark.parametrize("setting", ["source=shipped", "train=null", "source.limit=7", "seed=7"])
+@pytest.mark.parametrize(
+    "setting", ["source=shipped", "train=null", "source=a,b", "source.limit=7", "seed=7"]
+)
 def test_names_of_choices_and_settings_are_left_as_they_are(setting):
     assert chosen(setting) == setting
 
