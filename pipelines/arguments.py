@@ -18,10 +18,10 @@ from hydra.errors import HydraException
 from transforms.errors import SettingsError
 
 HELP = ("--help", "-h")
-_FLAGS = (*HELP, "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m")
-_FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp")
-_FLAGS_WITH_VALUE += ("--config-name", "-cn", "--config-dir", "-cd", "--experimental-rerun")
-_FLAGS += ("--shell-completion", "-sc")
+_FLAGS = [*HELP, "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"]
+_FLAGS += ["--shell-completion", "-sc"]
+_FLAGS_WITH_VALUE = ["--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp"]
+_FLAGS_WITH_VALUE += ["--config-name", "-cn", "--config-dir", "-cd", "--experimental-rerun"]
 _STRUCTURED = ("[", "{", '"', "'")
 """What a list, a map or a quoted text begins with."""
 

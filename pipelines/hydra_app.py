@@ -56,7 +56,9 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
             print_help(command, purpose, root, overrides)
             return
     sys.argv[1:] = [*flags, *_QUIET, *overrides]
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach us, not Hydra's own printing
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        os.environ["COTMILL_DEBUG"] = "1"  # tracebacks in full
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printing
 
     caught: list[BaseException] = []
 

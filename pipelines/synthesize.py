@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
@@ -15,12 +17,12 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.display import Display, print_funnel
-from pipelines.hydra_app import is_caused_by, run_command
+from pipelines.hydra_app import is_caused_by, run_command, user_message
 from pipelines.report import write_report
 from pipelines.stopping import Stopping, stoppable
 from transforms.card import dataset_card
 from transforms.diversity.decontaminate import check_benchmarks
-from transforms.errors import BudgetReached, CotmillError, Interrupted, NoRows
+from transforms.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
 from transforms.execution.isolation import Layer
 from transforms.execution.sandbox import Sandbox
 from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
@@ -30,7 +32,7 @@ from transforms.generation.ledger import flush_writers, resolve_replay
 from transforms.manifest import finish_manifest, new_manifest, now
 from transforms.recipe import Segment, build_segments
 from transforms.records import Seed
-from transforms.run_folder import SPENT_FILE, RunFolder, absolute
+from transforms.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
 from transforms.segments import run_segment
 from transforms.settings import Price, ReplayBackend, RunSettings, Settings
 from transforms.sources import check_source
@@ -97,7 +99,7 @@ def run_recipe(
             write_text(run.path("README.md"), card(manifest))
             save(manifest, run)
         except BaseException as error:
-            ended = why_it_ended(error, stopping, manifest)
+            ended = why_it_ended(error, stopping, manifest) or unexpected(error, manifest, run)
             flush_writers()
             save(manifest, run)
             if ended is not None:
@@ -185,6 +187,34 @@ def why_it_ended(
         status = "budget"
     manifest.update(status=status, finished=now())
     return ended
+
+
+_IN_A_WORKER = "Traceback (most recent call last):"
+
+
+def unexpected(
+    error: BaseException, manifest: dict[str, Any], run: RunFolder
+) -> CotmillError | None:
+    """Writes the traceback of an error that is no user's to the run folder; returns one line on it.
+
+    None where the error speaks for itself, and where COTMILL_DEBUG=1 asks for the traceback.
+    """
+    if not isinstance(error, Exception) or user_message(error) or os.environ.get("COTMILL_DEBUG"):
+        return None
+    write_text(run.path(TRACEBACK), "".join(traceback.format_exception(error)))
+    lines = str(error).strip().splitlines()
+    if _IN_A_WORKER in lines:  # all that is left of the error: its message follows the last frame
+        lines = lines[max(i for i, line in enumerate(lines) if line.startswith("  ")) + 1 :]
+        name = ""
+    else:
+        name = f"{type(error).__name__}: "
+    what, _, step = " ".join(lines).partition(" [while running '")  # Beam's note on the step
+    stage = re.split("[/']", step)[0]
+    where = (manifest["open_segment"] or "the end of the run") + (f", stage {stage}" * bool(stage))
+    return Unexpected(
+        f"unexpected error in {where}: {name}{what}; "
+        f"{run.path(TRACEBACK)} has the traceback; once it is mended, go on with resume=true"
+    )
 
 
 def finished(segments: tuple[Segment, ...], found: dict[str, Any]) -> list[dict[str, Any]]:

@@ -23,6 +23,10 @@ class NoRows(CotmillError):
         self.status = status
 
 
+class Unexpected(CotmillError):
+    """A fault of cotmill's, or of a stage of the user's: its traceback is in a file."""
+
+
 class SettingsError(CotmillError):
     """A setting is unknown, of the wrong type or out of bounds."""
 

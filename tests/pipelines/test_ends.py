@@ -2,10 +2,49 @@
 
 from types import SimpleNamespace
 
+import apache_beam as beam
 import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
 
-from pipelines.synthesize import check_rows
-from transforms.errors import NoRows
+from pipelines.synthesize import check_rows, unexpected
+from tests.beam import on_workers
+from transforms.errors import NoRows, SettingsError
+from transforms.generation.draining import Stopped
+from transforms.run_folder import RunFolder
+
+
+def fail(number):
+    return 1 / number
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_unexpected_error_is_one_line_and_its_traceback_a_file(workers, tmp_path):
+    with pytest.raises(Exception) as raised, TestPipeline(**on_workers(workers)) as pipeline:
+        _ = pipeline | beam.Create([0]) | "solve" >> beam.Map(fail)
+    ended = unexpected(raised.value, {"open_segment": "07-solving"}, RunFolder(str(tmp_path)))
+    assert str(ended) == (
+        "unexpected error in 07-solving, stage solve: ZeroDivisionError: division by zero; "
+        f"{tmp_path}/error.txt has the traceback; once it is mended, go on with resume=true"
+    )
+    assert "return 1 / number" in (tmp_path / "error.txt").read_text()
+
+
+@pytest.mark.parametrize("error", [ValueError("a\nb"), KeyError("x"), AssertionError()])
+def test_an_error_outside_of_a_step_is_one_line_too(error, tmp_path):
+    ended = unexpected(error, {"open_segment": None}, RunFolder(str(tmp_path)))
+    assert str(ended).startswith(f"unexpected error in the end of the run: {type(error).__name__}")
+    assert "\n" not in str(ended)
+
+
+def test_who_asks_for_the_traceback_gets_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("COTMILL_DEBUG", "1")
+    assert unexpected(ValueError(), {"open_segment": None}, RunFolder(str(tmp_path))) is None
+
+
+@pytest.mark.parametrize("error", [SettingsError("x"), OSError(28, "No space left"), Stopped()])
+def test_errors_that_speak_for_themselves_are_left_alone(error, tmp_path):
+    assert unexpected(error, {"open_segment": None}, RunFolder(str(tmp_path))) is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def stage(name, entered, kept, **rejected):
