@@ -139,6 +139,8 @@ def user_message(error: BaseException | None) -> str | None:
         full = re.search(r"\[Errno (?:28|122)\] [^\n\[]*", str(error))
         if full:
             return f"{full.group().strip()}: free some space, then go on with resume=true"
+        if "Unable to get filesystem from specified path" in str(error):
+            return f"{' '.join(str(error).split())} (gs:// is the extra gcp of cotmill)"
         if "Channel closed prematurely" in str(error):
             return (
                 "a worker process died, perhaps for want of memory: use fewer runner.workers, "

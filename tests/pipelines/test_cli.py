@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from apache_beam.io.filesystems import FileSystems
 
 from pipelines.cli import main
 from pipelines.hydra_app import chosen, is_caused_by, options, settable, user_message
@@ -121,8 +122,11 @@ def test_an_errors_kind_is_known_inside_what_a_worker_process_left_of_it():
     assert is_caused_by(wrapped, BudgetReached)
 
 
-def test_a_full_disk_and_a_dead_worker_say_how_to_go_on():
+def test_a_full_disk_a_dead_worker_and_a_missing_filesystem_say_how_to_go_on():
     full = OSError(28, "No space left on device")
     assert "No space left on device" in user_message(full)
     assert "resume=true" in user_message(full)
+    with pytest.raises(ValueError) as nothing:
+        FileSystems.exists("nowhere://bucket/run")
+    assert "nowhere://bucket/run" in user_message(nothing.value)
     assert "resume=true" in user_message(RuntimeError("Channel closed prematurely."))
