@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from transforms import progress
 
@@ -155,6 +156,24 @@ def stage_line(stage: dict[str, Any]) -> str:
     refused = sum(stage["rejected"].values())
     line = f"{stage['name']}: {stage['in']} in, {stage['kept']} kept, {refused} rejected"
     return line + (f" ({reasons})" if reasons else "")
+
+
+def print_rows(console: Console, rows: Iterable[dict[str, Any]]) -> None:
+    """Prints rows as a person reads them: the problem, its solution and its answer, where present.
+
+    Args:
+        rows: records as Parquet columns; a column that a row lacks is left out.
+    """
+    for row in rows:
+        texts = [str(row[name]) for name in ("instruction", "problem", "solution") if row.get(name)]
+        console.print(
+            "",
+            Text(f"[row {row['id'][:8]}]", style="bold"),
+            *map(Text, texts),
+            Text(f"=> {row.get('answer', '')}", style="bold"),
+            sep="\n",
+            soft_wrap=True,
+        )
 
 
 def print_funnel(console: Console, manifest: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pipelines.display import Display, print_funnel
+from pipelines.display import Display, print_funnel, print_rows
 from pipelines.hydra_app import is_caused_by, run_command
 from pipelines.report import write_report
 from pipelines.stopping import Stopping, stoppable
@@ -30,11 +30,14 @@ from transforms.generation.ledger import flush_writers, resolve_replay
 from transforms.manifest import finish_manifest, new_manifest, now
 from transforms.recipe import Segment, build_segments
 from transforms.records import Seed
+from transforms.report.read import accepted
 from transforms.run_folder import SPENT_FILE, RunFolder, absolute
 from transforms.segments import run_segment
 from transforms.settings import Price, ReplayBackend, RunSettings, Settings
 from transforms.sources import check_source
 from transforms.tables import make_folder, write_text
+
+_ROWS_SHOWN = 3
 
 
 def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
@@ -208,8 +211,9 @@ def seeds_folder(segments: tuple[Segment, ...]) -> str:
 
 
 def print_where(manifest: dict[str, Any], settings: RunSettings, console: Console) -> None:
-    """Prints the funnel and where the rows are."""
+    """Prints the funnel, a few accepted rows, and where the others are."""
     print_funnel(console, manifest)
+    print_rows(console, accepted(RunFolder(absolute(settings.output_dir)))[:_ROWS_SHOWN])
     folder = absolute(settings.output_dir)
     console.print(
         f"\n{manifest['accepted']} accepted rows in {folder}/data, rejects with their reasons in "

@@ -6,7 +6,7 @@ import time
 
 from rich.console import Console
 
-from pipelines.display import Display, print_funnel, stage_line
+from pipelines.display import Display, print_funnel, print_rows, stage_line
 from transforms import progress
 
 STAGE = {
@@ -28,6 +28,19 @@ def test_the_funnel_shows_each_stage_and_the_most_frequent_reasons():
     lines = [line.split() for line in text.getvalue().splitlines() if line.strip()]
     assert ["execute", "10", "6", "4", "60.0", "1,234"] in lines
     assert lines.index(["execute", "timeout", "3"]) < lines.index(["execute", "crashed", "1"])
+
+
+def test_rows_are_shown_word_for_word_with_what_they_have():
+    text = io.StringIO()
+    rows = [
+        {"id": "a" * 32, "instruction": "How much is [3]?", "solution": "It is 3.", "answer": "3"},
+        {"id": "b" * 32, "problem": "And 4?", "solution": None, "answer": "4"},
+    ]
+    print_rows(Console(file=text, width=20), rows)
+    assert text.getvalue().split("\n") == [
+        *("", "[row aaaaaaaa]", "How much is [3]?", "It is 3.", "=> 3"),
+        *("", "[row bbbbbbbb]", "And 4?", "=> 4", ""),
+    ]
 
 
 def test_the_funnel_shows_what_stages_cost_where_there_are_prices():
