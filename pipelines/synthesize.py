@@ -27,7 +27,7 @@ from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
 from transforms.generation.embedded import EMBEDDED
 from transforms.generation.engines import close_engines, hold_server
 from transforms.generation.ledger import flush_writers, resolve_replay
-from transforms.manifest import finish_manifest, new_manifest, now
+from transforms.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.recipe import Segment, build_segments
 from transforms.records import Seed
 from transforms.report.read import accepted
@@ -188,11 +188,12 @@ def why_it_ended(
 def finished(segments: tuple[Segment, ...], found: dict[str, Any]) -> list[dict[str, Any]]:
     """The entries of an earlier run's manifest that still hold: those of the same fingerprints.
 
-    A segment's fingerprint covers all before it, so the first that differs ends the list.
+    A segment's fingerprint covers all before it, so the first that differs ends the list. So does
+    the first with unanswered records: it is run again, and asks for them.
     """
     entries = []
     for segment, entry in zip(segments, found.get("segments", []), strict=False):
-        if entry["fingerprint"] != segment.fingerprint:
+        if entry["fingerprint"] != segment.fingerprint or unanswered_in(entry):
             break
         entries.append(entry)
     return entries
@@ -222,6 +223,13 @@ def print_where(manifest: dict[str, Any], settings: RunSettings, console: Consol
         highlight=False,
         soft_wrap=True,
     )
+    if unanswered := manifest["unanswered"]:
+        console.print(
+            f"{unanswered} records unanswered, since requests for them failed (see "
+            f"{folder}/unanswered): go on with resume=true",
+            highlight=False,
+            soft_wrap=True,
+        )
     if manifest["accepted"]:
         rows = manifest["diversity"]["rows"]
         console.print(

@@ -11,7 +11,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.accounting import Decide, Decided, Reason, Verdict, keep, reject
+from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
 from transforms.blocks import Block, PackByKey, unpack
 
 _PARTITIONS = 64
@@ -101,5 +101,5 @@ class DropLosers(beam.PTransform):
     stage: str
     losers: PCollection
 
-    def expand(self, records: PCollection) -> Decided:
+    def expand(self, records: PCollection) -> Outcome:
         return records | "Judge" >> JudgeLosers(self.losers) | "Decide" >> Decide(self.stage)

@@ -13,7 +13,7 @@ from apache_beam.io.filesystems import FileSystems
 from transforms.errors import RunFolderError
 from transforms.tables import write_text
 
-_OURS = ("data", "stages", "rejects", "checkpoints", "adapter", "model")
+_OURS = ("data", "stages", "rejects", "unanswered", "checkpoints", "adapter", "model")
 """What runs and trainings write and `overwrite` deletes. The ledger is paid for, and stays."""
 _PAGES = ("README.md", "report.html")
 """What a run writes last: `overwrite` deletes them too, or they would tell of the run before."""

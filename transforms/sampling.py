@@ -121,7 +121,8 @@ def programs(answered: Answered[Draw]) -> Iterator[tuple[Program, Verdict]]:
 class SamplePrograms(ModelStage):
     """PCollection[Seed] (verified) -> Outcome of Program, exact copies rejected.
 
-    Its input count is the programs asked for: `num_programs` prompts x `program.samples`.
+    Its input count is the programs asked for: `num_programs` prompts x `program.samples`. Each
+    whose request stays unanswered is put off.
     """
 
     stage: ClassVar[str] = "sample"
@@ -150,6 +151,7 @@ class SamplePrograms(ModelStage):
             rejected=(written.rejected, unique.rejected) | "Rejected" >> beam.Flatten(),
             entered=candidates,
             tallies=generated.tallies,
+            unanswered=written.unanswered,
         )
 
     def _prompt(self, index: int, pool: Sequence[Seed]) -> Prompted[Any]:

@@ -232,7 +232,6 @@ def test_a_budget_ends_a_run_within_what_is_in_flight_and_a_larger_one_goes_on(
 
 
 FAULTS = ("429", "500", "half", "empty", "hang")
-FAILURES = {"request_failed", "server_error", "request_timeout"}
 
 
 def some_fail(prompt: str) -> str:
@@ -240,24 +239,42 @@ def some_fail(prompt: str) -> str:
     return (*FAULTS, *["well"] * 35)[zlib.crc32(prompt.encode()) % 40]
 
 
-def test_requests_that_fail_are_rejects_of_their_own_and_their_neighbours_are_untouched(
+def test_records_that_nobody_answered_are_put_off_and_asked_for_again_by_resume(
     seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    with fault_server(hang_seconds=4, answer=shipped_answer, fault=some_fail) as server:
-        finish(command(server, seeds, folder, "backend.timeout_seconds=2"))
+    expected, needed = undisturbed
+    mended = False
+
+    def fault(prompt: str) -> str:
+        return "well" if mended else some_fail(prompt)
+
+    with fault_server(hang_seconds=4, answer=shipped_answer, fault=fault) as server:
+        arguments = command(server, seeds, folder, "backend.timeout_seconds=2")
+        printed = finish([*arguments, "runner.workers=2"])
         asked = Counter(server.asked)
-    failed = Counter(stage_of(prompt) for prompt in asked if some_fail(prompt) != "well")
-    assert failed.total() >= 5
-    assert len(pl.read_parquet(f"{folder}/ledger/*.parquet")) == len(asked) - failed.total()
-    rejects = pl.read_parquet(f"{folder}/rejects/*.parquet")
-    refused = Counter(rejects.filter(pl.col("reason").is_in(FAILURES))["stage"])
-    assert refused.keys() == failed.keys()
-    for segment in manifest(folder)["segments"]:
-        for stage in segment["stages"]:
-            assert stage["in"] == stage["kept"] + sum(stage["rejected"].values())
-            spent = stage.get("models", {}).get("m", {})
-            assert spent.get("requests.failed", 0) == failed[stage["name"]]
+        failed = Counter(stage_of(prompt) for prompt in asked if some_fail(prompt) != "well")
+        assert failed.total() >= 5
+        found = manifest(folder)
+        put_off = pl.read_parquet(f"{folder}/unanswered/*.parquet")
+        assert (found["status"], found["unanswered"]) == ("incomplete", len(put_off))
+        assert f"{len(put_off)} records unanswered" in printed and "resume=true" in printed
+        assert set(put_off["reason"]) == {"unanswered"} and all(put_off["record"])
+        put_off_at = Counter(put_off["stage"])
+        assert put_off_at >= failed  # records of equal prompts share a request
+        assert put_off_at.keys() == failed.keys()
+        for segment in found["segments"]:
+            for stage in segment["stages"]:
+                ends = stage["kept"] + sum(stage["rejected"].values()) + stage["unanswered"]
+                assert stage["in"] == ends
+                assert stage["unanswered"] == put_off_at[stage["name"]]
+        mended = True
+        finish([*arguments, "resume=true"])
+        assert (manifest(folder)["status"], manifest(folder)["unanswered"]) == ("complete", 0)
+        assert rows(folder) == rows(expected)
+        assert not (folder / "unanswered").exists() or not any((folder / "unanswered").iterdir())
+        assert server.asked.keys() == needed.keys()
+        assert server.asked.total() == len(needed) + failed.total()
 
 
 def test_a_second_run_with_other_filters_pays_for_nothing_that_the_shared_ledger_holds(

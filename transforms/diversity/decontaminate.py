@@ -167,9 +167,9 @@ class Decontaminate(beam.PTransform):
             | "Collect" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
             | "Index" >> beam.Map(build_index, settings)
         )
-        kept, rejected = (
+        decided = (
             examples
             | "Judge" >> beam.ParDo(_Judge(), AsSingleton(index))
             | "Decide" >> Decide(self.stage)
         )
-        return Outcome(kept, rejected, tallies=read | "Count items" >> beam.MapTuple(_tally))
+        return decided._replace(tallies=read | "Count items" >> beam.MapTuple(_tally))

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, PBegin, PCollection, TaggedOutput
 
-from transforms.accounting import Decide, Decided, Outcome, Reason, Verdict, keep, reject
+from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
 from transforms.errors import SourceError
 from transforms.execution.execute import InSandbox
 from transforms.ids import canonical_json
@@ -131,14 +131,14 @@ def one_of(seeds: Iterable[Seed]) -> Iterator[tuple[Seed, Verdict]]:
 
 @dataclass
 class Unique(beam.PTransform):
-    """PCollection[Seed] -> Decided: one seed per id kept, the others rejected.
+    """PCollection[Seed] -> Outcome: one seed per id kept, the others rejected.
 
     Ids alone are shuffled to find those that occur twice; only seeds with such an id are grouped.
     """
 
     stage: str
 
-    def expand(self, seeds: PCollection) -> Decided:
+    def expand(self, seeds: PCollection) -> Outcome:
         shared = (
             seeds
             | "Ids" >> beam.Map(lambda seed: (seed.id, 1))
@@ -155,7 +155,7 @@ class Unique(beam.PTransform):
             | "Decide" >> Decide(self.stage)
         )
         kept = (split["alone"], decided.kept) | "All" >> beam.Flatten()
-        return Decided(kept, decided.rejected)
+        return Outcome(kept, decided.rejected)
 
 
 @dataclass(kw_only=True)
@@ -192,9 +192,9 @@ class ReadSeeds(beam.PTransform):
             | "Seeds"
             >> beam.ParDo(_SeedOrReject(self.stage)).with_outputs("rejected", main="seeds")
         )
-        kept, same = split["seeds"] | "Unique" >> Unique(self.stage)
+        unique = split["seeds"] | "Unique" >> Unique(self.stage)
         return Outcome(
-            kept=kept,
-            rejected=(split["rejected"], same) | "Rejected" >> beam.Flatten(),
+            kept=unique.kept,
+            rejected=(split["rejected"], unique.rejected) | "Rejected" >> beam.Flatten(),
             entered=entered | "Entered" >> beam.Flatten(pipeline=begin.pipeline),
         )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.accounting import Reason, Reject, Verdict, reject
+from transforms.accounting import Reason, Reject, Verdict, reason_text, reject
 from transforms.errors import SourceError
 from transforms.ids import canonical_json, content_id
 from transforms.records import Seed
@@ -46,7 +46,7 @@ def refused(stage: str, row: Row, verdict: Verdict) -> Reject:
     return Reject(
         id=row.id,
         stage=stage,
-        reason=verdict.reason.value,
+        reason=reason_text(verdict.reason),
         detail=verdict.detail[:500],
         record_type="Row",
         record=row.raw if isinstance(parsed(row.raw), dict) else json.dumps(row.raw),
