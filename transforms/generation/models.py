@@ -24,6 +24,21 @@ class Model(Protocol):
         """Frees the model and ends every thread and process of it."""
 
 
+def valid_text(text: str) -> str:
+    r"""Returns `text` as valid Unicode: surrogate pairs joined, lone surrogates as U+FFFD.
+
+    JSON can spell a lone surrogate, and neither UTF-8 nor Parquet can hold one.
+
+    >>> ascii(valid_text("\ud83d\ude00, \ud83d!"))
+    "'\\U0001f600, \\ufffd!'"
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 def failed(request: Request, engine: str, kind: ErrorKind, error: str, seconds: float) -> Response:
     """Returns the response of a request that failed alone."""
     return Response(
