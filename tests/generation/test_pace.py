@@ -75,7 +75,7 @@ def simulate(
     until: float = 300.0,
     count_from: float = 60.0,
 ) -> Counts:
-    """Asks without end through `paces` paces with a window of 32 and counts from `count_from` on."""
+    """Asks through so many paces with a window of 32, and counts from `count_from` seconds on."""
     number = itertools.count()
     lines = [Pace(32) for _ in range(paces)]
     events: list[Any] = [(0.001 * i, next(number), pace, None) for i, pace in enumerate(lines)]
@@ -172,7 +172,9 @@ def test_a_stated_limit_of_tokens_is_kept_whatever_was_expected(expected: float)
 
 def test_a_wait_that_the_endpoint_asks_for_is_kept() -> None:
     pace = Pace(32)
-    pace.refused(pace.send(10.0), 10.0, asked_seconds=7.5)
+    ticket = pace.send(10.0)
+    pace.leave(ticket)
+    pace.refused(ticket, 10.0, asked_seconds=7.5)
     assert pace.wait(10.0) == 7.5
 
 
