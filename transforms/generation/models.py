@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -81,7 +82,7 @@ def kind_of(message: str) -> ErrorKind:
     says = message.lower()
     if any(words in says for words in _TOO_LONG):
         return ErrorKind.TOO_LONG
-    return ErrorKind.REFUSED if "content" in says and "filter" in says else ErrorKind.INVALID
+    return ErrorKind.REFUSED if _DECLINED.search(says) else ErrorKind.INVALID
 
 
 _TOO_LONG = (
@@ -89,5 +90,10 @@ _TOO_LONG = (
     "maximum model length",
     "context_length_exceeded",
     "context window",
+    "context length",
     "prompt is too long",
+    "prompt too long",
+    "input is too long",
+    "too many tokens",
 )
+_DECLINED = re.compile(r"content.{0,20}(?:filter|policy)|moderation|flagged|responsible.ai|safety")
