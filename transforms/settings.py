@@ -817,6 +817,12 @@ class SandboxStatusSettings(Group):
     sandbox: SandboxSettings
 
 
+class BackendCheckSettings(Group):
+    """Everything `cotmill backend check` can be told."""
+
+    backend: OpenAIBackend
+
+
 class ModelSettings(Group):
     """The model that is trained."""
 

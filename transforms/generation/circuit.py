@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from transforms.errors import BackendError
 
 _FIRST_WAIT = 1.0
-_LONGEST_WAIT = 10.0
+_LONGEST_WAIT = 5.0
 """Seconds between two tries of an endpoint that is down, at first and at most."""
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Circuit:
 
     The circuit opens for an outage: nobody listens, or `after` different requests have failed in a
     row, none answered in between. Then requests wait in `enter`, and one of them at a time is let
-    through, after 1 to 10 seconds. The first answer closes the circuit. An endpoint that is still
+    through, after 1 to 5 seconds. The first answer closes the circuit. An endpoint that is still
     down after `pause_seconds` ends the engine: every `enter` raises from then on.
 
     A request that failed, and after whose failure another one was sent and answered, is no sign of
@@ -51,6 +51,8 @@ class Circuit:
         self._last_answered_sent = -1.0
         self._open_since: float | None = None
         self._wait_until = 0.0
+        self.openings = 0
+        """How often the circuit has opened."""
         self._probes = 0
         self._probe: str | None = None
         self._ended: BackendError | None = None
@@ -129,6 +131,7 @@ class Circuit:
             if not down and len(self._failing) < self._after:
                 return False
             self._open_since = now
+            self.openings += 1
             _log.warning(
                 "%s does not answer (%s): paused, %d requests wait; tried again every few seconds "
                 "for up to %g seconds (backend.pause_seconds)",

@@ -66,7 +66,7 @@ def read_json(content: bytes) -> Any:
     Raises:
         NoAnswer: it is not JSON.
     """
-    text = content.decode("utf-8", "replace").strip()
+    text = content.decode("utf-8-sig", "replace").strip()
     if _is_page(text):
         raise NoAnswer(
             f"a web page instead of JSON ({_excerpt(text)}): is backend.base_url the root of the "

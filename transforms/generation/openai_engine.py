@@ -144,7 +144,7 @@ class OpenAIModel:
     ) -> None:
         self._endpoint, self._place, self._engine = endpoint, place, engine
         self._sends_prefix, self._parameters = sends_prefix, parameters
-        self._pace = pace
+        self._pace, self._most_open = pace, connections
         self._client = openai.AsyncOpenAI(
             base_url=place.base_url,
             api_key=place.api_key,
@@ -236,7 +236,7 @@ class OpenAIModel:
         """Asks until there is an answer, or until the request has failed for good."""
         history = self._histories.setdefault(request.stage, History())
         history.begin(request.id)
-        tries = timeouts = refusals = outages = 0
+        tries = timeouts = refusals = outages = opening = 0
         first_failed, waited = math.inf, 0.0
         while True:
             queued = time.monotonic()
@@ -272,8 +272,11 @@ class OpenAIModel:
                 await self._circuit.answered(sent)
             elif not trouble.limited:
                 if await self._is_outage(request, trouble, history, sent, first_failed):
-                    # The endpoint's failure, not the request's; unless it fells the endpoint.
-                    outages += not trouble.down
+                    # The endpoint's failure, not the request's; unless the request fells it. Where
+                    # fewer are left than may be open, these few may be all that fails.
+                    if len(self._tasks) < self._most_open or opening < self._circuit.openings:
+                        outages += not trouble.down
+                    opening = self._circuit.openings
                     if outages <= self._endpoint.max_retries + 1:
                         continue
                 tries += 1
