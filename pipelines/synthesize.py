@@ -33,7 +33,7 @@ from transforms.records import Seed
 from transforms.report.read import accepted
 from transforms.run_folder import SPENT_FILE, RunFolder, absolute
 from transforms.segments import run_segment
-from transforms.settings import Price, ReplayBackend, RunSettings, Settings
+from transforms.settings import OpenAIBackend, Price, ReplayBackend, RunSettings, Settings
 from transforms.sources import check_source
 from transforms.tables import make_folder, write_text
 
@@ -54,13 +54,21 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     if isinstance(settings.backend, ReplayBackend):
         backend = resolve_replay(settings.backend, ledger_dir)
         settings = settings.model_copy(update={"backend": backend})
-    segments = build_segments(settings, run.root, ledger_dir)
+    segments = build_segments(per_worker(settings), run.root, ledger_dir)
 
     def prepare() -> None:
         if settings.runner.type == "direct":
             hold_server(settings.backend)
 
     return run_recipe(settings, segments, run, console, dataset_card, settings.prices, prepare)
+
+
+def per_worker(settings: Settings) -> Settings:
+    """The settings of each local worker: limits per minute hold for all of them together."""
+    backend = settings.backend
+    if settings.runner.type != "direct" or not isinstance(backend, OpenAIBackend):
+        return settings
+    return settings.model_copy(update={"backend": backend.shared_by(settings.runner.workers)})
 
 
 def run_recipe(

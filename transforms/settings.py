@@ -140,6 +140,49 @@ AnySource = Annotated[
 ]
 
 
+_PARAMETERS = ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "stop", "system")
+_NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "max_tokens": None}
+"""Parameters whose absence changes answers, unless they would be sent with this value."""
+
+
+def _parameters(parameters: dict[str, str | None]) -> dict[str, str | None]:
+    for name, sent in parameters.items():
+        if name not in _PARAMETERS:
+            raise ValueError(f"there is no {name}: the names are {', '.join(_PARAMETERS)}")
+        if name == "system" and not sent:
+            raise ValueError("system cannot be left out: set it to user, or to another role")
+        if sent is not None and not sent.isidentifier():
+            raise ValueError(f"{name}={sent!r} is no name: give the endpoint's name, or null")
+    return parameters
+
+
+class _Parameters(Group):
+    """Which parameters an endpoint takes, and under which names."""
+
+    parameters: Annotated[dict[str, str | None], AfterValidator(_parameters)] = Field(
+        {},
+        description="parameter -> the endpoint's name for it, or null to leave it out, such as "
+        "{max_tokens: max_completion_tokens, temperature: null, seed: null}; system: user puts the "
+        "system message before the user's (names: " + ", ".join(_PARAMETERS) + ")",
+    )
+
+    def changes_answers(self) -> dict[str, str | None]:
+        """The part of `parameters` that changes answers; renames and the seed do not."""
+        return {
+            name: sent
+            for name, sent in self.parameters.items()
+            if name == "system" or (sent is None and name in _NEUTRAL)
+        }
+
+    def left_out(self, values: dict[str, Any]) -> tuple[str, ...]:
+        """Names of those sampling parameters in `values` whose absence changes answers."""
+        return tuple(
+            name
+            for name in self.changes_answers()
+            if name in values and values[name] != _NEUTRAL[name]
+        )
+
+
 class VllmBackend(Group):
     """vLLM's engine inside the worker: GPU, or the CPU build."""
 
@@ -197,6 +240,15 @@ class VllmBackend(Group):
         """Whether forced prefixes reach the model: the engine renders the prompt itself."""
         return True
 
+    @property
+    def parameters(self) -> dict[str, str | None]:
+        """As for other endpoints: vLLM takes every parameter under its own name."""
+        return {}
+
+    def left_out(self, values: dict[str, Any]) -> tuple[str, ...]:
+        """None of the sampling parameters."""
+        return ()
+
     def identity(self) -> Any:
         return [self.answering, self.api, self.sends_prefix]
 
@@ -204,17 +256,23 @@ class VllmBackend(Group):
 class Endpoint(Group):
     """How an OpenAI-compatible endpoint is asked, and for how long where it fails."""
 
-    timeout_seconds: float = Field(600, gt=0, description="limit for one request, seconds")
+    timeout_seconds: float = Field(
+        600,
+        gt=0,
+        description="limit for one try of a request, seconds; a try that takes 4 times as long as "
+        "the stage's slowest answer so far, and at least a minute, is lost sooner",
+    )
     max_retries: int = Field(
         5,
         ge=0,
-        description="retries of one request after a timeout, 408, 409, 429, 5xx, a lost "
-        "connection or half an answer, with backoff",
+        description="retries of one request after 408, 409, 5xx, a lost connection or half an "
+        "answer, with backoff, for 5 minutes at most; after a timeout one retry; 429 uses up none",
     )
     pause_after: int = Field(
         4,
         ge=1,
-        description="requests that fail in a row, none answered in between, before asking pauses",
+        description="different requests that fail in a row, none answered in between, before "
+        "asking pauses",
     )
     pause_seconds: float = Field(
         600, gt=0, description="longest pause; an endpoint that is still down then ends the run"
@@ -227,7 +285,7 @@ class VllmServerBackend(VllmBackend, Endpoint):
     engine: Literal["vllm_server"]  # type: ignore[assignment]
 
 
-class OpenAIBackend(Endpoint):
+class OpenAIBackend(Endpoint, _Parameters):
     """Any OpenAI-compatible endpoint."""
 
     engine: Literal["openai"]
@@ -239,7 +297,22 @@ class OpenAIBackend(Endpoint):
     api_key_env: str = Field(
         "OPENAI_API_KEY", description="environment variable that holds the key (may be unset)"
     )
-    max_in_flight: int = Field(32, ge=1, description="requests open at once, per worker")
+    max_in_flight: int = Field(
+        32,
+        ge=1,
+        description="requests open at once, per worker, at most: fewer after a 429",
+    )
+    requests_per_minute: float | None = Field(
+        None,
+        gt=0,
+        description="requests sent per minute at most, by all local workers together; on a remote "
+        "runner by each worker process (null: what the endpoint allows)",
+    )
+    tokens_per_minute: float | None = Field(
+        None,
+        gt=0,
+        description="the same for prompt and generated tokens, as the endpoint counts them",
+    )
     continue_prefix: bool = Field(
         False,
         description="chat only: the server continues an assistant message (vLLM, SGLang); "
@@ -261,11 +334,21 @@ class OpenAIBackend(Endpoint):
         """Whether forced prefixes reach the model."""
         return self.api == "completions" or self.continue_prefix
 
+    def shared_by(self, workers: int) -> OpenAIBackend:
+        """The backend for each of several workers: together they keep to the limits per minute."""
+        limits = {
+            name: limit / workers
+            for name in ("requests_per_minute", "tokens_per_minute")
+            if (limit := getattr(self, name)) is not None
+        }
+        return self.model_copy(update=limits)
+
     def identity(self) -> Any:
-        return [self.model, self.api, self.sends_prefix]
+        changes = self.changes_answers()
+        return [self.model, self.api, self.sends_prefix, *([changes] if changes else [])]
 
 
-class ReplayBackend(Group):
+class ReplayBackend(_Parameters):
     """Answers from a ledger alone; a request that is not in it stops the run."""
 
     engine: Literal["replay"]
@@ -288,7 +371,8 @@ class ReplayBackend(Group):
         return self.api == "completions" or self.continue_prefix is True
 
     def identity(self) -> Any:
-        return [self.model, self.api, self.sends_prefix]
+        changes = self.changes_answers()
+        return [self.model, self.api, self.sends_prefix, *([changes] if changes else [])]
 
 
 Backend = Annotated[
@@ -731,6 +815,12 @@ class SandboxStatusSettings(Group):
     """Everything `cotmill sandbox status` can be told."""
 
     sandbox: SandboxSettings
+
+
+class BackendCheckSettings(Group):
+    """Everything `cotmill backend check` can be told."""
+
+    backend: OpenAIBackend
 
 
 class ModelSettings(Group):

@@ -34,6 +34,8 @@ class Sampler:
     """Temperature of the first token alone (FIRE)."""
     fire_top_k: int | None = None
     """The first token is one of the `fire_top_k` likeliest."""
+    left_out: tuple[str, ...] = ()
+    """Parameters of the above that the endpoint does not take, so that its own values hold."""
     ignore_eos: bool = False
     """Whether the answer goes on to `max_tokens` come what may: for measuring."""
 
@@ -47,7 +49,15 @@ class Sampler:
         return {name: value for name, value in values.items() if value or name not in _LATER}
 
 
-_LATER = {"json_schema", "regex", "logprobs", "fire_temperature", "fire_top_k", "ignore_eos"}
+_LATER = {
+    "json_schema",
+    "regex",
+    "logprobs",
+    "fire_temperature",
+    "fire_top_k",
+    "left_out",
+    "ignore_eos",
+}
 
 
 @lru_cache(1000)
