@@ -970,6 +970,8 @@ class BenchLedgerSettings(Group):
         min_length=1, description="requests, and responses in the ledger, of each measurement"
     )
     workers: int = Field(ge=1, description="worker processes")
+    record_per_second: int = Field(ge=1, description="answers a second that are recorded")
+    record_seconds: float = Field(gt=0, description="time for which answers are recorded, seconds")
 
 
 class BenchSandboxSettings(Group):
