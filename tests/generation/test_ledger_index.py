@@ -147,8 +147,17 @@ def test_an_unanswered_request_is_known_to_replays_alone(tmp_path: Path, kind: E
 
 def test_a_failure_serves_no_other_settings_of_the_backend(tmp_path: Path) -> None:
     write(tmp_path, (_asked(9), _failure(_asked(9), ErrorKind.INVALID)), backend="one")
+    for backend in ("one", "other"):
+        write(tmp_path, (request(backend), response(request(backend))), backend=backend)
     index = open_index(str(tmp_path))
     assert [len(index.read([_asked(9)], how)) for how in ("one", "other", None)] == [1, 0, 1]
+
+
+def test_failures_of_a_stage_without_an_answer_are_asked_again(tmp_path: Path) -> None:
+    answer = request("another stage", stage="sample")
+    failure = _failure(_asked(9), ErrorKind.INVALID)
+    write(tmp_path, (_asked(9), failure), (answer, response(answer)), backend="one")
+    assert open_index(str(tmp_path)).read([_asked(9)], "one") == {}
 
 
 @pytest.mark.parametrize("compacted", [False, True])

@@ -44,6 +44,8 @@ class Entries(NamedTuple):
     least: np.ndarray
     part_rows: int
     """Rows of the part, those without an entry too."""
+    answered: frozenset[tuple[str, str]]
+    """Stage and hash of the backend's settings of all answers."""
 
 
 class LedgerIndex:
@@ -67,6 +69,7 @@ class LedgerIndex:
         self._numbers: dict[str, int] = {}
         self._keys = np.empty(0, _KEY)
         self._parts, self._rows, self._least = (np.empty(0, np.uint32) for _ in range(3))
+        self._answered: set[tuple[str, str]] = set()
         self._touched: set[tuple[int, int]] = set()
         self._spill = _Spill()
 
@@ -97,7 +100,8 @@ class LedgerIndex:
             return part_entries(path, self._failures)
         except PartUnreadable as error:
             warn_unreadable(error)
-            return Entries(np.empty(0, _KEY), np.empty(0, np.uint32), np.empty(0, np.uint32), 0)
+            none = np.empty(0, np.uint32)
+            return Entries(np.empty(0, _KEY), none, none, 0, frozenset())
 
     def _add(self, found: Mapping[str, Entries]) -> None:
         keys, parts, rows, least = [self._keys], [self._parts], [self._rows], [self._least]
@@ -105,6 +109,7 @@ class LedgerIndex:
             number = len(self._paths)
             self._paths.append(path)
             self._lengths.append(new.part_rows)
+            self._answered |= new.answered
             self._numbers[path] = number
             keys.append(new.keys)
             parts.append(np.full(len(new.keys), number, np.uint32))
@@ -157,8 +162,9 @@ class LedgerIndex:
         in any order costs at most twice what it costs in their own order.
 
         Args:
-            backend: hash of the backend's settings (`backend_hash`). A failure that was recorded
-                under other settings is left out: they may be what mends it. None: all are served.
+            backend: hash of the backend's settings (`backend_hash`). Failures of other settings
+                are left out, since these may mend them, and failures of a stage that got no answer
+                with these settings, since the endpoint may be mended. None: all are served.
 
         Raises:
             LedgerError: a part cannot be read now, or the temporary folder has no room.
@@ -177,7 +183,11 @@ class LedgerIndex:
         candidates: defaultdict[int, list[Response]] = defaultdict(list)
         for entry, number in zip(entries.tolist(), asking.tolist(), strict=True):
             response, asked_by = rows[entry]
-            if response.error_kind is None or backend in (None, asked_by):
+            if (
+                response.error_kind is None
+                or backend is None
+                or (backend == asked_by and (response.stage, backend) in self._answered)
+            ):
                 candidates[number].append(response)
         found = {}
         for number, responses in candidates.items():
@@ -281,7 +291,12 @@ def part_entries(path: str, failures: bool = False) -> Entries:
     Raises: as `read_columns`.
     """
     columns = ["id", "finish_reason", "error_kind", "question", "max_tokens", "generated_tokens"]
-    table = read_columns(path, columns)
+    table = read_columns(path, [*columns, "stage", "backend"])
+    answers = table.filter(table["error_kind"].is_null()).select(["stage", "backend"])
+    answered = frozenset(
+        (row["stage"], row["backend"])
+        for row in answers.group_by(["stage", "backend"]).aggregate([]).to_pylist()
+    )
     ids, reasons, kinds, questions, limits, generated = (
         table[name].to_pylist() for name in columns
     )
@@ -303,7 +318,7 @@ def part_entries(path: str, failures: bool = False) -> Entries:
     except ValueError as error:
         raise PartUnreadable(f"ledger part {path} is unreadable ({error})") from error
     rows = np.array(wanted, np.uint32)
-    return Entries(found, rows, np.array(least, np.uint32)[rows], len(ids))
+    return Entries(found, rows, np.array(least, np.uint32)[rows], len(ids), answered)
 
 
 _opening = threading.Lock()
