@@ -26,14 +26,23 @@ from transforms.execution.sandbox import Sandbox
 from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
 from transforms.generation.embedded import EMBEDDED
 from transforms.generation.engines import close_engines, hold_server
-from transforms.generation.ledger import flush_writers, resolve_replay
+from transforms.generation.ledger import flush_writers
+from transforms.generation.model_identity import identified
+from transforms.generation.replay import resolve_replay
 from transforms.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.recipe import Segment, build_segments
 from transforms.records import Seed
 from transforms.report.read import accepted
 from transforms.run_folder import SPENT_FILE, RunFolder, absolute
 from transforms.segments import run_segment
-from transforms.settings import OpenAIBackend, Price, ReplayBackend, RunSettings, Settings
+from transforms.settings import (
+    Backend,
+    OpenAIBackend,
+    Price,
+    ReplayBackend,
+    RunSettings,
+    Settings,
+)
 from transforms.sources import check_source
 from transforms.tables import make_folder, write_text
 
@@ -52,8 +61,10 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     check_source(settings.source)
     check_benchmarks(settings.decontaminate)
     if isinstance(settings.backend, ReplayBackend):
-        backend = resolve_replay(settings.backend, ledger_dir)
-        settings = settings.model_copy(update={"backend": backend})
+        backend: Backend = resolve_replay(settings.backend, ledger_dir)
+    else:
+        backend = identified(settings.backend)
+    settings = settings.model_copy(update={"backend": backend})
     segments = build_segments(per_worker(settings), run.root, ledger_dir)
 
     def prepare() -> None:

@@ -183,6 +183,16 @@ class _Parameters(Group):
         )
 
 
+ModelId = Annotated[
+    str | None,
+    Field(
+        description="what identifies the model in request ids, in place of its name (null: a hash "
+        "of the files where model or adapter is local, so that retrained weights are another "
+        "model; else its name)"
+    ),
+]
+
+
 class VllmBackend(Group):
     """vLLM's engine inside the worker: GPU, or the CPU build."""
 
@@ -220,6 +230,7 @@ class VllmBackend(Group):
         "is several times slower where it applies one at each token",
     )
     max_lora_rank: int = Field(16, ge=1, description="with adapter: its rank, at most")
+    model_id: ModelId = None
 
     @property
     def open_requests(self) -> int:
@@ -250,7 +261,7 @@ class VllmBackend(Group):
         return ()
 
     def identity(self) -> Any:
-        return [self.answering, self.api, self.sends_prefix]
+        return [self.model_id or self.answering, self.api, self.sends_prefix]
 
 
 class Endpoint(Group):
@@ -318,6 +329,7 @@ class OpenAIBackend(Endpoint, _Parameters):
         description="chat only: the server continues an assistant message (vLLM, SGLang); "
         "false: forced prefixes are not sent",
     )
+    model_id: ModelId = None
 
     @property
     def open_requests(self) -> int:
@@ -345,7 +357,7 @@ class OpenAIBackend(Endpoint, _Parameters):
 
     def identity(self) -> Any:
         changes = self.changes_answers()
-        return [self.model, self.api, self.sends_prefix, *([changes] if changes else [])]
+        return [self.model_id or self.model, self.api, self.sends_prefix, *([changes] if changes else [])]
 
 
 class ReplayBackend(_Parameters):
@@ -358,6 +370,9 @@ class ReplayBackend(_Parameters):
     )
     continue_prefix: bool | None = Field(
         None, description="whether prefixes were continued (null: read from the ledger)"
+    )
+    model_id: str | None = Field(
+        None, description="what identifies the model (null: read from the ledger)"
     )
 
     @property
@@ -372,7 +387,7 @@ class ReplayBackend(_Parameters):
 
     def identity(self) -> Any:
         changes = self.changes_answers()
-        return [self.model, self.api, self.sends_prefix, *([changes] if changes else [])]
+        return [self.model_id or self.model, self.api, self.sends_prefix, *([changes] if changes else [])]
 
 
 Backend = Annotated[
@@ -662,7 +677,7 @@ class LedgerSettings(Group):
     flush_bytes: int = Field(
         16_000_000, ge=1, description="bytes of text per ledger part, about, before compression"
     )
-    flush_seconds: float = Field(30, gt=0, description="longest time a response stays unwritten")
+    flush_seconds: float = Field(1.5, gt=0, description="longest time a response stays unwritten")
 
     def identity(self) -> Any:
         return None
@@ -955,6 +970,8 @@ class BenchLedgerSettings(Group):
         min_length=1, description="requests, and responses in the ledger, of each measurement"
     )
     workers: int = Field(ge=1, description="worker processes")
+    record_per_second: int = Field(ge=1, description="answers a second that are recorded")
+    record_seconds: float = Field(gt=0, description="time for which answers are recorded, seconds")
 
 
 class BenchSandboxSettings(Group):

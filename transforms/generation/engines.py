@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import atexit
 import threading
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
 from transforms.errors import BackendError
-from transforms.generation.models import Model, Reply
+from transforms.generation.models import Model, Reply, valid_text
 from transforms.generation.requests import Request, Response
 from transforms.settings import Backend, OpenAIBackend, ReplayBackend, VllmServerBackend
 
@@ -33,7 +34,7 @@ class Engine:
         """Returns the responses that have come since the last call, in no particular order.
 
         With `wait`, blocks until there is at least one, unless nothing is in flight. A request
-        that failed is a response with `finish_reason` `error`.
+        that failed is a response with `finish_reason` `error`. Texts are valid Unicode.
 
         Raises:
             BackendError: the model itself is gone.
@@ -47,7 +48,7 @@ class Engine:
                 self._replies.put(reply)  # first what did come; this is for the next call
                 break
             self.in_flight -= 1
-            responses.append(reply)
+            responses.append(replace(reply, text=valid_text(reply.text)))
         return responses
 
     def close(self) -> None:

@@ -49,7 +49,7 @@ def failed(request: Request, engine: str, kind: ErrorKind, error: str, seconds: 
         engine=engine,
         text="",
         finish_reason="error",
-        error=" ".join(error.split())[:500],
+        error=valid_text(" ".join(error.split())[:500]),
         prompt_tokens=0,
         generated_tokens=0,
         seconds=seconds,

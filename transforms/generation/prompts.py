@@ -139,6 +139,7 @@ class PromptTemplate:
                 settings,
                 run_seed,
                 sample,
+                backend.model_id or "",
             )
             for sample in range(first_sample, first_sample + sampler.samples)
         )

@@ -246,7 +246,10 @@ def server_plan(backend: VllmServerBackend) -> Plan:
             command.append(f"--{flag}" if value else f"--no-{flag}")
         elif value is not None:
             command += [f"--{flag}", str(value)]
-    return Plan(command, forced_environment(backend), "VLLM_API_KEY")
+    environment = forced_environment(backend)
+    if backend.model_id is not None:  # a server of the files' earlier content is another server
+        environment["COTMILL_MODEL_ID"] = backend.model_id
+    return Plan(command, environment, "VLLM_API_KEY")
 
 
 def _folder(plan: Plan) -> Path:
