@@ -22,6 +22,20 @@ def test_a_stage_is_one_line_with_its_reasons():
     assert stage_line(STAGE) == "execute: 10 in, 6 kept, 4 rejected (timeout 3, crashed 1)"
 
 
+PUT_OFF = {**STAGE, "name": "solve", "in": 12, "unanswered": 2}
+
+
+def test_unanswered_records_are_told_only_where_there_are_any():
+    assert stage_line(PUT_OFF) == (
+        "solve: 12 in, 6 kept, 4 rejected (timeout 3, crashed 1), 2 unanswered"
+    )
+    text = io.StringIO()
+    print_funnel(Console(file=text, width=100), {"segments": [{"stages": [STAGE, PUT_OFF]}]})
+    lines = [line.split() for line in text.getvalue().splitlines() if line.strip()]
+    assert ["execute", "10", "6", "4", "0", "60.0", "1,234"] in lines
+    assert ["solve", "12", "6", "4", "2", "50.0", "1,234"] in lines
+
+
 def test_the_funnel_shows_each_stage_and_the_most_frequent_reasons():
     text = io.StringIO()
     print_funnel(Console(file=text, width=100), {"segments": [{"stages": [STAGE]}]})

@@ -44,7 +44,7 @@ class MarkAttempts(beam.PTransform):
 
     Attempts that are marked already stay as they are. A written program is checked for its form
     and run; its answer is its output. Answers are then compared with the program's output, as
-    everywhere, and those that disagree with each other, as far as a tie is possible.
+    everywhere, and those that disagree with each other: their votes are counted by value.
     """
 
     sandbox: SandboxSettings
@@ -101,20 +101,20 @@ def _comparison(item: Any) -> Comparison:
         for a in record.attempts
         if a.agrees is None
     ]
-    answers = [attempt.answer for attempt in record.attempts]
-    for one, other in rivals(record.attempts, record.output or ""):
-        pairs.append(as_pair(answers[one] or "", answers[other] or ""))
-    return Comparison(item, tuple(pairs))
+    answers = [attempt.answer or "" for attempt in record.attempts]
+    between = rivals(record.attempts, record.output or "")
+    pairs += [as_pair(answers[one], answers[other]) for one, other in between]
+    return Comparison((item, between), tuple(pairs))
 
 
-def _marked(item: Any, agrees: Sequence[bool]) -> Any:
-    found = iter(agrees)
-    pairs = rivals(item.record.attempts, item.record.output or "")
+def _marked(compared: tuple[Any, list[tuple[int, int]]], agrees: Sequence[bool]) -> Any:
+    item, between = compared
+    verdicts = iter(agrees)
     attempts = [
-        a if a.agrees is not None else replace(a, agrees=next(found)) for a in item.record.attempts
+        a if a.agrees is not None else replace(a, agrees=next(verdicts))
+        for a in item.record.attempts
     ]
-    same = {pair for pair in pairs if next(found)}
-    return _with(item, with_values(attempts, same))
+    return _with(item, with_values(attempts, {pair for pair in between if next(verdicts)}))
 
 
 def _form(answer: str) -> str:
@@ -125,27 +125,21 @@ def _form(answer: str) -> str:
 def rivals(attempts: Sequence[Attempt], output: str) -> list[tuple[int, int]]:
     """Returns pairs of attempts, by index, whose answers have to be held against each other.
 
-    They are of one kind, and worded differently. No pair is needed where too few attempts can
-    disagree with the program for their most frequent value to have as many votes as its own.
+    Each is of two attempts of one kind that are worded differently, and that exact rules do not
+    find to agree with the program. Of attempts worded alike only the first is named.
     """
-    pairs: list[tuple[int, int]] = []
-    for kind in dict.fromkeys(attempt.kind for attempt in attempts):
-        agreeing, forms, others = 0, dict[str, int](), 0
-        for index, attempt in enumerate(attempts):
-            if attempt.kind != kind or attempt.answer is None:
-                continue
-            agrees = attempt.agrees
-            if agrees is None:
-                text = attempt.text if kind == "cot" else ""
-                agrees = compare_plain(output, attempt.answer, solution=text)
-            if agrees:
-                agreeing += 1
-            else:
-                others += 1
-                forms.setdefault(_form(attempt.answer), index)
-        if others >= agreeing:
-            pairs += combinations(forms.values(), 2)
-    return pairs
+    first: dict[tuple[str, str], int] = {}
+    for index, attempt in enumerate(attempts):
+        if attempt.answer is None or attempt.agrees:
+            continue
+        text = attempt.text if attempt.kind == "cot" else ""
+        if attempt.agrees is False or not compare_plain(output, attempt.answer, solution=text):
+            first.setdefault((attempt.kind, _form(attempt.answer)), index)
+    return [
+        (one, other)
+        for one, other in combinations(first.values(), 2)
+        if attempts[one].kind == attempts[other].kind
+    ]
 
 
 def as_pair(one: str, other: str) -> Pair:
