@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -45,11 +46,15 @@ Columns = Annotated[
 ]
 
 
+LocalOrNot = Annotated[str, AfterValidator(os.path.expanduser)]
+"""A path or name in which a leading ~ is the user's folder: shells leave it where it follows =."""
+
+
 class JsonlSource(Group):
     """Seeds from JSON Lines files, JSON arrays, CSV or TSV files."""
 
     type: Literal["jsonl"]
-    path: str | list[str] = Field(
+    path: LocalOrNot | list[LocalOrNot] = Field(
         description="file or glob on any Beam filesystem (local, gs://, s3://), or a list of them"
     )
     columns: Columns = Field(
@@ -78,7 +83,7 @@ class HuggingFaceSource(Group):
     """Seeds from a dataset that `datasets.load_dataset` opens."""
 
     type: Literal["huggingface"]
-    path: str = Field(description="dataset name on the Hub, or a local folder or file")
+    path: LocalOrNot = Field(description="dataset name on the Hub, or a local folder or file")
     config: str | None = Field(None, description="configuration of the dataset")
     split: str = Field("train", description="split to read")
     name: str | None = Field(

@@ -85,6 +85,7 @@ def test_columns_that_are_listed_are_joined() -> None:
     row = {"body": "Ann has 3 pens. ", "question": "How many?", "other": None}
     assert value(row, "problem", problem=["body", "question"]) == "Ann has 3 pens. How many?"
     assert value(row, "problem", problem=["body", "other"]) is None
+    assert value({**row, "other": ""}, "problem", problem=["question", "other"]) == "How many?"
 
 
 def test_a_column_that_is_mapped_fills_no_field_of_its_own_name() -> None:
@@ -100,6 +101,8 @@ def test_a_column_that_is_mapped_fills_no_field_of_its_own_name() -> None:
         ({"question": "q", "prompt": "p"}, {}, ()),
         ({"question": "q", "prompt": "p"}, {"answer": "prompt"}, ("question",)),
         ({"input": "1", "code": "x = 1"}, {}, ()),
+        ({"question": "q", "input": "1", "code": "x = 1"}, {}, ("question",)),
+        ({"messages": CHAT}, {"answer": "messages"}, ("messages",)),
     ],
 )
 def test_the_problem_is_guessed_only_where_one_column_may_be_it(
@@ -109,10 +112,16 @@ def test_the_problem_is_guessed_only_where_one_column_may_be_it(
 
 
 def test_a_guess_is_told_in_one_line() -> None:
-    [line] = check_columns("a.jsonl", {}, [{"question": "q"}])
+    row = {"question": "q", "answer": "1"}
+    [line] = check_columns("a.jsonl", {}, [row])
     assert "column question" in line and "\n" not in line
-    assert check_columns("a.jsonl", {"problem": "question"}, [{"question": "q"}]) == []
-    assert check_columns("a.jsonl", {}, [{"problem": "q"}]) == []
+    assert check_columns("a.jsonl", {"problem": "question"}, [row]) == []
+    assert check_columns("a.jsonl", {}, [{**row, "problem": "q"}]) == []
+
+
+def test_where_no_column_gives_an_answer_a_line_says_so() -> None:
+    [line] = check_columns("a.jsonl", {"problem": "q"}, [{"q": "q", "Answer": "1"}])
+    assert "no column gives an answer" in line and "its columns are Answer, q" in line
 
 
 @pytest.mark.parametrize(

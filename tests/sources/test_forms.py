@@ -139,6 +139,7 @@ FOUR = {"A": "38", "B": "27.675", "C": "data inadequate", "D": "none of these"}
         "a ) 38 , b ) 27.675 , c ) data inadequate , d ) none of these",
         "A) 38 B) 27.675 C) data inadequate D) none of these",
         "(A) 38\n(B) 27.675\n(C) data inadequate\n(D) none of these",
+        "['A ) 38', 'B ) 27.675', 'C ) data inadequate', 'D ) none of these']",
     ],
 )
 def test_options_are_read_in_every_form(options: Any) -> None:
@@ -155,6 +156,7 @@ def test_a_column_that_holds_no_options_gives_none(value: Any) -> None:
     [
         ("B", "27.675"), ("b", "27.675"), ("(B)", "27.675"), ("B)", "27.675"), ("B.", "27.675"),
         ("The answer is B.", "27.675"), ("Option B", "27.675"), (1, "27.675"), ("27.675", "27.675"),
+        ("B) 27.675", "27.675"), ("The answer is (B) 27.675.", "27.675"), ("B) 38", None),
         ("Data  inadequate", "data inadequate"), ("E", None), (4, None), ("28", None),
     ],
 )  # fmt: skip

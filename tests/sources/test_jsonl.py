@@ -145,6 +145,7 @@ def test_an_unreadable_shard_is_named(tmp_path: Path, damage) -> None:
         (b"PAR1....", "is Parquet: use source=parquet"),
         (gzip.compress(b'{"problem": "x"}'), "let its name end in .gz"),
         (b"PK\x03\x04....", "is a zip archive"),
+        ('{"problem": "caf\xe9"}'.encode("latin-1"), "the first is no text in UTF-8"),
     ],
 )
 def test_a_file_that_is_no_text_in_utf_8_says_what_it_is(
@@ -222,7 +223,7 @@ def test_the_dataset_card_beside_the_files_gives_their_licence(tmp_path: Path) -
 
 def test_a_licence_that_spdx_does_not_have_is_told_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("---\nlicense: other\n---\n")
-    path = write_lines(tmp_path / "a.jsonl", {"problem": "p"})
+    path = write_lines(tmp_path / "a.jsonl", {"problem": "p", "answer": 1})
     [line] = check_source(source_of(type="jsonl", path=str(path)))
     assert "license other is no SPDX licence" in line
 

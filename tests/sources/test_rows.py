@@ -129,6 +129,27 @@ def test_without_an_answer_the_one_that_the_solution_marks_counts(
 
 
 @pytest.mark.parametrize(
+    ("turn", "answer"),
+    [
+        ("It is 4 * 5 * 6 = 120.", "120"),
+        ("<think>Or 7?</think>It is 120", "120"),
+        ("No idea.", None),
+        ("120", "120"),
+    ],
+)
+def test_the_answer_of_a_chat_is_what_its_last_line_comes_to(turn: str, answer: Any) -> None:
+    chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": turn}]
+    made = seed({"messages": chat})
+    assert isinstance(made, Seed) and (made.problem, made.answer) == ("q", answer)
+    assert made.solution and "think" not in made.solution
+
+
+def test_code_beside_a_question_does_not_hide_it() -> None:
+    made = seed({"question": "q", "answer": "20", "code": SOLVE})
+    assert isinstance(made, Seed) and (made.problem, made.code) == ("q", None)
+
+
+@pytest.mark.parametrize(
     ("row", "columns", "expected"),
     [
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -25,6 +25,8 @@ _CHATS = ("messages", "conversations")
 PROBLEMS = (*_TEXTS, *_CHATS)
 """Columns taken for the problem where none is mapped or named so, if a row has just one of them."""
 
+_ASKING = ("user", "human")
+_ANSWERING = ("assistant", "gpt", "model", "bot", "chatgpt")
 _SHOWN = 40
 """Columns that an error lists at most."""
 
@@ -88,7 +90,9 @@ def turn_for(field: str, chat: list[Mapping[str, Any]]) -> str | None:
     """Returns the text of a chat that fills a field: the first turn of the user for the problem,
     the last one of the assistant for any other; None where there is no such turn.
     """
-    roles = ("user", "human") if field == "problem" else ("assistant", "gpt", "model")
+    roles = (
+        ("user", "human") if field == "problem" else ("assistant", "gpt", "model", "bot", "chatgpt")
+    )
     turns = [turn for turn in chat if turn.get("role", turn.get("from")) in roles]
     if not turns:
         return None
@@ -104,8 +108,8 @@ def columns_of(field: str, columns: Columns, row: Mapping[str, Any]) -> tuple[st
     """Returns the columns that fill a field in this row; none where nothing does.
 
     A field that is not mapped takes the column of its own name (`source` does not, and no field
-    takes a column that is mapped to another). Without problem and code, the problem is the one
-    column there is of `PROBLEMS`. The solution is in the chat that the problem is in.
+    takes a column that is mapped to another). Without such a column the problem is the one that
+    `guesses_in` finds. The solution is in the chat that the problem is in.
     """
     if field in columns:
         return mapped(columns, field)
@@ -113,8 +117,8 @@ def columns_of(field: str, columns: Columns, row: Mapping[str, Any]) -> tuple[st
     names = [name for name in _NAMES.get(field, (field,)) if name in row and name not in taken]
     if names and field != "source":
         return (names[0],)
-    if field == "problem" and not columns_of("code", columns, row):
-        guesses = guesses_in(row, taken)
+    if field == "problem":
+        guesses = guesses_in(row, columns)
         return tuple(guesses) if len(guesses) == 1 else ()
     if field == "solution":
         problem = columns_of("problem", columns, row)
@@ -129,9 +133,17 @@ def mapped(columns: Columns, field: str) -> tuple[str, ...]:
     return (paths,) if isinstance(paths, str) else tuple(paths)
 
 
-def guesses_in(row: Mapping[str, Any], taken: Iterable[str]) -> list[str]:
-    """Returns the columns of a row that may be the problem, by their names."""
-    return [name for name in PROBLEMS if name in row and name not in taken]
+def guesses_in(row: Mapping[str, Any], columns: Columns) -> list[str]:
+    """Returns the columns of a row that may be the problem, by their names.
+
+    A column that is mapped is not, unless it is a chat, which has both question and answer. Beside
+    code `input` is not: it is what the code is given.
+    """
+    taken = {path for name in columns for path in mapped(columns, name)}
+    if columns_of("code", columns, row):
+        taken.add("input")
+    found = (name for name in PROBLEMS if name in row)
+    return [name for name in found if name not in taken or is_chat(row[name])]
 
 
 def value_at(row: Any, path: str) -> Any:
@@ -145,20 +157,16 @@ def value_at(row: Any, path: str) -> Any:
 def value_of(field: str, paths: tuple[str, ...], row: Mapping[str, Any]) -> Any:
     """Returns what columns of a row give a field: a value, a turn of a chat, or texts joined.
 
-    None where a column is empty: null, blank, or a chat without the turn.
+    None where a column is null, a chat without the turn, or all of them are blank.
     """
-    if len(paths) == 1:
-        return _filled(field, value_at(row, paths[0]))
-    values = [_filled(field, value_at(row, path)) for path in paths]
-    if not values or None in values:
+    values = [value_at(row, path) for path in paths]
+    values = [turn_for(field, value) if is_chat(value) else value for value in values]
+    if not values or None in values or all(isinstance(v, str) and not v.strip() for v in values):
         return None
-    return " ".join(value.strip() if isinstance(value, str) else str(value) for value in values)
-
-
-def _filled(field: str, value: Any) -> Any:
-    if is_chat(value):
-        value = turn_for(field, value)
-    return None if isinstance(value, str) and not value.strip() else value
+    if len(values) == 1:
+        return values[0]
+    texts = [value.strip() if isinstance(value, str) else str(value) for value in values]
+    return " ".join(filter(None, texts))
 
 
 def wanted_columns(columns: Columns) -> list[str]:
@@ -194,7 +202,8 @@ def check_columns(where: str, columns: Columns, rows: Sequence[Mapping[str, Any]
     """Checks that the mapped columns exist in a source, by its first rows or their outline.
 
     Returns:
-        Lines that say which column is taken for the problem without having been mapped.
+        Lines that say which column is taken for the problem without having been mapped, and that
+        none gives an answer.
 
     Raises:
         SourceError: a mapped column is not there, or nothing gives a problem or code.
@@ -213,12 +222,12 @@ def check_columns(where: str, columns: Columns, rows: Sequence[Mapping[str, Any]
                 )
     found = [columns_of(name, columns, row) for row in rows for name in ("problem", "code")]
     if not any(found):
-        taken = {path for name in columns for path in mapped(columns, name)}
-        guesses = list(dict.fromkeys(name for row in rows for name in guesses_in(row, taken)))
+        guesses = list(dict.fromkeys(name for row in rows for name in guesses_in(row, columns)))
         if len(guesses) > 1:
             raise SourceError(
                 f"{where} has no column problem or code, and {' or '.join(guesses)} may be it: "
-                f"map one, such as source.columns.problem={guesses[0]}; its columns are {have}"
+                f"map one, such as source.columns.problem={guesses[0]}, or some to join, such as "
+                f"[{','.join(guesses[:2])}]; its columns are {have}"
             )
         near = next((path for path in there if path.lower() in ("problem", *PROBLEMS)), "question")
         raise SourceError(
@@ -228,10 +237,17 @@ def check_columns(where: str, columns: Columns, rows: Sequence[Mapping[str, Any]
     guessed = {paths[0] for paths in found if paths and paths[0] in PROBLEMS} - {
         path for name in columns for path in mapped(columns, name)
     }
-    return [
+    notes = [
         f"{where}: the problem is read from column {name} (source.columns.problem={name} says so)"
         for name in sorted(guessed)
     ]
+    answers = ("answer", "solution", "code")
+    if not any(columns_of(name, columns, row) for row in rows for name in answers):
+        notes.append(
+            f"{where}: no column gives an answer, and seeds without one are rejected: map it, such "
+            f"as source.columns.answer=final_answer; its columns are {have}"
+        )
+    return notes
 
 
 def _nearest(path: str, there: Sequence[str]) -> str | None:

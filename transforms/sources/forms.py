@@ -74,7 +74,7 @@ def stated(answer: Any) -> Stated:
     listed = _listed(text)
     if listed is not None:
         return stated(listed)
-    text = _THOUGHT.sub("", text)
+    text = without_thought(text)
     worked = len(_WORD.findall(text)) >= _WORKED_WORDS
     sentence = text.endswith((".", "!")) and len(_WORD.findall(text)) > 2
     answer = marked(text)
@@ -107,13 +107,18 @@ def _listed(text: str) -> str | None:
     return value[0] if len(value) == 1 and isinstance(value[0], str) else None
 
 
+def without_thought(text: str) -> str:
+    """Takes off the thought (`<think>`) that a reasoning model's answer begins with."""
+    return _THOUGHT.sub("", text)
+
+
 def with_answer(solution: str, answer: str | None) -> str:
     r"""Returns a worked solution without calculator marks, that ends by stating its answer.
 
     A thought before it (`<think>`) is left out. The answer is added where the text marks none and
     where its end leaves another.
     """
-    text = _CALCULATION.sub("", _THOUGHT.sub("", solution)).strip()
+    text = _CALCULATION.sub("", without_thought(solution)).strip()
     if answer is None or _states(text, answer):
         return text
     return f"{text}\nThe answer is {answer}."
@@ -140,7 +145,7 @@ def _as_output(answer: str) -> str:
 
 
 _OPTION = re.compile(r"\s*\(?([A-Z]|[a-z]|[0-9]{1,2})\s?[).:]\s*(.*)", re.DOTALL)
-_LISTED = re.compile(r"(?:^|[\n,;]|\s)\s*\(?([A-Ha-h])\s?[).]\s*")
+_LISTED = re.compile(r"(?:^|[,;\s\['\"])\(?([A-Za-z])\s?[).:]\s*")
 _LABEL = re.compile(r"(?:(?:the )?(?:correct )?(?:answer|option|choice)[ :]*(?:is[ :]*)?)?"
                     r"[(\[]?([A-Za-z]|[0-9]{1,2})[)\].:]?", re.IGNORECASE)  # fmt: skip
 
@@ -153,10 +158,7 @@ def options_of(value: Any) -> dict[str, str] | None:
     `a ) 38 , b ) 27`.
     """
     if isinstance(value, str):
-        parts = _LISTED.split(value)
-        labels, texts = parts[1::2], parts[2::2]
-        texts = [text.strip().rstrip(",;").strip() for text in texts]
-        return _labelled(labels, texts) if labels and not parts[0].strip(" [{'\"") else None
+        return _options_in(value)
     if isinstance(value, Mapping):
         for label, text in (("label", "text"), ("labels", "texts"), ("key", "value")):
             if isinstance(value.get(label), list) and isinstance(value.get(text), list):
@@ -175,6 +177,21 @@ def options_of(value: Any) -> dict[str, str] | None:
         if labels[0] in "Aa1" and len({label.upper() for label in labels}) == len(labels):
             return _labelled(labels, [match[2] for match in found if match])
     return _labelled([chr(ord("A") + place) for place in range(len(value))], value)
+
+
+def _options_in(text: str) -> dict[str, str] | None:
+    """The options that a text lists under A, B, C ..., and nothing before them."""
+    marks: list[re.Match[str]] = []
+    for mark in _LISTED.finditer(text):
+        if mark[1].upper() == chr(ord("A") + len(marks)):
+            marks.append(mark)
+    if not marks or text[: marks[0].start()].strip(" \n["):
+        return None
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    texts = [
+        text[mark.end() : end].strip(" \t\r\n,;'\"]") for mark, end in zip(marks, ends, strict=True)
+    ]
+    return _labelled([mark[1] for mark in marks], texts)
 
 
 def _labelled(labels: list[Any], texts: list[Any]) -> dict[str, str] | None:
@@ -199,9 +216,13 @@ def chosen(answer: Any, options: Mapping[str, str]) -> str | None:
         own = str(answer) if str(answer) in texts else None
         return (place or own) if not (place and own and place != own) else None
     text = answer.strip() if isinstance(answer, str) else canonical_json(answer)
+    text = marked(text) or text
     label = _LABEL.fullmatch(text)
     if label and label[1].upper() in options:
         return options[label[1].upper()]
+    listed = _OPTION.fullmatch(text)
+    if listed and _same_text(options.get(listed[1].upper(), ""), listed[2]):
+        return options[listed[1].upper()]
     same = [option for option in texts if _same_text(option, text)]
     return same[0] if same else None
 

@@ -199,7 +199,8 @@ def license_of(source: HuggingFaceSource) -> tuple[str | None, str | None]:
     license, note = _license_of(source.path)
     if license is None and _saved(source.path):
         license = spdx(_opened(source.model_dump_json()).info.license or "")
-    return license or source.license, note
+    stated = source.license and (spdx(source.license) or source.license)
+    return license or stated, note
 
 
 @dataclass

@@ -31,7 +31,7 @@ _NO_TEXT = {
     b"\xfe\xff": "is UTF-16, not UTF-8: convert it, such as with iconv -f UTF-16 -t UTF-8",
     b"PAR1": "is Parquet: use source=parquet",
     b"\x1f\x8b": "is compressed by gzip: let its name end in .gz",
-    b"PK\x03\x04": "is a zip archive: unpack it",
+    b"PK\x03\x04": "is a zip archive, or a workbook: unpack it, or save it as CSV",
     b"\xfd7zXZ": "is compressed by xz: unpack it",
 }
 """What files begin with that are no text in UTF-8, and what to do about it."""
@@ -123,7 +123,12 @@ def check(source: JsonlSource) -> list[str]:
 
 def _first_row(path: str) -> str:
     """What is wrong with the first row of a file, and how it begins."""
-    line = next(lines_in(path)).decode("utf-8-sig", "backslashreplace").strip()
+    data = next(lines_in(path))
+    line = data.decode("utf-8-sig", "backslashreplace").strip()
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return f"the first is no text in UTF-8, so convert the file: {line[:80]!r}"
     value = parsed(line)
     shown = line if len(line) <= 80 else f"{line[:80]}..."
     if isinstance(value, Verdict):

@@ -31,7 +31,7 @@ from transforms.settings import (
     Source,
 )
 from transforms.sources import codeio, huggingface, jsonl, parquet, reasoning_gym, rows, run
-from transforms.sources.licenses import card_license
+from transforms.sources.licenses import card_license, spdx
 from transforms.sources.rows import Row
 
 
@@ -83,10 +83,11 @@ def _license_of(source: JsonlSource | HuggingFaceSource) -> tuple[str | None, st
     """
     if isinstance(source, HuggingFaceSource):
         return huggingface.license_of(source)
+    stated = source.license and (spdx(source.license) or source.license)
     if isinstance(source.path, list):  # the files of a dataset, whose card is read already
-        return source.license, None
+        return stated, None
     license, note = card_license(os.path.join(os.path.dirname(source.path), "README.md"))
-    return license or source.license, note
+    return license or stated, note
 
 
 class _SeedOrReject(beam.DoFn):

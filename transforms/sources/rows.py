@@ -15,6 +15,7 @@ from transforms.records import Seed
 from transforms.sources import forms
 from transforms.sources.columns import FIELDS, Columns, columns_of, value_of
 from transforms.sources.licenses import NO_LICENSE, spdx
+from transforms.verification.answers import extract_answer
 
 _ANY_VALUE = ("answer", "kind", "options")
 """Fields that a column may fill with other values than text."""
@@ -108,7 +109,8 @@ def seed_of(
         return reject(Reason.MISSING_FIELD, f"{row.place}: neither a problem nor code")
     options = forms.options_of(values["options"])
     unified = code and forms.unified_code(code)
-    stated = _stated(values, options, bool(unified))
+    in_chat = taken.get("solution") is not None and taken["solution"] == taken.get("problem")
+    stated = _stated(values, options, bool(unified), in_chat)
     if isinstance(stated, Verdict):
         return reject(Reason.NO_REFERENCE_ANSWER, f"{row.place}: {stated.detail}")
     if code and not unified and problem and stated.answer is not None:
@@ -132,15 +134,17 @@ def _column(row: Row, field: str, paths: tuple[str, ...]) -> str:
 
 
 def _stated(
-    values: Mapping[str, Any], options: Mapping[str, str] | None, unified: bool
+    values: Mapping[str, Any], options: Mapping[str, str] | None, unified: bool, in_chat: bool
 ) -> forms.Stated | Verdict:
     """Returns a row's answer and worked solution, or why it has no answer though a column should
-    state it. Rows with unified code need none: their code gives it.
+    state it. Rows with unified code need none: their code gives it. Without such a column the
+    answer is the one that the solution marks, in a chat also what its last line comes to.
     """
     answer, solution = values["answer"], values["solution"]
     if answer is None:
-        wanted = solution and not values["code"]
-        return forms.Stated(forms.marked(solution) if wanted else None, solution)
+        if solution and not values["code"]:
+            answer = (extract_answer if in_chat else forms.marked)(forms.without_thought(solution))
+        return forms.Stated(answer, solution)
     if options:
         choice = forms.chosen(answer, options)
         if choice is not None:
