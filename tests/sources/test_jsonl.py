@@ -14,6 +14,7 @@ import pytest
 from tests.sources.reading import read, source_of, write_lines
 from transforms.errors import SourceError
 from transforms.sources import check_source
+from transforms.sources.jsonl import lines_in
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -157,16 +158,27 @@ def test_a_file_that_is_no_text_in_utf_8_says_what_it_is(
     assert said in str(error.value) and "a.jsonl" in str(error.value)
 
 
-@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress)])
-def test_a_compressed_file_that_was_cut_off_ends_the_run_with_its_name(
-    tmp_path: Path, ending: str, pack
-) -> None:
-    path = tmp_path / f"a.jsonl.{ending}"
+def cut_off(path: Path, pack) -> str:
+    """Writes a compressed file of many lines without its end."""
     lines = "".join(f'{{"problem": "{i**9:060}"}}\n' for i in range(40_000))
     path.write_bytes(pack(lines.encode())[:-200])
-    check_source(source_of(type="jsonl", path=str(path)))  # its first rows are there
-    with pytest.raises(Exception, match=rf"a\.jsonl\.{ending} cannot be read.*cut off"):
-        read(tmp_path, type="jsonl", path=str(path))
+    return str(path)
+
+
+@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress)])
+def test_a_compressed_file_that_was_cut_off_is_an_error_at_its_end(
+    tmp_path: Path, ending: str, pack
+) -> None:
+    path = cut_off(tmp_path / f"a.jsonl.{ending}", pack)
+    check_source(source_of(type="jsonl", path=path))  # its first rows are there
+    with pytest.raises(SourceError, match=rf"a\.jsonl\.{ending} cannot be read.*cut off"):
+        list(lines_in(path))
+
+
+def test_a_run_ends_with_the_name_of_the_file_that_was_cut_off(tmp_path: Path) -> None:
+    path = cut_off(tmp_path / "a.jsonl.gz", gzip.compress)
+    with pytest.raises(Exception, match=r"a\.jsonl\.gz cannot be read.*cut off"):
+        read(tmp_path, type="jsonl", path=path)
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz", "a.csv", "a.tsv"])
@@ -181,12 +193,8 @@ def test_arrays_and_tables_of_text_are_read_too(tmp_path: Path, name: str) -> No
         text = text.getvalue()
     data = ("\ufeff" + text).encode()
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
-    fields = {"type": "jsonl", "path": str(tmp_path / name)}
-    check_source(source_of(**fields))
-    seeds = read(tmp_path, **fields).seeds
-    assert {(s["problem"], s["answer"]) for s in seeds} == {
-        (row["problem"], row["answer"]) for row in rows
-    }
+    check_source(source_of(type="jsonl", path=str(tmp_path / name)))
+    assert [json.loads(line) for line in lines_in(str(tmp_path / name))] == rows
 
 
 def test_a_file_whose_name_looks_like_a_glob_is_read(tmp_path: Path) -> None:

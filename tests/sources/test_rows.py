@@ -93,6 +93,11 @@ def test_code_that_is_not_unified_is_left_to_be_written_where_an_answer_stands(c
     assert json.loads(made.metadata) == {"program": code}
 
 
+def test_the_answer_that_a_solution_marks_stands_without_code_that_is_not_unified() -> None:
+    made = seed({"problem": "p", "solution": r"So \boxed{20}.", "code": SOLVE})
+    assert isinstance(made, Seed) and (made.code, made.answer) == (None, "20")
+
+
 def test_code_that_is_not_unified_is_all_there_is_without_an_answer() -> None:
     made = seed({"problem": "p", "code": SOLVE})
     assert isinstance(made, Seed) and made.code == SOLVE
@@ -180,10 +185,11 @@ def test_a_letter_that_names_no_option_is_no_answer() -> None:
 
 @pytest.mark.parametrize("answer", ["proof", "D", None])
 def test_a_question_counts_without_its_answer_where_answers_are_not_read(answer: Any) -> None:
-    data = {"problem": "q", "options": ["1", "2"], "answer": answer}
+    data = {"problem": "q", "options": ["1", "2"], "answer": answer, "code": SOLVE,
+            "solution": r"\boxed{1}"}  # fmt: skip
     row = Row.make("mine", json.dumps(data), "a.jsonl")
     made = seed_of(row, {"answer": "answer"}, None, answers=False)
-    assert isinstance(made, Seed) and (made.problem, made.answer) == ("q", None)
+    assert isinstance(made, Seed) and (made.problem, made.answer, made.code) == ("q", None, SOLVE)
 
 
 def test_a_licence_column_is_written_as_spdx_does() -> None:

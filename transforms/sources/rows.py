@@ -75,7 +75,7 @@ def seed_of(
         columns: seed field -> column. A mapped column must have a value in every row; `columns_of`
             says what fills a field that is not mapped.
         license: of the rows in which no column states it.
-        answers: whether answer and options are read; a question alone is a seed without.
+        answers: whether answer, options and solution are read; a question alone is a seed without.
 
     `forms.stated` says how an answer is read. Where there is none, it is the one that the solution
     marks. Options become part of the problem, and the answer the text of the option that it names.
@@ -91,7 +91,7 @@ def seed_of(
     values: dict[str, Any] = dict.fromkeys(FIELDS)
     taken: dict[str, tuple[str, ...]] = {}
     for name in FIELDS:
-        if not answers and name in ("answer", "options"):
+        if not answers and name in ("answer", "options", "solution"):
             continue
         paths = columns_of(name, columns, data)
         value = value_of(name, paths, data)
@@ -142,7 +142,7 @@ def _stated(
     """
     answer, solution = values["answer"], values["solution"]
     if answer is None:
-        if solution and not values["code"]:
+        if solution and not unified:
             answer = (extract_answer if in_chat else forms.marked)(forms.without_thought(solution))
         return forms.Stated(answer, solution)
     if options:
