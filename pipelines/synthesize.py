@@ -58,7 +58,8 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     """
     run = RunFolder(absolute(settings.output_dir))
     ledger_dir = absolute(settings.ledger.dir or run.path("ledger"))
-    check_source(settings.source)
+    for line in check_source(settings.source):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     check_benchmarks(settings.decontaminate)
     if isinstance(settings.backend, ReplayBackend):
         backend: Backend = resolve_replay(settings.backend, ledger_dir)

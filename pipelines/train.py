@@ -18,10 +18,10 @@ from pipelines.hydra_app import run_command
 from transforms.errors import RunFolderError, SettingsError, SourceError
 from transforms.ids import content_id
 from transforms.manifest import lineage, now
+from transforms.pool import kinds_of
 from transforms.recipe import Segment
 from transforms.records import Seed
 from transforms.run_folder import RunFolder, absolute
-from transforms.sampling import kinds_of
 from transforms.segments import run_segment
 from transforms.settings import TrainSettings
 from transforms.sources import ReadSeeds, check_source
@@ -103,7 +103,8 @@ def begin(
     settings: TrainSettings, command: str, run: RunFolder, console: Console
 ) -> dict[str, Any]:
     """Claims the folder, and verifies the seeds unless that was done before."""
-    check_source(settings.source)
+    for line in check_source(settings.source):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     found = run.claim(resume=settings.resume, overwrite=settings.overwrite)
     identity = content_id("training", identity_of(settings))
     if found and found["training_id"] != identity:

@@ -69,7 +69,8 @@ def _rank(verdict: Verdict) -> tuple[str, str]:
     return str(verdict.reason), verdict.detail
 
 
-def _part(record_id: str) -> int:
+def part_of(record_id: str) -> int:
+    """Returns the partition that a record's id is dealt to."""
     return zlib.crc32(record_id.encode()) % _PARTITIONS
 
 
@@ -85,8 +86,8 @@ class JudgeLosers(beam.PTransform):
     losers: PCollection
 
     def expand(self, records: PCollection) -> PCollection:
-        blocks = records | "In blocks" >> beam.ParDo(PackByKey(lambda record: _part(record.id)))
-        losers = self.losers | "By part" >> beam.Map(lambda loser: (_part(loser[0]), loser))
+        blocks = records | "In blocks" >> beam.ParDo(PackByKey(lambda record: part_of(record.id)))
+        losers = self.losers | "By part" >> beam.Map(lambda loser: (part_of(loser[0]), loser))
         return (
             {"blocks": blocks, "losers": losers}
             | "Join" >> beam.CoGroupByKey()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -28,32 +29,45 @@ class Group(BaseModel):
         return self.model_dump(mode="json")
 
 
-_SEED_FIELDS = ("problem", "answer", "code", "solution", "kind", "license", "source")
+_SEED_FIELDS = (
+    "problem", "answer", "code", "solution", "kind", "license", "source", "options",
+)  # fmt: skip
 
 
-def _seed_fields(columns: dict[str, str]) -> dict[str, str]:
+def _seed_fields(columns: dict[str, Any]) -> dict[str, Any]:
     for name in columns:
         if name not in _SEED_FIELDS:
             raise ValueError(f"a seed has no field {name}: it has {', '.join(_SEED_FIELDS)}")
     return columns
 
 
-Columns = Annotated[dict[str, str], AfterValidator(_seed_fields)]
+Columns = Annotated[
+    dict[str, str | Annotated[list[str], Field(min_length=1)]], AfterValidator(_seed_fields)
+]
+
+
+LocalOrNot = Annotated[str, AfterValidator(os.path.expanduser)]
+"""A path or name in which a leading ~ is the user's folder: shells leave it where it follows =."""
 
 
 class JsonlSource(Group):
-    """Seeds from JSON Lines files."""
+    """Seeds from JSON Lines files, JSON arrays, CSV or TSV files."""
 
     type: Literal["jsonl"]
-    path: str = Field(description="file or glob on any Beam filesystem (local, gs://, s3://)")
+    path: LocalOrNot | list[LocalOrNot] = Field(
+        description="file or glob on any Beam filesystem (local, gs://, s3://), or a list of them"
+    )
     columns: Columns = Field(
         {},
-        description="seed field -> your column, such as {problem: question}; "
-        "fields: problem, answer, code, solution, kind, license, source",
+        description="seed field -> your column, such as {problem: question}; a path into it, such "
+        "as meta.final; or columns to join, such as [body, question]; "
+        "fields: problem, answer, code, solution, kind, license, source, options (of a choice)",
     )
     name: str = Field("jsonl", description="what the rows name as their source")
     license: str | None = Field(
-        None, description="SPDX licence of the rows, where no column states it"
+        None,
+        description="SPDX licence of the rows, where neither a column nor a README.md with a "
+        "dataset card beside the files states it",
     )
     limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
@@ -69,11 +83,18 @@ class HuggingFaceSource(Group):
     """Seeds from a dataset that `datasets.load_dataset` opens."""
 
     type: Literal["huggingface"]
-    path: str = Field(description="dataset name on the Hub, or a local folder")
+    path: LocalOrNot = Field(description="dataset name on the Hub, or a local folder or file")
     config: str | None = Field(None, description="configuration of the dataset")
     split: str = Field("train", description="split to read")
-    columns: Columns = Field({}, description="seed field -> the dataset's column")
-    license: str | None = Field(None, description="SPDX licence, where the dataset states none")
+    name: str | None = Field(
+        None, description="what the rows name as their source (null: the path)"
+    )
+    columns: Columns = Field(
+        {}, description="seed field -> the dataset's column, as for source=jsonl"
+    )
+    license: str | None = Field(
+        None, description="SPDX licence, where the dataset's card states none"
+    )
     limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
 

@@ -16,7 +16,7 @@ from transforms.filtering.checks import FormOf, form_checks
 from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Answered, Prompted, Request
 from transforms.generation.stage import ModelStage
-from transforms.pool import draw_shots, pool_from
+from transforms.pool import Pool, draw_shots, pool_from
 from transforms.records import Attempt, Attempts, Problem, Seed, grow
 from transforms.responses import judge_program, judge_response
 from transforms.settings import (
@@ -179,9 +179,7 @@ class Solve(ModelStage):
             | "Mark" >> MarkAttempts(self.sandbox, FormOf(form_checks(self.filter)))
         )
 
-    def _prompt(
-        self, solving: Solving, parts: dict[str, range], pool: Sequence[Seed]
-    ) -> Prompted[Any]:
+    def _prompt(self, solving: Solving, parts: dict[str, range], pool: Pool) -> Prompted[Any]:
         requests: list[Request] = []
         for kind, part in parts.items():
             sampler = sampler_of(kind, self.sampling)
@@ -195,7 +193,7 @@ class Solve(ModelStage):
         problem: Problem,
         sampler: SamplerSettings,
         first: int,
-        pool: Sequence[Seed],
+        pool: Pool,
     ) -> tuple[Request, ...]:
         instruction = problem.instruction
         if kind == "code":
@@ -203,8 +201,7 @@ class Solve(ModelStage):
             drawn = (self.sampling.seed, "solve code", problem.id)
             shots = draw_shots(pool, sampler.shots, *drawn)
             return self.requests(sampler, first, self.code_prompt, seed=seed, shots=shots)
-        solved = [seed for seed in pool if seed.solution is not None]
-        shots = draw_shots(solved, sampler.shots, self.sampling.seed, self.stage, problem.id)
+        shots = draw_shots(pool.solved, sampler.shots, self.sampling.seed, self.stage, problem.id)
         return self.requests(sampler, first, instruction=instruction, shots=shots)
 
 
