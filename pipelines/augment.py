@@ -22,7 +22,8 @@ def augment(settings: AugmentSettings, console: Console) -> dict[str, Any]:
     Raises CotmillError, one line that names the thing and the fix, where the settings, the source
     or the folder cannot be used.
     """
-    check_source(settings.source)
+    for line in check_source(settings.source):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     run = RunFolder(absolute(settings.output_dir))
     segments = build_segments(settings, run.root)
     return run_recipe(settings, segments, run, console, variants_card)

@@ -17,6 +17,7 @@ COMMANDS = {
     "report": "one page on a run: funnel, cost, diversity, rejects, rows",
     "sandbox": "sandbox status: which walls this machine's kernel puts around programs",
     "bench": "bench NAME: measures things beside each other in one run",
+    "backend": "backend check: what an endpoint takes, and the settings to use with it",
     "ledger": "ledger status, ledger compact: what a ledger holds; its small parts merged",
 }
 """Command -> what it is for. Each is the module pipelines.COMMAND with a main()."""

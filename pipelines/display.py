@@ -15,11 +15,15 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from transforms import progress
 
 _PLAIN_SECONDS = 10
 """How often a run that prints to a pipe says where it is."""
+
+_COLUMNS = ("in", "kept", "rejected", "unanswered", "run", "requests", "tokens")
+"""What a stage's line shows of what workers report; unanswered records only where there are any."""
 
 
 class Display:
@@ -129,10 +133,7 @@ class Display:
 
     def _row(self, stage: str) -> tuple[str, list[tuple[str, str]]]:
         counts = self._counts[stage]
-        cells = [
-            (name, f"{counts[name]:,}" if name in counts else "")
-            for name in ("in", "kept", "rejected", "run", "requests", "tokens")
-        ]
+        cells = [(name, f"{counts[name]:,}" if name in counts else "") for name in _COLUMNS]
         seconds = self._last_token.get(stage, 0.0) - self._first_token.get(stage, 0.0)
         speed = f"{counts.get('tokens', 0) / seconds:,.0f}" if seconds > 1 else ""
         return stage, [*cells, ("tokens/s", speed)]
@@ -142,10 +143,15 @@ class Display:
             rows = [self._row(stage) for stage in self._counts]
             table = Table(title=self._title, title_justify="left", box=None)
         table.add_column("stage")
-        for name in ("in", "kept", "rejected", "run", "requests", "tokens", "tokens/s"):
+        shown = [
+            name
+            for name in (*_COLUMNS, "tokens/s")
+            if name != "unanswered" or any(dict(cells)[name] for _, cells in rows)
+        ]
+        for name in shown:
             table.add_column(name, justify="right")
         for stage, cells in rows:
-            table.add_row(stage, *(value for _, value in cells))
+            table.add_row(stage, *(dict(cells)[name] for name in shown))
         return table
 
 
@@ -154,7 +160,28 @@ def stage_line(stage: dict[str, Any]) -> str:
     reasons = ", ".join(f"{reason} {count}" for reason, count in stage["rejected"].items())
     refused = sum(stage["rejected"].values())
     line = f"{stage['name']}: {stage['in']} in, {stage['kept']} kept, {refused} rejected"
-    return line + (f" ({reasons})" if reasons else "")
+    put_off = stage.get("unanswered", 0)
+    return (
+        line + (f" ({reasons})" if reasons else "") + (f", {put_off} unanswered" if put_off else "")
+    )
+
+
+def print_rows(console: Console, rows: Iterable[dict[str, Any]]) -> None:
+    """Prints rows as a person reads them: the problem, its solution and its answer, where present.
+
+    Args:
+        rows: records as Parquet columns; a column that a row lacks is left out.
+    """
+    for row in rows:
+        texts = [str(row[name]) for name in ("instruction", "problem", "solution") if row.get(name)]
+        console.print(
+            "",
+            Text(f"[row {row['id'][:8]}]", style="bold"),
+            *map(Text, texts),
+            Text(f"=> {row.get('answer', '')}", style="bold"),
+            sep="\n",
+            soft_wrap=True,
+        )
 
 
 def print_funnel(console: Console, manifest: dict[str, Any]) -> None:
@@ -162,7 +189,9 @@ def print_funnel(console: Console, manifest: dict[str, Any]) -> None:
     stages = [stage for segment in manifest["segments"] for stage in segment["stages"]]
     funnel = Table(title="Funnel", title_justify="left", box=None)
     funnel.add_column("stage")
-    for name in ("in", "kept", "rejected", "kept %", "tokens generated"):
+    put_off = any(stage.get("unanswered") for stage in stages)
+    ends = ("in", "kept", "rejected", *(["unanswered"] * put_off))
+    for name in (*ends, "kept %", "tokens generated"):
         funnel.add_column(name, justify="right")
     priced = any("cost" in stage for stage in stages)
     if priced:
@@ -176,6 +205,7 @@ def print_funnel(console: Console, manifest: dict[str, Any]) -> None:
             f"{stage['in']:,}",
             f"{stage['kept']:,}",
             f"{refused:,}",
+            *([f"{stage.get('unanswered', 0):,}"] * put_off),
             share,
             f"{tokens:,}" if tokens else "",
             *([f"{sum(stage['cost'].values()):,.4f}" if "cost" in stage else ""] * priced),

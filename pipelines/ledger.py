@@ -31,13 +31,13 @@ def existing(settings: LedgerStatusSettings) -> str:
 
 
 def show_status(settings: LedgerStatusSettings, console: Console) -> None:
-    """Prints one row a stage and model, and the size of the ledger."""
+    """Prints one row a stage and model, the size of the ledger, and its unreadable parts."""
     folder = existing(settings)
     status = ledger_status(folder)
     table = Table(box=None)
     table.add_column("stage")
     table.add_column("model")
-    for name in ("responses", "prompt tokens", "cached", "generated"):
+    for name in ("responses", "failed", "unanswered", "prompt tokens", "cached", "generated"):
         table.add_column(name, justify="right")
     for stage, model, *figures in status.by_stage.iter_rows():
         table.add_row(stage, model, *(f"{figure:,}" for figure in figures))
@@ -47,6 +47,12 @@ def show_status(settings: LedgerStatusSettings, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    for reason in status.unreadable:
+        console.print(
+            f"{reason}: its requests are asked again; cotmill ledger compact sets it aside",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def run_compaction(settings: LedgerCompactSettings, console: Console) -> None:
@@ -59,6 +65,8 @@ def run_compaction(settings: LedgerCompactSettings, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    for reason in done.set_aside:
+        console.print(f"set aside as .corrupt-…: {reason}", highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pipelines.display import Display, print_funnel
+from pipelines.display import Display, print_funnel, print_rows
 from pipelines.hydra_app import is_caused_by, run_command, user_message
 from pipelines.report import write_report
 from pipelines.stopping import Stopping, stoppable
@@ -28,15 +28,27 @@ from transforms.execution.sandbox import Sandbox
 from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
 from transforms.generation.embedded import EMBEDDED
 from transforms.generation.engines import close_engines, hold_server
-from transforms.generation.ledger import flush_writers, resolve_replay
-from transforms.manifest import finish_manifest, new_manifest, now
+from transforms.generation.ledger import flush_writers
+from transforms.generation.model_identity import identified
+from transforms.generation.replay import resolve_replay
+from transforms.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.recipe import Segment, build_segments
 from transforms.records import Seed
+from transforms.report.read import accepted
 from transforms.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
 from transforms.segments import run_segment
-from transforms.settings import Price, ReplayBackend, RunSettings, Settings
+from transforms.settings import (
+    Backend,
+    OpenAIBackend,
+    Price,
+    ReplayBackend,
+    RunSettings,
+    Settings,
+)
 from transforms.sources import check_source
 from transforms.tables import make_folder, write_text
+
+_ROWS_SHOWN = 3
 
 
 def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
@@ -48,18 +60,29 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     """
     run = RunFolder(absolute(settings.output_dir))
     ledger_dir = absolute(settings.ledger.dir or run.path("ledger"))
-    check_source(settings.source)
+    for line in check_source(settings.source):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     check_benchmarks(settings.decontaminate)
     if isinstance(settings.backend, ReplayBackend):
-        backend = resolve_replay(settings.backend, ledger_dir)
-        settings = settings.model_copy(update={"backend": backend})
-    segments = build_segments(settings, run.root, ledger_dir)
+        backend: Backend = resolve_replay(settings.backend, ledger_dir)
+    else:
+        backend = identified(settings.backend)
+    settings = settings.model_copy(update={"backend": backend})
+    segments = build_segments(per_worker(settings), run.root, ledger_dir)
 
     def prepare() -> None:
         if settings.runner.type == "direct":
             hold_server(settings.backend)
 
     return run_recipe(settings, segments, run, console, dataset_card, settings.prices, prepare)
+
+
+def per_worker(settings: Settings) -> Settings:
+    """The settings of each local worker: limits per minute hold for all of them together."""
+    backend = settings.backend
+    if settings.runner.type != "direct" or not isinstance(backend, OpenAIBackend):
+        return settings
+    return settings.model_copy(update={"backend": backend.shared_by(settings.runner.workers)})
 
 
 def run_recipe(
@@ -220,11 +243,12 @@ def unexpected(
 def finished(segments: tuple[Segment, ...], found: dict[str, Any]) -> list[dict[str, Any]]:
     """The entries of an earlier run's manifest that still hold: those of the same fingerprints.
 
-    A segment's fingerprint covers all before it, so the first that differs ends the list.
+    A segment's fingerprint covers all before it, so the first that differs ends the list. So does
+    the first with unanswered records: it is run again, and asks for them.
     """
     entries = []
     for segment, entry in zip(segments, found.get("segments", []), strict=False):
-        if entry["fingerprint"] != segment.fingerprint:
+        if entry["fingerprint"] != segment.fingerprint or unanswered_in(entry):
             break
         entries.append(entry)
     return entries
@@ -266,8 +290,9 @@ def why_empty(manifest: dict[str, Any], folder: str) -> str:
 
 
 def print_where(manifest: dict[str, Any], settings: RunSettings, console: Console) -> None:
-    """Prints the funnel and where the rows are."""
+    """Prints the funnel, a few accepted rows, and where the others are."""
     print_funnel(console, manifest)
+    print_rows(console, accepted(RunFolder(absolute(settings.output_dir)))[:_ROWS_SHOWN])
     folder = absolute(settings.output_dir)
     console.print(
         f"\n{manifest['accepted']} accepted rows in {folder}/data, rejects with their reasons in "
@@ -276,6 +301,13 @@ def print_where(manifest: dict[str, Any], settings: RunSettings, console: Consol
         highlight=False,
         soft_wrap=True,
     )
+    if unanswered := manifest["unanswered"]:
+        console.print(
+            f"{unanswered} records unanswered, since requests for them failed (see "
+            f"{folder}/unanswered): go on with resume=true",
+            highlight=False,
+            soft_wrap=True,
+        )
     if manifest["accepted"]:
         rows = manifest["diversity"]["rows"]
         console.print(

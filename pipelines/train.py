@@ -19,10 +19,10 @@ from pipelines.hydra_app import run_command
 from transforms.errors import RunFolderError, SettingsError, SourceError
 from transforms.ids import content_id
 from transforms.manifest import lineage, now
+from transforms.pool import kinds_of
 from transforms.recipe import Segment
 from transforms.records import Seed
 from transforms.run_folder import RunFolder, absolute
-from transforms.sampling import kinds_of
 from transforms.segments import run_segment
 from transforms.settings import TrainSettings
 from transforms.sources import ReadSeeds, check_source
@@ -70,7 +70,8 @@ def train(settings: TrainSettings, command: str, console: Console) -> dict[str, 
     with contextlib.ExitStack() as held:
         with state.main_process_first():
             if state.is_main_process:
-                check_source(settings.source)
+                for line in check_source(settings.source):
+                    console.print(line, highlight=False, markup=False, soft_wrap=True)
                 found = held.enter_context(
                     run.claimed(
                         resume=settings.resume,

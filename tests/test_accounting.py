@@ -1,6 +1,7 @@
 """Every record is kept or rejected, with a reason, and counted once."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import apache_beam as beam
 import pytest
@@ -19,6 +20,7 @@ from transforms.accounting import (
     Verdict,
     first_rejection,
     keep,
+    put_off,
     reject,
     rejected,
 )
@@ -36,6 +38,15 @@ class IsEven:
     def __call__(self, record: Seed) -> Verdict:
         number = int(record.problem.split()[1])
         return keep() if number % 2 == 0 else reject(Reason.TOO_SHORT, f"{number} is odd")
+
+
+@dataclass(frozen=True)
+class IsKnown:
+    """Puts off what ends in 4, rejects what ends in 5 for a reason of its own."""
+
+    def __call__(self, record: Seed) -> Verdict:
+        last = record.problem[-1]
+        return {"4": put_off("timeout: late"), "5": reject("five")}.get(last, keep())
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,18 @@ def test_a_reject_carries_the_record_its_reason_and_its_seeds():
     assert item.seed_ids == (record.id,)
 
 
+@pytest.mark.parametrize("reason", ["too wordy", StrEnum("Own", {"WORDY": "too wordy"}).WORDY])
+def test_a_reason_may_be_any_string_of_a_user(reason):
+    assert rejected("mine", seed(1), reject(reason)).reason == "too wordy"
+
+
+def test_a_record_that_is_put_off_quotes_the_error():
+    verdict = put_off("timeout: no answer in 60 s")
+    assert (verdict.kept, verdict.unanswered) == (False, True)
+    item = rejected("solve", seed(1), verdict)
+    assert (item.reason, item.detail) == ("unanswered", "timeout: no answer in 60 s")
+
+
 def test_a_kept_record_cannot_be_made_a_reject():
     with pytest.raises(ValueError):
         rejected("form", seed(1), keep())
@@ -67,19 +90,24 @@ def test_a_kept_record_cannot_be_made_a_reject():
 def test_checks_split_records_and_the_counts_add_up(workers):
     with TestPipeline(**on_workers(workers)) as pipeline:
         records = pipeline | beam.Create([seed(n) for n in range(100)])
-        outcome = records | ApplyChecks("form", (IsEven(),))
-        counts = (records, outcome.kept, outcome.rejected) | CountStage("form")
+        outcome = records | ApplyChecks("form", (IsKnown(), IsEven()))
+        ends = (records, outcome.kept, outcome.rejected, outcome.unanswered)
+        counts = ends | CountStage("form")
         summed = counts | SumTallies() | beam.Map(lambda t: (t.what, t.key, t.amount))
-        assert_that(
-            summed,
-            equal_to([("in", "", 100), ("kept", "", 50), ("rejected", "too_short", 50)]),
-        )
+        expected = [("in", "", 100), ("kept", "", 40), ("unanswered", "", 10)]
+        expected += [("rejected", "five", 10), ("rejected", "too_short", 40)]
+        assert_that(summed, equal_to(expected))
 
 
-@given(st.integers(0, 10**6), st.integers(0, 10**6), st.lists(st.integers(1, 1000), max_size=5))
-def test_a_count_balances_just_where_in_is_kept_plus_rejected(entered, kept, refused):
-    count = StageCount(entered, kept, {str(i): n for i, n in enumerate(refused)})
-    assert count.balanced is (entered == kept + sum(refused))
+@given(
+    st.integers(0, 10),
+    st.integers(0, 10),
+    st.lists(st.integers(1, 5), max_size=3),
+    st.integers(0, 10),
+)
+def test_a_count_balances_just_where_every_record_has_an_end(entered, kept, refused, put_off):
+    count = StageCount(entered, kept, {str(i): n for i, n in enumerate(refused)}, put_off)
+    assert count.balanced is (entered == kept + sum(refused) + put_off)
 
 
 def entry(**changes):
@@ -92,29 +120,33 @@ def entry(**changes):
 
 
 def test_a_segment_that_adds_up_passes():
-    check_segment(entry(), rejects_written=3)
+    check_segment(entry(), 3, 0)
+    check_segment({**entry(**{"kept": 5, "unanswered": 2}), "rows": 5}, 3, 2)
 
 
 @pytest.mark.parametrize(
     ("changes", "written", "message"),
     [
-        ({"kept": 6}, 3, "7 in, but 6 kept"),
+        ({"kept": 6}, (3, 0), r"7 in, but 6 kept \+ 0 rejected \+ 0 unanswered"),
+        ({"unanswered": 1}, (3, 1), r"7 in, but 7 kept \+ 0 rejected \+ 1 unanswered"),
         (
             {"in": 8, "kept": 7, "rejected": {"timeout": 1}},
-            4,
+            (4, 0),
             "one kept 7, but stage two took in 8",
         ),
-        ({"in": 7, "kept": 5, "rejected": {"timeout": 2}}, 5, "5 records kept, but 7 rows"),
-        ({}, 2, "3 records rejected, but 2 rows"),
+        ({"in": 7, "kept": 5, "rejected": {"timeout": 2}}, (5, 0), "5 records kept, but 7 rows"),
+        ({}, (2, 0), "3 records rejected, but 2 rows written to rejects"),
+        ({}, (3, 1), "0 records unanswered, but 1 rows written to unanswered"),
     ],
 )
 def test_a_segment_that_does_not_add_up_fails_the_run(changes, written, message):
     with pytest.raises(AccountingError, match=message):
-        check_segment(entry(**changes), rejects_written=written)
+        check_segment(entry(**changes), *written)
 
 
 def test_a_stage_that_draws_anew_may_take_in_another_number():
     check_segment(
         entry(**{"draws": True, "in": 20, "kept": 7, "rejected": {"timeout": 13}}),
         rejects_written=16,
+        unanswered_written=0,
     )

@@ -1,12 +1,17 @@
 """Examples are drawn from ids alone, out of a bounded pool."""
 
+import pickle
+from dataclasses import replace
+
 import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.beam import on_workers
-from transforms.pool import SeedPool, combined_license, combined_source, draw_shots
+from transforms.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
 from transforms.records import Seed
 
 POOL = [
@@ -24,6 +29,24 @@ def test_the_same_record_is_shown_the_same_seeds():
 def test_a_small_pool_gives_what_it_has_and_no_seed_twice():
     assert len(set(draw_shots(POOL[:3], 8, 0, "x"))) == 3
     assert draw_shots([], 4, 0, "x") == ()
+
+
+KINDS = st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.none() | st.just("so")))
+
+
+@given(KINDS)
+def test_a_pool_parts_its_seeds_by_kind_and_by_solution_and_travels_with_both(kinds):
+    seeds = [
+        replace(POOL[0], id=str(n), kind=kind, solution=solution)
+        for n, (kind, solution) in enumerate(kinds)
+    ]
+    pool = Pool(seeds)
+    assert [*pool.solved] == [seed for seed in seeds if seed.solution]
+    assert {seed for of_kind in pool.by_kind.values() for seed in of_kind} == {
+        seed for seed in seeds if seed.kind
+    }
+    assert all({seed.kind for seed in of_kind} == {kind} for kind, of_kind in pool.by_kind.items())
+    assert pickle.loads(pickle.dumps(pool)).by_kind == pool.by_kind
 
 
 def test_licences_and_sources_of_all_seeds_shown_are_named():

@@ -83,14 +83,22 @@ def test_there_is_no_program_where_output_is_never_assigned(text):
         (response("", error="long", kind=ErrorKind.TOO_LONG), Reason.PROMPT_TOO_LONG),
         (response("", error="no", kind=ErrorKind.REFUSED), Reason.REFUSED),
         (response("{", error="JSON", kind=ErrorKind.BAD_JSON), Reason.BAD_JSON),
-        (response("", error="late", kind=ErrorKind.TIMEOUT), Reason.REQUEST_TIMEOUT),
-        (response("", error="HTTP 500", kind=ErrorKind.SERVER_ERROR), Reason.SERVER_ERROR),
         (response(" \n"), Reason.EMPTY_RESPONSE),
         (response("The answer", "length"), Reason.TRUNCATED),
     ],
 )
 def test_a_response_without_a_whole_text_is_rejected(given, reason):
     assert judge_response(given).reason is reason
+
+
+@pytest.mark.parametrize("kind", list(ErrorKind))
+def test_a_request_that_nobody_answered_puts_its_record_off_and_any_other_failure_rejects(kind):
+    for verdict in (
+        judge_response(response("", error="it broke", kind=kind)),
+        judge_program(response("", error="it broke", kind=kind))[1],
+    ):
+        assert not verdict.kept and "it broke" in verdict.detail
+        assert verdict.unanswered is (kind in (ErrorKind.TIMEOUT, ErrorKind.SERVER_ERROR))
 
 
 def test_a_whole_program_in_a_response_that_was_cut_off_is_kept():

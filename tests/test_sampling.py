@@ -19,11 +19,12 @@ from transforms.generation.ledger import LedgerWriter
 from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Answered
 from transforms.paths import DATA
+from transforms.pool import Pool
 from transforms.records import Seed
 from transforms.sampling import SamplePrograms, conditioning_of, draw, programs
 from transforms.settings import BudgetSettings, LedgerSettings, ReplayBackend
 
-POOL = [
+POOL = Pool(
     Seed.make(
         problem=f"problem {n}",
         code=SPAM.replace("160", str(100 + n)),
@@ -32,7 +33,7 @@ POOL = [
         license="MIT",
     )
     for n in range(30)
-]
+)
 MIX = {"few_shot": 1.0, "kind": 5.0, "unconditional": 4.0}
 SAMPLING = composed("sampling.num_programs=6").sampling
 MIXED = SAMPLING.model_copy(update={"conditioning": MIX})
@@ -60,7 +61,7 @@ def record(folder, sampling, texts):
         api="completions",
         continue_prefix=True,
     )
-    pool = sorted(POOL, key=lambda seed: seed.id)
+    pool = Pool(sorted(POOL, key=lambda seed: seed.id))
     for index, (text, finish) in enumerate(texts):
         [request] = stage(folder, sampling)._prompt(index, pool).requests
         answer = dataclasses.replace(response(request), text=text, finish_reason=finish)
@@ -82,7 +83,7 @@ def test_prompts_draw_different_seeds():
 
 def test_without_a_verified_seed_few_shot_says_what_to_do():
     with pytest.raises(SourceError, match="sampling.conditioning=unconditional"):
-        draw(0, [], SAMPLING)
+        draw(0, Pool(), SAMPLING)
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**6), st.permutations(sorted(MIX)))
@@ -111,11 +112,11 @@ def test_a_kind_is_drawn_from_those_of_the_seeds_and_no_seed_is_shown():
 
 def test_kinds_that_are_named_are_asked_for_whether_or_not_a_seed_has_them():
     sampling = KIND.model_copy(update={"kinds": ["knots"]})
-    assert {draw(index, [], sampling)[0].kind for index in range(9)} == {"knots"}
+    assert {draw(index, Pool(), sampling)[0].kind for index in range(9)} == {"knots"}
 
 
 def test_where_no_seed_has_a_kind_the_error_says_how_to_name_some():
-    bare = [dataclasses.replace(seed, kind=None) for seed in POOL]
+    bare = Pool(dataclasses.replace(seed, kind=None) for seed in POOL)
     with pytest.raises(SourceError, match=r"no verified seed has a kind.*sampling.kinds="):
         draw(0, bare, KIND)
 
@@ -140,7 +141,7 @@ def test_shown_seeds_have_a_kind_where_all_of_them_share_it():
 
 
 def test_a_kind_is_named_in_the_prompt_which_forces_no_beginning(tmp_path):
-    prompt = stage(tmp_path, KIND.model_copy(update={"kinds": ["dates_clocks"]}))._prompt(5, [])
+    prompt = stage(tmp_path, KIND.model_copy(update={"kinds": ["dates_clocks"]}))._prompt(5, Pool())
     [request] = prompt.requests
     assert request.prompt == "# Kind: dates clocks\n# Problem 1\n"
     assert request.sampler.prefix == ""
@@ -154,7 +155,7 @@ def test_shown_programs_come_with_a_forced_beginning_and_no_kind(tmp_path):
 
 
 def test_a_program_keeps_the_kind_it_was_asked_for(tmp_path):
-    prompt = stage(tmp_path, KIND.model_copy(update={"kinds": ["rates"]}))._prompt(5, [])
+    prompt = stage(tmp_path, KIND.model_copy(update={"kinds": ["rates"]}))._prompt(5, Pool())
     answers = (response(request, SPAM) for request in prompt.requests)
     assert [p.kind for p, _ in programs(Answered(prompt.record, tuple(answers)))] == ["rates"]
 
@@ -162,12 +163,20 @@ def test_a_program_keeps_the_kind_it_was_asked_for(tmp_path):
 def test_prompts_of_one_kind_are_told_apart_by_their_sample(tmp_path):
     for sampling in (KIND, SAMPLING.model_copy(update={"kinds": ["rates"]})):
         built = stage(tmp_path, sampling)
-        requests = [built._prompt(index, POOL[:3]).requests[0] for index in range(50)]
+        requests = [built._prompt(index, Pool(POOL[:3])).requests[0] for index in range(50)]
         assert len({request.id for request in requests}) == 50
 
 
+@pytest.mark.parametrize("seeds", [1, 3, 30])
+def test_a_thousand_draws_are_a_thousand_requests_however_few_the_seeds(tmp_path, seeds):
+    built = stage(tmp_path, SAMPLING)
+    pool = Pool(POOL[:seeds])
+    requests = [r for index in range(1000) for r in built._prompt(index, pool).requests]
+    assert len({request.id for request in requests}) == 1000
+
+
 def test_unconditional_prompts_show_no_seed_and_are_told_apart_by_their_sample(tmp_path):
-    prompts = [stage(tmp_path, ALONE)._prompt(index, []) for index in range(6)]
+    prompts = [stage(tmp_path, ALONE)._prompt(index, Pool()) for index in range(6)]
     requests = [request for prompt in prompts for request in prompt.requests]
     assert all(prompt.record.seed_ids == () for prompt in prompts)
     assert len({request.prompt for request in requests}) == 1

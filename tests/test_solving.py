@@ -1,12 +1,12 @@
 """Attempts are asked for in rounds, and no more than can change the verdict."""
 
+import itertools
 import json
 from dataclasses import replace
 
 import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
-from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +14,7 @@ from tests.beam import on_workers
 from tests.generation.fault_server import fault_server
 from tests.programs_for_tests import SPAM, execution
 from tests.test_settings import composed
+from transforms.generation.engines import close_engines
 from transforms.paths import DATA
 from transforms.recipe import build_segments
 from transforms.records import Problem, Seed, grow
@@ -44,6 +45,18 @@ PROBLEMS = [
 ]
 
 
+def stage_on(server, folder, *overrides):
+    """The solving stage of a recipe whose model is the server."""
+    settings = composed(
+        "backend=openai", f"backend.base_url={server.base_url}", "backend.model=m",
+        "backend.api=completions", f"output_dir={folder}", "sampling.solve.samples=4",
+        "sampling.solve.shots=1", "sampling.solve_code.shots=1", "sandbox.slots=1", *overrides,
+    )  # fmt: skip
+    segments = build_segments(settings, str(folder), str(folder / "ledger"))
+    (stage,) = [s for segment in segments for s in segment.stages if isinstance(s, Solve)]
+    return stage
+
+
 def solve(server, folder, workers, *overrides):
     """Runs the stage; returns (verdict marks by problem, attempts saved, requests asked)."""
     seeds = folder / "stages" / "02-unify"
@@ -52,13 +65,7 @@ def solve(server, folder, workers, *overrides):
         name: shown[name] for name in ("problem", "answer", "code", "solution")
     })  # fmt: skip
     write_table(shard_path(str(seeds), "part", 0, 1), [seed], Seed, "zstd")
-    settings = composed(
-        "backend=openai", f"backend.base_url={server.base_url}", "backend.model=m",
-        "backend.api=completions", f"output_dir={folder}", "sampling.solve.samples=4",
-        "sampling.solve.shots=1", "sampling.solve_code.shots=1", "sandbox.slots=1", *overrides,
-    )  # fmt: skip
-    segments = build_segments(settings, str(folder), str(folder / "ledger"))
-    (stage,) = [s for segment in segments for s in segment.stages if isinstance(s, Solve)]
+    stage = stage_on(server, folder, *overrides)
     before = sum(server.asked.values())
     out = folder / "out.json"
     with TestPipeline(**on_workers(workers)) as pipeline:
@@ -114,21 +121,53 @@ def test_programs_are_written_from_the_instruction_and_run(tmp_path):
         assert not any(SPAM in prompt for prompt in server.asked)
 
 
-def test_a_problem_of_which_no_request_is_answered_is_rejected(tmp_path):
-    with fault_server() as server:
-        problems = [replace(PROBLEMS[0], instruction="x", id="x")]
-        settings = composed(
-            "backend=openai", f"backend.base_url={server.base_url}", "backend.model=m",
-            "backend.api=completions", "backend.max_retries=0", f"output_dir={tmp_path}",
-        )  # fmt: skip
-        segments = build_segments(settings, str(tmp_path), str(tmp_path / "ledger"))
-        (stage,) = [s for segment in segments for s in segment.stages if isinstance(s, Solve)]
-        prompt = stage.prompt.words.completion
-        broken = prompt.model_copy(update={"text": "500 " + prompt.text})
-        words = stage.prompt.words.model_copy(update={"completion": broken})
-        stage = replace(stage, prompt=replace(stage.prompt, words=words), seeds=str(tmp_path / "s"))
-        write_table(shard_path(str(tmp_path / "s"), "part", 0, 1), [], Seed, "zstd")
-        with TestPipeline(**on_workers(1)) as pipeline:
-            outcome = pipeline | beam.Create(problems) | stage
-            lost = outcome.rejected | beam.Map(lambda r: (r.id, r.reason, "500" in r.detail))
-            assert_that(lost, equal_to([("x", "request_failed", True)]))
+def ends(server, folder, problems, *overrides):
+    """Runs the stage; returns how each problem ended: (reason or None, detail)."""
+    write_table(shard_path(str(folder / "stages" / "02-unify"), "part", 0, 1), [], Seed, "zstd")
+    stage = stage_on(server, folder, "backend.max_retries=0", "verify.rounds=2", *overrides)
+    out = folder / "ends.json"
+    with TestPipeline(**on_workers(1)) as pipeline:
+        outcome = pipeline | beam.Create(problems) | stage
+        kept = outcome.kept | "Kept" >> beam.Map(lambda r: (r.id, (None, len(r.attempts))))
+        lost = (outcome.rejected, outcome.unanswered) | beam.Flatten()
+        lost = lost | "Lost" >> beam.Map(lambda r: (r.id, (r.reason, r.detail)))
+        all_ = (kept, lost) | "All" >> beam.Flatten() | beam.combiners.ToList()
+        all_ | "Write" >> beam.Map(lambda found: out.write_text(json.dumps(found)))
+    close_engines()
+    return {name: tuple(end) for name, end in json.loads(out.read_text())}
+
+
+def failing(first, kind):
+    """A fault for the first requests of the hard problem; all others are answered well."""
+    turn = itertools.count()
+
+    def fault(prompt):
+        hard = "hard" in prompt.rsplit("Problem:", 1)[-1]
+        return kind if hard and next(turn) < first else "well"
+
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("failures", "end"),
+    [(1, (None, 3)), (2, ("unanswered", "server_error: "))],
+)
+def test_a_problem_whose_verdict_hangs_on_unanswered_requests_is_put_off(failures, end, tmp_path):
+    with fault_server(answer=lambda _: " It is 560.", fault=failing(failures, "500")) as server:
+        found = ends(server, tmp_path, PROBLEMS)
+        assert found["easy"][0] is None
+        assert found["hard"][0] == end[0]
+        assert found["hard"][1] == end[1] or end[1] in found["hard"][1]
+        if failures == 2:  # what was answered is in the ledger: the others are asked again
+            before = server.asked.total()
+            assert ends(server, tmp_path, PROBLEMS) == {"easy": found["easy"], "hard": (None, 4)}
+            assert server.asked.total() == before + 2
+
+
+def test_a_refused_request_is_an_attempt_that_does_not_agree(tmp_path):
+    with fault_server(answer=lambda _: " It is 560.", fault=failing(2, "filtered")) as server:
+        stage = ends(server, tmp_path, PROBLEMS)
+        assert stage["hard"] == (None, 4)  # two of four agree, and no other value has a vote
+    with fault_server(answer=lambda _: " It is 560.", fault=failing(9, "filtered")) as server:
+        reason, detail = ends(server, tmp_path / "all", PROBLEMS)["hard"]
+        assert (reason, "filtered" in detail) == ("refused", True)

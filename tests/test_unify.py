@@ -1,12 +1,17 @@
 """A seed is kept when a program gives its answer, and says why when none does."""
 
+from dataclasses import replace
+
 import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from tests.beam import on_workers
-from tests.programs_for_tests import FILTER, SANDBOX, SPAM
+from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution
+from tests.test_responses import response
+from transforms.accounting import keep
+from transforms.generation.requests import Answered, ErrorKind
 from transforms.records import Seed
 from transforms.unify import (
     Tried,
@@ -15,6 +20,7 @@ from transforms.unify import (
     judge_written_code,
     plain_answer,
     program_of,
+    written_programs,
 )
 
 
@@ -85,6 +91,42 @@ def test_where_none_agrees_the_reject_says_what_the_programs_gave():
         tried(SPAM, SPAM.replace("// 100", "// 0"), answer="99"),
         (None, None, "no_program_agrees", "answer 99; programs: gives 560, runtime_error 1"),
     )
+
+
+def answered(*texts):
+    """A seed's responses: None for a request that nobody answered."""
+    return Answered(
+        seed("problem", "560", None),
+        tuple(
+            response(text or "", **({} if text else {"error": "late", "kind": ErrorKind.TIMEOUT}))
+            for text in texts
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "agrees", "reason"),
+    [
+        ((SPAM, None), (True,), None),
+        ((SPAM, None), (False,), "unanswered"),
+        ((None, None), (), "unanswered"),
+        ((SPAM, "I cannot."), (False,), "no_program_agrees"),
+    ],
+)
+def test_a_seed_is_put_off_where_nothing_agrees_and_a_request_stayed_unanswered(
+    texts, agrees, reason
+):
+    item = written_programs(answered(*texts))
+    ran = tuple(execution(code=SPAM, output="560", id=program.id) for program in item.programs)
+    item = replace(item, verdicts=(keep(),) * len(ran), executions=ran)
+    _, verdict = judge_written_code((item, agrees))
+    assert verdict.reason == reason
+
+
+def test_a_seed_without_a_program_says_what_came_in_place_of_them():
+    item = written_programs(answered("I cannot.", "Nor I."))
+    _, verdict = judge_written_code((item, ()))
+    assert verdict.detail == "answer 560; programs: no_program 2"
 
 
 def test_a_text_answer_is_stated_without_quotes():

@@ -1,11 +1,11 @@
-"""Verdicts, rejects and counts: the one place where records are kept, rejected and tallied."""
+"""Verdicts, rejects and counts: records are kept, rejected or put off here, and tallied."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -16,7 +16,7 @@ from transforms import progress
 
 
 class Reason(StrEnum):
-    """Why a record was rejected: the closed vocabulary of the rejects and the manifest."""
+    """Why the shipped stages reject a record; a stage or check of one's own may use any string."""
 
     # sources
     UNREADABLE_RECORD = "unreadable_record"
@@ -29,8 +29,6 @@ class Reason(StrEnum):
     PROMPT_TOO_LONG = "prompt_too_long"
     REFUSED = "refused"
     BAD_JSON = "bad_json"
-    REQUEST_TIMEOUT = "request_timeout"
-    SERVER_ERROR = "server_error"
     TRUNCATED = "truncated"
     EMPTY_RESPONSE = "empty_response"
     NO_PROGRAM = "no_program"
@@ -84,14 +82,22 @@ class Reason(StrEnum):
     # verification
     NO_ANSWER_FOUND = "no_answer_found"
     LOW_AGREEMENT = "low_agreement"
+    TIED = "tied"
+
+
+UNANSWERED = "unanswered"
+"""The reason of records that are put off: nobody answered a request that decides on them."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says of a record: kept (`reason` is None), or rejected with a reason."""
+    """What is decided of a record: kept (`reason` is None), rejected, or put off."""
 
-    reason: Reason | None = None
+    reason: str | None = None
+    """A `Reason`, or any string of a user's own."""
     detail: str = ""
+    unanswered: bool = False
+    """Whether the record is put off, neither kept nor rejected: `resume=true` asks again."""
 
     @property
     def kept(self) -> bool:
@@ -102,15 +108,20 @@ def keep() -> Verdict:
     return Verdict()
 
 
-def reject(reason: Reason, detail: str = "") -> Verdict:
+def reject(reason: str, detail: str = "") -> Verdict:
     return Verdict(reason, detail)
+
+
+def put_off(detail: str) -> Verdict:
+    """Puts a record off; `detail` quotes the error of the request that stayed unanswered."""
+    return Verdict(UNANSWERED, detail, unanswered=True)
 
 
 Check = Callable[[Any], Verdict]
 
 
 def first_rejection(checks: Iterable[Check], record: Any) -> Verdict:
-    """Applies `checks` in their order and returns the first rejection, or `keep()`."""
+    """Applies `checks` in order and returns the first verdict that does not keep, or `keep()`."""
     for check in checks:
         verdict = check(record)
         if not verdict.kept:
@@ -120,13 +131,13 @@ def first_rejection(checks: Iterable[Check], record: Any) -> Verdict:
 
 @dataclass(frozen=True)
 class Reject:
-    """A rejected record: where, why, and the record itself."""
+    """A record that was rejected or put off: where, why, and the record itself."""
 
     id: str
     """The record's own id."""
     stage: str
     reason: str
-    """A `Reason`."""
+    """A `Reason`, a string of a user's own, or `UNANSWERED`."""
     detail: str
     """What a person needs to see the reason at a glance, at most 500 characters."""
     record_type: str
@@ -136,19 +147,27 @@ class Reject:
 
 
 def rejected(stage: str, record: Any, verdict: Verdict) -> Reject:
-    """Builds the reject of `record` (a dataclass with an `id`) from a verdict that rejects it."""
+    """Builds the reject of `record` (a dataclass with an `id`) from the verdict on it.
+
+    Raises ValueError for a verdict that keeps it.
+    """
     if verdict.reason is None:
         raise ValueError("a kept record cannot be rejected")
     seed_ids = (record.id,) if type(record).__name__ == "Seed" else getattr(record, "seed_ids", ())
     return Reject(
         id=record.id,
         stage=stage,
-        reason=verdict.reason.value,
+        reason=reason_text(verdict.reason),
         detail=verdict.detail[:500],
         record_type=type(record).__name__,
         record=json.dumps(asdict(record), ensure_ascii=False, sort_keys=True),
         seed_ids=tuple(seed_ids),
     )
+
+
+def reason_text(reason: str) -> str:
+    """A reason as plain text: of an enum's member, its value."""
+    return str(reason.value if isinstance(reason, Enum) else reason)
 
 
 @dataclass(frozen=True)
@@ -166,22 +185,18 @@ class Outcome(NamedTuple):
 
     kept: PCollection of the stage's output records.
     rejected: PCollection[Reject].
-    entered: PCollection of whatever the stage counts as its input, where that is not the
-        PCollection that it was applied to (a stage that draws or builds new records).
-    tallies: PCollection[Tally] of anything else to sum, such as tokens.
+    entered: PCollection of what the stage counts as its input; None where that is the PCollection
+        that it was applied to. A stage that draws or builds new records sets it.
+    tallies: PCollection[Tally] of anything else to sum, such as tokens; None for nothing.
+    unanswered: PCollection[Reject] of the records that are put off; None where the stage asks
+        nobody.
     """
 
     kept: PCollection
     rejected: PCollection
     entered: PCollection | None = None
     tallies: PCollection | None = None
-
-
-class Decided(NamedTuple):
-    """Records with the verdict already reached on each: (record, Verdict) pairs, split."""
-
-    kept: PCollection
-    rejected: PCollection
+    unanswered: PCollection | None = None
 
 
 class _Split(beam.DoFn):
@@ -193,30 +208,31 @@ class _Split(beam.DoFn):
         if verdict.kept:
             yield record
         else:
-            yield TaggedOutput("rejected", rejected(self._stage, record, verdict))
+            end = "unanswered" if verdict.unanswered else "rejected"
+            yield TaggedOutput(end, rejected(self._stage, record, verdict))
 
 
 @dataclass
 class Decide(beam.PTransform):
-    """Splits PCollection[(record, Verdict)] into kept records and `Reject`s."""
+    """Splits PCollection[(record, Verdict)] into an Outcome: kept, rejected and unanswered."""
 
     stage: str
 
-    def expand(self, pcoll: PCollection) -> Decided:
+    def expand(self, pcoll: PCollection) -> Outcome:
         split = pcoll | "Split" >> beam.ParDo(_Split(self.stage)).with_outputs(
-            "rejected", main="kept"
+            "rejected", "unanswered", main="kept"
         )
-        return Decided(split["kept"], split["rejected"])
+        return Outcome(split["kept"], split["rejected"], unanswered=split["unanswered"])
 
 
 @dataclass
 class ApplyChecks(beam.PTransform):
-    """Splits PCollection[record] by pure checks, in their order; the first rejection counts."""
+    """Splits PCollection[record] into an Outcome by `checks`; the first that objects decides."""
 
     stage: str
     checks: tuple[Check, ...]
 
-    def expand(self, pcoll: PCollection) -> Decided:
+    def expand(self, pcoll: PCollection) -> Outcome:
         checks = self.checks
         return (
             pcoll
@@ -245,23 +261,28 @@ class _Count(beam.DoFn):
         progress.flush()
 
 
+_ENDS = ("in", "kept", "rejected", "unanswered")
+
+
 @dataclass
 class CountStage(beam.PTransform):
-    """(entered, Outcome) of a stage -> PCollection[Tally]: in, kept and rejected by reason.
+    """(entered, kept, rejected[, unanswered]) of a stage -> PCollection[Tally] of their sizes.
 
-    Counts are data, not runner metrics: they are summed by the same retry-safe machinery as the
-    rows, so they are exact on every runner. The three are counted apart, and so can disagree.
+    Rejects are counted by reason. Counts are data, not runner metrics: they are summed by the same
+    retry-safe machinery as the rows, so they are exact on every runner. Each PCollection is counted
+    apart, and so they can disagree.
     """
 
     stage: str
 
-    def expand(self, parts: tuple[PCollection, PCollection, PCollection]) -> PCollection:
-        entered, kept, refused = parts
+    def expand(self, parts: tuple[PCollection, ...]) -> PCollection:
         return (
-            entered | "In" >> beam.ParDo(_Count(self.stage, "in")),
-            kept | "Kept" >> beam.ParDo(_Count(self.stage, "kept")),
-            refused | "Rejected" >> beam.ParDo(_Count(self.stage, "rejected")),
-        ) | "All" >> beam.Flatten()
+            tuple(
+                part | end.capitalize() >> beam.ParDo(_Count(self.stage, end))
+                for end, part in zip(_ENDS, parts, strict=False)
+            )
+            | "All" >> beam.Flatten()
+        )
 
 
 def _tally(key: tuple[str, str, str], amount: int) -> Tally:
@@ -283,12 +304,14 @@ class SumTallies(beam.PTransform):
 
 @dataclass(frozen=True)
 class StageCount:
-    """The account of one stage: in = kept + rejected, or the run fails."""
+    """The account of one stage: in = kept + rejected + unanswered, or the run fails."""
 
     entered: int
     kept: int
     rejected: dict[str, int]
+    """By reason."""
+    unanswered: int = 0
 
     @property
     def balanced(self) -> bool:
-        return self.entered == self.kept + sum(self.rejected.values())
+        return self.entered == self.kept + sum(self.rejected.values()) + self.unanswered

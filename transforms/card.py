@@ -144,18 +144,21 @@ def seeds_table(manifest: dict[str, Any]) -> str:
 
 
 def _funnel(manifest: dict[str, Any]) -> str:
+    """Each stage's account; unanswered records have a column where there are any."""
+    stages = [stage for segment in manifest["segments"] for stage in segment["stages"]]
+    put_off = any(stage.get("unanswered") for stage in stages)
     return table(
-        ("stage", "in", "kept", "rejected", "reasons"),
+        ("stage", "in", "kept", "rejected", *(["unanswered"] if put_off else []), "reasons"),
         [
             (
                 stage["name"],
                 stage["in"],
                 stage["kept"],
                 sum(stage["rejected"].values()),
+                *([stage.get("unanswered", 0)] if put_off else []),
                 ", ".join(f"{name} {n}" for name, n in stage["rejected"].items()),
             )
-            for segment in manifest["segments"]
-            for stage in segment["stages"]
+            for stage in stages
         ],
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.accounting import Decide, Decided, Reason, Verdict, keep, reject
+from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
 from transforms.blocks import Block, PackByKey, unpack
 
 _PARTITIONS = 64
@@ -69,7 +69,8 @@ def _rank(verdict: Verdict) -> tuple[str, str]:
     return str(verdict.reason), verdict.detail
 
 
-def _part(record_id: str) -> int:
+def part_of(record_id: str) -> int:
+    """Returns the partition that a record's id is dealt to."""
     return zlib.crc32(record_id.encode()) % _PARTITIONS
 
 
@@ -85,8 +86,8 @@ class JudgeLosers(beam.PTransform):
     losers: PCollection
 
     def expand(self, records: PCollection) -> PCollection:
-        blocks = records | "In blocks" >> beam.ParDo(PackByKey(lambda record: _part(record.id)))
-        losers = self.losers | "By part" >> beam.Map(lambda loser: (_part(loser[0]), loser))
+        blocks = records | "In blocks" >> beam.ParDo(PackByKey(lambda record: part_of(record.id)))
+        losers = self.losers | "By part" >> beam.Map(lambda loser: (part_of(loser[0]), loser))
         return (
             {"blocks": blocks, "losers": losers}
             | "Join" >> beam.CoGroupByKey()
@@ -101,5 +102,5 @@ class DropLosers(beam.PTransform):
     stage: str
     losers: PCollection
 
-    def expand(self, records: PCollection) -> Decided:
+    def expand(self, records: PCollection) -> Outcome:
         return records | "Judge" >> JudgeLosers(self.losers) | "Decide" >> Decide(self.stage)

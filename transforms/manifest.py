@@ -41,7 +41,11 @@ def new_manifest(settings: RunSettings, run_id: str, layers: Iterable[Layer]) ->
 def finish_manifest(
     manifest: dict[str, Any], run: RunFolder, seeds_folder: str, prices: Mapping[str, Price]
 ) -> None:
-    """Adds what is known only at the end: accepted rows, tokens, their cost, kinds, lineage."""
+    """Adds what is known only at the end: accepted rows, tokens, their cost, kinds, lineage.
+
+    The status is `complete`, or `incomplete` where records are unanswered.
+    """
+    unanswered = sum(map(unanswered_in, manifest["segments"]))
     accepted = manifest["segments"][-1]["rows"]
     tokens = {"prompt": 0, "cached": 0, "generated": 0, "recorded": 0}
     saved = 0.0
@@ -51,7 +55,8 @@ def finish_manifest(
         saved += tokens_saved(spent)
     written = tokens["generated"] + tokens["recorded"]
     manifest.update(
-        status="complete",
+        status="incomplete" if unanswered else "complete",
+        unanswered=unanswered,
         finished=now(),
         accepted=accepted,
         tokens={**tokens, "saved_estimate": round(saved)},
@@ -62,6 +67,11 @@ def finish_manifest(
     )
     if prices:
         add_cost(manifest, prices)
+
+
+def unanswered_in(segment: dict[str, Any]) -> int:
+    """Records that are put off in a segment, by its entry in a manifest."""
+    return sum(stage.get("unanswered", 0) for stage in segment["stages"])
 
 
 def _spent(manifest: dict[str, Any]) -> Iterator[dict[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
@@ -12,6 +13,25 @@ from apache_beam.pvalue import AsSingleton, PCollection
 from transforms.ids import content_id, derived_seed
 from transforms.records import Seed
 from transforms.tables import ReadRecords
+
+
+class Pool(tuple[Seed, ...]):
+    """Verified seeds to draw examples from, parted once for all the records that draw."""
+
+    @cached_property
+    def solved(self) -> tuple[Seed, ...]:
+        """The seeds with a worked solution."""
+        return tuple(seed for seed in self if seed.solution is not None)
+
+    @cached_property
+    def by_kind(self) -> dict[str, tuple[Seed, ...]]:
+        """The seeds of each kind, the kinds in order; those without one are in none."""
+        return {k: tuple(seed for seed in self if seed.kind == k) for k in kinds_of(self)}
+
+
+def kinds_of(seeds: Iterable[Seed]) -> list[str]:
+    """The kinds of problem among seeds, each once, in order."""
+    return sorted({seed.kind for seed in seeds if seed.kind is not None})
 
 
 def draw_shots(pool: Sequence[Seed], count: int, seed: int, *parts: object) -> tuple[Seed, ...]:
@@ -47,8 +67,8 @@ class _SmallestHashes(beam.CombineFn):
     def merge_accumulators(self, parts: Iterable[list[Seed]]) -> list[Seed]:
         return self._cut([seed for part in parts for seed in part])
 
-    def extract_output(self, held: list[Seed]) -> list[Seed]:
-        return sorted(self._cut(held), key=lambda seed: seed.id)
+    def extract_output(self, held: list[Seed]) -> Pool:
+        return Pool(sorted(self._cut(held), key=lambda seed: seed.id))
 
     def _cut(self, held: list[Seed]) -> list[Seed]:
         return sorted(held, key=lambda seed: content_id("pool", seed.id))[: self._size]
@@ -56,7 +76,7 @@ class _SmallestHashes(beam.CombineFn):
 
 @dataclass
 class SeedPool(beam.PTransform):
-    """PCollection[Seed] -> PCollection of one list of at most `size` seeds that carry code."""
+    """PCollection[Seed] -> PCollection of one `Pool` of at most `size` seeds that carry code."""
 
     size: int
 

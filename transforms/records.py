@@ -131,12 +131,16 @@ class Attempt:
 
     text: str
     finish_reason: str
+    """That of the response: `error` where the request failed by its own fault (a refusal)."""
     kind: str = "cot"
     """`cot`, told in natural language; `code`, a program written from the instruction alone."""
     answer: str | None = None
     """Its final answer, or its output; None where it has none."""
     agrees: bool | None = None
     """Whether its answer agrees with the program's output; None before it was compared."""
+    value: str | None = None
+    """Its answer as the first attempt of its kind with an equal one words it; None where it agrees
+    or has no answer."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,7 @@ class Example:
     agreement: float
     """Share of the attempts whose answer agrees with the program."""
     attempts: int
+    """Attempts made; of those planned, requests that nobody answered are no attempts."""
     difficulty: float
     """1 - agreement."""
     seed_ids: tuple[str, ...]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 
-from transforms.accounting import Reason, Verdict, keep, reject
+from transforms.accounting import Reason, Verdict, keep, put_off, reject
 from transforms.generation.requests import ErrorKind, Response
 
-_REASONS = {
+_REASONS: dict[ErrorKind | None, Reason] = {
     ErrorKind.TOO_LONG: Reason.PROMPT_TOO_LONG,
     ErrorKind.REFUSED: Reason.REFUSED,
     ErrorKind.BAD_JSON: Reason.BAD_JSON,
-    ErrorKind.TIMEOUT: Reason.REQUEST_TIMEOUT,
-    ErrorKind.SERVER_ERROR: Reason.SERVER_ERROR,
+    ErrorKind.INVALID: Reason.REQUEST_FAILED,
 }
 
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
@@ -26,10 +25,14 @@ _LAST_LINE = re.compile(r"^output\s*(?::[^=\n]*)?=.*$", re.MULTILINE)
 
 
 def judge_response(response: Response) -> Verdict:
-    """Rejects a request that failed, or a response without text or cut off at its limit."""
+    """Rejects a response without text or cut off at its limit, and a request that failed.
+
+    A request that stayed unanswered puts its record off: nothing is known of either.
+    """
     if response.error is not None:
-        reason = _REASONS.get(response.error_kind, Reason.REQUEST_FAILED)  # type: ignore[arg-type]
-        return reject(reason, response.error)
+        if response.unanswered:
+            return put_off(f"{response.error_kind}: {response.error}")
+        return reject(_REASONS.get(response.error_kind, Reason.REQUEST_FAILED), response.error)
     if not response.text.strip():
         return reject(Reason.EMPTY_RESPONSE)
     if response.finish_reason == "length":
@@ -56,7 +59,7 @@ def extract_program(text: str) -> str | None:
 
 
 def judge_program(response: Response) -> tuple[str, Verdict]:
-    """Returns the program in a response and `keep()`, or its raw text and the rejection.
+    """Returns the program in a response and `keep()`, or its raw text and the verdict on it.
 
     A response cut off at its limit is kept where the program in it is whole.
     """

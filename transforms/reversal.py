@@ -19,7 +19,7 @@ from transforms.responses import judge_response
 
 
 def problem(answered: Answered[Execution]) -> tuple[Problem, Verdict]:
-    """Returns the problem that a response words, and the verdict on it."""
+    """Returns the problem that a response words, and the verdict on the response."""
     response = answered.responses[0]
     verdict = judge_response(response)
     text = response.text.strip()
@@ -57,7 +57,7 @@ class BackTranslate(ModelStage):
             | "Read instruction" >> beam.Map(problem)
             | "Decide" >> Decide(self.stage)
         )
-        return Outcome(decided.kept, decided.rejected, tallies=generated.tallies)
+        return decided._replace(tallies=generated.tallies)
 
     def _prompt(self, execution: Execution, pool: Sequence[Seed]) -> Prompted[Any]:
         sampler = self.sampling.reverse

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from transforms.generation.requests import Answered, Prompted
 from transforms.generation.stage import ModelStage
 from transforms.ids import content_id, derived_seed
 from transforms.losers import DropLosers, LimitPerKey
-from transforms.pool import SeedPool, combined_license, combined_source, draw_shots
+from transforms.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
 from transforms.records import Program, Seed
 from transforms.responses import judge_program
 from transforms.settings import SamplingSettings
@@ -41,7 +41,7 @@ def conditioning_of(index: int, sampling: SamplingSettings) -> str:
     return chosen.choices([name for name, _ in mix], [weight for _, weight in mix])[0]
 
 
-def draw(index: int, pool: Sequence[Seed], sampling: SamplingSettings) -> tuple[Draw, list[Seed]]:
+def draw(index: int, pool: Pool, sampling: SamplingSettings) -> tuple[Draw, list[Seed]]:
     """Draws what prompt number `index` names: some seeds, a kind, or nothing.
 
     Raises:
@@ -53,7 +53,7 @@ def draw(index: int, pool: Sequence[Seed], sampling: SamplingSettings) -> tuple[
     if conditioning == "kind" or (conditioning == "few_shot" and sampling.kinds is not None):
         kind = _draw_kind(index, pool, sampling)
     if conditioning == "few_shot":
-        shown = [seed for seed in pool if kind is None or seed.kind == kind]
+        shown = pool if kind is None else pool.by_kind.get(kind, ())
         if not shown:
             raise _none_to_show(kind, pool)
         shots = list(draw_shots(shown, sampling.program.shots, sampling.seed, "program", index))
@@ -71,13 +71,8 @@ def draw(index: int, pool: Sequence[Seed], sampling: SamplingSettings) -> tuple[
     )
 
 
-def kinds_of(pool: Sequence[Seed]) -> list[str]:
-    """The kinds of problem among seeds, each once, in order."""
-    return sorted({seed.kind for seed in pool if seed.kind is not None})
-
-
-def _draw_kind(index: int, pool: Sequence[Seed], sampling: SamplingSettings) -> str:
-    kinds = sampling.kinds or kinds_of(pool)
+def _draw_kind(index: int, pool: Pool, sampling: SamplingSettings) -> str:
+    kinds = sampling.kinds or list(pool.by_kind)
     if not kinds:
         raise SourceError(
             "no verified seed has a kind to ask for: map a column to it, such as "
@@ -86,7 +81,7 @@ def _draw_kind(index: int, pool: Sequence[Seed], sampling: SamplingSettings) -> 
     return random.Random(derived_seed(sampling.seed, "kind", index)).choice(kinds)
 
 
-def _none_to_show(kind: str | None, pool: Sequence[Seed]) -> SourceError:
+def _none_to_show(kind: str | None, pool: Pool) -> SourceError:
     if kind is None or not pool:
         return SourceError(
             "no seed was verified, so there is none to show the model: see rejects/ for the "
@@ -94,7 +89,7 @@ def _none_to_show(kind: str | None, pool: Sequence[Seed]) -> SourceError:
         )
     return SourceError(
         f"no verified seed is of the kind {kind} (sampling.kinds), so there is none to show the "
-        f"model: the seeds have {', '.join(kinds_of(pool)) or 'no kinds'}"
+        f"model: the seeds have {', '.join(pool.by_kind) or 'no kinds'}"
     )
 
 
@@ -121,7 +116,8 @@ def programs(answered: Answered[Draw]) -> Iterator[tuple[Program, Verdict]]:
 class SamplePrograms(ModelStage):
     """PCollection[Seed] (verified) -> Outcome of Program, exact copies rejected.
 
-    Its input count is the programs asked for: `num_programs` prompts x `program.samples`.
+    Its input count is the programs asked for: `num_programs` prompts x `program.samples`. Each
+    whose request stays unanswered is put off.
     """
 
     stage: ClassVar[str] = "sample"
@@ -150,16 +146,15 @@ class SamplePrograms(ModelStage):
             rejected=(written.rejected, unique.rejected) | "Rejected" >> beam.Flatten(),
             entered=candidates,
             tallies=generated.tallies,
+            unanswered=written.unanswered,
         )
 
-    def _prompt(self, index: int, pool: Sequence[Seed]) -> Prompted[Any]:
+    def _prompt(self, index: int, pool: Pool) -> Prompted[Any]:
         record, shots = draw(index, pool, self.sampling)
-        # Prompts of one kind, or of none, are alike: the sample index tells them apart.
-        alike = not shots or self.sampling.kinds is not None
-        first_sample = index * self.sampling.program.samples if alike else 0
         requests = self.requests(
             self.sampling.program,
-            first_sample,
+            # Each draw has samples of its own: few seeds, or none, make the same prompt often.
+            index * self.sampling.program.samples,
             shots=shots,
             kind=None if shots else record.kind,
         )

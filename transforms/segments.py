@@ -1,4 +1,4 @@
-"""Runs one segment: Parquet -> stages -> Parquet, with rejects and counts written beside."""
+"""Runs one segment: Parquet -> stages -> Parquet, with rejects, unanswered and counts beside."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import apache_beam as beam
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import PCollection
 
 from transforms.accounting import (
     CountStage,
@@ -67,9 +68,8 @@ def run_segment(
     Raises AccountingError where counts and written rows do not add up.
     """
     run.clear(segment.folder)
-    for path in files_below(run.path("rejects")):
-        if FileSystems.split(path)[1].startswith(f"{segment.label}-"):
-            FileSystems.delete([path])
+    for folder in _BESIDE:
+        _clear_beside(run, folder, segment)
     tally_path = run.path("stages", f"{segment.label}.counts.json")
     shards = settings.runner.stage_shards
     if segment.folder == "data":
@@ -86,8 +86,25 @@ def run_segment(
         "rows": _rows(run.path(segment.folder)),
         "stages": _stages(segment, _read_tallies(tally_path)),
     }
-    check_segment(entry, rejects_written=_rows(run.path("rejects"), f"{segment.label}-"))
+    rejects, unanswered = (_rows(run.path(name), f"{segment.label}-") for name in _BESIDE)
+    check_segment(entry, rejects, unanswered)
+    if not unanswered:
+        _clear_beside(run, "unanswered", segment)  # an empty shard: the folder is there for some
     return entry
+
+
+_BESIDE = ("rejects", "unanswered")
+"""Folders of `Reject`s, whose files begin with the label of their segment."""
+
+
+def _clear_beside(run: RunFolder, folder: str, segment: Segment) -> None:
+    paths = [
+        path
+        for path in files_below(run.path(folder))
+        if FileSystems.split(path)[1].startswith(f"{segment.label}-")
+    ]
+    if paths:
+        FileSystems.delete(paths)
 
 
 def _build(
@@ -106,13 +123,17 @@ def _build(
         records = pipeline | f"Read {previous.name}" >> ReadRecords(
             segment.reads, run.path(previous.folder)
         )
-    rejects, tallies = [], []
+    rejects: list[PCollection] = []
+    unanswered: list[PCollection] = []
+    tallies: list[PCollection] = []
     for stage in segment.stages:
         outcome: Outcome = records | stage.stage >> stage
         entered = records if outcome.entered is None else outcome.entered
+        put_off = [] if outcome.unanswered is None else [outcome.unanswered]
         rejects.append(outcome.rejected)
+        unanswered += put_off
         tallies.append(
-            (entered, outcome.kept, outcome.rejected)
+            (entered, outcome.kept, outcome.rejected, *put_off)
             | f"Count {stage.stage}" >> CountStage(stage.stage)
         )
         if outcome.tallies is not None:
@@ -123,12 +144,14 @@ def _build(
     records | "Write rows" >> WriteRecords(
         segment.writes, run.path(segment.folder), prefix, shards, compression
     )
-    (
-        rejects
-        | "All rejects" >> beam.Flatten()
-        | "Write rejects"
-        >> WriteRecords(Reject, run.path("rejects"), segment.label, 1, compression)
-    )
+    for folder, parts in zip(_BESIDE, (rejects, unanswered), strict=True):
+        if parts:
+            (
+                parts
+                | f"All {folder}" >> beam.Flatten()
+                | f"Write {folder}"
+                >> WriteRecords(Reject, run.path(folder), segment.label, 1, compression)
+            )
     (
         tallies
         | "All tallies" >> beam.Flatten()
@@ -163,7 +186,7 @@ def _stages(segment: Segment, tallies: Iterable[Tally]) -> list[dict[str, Any]]:
 
 
 def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]:
-    totals = {"in": 0, "kept": 0}
+    totals = {"in": 0, "kept": 0, "unanswered": 0}
     rejected: dict[str, int] = {}
     models: dict[str, dict[str, int]] = {}
     benchmarks: dict[str, dict[str, int]] = {}
@@ -183,27 +206,31 @@ def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]
         "in": totals["in"],
         "kept": totals["kept"],
         "rejected": dict(sorted(rejected.items(), key=lambda item: (-item[1], item[0]))),
+        "unanswered": totals["unanswered"],
         **({"models": models} if models else {}),
         **({"benchmarks": benchmarks} if benchmarks else {}),
     }
 
 
-def check_segment(entry: dict[str, Any], rejects_written: int) -> None:
+def check_segment(entry: dict[str, Any], rejects_written: int, unanswered_written: int) -> None:
     """Raises AccountingError unless a segment's counts add up with each other and with its files.
 
-    in = kept + rejected at each stage; what one stage keeps the next takes in; the rows and
-    rejects written are those counted.
+    in = kept + rejected + unanswered at each stage; what one stage keeps the next takes in; the
+    rows, rejects and unanswered records written are those counted.
     """
     before: dict[str, Any] | None = None
-    refused = 0
+    refused = put_off = 0
     for stage in entry["stages"]:
-        count = StageCount(stage["in"], stage["kept"], stage["rejected"])
+        count = StageCount(
+            stage["in"], stage["kept"], stage["rejected"], stage.get("unanswered", 0)
+        )
         refused += sum(count.rejected.values())
+        put_off += count.unanswered
         if not count.balanced:
             raise AccountingError(
                 f"stage {stage['name']}: {count.entered} in, but {count.kept} kept + "
-                f"{sum(count.rejected.values())} rejected: rows were lost or doubled; "
-                "do not use this run"
+                f"{sum(count.rejected.values())} rejected + {count.unanswered} unanswered: rows "
+                "were lost or doubled; do not use this run"
             )
         if before is not None and not stage["draws"] and before["kept"] != stage["in"]:
             raise AccountingError(
@@ -216,8 +243,13 @@ def check_segment(entry: dict[str, Any], rejects_written: int) -> None:
             f"segment {entry['name']}: {before['kept']} records kept, but {entry['rows']} rows "
             f"written to {entry['folder']}; do not use this run"
         )
-    if refused != rejects_written:
-        raise AccountingError(
-            f"segment {entry['name']}: {refused} records rejected, but {rejects_written} rows "
-            "written to rejects; do not use this run"
-        )
+    for end, counted, written in (
+        ("rejected", refused, rejects_written),
+        ("unanswered", put_off, unanswered_written),
+    ):
+        if counted != written:
+            folder = "rejects" if end == "rejected" else end
+            raise AccountingError(
+                f"segment {entry['name']}: {counted} records {end}, but {written} rows written "
+                f"to {folder}; do not use this run"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -28,32 +29,45 @@ class Group(BaseModel):
         return self.model_dump(mode="json")
 
 
-_SEED_FIELDS = ("problem", "answer", "code", "solution", "kind", "license", "source")
+_SEED_FIELDS = (
+    "problem", "answer", "code", "solution", "kind", "license", "source", "options",
+)  # fmt: skip
 
 
-def _seed_fields(columns: dict[str, str]) -> dict[str, str]:
+def _seed_fields(columns: dict[str, Any]) -> dict[str, Any]:
     for name in columns:
         if name not in _SEED_FIELDS:
             raise ValueError(f"a seed has no field {name}: it has {', '.join(_SEED_FIELDS)}")
     return columns
 
 
-Columns = Annotated[dict[str, str], AfterValidator(_seed_fields)]
+Columns = Annotated[
+    dict[str, str | Annotated[list[str], Field(min_length=1)]], AfterValidator(_seed_fields)
+]
+
+
+LocalOrNot = Annotated[str, AfterValidator(os.path.expanduser)]
+"""A path or name in which a leading ~ is the user's folder: shells leave it where it follows =."""
 
 
 class JsonlSource(Group):
-    """Seeds from JSON Lines files."""
+    """Seeds from JSON Lines files, JSON arrays, CSV or TSV files."""
 
     type: Literal["jsonl"]
-    path: str = Field(description="file or glob on any Beam filesystem (local, gs://, s3://)")
+    path: LocalOrNot | list[LocalOrNot] = Field(
+        description="file or glob on any Beam filesystem (local, gs://, s3://), or a list of them"
+    )
     columns: Columns = Field(
         {},
-        description="seed field -> your column, such as {problem: question}; "
-        "fields: problem, answer, code, solution, kind, license, source",
+        description="seed field -> your column, such as {problem: question}; a path into it, such "
+        "as meta.final; or columns to join, such as [body, question]; "
+        "fields: problem, answer, code, solution, kind, license, source, options (of a choice)",
     )
     name: str = Field("jsonl", description="what the rows name as their source")
     license: str | None = Field(
-        None, description="SPDX licence of the rows, where no column states it"
+        None,
+        description="SPDX licence of the rows, where neither a column nor a README.md with a "
+        "dataset card beside the files states it",
     )
     limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
@@ -69,11 +83,18 @@ class HuggingFaceSource(Group):
     """Seeds from a dataset that `datasets.load_dataset` opens."""
 
     type: Literal["huggingface"]
-    path: str = Field(description="dataset name on the Hub, or a local folder")
+    path: LocalOrNot = Field(description="dataset name on the Hub, or a local folder or file")
     config: str | None = Field(None, description="configuration of the dataset")
     split: str = Field("train", description="split to read")
-    columns: Columns = Field({}, description="seed field -> the dataset's column")
-    license: str | None = Field(None, description="SPDX licence, where the dataset states none")
+    name: str | None = Field(
+        None, description="what the rows name as their source (null: the path)"
+    )
+    columns: Columns = Field(
+        {}, description="seed field -> the dataset's column, as for source=jsonl"
+    )
+    license: str | None = Field(
+        None, description="SPDX licence, where the dataset's card states none"
+    )
     limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
 
@@ -140,6 +161,59 @@ AnySource = Annotated[
 ]
 
 
+_PARAMETERS = ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "stop", "system")
+_NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "max_tokens": None}
+"""Parameters whose absence changes answers, unless they would be sent with this value."""
+
+
+def _parameters(parameters: dict[str, str | None]) -> dict[str, str | None]:
+    for name, sent in parameters.items():
+        if name not in _PARAMETERS:
+            raise ValueError(f"there is no {name}: the names are {', '.join(_PARAMETERS)}")
+        if name == "system" and not sent:
+            raise ValueError("system cannot be left out: set it to user, or to another role")
+        if sent is not None and not sent.isidentifier():
+            raise ValueError(f"{name}={sent!r} is no name: give the endpoint's name, or null")
+    return parameters
+
+
+class _Parameters(Group):
+    """Which parameters an endpoint takes, and under which names."""
+
+    parameters: Annotated[dict[str, str | None], AfterValidator(_parameters)] = Field(
+        {},
+        description="parameter -> the endpoint's name for it, or null to leave it out, such as "
+        "{max_tokens: max_completion_tokens, temperature: null, seed: null}; system: user puts the "
+        "system message before the user's (names: " + ", ".join(_PARAMETERS) + ")",
+    )
+
+    def changes_answers(self) -> dict[str, str | None]:
+        """The part of `parameters` that changes answers; renames and the seed do not."""
+        return {
+            name: sent
+            for name, sent in self.parameters.items()
+            if name == "system" or (sent is None and name in _NEUTRAL)
+        }
+
+    def left_out(self, values: dict[str, Any]) -> tuple[str, ...]:
+        """Names of those sampling parameters in `values` whose absence changes answers."""
+        return tuple(
+            name
+            for name in self.changes_answers()
+            if name in values and values[name] != _NEUTRAL[name]
+        )
+
+
+ModelId = Annotated[
+    str | None,
+    Field(
+        description="what identifies the model in request ids, in place of its name (null: a hash "
+        "of the files where model or adapter is local, so that retrained weights are another "
+        "model; else its name)"
+    ),
+]
+
+
 class VllmBackend(Group):
     """vLLM's engine inside the worker: GPU, or the CPU build."""
 
@@ -177,6 +251,7 @@ class VllmBackend(Group):
         "is several times slower where it applies one at each token",
     )
     max_lora_rank: int = Field(16, ge=1, description="with adapter: its rank, at most")
+    model_id: ModelId = None
 
     @property
     def open_requests(self) -> int:
@@ -197,24 +272,39 @@ class VllmBackend(Group):
         """Whether forced prefixes reach the model: the engine renders the prompt itself."""
         return True
 
+    @property
+    def parameters(self) -> dict[str, str | None]:
+        """As for other endpoints: vLLM takes every parameter under its own name."""
+        return {}
+
+    def left_out(self, values: dict[str, Any]) -> tuple[str, ...]:
+        """None of the sampling parameters."""
+        return ()
+
     def identity(self) -> Any:
-        return [self.answering, self.api, self.sends_prefix]
+        return [self.model_id or self.answering, self.api, self.sends_prefix]
 
 
 class Endpoint(Group):
     """How an OpenAI-compatible endpoint is asked, and for how long where it fails."""
 
-    timeout_seconds: float = Field(600, gt=0, description="limit for one request, seconds")
+    timeout_seconds: float = Field(
+        600,
+        gt=0,
+        description="limit for one try of a request, seconds; a try that takes 4 times as long as "
+        "the stage's slowest answer so far, and at least a minute, is lost sooner",
+    )
     max_retries: int = Field(
         5,
         ge=0,
-        description="retries of one request after a timeout, 408, 409, 429, 5xx, a lost "
-        "connection or half an answer, with backoff",
+        description="retries of one request after 408, 409, 5xx, a lost connection or half an "
+        "answer, with backoff, for 5 minutes at most; after a timeout one retry; 429 uses up none",
     )
     pause_after: int = Field(
         4,
         ge=1,
-        description="requests that fail in a row, none answered in between, before asking pauses",
+        description="different requests that fail in a row, none answered in between, before "
+        "asking pauses",
     )
     pause_seconds: float = Field(
         600, gt=0, description="longest pause; an endpoint that is still down then ends the run"
@@ -227,7 +317,7 @@ class VllmServerBackend(VllmBackend, Endpoint):
     engine: Literal["vllm_server"]  # type: ignore[assignment]
 
 
-class OpenAIBackend(Endpoint):
+class OpenAIBackend(Endpoint, _Parameters):
     """Any OpenAI-compatible endpoint."""
 
     engine: Literal["openai"]
@@ -239,12 +329,28 @@ class OpenAIBackend(Endpoint):
     api_key_env: str = Field(
         "OPENAI_API_KEY", description="environment variable that holds the key (may be unset)"
     )
-    max_in_flight: int = Field(32, ge=1, description="requests open at once, per worker")
+    max_in_flight: int = Field(
+        32,
+        ge=1,
+        description="requests open at once, per worker, at most: fewer after a 429",
+    )
+    requests_per_minute: float | None = Field(
+        None,
+        gt=0,
+        description="requests sent per minute at most, by all local workers together; on a remote "
+        "runner by each worker process (null: what the endpoint allows)",
+    )
+    tokens_per_minute: float | None = Field(
+        None,
+        gt=0,
+        description="the same for prompt and generated tokens, as the endpoint counts them",
+    )
     continue_prefix: bool = Field(
         False,
         description="chat only: the server continues an assistant message (vLLM, SGLang); "
         "false: forced prefixes are not sent",
     )
+    model_id: ModelId = None
 
     @property
     def open_requests(self) -> int:
@@ -261,11 +367,26 @@ class OpenAIBackend(Endpoint):
         """Whether forced prefixes reach the model."""
         return self.api == "completions" or self.continue_prefix
 
+    def shared_by(self, workers: int) -> OpenAIBackend:
+        """The backend for each of several workers: together they keep to the limits per minute."""
+        limits = {
+            name: limit / workers
+            for name in ("requests_per_minute", "tokens_per_minute")
+            if (limit := getattr(self, name)) is not None
+        }
+        return self.model_copy(update=limits)
+
     def identity(self) -> Any:
-        return [self.model, self.api, self.sends_prefix]
+        changes = self.changes_answers()
+        return [
+            self.model_id or self.model,
+            self.api,
+            self.sends_prefix,
+            *([changes] if changes else []),
+        ]
 
 
-class ReplayBackend(Group):
+class ReplayBackend(_Parameters):
     """Answers from a ledger alone; a request that is not in it stops the run."""
 
     engine: Literal["replay"]
@@ -275,6 +396,9 @@ class ReplayBackend(Group):
     )
     continue_prefix: bool | None = Field(
         None, description="whether prefixes were continued (null: read from the ledger)"
+    )
+    model_id: str | None = Field(
+        None, description="what identifies the model (null: read from the ledger)"
     )
 
     @property
@@ -288,7 +412,13 @@ class ReplayBackend(Group):
         return self.api == "completions" or self.continue_prefix is True
 
     def identity(self) -> Any:
-        return [self.model, self.api, self.sends_prefix]
+        changes = self.changes_answers()
+        return [
+            self.model_id or self.model,
+            self.api,
+            self.sends_prefix,
+            *([changes] if changes else []),
+        ]
 
 
 Backend = Annotated[
@@ -578,7 +708,7 @@ class LedgerSettings(Group):
     flush_bytes: int = Field(
         16_000_000, ge=1, description="bytes of text per ledger part, about, before compression"
     )
-    flush_seconds: float = Field(30, gt=0, description="longest time a response stays unwritten")
+    flush_seconds: float = Field(1.5, gt=0, description="longest time a response stays unwritten")
 
     def identity(self) -> Any:
         return None
@@ -739,6 +869,12 @@ class SandboxStatusSettings(Group):
     sandbox: SandboxSettings
 
 
+class BackendCheckSettings(Group):
+    """Everything `cotmill backend check` can be told."""
+
+    backend: OpenAIBackend
+
+
 class ModelSettings(Group):
     """The model that is trained."""
 
@@ -871,6 +1007,8 @@ class BenchLedgerSettings(Group):
         min_length=1, description="requests, and responses in the ledger, of each measurement"
     )
     workers: int = Field(ge=1, description="worker processes")
+    record_per_second: int = Field(ge=1, description="answers a second that are recorded")
+    record_seconds: float = Field(gt=0, description="time for which answers are recorded, seconds")
 
 
 class BenchSandboxSettings(Group):

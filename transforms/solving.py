@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
 
-from transforms.accounting import Decide, Outcome, Reason, Tally, Verdict, keep, reject
+from transforms.accounting import Decide, Outcome, Tally, Verdict, keep
 from transforms.filtering.checks import FormOf, form_checks
 from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Answered, Prompted, Request
 from transforms.generation.stage import ModelStage
-from transforms.pool import draw_shots, pool_from
+from transforms.pool import Pool, draw_shots, pool_from
 from transforms.records import Attempt, Attempts, Problem, Seed, grow
-from transforms.responses import judge_program
+from transforms.responses import judge_program, judge_response
 from transforms.settings import (
     FilterSettings,
     SamplerSettings,
@@ -35,8 +37,8 @@ class Solving:
     record: Attempts
     asked: tuple[int, ...] = ()
     """Requests made so far, by kind in the order of `VerifySettings.kinds`."""
-    error: str = ""
-    """Why the first request that failed did."""
+    failures: tuple[Verdict, ...] = ()
+    """What the requests that failed mean for the record, in their order."""
 
     @property
     def id(self) -> str:
@@ -44,39 +46,62 @@ class Solving:
 
 
 def shares(samples: int, rounds: int) -> list[range]:
-    """Divides samples 0 to `samples` among rounds, as evenly as they go; none is empty twice."""
-    ends = [samples * number // rounds for number in range(rounds + 1)]
-    return [range(start, end) for start, end in zip(ends, ends[1:], strict=False)]
+    """Splits range(samples) into `rounds` contiguous ranges, the longer ones first.
+
+    Their lengths differ by at most one.
+    """
+    ends = [-(-samples * number // rounds) for number in range(rounds + 1)]
+    return [range(start, end) for start, end in pairwise(ends)]
 
 
 def with_responses(answered: Answered[Solving], kinds: Sequence[str]) -> Solving:
-    """Adds what came back: a failed request is no attempt; one cut off is, and cannot agree."""
+    """Adds what came back.
+
+    A request that stayed unanswered is no attempt. One that failed by its own fault, such as a
+    refusal, is an attempt that does not agree, and one that was cut off cannot agree.
+    """
     solving = answered.record
-    attempts, error = list(solving.record.attempts), solving.error
+    attempts, failures = list(solving.record.attempts), list(solving.failures)
     for kind, response in zip(kinds, answered.responses, strict=True):
         if response.error is not None:
-            error = error or response.error
+            failures.append(judge_response(response))
+        if response.unanswered:
             continue
         text = judge_program(response)[0] if kind == "code" else response.text.strip()
-        attempts.append(Attempt(text, response.finish_reason, kind))
+        agrees = None if response.error is None else False
+        attempts.append(Attempt(text, response.finish_reason, kind, agrees=agrees))
     return replace(
         solving,
-        error=error,
+        failures=tuple(failures),
         record=replace(
             solving.record,
             attempts=tuple(attempts),
             solve_model=answered.responses[0].model if kinds else solving.record.solve_model,
-            tokens=solving.record.tokens
-            + sum(r.generated_tokens for r in answered.responses if r.error is None),
+            tokens=solving.record.tokens + sum(r.generated_tokens for r in answered.responses),
         ),
     )
 
 
-def judge_attempts(solving: Solving) -> tuple[Attempts, Verdict]:
-    """Rejects a problem of which not one request was answered."""
-    if solving.record.attempts:
-        return solving.record, keep()
-    return solving.record, reject(Reason.REQUEST_FAILED, solving.error)
+def unknown(record: Attempts, planned: Sequence[int], verify: VerifySettings) -> tuple[int, ...]:
+    """Attempts planned that are not there, by kind: not asked for yet, or unanswered."""
+    made = Counter(attempt.kind for attempt in record.attempts)
+    return tuple(count - made[kind] for kind, count in zip(verify.kinds, planned, strict=True))
+
+
+def judge_attempts(
+    solving: Solving, planned: Sequence[int], verify: VerifySettings
+) -> tuple[Attempts, Verdict]:
+    """Puts a problem off whose verdict hangs on requests that stayed unanswered.
+
+    A problem of which every request failed by its own fault is rejected for the first of them.
+    """
+    record = solving.record
+    put_off = [verdict for verdict in solving.failures if verdict.unanswered]
+    if put_off and not is_settled(record, unknown(record, planned, verify), verify):
+        return record, put_off[0]
+    if record.attempts and all(attempt.finish_reason == "error" for attempt in record.attempts):
+        return record, next(verdict for verdict in solving.failures if not verdict.unanswered)
+    return record, keep()
 
 
 @dataclass
@@ -87,7 +112,8 @@ class Solve(ModelStage):
     written from the instruction alone and run; `both`. They are asked for in `verify.rounds`, and
     a problem whose verdict no further attempt can change is asked no more: what that spares is
     the tally `requests.saved`. Samples are numbered alike for any number of rounds, so a ledger
-    serves all of them.
+    serves all of them. A problem is put off where requests stayed unanswered that could change its
+    verdict.
     """
 
     code_prompt: PromptTemplate
@@ -105,8 +131,9 @@ class Solve(ModelStage):
 
     def expand(self, problems: PCollection) -> Outcome:
         pool = pool_from(problems.pipeline, self.seeds, self.sampling.pool)
-        samplers = {kind: sampler_of(kind, self.sampling) for kind in self.verify.kinds}
-        rounds = self.verify.rounds
+        verify = self.verify
+        samplers = {kind: sampler_of(kind, self.sampling) for kind in verify.kinds}
+        rounds = verify.rounds
         planned = tuple(sampler.samples for sampler in samplers.values())
         unsettled = problems | "Begin" >> beam.Map(
             lambda problem: Solving(grow(Attempts, problem), (0,) * len(planned))
@@ -119,7 +146,7 @@ class Solve(ModelStage):
                 parts, pool, tallies
             )
             split = after | f"Settled {number + 1}" >> beam.ParDo(
-                _Split(self.verify, planned)
+                _Split(verify, planned)
             ).with_outputs("settled", "saved", main="open")
             unsettled = split["open"]
             settled.append(split["settled"])
@@ -127,12 +154,10 @@ class Solve(ModelStage):
         decided = (
             (*settled, unsettled)
             | "All" >> beam.Flatten()
-            | "Judge" >> beam.Map(judge_attempts)
+            | "Judge" >> beam.Map(judge_attempts, planned, verify)
             | "Decide" >> Decide(self.stage)
         )
-        return Outcome(
-            decided.kept, decided.rejected, tallies=tuple(tallies) | "Tallies" >> beam.Flatten()
-        )
+        return decided._replace(tallies=tuple(tallies) | "Tallies" >> beam.Flatten())
 
     def _round(
         self,
@@ -154,9 +179,7 @@ class Solve(ModelStage):
             | "Mark" >> MarkAttempts(self.sandbox, FormOf(form_checks(self.filter)))
         )
 
-    def _prompt(
-        self, solving: Solving, parts: dict[str, range], pool: Sequence[Seed]
-    ) -> Prompted[Any]:
+    def _prompt(self, solving: Solving, parts: dict[str, range], pool: Pool) -> Prompted[Any]:
         requests: list[Request] = []
         for kind, part in parts.items():
             sampler = sampler_of(kind, self.sampling)
@@ -170,7 +193,7 @@ class Solve(ModelStage):
         problem: Problem,
         sampler: SamplerSettings,
         first: int,
-        pool: Sequence[Seed],
+        pool: Pool,
     ) -> tuple[Request, ...]:
         instruction = problem.instruction
         if kind == "code":
@@ -178,8 +201,7 @@ class Solve(ModelStage):
             drawn = (self.sampling.seed, "solve code", problem.id)
             shots = draw_shots(pool, sampler.shots, *drawn)
             return self.requests(sampler, first, self.code_prompt, seed=seed, shots=shots)
-        solved = [seed for seed in pool if seed.solution is not None]
-        shots = draw_shots(solved, sampler.shots, self.sampling.seed, self.stage, problem.id)
+        shots = draw_shots(pool.solved, sampler.shots, self.sampling.seed, self.stage, problem.id)
         return self.requests(sampler, first, instruction=instruction, shots=shots)
 
 
@@ -195,13 +217,13 @@ class _Split(beam.DoFn):
         self._verify, self._planned = verify, planned
 
     def process(self, solving: Solving) -> Iterator[Any]:
-        left = tuple(all_ - made for all_, made in zip(self._planned, solving.asked, strict=True))
-        if sum(left) and not is_settled(solving.record, left, self._verify):
+        record, planned = solving.record, self._planned
+        left = sum(planned) - sum(solving.asked)
+        if left and not is_settled(record, unknown(record, planned, self._verify), self._verify):
             yield solving
             return
         yield TaggedOutput("settled", solving)
-        if sum(left):
-            record = solving.record
+        if left:
             yield TaggedOutput(
-                "saved", Tally(Solve.stage, "requests.saved", record.solve_model, sum(left))
+                "saved", Tally(Solve.stage, "requests.saved", record.solve_model, left)
             )

@@ -46,6 +46,8 @@ class Tried:
     """One per program: rejected by its form or its run, or kept."""
     executions: tuple[Execution, ...] = ()
     """One per program that passed the checks of form."""
+    lacking: tuple[Verdict, ...] = ()
+    """Why responses hold no program, one each."""
 
 
 def program_of(seed: Seed, code: str, model: str = "", tokens: int = 0) -> Program:
@@ -151,14 +153,20 @@ def judge_own_code(result: tuple[Tried, Sequence[bool]]) -> tuple[Seed, Verdict]
 
 
 def judge_written_code(result: tuple[Tried, Sequence[bool]]) -> tuple[Seed, Verdict]:
-    """Keeps a seed with the program that gives its answer: the shortest, then the smallest text."""
+    """Keeps a seed with the program that gives its answer: the shortest, then the smallest text.
+
+    Where none does, the seed is put off if a request stayed unanswered, and else rejected.
+    """
     tried, agrees = result
     well = ran_well(tried)
     agreeing = [execution for execution, yes in zip(well, agrees, strict=True) if yes]
     if agreeing:
         best = min(agreeing, key=lambda execution: (len(execution.code), execution.code))
         return verified_seed(tried.seed, best), keep()
-    refused = Counter(str(verdict.reason) for verdict in tried.verdicts if not verdict.kept)
+    if put_off := [verdict for verdict in tried.lacking if verdict.unanswered]:
+        return tried.seed, put_off[0]
+    verdicts = (*tried.verdicts, *tried.lacking)
+    refused = Counter(str(verdict.reason) for verdict in verdicts if not verdict.kept)
     fates = [f"gives {execution.output or ''}"[:80] for execution in well]
     fates += [f"{reason} {count}" for reason, count in sorted(refused.items())]
     return tried.seed, reject(
@@ -208,7 +216,8 @@ class UnifySeeds(ModelStage):
     """PCollection[Seed] -> Outcome of Seed, each with a program that gives its answer.
 
     Seeds with code pass. For the others the model writes `unify.samples` programs, shown
-    `unify.shots` seeds that carry code; a seed is kept with one that gives its answer.
+    `unify.shots` seeds that carry code; a seed is kept with one that gives its answer. One that has
+    none yet, and of whose requests any stayed unanswered, is put off.
     """
 
     sandbox: SandboxSettings
@@ -239,6 +248,7 @@ class UnifySeeds(ModelStage):
             kept=(with_code, decided.kept) | "Kept" >> beam.Flatten(),
             rejected=(answerable.rejected, decided.rejected) | "Rejected" >> beam.Flatten(),
             tallies=generated.tallies,
+            unanswered=decided.unanswered,
         )
 
     def _prompt(self, seed: Seed, pool: Sequence[Seed]) -> Prompted[Any]:
@@ -252,12 +262,15 @@ def _has_answer(seed: Seed) -> Verdict:
 
 
 def written_programs(answered: Answered[Seed]) -> Tried:
-    """The different programs among a seed's responses."""
+    """The different programs among a seed's responses, and why the other responses have none."""
     seed = answered.record
     programs: dict[str, Program] = {}
+    lacking: list[Verdict] = []
     for response in answered.responses:
         code, verdict = judge_program(response)
         if verdict.kept:
             program = program_of(seed, code, response.model, response.generated_tokens)
             programs.setdefault(program.id, program)
-    return Tried(seed, tuple(programs.values()))
+        else:
+            lacking.append(verdict)
+    return Tried(seed, tuple(programs.values()), lacking=tuple(lacking))

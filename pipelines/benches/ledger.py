@@ -1,4 +1,4 @@
-"""cotmill bench ledger: memory and time of joining requests with a ledger."""
+"""cotmill bench ledger: memory and time of joining requests with a ledger, and of recording."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import platform
 from rich.console import Console
 from rich.table import Table
 
-from transforms.generation.ledger_benchmark import bench_ledger
+from transforms.generation.ledger_benchmark import bench_ledger, bench_recording
 from transforms.settings import BenchLedgerSettings
 
 SETTINGS = BenchLedgerSettings
 
 
 def bench(settings: BenchLedgerSettings) -> None:
-    """Memory and time of answering requests from a ledger, by their number."""
+    """Memory and time of answering requests from a ledger, by their number and order."""
     console = Console()
     console.print(
         f"every request recorded, prompts and answers of 1,000 characters, {settings.workers} "
@@ -27,7 +27,10 @@ def bench(settings: BenchLedgerSettings) -> None:
     )
     rows = bench_ledger(settings.sizes, settings.workers)
     table = Table(box=None)
-    for name in ("requests", "ledger MB", "seconds", "requests/s", "peak MB"):
+    for name in (
+        *("requests", "ledger MB", "seconds", "requests/s", "shuffled, seconds", "ratio"),
+        "peak MB",
+    ):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(*(f"{figure:,}" for figure in row.values()))
@@ -38,4 +41,15 @@ def bench(settings: BenchLedgerSettings) -> None:
         more = last["rows"] - first["rows"]
         slope = round((last["peak_mb"] - first["peak_mb"]) * 1e6 / more)
         console.print(f"{slope} bytes of memory for each further request", highlight=False)
-    print(json.dumps({"bench": "ledger", "bytes_per_request": slope, "rows": rows}))
+    recording = bench_recording(settings.record_per_second, settings.record_seconds)
+    console.print(
+        f"recording {recording['answers_per_second']:,} answers/s takes "
+        f"{recording['cpu_share']:.1%} of a core and made {recording['parts']} parts in "
+        f"{settings.record_seconds:g} s",
+        highlight=False,
+    )
+    print(
+        json.dumps(
+            {"bench": "ledger", "bytes_per_request": slope, "rows": rows, "recording": recording}
+        )
+    )

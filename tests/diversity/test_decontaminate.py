@@ -33,7 +33,8 @@ EXAM = {
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_planted_copies_are_rejected_and_strangers_kept(tmp_path, workers):
-    mine = write_lines(tmp_path / "mine.jsonl", {"question": LONG}, {"question": None}, "{")
+    item = {"question": LONG, "answer": "proof", "options": ["yes", "no"]}
+    mine = write_lines(tmp_path / "mine.jsonl", item, {"question": None}, "{")
     settings = against(
         humaneval=EXAM,
         mine={"type": "jsonl", "path": str(mine), "columns": {"problem": "question"}},

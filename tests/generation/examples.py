@@ -8,6 +8,12 @@ from typing import Any
 from transforms.generation.requests import Prompted, Request, Response, Sampler
 from transforms.records import Message
 
+LATER = [
+    *("cached_tokens", "mean_logprob", "sampler", "versions", "error", "error_kind", "model_id"),
+    *("question", "max_tokens", "backend"),
+]
+"""Columns of a ledger's parts that the parts of older ledgers lack."""
+
 
 @dataclass(frozen=True)
 class Thing:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 import time
 from collections import Counter
@@ -16,14 +18,17 @@ class FaultServer:
     """Answers a completion by what its prompt says, and remembers what it was asked.
 
     A prompt's first word is its fault: a status such as `429` or `500`, `half`, `empty`, `hang`,
-    `once` (a 429 with Retry-After the first time, well after that), `long` (a 400 for a context
-    that is too short), `filtered`, `refused`, `unlucky` (half an answer the first time), or any
+    `once` (a 429 with Retry-After the first time, well after that), `limited` (the same without
+    Retry-After), `long` (a 400 for a context that is too short), `filtered`, `refused`, `unlucky`
+    (half an answer the first time), `null` (no content), `reset` (the connection is cut), or any
     other word for a good answer. While `down`, every answer is a 503.
     """
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
         self.asked: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        """Good answers, by prompt."""
         self.at: dict[str, list[float]] = {}
         self.bodies: list[dict[str, Any]] = []
         self.open = 0
@@ -79,6 +84,8 @@ def fault_server(
                 self._send(503, {"error": {"message": "down"}})
             elif fault == "once" and not again:
                 self._send(429, {"error": {"message": "slow down"}}, {"Retry-After": "1"})
+            elif fault == "limited" and not again:
+                self._send(429, {"error": {"message": "slow down"}})
             elif fault == "later":
                 self._send(429, {"error": {"message": "come back"}}, {"Retry-After": "7200"})
             elif fault == "long":
@@ -92,6 +99,10 @@ def fault_server(
                 self._send(200, {"id": "1", "choices": []})
             elif fault == "hang":
                 time.sleep(hang_seconds)
+            elif fault == "reset":
+                linger = struct.pack("ii", 1, 0)  # the kernel sends RST, nothing else
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self.close_connection = True
             else:
                 time.sleep(0.05)
                 choice = {"index": 0, "finish_reason": "stop", "text": answer(prompt)}
@@ -100,6 +111,11 @@ def fault_server(
                     choice["finish_reason"] = "content_filter"
                 if fault == "refused":
                     choice["message"]["refusal"] = "I would rather not"  # type: ignore[index]
+                if fault == "null":
+                    choice["text"] = choice["message"]["content"] = None  # type: ignore[index]
+                else:
+                    with state.lock:
+                        state.answered[prompt] += 1
                 usage: dict[str, Any] = {"prompt_tokens": 3, "completion_tokens": 2}
                 usage |= {"total_tokens": 5, "prompt_tokens_details": {"cached_tokens": 1}}
                 self._send(200, {"id": "1", "choices": [choice], "usage": usage})

@@ -33,7 +33,7 @@ def _circuit(**changes: Any) -> Circuit:
 
 
 async def _fail(circuit: Circuit, *requests: str, down: bool = False) -> bool:
-    return [await circuit.failed(each, "500", down=down, retry_after=0) for each in requests][-1]
+    return [await circuit.failed(each, "500", first_failed=1, down=down) for each in requests][-1]
 
 
 def test_it_opens_when_different_requests_fail_in_a_row() -> None:
@@ -56,10 +56,38 @@ def test_an_answer_in_between_keeps_it_closed() -> None:
     async def work() -> None:
         circuit = _circuit()
         await _fail(circuit, "a")
-        await circuit.answered()
+        await circuit.answered(0)
         assert not await _fail(circuit, "b")
 
     _run(work())
+
+
+def test_requests_that_fail_while_others_are_answered_do_not_open_it() -> None:
+    async def work() -> None:
+        circuit = _circuit()
+        await circuit.answered(sent=2)  # sent after the first failure of those that fail
+        assert not await _fail(circuit, *"abcdefgh")
+
+    _run(work())
+
+
+def test_an_answer_to_what_was_sent_before_the_failures_is_no_excuse() -> None:
+    async def work() -> None:
+        circuit = _circuit()
+        await circuit.answered(sent=0.5)
+        assert await _fail(circuit, "a", "b")
+
+    _run(work())
+
+
+def test_a_pause_is_announced_at_once_with_its_length_and_what_waits(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work() -> None:
+        await _fail(_circuit(pause_seconds=90, waiting=lambda: 7), "a", "b")
+
+    _run(work())
+    assert "7 requests wait" in caplog.text and "up to 90 seconds" in caplog.text
 
 
 def test_one_request_that_finds_nobody_opens_it() -> None:
@@ -76,7 +104,7 @@ def test_one_request_at_a_time_tries_an_open_circuit() -> None:
         trying = [asyncio.create_task(circuit.enter(name)) for name in "abc"]
         done, waiting = await asyncio.wait(trying, timeout=0.2)
         assert (len(done), len(waiting)) == (1, 2)
-        await circuit.answered()
+        await circuit.answered(0)
         await asyncio.gather(*waiting)
 
     _run(work())
@@ -88,7 +116,7 @@ def test_what_fails_beside_the_one_that_tries_does_not_count() -> None:
         await _fail(circuit, "a", "b")
         await circuit.enter("a")
         await _fail(circuit, "b")
-        await circuit.answered()
+        await circuit.answered(0)
         await circuit.enter("b")  # would raise had the pause ended
 
     _run(work())

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.generation.examples import request, response
+from tests.generation.examples import LATER, request, response
 from transforms.errors import LedgerError
 from transforms.generation import compaction, ledger_index
 from transforms.generation.compaction import compact
@@ -56,7 +56,7 @@ def chosen(folder: Path) -> dict[str, str]:
     """What a reader of the ledger sees: request -> its text."""
     index = LedgerIndex(str(folder))
     index.refresh()
-    return {key: answer.text for key, answer in index.read(a.id for a in _ASKED).items()}
+    return {key: answer.text for key, answer in index.read(_ASKED).items()}
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_a_reader_finds_what_was_compacted_since_it_looked(tmp_path: Path) -> No
     index = LedgerIndex(str(tmp_path))
     index.refresh()
     compact(str(tmp_path), _LARGE)
-    read = index.read([_ASKED[0].id, _ASKED[1].id])
+    read = index.read(_ASKED[:2])
     assert {answer.text for answer in read.values()} == {"a", "b"}
 
 
@@ -194,7 +194,6 @@ def test_two_compactions_at_once_are_refused(tmp_path: Path) -> None:
 def test_parts_of_older_ledgers_are_compacted_with_new_ones(tmp_path: Path) -> None:
     write(tmp_path, [[(0, "a")], [(1, "b")]])
     old = Path(ledger_parts(str(tmp_path))[0])
-    later = ["cached_tokens", "mean_logprob", "sampler", "versions"]
-    pq.write_table(pq.read_table(old).drop_columns(later), old)
+    pq.write_table(pq.read_table(old).drop_columns(LATER), old)
     compact(str(tmp_path), _LARGE)
     assert sorted(chosen(tmp_path).values()) == ["a", "b"]

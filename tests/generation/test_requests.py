@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.generation.examples import chat, request
-from transforms.generation.requests import Request
+from transforms.generation.requests import Request, request_from_json, request_json
 from transforms.records import Message
 
 _CHANGES: dict[str, st.SearchStrategy[Any]] = {
@@ -53,6 +54,32 @@ def test_a_change_of_any_content_field_changes_the_id(data: st.DataObject, field
 def test_the_ids_of_the_first_ledgers_still_hold() -> None:
     assert request().id == "9478d4b470438bbe7a21a1dbbfa7ae43"
     assert chat(prefix="x", stop=("a",)).id == "a03fd151ffb7a06fe04edfcaa0cf0371"
+
+
+def test_what_identifies_the_model_stands_in_place_of_its_name() -> None:
+    named = request(model="a", model_id="x")
+    assert named.id == request(model="b", model_id="x").id == request(model="x").id
+    assert named.id != request(model="a").id
+
+
+@given(st.integers(1, 10_000))
+def test_a_question_is_a_request_without_its_limit(limit: int) -> None:
+    assert request(max_tokens=limit).question == request().question != request().id
+
+
+@given(st.data(), st.sampled_from(sorted({**_CHANGES, **_SAMPLER_CHANGES}.keys() - {"max_tokens"})))
+def test_any_other_change_changes_the_question(data: st.DataObject, field: str) -> None:
+    value = data.draw({**_CHANGES, **_SAMPLER_CHANGES}[field])
+    after = request(**{field: value})
+    assert (after.question == request().question) == (_content(after) == _content(request()))
+
+
+@given(st.data(), st.sampled_from(sorted({**_CHANGES, **_SAMPLER_CHANGES})))
+def test_a_request_comes_back_from_json(data: st.DataObject, field: str) -> None:
+    asked = request(**{field: data.draw({**_CHANGES, **_SAMPLER_CHANGES}[field])})
+    values = json.loads(json.dumps(request_json(asked)))
+    read = request_from_json(asked.stage, asked.model, asked.model_id, values)
+    assert (read, read.id) == (asked, asked.id)
 
 
 @given(st.text())

@@ -7,7 +7,7 @@ import time
 
 from rich.console import Console
 
-from pipelines.display import Display, print_funnel, stage_line
+from pipelines.display import Display, print_funnel, print_rows, stage_line
 from transforms import progress
 
 STAGE = {
@@ -37,12 +37,39 @@ def test_a_stage_is_one_line_with_its_reasons():
     assert stage_line(STAGE) == "execute: 10 in, 6 kept, 4 rejected (timeout 3, crashed 1)"
 
 
+PUT_OFF = {**STAGE, "name": "solve", "in": 12, "unanswered": 2}
+
+
+def test_unanswered_records_are_told_only_where_there_are_any():
+    assert stage_line(PUT_OFF) == (
+        "solve: 12 in, 6 kept, 4 rejected (timeout 3, crashed 1), 2 unanswered"
+    )
+    text = io.StringIO()
+    print_funnel(Console(file=text, width=100), {"segments": [{"stages": [STAGE, PUT_OFF]}]})
+    lines = [line.split() for line in text.getvalue().splitlines() if line.strip()]
+    assert ["execute", "10", "6", "4", "0", "60.0", "1,234"] in lines
+    assert ["solve", "12", "6", "4", "2", "50.0", "1,234"] in lines
+
+
 def test_the_funnel_shows_each_stage_and_the_most_frequent_reasons():
     text = io.StringIO()
     print_funnel(Console(file=text, width=100), {"segments": [{"stages": [STAGE]}]})
     lines = [line.split() for line in text.getvalue().splitlines() if line.strip()]
     assert ["execute", "10", "6", "4", "60.0", "1,234"] in lines
     assert lines.index(["execute", "timeout", "3"]) < lines.index(["execute", "crashed", "1"])
+
+
+def test_rows_are_shown_word_for_word_with_what_they_have():
+    text = io.StringIO()
+    rows = [
+        {"id": "a" * 32, "instruction": "How much is [3]?", "solution": "It is 3.", "answer": "3"},
+        {"id": "b" * 32, "problem": "And 4?", "solution": None, "answer": "4"},
+    ]
+    print_rows(Console(file=text, width=20), rows)
+    assert text.getvalue().split("\n") == [
+        *("", "[row aaaaaaaa]", "How much is [3]?", "It is 3.", "=> 3"),
+        *("", "[row bbbbbbbb]", "And 4?", "=> 4", ""),
+    ]
 
 
 def test_the_funnel_shows_what_stages_cost_where_there_are_prices():

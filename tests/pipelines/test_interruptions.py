@@ -251,33 +251,70 @@ def test_a_budget_ends_a_run_within_what_is_in_flight_and_a_larger_one_goes_on(
     assert f"{4 * len(needed) / found['accepted']:,.4f} per accepted row" in printed
 
 
-FAULTS = ("429", "500", "half", "empty", "hang")
-FAILURES = {"request_failed", "server_error", "request_timeout"}
+LASTING = ("500", "half", "empty", "null", "hang", "reset")
+"""Faults that a prompt keeps until the server is mended."""
+PASSING = ("once", "limited", "unlucky")
+"""Faults of a prompt's first request."""
 
 
-def some_fail(prompt: str) -> str:
-    """One prompt in eight gets a fault, and keeps it."""
-    return (*FAULTS, *["well"] * 35)[zlib.crc32(prompt.encode()) % 40]
+def fault_of(prompt: str) -> str:
+    """One prompt in nine has a fault, all kinds alike."""
+    return (*LASTING, *PASSING, *["well"] * 72)[zlib.crc32(prompt.encode()) % 81]
 
 
-def test_requests_that_fail_are_rejects_of_their_own_and_their_neighbours_are_untouched(
+def test_a_run_against_a_failing_server_that_is_killed_twice_loses_no_row_once_the_server_is_mended(
     seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    with fault_server(hang_seconds=4, answer=shipped_answer, fault=some_fail) as server:
-        finish(command(server, seeds, folder, "backend.timeout_seconds=2"))
-        asked = Counter(server.asked)
-    failed = Counter(stage_of(prompt) for prompt in asked if some_fail(prompt) != "well")
-    assert failed.total() >= 5
-    assert len(pl.read_parquet(f"{folder}/ledger/*.parquet")) == len(asked) - failed.total()
-    rejects = pl.read_parquet(f"{folder}/rejects/*.parquet")
-    refused = Counter(rejects.filter(pl.col("reason").is_in(FAILURES))["stage"])
-    assert refused.keys() == failed.keys()
-    for segment in manifest(folder)["segments"]:
-        for stage in segment["stages"]:
-            assert stage["in"] == stage["kept"] + sum(stage["rejected"].values())
-            spent = stage.get("models", {}).get("m", {})
-            assert spent.get("requests.failed", 0) == failed[stage["name"]]
+    expected, needed = undisturbed
+    mended = False
+
+    def fault(prompt: str) -> str:
+        return "well" if mended else fault_of(prompt)
+
+    with fault_server(hang_seconds=4, answer=shipped_answer, fault=fault) as server:
+        arguments = command(server, seeds, folder, "backend.timeout_seconds=2")
+        arguments += ["backend.max_retries=1", "runner.workers=2"]
+        lost = 0
+        for moment in (20, 60):
+            run = start([*arguments, f"resume={str(folder.exists()).lower()}"])
+            wait_for(server, moment, run)
+            os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
+            recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
+            lost = (
+                server.answered.total() - recorded.filter(pl.col("finish_reason") != "error").height
+            )
+        printed = finish([*arguments, "resume=true"])
+
+        found = manifest(folder)
+        put_off = pl.read_parquet(f"{folder}/unanswered/*.parquet")
+        assert (found["status"], found["unanswered"]) == ("incomplete", len(put_off))
+        assert f"{len(put_off)} records unanswered" in printed and "resume=true" in printed
+        assert set(put_off["reason"]) == {"unanswered"} and all(put_off["detail"])
+        failed = Counter(stage_of(p) for p in server.asked if fault_of(p) in LASTING)
+        put_off_at = Counter(put_off["stage"])
+        assert put_off_at >= failed  # records of equal prompts share a request
+        assert put_off_at.keys() == failed.keys()
+        for segment in found["segments"]:
+            for stage in segment["stages"]:
+                ends = stage["kept"] + sum(stage["rejected"].values()) + stage["unanswered"]
+                assert stage["in"] == ends
+                assert stage["unanswered"] == put_off_at[stage["name"]]
+
+        mended = True
+        finish([*arguments, "resume=true"])
+        found = manifest(folder)
+        assert (found["status"], found["unanswered"]) == ("complete", 0)
+        assert not list(folder.glob("unanswered/*"))
+        assert rows(folder) == rows(expected)
+        # What the kills lost was paid for twice, at most what one flush and the open requests hold.
+        assert server.answered.keys() == needed.keys()
+        assert server.answered.total() - len(needed) == lost <= 2 * 2 * (FLUSH + IN_FLIGHT)
+        stages = [stage for segment in found["segments"] for stage in segment["stages"]]
+        spent = [stage.get("models", {}).get("m", {}) for stage in stages]
+        made = sum(s.get("requests", 0) + s.get("requests.recorded", 0) for s in spent)
+        assert made == len(needed)
 
 
 def test_a_second_run_with_other_filters_pays_for_nothing_that_the_shared_ledger_holds(

@@ -21,7 +21,9 @@ def said(command, settings) -> str:
 def test_status_shows_responses_and_tokens_by_stage_and_model(tmp_path: Path) -> None:
     write(tmp_path, [[(0, "a"), (1, "b")], [(2, "c")]])
     lines = said(show_status, LedgerStatusSettings(ledger=LedgerFolder(dir=str(tmp_path))))
-    assert ["solve", "embedded", "3", "12", "0", "6"] in map(str.split, lines.splitlines())
+    assert ["solve", "embedded", "3", "0", "0", "12", "0", "6"] in map(
+        str.split, lines.splitlines()
+    )
     assert "2 parts" in lines
 
 

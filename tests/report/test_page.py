@@ -76,6 +76,17 @@ def test_a_run_without_accepted_rows_says_so(tmp_path):
     assert "0 verified rows" in found.text
 
 
+def test_unanswered_records_have_a_column_where_there_are_any(tmp_path):
+    def incomplete(manifest):
+        manifest["segments"][1]["stages"][1].update({"in": 14, "unanswered": 3})
+        return {**manifest, "status": "incomplete"}
+
+    found = Page(report(tmp_path, incomplete))
+    assert "3 records are unanswered" in found.text
+    assert "kept + rejected + unanswered" in found.text
+    assert "unanswered" not in Page(report(tmp_path / "plain")).text
+
+
 def nested(depth):
     value = []
     for _ in range(depth):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import csv
 import gzip
+import io
 import json
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from tests.sources.reading import read, source_of, write_lines
 from transforms.errors import SourceError
 from transforms.sources import check_source
+from transforms.sources.jsonl import lines_in
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -42,7 +46,8 @@ def test_a_mapping_names_the_columns_of_gsm8k(tmp_path: Path) -> None:
         columns={"problem": "question", "answer": "answer"},
     )
     (seed,) = seen.seeds
-    assert (seed["problem"], seed["answer"], seed["solution"]) == ("q", "42", "6 * 7 = 42")
+    assert (seed["problem"], seed["answer"]) == ("q", "42")
+    assert seed["solution"] == "6 * 7 = 42\nThe answer is 42."
     assert (seed["source"], seed["license"]) == ("gsm8k", "MIT")
 
 
@@ -92,7 +97,13 @@ def test_a_duplicate_is_rejected_under_its_id_with_the_whole_seed(tmp_path: Path
             "no column question (source.columns.problem): its columns are b, q",
         ),
         ([{"q": "x"}], {}, "no column problem or code"),
-        (["not json", "neither"], {}, "holds no JSON object"),
+        (["not json", "neither"], {}, "the first is not JSON: Expecting value: line 1 column 1"),
+        (["not json", "neither"], {}, "'not json'"),
+        (["{", '  "problem": 1', "}"], {}, "JSON Lines has one object a line"),
+        (["7", "8"], {}, "the first is a int: '7'"),
+        (['[{"problem": "x"},'], {}, "is no whole JSON array"),
+        (["", " "], {}, "holds no rows"),
+        (["[]"], {}, "holds no rows"),
     ],
 )
 def test_a_file_of_other_columns_is_one_line_that_names_them(
@@ -125,6 +136,104 @@ def test_an_unreadable_shard_is_named(tmp_path: Path, damage) -> None:
     with pytest.raises(SourceError) as error:
         check_source(source_of(type="jsonl", path=str(path)))
     assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"problem": "x"}'.encode("utf-16"), "is UTF-16, not UTF-8: convert it"),
+        ('{"problem": "x"}'.encode("utf-16-le"), "is no text in UTF-8"),
+        (b"PAR1....", "is Parquet: use source=parquet"),
+        (gzip.compress(b'{"problem": "x"}'), "let its name end in .gz"),
+        (b"PK\x03\x04....", "is a zip archive"),
+        ('{"problem": "caf\xe9"}'.encode("latin-1"), "the first is no text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_text_in_utf_8_says_what_it_is(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(content)
+    with pytest.raises(SourceError) as error:
+        check_source(source_of(type="jsonl", path=str(tmp_path / "a.jsonl")))
+    assert said in str(error.value) and "a.jsonl" in str(error.value)
+
+
+def cut_off(path: Path, pack) -> str:
+    """Writes a compressed file of many lines without its end."""
+    lines = "".join(f'{{"problem": "{i**9:060}"}}\n' for i in range(40_000))
+    path.write_bytes(pack(lines.encode())[:-200])
+    return str(path)
+
+
+@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress)])
+def test_a_compressed_file_that_was_cut_off_is_an_error_at_its_end(
+    tmp_path: Path, ending: str, pack
+) -> None:
+    path = cut_off(tmp_path / f"a.jsonl.{ending}", pack)
+    check_source(source_of(type="jsonl", path=path))  # its first rows are there
+    with pytest.raises(SourceError, match=rf"a\.jsonl\.{ending} cannot be read.*cut off"):
+        list(lines_in(path))
+
+
+def test_a_run_ends_with_the_name_of_the_file_that_was_cut_off(tmp_path: Path) -> None:
+    path = cut_off(tmp_path / "a.jsonl.gz", gzip.compress)
+    with pytest.raises(Exception, match=r"a\.jsonl\.gz cannot be read.*cut off"):
+        read(tmp_path, type="jsonl", path=path)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz", "a.csv", "a.tsv"])
+def test_arrays_and_tables_of_text_are_read_too(tmp_path: Path, name: str) -> None:
+    rows = [{"problem": 'one, "two"\nthree', "answer": "4"}, {"problem": "five\t?", "answer": "6"}]
+    text = json.dumps(rows, indent=1)
+    if name.endswith("sv"):
+        text = io.StringIO(newline="")
+        table = csv.DictWriter(text, ["problem", "answer"], delimiter="," if "c" in name else "\t")
+        table.writeheader()
+        table.writerows(rows)
+        text = text.getvalue()
+    data = ("\ufeff" + text).encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    check_source(source_of(type="jsonl", path=str(tmp_path / name)))
+    assert [json.loads(line) for line in lines_in(str(tmp_path / name))] == rows
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_read(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a[1].jsonl", {"problem": "mine"})
+    write_lines(tmp_path / "a1.jsonl", {"problem": "not mine"})
+    fields = {"type": "jsonl", "path": str(tmp_path / "a[1].jsonl")}
+    check_source(source_of(**fields))
+    assert [seed["problem"] for seed in read(tmp_path, **fields).seeds] == ["mine"]
+
+
+def test_a_list_of_paths_is_read_and_a_folder_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    paths = [str(write_lines(tmp_path / f"{n}.jsonl", {"problem": n})) for n in "ab"]
+    assert len(read(tmp_path, type="jsonl", path=paths).seeds) == 2
+    with pytest.raises(SourceError, match=r"is a folder: .*source=huggingface"):
+        check_source(source_of(type="jsonl", path=str(tmp_path)))
+
+
+def test_a_column_that_one_file_lacks_and_another_has_is_there(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.jsonl", {"problem": "x", "hint": None})
+    write_lines(tmp_path / "b.jsonl", {"problem": "y", "hint": "think", "a": 1}, "")
+    (tmp_path / "c.jsonl").write_bytes(b"")
+    fields = {"type": "jsonl", "path": str(tmp_path / "*.jsonl"), "columns": {"answer": "a"}}
+    check_source(source_of(**fields))
+    seen = read(tmp_path, **fields)
+    assert len(seen.seeds) == 1 and seen.reasons == {"missing_field": 1}
+
+
+def test_the_dataset_card_beside_the_files_gives_their_licence(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n")
+    path = write_lines(tmp_path / "a.jsonl", {"problem": "p"}, {"problem": "q", "license": "mit"})
+    seen = read(tmp_path, type="jsonl", path=str(path), license="Apache-2.0")
+    assert {s["problem"]: s["license"] for s in seen.seeds} == {"p": "CC-BY-4.0", "q": "MIT"}
+
+
+def test_a_licence_that_spdx_does_not_have_is_told_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: other\n---\n")
+    path = write_lines(tmp_path / "a.jsonl", {"problem": "p", "answer": 1})
+    [line] = check_source(source_of(type="jsonl", path=str(path)))
+    assert "license other is no SPDX licence" in line
 
 
 def test_an_unknown_seed_field_is_refused_by_the_settings() -> None:

@@ -59,6 +59,50 @@ def test_a_column_that_is_not_in_the_schema_is_named_with_those_that_are(tmp_pat
         check_source(source_of(type="parquet", path=path, columns={"problem": "question"}))
 
 
+def test_binary_columns_are_the_text_that_they_encode(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", question=[b"wie?", b"\xff"], answer=[b"1", b"2"])
+    [line] = check_source(source_of(type="parquet", path=path))
+    seen = read(tmp_path, type="parquet", path=path)
+    assert "column question" in line
+    assert [(s["problem"], s["answer"]) for s in seen.seeds] == [("wie?", "1")]
+    assert seen.reasons == {"unreadable_record": 1}
+
+
+def test_paths_lead_into_struct_columns(tmp_path: Path) -> None:
+    rows = {
+        "q": [{"text": "one", "more": 1}],
+        "meta": [{"final": 5, "extra": "x"}],
+        "a.b": ["k"],
+        "odd[1].parquet": ["s"],
+    }
+    columns = {
+        "problem": "q.text",
+        "answer": "meta.final",
+        "kind": "a.b",
+        "source": "odd[1].parquet",
+    }
+    path = write(tmp_path / "a[1].parquet", **rows)
+    check_source(source_of(type="parquet", path=path, columns=columns))
+    [seed] = read(tmp_path, type="parquet", path=path, columns=columns).seeds
+    assert (seed["problem"], seed["answer"], seed["kind"], seed["source"]) == ("one", "5", "k", "s")
+
+
+def test_a_column_that_is_null_in_one_file_is_text_in_another(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", problem=["x"], solution=pa.nulls(1))
+    write(tmp_path / "b.parquet", problem=["y"], solution=["so"])
+    seen = read(tmp_path, type="parquet", path=str(tmp_path / "*.parquet"))
+    assert {s["solution"] for s in seen.seeds} == {None, "so"}
+
+
+def test_a_file_without_rows_and_a_file_of_another_kind_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", problem=[])
+    with pytest.raises(SourceError, match=r"a\.parquet holds no rows"):
+        check_source(source_of(type="parquet", path=path))
+    (tmp_path / "b.jsonl").write_text("{}")
+    with pytest.raises(SourceError, match=r"b\.jsonl is not Parquet: use source=jsonl"):
+        check_source(source_of(type="parquet", path=str(tmp_path / "b.jsonl")))
+
+
 def test_a_file_that_is_not_parquet_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_text("no parquet")

@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.programs_for_tests import SPAM
 from transforms.accounting import Reason, Verdict
 from transforms.ids import canonical_json
 from transforms.records import Seed
-from transforms.sources.rows import Row, plain, refused, seed_of, split_steps
+from transforms.sources.forms import split_steps
+from transforms.sources.rows import Row, plain, refused, seed_of
 
 
 def seed(row: dict[str, Any], columns: dict[str, str] | None = None) -> Seed | Verdict:
@@ -70,12 +72,129 @@ def test_a_gsm8k_answer_is_split_into_solution_and_answer(answer: Any, expected:
 
 def test_a_solution_of_its_own_goes_before_the_steps_of_the_answer() -> None:
     made = seed({"problem": "p", "answer": "steps\n#### 5", "solution": "mine"})
-    assert isinstance(made, Seed) and (made.answer, made.solution) == ("5", "mine")
+    assert isinstance(made, Seed) and (made.answer, made.solution) == (
+        "5",
+        "mine\nThe answer is 5.",
+    )
 
 
 def test_code_alone_makes_a_seed() -> None:
     made = seed({"code": "output = 1"})
     assert isinstance(made, Seed) and (made.problem, made.code) == ("", "output = 1")
+
+
+SOLVE = "def volume(a, b):\n    return a * b\n\nprint(volume(4, 5))"
+
+
+@pytest.mark.parametrize("code", [SOLVE, f"```python\n{SOLVE}\n```", "ans = 4 * 5", "broken ("])
+def test_code_that_is_not_unified_is_left_to_be_written_where_an_answer_stands(code: str) -> None:
+    made = seed({"problem": "p", "answer": "20", "program": code}, {"code": "program"})
+    assert isinstance(made, Seed) and (made.code, made.answer) == (None, "20")
+    assert json.loads(made.metadata) == {"program": code}
+
+
+def test_the_answer_that_a_solution_marks_stands_without_code_that_is_not_unified() -> None:
+    made = seed({"problem": "p", "solution": r"So \boxed{20}.", "code": SOLVE})
+    assert isinstance(made, Seed) and (made.code, made.answer) == (None, "20")
+
+
+def test_code_that_is_not_unified_is_all_there_is_without_an_answer() -> None:
+    made = seed({"problem": "p", "code": SOLVE})
+    assert isinstance(made, Seed) and made.code == SOLVE
+
+
+def test_fenced_code_in_the_unified_form_is_taken_out_of_its_fence() -> None:
+    made = seed({"problem": "p", "answer": "560", "code": f"```python\n{SPAM}```"})
+    assert isinstance(made, Seed) and made.code == SPAM
+
+
+@pytest.mark.parametrize("answer", ["proof", "notfound", "N/A", "see solution", "None"])
+def test_an_answer_that_is_none_is_refused_unless_code_gives_one(answer: str) -> None:
+    verdict = seed({"problem": "p", "answer": answer, "solution": "So it holds."})
+    assert isinstance(verdict, Verdict) and verdict.reason is Reason.NO_REFERENCE_ANSWER
+    assert f"answer {answer!r} states no value" in verdict.detail
+    made = seed({"problem": "p", "answer": answer, "code": SPAM})
+    assert isinstance(made, Seed) and (made.answer, made.code) == (None, SPAM)
+
+
+@pytest.mark.parametrize(
+    ("solution", "answer"),
+    [
+        (r"Thus $\boxed{\frac{1}{2}}$, not \boxed{3}, but $\boxed{\frac{\sqrt{3}}{2}}$.",
+         r"\frac{\sqrt{3}}{2}"),
+        ("So.\nThe answer is: 72", "72"),
+        ("It holds for all 3 of them.", None),
+    ],
+)  # fmt: skip
+def test_without_an_answer_the_one_that_the_solution_marks_counts(
+    solution: str, answer: str | None
+) -> None:
+    made = seed({"problem": "p", "solution": solution})
+    assert isinstance(made, Seed) and (made.answer, made.solution) == (answer, solution)
+
+
+@pytest.mark.parametrize(
+    ("turn", "answer"),
+    [
+        ("It is 4 * 5 * 6 = 120.", "120"),
+        ("<think>Or 7?</think>It is 120", "120"),
+        ("No idea.", None),
+        ("120", "120"),
+    ],
+)
+def test_the_answer_of_a_chat_is_what_its_last_line_comes_to(turn: str, answer: Any) -> None:
+    chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": turn}]
+    made = seed({"messages": chat})
+    assert isinstance(made, Seed) and (made.problem, made.answer) == ("q", answer)
+    assert made.solution and "think" not in made.solution
+
+
+def test_code_beside_a_question_does_not_hide_it() -> None:
+    made = seed({"question": "q", "answer": "20", "code": SOLVE})
+    assert isinstance(made, Seed) and (made.problem, made.code) == ("q", None)
+
+
+@pytest.mark.parametrize(
+    ("row", "columns", "expected"),
+    [
+        (
+            {"question": {"stem": "q", "choices": [{"label": "A", "text": "park"},
+                                                   {"label": "B", "text": "sea"}]}, "key": "B"},
+            {"problem": "question.stem", "options": "question.choices", "answer": "key"},
+            ("q\n\nOptions:\n(A) park\n(B) sea", "sea"),
+        ),
+        ({"question": "q", "choices": ["1", "2"], "answer": 0},
+         {}, ("q\n\nOptions:\n(A) 1\n(B) 2", "1")),
+        ({"problem": "q", "options": {"deep": True}, "answer": "B"}, {}, ("q", "B")),
+        ({"prompt": [{"role": "user", "content": "q"}], "reward": {"truth": '["7"]'}},
+         {"answer": "reward.truth"}, ("q", "7")),
+    ],
+)  # fmt: skip
+def test_problem_and_answer_come_from_options_paths_and_chats(
+    row: dict, columns: dict, expected: tuple
+) -> None:
+    made = seed(row, columns)
+    assert isinstance(made, Seed) and (made.problem, made.answer) == expected
+
+
+def test_a_letter_that_names_no_option_is_no_answer() -> None:
+    verdict = seed({"question": "q", "options": ["1", "2"], "answer": "D"})
+    assert isinstance(verdict, Verdict) and verdict.reason is Reason.NO_REFERENCE_ANSWER
+    assert "none of the options A, B" in verdict.detail
+
+
+@pytest.mark.parametrize("answer", ["proof", "D", None])
+def test_a_question_counts_without_its_answer_where_answers_are_not_read(answer: Any) -> None:
+    data = {"problem": "q", "options": ["1", "2"], "answer": answer, "code": SOLVE,
+            "solution": r"\boxed{1}"}  # fmt: skip
+    row = Row.make("mine", json.dumps(data), "a.jsonl")
+    made = seed_of(row, {"answer": "answer"}, None, answers=False)
+    assert isinstance(made, Seed) and (made.problem, made.answer, made.code) == ("q", None, SOLVE)
+
+
+def test_a_licence_column_is_written_as_spdx_does() -> None:
+    made = seed({"problem": "p", "license": "cc-by-4.0"})
+    assert isinstance(made, Seed) and made.license == "CC-BY-4.0"
 
 
 @pytest.mark.parametrize(

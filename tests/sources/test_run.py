@@ -89,6 +89,11 @@ def test_rows_become_seeds_and_those_over_the_limit_of_their_structure_are_rejec
     assert len(seen.seeds) == 7
 
 
+def test_rows_of_a_run_with_unanswered_records_are_seeds(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", status="incomplete")
+    check_source(source_of(type="run", path=path))
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_seeds_of_a_run_are_verified_as_all_seeds_are(tmp_path: Path, workers: int) -> None:
     path = write_run(tmp_path / "run", [*ROWS, row(4, output=36)])

@@ -1,5 +1,6 @@
 """An instruction is accepted where enough of its solutions agree with the program."""
 
+import itertools
 import json
 from dataclasses import dataclass, replace
 
@@ -7,7 +8,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.beam import on_workers
@@ -17,7 +18,7 @@ from transforms.records import Attempt, Attempts, grow
 from transforms.settings import VerifySettings
 from transforms.verification.answers import extract_answer
 from transforms.verification.judge import CompareAnswers, Comparison, Pair
-from transforms.verification.mark import MarkAttempts, final_answer
+from transforms.verification.mark import MarkAttempts, final_answer, rivals
 from transforms.verification.verify import (
     Verify,
     answer_type,
@@ -102,11 +103,11 @@ WRONG = SPAM.replace("answered * days", "answered + days")
 def test_programs_written_from_the_instruction_are_run_and_compared():
     check(
         [
-            attempts(SPAM, WRONG, id="a", kind="code"),
+            attempts(SPAM, SPAM, WRONG, "print(560)", id="a", kind="code"),
             attempts(WRONG, "print(560)", id="b", kind="code"),
         ],
         VERIFY.model_copy(update={"mode": "code"}),
-        kept=[("a", 0.5, 2)],
+        kept=[("a", 0.5, 4)],
         lost=[("low_agreement", "0.00: program gives 560, attempts say 117, None")],
     )
 
@@ -126,14 +127,20 @@ def test_both_kinds_have_to_agree_where_both_are_asked_for():
 
 
 def marked(*agrees, kind="cot"):
-    return attempts().__class__(
-        **{
-            **vars(attempts()),
-            "attempts": tuple(
-                Attempt(f"attempt {n}", "stop", kind, answer="1", agrees=yes)
-                for n, yes in enumerate(agrees)
-            ),
-        }
+    """A record with marked attempts: True agrees, a text is another value, False has no answer."""
+    return replace(
+        attempts(),
+        attempts=tuple(
+            Attempt(
+                f"attempt {n}",
+                "stop",
+                kind,
+                answer="1" if yes is True else yes or None,
+                agrees=yes is True,
+                value=yes or None if yes is not True else None,
+            )
+            for n, yes in enumerate(agrees)
+        ),
     )
 
 
@@ -155,19 +162,85 @@ def test_without_language_solutions_the_shortest_program_that_agrees_is_shown():
     assert example(record, "caco", "run").solution == "program"
 
 
+OUTCOMES = {
+    "cot": [
+        Attempt("It is 2 × 280 = 560.", "stop", "cot", "560", agrees=True),
+        Attempt("It is 2 × 279 = 560.", "stop", "cot", "560", agrees=True),
+        *(Attempt(v, "stop", "cot", v, agrees=False, value=v) for v in ("1", "2", "3")),
+        Attempt("", "error", "cot", None, agrees=False),
+    ],
+    "code": [
+        Attempt(SPAM, "stop", "code", "560", agrees=True),
+        *(Attempt(v, "stop", "code", v, agrees=False, value=v) for v in ("1", "2", "3")),
+    ],
+}
+"""What an attempt may come to: right, right by a wrong step, one of some other values, nothing."""
+
+
+@settings(deadline=None)
 @given(
-    st.lists(st.booleans(), min_size=1, max_size=8),
+    st.sampled_from(["cot", "code", "both"]),
     st.sampled_from([0.01, 0.25, 0.5, 0.6, 0.75, 1.0]),
     st.data(),
 )
-def test_a_settled_verdict_is_the_verdict_of_all_attempts(agrees, least, data):
-    verify = VERIFY.model_copy(update={"min_agreement": least})
-    made = data.draw(st.integers(1, len(agrees)))
-    early = marked(*agrees[:made])
-    if is_settled(early, (len(agrees) - made,), verify):
-        final = judge_agreement(marked(*agrees), verify)
-        assert judge_agreement(early, verify).kept == final.kept
-    assert is_settled(marked(*agrees), (0,), verify)
+def test_a_verdict_is_settled_just_where_all_completions_have_it(mode, least, data):
+    verify = VERIFY.model_copy(update={"mode": mode, "min_agreement": least})
+    made, left = [], []
+    for kind in verify.kinds:
+        made += data.draw(st.lists(st.sampled_from(OUTCOMES[kind]), max_size=4))
+        left.append(data.draw(st.integers(0, 3 - len(verify.kinds))))
+    missing = [k for kind, more in zip(verify.kinds, left, strict=True) for k in [kind] * more]
+    record = attempts()
+    completions = {
+        judge_agreement(replace(record, attempts=(*made, *more)), verify).kept
+        for more in itertools.product(*(OUTCOMES[kind] for kind in missing))
+    }
+    early = replace(record, attempts=tuple(made))
+    assert is_settled(early, left, verify) is (len(completions) == 1)
+    if len(completions) == 1:
+        assert completions == {judge_agreement(early, verify).kept}
+
+
+@pytest.mark.parametrize(
+    ("marks", "reason"),
+    [
+        ((True, True, "7", "7"), "tied"),
+        ((True, True, "7", "8"), None),
+        ((True, True, "7", False), None),
+        ((True, "7", "7", "8"), "low_agreement"),
+        ((True, False, False, False), "low_agreement"),
+    ],
+)
+def test_the_program_needs_more_votes_than_any_other_value(marks, reason):
+    assert judge_agreement(marked(*marks), VERIFY).reason == reason
+
+
+def test_three_requests_that_nobody_answered_leave_one_agreeing_attempt_undecided():
+    assert not is_settled(marked(True), (3,), VERIFY)
+    assert is_settled(marked(True, True, True), (1,), VERIFY)
+    assert not is_settled(marked(True, True), (2,), VERIFY)  # the other two may be a tie
+
+
+def test_attempts_that_disagree_are_grouped_by_the_value_that_they_give():
+    answers = ("The answer is 1/2.", "So \\boxed{0.5}", "The answer is 7.", "The answer is 560.")
+    symbolic = ("The answer is \\boxed{2\\sqrt{3}}.", "The answer is \\boxed{\\sqrt{12}}.")
+    with TestPipeline(**on_workers(1)) as pipeline:
+        values = (
+            pipeline
+            | beam.Create([Item(attempts(*answers)), Item(attempts(*symbolic, id="b"))])
+            | MarkAttempts(SANDBOX, ANY_FORM)
+            | beam.Map(lambda item: [attempt.value for attempt in item.record.attempts])
+        )
+        root = "2\\sqrt{3}"
+        assert_that(values, equal_to([["1/2", "1/2", "7", None], [root, root]]))
+
+
+@given(st.lists(st.sampled_from([*OUTCOMES["cot"], *OUTCOMES["code"]]), max_size=8))
+def test_each_two_values_that_disagree_with_the_program_are_compared_once(made):
+    pairs = [(made[one], made[other]) for one, other in rivals(made, "560")]
+    others = {(a.kind, a.value) for a in made if a.value is not None}
+    assert len(pairs) == sum(a[0] == b[0] for a, b in itertools.combinations(others, 2))
+    assert all(a.kind == b.kind and a.value != b.value for a, b in pairs)
 
 
 def test_a_solution_that_was_cut_off_has_no_final_answer():

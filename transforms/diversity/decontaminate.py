@@ -97,7 +97,7 @@ class ReadBenchmarks(beam.PTransform):
         read = []
         for name, source in self.settings.benchmarks.items():
             for part, one in parts(source).items():
-                _, made = begin | f"{name}, {part}" >> ReadRows(one, self.sandbox)
+                _, made = begin | f"{name}, {part}" >> ReadRows(one, self.sandbox, answers=False)
                 read.append(
                     made | f"Items of {name}, {part}" >> beam.MapTuple(partial(_item, name))
                 )
@@ -167,9 +167,9 @@ class Decontaminate(beam.PTransform):
             | "Collect" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
             | "Index" >> beam.Map(build_index, settings)
         )
-        kept, rejected = (
+        decided = (
             examples
             | "Judge" >> beam.ParDo(_Judge(), AsSingleton(index))
             | "Decide" >> Decide(self.stage)
         )
-        return Outcome(kept, rejected, tallies=read | "Count items" >> beam.MapTuple(_tally))
+        return decided._replace(tallies=read | "Count items" >> beam.MapTuple(_tally))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from pathlib import Path
 
 from transforms.errors import BackendError
+from transforms.generation.digests import adapter_digest, model_digest
 from transforms.generation.embedded import weights_of
 from transforms.generation.model_cache import built_once, quiet
+from transforms.ids import content_id
 from transforms.paths import DATA
 from transforms.settings import VllmBackend
 
@@ -46,16 +47,16 @@ def adapter_folder(name: str, setting: str = "backend.adapter") -> Path:
 def merged_model(model: str, adapter: Path) -> Path:
     """Returns the folder of `model` with `adapter` added to its weights, built once in the cache.
 
-    The sum is made in float32 and written in the model's own type.
+    The sum is made in float32 and written in the model's own type. Files of other content, in the
+    same places, are merged anew.
+
+    Raises:
+        BackendError: a file of either cannot be read, or a package is missing.
     """
-    digest = hashlib.blake2b(model.encode(), digest_size=8)
-    for file in ("adapter_config.json", "adapter_model.safetensors"):
-        try:
-            digest.update((adapter / file).read_bytes())
-        except OSError as error:
-            raise BackendError(f"the adapter {adapter} cannot be read: {error}") from error
+    weights = model_digest(Path(model)) if Path(model).exists() else model
+    digest = content_id("merged", weights, adapter_digest(adapter))[:16]
     return built_once(
-        f"merged-{digest.hexdigest()}",
+        f"merged-{digest}",
         partial(_merge, model, adapter),
         what=f"{model} with {adapter} merged",
         room="room for the model",

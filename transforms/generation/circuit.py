@@ -11,23 +11,27 @@ from collections.abc import Awaitable, Callable
 from transforms.errors import BackendError
 
 _FIRST_WAIT = 1.0
-_LONGEST_WAIT = 60.0
+_LONGEST_WAIT = 5.0
+"""Seconds between two tries of an endpoint that is down, at first and at most."""
 
 _log = logging.getLogger(__name__)
 
 
-def backoff(tries: int, first: float = 0.5, longest: float = _LONGEST_WAIT) -> float:
+def backoff(tries: int, first: float = 0.5, longest: float = 60.0) -> float:
     """Seconds to wait after `tries` failures (1 or more): doubling, and jittered by up to half."""
-    return min(longest, first * 2.0 ** (tries - 1)) * random.uniform(0.5, 1.0)
+    return min(longest, first * 2.0 ** min(tries - 1, 30)) * random.uniform(0.5, 1.0)
 
 
 class Circuit:
     """Lets requests pass while the endpoint answers; all on one event loop.
 
-    Once `after` different requests have failed in a row, none answered in between, or a single
-    one found nobody listening, the circuit opens: requests wait in `enter`, and one of them is
-    let through now and then. The first answer closes the circuit. An endpoint that is still
+    The circuit opens for an outage: nobody listens, or `after` different requests have failed in a
+    row, none answered in between. Then requests wait in `enter`, and one of them at a time is let
+    through, after 1 to 5 seconds. The first answer closes the circuit. An endpoint that is still
     down after `pause_seconds` ends the engine: every `enter` raises from then on.
+
+    A request that failed, and after whose failure another one was sent and answered, is no sign of
+    an outage however often it fails: the fault is the request's.
     """
 
     def __init__(
@@ -37,13 +41,18 @@ class Circuit:
         after: int,
         pause_seconds: float,
         revive: Callable[[], Awaitable[None]],
+        waiting: Callable[[], int] = lambda: 1,
     ) -> None:
-        """`revive` is awaited before a request is let through an open circuit."""
+        """`revive` is awaited before a request is let through an open circuit; `waiting` gives the
+        number of requests that a pause holds back."""
         self._name, self._after, self._pause_seconds = name, after, pause_seconds
-        self._revive = revive
+        self._revive, self._waiting = revive, waiting
         self._failing: set[str] = set()
+        self._last_answered_sent = -1.0
         self._open_since: float | None = None
         self._wait_until = 0.0
+        self.openings = 0
+        """How often the circuit has opened."""
         self._probes = 0
         self._probe: str | None = None
         self._ended: BackendError | None = None
@@ -69,29 +78,45 @@ class Circuit:
                 return
             self._probe = request_id
         try:
-            pause = max(backoff(self._probes + 1, _FIRST_WAIT), self._wait_until - time.monotonic())
-            await asyncio.sleep(pause)
+            pause = backoff(self._probes + 1, _FIRST_WAIT, _LONGEST_WAIT)
+            await asyncio.sleep(max(pause, self._wait_until - time.monotonic()))
             await self._revive()
         except BackendError as error:
             await self.end(error)
             raise
 
-    async def answered(self) -> None:
-        """Says that the endpoint answered, be it that a request is wrong."""
+    def answers_others(self, since: float) -> bool:
+        """Whether a request that was sent after `since` (monotonic seconds) has been answered."""
+        return self._last_answered_sent > since
+
+    async def answered(self, sent: float) -> None:
+        """Takes note that the endpoint answered a request sent at `sent` (monotonic seconds).
+
+        A refusal of what the request asks is an answer, too.
+        """
         self._failing.clear()
+        self._last_answered_sent = max(self._last_answered_sent, sent)
         if self._open_since is not None:
-            if self._probes:
-                seconds = time.monotonic() - self._open_since
-                _log.warning("%s answers again after %.0f seconds", self._name, seconds)
+            seconds = time.monotonic() - self._open_since
+            _log.warning("%s answers again after %.0f seconds", self._name, seconds)
             self._open_since = self._probe = None
             self._probes = 0
             await self._tell()
 
-    async def failed(self, request_id: str, what: str, *, down: bool, retry_after: float) -> bool:
-        """Says that `request_id` failed as it does when the endpoint is in trouble.
+    async def failed(
+        self,
+        request_id: str,
+        what: str,
+        *,
+        first_failed: float,
+        down: bool = False,
+        retry_after: float = 0.0,
+    ) -> bool:
+        """Takes note that `request_id` failed as requests do when the endpoint is in trouble.
 
         Args:
             what: the failure, for people.
+            first_failed: when the request first failed (monotonic seconds).
             down: nobody listened.
             retry_after: seconds that the endpoint asks to wait, or 0.
 
@@ -99,20 +124,22 @@ class Circuit:
             Whether the circuit is open now, or has ended: then the failure is the endpoint's.
         """
         now = time.monotonic()
-        self._failing.add(request_id)
-        self._wait_until = max(self._wait_until, now + retry_after)
-        if retry_after > self._pause_seconds:
-            await self.end(
-                BackendError(
-                    f"{self._name} asks to wait {retry_after:.0f} seconds ({what}), longer than "
-                    f"backend.pause_seconds={self._pause_seconds:g}: go on later with resume=true"
-                )
-            )
-            return True
         if self._open_since is None:
+            if not down and self.answers_others(first_failed):
+                return False
+            self._failing.add(request_id)
             if not down and len(self._failing) < self._after:
                 return False
             self._open_since = now
+            self.openings += 1
+            _log.warning(
+                "%s does not answer (%s): paused, %d requests wait; tried again every few seconds "
+                "for up to %g seconds (backend.pause_seconds)",
+                self._name,
+                what,
+                self._waiting(),
+                self._pause_seconds,
+            )
         elif self._probe == request_id:
             self._probe = None
             self._probes += 1
@@ -123,14 +150,7 @@ class Circuit:
                         f"({what}): mend it, then go on with resume=true"
                     )
                 )
-            elif self._probes == 1:
-                _log.warning(
-                    "%s does not answer (%s): paused, tried again now and then for up to %g "
-                    "seconds (backend.pause_seconds)",
-                    self._name,
-                    what,
-                    self._pause_seconds,
-                )
+        self._wait_until = max(self._wait_until, now + retry_after)
         await self._tell()
         return True
 

@@ -11,18 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.errors import LedgerError
 from transforms.generation.ledger import (
     ORDER,
+    ROW_GROUP,
     SCHEMA,
     Part,
     PartGone,
+    PartUnreadable,
     ledger_folder,
     new_part,
+    order_of,
     read_columns,
+    with_questions,
 )
 
 
@@ -36,24 +41,32 @@ class Compacted:
     """Responses that the compacted ledger holds."""
     dropped: int
     """Rows that were a further response to the same request."""
+    set_aside: list[str]
+    """Unreadable parts, each with the reason."""
 
 
 def compact(folder: str, part_bytes: int) -> Compacted:
     """Rewrites a ledger in parts of about `part_bytes`, oldest responses first.
 
-    Of several responses to a request the one stays that every reader chooses (`first_of`). Every
-    part is read whole first, so that what is corrupt is set aside before it is decided which row
-    stays. Rows are copied into a new part, which appears whole, before the parts that held them
-    are deleted: a crash leaves some rows twice and loses none. Writers may go on meanwhile, since
-    only parts that were there at the start are touched; readers find what has moved. Parts that
-    are large already, and have no row to drop, stay as they are.
+    Of several responses to a request the one stays that every reader chooses (`first_of`): an
+    answer makes the marks of earlier failures superfluous. Every part is read whole first, and
+    what is unreadable is set aside (renamed to `.corrupt-…`), before it is decided which row stays.
+    Rows of the first edition get the columns that they lack. Rows are copied into a new part, which
+    appears whole, before the parts that held them are deleted: a crash leaves some rows twice and
+    loses none. Writers may go on meanwhile, since only parts that were there at the start are
+    touched, and a part that its writer replaces is left out: its rows are in the writer's next
+    part. Readers find what has moved. Parts that are large already, and have no row to drop, stay
+    as they are.
 
     Raises:
-        LedgerError: another compaction of this folder is at work. That is known on a machine's own
-            disks; on an object store run one at a time, or rows could be lost.
+        LedgerError: a part cannot be read now (nothing is lost: compact again), or another
+            compaction of this folder is at work. That is known on a machine's own disks; on an
+            object store run one at a time, or rows could be lost.
     """
     with _alone(folder):
-        parts = [part for part in ledger_folder(folder) if _is_whole(part)]
+        listed = ledger_folder(folder)
+        aside: list[str] = []
+        parts = [part for part in listed if _is_whole(part, aside)]
         losers = losing_rows(part.path for part in parts)
         worn = [p for p in parts if p.path in losers or p.bytes < part_bytes // 2]
         for group in _groups(worn, part_bytes):
@@ -61,10 +74,11 @@ def compact(folder: str, part_bytes: int) -> Compacted:
                 _merge(folder, group, losers)
         after = ledger_folder(folder)
     return Compacted(
-        parts_before=len(parts),
+        parts_before=len(listed),
         parts_after=len(after),
-        rows=sum(_rows(part) for part in after),
+        rows=sum(len(_column(part.path, "finish_reason")) for part in after),
         dropped=sum(len(rows) for rows in losers.values()),
+        set_aside=aside,
     )
 
 
@@ -88,30 +102,36 @@ def losing_rows(paths: Iterable[str]) -> dict[str, np.ndarray]:
         wanted[path].append(row)
     orders: dict[tuple[str, int], tuple[Any, ...]] = {}
     for path, rows in wanted.items():
-        table = read_columns(path, ORDER, np.array(sorted(rows)))
-        for row, values in zip(sorted(rows), table.to_pylist() if table else (), strict=True):
-            orders[path, row] = tuple(values.values())
+        with contextlib.suppress(PartGone):
+            table = read_columns(path, ORDER, np.array(sorted(rows)))
+            for row, values in zip(sorted(rows), table.to_pylist(), strict=True):
+                orders[path, row] = order_of(list(values.values()))
     losers: defaultdict[str, list[int]] = defaultdict(list)
     for places in repeated.values():
-        for path, row in sorted(places, key=lambda place: (orders[place], place))[1:]:
+        there = [place for place in places if place in orders]
+        for path, row in sorted(there, key=lambda place: (orders[place], place))[1:]:
             losers[path].append(row)
     return {path: np.array(sorted(rows)) for path, rows in losers.items()}
 
 
 def _column(path: str, name: str) -> list[Any]:
-    table = read_columns(path, [name])
-    return table[name].to_pylist() if table is not None else []
-
-
-def _is_whole(part: Part) -> bool:
     try:
-        return read_columns(part.path, SCHEMA.names) is not None
+        return list(read_columns(path, [name])[name].to_pylist())
+    except PartGone:
+        return []
+
+
+def _is_whole(part: Part, aside: list[str]) -> bool:
+    try:
+        read_columns(part.path, SCHEMA.names)
     except PartGone:
         return False
-
-
-def _rows(part: Part) -> int:
-    return len(_column(part.path, "finish_reason"))
+    except PartUnreadable as error:
+        folder, name = FileSystems.split(part.path)
+        FileSystems.rename([part.path], [FileSystems.join(folder, f".corrupt-{name}")])
+        aside.append(str(error))
+        return False
+    return True
 
 
 def _groups(parts: Iterable[Part], part_bytes: int) -> Iterator[list[Part]]:
@@ -129,18 +149,27 @@ def _groups(parts: Iterable[Part], part_bytes: int) -> Iterator[list[Part]]:
 def _merge(folder: str, group: list[Part], losers: dict[str, np.ndarray]) -> None:
     """Copies the rows of a group that stay into one part, then deletes the group."""
     with new_part(folder) as merged:
+        waiting: list[pa.Table] = []  # few rows of many parts make one group of rows
         for part in group:
-            table = read_columns(part.path, SCHEMA.names)
-            if table is None:
+            try:
+                table = with_questions(read_columns(part.path, SCHEMA.names))
+            except PartGone:
+                continue
+            except PartUnreadable as error:
                 raise LedgerError(
-                    f"{part.path} was whole a moment ago and is not now: nothing was deleted; "
-                    "see to the disk, then compact again"
-                )
+                    f"{error}, and was whole a moment ago: nothing was deleted; see to the disk, "
+                    "then compact again"
+                ) from error
             stay = np.ones(len(table), bool)
             stay[losers.get(part.path, [])] = False
-            merged.write(table.filter(stay))
+            waiting.append(table.filter(stay))
+            if sum(map(len, waiting)) >= ROW_GROUP:
+                merged.write(pa.concat_tables(waiting))
+                waiting = []
+        if waiting:
+            merged.write(pa.concat_tables(waiting))
     replaced = [part.path for part in group if part.path != merged.path]
-    with contextlib.suppress(BeamIOError):  # somebody set one aside meanwhile
+    with contextlib.suppress(BeamIOError):  # a writer replaced one meanwhile
         FileSystems.delete(replaced)
 
 

@@ -7,12 +7,13 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from transforms.errors import BackendError
 from transforms.generation import draining
-from transforms.generation.models import Model, Reply
+from transforms.generation.models import Model, Reply, valid_text
 from transforms.generation.requests import Request, Response
 from transforms.settings import Backend, OpenAIBackend, ReplayBackend, VllmServerBackend
 
@@ -45,6 +46,7 @@ class Engine:
 
         With `wait`, blocks until there is at least one, unless nothing is in flight or the
         process is draining. A request that failed is a response with `finish_reason` `error`.
+        Texts are valid Unicode.
 
         Raises:
             BackendError: the model itself is gone.
@@ -63,7 +65,7 @@ class Engine:
                 self._replies.put(reply)  # first what did come; this is for the next call
                 break
             self.in_flight -= 1
-            responses.append(reply)
+            responses.append(_valid(reply))
         return responses
 
     def last(self) -> Iterator[Response]:
@@ -72,12 +74,17 @@ class Engine:
             with contextlib.suppress(Empty):
                 reply = self._replies.get(timeout=_LOOK_SECONDS)
                 if not isinstance(reply, BackendError):
-                    yield reply
+                    yield _valid(reply)
 
     def close(self) -> None:
         """Forgets what is in flight; the model stays for others (`close_engines` frees it)."""
         self._replies = SimpleQueue()
         self.in_flight = self.unrecorded = 0
+
+
+def _valid(response: Response) -> Response:
+    """Returns a response whose text is valid Unicode."""
+    return replace(response, text=valid_text(response.text))
 
 
 _lock = threading.Lock()

@@ -20,7 +20,7 @@ from transforms.generation import draining
 from transforms.generation.budget import cost_of, open_meter, over_budget
 from transforms.generation.draining import Stopped
 from transforms.generation.engines import Engine, open_engine
-from transforms.generation.ledger import LedgerWriter
+from transforms.generation.ledger import LedgerWriter, backend_hash
 from transforms.generation.ledger_index import open_index
 from transforms.generation.models import checked
 from transforms.generation.requests import Answered, Prompted, Request, Response
@@ -76,7 +76,7 @@ class Generate(beam.PTransform):
     earlier run or attempt paid for `tokens.recorded` (generated), `tokens.recorded.prompt`,
     `tokens.recorded.cached`.
 
-    The anti-join with the ledger is a broadcast join: each worker asks a `LedgerIndex` (24 bytes a
+    The anti-join with the ledger is a broadcast join: each worker asks a `LedgerIndex` (28 bytes a
     response) about its own requests, and reads the texts of those recorded a few thousand
     requests at a time, only the row groups that hold them. A shuffle of the ledger and the
     prompts by request id would be the other way: local runners hold shuffles in memory at several
@@ -209,6 +209,7 @@ class _Ask(beam.DoFn):
         prompt: Callable[..., Prompted] = as_it_is,
     ) -> None:
         self._stage, self._backend = stage, backend
+        self._is_replay = isinstance(backend, ReplayBackend)
         self._ledger_dir, self._ledger = ledger_dir, ledger
         self._budget, self._prices = budget, prices
         self._prompt = prompt
@@ -221,10 +222,11 @@ class _Ask(beam.DoFn):
             self._ledger,
             api=self._backend.api or "",
             continue_prefix=self._backend.sends_prefix,
+            backend=backend_hash(self._backend),
         )
 
     def start_bundle(self) -> None:
-        self._index = open_index(self._ledger_dir)
+        self._index = open_index(self._ledger_dir, failures=self._is_replay)
         self._open: dict[str, Request] = {}
         self._recorded: dict[str, Request] = {}
         self._waiting: dict[str, list[_Waiting]] = {}
@@ -240,7 +242,7 @@ class _Ask(beam.DoFn):
             yield waiting.answered()
             return
         missing = list(waiting.missing.values())
-        recorded = self._index.holds([request.id for request in missing])
+        recorded = self._index.holds(missing)
         for request, held in zip(missing, recorded, strict=True):
             self._waiting.setdefault(request.id, []).append(waiting)
             if held:
@@ -270,7 +272,8 @@ class _Ask(beam.DoFn):
     def _recall(self) -> Iterator[Answered]:
         """Answers from the ledger what it holds; asks what turns out to be unreadable there."""
         asked, self._recorded = self._recorded, {}
-        responses = self._index.read(asked)
+        how = None if self._is_replay else backend_hash(self._backend)
+        responses = self._index.read(asked.values(), how)
         for key, request in asked.items():
             if key in responses:
                 yield from self._answer(replace(responses[key], stage=self._stage))

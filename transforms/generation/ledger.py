@@ -1,4 +1,4 @@
-"""The ledger: every response a model gave, in Parquet parts that survive a crash."""
+"""The ledger: every response to a request, in Parquet parts that survive a crash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,9 +21,18 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.errors import BackendError
-from transforms.generation.requests import Request, Response, request_json
-from transforms.settings import LedgerSettings, ReplayBackend
+from transforms.errors import LedgerError
+from transforms.generation.models import valid_text
+from transforms.generation.requests import (
+    UNANSWERED,
+    ErrorKind,
+    Request,
+    Response,
+    request_from_json,
+    request_json,
+)
+from transforms.ids import content_id
+from transforms.settings import Backend, LedgerSettings
 from transforms.tables import make_folder, replace
 from transforms.versions import versions
 
@@ -46,79 +55,157 @@ SCHEMA = pa.schema(
         pa.field("versions", pa.string(), nullable=False),
         pa.field("request", pa.string(), nullable=False),
         pa.field("recorded_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("error", pa.string()),
+        pa.field("error_kind", pa.string()),
+        pa.field("model_id", pa.string(), nullable=False),
+        pa.field("question", pa.string()),
+        pa.field("max_tokens", pa.int64()),
+        pa.field("backend", pa.string(), nullable=False),
     ]
 )
 """One row a response. As JSON, for people: `request`, what was asked; `sampler`, how it was
-sampled; `versions`, of the packages of the process that asked."""
+sampled; `versions`, of the packages of the process that asked. `model_id`: what identifies the
+model, empty where its name does. `question`, `max_tokens`: the request without its limit, hashed,
+and the limit. `error`, `error_kind`: null for an answer. `backend`: hash of the backend's settings.
+"""
 
-_LATER: dict[str, Any] = {"cached_tokens": 0, "mean_logprob": None, "sampler": "", "versions": ""}
+_LATER: dict[str, Any] = {
+    "cached_tokens": 0,
+    "mean_logprob": None,
+    "sampler": "",
+    "versions": "",
+    "error": None,
+    "error_kind": None,
+    "model_id": "",
+    "question": None,
+    "max_tokens": None,
+    "backend": "",
+}
 """Columns that parts of older ledgers lack, and what they are read as."""
 ANSWER = [
-    name
-    for name in SCHEMA.names
-    if name not in ("api", "continue_prefix", "sampler", "versions", "request", "recorded_at")
+    "id",
+    "stage",
+    "model",
+    "engine",
+    "text",
+    "finish_reason",
+    "error",
+    "error_kind",
+    "prompt_tokens",
+    "cached_tokens",
+    "generated_tokens",
+    "mean_logprob",
+    "seconds",
 ]
-_ASKED = ["model", "api", "continue_prefix"]
-ORDER = ["text", "finish_reason", "engine", "stage"]
-_ROW_GROUP = 1000
+"""The columns that make a `Response`."""
+QUESTION = ["id", "stage", "model", "model_id", "request", "question", "max_tokens"]
+"""The columns that `with_questions` reads."""
+ORDER = ["error_kind", "text", "finish_reason", "engine", "stage"]
+"""The columns that decide between several responses to one request (`order_of`)."""
+ROW_GROUP = 1000
+"""Rows that are compressed, and so read, together."""
 
 _log = logging.getLogger(__name__)
+_TICK = 0.25
+"""Seconds between two looks of the clock at what is pending."""
+_clock = threading.Lock()  # of the two below
 _writers: weakref.WeakSet[LedgerWriter] = weakref.WeakSet()
-_clock = threading.Lock()
 _clock_runs = False
 
 
+def backend_hash(backend: Backend) -> str:
+    """Returns the hash of the settings that decide whether a backend can take a request.
+
+    Those that only decide speed and patience stay out.
+    """
+    return content_id("backend", backend.model_dump(mode="json", exclude=_PATIENCE))
+
+
+_PATIENCE = {"max_in_flight", "timeout_seconds", "max_retries", "pause_after", "pause_seconds"}
+
+
 class LedgerWriter:
-    """Writes responses to a ledger folder, a Parquet part at a time.
+    """Writes responses to a ledger folder, in Parquet parts.
 
     A part is written under a hidden name and then renamed, so that a reader sees whole parts
     only, and is named by the responses in it, so that the same responses make the same part
-    however often a bundle is repeated, and no writer can overwrite another's. Failed responses
-    are not written: a later run asks again.
+    however often a bundle is repeated, and no writer can overwrite another's.
 
-    A part is written once `flush_requests` or `flush_bytes` are pending, or the oldest has waited
-    for `flush_seconds`, which one thread a process sees to: a worker that waits for its model
-    does not come by here.
+    What is pending is written once the oldest has waited for `flush_seconds`, which one thread a
+    process sees to, so that a crash costs few answers though the worker only waits for its model.
+    A part that is still smaller than `flush_requests` and `flush_bytes` grows: the next flush
+    writes its rows and the new ones as a new part, then deletes the old one. So answers that come
+    slowly make no more parts than answers that come fast, on any filesystem.
+
+    Failures are recorded too: those that are the request's own fault, which a later run need not
+    ask again, and those that stayed unanswered, which a replay repeats (`LedgerIndex`).
+
+    Args:
+        api, continue_prefix: how the requests are asked.
+        backend: hash of the backend's settings (`backend_hash`).
     """
 
     def __init__(
-        self, folder: str, settings: LedgerSettings, *, api: str, continue_prefix: bool
+        self,
+        folder: str,
+        settings: LedgerSettings,
+        *,
+        api: str,
+        continue_prefix: bool,
+        backend: str = "",
     ) -> None:
         self._folder, self._settings = folder, settings
         self._how = {
             "api": api,
             "continue_prefix": continue_prefix,
+            "backend": backend,
             "versions": json.dumps(versions()),
         }
-        self._lock = threading.Lock()  # of what is pending
+        self._lock = threading.Lock()  # of the rows and their bytes
         self._writing = threading.Lock()  # held while a part is written; taken before the other
         self._pending: dict[str, dict[str, Any]] = {}
-        self._bytes = 0
+        self._growing: dict[str, dict[str, Any]] = {}  # rows of the last part, while it is small
+        self._growing_path = ""
+        self._bytes = 0  # of the texts of both
         self._oldest = 0.0
-        _writers.add(self)
+        with _clock:
+            _writers.add(self)
         _start_clock()
 
     def add(self, request: Request, response: Response) -> None:
-        """Takes in the response to `request`; flushes where the settings say that it is time."""
-        if response.finish_reason == "error":
-            return
-        asked = request_json(request)
-        row = {name: getattr(response, name) for name in ANSWER}
-        row |= {**self._how, "recorded_at": datetime.now(UTC)}
-        row["request"] = json.dumps(asked, ensure_ascii=False, sort_keys=True)
-        row["sampler"] = json.dumps(asked["sampler"], ensure_ascii=False, sort_keys=True)
+        """Takes in the response to `request`; flushes where the settings say that it is time.
+
+        Of several responses to one request the first is kept, but an answer replaces a failure.
+        """
+        row = self._row(request, response)
         with self._lock:
+            known = self._pending.get(response.id) or self._growing.get(response.id)
+            if known is not None and _rank(row["error_kind"]) >= _rank(known["error_kind"]):
+                return
             if not self._pending:
                 self._oldest = time.monotonic()
-            if response.id not in self._pending:
-                self._pending[response.id] = row
-                self._bytes += len(row["request"]) + len(row["text"])
+            self._pending[response.id] = row
+            self._bytes += _size(row)
             full = (
-                len(self._pending) >= self._settings.flush_requests
+                len(self._growing) + len(self._pending) >= self._settings.flush_requests
                 or self._bytes >= self._settings.flush_bytes
             )
         if full:
             self.flush()
+
+    def _row(self, request: Request, response: Response) -> dict[str, Any]:
+        asked = request_json(request)
+        row = {
+            **{name: getattr(response, name) for name in ANSWER},
+            **self._how,
+            "recorded_at": datetime.now(UTC),
+            "request": json.dumps(asked, ensure_ascii=False, sort_keys=True),
+            "sampler": json.dumps(asked["sampler"], ensure_ascii=False, sort_keys=True),
+            "model_id": request.model_id,
+            "question": request.question,
+            "max_tokens": request.sampler.max_tokens,
+        }
+        return {k: valid_text(v) if isinstance(v, str) else v for k, v in row.items()}
 
     def flush_if_due(self) -> None:
         """Flushes if the oldest pending response has waited for `flush_seconds`."""
@@ -126,26 +213,79 @@ class LedgerWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what is pending; after it returns, those responses are safe."""
+        """Writes what is pending; after it returns, those responses are safe.
+
+        Raises:
+            OSError: the part cannot be written; what is pending stays pending.
+        """
         with self._writing:
             with self._lock:
-                rows, self._pending, self._bytes = self._pending, {}, 0
-            if not rows:
+                fresh, self._pending = self._pending, {}
+            if not fresh:
                 return
             try:
-                with new_part(self._folder) as part:
-                    ordered = [row for _, row in sorted(rows.items())]
-                    part.write(pa.Table.from_pylist(ordered, schema=SCHEMA))
-            except BaseException:  # a full disk, or the user's Ctrl-C: pending it stays
+                rows = self._growing | fresh
+                path = self._write(rows)
+            except BaseException:  # a full disk, or the user's Ctrl-C
                 with self._lock:
-                    self._pending = rows | self._pending
+                    self._pending = fresh | self._pending
                 raise
+            replaced = self._growing_path
+            with self._lock:
+                if len(rows) >= self._settings.flush_requests or (
+                    self._bytes >= self._settings.flush_bytes
+                ):
+                    rows, path = {}, ""
+                self._growing, self._growing_path = rows, path
+                self._bytes = sum(map(_size, (*rows.values(), *self._pending.values())))
+            if replaced:
+                with contextlib.suppress(Exception):  # compacted, or deleted by an equal writer
+                    FileSystems.delete([replaced])
+
+    def _write(self, rows: dict[str, dict[str, Any]]) -> str:
+        with new_part(self._folder) as part:
+            part.write(_to_table([row for _, row in sorted(rows.items())]))
+        return part.path
+
+
+def _size(row: dict[str, Any]) -> int:
+    return len(row["request"]) + len(row["text"] or "")
+
+
+def _to_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Returns rows as a table of `SCHEMA`; leaves out, with a warning, what does not fit it."""
+    try:
+        return _whole_table(rows)
+    except (TypeError, ValueError, OverflowError):
+        return _whole_table([row for row in rows if _fits(row)])
+
+
+def _fits(row: dict[str, Any]) -> bool:
+    try:
+        _whole_table([row])
+    except (TypeError, ValueError, OverflowError) as error:
+        _log.warning("the response to request %s cannot be recorded: %s", row["id"], error)
+        return False
+    return True
+
+
+def _whole_table(rows: list[dict[str, Any]]) -> pa.Table:
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    for field in SCHEMA:
+        if not field.nullable and table[field.name].null_count:
+            raise ValueError(f"it has no {field.name}")
+    return table
 
 
 def flush_writers() -> None:
     """Writes what any writer of this process has pending."""
-    for writer in list(_writers):
+    for writer in _all_writers():
         writer.flush()
+
+
+def _all_writers() -> list[LedgerWriter]:
+    with _clock:
+        return list(_writers)
 
 
 def _start_clock() -> None:
@@ -158,8 +298,8 @@ def _start_clock() -> None:
 
 def _flush_in_time() -> None:
     while True:
-        time.sleep(0.5)
-        for writer in list(_writers):
+        time.sleep(_TICK)
+        for writer in _all_writers():
             with contextlib.suppress(Exception):  # its user meets the same error, and reports it
                 writer.flush_if_due()
 
@@ -178,7 +318,7 @@ class NewPart:
         """Adds rows of `SCHEMA`."""
         for row in table.select(["id", *ORDER]).to_pylist():
             self._digest.update(json.dumps(list(row.values())).encode())
-        self._writer.write_table(table, row_group_size=_ROW_GROUP)
+        self._writer.write_table(table, row_group_size=ROW_GROUP)
         self.rows += len(table)
 
     @property
@@ -245,48 +385,82 @@ def ledger_parts(folder: str) -> list[str]:
 
 
 class PartGone(Exception):
-    """A part is no longer there: it was compacted into another."""
+    """A part is no longer there: its rows are in another part."""
+
+
+class PartUnreadable(Exception):
+    """The content of a part is damaged, or is no ledger part. Its text names the part."""
 
 
 def read_part(path: str) -> Iterator[Response]:
-    """Yields the responses of one part, marked as recorded; none where it is set aside."""
-    table = read_columns(path, ANSWER)
-    if table is not None:
-        yield from to_responses(table)
+    """Yields the responses of one part, marked as recorded.
+
+    Raises: as `read_columns`.
+    """
+    yield from to_responses(read_columns(path, ANSWER))
 
 
 def to_responses(table: pa.Table) -> Iterator[Response]:
     """Yields the responses that a table of `ANSWER` columns holds, marked as recorded."""
-    for batch in table.to_batches(max_chunksize=1000):
-        for row in batch.to_pylist():
-            yield Response(**row, error=None, recorded=True)
+    for batch in table.to_batches(max_chunksize=ROW_GROUP):
+        yield from map(to_response, batch.to_pylist())
 
 
-def read_columns(path: str, columns: list[str], rows: np.ndarray | None = None) -> pa.Table | None:
+def to_response(row: dict[str, Any]) -> Response:
+    """Returns the response that the `ANSWER` columns of a row hold, marked as recorded."""
+    kind = row["error_kind"] and ErrorKind(row["error_kind"])
+    return Response(**{**row, "error_kind": kind}, recorded=True)
+
+
+def read_columns(path: str, columns: list[str], rows: np.ndarray | None = None) -> pa.Table:
     """Returns columns of a part: all rows, or those of the numbers `rows` (ascending).
 
-    Only the row groups and columns that are asked for are read. A part that cannot be read is
-    set aside (renamed to `.corrupt-…`) with a warning, and None is returned: its requests are
-    asked again.
+    Only the row groups and columns that are asked for are read. Nothing in the folder is changed.
 
     Raises:
         PartGone: there is no such part any more.
+        PartUnreadable: the part's content is damaged.
+        LedgerError: the part cannot be read here and now, which tells nothing of its content.
     """
     try:
         with _opened(path) as file:
             return _table(file, columns, rows)
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+    except Exception as error:  # each filesystem has its own
+        _log.debug("%s, at first: %s", path, error)
+    try:
+        with _opened(path) as file:
+            content = file.read()  # what fails after this is the content's fault, not the storage's
+    except Exception as error:
         if not FileSystems.exists(path):
             raise PartGone(path) from None
-        if isinstance(error, FileNotFoundError):
-            raise
-    with _opened(path) as file:
-        content = file.read()  # whatever fails after this is the part's fault, not the storage's
+        raise _not_now(path, error) from error
     try:
         return _table(pa.BufferReader(content), columns, rows)
+    except (pa.ArrowNotImplementedError, MemoryError) as error:
+        raise _not_now(path, error) from error
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        set_aside(path, error)
-        return None
+        reason = " ".join(str(error).split())[:200]
+        raise PartUnreadable(f"ledger part {path} is unreadable ({reason})") from error
+
+
+def _not_now(path: str, error: BaseException) -> LedgerError:
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return LedgerError(
+        f"the ledger part {path} cannot be read now ({reason}): nothing of it was changed; see to "
+        "the disk, the memory or the version of pyarrow, then go on with resume=true"
+    )
+
+
+_warned: set[str] = set()
+
+
+def warn_unreadable(error: PartUnreadable) -> None:
+    """Warns of an unreadable part, once in this process."""
+    if str(error) not in _warned:
+        _warned.add(str(error))
+        _log.warning(
+            "%s: its requests will be asked again (cotmill ledger compact sets it aside)", error
+        )
 
 
 def _opened(path: str) -> Any:
@@ -318,70 +492,49 @@ def _table(file: Any, columns: list[str], rows: np.ndarray | None) -> pa.Table:
     return table.select(columns).cast(pa.schema([SCHEMA.field(name) for name in columns]))
 
 
-def set_aside(path: str, error: Exception) -> None:
-    """Renames a part that cannot be used, and warns; never fails."""
-    folder, name = FileSystems.split(path)
-    aside = FileSystems.join(folder, f".corrupt-{name}")
+def with_questions(table: pa.Table) -> pa.Table:
+    """Returns `table` with its questions and limits, where rows of the first edition lack them.
+
+    They are made from the request as JSON, and stay null where that is not what the id stands for.
+    """
+    asked = table.select(QUESTION).to_pylist()
+    pairs = [
+        _asked(row) if row["question"] is None else (row["question"], row["max_tokens"])
+        for row in asked
+    ]
+    for name, values in zip(("question", "max_tokens"), zip(*pairs, strict=True), strict=False):
+        place = table.schema.get_field_index(name)
+        table = table.set_column(
+            place, SCHEMA.field(name), pa.array(values, SCHEMA.field(name).type)
+        )
+    return table
+
+
+def _asked(row: dict[str, Any]) -> tuple[str | None, int | None]:
     try:
-        FileSystems.rename([path], [aside])
-    except Exception:  # a read-only ledger, or another worker was first: the warning is enough
-        aside = "where it is"
-    _log.warning(
-        "ledger part %s is unreadable (%s) and was left %s; its requests will be asked again",
-        path,
-        " ".join(str(error).split())[:200],
-        aside,
-    )
+        request = request_from_json(
+            row["stage"], row["model"], row["model_id"], json.loads(row["request"])
+        )
+        if request.id == row["id"]:
+            return request.question, request.sampler.max_tokens
+    except (KeyError, TypeError, ValueError) as error:
+        _log.debug("request %s is not recorded as JSON: %s", row["id"], error)
+    return None, None
 
 
 def first_of(responses: Iterable[Response]) -> Response:
-    """Returns the one of several responses to one request that every run would choose."""
-    return min(responses, key=_order)
+    """Returns the one of several responses to one request that every run would choose.
 
-
-def _order(response: Response) -> tuple[Any, ...]:
-    return tuple(getattr(response, name) for name in ORDER)
-
-
-def resolve_replay(backend: ReplayBackend, ledger_dir: str) -> ReplayBackend:
-    """Returns `backend` with model, api and continue_prefix as the ledger's requests had them.
-
-    What the backend states already is kept, and chooses among the ledger's.
-
-    Raises:
-        BackendError: the ledger holds no such request, or several ways of asking.
+    An answer goes before a failure, and a failure of the request before an unanswered one.
     """
-    stated = {name: getattr(backend, name) for name in _ASKED}
-    found: set[tuple[Any, ...]] = set()
-    for path in ledger_parts(ledger_dir):
-        try:
-            table = read_columns(path, _ASKED)
-        except PartGone:  # compacted since it was listed
-            return resolve_replay(backend, ledger_dir)
-        if table is not None:
-            ways = table.group_by(_ASKED).aggregate([])
-            found.update(tuple(row[name] for name in _ASKED) for row in ways.to_pylist())
-    chosen = [
-        ways
-        for ways in sorted(found, key=str)
-        if all(value in (None, way) for value, way in zip(stated.values(), ways, strict=True))
-    ]
-    if len(chosen) == 1:
-        return backend.model_copy(update=dict(zip(_ASKED, chosen[0], strict=True)))
-    if not chosen:
-        held = ", ".join(sorted({str(ways[0]) for ways in found})) or "nothing"
-        raise BackendError(
-            f"the ledger {ledger_dir} has nothing to replay for "
-            f"backend.model={stated['model'] or 'null'}: it holds {held}"
-        )
-    models = sorted({str(ways[0]) for ways in chosen})
-    if len(models) > 1:
-        raise BackendError(
-            f"the ledger {ledger_dir} holds several models ({', '.join(models)}): "
-            "set backend.model to one of them"
-        )
-    raise BackendError(
-        f"the ledger {ledger_dir} holds {models[0]} asked in several ways "
-        f"({'; '.join(f'api={w[1]} continue_prefix={w[2]}' for w in chosen)}): "
-        "set backend.api and backend.continue_prefix"
-    )
+    return min(responses, key=lambda r: order_of([getattr(r, name) for name in ORDER]))
+
+
+def order_of(values: Sequence[Any]) -> tuple[Any, ...]:
+    """The sort key of the `ORDER` columns of a response."""
+    kind, *others = values
+    return (_rank(kind), *others)
+
+
+def _rank(kind: str | None) -> int:
+    return 0 if kind is None else 2 if kind in UNANSWERED else 1

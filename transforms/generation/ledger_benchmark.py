@@ -1,4 +1,4 @@
-"""What the join of requests with a ledger costs: memory and time, by their number."""
+"""What a ledger costs: to join requests with it, by their number and order, and to record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms.generation.generate import Generate
-from transforms.generation.ledger import SCHEMA, new_part
+from transforms.generation.ledger import SCHEMA, LedgerWriter, ledger_parts, new_part
 from transforms.generation.requests import Prompted, Request, Response, Sampler
 from transforms.memory import resident_bytes
 from transforms.paths import PROJECT
@@ -34,7 +34,8 @@ _CHILD = (
 )
 _BLOCK = 10_000
 _SPREAD = 7_368_787
-"""A prime: requests are made in another order than their responses were written in."""
+"""A prime: the step from one request to the next, modulo their number, that is no order at all for
+the ledger's parts. A step of 1 is the order in which the responses were written."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,16 @@ def prompted(record: Numbered) -> Prompted[Numbered]:
 def write_ledger(folder: str, count: int) -> None:
     """Writes a response to each of the first `count` records, in parts as large as a run's."""
     now = datetime.now(UTC)
-    text = {name: "bench 1" for name in ("stage", "model", "engine", "sampler", "versions")}
+    names = ("stage", "model", "engine", "sampler", "versions", "model_id", "backend")
+    text = {name: "bench 1" for name in names}
     for indexes in batched(iter(range(count)), LedgerSettings().flush_requests):
+        asked = [prompted(Numbered(str(index))).requests[0] for index in indexes]
         rows = [
             {
                 **text,
-                "id": prompted(Numbered(str(index))).requests[0].id,
+                "id": request.id,
+                "question": request.question,
+                "max_tokens": request.sampler.max_tokens,
                 "text": words("Answer", index),
                 "finish_reason": "stop",
                 "prompt_tokens": 250,
@@ -79,7 +84,7 @@ def write_ledger(folder: str, count: int) -> None:
                 "request": words("Problem", index),
                 "recorded_at": now,
             }
-            for index in indexes
+            for index, request in zip(indexes, asked, strict=True)
         ]
         with new_part(folder) as part:
             part.write(pa.Table.from_pylist(rows, schema=SCHEMA))
@@ -88,55 +93,104 @@ def write_ledger(folder: str, count: int) -> None:
 def bench_ledger(sizes: Sequence[int], workers: int) -> list[dict[str, Any]]:
     """Joins as many requests with as many responses, for each of `sizes`, and returns a row each.
 
-    The join is `Generate` itself, replaying a ledger in which every request is recorded, in
-    another order; it runs in processes of its own.
+    The join is `Generate` itself, replaying a ledger in which every request is recorded: once in
+    the order in which it was written, once in no order. It runs in processes of its own.
 
     Returns:
-        rows; ledger_mb (on disk); seconds and rows_per_second, from a start of Python to its end;
-        peak_mb, the most resident memory that the processes had together.
+        rows; ledger_mb (on disk); seconds and rows_per_second in order, from a start of Python to
+        its end; shuffled_seconds; ratio of these to seconds; peak_mb, the most resident memory
+        that the processes had together in either.
     """
     figures = []
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="cotmill-") as folder:
             write_ledger(folder, size)
             mb = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
-            started = time.monotonic()
-            child = subprocess.Popen(
-                [sys.executable, "-c", _CHILD, folder, str(size), str(workers)],
-                env={**os.environ, "PYTHONPATH": str(PROJECT)},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            peak = 0
-            while child.poll() is None:
-                peak = max(peak, resident_bytes(child.pid))
-                time.sleep(0.2)
-            seconds = time.monotonic() - started
-            assert child.stdout is not None
-            if child.stdout.read().strip() != f"{size} right":
-                raise RuntimeError(f"the join of {size:,} requests did not answer all of them")
+            seconds, peak = _timed_join(folder, size, workers, 1)
+            shuffled, shuffled_peak = _timed_join(folder, size, workers, _SPREAD)
         figures.append(
             {
                 "rows": size,
                 "ledger_mb": round(mb, 1),
                 "seconds": round(seconds, 1),
                 "rows_per_second": round(size / seconds),
-                "peak_mb": round(peak / 1e6),
+                "shuffled_seconds": round(shuffled, 1),
+                "ratio": round(shuffled / seconds, 2),
+                "peak_mb": round(max(peak, shuffled_peak) / 1e6),
             }
         )
     return figures
 
 
-def _spread(block: int, count: int) -> Iterator[Numbered]:
+def _timed_join(folder: str, size: int, workers: int, step: int) -> tuple[float, int]:
+    """Returns the seconds of a join and its most resident bytes."""
+    started = time.monotonic()
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, folder, str(size), str(workers), str(step)],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    peak = 0
+    while child.poll() is None:
+        peak = max(peak, resident_bytes(child.pid))
+        time.sleep(0.2)
+    seconds = time.monotonic() - started
+    assert child.stdout is not None
+    if child.stdout.read().strip() != f"{size} right":
+        raise RuntimeError(f"the join of {size:,} requests did not answer all of them")
+    return seconds, peak
+
+
+def bench_recording(rate: int, seconds: float) -> dict[str, Any]:
+    """Records answers that come at a steady rate, as a run does, and returns what that costs.
+
+    Returns:
+        answers_per_second; cpu_share of one core; parts that the ledger has at the end.
+    """
+    with tempfile.TemporaryDirectory(prefix="cotmill-") as folder:
+        writer = LedgerWriter(folder, LedgerSettings(), api="completions", continue_prefix=True)
+        answers = [_answered(index) for index in range(round(rate * seconds))]
+        started, cpu = time.monotonic(), time.process_time()
+        for index, (request, response) in enumerate(answers):
+            time.sleep(max(0.0, started + index / rate - time.monotonic()))
+            writer.add(request, response)
+        writer.flush()
+        took, cpu = time.monotonic() - started, time.process_time() - cpu
+        return {
+            "answers_per_second": round(len(answers) / took),
+            "cpu_share": round(cpu / took, 3),
+            "parts": len(ledger_parts(folder)),
+        }
+
+
+def _answered(index: int) -> tuple[Request, Response]:
+    (request,) = prompted(Numbered(str(index))).requests
+    response = Response(
+        id=request.id,
+        stage=request.stage,
+        model=request.model,
+        engine="bench 1",
+        text=words("Answer", index),
+        finish_reason="stop",
+        error=None,
+        prompt_tokens=250,
+        generated_tokens=250,
+        seconds=1.0,
+    )
+    return request, response
+
+
+def _spread(block: int, count: int, step: int) -> Iterator[Numbered]:
     for index in range(block * _BLOCK, min((block + 1) * _BLOCK, count)):
-        yield Numbered(str(index * _SPREAD % count))
+        yield Numbered(str(index * step % count))
 
 
 def _is_right(record: Numbered, responses: tuple[Response, ...]) -> bool:
     return [r.text for r in responses] == [words("Answer", int(record.id))]
 
 
-def join(folder: str, count: int, workers: int) -> None:
+def join(folder: str, count: int, workers: int, step: int) -> None:
     """Prints how many records were answered, and with what was recorded for them."""
     backend = ReplayBackend(engine="replay", model="bench", api="completions", continue_prefix=True)
 
@@ -147,7 +201,7 @@ def join(folder: str, count: int, workers: int) -> None:
         answered = (
             pipeline
             | "Blocks" >> beam.Create(range(-(-count // _BLOCK)))
-            | "Records" >> beam.FlatMap(_spread, count)
+            | "Records" >> beam.FlatMap(_spread, count, step)
             | "Generate" >> Generate("solve", backend, folder, LedgerSettings(), prompt=prompted)
         ).answered
         (

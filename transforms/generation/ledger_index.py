@@ -1,140 +1,333 @@
-"""Which requests a ledger has answers to, and where: 24 bytes a response, texts left on disk."""
+"""Which requests a ledger has answers to, and where: 28 bytes a response, texts left on disk."""
 
 from __future__ import annotations
 
+import json
+import os
+import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from transforms.errors import LedgerError
 from transforms.generation.ledger import (
     ANSWER,
+    QUESTION,
+    ROW_GROUP,
     PartGone,
+    PartUnreadable,
     first_of,
     ledger_parts,
     read_columns,
-    set_aside,
-    to_responses,
+    to_response,
+    warn_unreadable,
+    with_questions,
 )
-from transforms.generation.requests import Response
+from transforms.generation.requests import UNANSWERED, Request, Response
 
-_ID = "S16"
+_KEY = "S16"
+
+
+class Entries(NamedTuple):
+    """Where the responses of a part are: arrays of one length, an entry each.
+
+    An answer that ended by itself has its question as key, and serves limits from `least` tokens
+    on. Any other response has its request's id as key, and `least` is 0.
+    """
+
+    keys: np.ndarray
+    rows: np.ndarray
+    least: np.ndarray
+    part_rows: int
+    """Rows of the part, those without an entry too."""
+    answered: frozenset[tuple[str, str]]
+    """Stage and hash of the backend's settings of all answers."""
 
 
 class LedgerIndex:
-    """The ids of a ledger's responses, sorted, each with its part and row.
+    """The keys of a ledger's responses, sorted, each with its part and row.
 
-    Holds 16 + 8 bytes a response, so 24 MB for a million; only the id column of the parts is
-    read for it. Any thread may use it.
+    Holds 28 bytes a response, so 28 MB for a million; no text of the parts is read for it, but
+    for parts of the first edition, whose questions are hashed anew (30 microseconds a response,
+    until the ledger is compacted). Any thread may use it.
+
+    Args:
+        folder: the ledger.
+        failures: whether requests that stayed unanswered have a response, their failure: for
+            replays. Without it they have none.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: str, failures: bool = False) -> None:
+        self._folder, self._failures = folder, failures
         self._lock = threading.RLock()
         self._paths: list[str] = []
+        self._lengths: list[int] = []
         self._numbers: dict[str, int] = {}
-        self._ids = np.empty(0, _ID)
-        self._parts = np.empty(0, np.uint32)
-        self._rows = np.empty(0, np.uint32)
+        self._keys = np.empty(0, _KEY)
+        self._parts, self._rows, self._least = (np.empty(0, np.uint32) for _ in range(3))
+        self._answered: set[tuple[str, str]] = set()
+        self._touched: set[tuple[int, int]] = set()
+        self._spill = _Spill()
 
     def __len__(self) -> int:
         """Responses held, several of one request counted apart."""
-        return len(self._ids)
+        return len(self._keys)
 
     def refresh(self) -> None:
         """Takes in what was written to the folder, and forgets what is gone from it."""
         with self._lock:
+            found: dict[str, Entries] = {}
             while True:
                 listed = ledger_parts(self._folder)
-                try:
-                    found = {path: part_ids(path) for path in listed if path not in self._numbers}
+                missed = False
+                for path in listed:
+                    if path not in self._numbers and path not in found:
+                        try:
+                            found[path] = self._entries(path)
+                        except PartGone:  # its rows are in another part by now
+                            missed = True
+                if not missed:
                     break
-                except PartGone:  # compacted since it was listed: its rows are in another part
-                    continue
-            gone = [self._numbers.pop(path) for path in self._numbers.keys() - set(listed)]
-            if gone:
-                self._keep(~np.isin(self._parts, np.array(gone, np.uint32)))
-            if found:
-                self._add(found)
+            self._forget(self._numbers.keys() - set(listed))
+            self._add({path: found[path] for path in listed if path in found})
 
-    def _add(self, found: Mapping[str, np.ndarray]) -> None:
-        ids, parts, rows = [self._ids], [self._parts], [self._rows]
+    def _entries(self, path: str) -> Entries:
+        try:
+            return part_entries(path, self._failures)
+        except PartUnreadable as error:
+            warn_unreadable(error)
+            none = np.empty(0, np.uint32)
+            return Entries(np.empty(0, _KEY), none, none, 0, frozenset())
+
+    def _add(self, found: Mapping[str, Entries]) -> None:
+        keys, parts, rows, least = [self._keys], [self._parts], [self._rows], [self._least]
         for path, new in found.items():
             number = len(self._paths)
             self._paths.append(path)
+            self._lengths.append(new.part_rows)
+            self._answered |= new.answered
             self._numbers[path] = number
-            ids.append(new)
-            parts.append(np.full(len(new), number, np.uint32))
-            rows.append(np.arange(len(new), dtype=np.uint32))
-        self._ids, self._parts, self._rows = map(np.concatenate, (ids, parts, rows))
-        self._keep(np.argsort(self._ids, kind="stable"))
+            keys.append(new.keys)
+            parts.append(np.full(len(new.keys), number, np.uint32))
+            rows.append(new.rows)
+            least.append(new.least)
+        if found:
+            self._keys, self._parts, self._rows, self._least = map(
+                np.concatenate, (keys, parts, rows, least)
+            )
+            self._keep(np.argsort(self._keys, kind="stable"))
+
+    def _forget(self, paths: Iterable[str]) -> None:
+        gone = [self._numbers.pop(path) for path in paths]
+        if gone:
+            self._keep(~np.isin(self._parts, np.array(gone, np.uint32)))
 
     def _keep(self, which: np.ndarray) -> None:
-        self._ids, self._parts, self._rows = self._ids[which], self._parts[which], self._rows[which]
+        self._keys, self._parts = self._keys[which], self._parts[which]
+        self._rows, self._least = self._rows[which], self._least[which]
 
-    def holds(self, request_ids: Sequence[str]) -> list[bool]:
-        """Says for each request whether there is a response to it."""
-        with self._lock:
-            left, right = self._range(request_ids)
-        return (left < right).tolist()
+    def holds(self, requests: Sequence[Request]) -> list[bool]:
+        """Returns for each request whether the ledger has a response that serves it.
 
-    def _range(self, request_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        wanted = np.array([bytes.fromhex(request_id) for request_id in request_ids], _ID)
-        ids = self._ids
-        return np.searchsorted(ids, wanted), np.searchsorted(ids, wanted, side="right")
-
-    def read(self, request_ids: Iterable[str]) -> dict[str, Response]:
-        """Returns the responses that the ledger has, one a request (`first_of`).
-
-        Each row group that holds any of them is read once. A part that is gone, since compacted
-        into another, is looked for anew; one that turns out to be corrupt is set aside, and what
-        it held is not returned.
+        `read` may find that it serves other settings of the backend, or is damaged.
         """
-        wanted = sorted(set(request_ids))
-        while True:
-            try:
-                return self._read(wanted)
-            except PartGone:
-                self.refresh()
-
-    def _read(self, wanted: list[str]) -> dict[str, Response]:
+        held = np.zeros(len(requests), bool)
         with self._lock:
-            left, right = self._range(wanted)
-            where = np.concatenate(
-                [np.arange(a, b) for a, b in zip(left, right, strict=True)] or [np.empty(0, int)]
-            ).astype(int)
-            parts, rows, paths = self._parts[where], self._rows[where], self._paths
-        found: defaultdict[str, list[Response]] = defaultdict(list)
-        for part in np.unique(parts).tolist():
-            table = read_columns(paths[part], ANSWER, np.sort(rows[parts == part]))
-            for response in to_responses(table) if table is not None else ():
-                found[response.id].append(response)
-        return {key: first_of(responses) for key, responses in found.items()}
+            held[self._places(requests)[1]] = True
+        return held.tolist()
+
+    def _places(self, requests: Sequence[Request]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the entries that serve any request, and beside each the request's number."""
+        wanted = _to_keys([key for request in requests for key in (request.id, request.question)])
+        left = np.searchsorted(self._keys, wanted)
+        counts = np.searchsorted(self._keys, wanted, side="right") - left
+        first = np.repeat(left - np.cumsum(counts) + counts, counts)
+        entries = first + np.arange(len(first))
+        asking = np.repeat(np.arange(len(wanted)) // 2, counts)
+        limits = np.array([request.sampler.max_tokens for request in requests], np.int64)
+        serves = self._least[entries] <= limits[asking]
+        return entries[serves], asking[serves]
+
+    def read(self, requests: Iterable[Request], backend: str | None = None) -> dict[str, Response]:
+        """Returns the responses that serve `requests`, by the requests' ids.
+
+        An answer to the very request goes before one to the same question with another limit,
+        both go before a failure (`first_of`). Each group of rows that holds any of them is read
+        once; when it is needed for the second time, it is copied to an unnamed file in the
+        temporary folder, uncompressed, from where any row is read alone. So reading all responses
+        in any order costs at most twice what it costs in their own order.
+
+        Args:
+            backend: hash of the backend's settings (`backend_hash`). Failures of other settings
+                are left out, since these may mend them, and failures of a stage that got no answer
+                with these settings, since the endpoint may be mended. None: all are served.
+
+        Raises:
+            LedgerError: a part cannot be read now, or the temporary folder has no room.
+        """
+        wanted = list({request.id: request for request in requests}.values())
+        with self._lock:
+            while True:
+                try:
+                    return self._read(wanted, backend)
+                except PartGone:
+                    self.refresh()
+
+    def _read(self, wanted: list[Request], backend: str | None) -> dict[str, Response]:
+        entries, asking = self._places(wanted)
+        rows = self._texts(np.unique(entries))
+        candidates: defaultdict[int, list[Response]] = defaultdict(list)
+        for entry, number in zip(entries.tolist(), asking.tolist(), strict=True):
+            response, asked_by = rows[entry]
+            if (
+                response.error_kind is None
+                or backend is None
+                or (backend == asked_by and (response.stage, backend) in self._answered)
+            ):
+                candidates[number].append(response)
+        found = {}
+        for number, responses in candidates.items():
+            request = wanted[number]
+            exact = [r for r in responses if r.id == request.id and r.error_kind is None]
+            chosen = first_of(exact or responses)
+            found[request.id] = replace(chosen, id=request.id, model=request.model)
+        return found
+
+    def _texts(self, entries: np.ndarray) -> dict[int, tuple[Response, str]]:
+        """Returns for each entry its response, and the hash of the backend that it came from."""
+        parts, rows = self._parts[entries], self._rows[entries]
+        groups = rows // ROW_GROUP
+        order = np.lexsort((rows, parts))
+        edges = np.flatnonzero(np.diff(parts[order]) | np.diff(groups[order])) + 1
+        at_once: defaultdict[int, list[int]] = defaultdict(list)
+        texts = {}
+        for members in np.split(order, edges) if len(order) else ():
+            group = int(parts[members[0]]), int(groups[members[0]])
+            if group in self._touched and group not in self._spill:
+                self._copy(group)
+            if group in self._spill:
+                for i in members.tolist():
+                    texts[int(entries[i])] = self._spill.read(group, int(rows[i]) % ROW_GROUP)
+            else:
+                self._touched.add(group)
+                at_once[group[0]].extend(members.tolist())
+        for part, numbers in at_once.items():
+            for i, row in zip(numbers, self._part_rows(part, rows[numbers]), strict=True):
+                texts[int(entries[i])] = row
+        return {entry: _split(row) for entry, row in texts.items()}
+
+    def _copy(self, group: tuple[int, int]) -> None:
+        part, number = group
+        first = number * ROW_GROUP
+        last = min(first + ROW_GROUP, self._lengths[part])
+        self._spill.add(group, self._part_rows(part, np.arange(first, last)))
+
+    def _part_rows(self, part: int, rows: np.ndarray) -> list[dict[str, Any]]:
+        """Returns rows of a part.
+
+        Raises:
+            PartGone: it is gone, or is unreadable and has no entries any more.
+        """
+        try:
+            return list(read_columns(self._paths[part], [*ANSWER, "backend"], rows).to_pylist())
+        except PartUnreadable as error:
+            warn_unreadable(error)
+            self._keep(self._parts != part)
+            raise PartGone(self._paths[part]) from error
 
 
-def part_ids(path: str) -> np.ndarray:
-    """Returns the ids of a part in their order, 16 bytes each; none where it cannot be read."""
-    table = read_columns(path, ["id"])
-    if table is None:
-        return np.empty(0, _ID)
+def _split(row: dict[str, Any]) -> tuple[Response, str]:
+    asked_by = row.pop("backend")
+    return to_response(row), asked_by
+
+
+class _Spill:
+    """Groups of rows in a file without a name, from where each row is read alone."""
+
+    def __init__(self) -> None:
+        self._file: Any = None
+        self._ends: dict[tuple[int, int], np.ndarray] = {}
+        self._end = 0
+
+    def __contains__(self, group: tuple[int, int]) -> bool:
+        return group in self._ends
+
+    def add(self, group: tuple[int, int], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Appends a group of rows."""
+        texts = [json.dumps(row).encode() for row in rows]
+        ends = self._end + np.cumsum([0, *map(len, texts)])
+        try:
+            if self._file is None:  # open as long as the index, which the process keeps
+                self._file = tempfile.TemporaryFile(prefix="cotmill-")  # noqa: SIM115
+            self._file.seek(self._end)
+            self._file.writelines(texts)
+            self._file.flush()
+        except OSError as error:
+            raise LedgerError(
+                f"no room in {tempfile.gettempdir()} for the recorded answers ({error}): "
+                "set TMPDIR to a folder with more"
+            ) from error
+        self._ends[group] = ends
+        self._end = int(ends[-1])
+
+    def read(self, group: tuple[int, int], row: int) -> dict[str, Any]:
+        """Returns one row of a group."""
+        start, end = self._ends[group][row : row + 2].tolist()
+        text = os.pread(self._file.fileno(), end - start, start)
+        return dict(json.loads(text))
+
+
+def _to_keys(texts: Sequence[str]) -> np.ndarray:
+    return np.array([bytes.fromhex(text) for text in texts], _KEY)
+
+
+def part_entries(path: str, failures: bool = False) -> Entries:
+    """Returns the entries of a part; those of unanswered requests only with `failures`.
+
+    Raises: as `read_columns`.
+    """
+    columns = ["id", "finish_reason", "error_kind", "question", "max_tokens", "generated_tokens"]
+    table = read_columns(path, [*columns, "stage", "backend"])
+    answers = table.filter(table["error_kind"].is_null()).select(["stage", "backend"])
+    answered = frozenset(
+        (row["stage"], row["backend"])
+        for row in answers.group_by(["stage", "backend"]).aggregate([]).to_pylist()
+    )
+    ids, reasons, kinds, questions, limits, generated = (
+        table[name].to_pylist() for name in columns
+    )
+    finished = [reason == "stop" for reason in reasons]
+    if any(ended and question is None for ended, question in zip(finished, questions, strict=True)):
+        asked = with_questions(read_columns(path, QUESTION))
+        questions, limits = (asked[name].to_pylist() for name in ("question", "max_tokens"))
+    keys, least = list(ids), [0] * len(ids)
+    for row, question in enumerate(questions):
+        if finished[row] and question is not None:
+            keys[row] = question
+            # A limit of just as many tokens may have cut the answer off before its end was seen.
+            least[row] = min(limits[row], generated[row] + 1 if generated[row] else limits[row])
+    wanted = [row for row, kind in enumerate(kinds) if failures or kind not in UNANSWERED]
     try:
-        ids = [bytes.fromhex(text) for text in table["id"].to_pylist()]
-        if any(len(each) != 16 for each in ids):
+        if any(len(keys[row]) != 32 for row in wanted):
             raise ValueError("an id is not of 32 hexadecimal digits")
+        found = _to_keys([keys[row] for row in wanted])
     except ValueError as error:
-        set_aside(path, error)
-        ids = []
-    return np.array(ids, _ID)
+        raise PartUnreadable(f"ledger part {path} is unreadable ({error})") from error
+    rows = np.array(wanted, np.uint32)
+    return Entries(found, rows, np.array(least, np.uint32)[rows], len(ids), answered)
 
 
 _opening = threading.Lock()
-_indexes: dict[str, LedgerIndex] = {}
+_indexes: dict[tuple[str, bool], LedgerIndex] = {}
 
 
-def open_index(folder: str) -> LedgerIndex:
-    """Returns this process's index of a ledger, up to date."""
+def open_index(folder: str, failures: bool = False) -> LedgerIndex:
+    """Returns this process's index of a ledger, up to date (see `LedgerIndex`)."""
     with _opening:
-        index = _indexes.setdefault(folder, LedgerIndex(folder))
+        index = _indexes.setdefault((folder, failures), LedgerIndex(folder, failures))
     index.refresh()
     return index

@@ -15,17 +15,21 @@ from filelock import FileLock
 from transforms.errors import BackendError
 
 
+def cache_folder() -> Path:
+    """The folder that all runs of this user share: `$COTMILL_CACHE`, else `~/.cache/cotmill`."""
+    return Path(os.environ.get("COTMILL_CACHE") or Path.home() / ".cache" / "cotmill")
+
+
 def built_once(name: str, build: Callable[[Path], None], *, what: str, room: str) -> Path:
     """Returns the folder `name` of the cache, which `build` fills if it is not there.
 
-    The folder appears whole or not at all, and other users may read it. The cache is
-    `$COTMILL_CACHE`, else `~/.cache/cotmill`. Processes that ask at once wait for the one that
-    builds.
+    The folder appears whole or not at all, and other users may read it. Processes that ask at once
+    wait for the one that builds.
 
     Raises:
         BackendError: the cache cannot be written; `what` and `room` say what needs how much of it.
     """
-    cache = Path(os.environ.get("COTMILL_CACHE") or Path.home() / ".cache" / "cotmill")
+    cache = cache_folder()
     folder = cache / name
     if folder.is_dir():
         return folder

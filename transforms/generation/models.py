@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -31,6 +32,21 @@ class Model(Protocol):
         """Frees the model and ends every thread and process of it."""
 
 
+def valid_text(text: str) -> str:
+    r"""Returns `text` as valid Unicode: surrogate pairs joined, lone surrogates as U+FFFD.
+
+    JSON can spell a lone surrogate, and neither UTF-8 nor Parquet can hold one.
+
+    >>> ascii(valid_text("\ud83d\ude00, \ud83d!"))
+    "'\\U0001f600, \\ufffd!'"
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 def failed(request: Request, engine: str, kind: ErrorKind, error: str, seconds: float) -> Response:
     """Returns the response of a request that failed alone."""
     return Response(
@@ -40,7 +56,7 @@ def failed(request: Request, engine: str, kind: ErrorKind, error: str, seconds: 
         engine=engine,
         text="",
         finish_reason="error",
-        error=" ".join(error.split())[:500],
+        error=valid_text(" ".join(error.split())[:500]),
         prompt_tokens=0,
         generated_tokens=0,
         seconds=seconds,
@@ -73,7 +89,7 @@ def kind_of(message: str) -> ErrorKind:
     says = message.lower()
     if any(words in says for words in _TOO_LONG):
         return ErrorKind.TOO_LONG
-    return ErrorKind.REFUSED if "content" in says and "filter" in says else ErrorKind.INVALID
+    return ErrorKind.REFUSED if _DECLINED.search(says) else ErrorKind.INVALID
 
 
 _TOO_LONG = (
@@ -81,5 +97,10 @@ _TOO_LONG = (
     "maximum model length",
     "context_length_exceeded",
     "context window",
+    "context length",
     "prompt is too long",
+    "prompt too long",
+    "input is too long",
+    "too many tokens",
 )
+_DECLINED = re.compile(r"content.{0,20}(?:filter|policy)|moderation|flagged|responsible.ai|safety")

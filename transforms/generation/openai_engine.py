@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import email.utils
 import json
+import logging
+import math
 import os
 import threading
 import time
@@ -14,18 +15,50 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import httpx
 import openai
 
 from transforms.errors import BackendError
 from transforms.generation import draining
 from transforms.generation.circuit import Circuit, backoff
+from transforms.generation.endpoint_replies import (
+    Answer,
+    Complaint,
+    Refused,
+    blamed,
+    complaint,
+    fix,
+    read_answer,
+    read_json,
+)
+from transforms.generation.history import History
 from transforms.generation.models import Reply, failed, kind_of
+from transforms.generation.pace import Pace, Ticket
 from transforms.generation.requests import ErrorKind, Request, Response
 from transforms.settings import Endpoint, OpenAIBackend
 
 _CONNECT_SECONDS = 30.0
-_ENDS_ALL = {401: "refuses the key", 402: "asks to be paid", 404: "knows no such path or model"}
+_TRYING_SECONDS = 300.0
+"""From its first failure on, a request is asked again for at most this long; waiting for an
+endpoint that is down or limits its rate is not counted."""
+_LONGEST_BACKOFF = 60.0
+_REFUSALS = 20
+"""A request refused so often by 429, and for so long, while others are answered, is put off."""
+_ALIKE, _ALIKE_TOO_LONG = 3, 8
+"""Failures alike that end a stage of which nothing was answered; prompts differ in length."""
+_LONG_WAIT = 10.0
+"""Seconds of a wait for the rate limit from which it is announced."""
+_ENDS_ALL = {
+    401: "refuses the key",
+    402: "asks to be paid",
+    404: "knows no such path or model",
+    405: "takes no questions at this path",
+}
 """Statuses that every other request would get as well, and no waiting mends."""
+_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+_TOO_LARGE = ("request too large", "reduce the length")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,46 +75,55 @@ class _Trouble:
 
     kind: ErrorKind
     what: str
-    again: bool
+    again: bool = False
     """Whether the same request may fare better when it is asked again."""
+    wait: float = 0.0
+    """Seconds that the endpoint asks to wait."""
     down: bool = False
     """Nobody listened: this says nothing of the request."""
-    retry_after: float = 0.0
+    limited: bool = False
+    """The endpoint limits the rate of requests: this says nothing of the request either."""
+    lost: bool = False
+    """No reply came in time."""
+    garbled: bool = False
+    """A reply came that is no answer."""
     ends_all: bool = False
-
-
-class _NoAnswer(ValueError):
-    """The endpoint answered with something that is not an answer."""
-
-
-class _Refusal(ValueError):
-    """The endpoint declined to answer."""
+    fix: str | None = None
+    """The setting that mends it, where the endpoint names a parameter."""
 
 
 class OpenAIModel:
     """A model behind `base_url`, asked by as many tasks on one thread as may be in flight.
 
-    A request that fails as endpoints in trouble let requests fail (a timeout, 408, 409, 429, 5xx,
-    a lost connection, half an answer) is asked again up to `max_retries` times, after a jittered
+    A request that fails as endpoints in trouble let requests fail (a timeout, 408, 409, 5xx, a
+    lost connection, half an answer) is asked again up to `max_retries` times, after a jittered
     exponential backoff, or when the server's Retry-After says; then it is an error of that
-    request alone. Where requests fail in a row, the circuit holds them all back until the endpoint
-    answers again, and none of them is spent on it. The client's own retries are off: it would
-    sleep on an endpoint that is down in every request at once, and gives up, rather than waits,
-    on a Retry-After of more than two minutes. Its aiohttp transport takes 0.8 ms of CPU a request,
-    at 64 in flight and at 512; its own took 1.3 and 3.6, and a thread a request 1.2 and 1.7.
+    request alone. A 429 is no failure: the request waits for its turn at the rate that the
+    endpoint allows (`Pace`). Where all requests fail, the circuit holds them back until the
+    endpoint answers again, and none of them is spent on it. Where the first requests of a stage
+    are all refused alike, the engine ends with what the endpoint says and the setting to change.
+
+    The client's own retries are off: it would sleep on an endpoint that is down in every request
+    at once, and gives up, rather than waits, on a Retry-After of more than two minutes. Replies
+    are read here, not by the client, which takes every form that it does not know for an answer.
+    Its aiohttp transport takes 0.8 ms of CPU a request, at 64 in flight and at 512; its own took
+    1.3 and 3.6, and a thread a request 1.2 and 1.7.
 
     Raises:
-        BackendError: nothing answers at `base_url`, or it refuses the key.
+        BackendError: nothing answers at `base_url`, it refuses the key, or the key cannot be sent.
     """
 
     def __init__(self, backend: OpenAIBackend) -> None:
-        key = os.environ.get(backend.api_key_env) or "none"
         self._open(
             backend,
-            Place(backend.base_url, key),
+            Place(backend.base_url, api_key(backend.api_key_env)),
             engine=f"openai {openai.__version__} {backend.base_url}",
-            max_in_flight=backend.max_in_flight,
+            pace=Pace(
+                backend.max_in_flight, backend.requests_per_minute, backend.tokens_per_minute
+            ),
+            connections=backend.max_in_flight,
             sends_prefix=backend.sends_prefix,
+            parameters=backend.parameters,
         )
         try:
             self._wait(self._check_endpoint(backend))
@@ -95,13 +137,15 @@ class OpenAIModel:
         place: Place,
         *,
         engine: str,
-        max_in_flight: int,
+        pace: Pace,
+        connections: int,
         sends_prefix: bool,
+        parameters: dict[str, str | None],
         proxies: bool = True,
     ) -> None:
         self._endpoint, self._place, self._engine = endpoint, place, engine
-        self._sends_prefix = sends_prefix
-        self._slots = asyncio.Semaphore(max_in_flight)
+        self._sends_prefix, self._parameters = sends_prefix, parameters
+        self._pace, self._most_open = pace, connections
         self._client = openai.AsyncOpenAI(
             base_url=place.base_url,
             api_key=place.api_key,
@@ -109,18 +153,22 @@ class OpenAIModel:
             timeout=openai.Timeout(
                 endpoint.timeout_seconds, connect=min(_CONNECT_SECONDS, endpoint.timeout_seconds)
             ),
-            http_client=openai.DefaultAioHttpClient(
-                limits=_limits(max_in_flight), trust_env=proxies
-            ),
+            http_client=openai.DefaultAioHttpClient(limits=_limits(connections), trust_env=proxies),
         )
+        self._tasks: set[asyncio.Task[None]] = set()
         self._circuit = Circuit(
             place.base_url,
             after=endpoint.pause_after,
             pause_seconds=endpoint.pause_seconds,
             revive=self._revive,
+            waiting=lambda: len(self._tasks),
         )
-        self._tasks: set[asyncio.Task[None]] = set()
         self._owed: set[asyncio.Task[Any] | None] = set()
+        self._histories: dict[str, History] = {}
+        self._answered_at = -math.inf
+        self._limited_since: float | None = None
+        self._announced_until = 0.0
+        self._counts_tokens = True
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
         self._thread.start()
@@ -164,94 +212,239 @@ class OpenAIModel:
         try:
             await self._client.with_options(
                 timeout=min(_CONNECT_SECONDS, backend.timeout_seconds)
-            ).models.list()
+            ).get("/models", cast_to=httpx.Response)
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             raise BackendError(
                 f"{url} refuses the key in {key} ({error.status_code}): set {key} to a valid key"
             ) from error
         except openai.APIConnectionError as error:
             *_, cause = _causes(error)
+            what = " ".join(f"{type(cause).__name__}: {cause}".split())
             raise BackendError(
-                f"nothing answers at backend.base_url={url} ({type(cause).__name__}: {cause}): "
+                f"nothing answers at backend.base_url={url} ({what}): "
                 "start the server, or mend the address"
             ) from error
         except openai.APIError:
             pass  # it answers, if not to this: not every server has /models
 
     async def _serve(self, request: Request, reply: Callable[[Reply], None]) -> None:
-        async with self._slots:
-            since = time.monotonic()
-            try:
-                answer: Reply = await self._answer(request, since)
-            except BackendError as error:
-                answer = error
-            except Exception as error:  # a fault of ours: no user may wait forever
-                what = f"{type(error).__name__}: {error}"
-                seconds = time.monotonic() - since
-                answer = failed(request, self._engine, ErrorKind.INVALID, what, seconds)
-            reply(answer)
+        since = time.monotonic()
+        try:
+            answer: Reply = await self._answer(request, since)
+        except BackendError as error:
+            answer = error
+        except Exception as error:  # a fault of ours: no user may wait forever
+            what = f"{type(error).__name__}: {error}"
+            seconds = time.monotonic() - since
+            answer = failed(request, self._engine, ErrorKind.INVALID, what, seconds)
+        reply(answer)
 
     async def _answer(self, request: Request, since: float) -> Response:
         """Asks until there is an answer, or until the request has failed for good."""
-        tries = lost = 0
+        history = self._histories.setdefault(request.stage, History())
+        history.begin(request.id)
+        tries = timeouts = refusals = outages = opening = 0
+        first_failed, waited = math.inf, 0.0
         while True:
+            queued = time.monotonic()
             await self._circuit.enter(request.id)
+            ticket = await self._pace.enter(self._expected_tokens(request, history))
+            sent = time.monotonic()
+            waited += sent - queued if math.isfinite(first_failed) else 0.0
+            limit = history.longest(self._endpoint.timeout_seconds, timeouts)
             try:
-                async with asyncio.timeout(self._endpoint.timeout_seconds):
+                async with asyncio.timeout(limit):
                     response = await self._send(request, since)
             except Exception as error:
-                trouble = self._trouble(error)
+                trouble = self._trouble(error, request, limit)
             else:
-                await self._circuit.answered()
+                await self._take_in(response, history, ticket, sent)
                 return response
+            finally:
+                self._pace.leave(ticket)
+            now = time.monotonic()
+            first_failed = min(first_failed, now)
+            if trouble.limited:
+                refusals += 1
+                await self._slow_down(trouble, ticket, sent, now)
+                patient = refusals < _REFUSALS or now - first_failed < _TRYING_SECONDS
+                if patient or not self._circuit.answers_others(first_failed):
+                    continue
+            else:
+                self._pace.admitted(ticket, 0)
             if trouble.ends_all:
                 await self._circuit.end(BackendError(trouble.what))
                 continue
             if not trouble.again:
-                await self._circuit.answered()
-            elif await self._circuit.failed(
-                request.id, trouble.what, down=trouble.down, retry_after=trouble.retry_after
-            ):
-                # The endpoint's failure, not the request's; unless it is what fells the endpoint.
-                lost += not trouble.down
-                if lost <= self._endpoint.max_retries + 1:
+                await self._circuit.answered(sent)
+            elif not trouble.limited:
+                if await self._is_outage(request, trouble, history, sent, first_failed):
+                    # The endpoint's failure, not the request's; unless the request fells it. Where
+                    # fewer are left than may be open, these few may be all that fails.
+                    if len(self._tasks) < self._most_open or opening < self._circuit.openings:
+                        outages += not trouble.down
+                    opening = self._circuit.openings
+                    if outages <= self._endpoint.max_retries + 1:
+                        continue
+                tries += 1
+                timeouts += trouble.lost
+                tried = now - first_failed - waited
+                if tries <= self._endpoint.max_retries and timeouts < 2 and tried < _TRYING_SECONDS:
+                    pause = max(trouble.wait, backoff(tries))
+                    await asyncio.sleep(min(pause, _LONGEST_BACKOFF))
                     continue
-            elif (tries := tries + 1) <= self._endpoint.max_retries:
-                await asyncio.sleep(max(trouble.retry_after, backoff(tries)))
+            if self._ends_stage(request, trouble, history):
+                await self._circuit.end(BackendError(self._end_of_stage(request, trouble)))
                 continue
             seconds = time.monotonic() - since
             return failed(request, self._engine, trouble.kind, trouble.what, seconds)
 
-    def _trouble(self, error: Exception) -> _Trouble:
+    async def _take_in(
+        self, response: Response, history: History, ticket: Ticket, sent: float
+    ) -> None:
+        self._answered_at = time.monotonic()
+        self._limited_since = None
+        history.answered(self._answered_at - sent, response.generated_tokens)
+        self._pace.admitted(ticket, response.prompt_tokens + response.generated_tokens)
+        await self._circuit.answered(sent)
+
+    async def _slow_down(self, trouble: _Trouble, ticket: Ticket, sent: float, now: float) -> None:
+        """Takes in a 429; ends the engine where the endpoint will answer nobody for too long."""
+        if self._circuit.is_open:
+            await self._circuit.answered(-math.inf)  # it is no longer down
+        longest, url = self._endpoint.pause_seconds, self._place.base_url
+        if trouble.wait > longest and self._answered_at < sent:
+            await self._circuit.end(
+                BackendError(
+                    f"{url} asks to wait {trouble.wait:.0f} seconds ({trouble.what}), longer than "
+                    f"backend.pause_seconds={longest:g}: go on later with resume=true"
+                )
+            )
+            return
+        if self._limited_since is None:
+            self._limited_since = now
+        elif now - self._limited_since >= longest:
+            await self._circuit.end(
+                BackendError(
+                    f"{url} has refused all requests for {now - self._limited_since:.0f} seconds "
+                    f"({trouble.what}): go on later with resume=true"
+                )
+            )
+            return
+        if not self._pace.is_limited:
+            _log.warning(
+                "%s limits the rate of requests (%s): asked as fast as it allows from now on",
+                url,
+                trouble.what,
+            )
+        wait = min(trouble.wait, longest)
+        if wait >= _LONG_WAIT and now >= self._announced_until:
+            self._announced_until = now + wait
+            _log.warning("%s asks to wait %.0f s: %d requests wait", url, wait, len(self._tasks))
+        self._pace.refused(ticket, now, wait)
+
+    async def _is_outage(
+        self,
+        request: Request,
+        trouble: _Trouble,
+        history: History,
+        sent: float,
+        first_failed: float,
+    ) -> bool:
+        """Tells the circuit of a failure; returns whether the endpoint is down."""
+        longest = self._endpoint.pause_seconds
+        if trouble.wait > longest and self._answered_at < sent:
+            await self._circuit.end(
+                BackendError(
+                    f"{self._place.base_url} asks to wait {trouble.wait:.0f} seconds "
+                    f"({trouble.what}), longer than backend.pause_seconds={longest:g}: go on later "
+                    "with resume=true"
+                )
+            )
+            return True
+        # An endpoint that has never answered this stage but replies is up, if of no use.
+        if trouble.garbled and not history.answers and not self._circuit.is_open:
+            return False
+        return await self._circuit.failed(
+            request.id,
+            trouble.what,
+            first_failed=first_failed,
+            down=trouble.down,
+            retry_after=min(trouble.wait, longest),
+        )
+
+    def _ends_stage(self, request: Request, trouble: _Trouble, history: History) -> bool:
+        """Whether what failed for good will fail for every request of the stage."""
+        systematic = trouble.kind in (ErrorKind.INVALID, ErrorKind.TOO_LONG) or trouble.garbled
+        enough = _ALIKE_TOO_LONG if trouble.kind is ErrorKind.TOO_LONG else _ALIKE
+        return history.failed(
+            request.id, trouble.what if systematic else None, 1 if trouble.fix else enough
+        )
+
+    def _end_of_stage(self, request: Request, trouble: _Trouble) -> str:
+        remedy = trouble.fix or (
+            f"lower sampling.{_group(request.stage)}.max_tokens or shots, or set a model with a "
+            "larger context"
+            if trouble.kind is ErrorKind.TOO_LONG
+            else "ask it one thing at a time with cotmill backend check"
+        )
+        return (
+            f"{self._place.base_url} answers none of the requests of stage {request.stage} "
+            f"({trouble.what}): {remedy}, then go on with resume=true"
+        )
+
+    def _expected_tokens(self, request: Request, history: History) -> float:
+        """Tokens that a request may take: a guess, corrected once it is answered."""
+        texts = [message.content for message in request.messages]
+        characters = sum(map(len, [*texts, request.prompt or ""]))
+        return characters / 4 + history.expected_tokens(request.sampler.max_tokens)
+
+    def _trouble(self, error: Exception, request: Request, limit: float) -> _Trouble:
         if isinstance(error, openai.APIStatusError):
-            return self._status(error)
+            reply = error.response
+            return self._complaint(
+                complaint(reply.status_code, reply.headers, reply.content), request
+            )
+        if isinstance(error, Complaint):
+            return self._complaint(error, request)
+        if isinstance(error, Refused):
+            return _Trouble(ErrorKind.REFUSED, str(error))
         causes = list(_causes(error))
-        what = f"{type(causes[-1]).__name__}: {causes[-1]}"
         # Which of the two it was, the client's own exceptions do not tell.
+        what = f"{type(causes[-1]).__name__}: {causes[-1]}"
         if any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes):
             return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, down=True)
         if any(isinstance(cause, TimeoutError) for cause in causes):
-            limit = f"no answer within {self._endpoint.timeout_seconds:g} seconds"
-            return _Trouble(ErrorKind.TIMEOUT, limit, again=True)
+            late = f"no answer within {limit:g} seconds (backend.timeout_seconds)"
+            return _Trouble(ErrorKind.TIMEOUT, late, again=True, lost=True)
         if isinstance(error, openai.APIConnectionError):
             return _Trouble(ErrorKind.SERVER_ERROR, what, again=True)
-        if isinstance(error, _Refusal):
-            return _Trouble(ErrorKind.REFUSED, str(error), again=False)
-        # half an answer, or one of another shape than the API's
-        what = f"{type(error).__name__.lstrip('_')}: {error}"
-        return _Trouble(ErrorKind.SERVER_ERROR, what, again=True)
+        return _Trouble(ErrorKind.SERVER_ERROR, str(error), again=True, garbled=True)
 
-    def _status(self, error: openai.APIStatusError) -> _Trouble:
-        status, what = error.status_code, f"HTTP {error.status_code}: {error.message}"
-        if status in _ENDS_ALL:
-            url = self._place.base_url
-            what = f"{url} {_ENDS_ALL[status]} ({what}): mend it, then go on with resume=true"
-            return _Trouble(ErrorKind.INVALID, " ".join(what.split()), again=False, ends_all=True)
-        if status in (408, 409, 429) or status >= 500:
+    def _complaint(self, said: Complaint, request: Request) -> _Trouble:
+        status, what, url = said.status, str(said), self._place.base_url
+        if status in _ENDS_ALL or said.code in _QUOTA:
+            why = _ENDS_ALL.get(status, _ENDS_ALL[402])
+            what = f"{url} {why} ({what}): mend it, then go on with resume=true"
+            return _Trouble(ErrorKind.INVALID, what, ends_all=True)
+        too_large = any(words in said.message.lower() for words in _TOO_LARGE)
+        if status == 429 and not too_large:
+            return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, limited=True, wait=said.wait)
+        if status in (408, 409) or status >= 500:
             kind = ErrorKind.TIMEOUT if status in (408, 504) else ErrorKind.SERVER_ERROR
-            wait = retry_after(error.response.headers.get("retry-after"))
-            return _Trouble(kind, what, again=True, retry_after=wait)
-        return _Trouble(kind_of(f"{error.code or ''} {error.message}"), what, again=False)
+            return _Trouble(kind, what, again=True, wait=said.wait)
+        kind = ErrorKind.TOO_LONG if too_large else kind_of(f"{said.code} {said.message}")
+        sent = self._arguments(request)
+        own = {self._parameters.get(name) or name: name for name in sent}
+        names = {*own, *(["system"] if any(m.role == "system" for m in request.messages) else [])}
+        parameter = blamed(said, names) if kind is ErrorKind.INVALID else None
+        remedy = parameter and fix(said, parameter, _group(request.stage), own.get(parameter))
+        return _Trouble(kind, what, fix=remedy)
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Any:
+        """Returns the JSON value of the reply."""
+        reply = await self._client.post(path, cast_to=httpx.Response, body=body)
+        return read_json(reply.content)
 
     async def _send(self, request: Request, since: float) -> Response:
         """Asks once; the answer is owed until the task has replied. Asks nothing when draining."""
@@ -266,10 +459,10 @@ class OpenAIModel:
             raise
 
     async def _ask(self, request: Request, since: float, **changes: Any) -> Response:
-        """Asks once, with `changes` of the arguments.
+        """Asks once, with `changes` of the arguments (None leaves one out).
 
         Raises:
-            Exception: of the client's, or ValueError where the answer is none.
+            Exception: of the client's, or of `read_answer`.
         """
         if request.prompt is None:
             return await self._ask_chat(request, since, **changes)
@@ -279,74 +472,114 @@ class OpenAIModel:
     async def _complete(
         self, request: Request, since: float, prompt: str | list[int], **changes: Any
     ) -> Response:
-        sampler = request.sampler
-        body: dict[str, Any] = {}
-        if sampler.json_schema is not None:
-            body["response_format"] = _response_format(sampler.json_schema)
-        arguments = {
-            **_sampling(request, body),
-            "logprobs": 0 if sampler.logprobs else openai.omit,
-            **changes,
-        }
-        answer = await self._client.completions.create(
-            model=request.model, prompt=prompt, **arguments
-        )
-        choice = _only_choice(answer)
-        logprobs = choice.logprobs.token_logprobs if choice.logprobs else None
-        return self._response(request, since, answer, choice.text, sampler.prefix, logprobs)
+        body = self._body(request, prompt=prompt, **changes)
+        answer = read_answer(await self._post("/completions", body))
+        return self._response(request, since, answer, request.sampler.prefix)
 
     async def _ask_chat(self, request: Request, since: float, **changes: Any) -> Response:
-        sampler = request.sampler
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
-        prefix = sampler.prefix if self._sends_prefix else ""
-        body: dict[str, Any] = {}
+        prefix = request.sampler.prefix if self._sends_prefix else ""
         if prefix:
             messages.append({"role": "assistant", "content": prefix})
-            body = {"continue_final_message": True, "add_generation_prompt": False}
-        arguments = {
-            **_sampling(request, body),
-            "logprobs": True if sampler.logprobs else openai.omit,
-            **changes,
-        }
-        if sampler.json_schema is not None:
-            arguments["response_format"] = _response_format(sampler.json_schema)
-        answer = await self._client.chat.completions.create(
-            model=request.model,
-            messages=messages,  # type: ignore[arg-type]
-            **arguments,
-        )
-        choice = _only_choice(answer)
-        if refusal := getattr(choice.message, "refusal", None):
-            raise _Refusal(f"the model refused: {refusal}")
-        text = choice.message.content
-        if text is None and choice.finish_reason == "length":
-            text = ""  # all its tokens went into reasoning that the server does not show
-        content = choice.logprobs.content if choice.logprobs else None
-        logprobs = content and [each.logprob for each in content]
-        return self._response(request, since, answer, text, prefix, logprobs)
+            changes = {"continue_final_message": True, "add_generation_prompt": False, **changes}
+        body = self._body(request, messages=messages, **changes)
+        answer = read_answer(await self._post("/chat/completions", body))
+        return self._response(request, since, answer, prefix)
 
-    def _response(
-        self, request: Request, since: float, answer: Any, text: Any, prefix: str, logprobs: Any
-    ) -> Response:
-        if not isinstance(text, str):
-            raise _NoAnswer("the answer holds no text")
-        usage = answer.usage
-        details = getattr(usage, "prompt_tokens_details", None)
-        given = [each for each in logprobs or () if each is not None]
+    def _body(self, request: Request, **arguments: Any) -> dict[str, Any]:
+        """The body of a request: parameters under the endpoint's names, without those left out."""
+        body = {"model": request.model}
+        for name, value in {**self._arguments(request), **arguments}.items():
+            sent = self._parameters.get(name, name)
+            if sent is not None and value is not None:
+                body[sent] = value
+        return body
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        """The sampling parameters of a request, under cotmill's names."""
+        sampler = request.sampler
+        arguments: dict[str, Any] = {
+            "temperature": sampler.temperature,
+            "top_p": sampler.top_p,
+            "max_tokens": sampler.max_tokens,
+            "seed": request.seed,
+        }
+        if sampler.stop:
+            arguments["stop"] = list(sampler.stop)
+        if sampler.top_k:
+            arguments["top_k"] = sampler.top_k
+        if sampler.min_p:
+            arguments["min_p"] = sampler.min_p
+        if sampler.ignore_eos:
+            arguments["ignore_eos"] = True
+        if sampler.regex is not None:
+            arguments["structured_outputs"] = {"regex": sampler.regex}
+        if sampler.logprobs:
+            arguments["logprobs"] = True if request.prompt is None else 0
+        if sampler.json_schema is not None:
+            schema = json.loads(sampler.json_schema)
+            arguments["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": schema, "strict": True},
+            }
+        return arguments
+
+    def _response(self, request: Request, since: float, answer: Answer, prefix: str) -> Response:
+        text, cut_off = answer.text, answer.cut_off
+        if self._parameters.get("stop", "") is None:
+            text, stopped = cut_at(text, request.sampler.stop)
+            cut_off = cut_off and not stopped
+        if answer.generated_tokens is None and self._counts_tokens:
+            self._counts_tokens = False
+            _log.warning(
+                "%s does not count tokens: they are 0 in budgets, costs and reports",
+                self._place.base_url,
+            )
         return Response(
             id=request.id,
             stage=request.stage,
             model=request.model,
             engine=self._engine,
             text=prefix + text,
-            finish_reason="length" if answer.choices[0].finish_reason == "length" else "stop",
+            finish_reason="length" if cut_off else "stop",
             error=None,
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            generated_tokens=usage.completion_tokens if usage else 0,
+            prompt_tokens=answer.prompt_tokens or 0,
+            generated_tokens=answer.generated_tokens or 0,
             seconds=time.monotonic() - since,
-            cached_tokens=(details.cached_tokens if details else None) or 0,
-            mean_logprob=sum(given) / len(given) if given else None,
+            cached_tokens=answer.cached_tokens or 0,
+            mean_logprob=answer.mean_logprob,
         )
+
+
+def api_key(variable: str) -> str:
+    """Returns the key in an environment variable, without the space around it; `none` if unset.
+
+    Raises:
+        BackendError: it holds what no HTTP header can carry.
+    """
+    key = os.environ.get(variable, "").strip() or "none"
+    for place, letter in enumerate(key, start=1):
+        if not "!" <= letter <= "~":
+            raise BackendError(
+                f"{variable} holds {ascii(letter)} at place {place}, which no key has: set it to "
+                "the key alone"
+            )
+    return key
+
+
+def cut_at(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
+    """Returns `text` before the first of `stops` in it, and whether there is one.
+
+    >>> cut_at("one two three", ("three", "two"))
+    ('one ', True)
+    """
+    places = [place for stop in stops if (place := text.find(stop)) >= 0]
+    return (text[: min(places)], True) if places else (text, False)
+
+
+def _group(stage: str) -> str:
+    """The group of `sampling` that holds a stage's sampler."""
+    return "program" if stage == "sample" else stage
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -365,50 +598,3 @@ def _limits(connections: int) -> Any:
         max_keepalive_connections=connections,
         keepalive_expiry=limits.keepalive_expiry,
     )
-
-
-def retry_after(value: str | None, now: float | None = None) -> float:
-    """The seconds that a Retry-After header (seconds, or an HTTP date) asks to wait; else 0."""
-    if value is None:
-        return 0.0
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        with contextlib.suppress(ValueError):
-            when = email.utils.parsedate_to_datetime(value).timestamp()
-            return max(0.0, when - (time.time() if now is None else now))
-    return 0.0
-
-
-def _only_choice(answer: Any) -> Any:
-    if not getattr(answer, "choices", None):
-        raise _NoAnswer("the answer holds no choices")
-    if answer.choices[0].finish_reason == "content_filter":
-        raise _Refusal("the server filtered the answer")
-    return answer.choices[0]
-
-
-def _response_format(schema: str) -> dict[str, Any]:
-    content = {"name": "answer", "schema": json.loads(schema), "strict": True}
-    return {"type": "json_schema", "json_schema": content}
-
-
-def _sampling(request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """Returns the sampling arguments of both endpoints; what is not OpenAI's goes in the body."""
-    sampler = request.sampler
-    if sampler.top_k:
-        body["top_k"] = sampler.top_k
-    if sampler.min_p:
-        body["min_p"] = sampler.min_p
-    if sampler.ignore_eos:
-        body["ignore_eos"] = True
-    if sampler.regex is not None:
-        body["structured_outputs"] = {"regex": sampler.regex}
-    return {
-        "temperature": sampler.temperature,
-        "top_p": sampler.top_p,
-        "max_tokens": sampler.max_tokens,
-        "stop": list(sampler.stop) or openai.omit,
-        "seed": request.seed,
-        "extra_body": body or None,
-    }

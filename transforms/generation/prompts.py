@@ -107,6 +107,7 @@ class PromptTemplate:
 
         The backend decides between the chat and the completion form, and whether the prefix is
         part of the request: a chat whose server does not continue an answer is asked without it.
+        So is the role of the system message, and which sampling parameters are left out.
 
         Raises:
             SettingsError: a template asks for a variable that the stage does not give.
@@ -126,16 +127,19 @@ class PromptTemplate:
             logprobs=sampler.logprobs,
             fire_temperature=sampler.fire_temperature,
             fire_top_k=sampler.fire_top_k if sampler.fire_temperature else None,
+            left_out=backend.left_out(sampler.model_dump()),
         )
+        messages = with_system_role(words.messages, backend.parameters.get("system"))
         return tuple(
             Request(
                 stage,
                 backend.answering or "",
-                words.messages,
+                messages,
                 words.prompt,
                 settings,
                 run_seed,
                 sample,
+                backend.model_id or "",
             )
             for sample in range(first_sample, first_sample + sampler.samples)
         )
@@ -161,6 +165,21 @@ class PromptTemplate:
             return _compiled(text).render(**variables)
         except TemplateError as error:
             raise SettingsError(f"the prompt file {self.path}: {error}") from error
+
+
+def with_system_role(messages: tuple[Message, ...], role: str | None) -> tuple[Message, ...]:
+    """Returns `messages` with the system message under another role; None leaves them as they are.
+
+    Under `user` it becomes the beginning of the user's message: many models take two of these
+    in a row no better than a system message.
+    """
+    if role is None or not messages or messages[0].role != "system":
+        return messages
+    system, *rest = messages
+    if role == "user" and rest and rest[0].role == "user":
+        first = Message("user", f"{system.content}\n\n{rest[0].content}")
+        return (first, *rest[1:])
+    return (Message(role, system.content), *rest)
 
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(

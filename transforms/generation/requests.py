@@ -34,6 +34,8 @@ class Sampler:
     """Temperature of the first token alone (FIRE)."""
     fire_top_k: int | None = None
     """The first token is one of the `fire_top_k` likeliest."""
+    left_out: tuple[str, ...] = ()
+    """Parameters of the above that the endpoint does not take, so that its own values hold."""
     ignore_eos: bool = False
     """Whether the answer goes on to `max_tokens` come what may: for measuring."""
 
@@ -47,7 +49,15 @@ class Sampler:
         return {name: value for name, value in values.items() if value or name not in _LATER}
 
 
-_LATER = {"json_schema", "regex", "logprobs", "fire_temperature", "fire_top_k", "ignore_eos"}
+_LATER = {
+    "json_schema",
+    "regex",
+    "logprobs",
+    "fire_temperature",
+    "fire_top_k",
+    "left_out",
+    "ignore_eos",
+}
 
 
 @lru_cache(1000)
@@ -57,6 +67,12 @@ def _identity(sampler: Sampler) -> dict[str, Any]:
     return sampler.identity()
 
 
+@lru_cache(1000)
+def _limitless(sampler: Sampler) -> dict[str, Any]:
+    """The identity of a sampler without its limit, once for the many requests of a stage."""
+    return {name: value for name, value in sampler.identity().items() if name != "max_tokens"}
+
+
 @dataclass(frozen=True)
 class Request:
     """One sample asked of one model: a chat (`messages`) or a completion (`prompt`)."""
@@ -64,6 +80,7 @@ class Request:
     stage: str
     """Who asks; for accounting, not part of the id."""
     model: str
+    """The model's name, for people, prices and the engine."""
     messages: tuple[Message, ...]
     """Chat turns; empty for a completion."""
     prompt: str | None
@@ -72,15 +89,25 @@ class Request:
     run_seed: int
     sample: int
     """Which of several samples of the same prompt this is."""
+    model_id: str = ""
+    """What identifies the model's content; empty where its name does."""
 
     @cached_property
     def id(self) -> str:
+        return self._content_id("request", _identity(self.sampler))
+
+    @cached_property
+    def question(self) -> str:
+        """The id without the limit: equal for requests that differ only in `max_tokens`."""
+        return self._content_id("question", _limitless(self.sampler))
+
+    def _content_id(self, kind: str, sampler: dict[str, Any]) -> str:
         return content_id(
-            "request",
-            self.model,
+            kind,
+            self.model_id or self.model,
             [[m.role, m.content] for m in self.messages],
             self.prompt,
-            _identity(self.sampler),
+            sampler,
             self.run_seed,
             self.sample,
         )
@@ -168,7 +195,10 @@ class Answered(Generic[T]):
 
 
 def request_json(request: Request) -> dict[str, Any]:
-    """The request's content as plain JSON values, for the ledger and for error messages."""
+    """The request's content as plain JSON values, for the ledger and for error messages.
+
+    `request_from_json` reads it.
+    """
     return {
         "messages": [asdict(message) for message in request.messages],
         "prompt": request.prompt,
@@ -176,3 +206,22 @@ def request_json(request: Request) -> dict[str, Any]:
         "run_seed": request.run_seed,
         "sample": request.sample,
     }
+
+
+def request_from_json(stage: str, model: str, model_id: str, values: dict[str, Any]) -> Request:
+    """Returns the request that `request_json` wrote.
+
+    Raises:
+        KeyError, TypeError: `values` are not a request's.
+    """
+    sampler = values["sampler"]
+    return Request(
+        stage=stage,
+        model=model,
+        messages=tuple(Message(**message) for message in values["messages"]),
+        prompt=values["prompt"],
+        sampler=Sampler(**{**sampler, "stop": tuple(sampler["stop"])}),
+        run_seed=values["run_seed"],
+        sample=values["sample"],
+        model_id=model_id,
+    )

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ from filelock import FileLock
 
 from transforms.errors import BackendError
 from transforms.generation.adapters import adapter_path
+from transforms.generation.endpoint_replies import read_answer
 from transforms.generation.fire import first_token, whole
 from transforms.generation.models import kind_of
 from transforms.generation.openai_engine import OpenAIModel, Place
+from transforms.generation.pace import Pace
 from transforms.generation.requests import ErrorKind, Request, Response
 from transforms.generation.supervisor import LOG, SOCKET, Plan
 from transforms.generation.tokens import prompt_ids
@@ -68,8 +70,10 @@ class VllmServerModel(OpenAIModel):
             backend,
             place,
             engine=f"vllm {vllm.__version__} server",
-            max_in_flight=backend.open_requests,
+            pace=Pace(backend.open_requests),
+            connections=backend.open_requests,
             sends_prefix=True,
+            parameters={},
             proxies=False,
         )
 
@@ -105,27 +109,21 @@ class VllmServerModel(OpenAIModel):
         if self._tokenizer is None:
             await self._load_tokenizer()
         ids = prompt_ids(self._tokenizer, request)
-        answer = await self._client.completions.create(
-            model=request.model,
-            prompt=ids,
-            temperature=0,
-            max_tokens=1,
-            logprobs=request.sampler.fire_top_k,
-            extra_body={"return_tokens_as_token_ids": True},
-        )
-        (choice,) = answer.choices
-        likely = choice.logprobs.top_logprobs[0]  # type: ignore[union-attr,index]
-        details = answer.usage and answer.usage.prompt_tokens_details
+        body = {"model": request.model, "prompt": ids, "temperature": 0, "max_tokens": 1}
+        body |= {"logprobs": request.sampler.fire_top_k, "return_tokens_as_token_ids": True}
+        reply = await self._post("/completions", body)
+        answer = read_answer(reply)
+        likely = reply["choices"][0]["logprobs"]["top_logprobs"][0]
         first = first_token(
             request,
             self._tokenizer,
             ids,
             {int(name.removeprefix("token_id:")): value for name, value in likely.items()},
-            (details and details.cached_tokens) or 0,
+            answer.cached_tokens or 0,
             self._max_model_len,
         )
         if first.ends:
-            last = self._response(request, since, answer, "", "", None)
+            last = self._response(request, since, replace(answer, text="", mean_logprob=None), "")
         else:
             room = self._max_model_len - len(ids) - 1
             limit = min(request.sampler.max_tokens - 1, room)
@@ -253,7 +251,10 @@ def server_plan(backend: VllmServerBackend) -> Plan:
             command.append(f"--{flag}" if value else f"--no-{flag}")
         elif value is not None:
             command += [f"--{flag}", str(value)]
-    return Plan(command, forced_environment(backend), "VLLM_API_KEY")
+    environment = forced_environment(backend)
+    if backend.model_id is not None:  # a server of the files' earlier content is another server
+        environment["COTMILL_MODEL_ID"] = backend.model_id
+    return Plan(command, environment, "VLLM_API_KEY")
 
 
 def _folder(plan: Plan) -> Path:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from transforms.diversity.measure import Figures, Variety
+from transforms.manifest import unanswered_in
 from transforms.report.formats import clock, number, percent, pretty, short
 from transforms.report.measures import embedding, measures
 from transforms.report.plots import bars, histogram
@@ -50,6 +51,7 @@ def page(
     spent = tokens(stages)
     paid = sum(row["generated"] + row["recorded"] for row in spent)
     rows = figures["rows"].rows if "rows" in figures else 0
+    unanswered = sum(map(unanswered_in, manifest["segments"]))
     rendered = environment.get_template("page.html.jinja").render(
         manifest=manifest,
         model=manifest["config"].get("backend", {}).get("model"),
@@ -58,6 +60,7 @@ def page(
         each=paid / rows if rows else None,
         seconds=duration(manifest),
         stages=stages,
+        unanswered=unanswered,
         tokens=spent,
         reasons=reasons(stages),
         figures=figures,
@@ -115,13 +118,17 @@ def plots(
     """The page's plots by name; those that would be empty are left out."""
     drawn: dict[str, Markup] = {}
     if stages:
+        ends = {
+            "kept": [stage["kept"] for stage in stages],
+            "rejected": [sum(stage["rejected"].values()) for stage in stages],
+        }
+        put_off = [stage.get("unanswered", 0) for stage in stages]
+        if any(put_off):
+            ends["unanswered"] = put_off
         drawn["funnel"] = bars(
             "Records kept and rejected at each stage",
             [stage["name"] for stage in stages],
-            {
-                "kept": [stage["kept"] for stage in stages],
-                "rejected": [sum(stage["rejected"].values()) for stage in stages],
-            },
+            ends,
             stacked=True,
             notes=[f"{number(stage['kept'])} of {number(stage['in'])}" for stage in stages],
         )

@@ -28,6 +28,7 @@ _INK, _GRID, _ROWS, _PROGRAMS, _SEEDS, _REJECTED = _VARIABLES
 COLOURS = {
     **{"rows": _ROWS, "programs": _PROGRAMS, "seeds": _SEEDS},
     **{"kept": _ROWS, "rejected": _REJECTED, "generated": _ROWS, "recorded": _PROGRAMS},
+    "unanswered": _SEEDS,
 }
 """Name of a series -> its colour; the page's legend uses the same names."""
 _WIDTH = 4.6

@@ -2,29 +2,83 @@
 
 from __future__ import annotations
 
+import io
+import os
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
-from apache_beam.io.filesystem import BeamIOError
+import pyarrow as pa
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.errors import SourceError
 
+_CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+_BUFFER = 1 << 20
 
-def matching(path: str) -> list[str]:
-    """Returns the files that a path or glob matches, in the order of their names.
+
+def matching(path: str | list[str]) -> list[str]:
+    """Returns the files that a path or glob matches, or several do, in the order of their names.
+
+    A file of that very name goes before what its name matches as a glob: `a[1].jsonl`.
 
     Raises:
-        SourceError: there are none, or the filesystem cannot be reached.
+        SourceError: there are none, one is a folder, or the filesystem cannot be reached.
     """
+    if isinstance(path, list):
+        return [file for one in path for file in matching(one)]
+    if os.path.isdir(path):
+        raise SourceError(
+            f"source.path={path} is a folder: name its files, such as {os.path.join(path, '*')}, "
+            f"or read it as a dataset: source=huggingface source.path={path}"
+        )
     try:
+        if is_glob(path) and FileSystems.exists(path):
+            return [path]
         found = FileSystems.match([path])[0].metadata_list
     except (BeamIOError, ValueError, OSError) as error:
         raise SourceError(f"source.path={path} cannot be listed: {one_line(error)}") from error
     if not found:
         raise SourceError(f"source.path={path} matches no file: check the path, and quote a glob")
     return sorted(metadata.path for metadata in found)
+
+
+def is_glob(path: str) -> bool:
+    """Whether a path has characters that stand for others in a glob."""
+    return re.search(r"[*?\[]", path) is not None
+
+
+def named(path: str | list[str], paths: list[str]) -> str:
+    """Returns what an error calls a source's files: the one, or how they were asked for."""
+    if len(paths) == 1:
+        return paths[0]
+    return f"source.path={path}" if isinstance(path, str) else f"{paths[0]} and others"
+
+
+def suffixes(path: str) -> tuple[str, str]:
+    """Returns the ending that tells a file's format, and the one that tells its compression.
+
+    >>> suffixes("a.b/train.JSONL.gz"), suffixes("x.csv"), suffixes("x.zst")
+    (('.jsonl', '.gz'), ('.csv', ''), ('', '.zst'))
+    """
+    stem, last = os.path.splitext(path.lower())
+    return (os.path.splitext(stem)[1], last) if last in _CODECS else (last, "")
+
+
+def open_whole(path: str) -> io.BufferedReader:
+    """Opens a file to be read from its start, decompressed as its name's ending tells.
+
+    A compressed file that was cut off is an error at its end, not a shorter file: Beam's own
+    reader stops there without a word.
+    """
+    raw = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    codec = _CODECS.get(suffixes(path)[1])
+    if codec is None:
+        return io.BufferedReader(cast(io.RawIOBase, raw))
+    return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, "r"), codec), _BUFFER)
 
 
 @contextmanager
@@ -37,7 +91,8 @@ def reading(path: str) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, ValueError, zlib.error, BeamIOError) as error:
-        raise SourceError(f"{path} cannot be read: {one_line(error)}") from error
+        cut_off = ": it was cut off, so fetch it again" if "Truncated" in str(error) else ""
+        raise SourceError(f"{path} cannot be read: {one_line(error)}{cut_off}") from error
 
 
 def one_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,16 +11,21 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
+from huggingface_hub import hf_hub_download
 
 from transforms.errors import SourceError
 from transforms.ids import canonical_json
-from transforms.settings import HuggingFaceSource
-from transforms.sources.files import one_line
-from transforms.sources.parquet import wanted_columns
-from transforms.sources.rows import Row, check_columns, plain
+from transforms.settings import HuggingFaceSource, JsonlSource, ParquetSource
+from transforms.sources.columns import check_columns, outline, wanted_columns
+from transforms.sources.files import one_line, suffixes
+from transforms.sources.licenses import card_license, spdx
+from transforms.sources.rows import Row, plain
 
 _SHARDS = 32
 """Pieces that workers read apart: enough for as many workers."""
+
+_KINDS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json"}
+"""The format of a data file, as the library names it."""
 
 
 def _saved(path: str) -> bool:
@@ -27,8 +33,84 @@ def _saved(path: str) -> bool:
     return any((Path(path) / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
 
-def check(source: HuggingFaceSource) -> None:
+def as_files(source: HuggingFaceSource) -> JsonlSource | ParquetSource | None:
+    """Returns a local file, or the split of a local folder of data files, as the source of those
+    files; None for datasets on the Hub and folders that the library alone can read.
+
+    cotmill's own readers take a column that is null in one file and text in another, where the
+    library ends. A lone file has no configurations and splits, so theirs are not looked at; nor is
+    the configuration where the folder knows none.
+
+    Raises:
+        SourceError: no such configuration or split.
+    """
+    if _saved(source.path):
+        return None
+    if os.path.isdir(source.path):
+        kind, files = _data_files(source)
+    elif os.path.isfile(source.path):
+        kind, files = _KINDS.get(suffixes(source.path)[0], "json"), [source.path]
+    else:
+        return None
+    fields = {
+        "path": files,
+        "name": source.name or source.path,
+        "columns": source.columns,
+        "license": license_of(source)[0],
+        "limit": source.limit,
+    }
+    if kind == "parquet":
+        return ParquetSource(type="parquet", **fields)
+    return JsonlSource(type="jsonl", **fields) if kind in ("json", "csv") else None
+
+
+def _data_files(source: HuggingFaceSource) -> tuple[str, list[str]]:
+    """Returns the format of a local folder's data files, and the files of the split."""
+    builder = _builder(source)
+    splits = builder.config.data_files or {}
+    if builder.name not in _KINDS.values():
+        return builder.name, []
+    if source.split not in splits:
+        raise _no_split(source, list(map(str, splits)))
+    return builder.name, [str(path) for path in splits[source.split]]
+
+
+def _builder(source: HuggingFaceSource) -> Any:
+    """Opens a dataset's description.
+
+    Raises:
+        SourceError: no such dataset or configuration, or several and none is named.
+    """
+    import datasets
+
+    where = f"dataset {source.path}"
+    try:
+        names = datasets.get_dataset_config_names(source.path)
+        config = source.config
+        if names == ["default"] and os.path.isdir(source.path):
+            config = None
+        if config is not None and config not in names:
+            raise SourceError(
+                f"{where} has no configuration {config} (source.config): it has {', '.join(names)}"
+            )
+        if config is None and len(names) > 1:
+            default = datasets.get_dataset_default_config_name(source.path)
+            if default is None:
+                raise SourceError(
+                    f"{where} has several configurations: name one, such as "
+                    f"source.config={names[0]}; it has {', '.join(names)}"
+                )
+        return datasets.load_dataset_builder(source.path, config)
+    except SourceError:
+        raise
+    except Exception as error:  # the library raises some ten types, its dependencies more
+        raise SourceError(f"{where} cannot be opened: {one_line(error)}") from error
+
+
+def check(source: HuggingFaceSource) -> list[str]:
     """Asks for the dataset's description; its rows are not downloaded.
+
+    Returns lines that tell how its columns are read.
 
     Raises:
         SourceError: no such dataset, configuration or split, or a mapped column is missing.
@@ -36,23 +118,22 @@ def check(source: HuggingFaceSource) -> None:
     import datasets
 
     where = f"dataset {source.path}"
-    try:
-        if _saved(source.path):
-            features = _open(source).features
-        else:
-            builder = datasets.load_dataset_builder(source.path, source.config)
+    if _saved(source.path):
+        features = _open(source).features
+    else:
+        builder = _builder(source)
+        try:
             splits = builder.info.splits or datasets.get_dataset_split_names(
-                source.path, source.config
+                source.path, builder.config.name
             )
-            if source.split not in splits:
-                raise _no_split(source, list(splits))
-            features = builder.info.features
-    except SourceError:
-        raise
-    except Exception as error:  # the library raises some ten types, its dependencies more
-        raise SourceError(f"{where} cannot be opened: {one_line(error)}") from error
-    if features is not None:
-        check_columns(where, source.columns, set(features))
+        except Exception as error:
+            raise SourceError(f"{where} cannot be opened: {one_line(error)}") from error
+        if source.split not in splits:
+            raise _no_split(source, list(splits))
+        features = builder.info.features
+    if features is None:
+        return []
+    return check_columns(where, source.columns, [outline(features.arrow_schema)])
 
 
 def _no_split(source: HuggingFaceSource, splits: list[str]) -> SourceError:
@@ -67,7 +148,11 @@ def _open(source: HuggingFaceSource) -> Any:
     import datasets
 
     if not _saved(source.path):
-        return datasets.load_dataset(source.path, source.config, split=source.split)
+        try:
+            return datasets.load_dataset(source.path, source.config, split=source.split)
+        except Exception as error:
+            cause = error.__cause__ or error
+            raise SourceError(f"dataset {source.path} cannot be read: {one_line(cause)}") from error
     found = datasets.load_from_disk(source.path)
     if isinstance(found, datasets.Dataset):
         return found
@@ -91,12 +176,31 @@ def rows_of_shard(source: HuggingFaceSource, shard: int) -> Iterator[Row]:
     columns = [c for c in wanted_columns(source.columns) if c in dataset.column_names]
     place = f"{source.path}, {source.split}"
     for number, record in zip(own, dataset.select_columns(columns).select(own), strict=True):
-        yield Row.make(source.path, canonical_json(plain(record)), f"{place}, row {number}")
+        yield Row.make(
+            source.name or source.path, canonical_json(plain(record)), f"{place}, row {number}"
+        )
 
 
-def license_of(source: HuggingFaceSource) -> str | None:
-    """Returns the licence that the dataset states, else the one in the settings."""
-    return (_opened(source.model_dump_json()).info.license or "").strip() or source.license
+@lru_cache(maxsize=16)
+def _license_of(path: str) -> tuple[str | None, str | None]:
+    card = os.path.join(path if os.path.isdir(path) else os.path.dirname(path), "README.md")
+    if not os.path.exists(path):
+        try:
+            card = hf_hub_download(path, "README.md", repo_type="dataset")
+        except Exception:  # offline, gated, or without a card: the settings may say it
+            return None, None
+    return card_license(card)
+
+
+def license_of(source: HuggingFaceSource) -> tuple[str | None, str | None]:
+    """Returns the licence that the dataset's card states, else the one it was saved with, else the
+    one in the settings; and a line where the card's is none that SPDX knows.
+    """
+    license, note = _license_of(source.path)
+    if license is None and _saved(source.path):
+        license = spdx(_opened(source.model_dump_json()).info.license or "")
+    stated = source.license and (spdx(source.license) or source.license)
+    return license or stated, note
 
 
 @dataclass

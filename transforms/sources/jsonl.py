@@ -1,24 +1,42 @@
-"""Rows of JSON Lines files, on any filesystem that Beam reads."""
+"""Rows of text files, on any filesystem that Beam reads: JSON Lines, a JSON array, CSV or TSV."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.coders import BytesCoder
 from apache_beam.io import ReadAllFromText
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 
+from transforms.accounting import Verdict
 from transforms.errors import SourceError
 from transforms.settings import JsonlSource
-from transforms.sources.files import matching, reading
-from transforms.sources.rows import Row, check_columns, parsed
+from transforms.sources.columns import check_columns
+from transforms.sources.files import is_glob, matching, named, open_whole, reading, suffixes
+from transforms.sources.rows import Row, parsed
 
 _LINES_LOOKED_AT = 20
 """Lines of a file in which its columns show; a column that is in none of them is not there."""
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_NO_TEXT = {
+    b"\xff\xfe": "is UTF-16, not UTF-8: convert it, such as with iconv -f UTF-16 -t UTF-8",
+    b"\xfe\xff": "is UTF-16, not UTF-8: convert it, such as with iconv -f UTF-16 -t UTF-8",
+    b"PAR1": "is Parquet: use source=parquet",
+    b"\x1f\x8b": "is compressed by gzip: let its name end in .gz",
+    b"PK\x03\x04": "is a zip archive, or a workbook: unpack it, or save it as CSV",
+    b"\xfd7zXZ": "is compressed by xz: unpack it",
+}
+"""What files begin with that are no text in UTF-8, and what to do about it."""
+
+csv.field_size_limit(2**31 - 1)
 
 
 def row_of(source: JsonlSource, path: str, line: bytes) -> Row:
@@ -27,48 +45,113 @@ def row_of(source: JsonlSource, path: str, line: bytes) -> Row:
 
 
 def lines_in(path: str) -> Iterator[bytes]:
-    """Yields the lines of a file that are not blank; compression is told by the name's ending."""
-    with reading(path), FileSystems.open(path) as file:
-        while line := file.readline():
-            if line.strip():
-                yield line
-
-
-def check(source: JsonlSource) -> None:
-    """Looks at the first lines of each file.
+    """Yields the rows of a file as lines of JSON: its lines that are not blank, the items of the
+    JSON array that it is, or the records of a CSV or TSV file, their values text.
 
     Raises:
-        SourceError: the path matches nothing, a file cannot be read or holds no JSON objects, or a
-            mapped column is missing.
+        SourceError: the file cannot be read to its end, is no text in UTF-8, or no whole array.
     """
-    for path in matching(source.path):
-        there: set[str] = set()
-        objects = 0
-        for line in islice(lines_in(path), _LINES_LOOKED_AT):
-            value = parsed(row_of(source, path, line).raw)
-            if isinstance(value, dict):
-                objects += 1
-                there |= set(value)
-        if not objects:
-            raise SourceError(
-                f"{path} holds no JSON object in its first {_LINES_LOOKED_AT} lines: "
-                "JSON Lines has one object a line"
-            )
-        check_columns(path, source.columns, there)
+    with reading(path), open_whole(path) as file:
+        head = file.peek(8)
+        for start, problem in _NO_TEXT.items():
+            if head.startswith(start):
+                raise SourceError(f"{path} {problem}")
+        if b"\0" in head:
+            raise SourceError(f"{path} is no text in UTF-8: convert it, or name another file")
+        separator = _SEPARATORS.get(suffixes(path)[0])
+        if separator:
+            text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+            for record in csv.DictReader(text, delimiter=separator, restkey="more"):
+                yield json.dumps(record).encode()
+        elif _is_array(head):
+            yield from _items(path, file)
+        else:
+            yield from (line for line in file if line.strip())
+
+
+def _is_array(head: bytes) -> bool:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+
+
+def _items(path: str, file: Any) -> Iterator[bytes]:
+    """Yields the items of a file that is one array; its lines where each of them is one."""
+    text = file.read().decode("utf-8-sig")
+    try:
+        items = json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg != "Extra data":
+            raise SourceError(f"{path} is no whole JSON array: {error}") from None
+        yield from (line.encode() for line in text.splitlines() if line.strip())
+    else:
+        yield from (json.dumps(item).encode() for item in items)
+
+
+def _is_split(path: str) -> bool:
+    """Whether Beam can read a file in parts: plain lines, neither compressed nor in one array, in a
+    file whose name Beam does not take for a glob.
+    """
+    kind, compression = suffixes(path)
+    if compression or kind in _SEPARATORS or is_glob(path):
+        return False
+    with reading(path), open_whole(path) as file:
+        return not _is_array(file.peek(8))
+
+
+def check(source: JsonlSource) -> list[str]:
+    """Looks at the first rows of each file, and returns lines that tell how they are read.
+
+    Raises:
+        SourceError: the path matches nothing, a file cannot be read or holds no JSON objects, no
+            file holds a row, or a mapped column is in none of them.
+    """
+    paths = matching(source.path)
+    rows: list[dict[str, Any]] = []
+    for path in paths:
+        values = [
+            parsed(row_of(source, path, line).raw)
+            for line in islice(lines_in(path), _LINES_LOOKED_AT)
+        ]
+        objects = [value for value in values if isinstance(value, dict)]
+        if values and not objects:
+            raise SourceError(f"{path} holds no JSON object in its first rows: {_first_row(path)}")
+        rows += objects
+    where = named(source.path, paths)
+    if not rows:
+        raise SourceError(f"{where} holds no rows: name a file that is not empty")
+    return check_columns(where, source.columns, rows)
+
+
+def _first_row(path: str) -> str:
+    """What is wrong with the first row of a file, and how it begins."""
+    data = next(lines_in(path))
+    line = data.decode("utf-8-sig", "backslashreplace").strip()
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return f"the first is no text in UTF-8, so convert the file: {line[:80]!r}"
+    value = parsed(line)
+    shown = line if len(line) <= 80 else f"{line[:80]}..."
+    if isinstance(value, Verdict):
+        hint = ": JSON Lines has one object a line" if line in ("{", "[") else ""
+        return f"the first is {value.detail}: {shown!r}{hint}"
+    return f"the first is a {type(value).__name__}: {shown!r}"
+
+
+def _rows_in(source: JsonlSource, path: str) -> Iterator[Row]:
+    return (row_of(source, path, line) for line in lines_in(path))
 
 
 def _first_rows(source: JsonlSource) -> Iterator[Row]:
-    every = (
-        row_of(source, path, line) for path in matching(source.path) for line in lines_in(path)
-    )
+    every = (row for path in matching(source.path) for row in _rows_in(source, path))
     return islice(every, source.limit)
 
 
 @dataclass
 class ReadJsonl(beam.PTransform):
-    """PBegin -> PCollection[Row]: one a line that is not blank.
+    """PBegin -> PCollection[Row]: one a line that is not blank, item of an array or CSV record.
 
-    With a limit, the first lines of the files in the order of their names, read by one worker.
+    Files of plain lines are read in parts, others each by one worker. With a limit, the first rows
+    of the files in the order of their names, read by one worker.
     """
 
     source: JsonlSource
@@ -79,12 +162,22 @@ class ReadJsonl(beam.PTransform):
             return (
                 begin
                 | "Source" >> beam.Create([source], reshuffle=False)
-                | "First lines" >> beam.FlatMap(_first_rows)
+                | "First rows" >> beam.FlatMap(_first_rows)
             )
-        return (
+        paths = matching(source.path)
+        split = [path for path in paths if _is_split(path)]
+        whole = [path for path in paths if path not in set(split)]
+        lines = (
             begin
-            | "Path" >> beam.Create([source.path], reshuffle=False)
+            | "Split files" >> beam.Create(split, reshuffle=False)
             | "Lines" >> ReadAllFromText(coder=BytesCoder(), with_filename=True)
             | "Not blank" >> beam.Filter(lambda path_and_line: path_and_line[1].strip())
             | "Row" >> beam.MapTuple(lambda path, line: row_of(source, path, line))
         )
+        rows = (
+            begin
+            | "Whole files" >> beam.Create(whole)
+            | "Rows" >> beam.FlatMap(lambda path: _rows_in(source, path))
+            | "Spread" >> beam.Reshuffle()
+        )
+        return (lines, rows) | "All" >> beam.Flatten()

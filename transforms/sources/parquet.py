@@ -5,64 +5,74 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io import ReadAllFromParquet
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 
 from transforms.errors import SourceError
 from transforms.ids import canonical_json
 from transforms.settings import ParquetSource
-from transforms.sources.files import matching, one_line, reading
-from transforms.sources.rows import FIELDS, Row, check_columns, plain
+from transforms.sources.columns import check_columns, outline, wanted_columns
+from transforms.sources.files import matching, named, one_line, reading, suffixes
+from transforms.sources.rows import Row, plain
 
 
-def wanted_columns(columns: dict[str, str]) -> list[str]:
-    """Returns the columns that can fill a seed: those mapped, and those named as a field."""
-    return [columns.get(name, name) for name in FIELDS if name != "source" or name in columns]
-
-
-def check(source: ParquetSource) -> None:
-    """Looks at the schema of each file.
+def check(source: ParquetSource) -> list[str]:
+    """Looks at the schema of each file, and returns lines that tell how they are read.
 
     Raises:
-        SourceError: the path matches nothing, a file cannot be read, or a mapped column is missing.
+        SourceError: the path matches nothing, a file cannot be read, no file holds a row, or a
+            mapped column is in none of them.
     """
-    for path in matching(source.path):
+    paths = matching(source.path)
+    outlines, count = [], 0
+    for path in paths:
         try:
             with reading(path), FileSystems.open(path) as file:
-                schema = pq.read_schema(file)
+                parquet = pq.ParquetFile(file)
+                outlines.append(outline(parquet.schema_arrow))
+                count += parquet.metadata.num_rows
         except pa.ArrowException as error:
             raise SourceError(f"{path} cannot be read: {one_line(error)}") from error
-        check_columns(path, source.columns, set(schema.names))
+        except SourceError as error:
+            if suffixes(path)[0] in (".jsonl", ".json", ".csv", ".tsv"):
+                raise SourceError(f"{path} is not Parquet: use source=jsonl") from error
+            raise
+    where = named(source.path, paths)
+    notes = check_columns(where, source.columns, outlines)
+    if not count:
+        raise SourceError(f"{where} holds no rows: name a file that is not empty")
+    return notes
 
 
-def _row_of(source: ParquetSource, record: dict[str, Any]) -> Row:
-    return Row.make(source.name, canonical_json(plain(record)), source.path)
+def _groups(path: str) -> list[tuple[str, int]]:
+    """Returns (path, number) of the row groups of a file."""
+    with reading(path), FileSystems.open(path) as file:
+        return [(path, group) for group in range(pq.ParquetFile(file).num_row_groups)]
+
+
+def _rows_in(source: ParquetSource, path: str, group: int) -> Iterator[Row]:
+    """Yields the rows of one row group, of the columns that can fill a seed."""
+    with reading(path), FileSystems.open(path) as file:
+        parquet = pq.ParquetFile(file)
+        there = set(parquet.schema_arrow.names)
+        names = [name for name in wanted_columns(source.columns) if name in there]
+        for batch in parquet.iter_batches(1024, row_groups=[group], columns=names):
+            for record in batch.to_pylist():
+                yield Row.make(source.name, canonical_json(plain(record)), path)
 
 
 def _first_rows(source: ParquetSource) -> Iterator[Row]:
-    def every() -> Iterator[Row]:
-        for path in matching(source.path):
-            with FileSystems.open(path) as file:
-                parquet = pq.ParquetFile(file)
-                names = [
-                    c for c in wanted_columns(source.columns) if c in parquet.schema_arrow.names
-                ]
-                for batch in parquet.iter_batches(batch_size=1024, columns=names):
-                    for record in batch.to_pylist():
-                        yield _row_of(source, record)
-
-    return islice(every(), source.limit)
+    groups = (group for path in matching(source.path) for group in _groups(path))
+    return islice((row for group in groups for row in _rows_in(source, *group)), source.limit)
 
 
 @dataclass
 class ReadParquet(beam.PTransform):
-    """PBegin -> PCollection[Row], of the columns that can fill a seed.
+    """PBegin -> PCollection[Row], of the columns that can fill a seed; a row group is read at once.
 
     With a limit, the first rows of the files in the order of their names, read by one worker.
     """
@@ -79,7 +89,8 @@ class ReadParquet(beam.PTransform):
             )
         return (
             begin
-            | "Path" >> beam.Create([source.path], reshuffle=False)
-            | "Records" >> ReadAllFromParquet(columns=wanted_columns(source.columns))
-            | "Row" >> beam.Map(lambda record: _row_of(source, record))
+            | "Files" >> beam.Create(matching(source.path))
+            | "Row groups" >> beam.FlatMap(_groups)
+            | "Spread" >> beam.Reshuffle()
+            | "Rows" >> beam.FlatMapTuple(lambda path, group: _rows_in(source, path, group))
         )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 import apache_beam as beam
-from apache_beam.pvalue import AsDict, PBegin, PCollection, TaggedOutput
+from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from transforms.accounting import Decide, Decided, Outcome, Reason, Verdict, keep, reject
+from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
+from transforms.blocks import Block, PackByKey, unpack
 from transforms.errors import SourceError
 from transforms.execution.execute import InSandbox
 from transforms.ids import canonical_json
+from transforms.losers import part_of
 from transforms.records import Seed
 from transforms.settings import (
     AnySource,
@@ -27,6 +31,7 @@ from transforms.settings import (
     Source,
 )
 from transforms.sources import codeio, huggingface, jsonl, parquet, reasoning_gym, rows, run
+from transforms.sources.licenses import card_license, spdx
 from transforms.sources.rows import Row
 
 
@@ -35,8 +40,11 @@ def parts(source: AnySource) -> dict[str, Source]:
     return dict(source.sources) if isinstance(source, MixSource) else {source.type: source}
 
 
-def check_source(source: AnySource) -> None:
+def check_source(source: AnySource) -> list[str]:
     """Checks, before a pipeline starts, that a source can be read and has the columns mapped.
+
+    Returns:
+        Lines for the user: which column is taken for the problem, which licence SPDX lacks.
 
     Raises:
         SourceError: one line that names what is wrong, and in a mix which source.
@@ -49,13 +57,37 @@ def check_source(source: AnySource) -> None:
         "codeio": codeio.check,
         "run": run.check,
     }
+    notes: list[str] = []
     for name, part in parts(source).items():
         try:
-            checks[part.type](part)
+            files = _as_files(part)
+            notes += checks[files.type](files) or []
         except SourceError as error:
             if not isinstance(source, MixSource):
                 raise
             raise SourceError(f"in source.sources.{name}: {error}") from error
+        if isinstance(part, (JsonlSource, HuggingFaceSource)):
+            notes += filter(None, [_license_of(part)[1]])
+    return notes
+
+
+def _as_files(source: Source) -> Source:
+    """A dataset that is local data files as the source of those; other sources as they are."""
+    files = huggingface.as_files(source) if isinstance(source, HuggingFaceSource) else None
+    return files or source
+
+
+def _license_of(source: JsonlSource | HuggingFaceSource) -> tuple[str | None, str | None]:
+    """Returns the licence of rows that name none: the one in the dataset card, beside the files,
+    else the one in the settings; and a line where SPDX does not know the card's.
+    """
+    if isinstance(source, HuggingFaceSource):
+        return huggingface.license_of(source)
+    stated = source.license and (spdx(source.license) or source.license)
+    if isinstance(source.path, list):  # the files of a dataset, whose card is read already
+        return stated, None
+    license, note = card_license(os.path.join(os.path.dirname(source.path), "README.md"))
+    return license or stated, note
 
 
 class _SeedOrReject(beam.DoFn):
@@ -74,13 +106,18 @@ class _SeedOrReject(beam.DoFn):
 
 @dataclass
 class ReadRows(beam.PTransform):
-    """PBegin -> (PCollection[Row], PCollection[(Row, Seed | Verdict)]) of one source."""
+    """PBegin -> (PCollection[Row], PCollection[(Row, Seed | Verdict)]) of one source.
+
+    Args:
+        answers: whether columns of answers and options are read.
+    """
 
     source: Source
     sandbox: SandboxSettings
+    answers: bool = True
 
     def expand(self, begin: PBegin) -> tuple[PCollection, PCollection]:
-        source = self.source
+        source = _as_files(self.source)
         raw: PCollection
         if isinstance(source, ParquetSource):
             raw = begin | "Parquet" >> parquet.ReadParquet(source)
@@ -99,63 +136,57 @@ class ReadRows(beam.PTransform):
             return raw, raw | "Draw inputs" >> InSandbox(
                 sandbox=self.sandbox, plan=partial(codeio.plan, source), finish=codeio.finish
             )
-        return raw, raw | "Seed" >> beam.Map(lambda row: (row, _from_columns(source, row)))
+        seed_of = partial(
+            rows.seed_of,
+            columns=source.columns,
+            license=_license_of(source)[0],
+            answers=self.answers,
+        )
+        return raw, raw | "Seed" >> beam.Map(lambda row: (row, seed_of(row)))
 
 
-def _from_columns(
-    source: JsonlSource | ParquetSource | HuggingFaceSource, row: Row
-) -> Seed | Verdict:
-    license = source.license
-    if isinstance(source, HuggingFaceSource):
-        license = huggingface.license_of(source)
-    return rows.seed_of(row, source.columns, license)
+def one_of_each(blocks: Iterable[Block]) -> Iterator[tuple[Seed, Verdict]]:
+    """Keeps one seed of each id: the one whose JSON comes first, whatever order they came in.
 
-
-class _Part(beam.DoFn):
-    """Sends seeds whose id others share to `shared`, keyed by id."""
-
-    def process(self, seed: Seed, shared: dict[str, int]) -> Iterator[Any]:
-        if seed.id in shared:
-            yield TaggedOutput("shared", (seed.id, seed))
+    Goes through the blocks up to three times, and holds ids, and texts of those that occur twice.
+    """
+    counts = Counter(seed.id for block in blocks for seed in unpack(block))
+    first: dict[str, str] = {}
+    for seed in (seed for block in blocks for seed in unpack(block)):
+        if counts[seed.id] == 1:
+            yield seed, keep()
         else:
-            yield seed
-
-
-def one_of(seeds: Iterable[Seed]) -> Iterator[tuple[Seed, Verdict]]:
-    """Keeps the seed whose JSON comes first of those with one id, whatever order they came in."""
-    first, *others = sorted(seeds, key=lambda seed: canonical_json(asdict(seed)))
-    yield first, keep()
-    for other in others:
-        yield other, reject(Reason.DUPLICATE_ID, "same problem, answer and code in this source")
+            text = canonical_json(asdict(seed))
+            first[seed.id] = min(text, first.get(seed.id, text))
+    if not first:
+        return
+    for seed in (seed for block in blocks for seed in unpack(block)):
+        if counts[seed.id] > 1:
+            if first.get(seed.id) == canonical_json(asdict(seed)):
+                del first[seed.id]
+                yield seed, keep()
+            else:
+                detail = "same problem, answer and code in this source"
+                yield seed, reject(Reason.DUPLICATE_ID, detail)
 
 
 @dataclass
 class Unique(beam.PTransform):
-    """PCollection[Seed] -> Decided: one seed per id kept, the others rejected.
+    """PCollection[Seed] -> Outcome: one seed per id kept, the others rejected.
 
-    Ids alone are shuffled to find those that occur twice; only seeds with such an id are grouped.
+    One shuffle of seeds in blocks, so that no worker holds more than a part of them.
     """
 
     stage: str
 
-    def expand(self, seeds: PCollection) -> Decided:
-        shared = (
+    def expand(self, seeds: PCollection) -> Outcome:
+        return (
             seeds
-            | "Ids" >> beam.Map(lambda seed: (seed.id, 1))
-            | "Count" >> beam.CombinePerKey(sum)
-            | "Twice or more" >> beam.Filter(lambda id_and_count: id_and_count[1] > 1)
-        )
-        split = seeds | "Part" >> beam.ParDo(_Part(), AsDict(shared)).with_outputs(
-            "shared", main="alone"
-        )
-        decided = (
-            split["shared"]
-            | "Group" >> beam.GroupByKey()
-            | "One of each" >> beam.FlatMapTuple(lambda _, same: one_of(same))
+            | "In blocks" >> beam.ParDo(PackByKey(lambda seed: part_of(seed.id)))
+            | "By part" >> beam.GroupByKey()
+            | "One of each" >> beam.FlatMapTuple(lambda _, blocks: one_of_each(blocks))
             | "Decide" >> Decide(self.stage)
         )
-        kept = (split["alone"], decided.kept) | "All" >> beam.Flatten()
-        return Decided(kept, decided.rejected)
 
 
 @dataclass(kw_only=True)
@@ -192,9 +223,9 @@ class ReadSeeds(beam.PTransform):
             | "Seeds"
             >> beam.ParDo(_SeedOrReject(self.stage)).with_outputs("rejected", main="seeds")
         )
-        kept, same = split["seeds"] | "Unique" >> Unique(self.stage)
+        unique = split["seeds"] | "Unique" >> Unique(self.stage)
         return Outcome(
-            kept=kept,
-            rejected=(split["rejected"], same) | "Rejected" >> beam.Flatten(),
+            kept=unique.kept,
+            rejected=(split["rejected"], unique.rejected) | "Rejected" >> beam.Flatten(),
             entered=entered | "Entered" >> beam.Flatten(pipeline=begin.pipeline),
         )

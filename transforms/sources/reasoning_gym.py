@@ -16,7 +16,8 @@ from transforms.ids import canonical_json, derived_seed
 from transforms.records import Seed
 from transforms.settings import ReasoningGymSource
 from transforms.sources.files import one_line
-from transforms.sources.rows import Row, parsed, plain, split_steps
+from transforms.sources.forms import split_steps, with_answer
+from transforms.sources.rows import Row, parsed, plain
 
 LICENSE = "Apache-2.0"
 
@@ -107,11 +108,11 @@ def seed_of(row: Row) -> Seed | Verdict:
     answer = data["answer"]
     metadata = data["metadata"] if isinstance(data["metadata"], dict) else {}
     worked = metadata.pop("answer_cot", None)  # gsm_symbolic's, which ends in `#### 72`
-    _, steps = split_steps(worked)
+    final, steps = split_steps(worked)
     return Seed.make(
         problem=data["question"],
         answer=answer if answer is None or isinstance(answer, str) else canonical_json(answer),
-        solution=steps or worked,
+        solution=with_answer(steps, final) if steps else worked,
         kind=data["task"],
         source=row.source,
         license=LICENSE,

@@ -5,21 +5,20 @@ from __future__ import annotations
 import datetime
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.accounting import Reason, Reject, Verdict, reject
-from transforms.errors import SourceError
+from transforms.accounting import Reason, Reject, Verdict, reason_text, reject
 from transforms.ids import canonical_json, content_id
 from transforms.records import Seed
+from transforms.sources import forms
+from transforms.sources.columns import FIELDS, Columns, columns_of, value_of
+from transforms.sources.licenses import NO_LICENSE, spdx
+from transforms.verification.answers import extract_answer
 
-FIELDS = ("problem", "answer", "code", "solution", "kind", "license", "source")
-"""The fields of a seed that a column can fill."""
-
-NO_LICENSE = "NOASSERTION"
-"""What SPDX writes where nobody states a licence."""
+_ANY_VALUE = ("answer", "kind", "options")
+"""Fields that a column may fill with other values than text."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def refused(stage: str, row: Row, verdict: Verdict) -> Reject:
     return Reject(
         id=row.id,
         stage=stage,
-        reason=verdict.reason.value,
+        reason=reason_text(verdict.reason),
         detail=verdict.detail[:500],
         record_type="Row",
         record=row.raw if isinstance(parsed(row.raw), dict) else json.dumps(row.raw),
@@ -66,18 +65,22 @@ def parsed(raw: str) -> Any:
     return value
 
 
-def seed_of(row: Row, columns: Mapping[str, str], license: str | None) -> Seed | Verdict:
+def seed_of(
+    row: Row, columns: Columns, license: str | None, *, answers: bool = True
+) -> Seed | Verdict:
     """Returns the seed that a row's columns make, or why they make none.
 
     Args:
         row: its raw text is a JSON object of columns.
-        columns: seed field -> column. A mapped column must have a value in every row; a field that
-            is not mapped takes the column of its own name where there is one (not `source`).
+        columns: seed field -> column. A mapped column must have a value in every row; `columns_of`
+            says what fills a field that is not mapped.
         license: of the rows in which no column states it.
+        answers: whether answer, options and solution are read; a question alone is a seed without.
 
-    An answer that is not text becomes its JSON (72, [1, 2], true). An answer that ends in a line
-    `#### 72`, as in GSM8K, is a worked solution: 72 is the answer, and what stands before it the
-    solution, unless the row has a solution of its own. Other columns go into the metadata.
+    `forms.stated` says how an answer is read. Where there is none, it is the one that the solution
+    marks. Options become part of the problem, and the answer the text of the option that it names.
+    Code that is not unified is left out where an answer can stand without it, for `UnifySeeds` to
+    write it. All columns that fill no field go into the metadata.
     """
     data = parsed(row.raw)
     if isinstance(data, Verdict):
@@ -85,81 +88,95 @@ def seed_of(row: Row, columns: Mapping[str, str], license: str | None) -> Seed |
     if not isinstance(data, dict):
         kind = type(data).__name__
         return reject(Reason.UNREADABLE_RECORD, f"{row.place}: a {kind}, not a JSON object")
-    values: dict[str, str | None] = dict.fromkeys(FIELDS)
-    taken = set()
+    values: dict[str, Any] = dict.fromkeys(FIELDS)
+    taken: dict[str, tuple[str, ...]] = {}
     for name in FIELDS:
-        column = columns.get(name, name)
-        value = data.get(column)
-        if value is None or (isinstance(value, str) and not value.strip()):
-            if name in columns:
-                return reject(
-                    Reason.MISSING_FIELD, f"{row.place}: column {column} ({name}) is empty"
-                )
-        elif name not in columns and (name == "source" or not _fits(name, value)):
+        if not answers and name in ("answer", "options", "solution"):
             continue
-        elif not _fits(name, value):
-            detail = (
-                f"{row.place}: column {column} ({name}) holds a {type(value).__name__}, not text"
+        paths = columns_of(name, columns, data)
+        value = value_of(name, paths, data)
+        if isinstance(value, str) or (value is not None and name in _ANY_VALUE):
+            values[name], taken[name] = value, paths
+        elif value is not None and (name in columns or name == "problem"):
+            return reject(
+                Reason.UNREADABLE_RECORD,
+                f"{_column(row, name, paths)} holds a {type(value).__name__}, not text",
             )
-            return reject(Reason.UNREADABLE_RECORD, detail)
-        else:
-            values[name] = value if isinstance(value, str) else canonical_json(value)
-        taken.add(column)
-    if values["problem"] is None and values["code"] is None:
+        elif value is None and name in columns:
+            return reject(Reason.MISSING_FIELD, f"{_column(row, name, paths)} is empty")
+    problem, code = values["problem"] or "", values["code"]
+    if not problem and code is None:
         return reject(Reason.MISSING_FIELD, f"{row.place}: neither a problem nor code")
-    answer, steps = split_steps(values["answer"])
-    rest = {column: value for column, value in data.items() if column not in taken}
+    options = forms.options_of(values["options"])
+    unified = code and forms.unified_code(code)
+    in_chat = taken.get("solution") is not None and taken["solution"] == taken.get("problem")
+    stated = _stated(values, options, bool(unified), in_chat)
+    if isinstance(stated, Verdict):
+        return reject(Reason.NO_REFERENCE_ANSWER, f"{row.place}: {stated.detail}")
+    if code and not unified and problem and stated.answer is not None:
+        code = None
+        del taken["code"]
+    used = {path for paths in taken.values() for path in paths}
     return Seed.make(
-        problem=values["problem"] or "",
-        answer=answer,
-        code=values["code"],
-        solution=values["solution"] or steps,
-        kind=values["kind"],
+        problem=forms.with_options(problem, options) if options else problem,
+        answer=stated.answer,
+        code=unified or code,
+        solution=stated.solution and forms.with_answer(stated.solution, stated.answer),
+        kind=values["kind"] if _is_text(values["kind"]) else canonical_json(values["kind"]),
         source=values["source"] or row.source,
-        license=values["license"] or license or NO_LICENSE,
-        metadata=canonical_json(rest),
+        license=_license(values["license"]) or license or NO_LICENSE,
+        metadata=canonical_json({name: data[name] for name in data if name not in used}),
     )
 
 
-def _fits(name: str, value: Any) -> bool:
-    return isinstance(value, str) or name in ("answer", "kind")
+def _column(row: Row, field: str, paths: tuple[str, ...]) -> str:
+    return f"{row.place}: column {', '.join(paths)} ({field})"
 
 
-def split_steps(answer: str | None) -> tuple[str | None, str | None]:
-    """Returns (answer, worked solution or None) of an answer that may end in `#### 72`."""
-    match = re.fullmatch(
-        r"(.*?)\s*^####[ \t]*(\S[^\n]*?)\s*", answer or "", re.DOTALL | re.MULTILINE
-    )
-    if match is None:
-        return answer, None
-    return match[2], match[1].strip() or None
-
-
-def check_columns(where: str, columns: Mapping[str, str], there: set[str]) -> None:
-    """Checks that the mapped columns exist in a file or dataset.
-
-    Raises:
-        SourceError: a mapped column is not there, or nothing gives a problem or code.
+def _stated(
+    values: Mapping[str, Any], options: Mapping[str, str] | None, unified: bool, in_chat: bool
+) -> forms.Stated | Verdict:
+    """Returns a row's answer and worked solution, or why it has no answer though a column should
+    state it. Rows with unified code need none: their code gives it. Without such a column the
+    answer is the one that the solution marks, in a chat also what its last line comes to.
     """
-    have = ", ".join(sorted(there)) or "none"
-    for name, column in columns.items():
-        if column not in there:
-            raise SourceError(
-                f"{where} has no column {column} (source.columns.{name}): its columns are {have}"
+    answer, solution = values["answer"], values["solution"]
+    if answer is None:
+        if solution and not unified:
+            answer = (extract_answer if in_chat else forms.marked)(forms.without_thought(solution))
+        return forms.Stated(answer, solution)
+    if options:
+        choice = forms.chosen(answer, options)
+        if choice is not None:
+            return forms.Stated(choice, solution)
+        if forms.is_label(answer):
+            labels = ", ".join(options)
+            return reject(
+                Reason.NO_REFERENCE_ANSWER, f"answer {answer} is none of the options {labels}"
             )
-    if not there & {columns.get("problem", "problem"), columns.get("code", "code")}:
-        raise SourceError(
-            f"{where} has no column problem or code: map one, such as "
-            f"source.columns.problem=question; its columns are {have}"
-        )
+    text, steps = forms.stated(answer)
+    if forms.NO_ANSWER.fullmatch(text or ""):
+        if unified:
+            return forms.Stated(None, solution or steps)
+        return reject(Reason.NO_REFERENCE_ANSWER, f"answer {text!r} states no value")
+    return forms.Stated(text, solution or steps)
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _license(column: str | None) -> str | None:
+    return column and (spdx(column) or column)
 
 
 def plain(value: Any) -> Any:
     """Returns `value` as JSON can hold it, the same in every process.
 
-    Keys become text, tuples lists, sets sorted lists, numbers that are not finite None, arrays and
-    numpy numbers what they hold, dates ISO text, and any other object its text, or its type's name
-    where its text would be an address.
+    Keys become text, bytes the text that they encode (or an object that shows them), tuples lists,
+    sets sorted lists, numbers that are not finite None, arrays and numpy numbers what they hold,
+    dates ISO text, and any other object its text, or its type's name where its text would be an
+    address.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value if type(value) in (bool, int, str, type(None)) else _base(value)
@@ -173,6 +190,11 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted((plain(item) for item in value), key=canonical_json)
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"not UTF-8": value.decode(errors="backslashreplace")}
     if hasattr(value, "tolist"):
         return plain(value.tolist())
     if isinstance(value, (datetime.date, datetime.time)):

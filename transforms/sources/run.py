@@ -46,7 +46,7 @@ def check(source: RunSource) -> None:
         raise SourceError(
             f"source.path={source.path} holds no manifest.json: name the output_dir of a run"
         )
-    if manifest.get("status") != "complete":
+    if manifest.get("status") not in ("complete", "incomplete"):
         raise SourceError(
             f"source.path={source.path}: this run is not finished (status: "
             f"{manifest.get('status')}): finish it with resume=true"

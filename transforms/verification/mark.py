@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import apache_beam as beam
@@ -15,7 +16,7 @@ from transforms.execution.execute import InSandbox
 from transforms.execution.sandbox import Job, Result, Status
 from transforms.records import Attempt
 from transforms.settings import SandboxSettings
-from transforms.verification.answers import extract_answer
+from transforms.verification.answers import compare_plain, extract_answer
 from transforms.verification.judge import CompareAnswers, Comparison, Pair
 
 
@@ -42,7 +43,8 @@ class MarkAttempts(beam.PTransform):
     """PCollection[item with `record: Attempts`] -> the same, each attempt answered and marked.
 
     Attempts that are marked already stay as they are. A written program is checked for its form
-    and run; its answer is its output. Answers are then compared as everywhere.
+    and run; its answer is its output. Answers are then compared with the program's output, as
+    everywhere, and those that disagree with each other: their votes are counted by value.
     """
 
     sandbox: SandboxSettings
@@ -93,22 +95,76 @@ def _with(item: Any, attempts: Sequence[Attempt]) -> Any:
 
 
 def _comparison(item: Any) -> Comparison:
-    return Comparison(
-        item,
-        tuple(
-            Pair(item.record.output or "", a.answer, a.text if a.kind == "cot" else "")
-            for a in item.record.attempts
-            if a.agrees is None
-        ),
-    )
+    record = item.record
+    pairs = [
+        Pair(record.output or "", a.answer, a.text if a.kind == "cot" else "")
+        for a in record.attempts
+        if a.agrees is None
+    ]
+    answers = [attempt.answer or "" for attempt in record.attempts]
+    between = rivals(record.attempts, record.output or "")
+    pairs += [as_pair(answers[one], answers[other]) for one, other in between]
+    return Comparison((item, between), tuple(pairs))
 
 
-def _marked(item: Any, agrees: Sequence[bool]) -> Any:
-    found = iter(agrees)
-    return _with(
-        item,
-        [
-            a if a.agrees is not None else replace(a, agrees=next(found))
-            for a in item.record.attempts
-        ],
-    )
+def _marked(compared: tuple[Any, list[tuple[int, int]]], agrees: Sequence[bool]) -> Any:
+    item, between = compared
+    verdicts = iter(agrees)
+    attempts = [
+        a if a.agrees is not None else replace(a, agrees=next(verdicts))
+        for a in item.record.attempts
+    ]
+    return _with(item, with_values(attempts, {pair for pair in between if next(verdicts)}))
+
+
+def _form(answer: str) -> str:
+    """What two answers share that differ in case and spacing alone."""
+    return " ".join(answer.split()).casefold()
+
+
+def rivals(attempts: Sequence[Attempt], output: str) -> list[tuple[int, int]]:
+    """Returns pairs of attempts, by index, whose answers have to be held against each other.
+
+    Each is of two attempts of one kind that are worded differently, and that exact rules do not
+    find to agree with the program. Of attempts worded alike only the first is named.
+    """
+    first: dict[tuple[str, str], int] = {}
+    for index, attempt in enumerate(attempts):
+        if attempt.answer is None or attempt.agrees:
+            continue
+        text = attempt.text if attempt.kind == "cot" else ""
+        if attempt.agrees is False or not compare_plain(output, attempt.answer, solution=text):
+            first.setdefault((attempt.kind, _form(attempt.answer)), index)
+    return [
+        (one, other)
+        for one, other in combinations(first.values(), 2)
+        if attempts[one].kind == attempts[other].kind
+    ]
+
+
+def as_pair(one: str, other: str) -> Pair:
+    """Two answers as a pair to compare: one that reads as a program's output is the output."""
+    for output, answer in ((one, other), (other, one)):
+        try:
+            value = json.loads(output)
+        except ValueError:
+            continue
+        if not isinstance(value, str):
+            return Pair(output, answer)
+    return Pair(json.dumps(one), other)
+
+
+def with_values(attempts: Sequence[Attempt], same: Set[tuple[int, int]]) -> list[Attempt]:
+    """Gives attempts that disagree with the program their `value`, by the pairs that are equal."""
+    valued: list[Attempt] = []
+    for index, attempt in enumerate(attempts):
+        value = None if attempt.agrees else attempt.answer
+        if value is not None:
+            for earlier, one in enumerate(valued):
+                if one.kind != attempt.kind or one.value is None or one.answer is None:
+                    continue
+                if (earlier, index) in same or _form(one.answer) == _form(value):
+                    value = one.value
+                    break
+        valued.append(replace(attempt, value=value))
+    return valued

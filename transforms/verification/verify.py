@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
@@ -23,38 +24,69 @@ def answer_type(output: str) -> str:
     return names.get(type(json.loads(output)), "object")
 
 
-def share(record: Attempts, kind: str, more: int = 0, agreeing: int = 0) -> float:
-    """Share of the attempts of a kind that agree, if `more` came of which `agreeing` did."""
-    marks = [attempt.agrees is True for attempt in record.attempts if attempt.kind == kind]
-    return (sum(marks) + agreeing) / max(1, len(marks) + more)
+class Votes(NamedTuple):
+    """How the attempts of one kind voted."""
+
+    made: int
+    """Attempts, those without an answer among them."""
+    agreeing: int
+    """Those that give the program's value."""
+    rival: int
+    """Those that give the most frequent other value."""
+
+    def more(self, agreeing: int = 0, rival: int = 0) -> Votes:
+        """The votes after further attempts that agree, or that all give one other value."""
+        made = self.made + agreeing + rival
+        return Votes(made, self.agreeing + agreeing, self.rival + rival)
+
+    @property
+    def share(self) -> float:
+        return self.agreeing / max(1, self.made)
+
+    def carry(self, verify: VerifySettings) -> bool:
+        """Whether enough attempts agree, and more than give any other single value."""
+        return self.share >= verify.min_agreement and self.agreeing > self.rival
+
+
+def votes_of(record: Attempts, kind: str) -> Votes:
+    """Counts the votes of a record's marked attempts of a kind."""
+    attempts = [attempt for attempt in record.attempts if attempt.kind == kind]
+    others = Counter(a.value for a in attempts if not a.agrees and a.value is not None)
+    return Votes(
+        len(attempts), sum(a.agrees is True for a in attempts), max(others.values(), default=0)
+    )
 
 
 def is_settled(record: Attempts, left: Sequence[int], verify: VerifySettings) -> bool:
-    """Whether no outcome of the attempts that are left can change the verdict.
+    """Whether no outcome of the attempts that are left can change whether a record is accepted.
 
     Args:
-        left: attempts that could still be made, by kind in the order of `verify.kinds`.
+        left: attempts planned whose answers are not known, by kind in the order of `verify.kinds`:
+            those not asked for yet, and those whose requests stayed unanswered.
     """
-    kinds = list(zip(verify.kinds, left, strict=True))
-    least = verify.min_agreement
-    if any(share(record, kind, more, more) < least for kind, more in kinds):
-        return True
-    agreed = all(share(record, kind, more, 0) >= least for kind, more in kinds)
-    return agreed and (not any(left) or solution_of(record) is not None)
+    kinds = [(votes_of(record, kind), more) for kind, more in zip(verify.kinds, left, strict=True)]
+    # A solution to show is the first kind's: `cot` where both kinds are asked for.
+    shown = solution_of(record) is not None
+    possible = all(votes.more(agreeing=more).carry(verify) for votes, more in kinds)
+    certain = all(votes.more(rival=more).carry(verify) for votes, more in kinds)
+    return (possible and (shown or left[0] > 0)) == (certain and shown)
 
 
 def judge_agreement(record: Attempts, verify: VerifySettings) -> Verdict:
     """Decides whether enough of the marked attempts agree, of each kind that is asked for.
 
-    Of those that agree, one has to be a solution to show: `false_equation` where all of them come
-    to the right answer by calculations that are wrong.
+    Of each kind more have to give the program's value than any other single value: half against
+    half tells nothing. Of those that agree, one has to be a solution to show: `false_equation`
+    where all of them come to the right answer by calculations that are wrong.
     """
     if all(attempt.answer is None for attempt in record.attempts):
         return reject(Reason.NO_ANSWER_FOUND, f"in {len(record.attempts)} attempts")
-    if any(share(record, kind) < verify.min_agreement for kind in verify.kinds):
+    kinds = [votes_of(record, kind) for kind in verify.kinds]
+    if not all(votes.carry(verify) for votes in kinds):
         said = ", ".join(str(attempt.answer)[:40] for attempt in record.attempts)
+        low = any(votes.share < verify.min_agreement for votes in kinds)
         return reject(
-            Reason.LOW_AGREEMENT,
+            Reason.LOW_AGREEMENT if low else Reason.TIED,
             f"{agreement(record):.2f}: program gives {(record.output or '')[:80]}, "
             f"attempts say {said}",
         )
@@ -76,12 +108,12 @@ def told(record: Attempts) -> list[str]:
 def solution_of(record: Attempts) -> str | None:
     """The first language solution that agrees and whose equations are true; None for none.
 
-    Where no language solutions were asked for, the shortest written program that agrees.
+    Where no language solution agrees, the shortest written program that does.
     """
     if solutions := told(record):
         return next((text for text in solutions if false_step(text) is None), None)
     written = (attempt.text for attempt in record.attempts if attempt.agrees)
-    return min(written, key=lambda text: (len(text), text))
+    return min(written, key=lambda text: (len(text), text), default=None)
 
 
 def example(record: Attempts, recipe: str, run_id: str) -> Example:
@@ -117,7 +149,9 @@ class Verify(beam.PTransform):
     """PCollection[Attempts] (marked) -> Outcome of Example: `verify.min_agreement` of them agree.
 
     Agreement and difficulty are shares of the attempts made. Where attempts come in several
-    rounds, clear cases have fewer of them and a coarser share.
+    rounds, clear cases have fewer of them and a coarser share. Records come with all attempts that
+    were planned, or with enough of them that the others could change no verdict: `Solve` puts off
+    those that are neither.
     """
 
     verify: VerifySettings

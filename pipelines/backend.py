@@ -1,0 +1,48 @@
+"""cotmill backend check: asks an endpoint what it takes, and prints the settings to use."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.hydra_app import run_command
+from transforms.generation.endpoint_check import check_endpoint
+from transforms.settings import BackendCheckSettings
+
+
+def check(settings: BackendCheckSettings, console: Console) -> None:
+    """Prints one row a feature, then the overrides that follow."""
+    findings = list(check_endpoint(settings.backend))
+    table = Table(box=None)
+    for name in ("feature", "works", "what the endpoint does"):
+        table.add_column(name)
+    for finding in findings:
+        table.add_row(finding.feature, "yes" if finding.works else "no", escape(finding.shown))
+    console.print(table, "")
+    overrides = [setting for finding in findings for setting in finding.settings]
+    backend = settings.backend
+    asked = ["backend=openai", f"backend.base_url={backend.base_url}"]
+    asked += [f"backend.model={backend.model}", f"backend.api={backend.api}", *overrides]
+    console.print("Use:", " ".join(asked), soft_wrap=True, highlight=False, markup=False)
+
+
+def main() -> None:
+    if sys.argv[1:2] != ["check"]:
+        print(
+            "Usage: cotmill backend check backend.base_url=URL backend.model=NAME", file=sys.stderr
+        )
+        sys.exit(2)
+    del sys.argv[1]
+    run_command(
+        "backend check",
+        "what an endpoint takes, one question per feature, and the settings to use",
+        BackendCheckSettings,
+        lambda settings: check(settings, Console()),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Whatever an endpoint does, a request is answered, fails alone, or ends the run with one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.generation.examples import request
+from tests.generation.odd_server import BEHAVIOURS, odd_server
+from transforms.errors import BackendError
+from transforms.generation import circuit, openai_engine, pace
+from transforms.generation.engines import close_engines, open_engine
+from transforms.generation.requests import Request, Response
+from transforms.paths import PROJECT
+from transforms.records import Message
+from transforms.settings import OpenAIBackend
+
+Server = tuple[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with odd_server() as running:
+        yield running
+    close_engines()
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_engine, "backoff", lambda tries: 0.01)
+    monkeypatch.setattr(circuit, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(circuit, "_LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(pace, "_FIRST_GATE", 0.02)
+    monkeypatch.setattr(pace, "_LONGEST_GATE", 0.1)
+    monkeypatch.setattr(pace, "_LOWEST_RATE", 10.0)
+
+
+def _backend(server: Server, model: str, **changes: Any) -> OpenAIBackend:
+    settings = {"engine": "openai", "model": model, "base_url": server[0], "max_retries": 2}
+    settings |= {"api": "chat", "timeout_seconds": 1}
+    return OpenAIBackend.model_validate({**settings, **changes})
+
+
+def _request(model: str, text: str = "What is 1 + 1?", **changes: Any) -> Request:
+    fields: dict[str, Any] = {"temperature": 0.7, "max_tokens": 640, "stop": ("\n\n",)}
+    fields["messages"] = (Message("system", "Answer in short."), Message("user", text))
+    if model == "schema":
+        fields["json_schema"] = "{}"
+    return request(None, model=model, **{**fields, **changes})  # type: ignore[arg-type]
+
+
+def _ask(backend: OpenAIBackend, *requests: Request) -> list[Response]:
+    engine = open_engine(backend)
+    for asked in requests:
+        engine.submit(asked)
+    answers: list[Response] = []
+    while engine.in_flight:
+        answers += engine.finished(wait=True)
+    return answers
+
+
+def _names(beginning: str) -> list[str]:
+    return [name for name, each in BEHAVIOURS.items() if each.makes.startswith(beginning)]
+
+
+_ENDING = _names("ends: ")
+_KINDS = ("refused", "too_long", "server_error")
+_FAILING = [name for kind in _KINDS for name in _names(kind)]
+_ANSWERED = [name for name in BEHAVIOURS if name not in (*_ENDING, *_FAILING)]
+
+
+@pytest.mark.parametrize("name", _ANSWERED)
+def test_an_odd_answer_is_read(server: Server, name: str) -> None:
+    (answer,) = _ask(_backend(server, name), _request(name))
+    expected = BEHAVIOURS[name]
+    assert (answer.text, answer.finish_reason) == (expected.makes, expected.finish)
+
+
+@pytest.mark.parametrize("name", _FAILING)
+def test_what_fails_alone_is_an_error_of_its_kind(server: Server, name: str) -> None:
+    (answer,) = _ask(_backend(server, name), _request(name))
+    assert answer.error_kind == BEHAVIOURS[name].makes
+    assert answer.error is not None and "\n" not in answer.error
+
+
+@pytest.mark.parametrize("name", _ENDING)
+def test_what_every_request_meets_ends_the_run_with_one_line(server: Server, name: str) -> None:
+    asked = [_request(name, f"What is {number} + 1?") for number in range(6)]
+    with pytest.raises(BackendError) as end:
+        _ask(_backend(server, name, pause_seconds=1), *asked)
+    line = str(end.value)
+    assert BEHAVIOURS[name].makes.removeprefix("ends: ") in line
+    assert server[0] in line and "\n" not in line and len(line) < 700
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in _ENDING if "set backend" in BEHAVIOURS[name].makes]
+)
+def test_the_setting_that_the_line_names_mends_it(server: Server, name: str) -> None:
+    setting = re.search(r"parameters\.(\w+)=(\w+)", BEHAVIOURS[name].makes)
+    assert setting is not None
+    value = None if setting.group(2) == "null" else setting.group(2)
+    backend = _backend(server, name, parameters={setting.group(1): value})
+    system = (Message("user", "Answer in short.\n\nWhat is 1 + 1?"),)
+    changes = {"messages": system} if setting.group(1) == "system" else {}
+    (answer,) = _ask(backend, _request(name, **changes))
+    assert answer.error is None
+
+
+def test_the_table_in_the_docs_is_the_table_of_the_tests() -> None:
+    rows = [f"| {each.does} | {each.cotmill} |" for each in BEHAVIOURS.values()]
+    page = (PROJECT / "docs" / "endpoints.md").read_text()
+    assert [line for line in page.splitlines() if line in set(rows)] == rows
+
+
+@pytest.mark.parametrize("key", ["abc\ndef", "schl\u00fcssel", "a b"])
+def test_a_key_that_no_header_can_carry_is_one_line(
+    server: Server, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODD_KEY", key)
+    with pytest.raises(BackendError, match="ODD_KEY holds .* at place [0-9], .*: set it") as end:
+        open_engine(_backend(server, "blocks", api_key_env="ODD_KEY"))
+    assert "\n" not in str(end.value) and key not in str(end.value)
+
+
+def test_a_newline_at_the_end_of_a_key_is_taken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODD_KEY", " abc\r\n")
+    assert openai_engine.api_key("ODD_KEY") == "abc"
+
+
+def test_bad_requests_among_good_ones_open_no_circuit(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = (["blocks"] * 8 + ["500_for_one", "null_for_one"]) * 5
+    asked = [_request(model, f"{number}") for number, model in enumerate(models)]
+    answers = _ask(_backend(server, "any", max_in_flight=8), *asked)
+    assert [answer.unanswered for answer in answers].count(True) == 10
+    assert "paused" not in caplog.text
+
+
+def test_bad_requests_that_are_left_over_hold_nobody_for_long(server: Server) -> None:
+    answers = _ask(
+        _backend(server, "any"), *[_request("500_for_one", f"{number}") for number in range(5)]
+    )
+    assert all(answer.unanswered for answer in answers)

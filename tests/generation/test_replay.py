@@ -1,0 +1,61 @@
+"""A replay finds out of its ledger which model to ask for, and says what it cannot decide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.generation.examples import chat, request, response
+from tests.generation.test_ledger import write as _write
+from transforms.errors import BackendError
+from transforms.generation.replay import resolve_replay
+from transforms.settings import ReplayBackend
+
+
+def test_a_replay_takes_the_ledgers_only_model(tmp_path: Path) -> None:
+    _write(tmp_path, (chat(), response(chat())), api="chat")
+    backend = resolve_replay(ReplayBackend(engine="replay"), str(tmp_path))
+    assert (backend.model, backend.api, backend.continue_prefix) == ("embedded", "chat", True)
+
+
+def test_a_replay_of_several_models_asks_which(tmp_path: Path) -> None:
+    for asked in (request(model="a"), request(model="b")):
+        _write(tmp_path, (asked, response(asked)))
+    with pytest.raises(BackendError, match=r"several models \(a, b\): set backend.model"):
+        resolve_replay(ReplayBackend(engine="replay"), str(tmp_path))
+
+
+def test_a_replay_of_the_model_that_is_asked_for(tmp_path: Path) -> None:
+    for asked in (request(model="a"), request(model="b")):
+        _write(tmp_path, (asked, response(asked)))
+    backend = resolve_replay(ReplayBackend(engine="replay", model="b"), str(tmp_path))
+    assert (backend.model, backend.api) == ("b", "completions")
+
+
+def test_a_replay_of_an_empty_ledger_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="nothing to replay"):
+        resolve_replay(ReplayBackend(engine="replay"), str(tmp_path))
+
+
+def test_a_replay_takes_the_content_of_the_model_from_the_ledger(tmp_path: Path) -> None:
+    asked = request(model="m+a", model_id="m+blake2b:1")
+    _write(tmp_path, (asked, response(asked)))
+    backend = resolve_replay(ReplayBackend(engine="replay"), str(tmp_path))
+    assert (backend.model, backend.model_id) == ("m+a", "m+blake2b:1")
+
+
+def test_a_replay_of_a_retrained_model_asks_which(tmp_path: Path) -> None:
+    for model_id in ("blake2b:1", "blake2b:2"):
+        asked = request(model="m", model_id=model_id)
+        _write(tmp_path, (asked, response(asked)))
+    with pytest.raises(BackendError, match=r"contents of m \(.*:1, .*:2\): set backend.model_id"):
+        resolve_replay(ReplayBackend(engine="replay"), str(tmp_path))
+
+
+def test_a_replay_of_one_of_several_contents_asks_for_that(tmp_path: Path) -> None:
+    for model_id in ("", "blake2b:2"):
+        asked = request(model="m", model_id=model_id)
+        _write(tmp_path, (asked, response(asked)))
+    backend = resolve_replay(ReplayBackend(engine="replay", model_id="blake2b:2"), str(tmp_path))
+    assert (backend.model, backend.model_id) == ("m", "blake2b:2")

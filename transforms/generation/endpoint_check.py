@@ -1,0 +1,188 @@
+"""Asks an OpenAI-compatible endpoint one question per feature: what it takes, and what to set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import openai
+
+from transforms.errors import BackendError
+from transforms.generation.endpoint_replies import (
+    Answer,
+    Complaint,
+    NoAnswer,
+    Refused,
+    complaint,
+    read_answer,
+    read_json,
+)
+from transforms.generation.openai_engine import api_key
+from transforms.settings import OpenAIBackend
+
+_SCHEMA = {
+    "type": "object",
+    "properties": {"sum": {"type": "integer"}},
+    "required": ["sum"],
+    "additionalProperties": False,
+}
+_LIMIT = 64
+"""Tokens that an answer to a question may take; a model that reasons needs some before the text."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one question showed."""
+
+    feature: str
+    works: bool
+    shown: str
+    """What the endpoint did, or said."""
+    settings: tuple[str, ...] = ()
+    """Overrides of `cotmill synthesize` that follow from it."""
+
+
+class _Endpoint:
+    def __init__(self, backend: OpenAIBackend) -> None:
+        self._backend = backend
+        self._client = openai.OpenAI(
+            base_url=backend.base_url,
+            api_key=api_key(backend.api_key_env),
+            max_retries=1,
+            timeout=min(60.0, backend.timeout_seconds),
+        )
+        self.limit: dict[str, Any] = {}
+
+    def ask(self, api: str | None = None, **arguments: Any) -> Answer | str:
+        """Returns the answer to one small question, or what the endpoint says instead.
+
+        Raises:
+            BackendError: nobody answers, or nothing that is asked can be answered.
+        """
+        chat = (api or self._backend.api) == "chat"
+        body = {"model": self._backend.model, **self.limit}
+        if chat:
+            body["messages"] = [{"role": "user", "content": "What is 1 + 1?"}]
+        else:
+            body["prompt"] = "1 + 1 ="
+        path = "/chat/completions" if chat else "/completions"
+        try:
+            reply = self._client.post(path, cast_to=httpx.Response, body={**body, **arguments})
+            return read_answer(read_json(reply.content))
+        except openai.APIStatusError as error:
+            response = error.response
+            return str(complaint(response.status_code, response.headers, response.content))
+        except openai.APIConnectionError as error:
+            cause = error.__cause__ or error
+            raise BackendError(
+                f"nothing answers at backend.base_url={self._backend.base_url} "
+                f"({type(cause).__name__}: {cause}): start the server, or mend the address"
+            ) from error
+        except (Complaint, NoAnswer, Refused) as error:
+            return str(error)
+
+
+def check_endpoint(backend: OpenAIBackend) -> Iterator[Finding]:
+    """Yields what the endpoint does with each feature that cotmill uses, as it is asked.
+
+    Some twelve requests of up to 64 tokens. A parameter that is taken may still be ignored: that
+    no endpoint says.
+
+    Raises:
+        BackendError: the endpoint answers not even a question without parameters.
+    """
+    endpoint = _Endpoint(backend)
+    plain = endpoint.ask()
+    if isinstance(plain, str):
+        raise BackendError(
+            f"{backend.base_url} does not answer a question without any parameter ({plain}): "
+            "check backend.base_url, backend.model, backend.api and the key"
+        )
+    yield Finding("answers", True, repr(plain.text[:40]))
+    counts = plain.generated_tokens is not None
+    yield Finding("counts tokens", counts, "yes" if counts else "budgets and costs would be 0")
+    yield _limit(endpoint)
+    values = {"temperature": 0.7, "top_p": 0.95, "seed": 7, "stop": ["\n\n\n"]}
+    for name, value in values.items():
+        yield _parameter(endpoint, name, value)
+    if backend.api == "chat":
+        yield _system(endpoint)
+        yield _prefix(endpoint)
+    for name, sampling, value in (("top_k", "top_k=0", 20), ("min_p", "min_p=0", 0.05)):
+        reply = endpoint.ask(**{name: value})
+        use = "taken" if isinstance(reply, Answer) else f"keep sampling.STAGE.{sampling}: {reply}"
+        yield Finding(name, isinstance(reply, Answer), use)
+    yield _schema(endpoint)
+    reply = endpoint.ask(logprobs=True if backend.api == "chat" else 0)
+    works = isinstance(reply, Answer) and reply.mean_logprob is not None
+    shown = "sent" if works else reply if isinstance(reply, str) else "not sent"
+    yield Finding("log probabilities", works, shown)
+    other = "completions" if backend.api == "chat" else "chat"
+    reply = endpoint.ask(api=other)
+    works = isinstance(reply, Answer)
+    yield Finding(f"backend.api={other}", works, reply if isinstance(reply, str) else "answers")
+
+
+def _limit(endpoint: _Endpoint) -> Finding:
+    said = ""
+    for name in ("max_tokens", "max_completion_tokens"):
+        reply = endpoint.ask(**{name: _LIMIT})
+        if isinstance(reply, Answer) or not reply.startswith("HTTP"):
+            endpoint.limit = {name: _LIMIT}
+            settings = () if name == "max_tokens" else (f"backend.parameters.max_tokens={name}",)
+            return Finding("max_tokens", not settings, said or "taken", settings)
+        said = said or reply
+    return Finding("max_tokens", False, said, ("backend.parameters.max_tokens=null",))
+
+
+def _parameter(endpoint: _Endpoint, name: str, value: Any) -> Finding:
+    reply = endpoint.ask(**{name: value})
+    if isinstance(reply, Answer) or not reply.startswith("HTTP 4"):
+        return Finding(name, True, "taken")
+    return Finding(name, False, reply, (f"backend.parameters.{name}=null",))
+
+
+def _system(endpoint: _Endpoint) -> Finding:
+    said = ""
+    for role in ("system", "developer"):
+        messages = [
+            {"role": role, "content": "Answer in one word."},
+            {"role": "user", "content": "What is 1 + 1?"},
+        ]
+        reply = endpoint.ask(messages=messages)
+        if isinstance(reply, Answer) or not reply.startswith("HTTP 4"):
+            settings = () if role == "system" else (f"backend.parameters.system={role}",)
+            return Finding("system message", not settings, said or "taken", settings)
+        said = said or reply
+    return Finding("system message", False, said, ("backend.parameters.system=user",))
+
+
+def _prefix(endpoint: _Endpoint) -> Finding:
+    """Whether the server continues an answer that it is given the beginning of."""
+    messages = [
+        {"role": "user", "content": "Count from one to six in words, with commas."},
+        {"role": "assistant", "content": "one, two, three,"},
+    ]
+    reply = endpoint.ask(
+        messages=messages, continue_final_message=True, add_generation_prompt=False
+    )
+    if isinstance(reply, Answer) and reply.text.strip().lower().startswith("four"):
+        setting = ("backend.continue_prefix=true",)
+        return Finding("continues a prefix", True, repr(reply.text[:40]), setting)
+    shown = reply if isinstance(reply, str) else f"begins anew: {reply.text[:40]!r}"
+    return Finding("continues a prefix", False, shown)
+
+
+def _schema(endpoint: _Endpoint) -> Finding:
+    form = {"name": "answer", "schema": _SCHEMA, "strict": True}
+    reply = endpoint.ask(response_format={"type": "json_schema", "json_schema": form})
+    if isinstance(reply, str):
+        return Finding("JSON schema", False, reply)
+    try:
+        works = "sum" in json.loads(reply.text)
+    except (ValueError, TypeError):
+        works = False
+    return Finding("JSON schema", works, repr(reply.text[:40]))

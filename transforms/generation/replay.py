@@ -1,0 +1,68 @@
+"""Replays: finds out of a ledger which model its requests asked, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transforms.errors import BackendError
+from transforms.generation.ledger import (
+    PartGone,
+    PartUnreadable,
+    ledger_parts,
+    read_columns,
+    warn_unreadable,
+)
+from transforms.settings import ReplayBackend
+
+_ASKED = ["model", "api", "continue_prefix", "model_id"]
+
+
+def resolve_replay(backend: ReplayBackend, ledger_dir: str) -> ReplayBackend:
+    """Returns `backend` with model, model_id, api and continue_prefix as the ledger has them.
+
+    What the backend states already is kept, and chooses among the ledger's.
+
+    Raises:
+        BackendError: the ledger holds no such request, or several ways of asking.
+    """
+    stated = {name: getattr(backend, name) for name in _ASKED}
+    found: set[tuple[Any, ...]] = set()
+    for path in ledger_parts(ledger_dir):
+        try:
+            ways = read_columns(path, _ASKED).group_by(_ASKED).aggregate([])
+        except PartGone:  # replaced since it was listed
+            return resolve_replay(backend, ledger_dir)
+        except PartUnreadable as error:
+            warn_unreadable(error)
+            continue
+        found.update(tuple(row[name] for name in _ASKED) for row in ways.to_pylist())
+    chosen = [
+        ways
+        for ways in sorted(found, key=str)
+        if all(value in (None, way) for value, way in zip(stated.values(), ways, strict=True))
+    ]
+    if len(chosen) == 1:
+        return backend.model_copy(update=dict(zip(_ASKED, chosen[0], strict=True)))
+    if not chosen:
+        held = ", ".join(sorted({str(ways[0]) for ways in found})) or "nothing"
+        raise BackendError(
+            f"the ledger {ledger_dir} has nothing to replay for "
+            f"backend.model={stated['model'] or 'null'}: it holds {held}"
+        )
+    models = sorted({str(ways[0]) for ways in chosen})
+    if len(models) > 1:
+        raise BackendError(
+            f"the ledger {ledger_dir} holds several models ({', '.join(models)}): "
+            "set backend.model to one of them"
+        )
+    contents = sorted({str(ways[3]) or models[0] for ways in chosen})
+    if len(contents) > 1:
+        raise BackendError(
+            f"the ledger {ledger_dir} holds several contents of {models[0]} "
+            f"({', '.join(contents)}): set backend.model_id to one of them"
+        )
+    raise BackendError(
+        f"the ledger {ledger_dir} holds {models[0]} asked in several ways "
+        f"({'; '.join(f'api={w[1]} continue_prefix={w[2]}' for w in chosen)}): "
+        "set backend.api and backend.continue_prefix"
+    )
