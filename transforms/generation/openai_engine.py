@@ -21,6 +21,7 @@ import openai
 from transforms.errors import BackendError
 from transforms.generation.circuit import Circuit, backoff
 from transforms.generation.endpoint_replies import (
+    PAGE,
     Answer,
     Complaint,
     Refused,
@@ -43,8 +44,9 @@ endpoint that is down or limits its rate is not counted."""
 _LONGEST_BACKOFF = 60.0
 _REFUSALS = 20
 """A request refused so often by 429, and for so long, while others are answered, is put off."""
-_ALIKE, _ALIKE_TOO_LONG = 3, 8
-"""Failures alike that end a stage of which nothing was answered; prompts differ in length."""
+_ALIKE, _ALIKE_TOO_LONG, _ALIKE_UNANSWERED = 3, 8, 100
+"""Failures alike that end a stage of which nothing was answered. Prompts differ in length; and a
+resumed run asks for nothing but what stayed unanswered, which is no reason to end it again."""
 _LONG_WAIT = 10.0
 """Seconds of a wait for the rate limit from which it is announced."""
 _ENDS_ALL = {
@@ -84,8 +86,8 @@ class _Trouble:
     """The endpoint limits the rate of requests: this says nothing of the request either."""
     lost: bool = False
     """No reply came in time."""
-    garbled: bool = False
-    """A reply came that is no answer."""
+    useless: bool = False
+    """A reply came that is no answer: the endpoint is up."""
     ends_all: bool = False
     fix: str | None = None
     """The setting that mends it, where the endpoint names a parameter."""
@@ -355,8 +357,8 @@ class OpenAIModel:
                 )
             )
             return True
-        # An endpoint that has never answered this stage but replies is up, if of no use.
-        if trouble.garbled and not history.answers and not self._circuit.is_open:
+        # Before the stage has its first answer, such replies may be all that it can get.
+        if trouble.useless and not history.answers and not self._circuit.is_open:
             return False
         return await self._circuit.failed(
             request.id,
@@ -368,11 +370,11 @@ class OpenAIModel:
 
     def _ends_stage(self, request: Request, trouble: _Trouble, history: History) -> bool:
         """Whether what failed for good will fail for every request of the stage."""
-        systematic = trouble.kind in (ErrorKind.INVALID, ErrorKind.TOO_LONG) or trouble.garbled
-        enough = _ALIKE_TOO_LONG if trouble.kind is ErrorKind.TOO_LONG else _ALIKE
-        return history.failed(
-            request.id, trouble.what if systematic else None, 1 if trouble.fix else enough
-        )
+        enough = {ErrorKind.INVALID: _ALIKE, ErrorKind.TOO_LONG: _ALIKE_TOO_LONG}.get(trouble.kind)
+        if trouble.useless:
+            enough = _ALIKE if PAGE in trouble.what else _ALIKE_UNANSWERED
+        what = None if enough is None else trouble.what
+        return history.failed(request.id, what, 1 if trouble.fix else enough or 1)
 
     def _end_of_stage(self, request: Request, trouble: _Trouble) -> str:
         remedy = trouble.fix or (
@@ -412,7 +414,7 @@ class OpenAIModel:
             return _Trouble(ErrorKind.TIMEOUT, late, again=True, lost=True)
         if isinstance(error, openai.APIConnectionError):
             return _Trouble(ErrorKind.SERVER_ERROR, what, again=True)
-        return _Trouble(ErrorKind.SERVER_ERROR, str(error), again=True, garbled=True)
+        return _Trouble(ErrorKind.SERVER_ERROR, str(error), again=True, useless=True)
 
     def _complaint(self, said: Complaint, request: Request) -> _Trouble:
         status, what, url = said.status, str(said), self._place.base_url
@@ -425,7 +427,7 @@ class OpenAIModel:
             return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, limited=True, wait=said.wait)
         if status in (408, 409) or status >= 500:
             kind = ErrorKind.TIMEOUT if status in (408, 504) else ErrorKind.SERVER_ERROR
-            return _Trouble(kind, what, again=True, wait=said.wait)
+            return _Trouble(kind, what, again=True, wait=said.wait, useless=status == 500)
         kind = ErrorKind.TOO_LONG if too_large else kind_of(f"{said.code} {said.message}")
         sent = self._arguments(request)
         own = {self._parameters.get(name) or name: name for name in sent}
