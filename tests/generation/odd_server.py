@@ -381,6 +381,12 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "server_error",
         lambda asked: send(envelope(content=None)),
     ),
+    "429_for_one": Behaviour(
+        "status 429 for the same request each time, while others are answered",
+        "the same, after 6 refusals",
+        "server_error",
+        lambda asked: complains(429, "slow down"),
+    ),
     "filter": Behaviour(
         "`finish_reason` content_filter",
         "rejects it: `refused`",

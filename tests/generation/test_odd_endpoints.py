@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.generation.examples import request
-from tests.generation.odd_server import BEHAVIOURS, odd_server
+from tests.generation.odd_server import BEHAVIOURS, GOOD, odd_server
 from transforms.errors import BackendError
 from transforms.generation import circuit, openai_engine, pace
 from transforms.generation.engines import close_engines, open_engine
@@ -81,7 +81,10 @@ def test_an_odd_answer_is_read(server: Server, name: str) -> None:
 
 @pytest.mark.parametrize("name", _FAILING)
 def test_what_fails_alone_is_an_error_of_its_kind(server: Server, name: str) -> None:
-    (answer,) = _ask(_backend(server, name), _request(name))
+    good = [_request("blocks", f"{name} {number}") for number in range(8)]
+    backend = _backend(server, name, max_in_flight=2)
+    answer, *others = sorted(_ask(backend, _request(name), *good), key=lambda each: each.text)
+    assert [each.text for each in others] == [GOOD] * 8
     assert answer.error_kind == BEHAVIOURS[name].makes
     assert answer.error is not None and "\n" not in answer.error
 

@@ -42,8 +42,9 @@ _TRYING_SECONDS = 300.0
 """From its first failure on, a request is asked again for at most this long; waiting for an
 endpoint that is down or limits its rate is not counted."""
 _LONGEST_BACKOFF = 60.0
-_REFUSALS = 20
-"""A request refused so often by 429, and for so long, while others are answered, is put off."""
+_REFUSALS, _FEW_REFUSALS = 20, 6
+"""A request that was refused so often by 429 may be one that is always refused: the second number
+where others that were asked meanwhile were mostly taken at once."""
 _ALIKE, _ALIKE_TOO_LONG, _ALIKE_UNANSWERED = 3, 8, 100
 """Failures alike that end a stage of which nothing was answered. Prompts differ in length; and a
 resumed run asks for nothing but what stayed unanswered, which is no reason to end it again."""
@@ -167,6 +168,7 @@ class OpenAIModel:
         self._histories: dict[str, History] = {}
         self._answered_at = -math.inf
         self._limited_since: float | None = None
+        self._answers = self._overcome = 0  # answers, and the 429s that came before them
         self._announced_until = 0.0
         self._counts_tokens = True
         self._loop = asyncio.new_event_loop()
@@ -239,7 +241,7 @@ class OpenAIModel:
         history = self._histories.setdefault(request.stage, History())
         history.begin(request.id)
         tries = timeouts = refusals = outages = opening = 0
-        first_failed, waited = math.inf, 0.0
+        first_failed, waited, before = math.inf, 0.0, (0, 0)
         while True:
             queued = time.monotonic()
             await self._circuit.enter(request.id)
@@ -254,6 +256,8 @@ class OpenAIModel:
                 trouble = self._trouble(error, request, limit)
             else:
                 await self._take_in(response, history, ticket, sent)
+                self._answers += 1
+                self._overcome += refusals
                 return response
             finally:
                 self._pace.leave(ticket)
@@ -261,9 +265,10 @@ class OpenAIModel:
             first_failed = min(first_failed, now)
             if trouble.limited:
                 refusals += 1
+                if refusals == 1:
+                    before = self._answers, self._overcome
                 await self._slow_down(trouble, ticket, sent, now)
-                patient = refusals < _REFUSALS or now - first_failed < _TRYING_SECONDS
-                if patient or not self._circuit.answers_others(first_failed):
+                if not self._refuses_only_this(refusals, before, first_failed):
                     continue
             else:
                 self._pace.admitted(ticket, 0)
@@ -337,6 +342,22 @@ class OpenAIModel:
             self._announced_until = now + wait
             _log.warning("%s asks to wait %.0f s: %d requests wait", url, wait, len(self._tasks))
         self._pace.refused(ticket, now, wait)
+
+    def _refuses_only_this(
+        self, refusals: int, before: tuple[int, int], first_refused: float
+    ) -> bool:
+        """Whether 429 is what the endpoint has for this request alone, or for the last few.
+
+        Args:
+            refusals: of this request.
+            before: answers, and the 429s that came before them, when it was first refused.
+        """
+        answers, overcome = self._answers - before[0], self._overcome - before[1]
+        if refusals >= _FEW_REFUSALS and answers >= 3 * (overcome + 1):
+            return True
+        long = time.monotonic() - first_refused >= _TRYING_SECONDS
+        few = self._circuit.answers_others(first_refused) or len(self._tasks) < self._most_open
+        return refusals >= _REFUSALS and long and few
 
     async def _is_outage(
         self,
