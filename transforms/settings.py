@@ -998,6 +998,20 @@ class BenchScaleSettings(Group):
     sink: SinkSettings
 
 
+class BenchPipelineSettings(Group):
+    """Everything `cotmill bench pipeline` can be told."""
+
+    programs: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="programs asked for, one run for each"
+    )
+    workers: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="worker processes, one run for each"
+    )
+    settings: list[str] = Field(
+        [], description="settings of `cotmill synthesize`, such as [sandbox.slots=1]"
+    )
+
+
 class CodegenWay(Group):
     """A model, and how it is asked."""
 
