@@ -16,6 +16,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProv
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from google.protobuf import json_format, struct_pb2
 
+from transforms.execution.cores import LOCAL_WORKERS
 from transforms.settings import RunnerSettings
 
 
@@ -43,7 +44,8 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
     runner = FnApiRunner(
         # The option direct_running_mode=multi_processing does the same with Beam's own entry point.
         default_environment=SubprocessSDKEnvironment.from_command_string(
-            f"exec {shlex.quote(sys.executable)} -m transforms.worker"
+            f"exec env {LOCAL_WORKERS}={settings.workers} "
+            f"{shlex.quote(sys.executable)} -m transforms.worker"
         ),
         provision_info=_provision(options),
     )

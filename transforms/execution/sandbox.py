@@ -37,6 +37,7 @@ from typing import Any
 
 from transforms.errors import SandboxError
 from transforms.execution.cgroups import CgroupUnavailable, SlotGroup, find_parent
+from transforms.execution.cores import cores_of_process
 from transforms.execution.isolation import Layer, scratch_mb
 from transforms.settings import SandboxSettings
 
@@ -343,7 +344,7 @@ class Sandbox:
 
     def __init__(self, settings: SandboxSettings, without: frozenset[str] = frozenset()) -> None:
         self._settings, self._without = settings, without
-        self.slots = settings.slots or os.cpu_count() or 1
+        self.slots = settings.slots or cores_of_process()
         """Programs that run at once."""
         self.layers: tuple[Layer, ...] = ()
         """What stands around each slot; known once the sandbox is entered."""
@@ -390,18 +391,27 @@ class Sandbox:
         self._templates.clear()
         shutil.rmtree(self._directory, ignore_errors=True)
 
+    def submit(self, job: Job) -> Future[Result]:
+        """Has a job run as soon as a slot is free; jobs begin in the order of their submission.
+
+        Raises:
+            SandboxError: the sandbox is not open. The future's result raises it where a slot that
+                died cannot be replaced.
+        """
+        if self._threads is None:
+            raise SandboxError("the sandbox is not open: use `with Sandbox(settings) as box`")
+        return self._threads.submit(self._run_one, job)
+
     def run(self, jobs: Iterable[Job]) -> Iterator[Result]:
         """Yields one Result a job, in the order of the jobs, drawing jobs as slots come free.
 
         Raises:
-            SandboxError: a slot that died cannot be replaced.
+            SandboxError: as `submit` does, and its futures.
         """
-        if self._threads is None:
-            raise SandboxError("the sandbox is not open: use `with Sandbox(settings) as box`")
         pending: deque[Future[Result]] = deque()
         try:
             for job in jobs:
-                pending.append(self._threads.submit(self._run_one, job))
+                pending.append(self.submit(job))
                 if len(pending) >= 4 * self.slots:  # some wait behind one that takes long
                     yield pending.popleft().result()
             while pending:
