@@ -38,6 +38,7 @@ from typing import Any
 from transforms.errors import SandboxError
 from transforms.execution.cgroups import CgroupUnavailable, SlotGroup, find_parent
 from transforms.execution.cores import cores_of_process
+from transforms.execution.harness import MOVED
 from transforms.execution.isolation import Layer, scratch_mb
 from transforms.settings import SandboxSettings
 
@@ -70,6 +71,21 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class Vary:
+    """Run a program under other inputs in turn, to see which of its keys move its output."""
+
+    inputs: tuple[tuple[str, str], ...]
+    """(key that differs, the whole input as a Python literal); once a key has moved the output, its
+    other inputs are left out."""
+    output: str
+    """The output under the program's own input, as JSON."""
+    cpu_seconds: float
+    """CPU time of one input; all of them together have the sandbox's limit."""
+    comparisons: bool = False
+    """A key also counts as moving the output where it changes a value that the program compares."""
+
+
+@dataclass(frozen=True)
 class Job:
     """One program to run."""
 
@@ -79,6 +95,8 @@ class Job:
     seed and another clock than even ones."""
     trace: Trace | None = None
     """Record what its lines do; None runs three to fifty times faster."""
+    vary: Vary | None = None
+    """Run it under other inputs alone; its result then says which keys moved, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,8 @@ class Result:
     trace: str | None = None
     """The program's trace as JSON: lines {number: times executed}, states [[number, {name: repr of
     its new value}]], complete (false where a budget ran out)."""
+    moved: frozenset[str] = frozenset()
+    """The keys that moved the output of a job with `vary`: the program's claim, as all of this."""
 
 
 @dataclass(frozen=True)
@@ -424,7 +444,12 @@ class Sandbox:
         code = job.code.encode(errors="replace").decode()
         key = (tier_of(code), job.seed % _HASH_SEEDS)
         request = json.dumps(
-            {"code": code, "seed": job.seed, "trace": job.trace and asdict(job.trace)}
+            {
+                "code": code,
+                "seed": job.seed,
+                "trace": job.trace and asdict(job.trace),
+                "vary": job.vary and asdict(job.vary),
+            }
         ).encode()
         for _ in range(_TRIES):
             slot = self._take_slot(key)
@@ -435,6 +460,8 @@ class Sandbox:
                 continue
             with self._lock:
                 self._idle[key].append(slot)
+            if job.vary:
+                return _moved_keys(job.vary, **reply)
             return judge(**reply, settings=self._settings)
         return Result(Status.CRASHED, None, None, "", None, "its zygote died, twice", 0.0, 0.0, 0.0)
 
@@ -521,6 +548,13 @@ def _environment(hash_seed: int) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }
+
+
+def _moved_keys(vary: Vary, *, claim: bytes, wall: float, cpu: float, **reply: Any) -> Result:
+    marks = zip(vary.inputs, claim, strict=False)
+    moved = frozenset(key for (key, _), mark in marks if mark == MOVED[0])
+    peak_mb = reply["peak_mb"]
+    return Result(Status.OK, None, None, "", None, None, wall, cpu, peak_mb, moved=moved)
 
 
 _CLAIMABLE = frozenset(

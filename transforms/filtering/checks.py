@@ -163,6 +163,11 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
+def is_yes_no(output: str) -> bool:
+    """Whether an output, as JSON, is one of two values."""
+    return output.lower() in ("true", "false", '"yes"', '"no"', '"true"', '"false"')
+
+
 def trivial_kind(execution: Execution) -> str | None:
     """Names what makes an answer easy to hit without solving anything; None where nothing does.
 
@@ -170,7 +175,7 @@ def trivial_kind(execution: Execution) -> str | None:
     from more than that (the larger of two numbers, say).
     """
     output = execution.output or "null"
-    if output.lower() in ("true", "false", '"yes"', '"no"', '"true"', '"false"'):
+    if is_yes_no(output):
         return "yes_no"
     inputs = json.loads(execution.input or "{}")
     values = inputs.values() if isinstance(inputs, dict) else ()
