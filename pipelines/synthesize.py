@@ -22,6 +22,7 @@ from transforms.card import dataset_card
 from transforms.diversity.decontaminate import check_benchmarks
 from transforms.errors import BudgetReached, CotmillError, Interrupted
 from transforms.execution.isolation import Layer
+from transforms.execution.sandbox import missing
 from transforms.execution.shared import shared_sandbox
 from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
 from transforms.generation.embedded import EMBEDDED
@@ -104,6 +105,13 @@ def _run_recipe(
 ) -> dict[str, Any]:
     found = run.claim(resume=settings.resume, overwrite=settings.overwrite)
     console.print(sandbox_line(layers), highlight=False, soft_wrap=True)
+    if settings.sandbox.mode == "none":
+        lacking = "; ".join(missing(layers, "auto")) or "file isolation stands here all the same"
+        console.print(
+            f"warning: sandbox=none runs programs without asking for isolation: {lacking}",
+            highlight=False,
+            soft_wrap=True,
+        )
     manifest = new_manifest(settings, segments[-1].fingerprint, layers)
     manifest["segments"] = finished(segments, found)  # from the start: a resumed run may be killed
     with metered(run, found), stoppable() as stopping:

@@ -480,8 +480,9 @@ class SamplingSettings(Group):
 class SandboxSettings(Group):
     """Limits on each program, enforced by the kernel."""
 
-    mode: Literal["auto", "strict"] = Field(
-        description="strict: refuse to start without isolation; auto: use what the kernel offers"
+    mode: Literal["auto", "strict", "none"] = Field(
+        description="strict: refuse to start without isolation; auto: use what the kernel offers, "
+        "and refuse where that does not keep files from programs; none: run in any case"
     )
     wall_seconds: float = Field(gt=0, description="wall time of one program, seconds")
     cpu_seconds: int = Field(ge=1, description="CPU time of one program, seconds")

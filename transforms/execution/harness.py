@@ -385,10 +385,11 @@ class _Comparisons(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.Compare:
         self.generic_visit(node)
-        node.left, *node.comparators = (
+        operands: list[ast.expr] = [
             ast.Call(ast.Name(_COMPARE, ast.Load()), [operand], [])
             for operand in (node.left, *node.comparators)
-        )
+        ]
+        node.left, *node.comparators = operands
         return node
 
     def begin(self) -> Any:

@@ -162,13 +162,20 @@ class Reason(StrEnum):
     """The kernel did, for the slot's control group."""
 
 
-# what strict insists on: each need is met by any one of its layers
 _NEEDS = {
     "process limits": ("process_limit", "cgroup"),
     "network isolation": ("network_namespace", "seccomp"),
     "file isolation": ("mount_namespace", "landlock"),
     "no_new_privs": ("no_new_privs",),
     "seccomp": ("seccomp",),
+}
+"""Each need is met by any one of its layers."""
+_NEEDED = {"strict": tuple(_NEEDS), "auto": ("file isolation",), "none": ()}
+"""What each mode refuses to start without."""
+_WAYS_OUT = {
+    "strict": "sandbox=auto needs file isolation alone (see cotmill sandbox status)",
+    "auto": "programs could read this user's files, and what they read can be published: use a "
+    "kernel with Landlock (5.13) or user namespaces, or sandbox=none to run them all the same",
 }
 
 _ZYGOTE = str(Path(__file__).with_name("zygote.py"))
@@ -359,7 +366,7 @@ class Sandbox:
 
     Raises:
         SandboxError: on entering: the operating system is not Linux, the processes cannot start,
-            or `settings.mode` is strict and the kernel does not give what strict needs.
+            or the kernel does not give what `settings.mode` needs.
     """
 
     def __init__(self, settings: SandboxSettings, without: frozenset[str] = frozenset()) -> None:
@@ -485,12 +492,11 @@ class Sandbox:
         os.mkdir(directory)
         slot, layers = template.start_slot(directory)
         layers.append(self._join_group(slot))
-        lacking = missing(layers)
-        if lacking and self._settings.mode == "strict":
+        mode = self._settings.mode
+        if lacking := missing(layers, mode):
             slot.close()
             raise SandboxError(
-                f"sandbox=strict cannot start: {'; '.join(lacking)}; "
-                "sandbox=auto uses what there is (cotmill sandbox status shows it)"
+                f"sandbox={mode} cannot start: {'; '.join(lacking)}; {_WAYS_OUT[mode]}"
             )
         self.layers = tuple(layers)
         return slot
@@ -516,17 +522,17 @@ class Sandbox:
 
 def describe(settings: SandboxSettings) -> list[Layer]:
     """Starts one slot and returns what stands around it, a row a layer."""
-    with Sandbox(settings.model_copy(update={"mode": "auto", "slots": 1})) as box:
+    with Sandbox(settings.model_copy(update={"mode": "none", "slots": 1})) as box:
         return list(box.layers)
 
 
-def missing(layers: list[Layer]) -> list[str]:
-    """Returns each need of strict that no layer meets, and why."""
+def missing(layers: Iterable[Layer], mode: str) -> list[str]:
+    """Returns each need of a mode that no layer meets, and why."""
     by_name = {layer.name: layer for layer in layers}
     return [
-        f"no {need} ({', '.join(f'{name}: {by_name[name].why}' for name in names)})"
-        for need, names in _NEEDS.items()
-        if not any(by_name[name].active for name in names)
+        f"no {need} ({', '.join(f'{name}: {by_name[name].why}' for name in _NEEDS[need])})"
+        for need in _NEEDED[mode]
+        if not any(by_name[name].active for name in _NEEDS[need])
     ]
 
 
