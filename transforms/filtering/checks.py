@@ -10,19 +10,24 @@ from typing import Any
 from transforms import programs
 from transforms.accounting import Check, Reason, Verdict, first_rejection, keep, reject
 from transforms.execution.sandbox import Status
+from transforms.programs.names import Names
 from transforms.records import Execution
 from transforms.settings import FilterSettings
 
 
 @dataclass(frozen=True)
 class Source:
-    """A program's text with its tree, parsed once for all checks of its form."""
+    """A program's text with its tree and names, found once for all checks of its form."""
 
     code: str
 
     @cached_property
     def tree(self) -> Any:
         return programs.parse(self.code)
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.tree)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class UsesEveryInput:
     """Rejects programs that ignore part of their own input."""
 
     def __call__(self, source: Source) -> Verdict:
-        unused = programs.unused_inputs(source.tree)
+        unused = programs.unused_inputs(source.tree, source.names)
         return reject(Reason.UNUSED_INPUT, ", ".join(sorted(unused))) if unused else keep()
 
 
@@ -72,7 +77,7 @@ class NothingBanned:
     """Rejects imports and calls that only waste a run: the sandbox is the guard, not this."""
 
     def __call__(self, source: Source) -> Verdict:
-        found = programs.banned(source.tree)
+        found = programs.banned(source.tree, source.names)
         if found is None:
             return keep()
         kind, name = found

@@ -60,13 +60,15 @@ _NO_DRAWS = _words("Generator BitGenerator")
 """Named in annotations and checks of type."""
 
 
-def banned(tree: ast.Module) -> tuple[Literal["import", "call"], str] | None:
+def banned(
+    tree: ast.Module, names: Names | None = None
+) -> tuple[Literal["import", "call"], str] | None:
     """Returns what the program should not import or call, first in the text, or None.
 
     This saves the sandbox time and keeps examples clean; the sandbox is the guard. A name that the
     program defines itself (its own `compile`) is its own affair.
     """
-    names = Names(tree)
+    names = names or Names(tree)
     nodes = list(ast.walk(tree))
     found: list[tuple[int, int, Literal["import", "call"], str]] = [
         (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), kind, name)

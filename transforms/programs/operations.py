@@ -50,9 +50,9 @@ class Operations:
         return frozenset(name.partition(".")[0] for name in self.functions)
 
 
-def operations(tree: ast.Module) -> Operations:
+def operations(tree: ast.Module, names: Names | None = None) -> Operations:
     """Finds what a program uses. An import that nothing uses does not count."""
-    names = Names(tree)
+    names = names or Names(tree)
     operators: set[str] = set()
     called: set[str] = set()
     methods: set[str] = set()
