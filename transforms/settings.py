@@ -378,7 +378,12 @@ class OpenAIBackend(Endpoint, _Parameters):
 
     def identity(self) -> Any:
         changes = self.changes_answers()
-        return [self.model_id or self.model, self.api, self.sends_prefix, *([changes] if changes else [])]
+        return [
+            self.model_id or self.model,
+            self.api,
+            self.sends_prefix,
+            *([changes] if changes else []),
+        ]
 
 
 class ReplayBackend(_Parameters):
@@ -408,7 +413,12 @@ class ReplayBackend(_Parameters):
 
     def identity(self) -> Any:
         changes = self.changes_answers()
-        return [self.model_id or self.model, self.api, self.sends_prefix, *([changes] if changes else [])]
+        return [
+            self.model_id or self.model,
+            self.api,
+            self.sends_prefix,
+            *([changes] if changes else []),
+        ]
 
 
 Backend = Annotated[
