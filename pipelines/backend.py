@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 from rich.console import Console
@@ -26,7 +27,7 @@ def check(settings: BackendCheckSettings, console: Console) -> None:
     backend = settings.backend
     asked = ["backend=openai", f"backend.base_url={backend.base_url}"]
     asked += [f"backend.model={backend.model}", f"backend.api={backend.api}", *overrides]
-    console.print("Use:", " ".join(asked), soft_wrap=True, highlight=False, markup=False)
+    console.print("Use:", shlex.join(asked), soft_wrap=True, highlight=False, markup=False)
 
 
 def main() -> None:

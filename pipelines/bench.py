@@ -14,6 +14,7 @@ BENCHES = {
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
     "ledger": "memory and time of joining requests with a ledger",
+    "pipeline": "rows per second of whole runs, with an endpoint that answers at once",
     "codegen": "the funnel before and after training, on kinds not trained on",
     "scale": "time and memory of checks and deduplication, as rows grow",
 }

@@ -14,7 +14,7 @@ from transforms.settings import SandboxStatusSettings
 
 
 def status(settings: SandboxStatusSettings, console: Console) -> None:
-    """Prints one row per layer, and what keeps `sandbox=strict` from starting, if anything does."""
+    """Prints one row per layer, and what keeps strict and auto from starting, if anything does."""
     layers = describe(settings.sandbox)
     table = Table(box=None)
     for name in ("layer", "state", "how, or why not"):
@@ -22,11 +22,12 @@ def status(settings: SandboxStatusSettings, console: Console) -> None:
     for layer in layers:
         table.add_row(layer.name, "active" if layer.active else "unavailable", layer.why)
     console.print(table, "")
-    lacking = missing(layers)
-    if lacking:
-        console.print(f"sandbox=strict refuses to start here: {'; '.join(lacking)}", soft_wrap=True)
-    else:
-        console.print("sandbox=strict starts here.")
+    for mode in ("strict", "auto"):
+        if lacking := missing(layers, mode):
+            line = f"sandbox={mode} refuses to start here: {'; '.join(lacking)}"
+            console.print(line, soft_wrap=True)
+        else:
+            console.print(f"sandbox={mode} starts here.")
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ from transforms.card import dataset_card
 from transforms.diversity.decontaminate import check_benchmarks
 from transforms.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
 from transforms.execution.isolation import Layer
-from transforms.execution.sandbox import Sandbox
+from transforms.execution.sandbox import missing
+from transforms.execution.shared import shared_sandbox
 from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
 from transforms.generation.embedded import EMBEDDED
 from transforms.generation.engines import close_engines, hold_server
@@ -101,14 +102,35 @@ def run_recipe(
         prices: of the models that the recipe asks.
         prepare: what the segments need to stand before the first of them runs.
     """
-    with Sandbox(settings.sandbox) as box:  # strict refuses to start here, before anything is spent
-        layers = box.layers
+    # refuses to start here, before anything is spent; segments in this process lease it too
+    with shared_sandbox(settings.sandbox) as box:
+        return _run_recipe(settings, segments, run, console, card, prices, prepare, box.layers)
+
+
+def _run_recipe(
+    settings: RunSettings,
+    segments: tuple[Segment, ...],
+    run: RunFolder,
+    console: Console,
+    card: Callable[[dict[str, Any]], str],
+    prices: Mapping[str, Price],
+    prepare: Callable[[], None],
+    layers: tuple[Layer, ...],
+) -> dict[str, Any]:
     with (
         run.claimed(resume=settings.resume, overwrite=settings.overwrite) as found,
         metered(run, found),
         stoppable() as stopping,
     ):
         console.print(sandbox_line(layers), highlight=False, soft_wrap=True)
+        if settings.sandbox.mode == "none":
+            lacking = "; ".join(missing(layers, "auto"))
+            lacking = lacking or "file isolation stands here all the same"
+            console.print(
+                f"warning: sandbox=none runs programs without asking for isolation: {lacking}",
+                highlight=False,
+                soft_wrap=True,
+            )
         manifest = new_manifest(settings, segments[-1].fingerprint, layers)
         # From the start: a resumed run may be killed. And before what they replace is deleted.
         done = manifest["segments"] = finished(segments, found)

@@ -436,3 +436,38 @@ def test_two_ways_to_write_one_structure_have_one_fingerprint(one: str, other: s
 )
 def test_two_structures_have_two_fingerprints(one: str, other: str) -> None:
     assert fingerprint(one) != fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import random\nx = random.randint(1, 6)",
+        "import random\nrandom.seed()\nx = random.random()",
+        "import random\nrandom.seed(None)\nx = random.random()",
+        "from random import choice as pick\nx = pick([1, 2])",
+        "import random as r\nx = sorted([3, 1], key=lambda _: r.random())",
+        "import random\nx = list(map(random.choice, [[1], [2]]))",
+        "import random\nx = random.Random().random()",
+        "import random\nrandom.seed(1)\nx = random.SystemRandom().random()",
+        "import numpy as np\nx = np.random.rand(3)",
+        "import numpy as np\nx = np.random.default_rng().random()",
+    ],
+)
+def test_a_draw_from_a_generator_that_nothing_seeds_is_banned(code):
+    kind, name = banned(parse(code))
+    assert kind == "call" and name.endswith("without a seed")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import random\nrandom.seed(7)\nx = random.randint(1, 6)",
+        "from random import seed, choice\nseed(7)\nx = choice([1, 2])",
+        "import random\nx = random.Random(7).random()",
+        "import numpy as np\nnp.random.seed(0)\nx = np.random.rand(3)",
+        "import numpy as np\nx = np.random.default_rng(seed=4).random()",
+        "def random():\n    return 4\nx = random()",
+    ],
+)
+def test_a_seeded_generator_is_allowed(code):
+    assert banned(parse(code)) is None

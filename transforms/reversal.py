@@ -15,14 +15,14 @@ from transforms.generation.stage import ModelStage
 from transforms.ids import content_id
 from transforms.pool import draw_shots, pool_from
 from transforms.records import Execution, Problem, Seed, grow
-from transforms.responses import judge_response
+from transforms.responses import instruction_of, judge_response
 
 
 def problem(answered: Answered[Execution]) -> tuple[Problem, Verdict]:
     """Returns the problem that a response words, and the verdict on the response."""
     response = answered.responses[0]
     verdict = judge_response(response)
-    text = response.text.strip()
+    text = instruction_of(response.text)
     execution = answered.record
     return (
         grow(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
+import weakref
 from typing import Any
 
 import apache_beam as beam
@@ -13,10 +14,41 @@ from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.transforms import userstate
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from google.protobuf import json_format, struct_pb2
 
+from transforms.execution.cores import LOCAL_WORKERS
 from transforms.settings import RunnerSettings
+
+
+class _Options(PipelineOptions):
+    """Pipeline options that remember their views.
+
+    Beam asks for one several times a transform and builds a parser of all flags each time: a sixth
+    of what a pipeline costs to build. A view reads and writes the options that it is a view of.
+    """
+
+    def view_as(self, cls: Any) -> Any:
+        views = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return views[cls]
+
+
+_SPECS = weakref.WeakKeyDictionary[Any, Any]()
+_specs_of = userstate.get_dofn_specs
+
+
+def _remembered_specs(dofn: Any) -> Any:
+    if dofn not in _SPECS:
+        _SPECS[dofn] = _specs_of(dofn)
+    return _SPECS[dofn]
+
+
+# Beam looks for state and timers in the signatures of each DoFn's methods eight times over: a fifth
+# of what a pipeline costs to build. They do not change.
+userstate.get_dofn_specs = _remembered_specs
 
 
 def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
@@ -26,14 +58,14 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
     (Beam's own default would try to download Prism; its thread mode loses rows.)
     """
     if settings.type == "beam":
-        return beam.Pipeline(options=PipelineOptions.from_dictionary(settings.options))
+        return beam.Pipeline(options=_Options.from_dictionary(settings.options))
     # What fails here is raised here: Beam would log the same traceback once more per layer.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     # ... but what worker processes warn of is passed on under this name.
     logging.getLogger(local_job_service.__name__).setLevel(logging.WARNING)
     if settings.workers == 1:
         return beam.Pipeline(
-            runner=FnApiRunner(), options=PipelineOptions.from_dictionary(settings.options)
+            runner=FnApiRunner(), options=_Options.from_dictionary(settings.options)
         )
     options = {
         "direct_num_workers": settings.workers,
@@ -43,11 +75,12 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
     runner = FnApiRunner(
         # The option direct_running_mode=multi_processing does the same with Beam's own entry point.
         default_environment=SubprocessSDKEnvironment.from_command_string(
-            f"exec {shlex.quote(sys.executable)} -m transforms.worker"
+            f"exec env {LOCAL_WORKERS}={settings.workers} "
+            f"{shlex.quote(sys.executable)} -m transforms.worker"
         ),
         provision_info=_provision(options),
     )
-    return beam.Pipeline(runner=runner, options=PipelineOptions.from_dictionary(options))
+    return beam.Pipeline(runner=runner, options=_Options.from_dictionary(options))
 
 
 def _provision(options: dict[str, Any]) -> ExtendedProvisionInfo:

@@ -526,8 +526,9 @@ class SamplingSettings(Group):
 class SandboxSettings(Group):
     """Limits on each program, enforced by the kernel."""
 
-    mode: Literal["auto", "strict"] = Field(
-        description="strict: refuse to start without isolation; auto: use what the kernel offers"
+    mode: Literal["auto", "strict", "none"] = Field(
+        description="strict: refuse to start without isolation; auto: use what the kernel offers, "
+        "and refuse where that does not keep files from programs; none: run in any case"
     )
     wall_seconds: float = Field(gt=0, description="wall time of one program, seconds")
     cpu_seconds: int = Field(ge=1, description="CPU time of one program, seconds")
@@ -1050,6 +1051,20 @@ class BenchScaleSettings(Group):
     dedup: DedupSettings
     runner: RunnerSettings
     sink: SinkSettings
+
+
+class BenchPipelineSettings(Group):
+    """Everything `cotmill bench pipeline` can be told."""
+
+    programs: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="programs asked for, one run for each"
+    )
+    workers: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="worker processes, one run for each"
+    )
+    settings: list[str] = Field(
+        [], description="settings of `cotmill synthesize`, such as [sandbox.slots=1]"
+    )
 
 
 class CodegenWay(Group):

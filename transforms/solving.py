@@ -18,7 +18,7 @@ from transforms.generation.requests import Answered, Prompted, Request
 from transforms.generation.stage import ModelStage
 from transforms.pool import Pool, draw_shots, pool_from
 from transforms.records import Attempt, Attempts, Problem, Seed, grow
-from transforms.responses import judge_program, judge_response
+from transforms.responses import judge_program, judge_response, solution_of
 from transforms.settings import (
     FilterSettings,
     SamplerSettings,
@@ -67,7 +67,7 @@ def with_responses(answered: Answered[Solving], kinds: Sequence[str]) -> Solving
             failures.append(judge_response(response))
         if response.unanswered:
             continue
-        text = judge_program(response)[0] if kind == "code" else response.text.strip()
+        text = judge_program(response)[0] if kind == "code" else solution_of(response.text)
         agrees = None if response.error is None else False
         attempts.append(Attempt(text, response.finish_reason, kind, agrees=agrees))
     return replace(

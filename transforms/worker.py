@@ -108,7 +108,8 @@ def end_now(signum: int, frame: Any) -> None:
 
 def end_with_driver() -> None:
     """Has signals end this process in order, that of the driver's death included."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the driver too, which decides
+    # Ctrl-C reaches the driver too, which decides; SIG_IGN would be handed on to the sandbox.
+    signal.signal(signal.SIGINT, lambda signum, frame: None)
     signal.signal(signal.SIGTERM, end_when_answered)
     signal.signal(END_NOW, end_now)
     if sys.platform == "linux":

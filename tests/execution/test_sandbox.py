@@ -253,6 +253,28 @@ def test_strict_refuses_in_one_line_that_names_what_is_missing():
     assert "\n" not in str(refusal.value)
 
 
+NO_FILE_ISOLATION = frozenset({"landlock", "mount_namespace"})
+
+
+def test_auto_refuses_in_one_line_where_programs_could_read_files():
+    with pytest.raises(SandboxError, match="sandbox=none") as refusal:
+        Sandbox(SETTINGS, NO_FILE_ISOLATION).__enter__()
+    assert "sandbox=auto cannot start: no file isolation" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_none_starts_without_file_isolation():
+    with Sandbox(SETTINGS.model_copy(update={"mode": "none"}), NO_FILE_ISOLATION) as box:
+        assert run(box, "output = 1").output == "1"
+
+
+def test_auto_starts_with_landlock_alone(box):
+    if not {layer.name: layer.active for layer in box.layers}["landlock"]:
+        pytest.skip("no Landlock here")
+    with Sandbox(SETTINGS, NO_FILE_ISOLATION - {"landlock"}) as walled:
+        assert run(walled, "output = 1").output == "1"
+
+
 def test_a_forged_value_over_the_size_limit_is_refused(box):
     code = (
         "import os, json\nvalue = json.dumps('x' * 70_000)\n"

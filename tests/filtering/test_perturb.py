@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from tests.programs_for_tests import SANDBOX, SPAM, execution
-from transforms.filtering.perturb import Perturb, perturbations, perturbed_inputs
+from transforms.execution.sandbox import Job, Sandbox, Vary
+from transforms.filtering.perturb import (
+    Perturb,
+    closed_alphabet,
+    perturbations,
+    perturbed_inputs,
+)
 
 
 def sign(number):
@@ -34,14 +40,37 @@ def test_floats_change_keep_their_sign_and_stay_finite(value):
 
 
 @given(st.text())
-def test_texts_keep_their_length_and_what_is_neither_letter_nor_digit(value):
+def test_texts_keep_their_length_and_their_alphabet_or_the_kind_of_each_character(value):
+    alphabet = closed_alphabet(value)
     for new in perturbations(value):
         if value.lower() not in ("yes", "no", "true", "false"):
             assert len(new) == len(value)
             assert all(
-                one == other or (one.isalpha(), one.isupper()) == (other.isalpha(), other.isupper())
+                one == other
+                or other in alphabet
+                or (one.isalpha(), one.isupper()) == (other.isalpha(), other.isupper())
                 for one, other in zip(value, new, strict=True)
             )
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0110", "01", "([)]", ["..#", "#.."], "ACGTTGCA", {"rows": ["S.#.", "..#E"]}, "日本日", "+-"],
+)
+def test_texts_of_few_symbols_change_within_their_own_alphabet(value):
+    found = perturbations(value)
+    assert len(found) >= 1
+    assert all(set("".join(map(str, texts(new)))) <= set("".join(texts(value))) for new in found)
+
+
+def texts(value):
+    if isinstance(value, str):
+        return [value]
+    return [
+        text
+        for item in (value.values() if isinstance(value, dict) else value)
+        for text in texts(item)
+    ]
 
 
 def test_first_place_last_place_and_every_second_place_are_changed():
@@ -168,3 +197,79 @@ def test_a_bound_a_maximum_rounding_and_the_input_s_own_types_do_not_hide_a_depe
                 ]
             ),
         )
+
+
+SEARCH = """input = {"start": 6, "target": 25}
+
+def solution(start, target):
+    # doubles and adds one until the target is met, which most targets never are
+    value = start
+    steps = 0
+    while value != target:
+        value = value * 2 + 1 if value < 10 else value + 3 * 4
+        steps += 1
+    return steps
+
+output = solution(**input)
+"""
+
+
+def test_a_search_that_ends_for_its_own_input_only_does_not_use_up_the_cpu_limit():
+    with Sandbox(SANDBOX) as box:
+        vary = Vary(
+            (
+                ("start", "{'start': 7, 'target': 25}"),
+                ("target", "{'start': 6, 'target': 37}"),
+                ("start", "{'start': 5, 'target': 25}"),
+            ),
+            "2",
+            cpu_seconds=0.2,
+        )
+        (result,) = box.run([Job(SEARCH, vary=vary)])
+    assert result.moved == {"target"}
+    assert result.cpu_seconds < 1
+
+
+def predicate(body: str, **inputs) -> str:
+    """A program whose solution is these lines."""
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    head = f"input = {inputs!r}\n\ndef solution({', '.join(inputs)}):"
+    return f"{head}\n{lines}\n\noutput = solution(**input)\n"
+
+
+NO = {
+    "square": predicate("root = int(n ** 0.5)\nreturn root * root == n", n=1_000),
+    "magic": predicate(
+        "target = sum(grid[0])\nreturn all(sum(line) == target for line in [*grid, *zip(*grid)])",
+        grid=[[2, 7, 6], [9, 5, 1], [4, 3, 7]],
+    ),
+    "pythagoras": predicate(
+        "a, b, c = sorted(sides)\nreturn a * a + b * b == c * c", sides=[4, 7, 9]
+    ),
+    "subset": predicate(
+        "sums = {0}\nfor number in numbers:\n    sums |= {one + number for one in sums}\n"
+        "return target in sums",
+        numbers=[10, 20, 40, 80],
+        target=177,
+    ),
+    "brackets": predicate(
+        "depth = 0\nfor one in text:\n    depth += 1 if one == '(' else -1\n"
+        "    if depth < 0:\n        return 'no'\nreturn 'yes' if depth == 0 else 'no'",
+        text="(()))(()(",
+    ),
+}
+
+
+def test_a_no_that_stays_no_is_not_held_to_be_constant():
+    outputs = {name: '"no"' if name == "brackets" else "false" for name in NO}
+    programs = [execution(code, output=outputs[name], id=name) for name, code in NO.items()]
+    constant = predicate("total = a + b\nreturn False", a=1, b=2)
+    disguised = predicate("total = (a + b) * 0\nreturn total > 5", a=1, b=2)
+    programs += [
+        execution(constant, output="false", id="constant"),
+        execution(disguised, output="false", id="disguised"),
+    ]
+    with TestPipeline(**on_workers(1)) as pipeline:
+        found = pipeline | beam.Create(programs) | Perturb(SANDBOX, most_keys=3)
+        moved = found | beam.Map(lambda e: (e.id, bool(e.sensitive_keys)))
+        assert_that(moved, equal_to([(p.id, p.id in NO) for p in programs]))

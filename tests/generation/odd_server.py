@@ -369,11 +369,23 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "server_error",
         lambda asked: complains(500, "internal"),
     ),
+    "503_for_one": Behaviour(
+        "status 503 for the same request each time",
+        "the same",
+        "server_error",
+        lambda asked: complains(503, "overloaded"),
+    ),
     "null_for_one": Behaviour(
         "content null for the same request each time",
         "the same",
         "server_error",
         lambda asked: send(envelope(content=None)),
+    ),
+    "429_for_one": Behaviour(
+        "status 429 for the same request each time, while others are answered",
+        "the same, after 6 refusals",
+        "server_error",
+        lambda asked: complains(429, "slow down"),
     ),
     "filter": Behaviour(
         "`finish_reason` content_filter",
@@ -512,12 +524,12 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "country not supported",
     ),
     "null_for_all": ends(
-        "content null for the first requests",
+        "content null for the first hundred requests",
         lambda asked: send(envelope(content=None)),
         "the answer holds no text",
     ),
     "tools_for_all": ends(
-        "only tool calls for the first requests",
+        "only tool calls for the first hundred requests",
         lambda asked: send(envelope(content=None, tool_calls=[_CALL])),
         "the model calls a tool that it was not offered",
     ),

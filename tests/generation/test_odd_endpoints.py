@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.generation.examples import request
-from tests.generation.odd_server import BEHAVIOURS, odd_server
+from tests.generation.odd_server import BEHAVIOURS, GOOD, odd_server
 from transforms.errors import BackendError
 from transforms.generation import circuit, openai_engine, pace
 from transforms.generation.engines import close_engines, open_engine
@@ -81,13 +81,19 @@ def test_an_odd_answer_is_read(server: Server, name: str) -> None:
 
 @pytest.mark.parametrize("name", _FAILING)
 def test_what_fails_alone_is_an_error_of_its_kind(server: Server, name: str) -> None:
-    (answer,) = _ask(_backend(server, name), _request(name))
+    good = [_request("blocks", f"{name} {number}") for number in range(8)]
+    backend = _backend(server, name, max_in_flight=2)
+    answer, *others = sorted(_ask(backend, _request(name), *good), key=lambda each: each.text)
+    assert [each.text for each in others] == [GOOD] * 8
     assert answer.error_kind == BEHAVIOURS[name].makes
     assert answer.error is not None and "\n" not in answer.error
 
 
 @pytest.mark.parametrize("name", _ENDING)
-def test_what_every_request_meets_ends_the_run_with_one_line(server: Server, name: str) -> None:
+def test_what_every_request_meets_ends_the_run_with_one_line(
+    server: Server, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_engine, "_ALIKE_UNANSWERED", 5)
     asked = [_request(name, f"What is {number} + 1?") for number in range(6)]
     with pytest.raises(BackendError) as end:
         _ask(_backend(server, name, pause_seconds=1), *asked)
@@ -141,8 +147,14 @@ def test_bad_requests_among_good_ones_open_no_circuit(
     assert "paused" not in caplog.text
 
 
+@pytest.mark.parametrize("name", ["500_for_one", "null_for_one"])
+def test_bad_requests_that_a_resumed_run_has_left_do_not_end_it(server: Server, name: str) -> None:
+    asked = [_request(name, f"left {number}") for number in range(12)]
+    assert all(answer.unanswered for answer in _ask(_backend(server, "any"), *asked))
+
+
 def test_bad_requests_that_are_left_over_hold_nobody_for_long(server: Server) -> None:
-    answers = _ask(
-        _backend(server, "any"), *[_request("500_for_one", f"{number}") for number in range(5)]
-    )
-    assert all(answer.unanswered for answer in answers)
+    backend = _backend(server, "left")
+    _ask(backend, _request("blocks", "before"))
+    asked = [_request("503_for_one", f"left {number}") for number in range(5)]
+    assert all(answer.unanswered for answer in _ask(backend, *asked))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from threading import Timer
 from typing import Any
@@ -13,6 +15,7 @@ from tests.conftest import VllmServer
 from tests.generation.examples import chat, request
 from tests.generation.fault_server import FaultServer, fault_server
 from transforms.errors import BackendError
+from transforms.generation import circuit, pace
 from transforms.generation.engines import close_engines, open_engine
 from transforms.generation.requests import ErrorKind, Request, Response
 from transforms.settings import Backend, OpenAIBackend
@@ -86,6 +89,72 @@ def test_an_endpoint_that_is_down_costs_no_request(faults: FaultServer) -> None:
     backend = _backend(faults.base_url, pause_after=2)
     assert [each.text for each in _ask(backend, *asked)] == [f" good: ok {i}" for i in range(12)]
     assert faults.asked.total() < 30  # it was not asked over and over while it was down
+
+
+def test_a_long_outage_costs_no_request_where_many_wait(
+    faults: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuit, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(circuit, "_LONGEST_WAIT", 0.02)
+    faults.down = True
+
+    def bring_back() -> None:
+        while faults.asked.total() < 40:  # more tries than max_retries=1 gives to 6 requests
+            time.sleep(0.01)
+        faults.down = False
+
+    threading.Thread(target=bring_back, daemon=True).start()
+    asked = [request(f"ok {i}") for i in range(6)]
+    answers = _ask(_backend(faults.base_url, pause_after=2), *asked)
+    assert [each.error for each in answers] == [None] * 6
+
+
+def test_a_rate_limit_loses_no_request_and_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Ten times as fast as in docs/endpoints.md, so that the first minute is six seconds.
+    for name, value in (("_FIRST_GATE", 0.05), ("_LONGEST_GATE", 0.4), ("_LOWEST_RATE", 2.0)):
+        monkeypatch.setattr(pace, name, value)
+    taken: list[float] = []
+    refused: list[float] = []
+    level, at = 5.0, time.monotonic()
+    lock = threading.Lock()
+
+    def fault(prompt: str) -> str:
+        nonlocal level, at
+        with lock:
+            now = time.monotonic()
+            level, at = min(5.0, level + 50 * (now - at)), now
+            (taken if level >= 1 else refused).append(now)
+            level -= level >= 1
+            return "ok" if taken[-1:] == [now] else "429"
+
+    with fault_server(fault=fault) as server:
+        backend = _backend(server.base_url, max_in_flight=32, max_retries=0, timeout_seconds=60)
+        answers = _ask(backend, *[request(f"ok {i}") for i in range(250)])
+        close_engines()
+    assert [answer.error for answer in answers] == [None] * 250
+    late = taken[0] + 2
+    assert sum(now > late for now in refused) <= 0.1 * sum(now > late for now in taken)
+
+
+def test_requests_per_minute_are_kept(faults: FaultServer) -> None:
+    backend = _backend(faults.base_url, requests_per_minute=600)
+    begun = time.monotonic()
+    _ask(backend, *[request(f"ok {i}") for i in range(11)])
+    assert time.monotonic() - begun >= 1.0
+
+
+def test_local_workers_share_the_limits_per_minute() -> None:
+    backend = _backend("http://127.0.0.1/v1", requests_per_minute=60, tokens_per_minute=1000)
+    shared = backend.shared_by(4)
+    assert (shared.requests_per_minute, shared.tokens_per_minute) == (15, 250)
+    assert _backend("http://127.0.0.1/v1").shared_by(4).requests_per_minute is None
+
+
+def test_a_stop_text_that_is_not_sent_still_ends_the_answer(faults: FaultServer) -> None:
+    backend = _backend(faults.base_url, parameters={"stop": None})
+    (answer,) = _ask(backend, request("ok now, go on", stop=(", go",)))
+    assert (answer.text, answer.finish_reason) == (" good: ok now", "stop")
+    assert "stop" not in faults.bodies[0]
 
 
 def test_an_endpoint_that_stays_down_ends_the_engine_with_one_line(faults: FaultServer) -> None:

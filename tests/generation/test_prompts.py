@@ -11,7 +11,13 @@ from transforms.errors import SettingsError
 from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Request
 from transforms.records import Message
-from transforms.settings import OpenAIBackend, SamplerSettings, VllmBackend, VllmServerBackend
+from transforms.settings import (
+    OpenAIBackend,
+    ReplayBackend,
+    SamplerSettings,
+    VllmBackend,
+    VllmServerBackend,
+)
 
 _FILE = """
 license: Apache-2.0
@@ -125,3 +131,68 @@ def test_a_template_cannot_reach_into_python(tmp_path: Path) -> None:
     hostile = _FILE.replace("{{ problem }}", "{{ problem.__class__.__mro__ }}")
     with pytest.raises(SettingsError, match="unsafe|access"):
         _requests(tmp_path, hostile)
+
+
+def _ids(folder: Path, **parameters: str | None) -> list[str]:
+    backend = _backend(parameters=parameters)
+    return [each.id for each in _requests(folder, backend=backend)]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"max_tokens": "max_completion_tokens"},
+        {"seed": None},
+        {"stop": None},
+        {"top_p": None},  # 1.0 is asked for, which is what holds where nothing is
+        {"min_p": None, "top_k": None},
+    ],
+)
+def test_a_parameter_that_changes_no_answer_changes_no_id(
+    tmp_path: Path, parameters: dict[str, str | None]
+) -> None:
+    assert _ids(tmp_path, **parameters) == _ids(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["temperature", "max_tokens"])
+def test_a_parameter_that_is_left_out_makes_other_requests(tmp_path: Path, name: str) -> None:
+    assert not {*_ids(tmp_path, **{name: None})} & {*_ids(tmp_path)}
+    renamed = {name: None, "seed": None}
+    assert _ids(tmp_path, **renamed) == _ids(tmp_path, **{name: None})
+
+
+def test_a_system_message_becomes_the_beginning_of_the_users(tmp_path: Path) -> None:
+    backend = _backend(parameters={"system": "user"})
+    (message,) = _requests(tmp_path, backend=backend)[0].messages
+    assert message.role == "user"
+    assert message.content.startswith("You write programs.\n\nExample: a")
+
+
+def test_a_system_message_can_have_another_role(tmp_path: Path) -> None:
+    backend = _backend(parameters={"system": "developer"})
+    roles = [message.role for message in _requests(tmp_path, backend=backend)[0].messages]
+    assert roles == ["developer", "user"]
+
+
+def test_a_replay_makes_the_requests_of_the_run_it_replays(tmp_path: Path) -> None:
+    parameters = {"temperature": None, "system": "user"}
+    replay = ReplayBackend.model_validate(
+        {"engine": "replay", "model": "m", "api": "chat", "continue_prefix": True}
+        | {"parameters": parameters}
+    )
+    again = [each.id for each in _requests(tmp_path, backend=replay)]
+    assert again == _ids(tmp_path, **parameters)
+    assert replay.identity() == _backend(parameters=parameters).identity()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"max_token": "x"}, "there is no max_token"),
+        ({"system": None}, "cannot be left out"),
+        ({"seed": "a b"}, "is no name"),
+    ],
+)
+def test_a_wrong_parameter_is_named(parameters: dict[str, str | None], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        _backend(parameters=parameters)

@@ -1,13 +1,29 @@
 """Equations of a solution that are false are found, and what is in doubt passes."""
 
+import json
+import time
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.verification.steps import false_step
 
+HERE = Path(__file__).parent
+CASES = [
+    tuple(json.loads(line).values())
+    for name in ("equations.jsonl", "steps.jsonl")
+    for line in (HERE / name).read_text().splitlines()
+]
+"""A text, and whether it holds a false equation."""
 numbers = st.integers(1, 10**5)
 signs = st.sampled_from(["+", "-", "−", "×", "*", r"\times", r"\cdot", "x"])
+
+
+@pytest.mark.parametrize(("text", "is_false"), CASES)
+def test_equations_are_read_in_every_notation(text, is_false):
+    assert (false_step(text) is not None) is is_false
 
 
 @given(numbers, signs, numbers, st.integers(-9, 9))
@@ -24,12 +40,12 @@ def test_a_result_is_false_where_it_is_another_number(a, sign, b, off):
     [
         ("Ben has 2 × 19 = 37 stamps.", "2 × 19 = 37"),
         ("All told: 200+200=402.", "200+200=402"),
-        ("It costs $75-$55 = $25.", "75 − $55 = $25"),
+        ("It costs $75-$55 = $25.", "75-$55 = $25"),
         ("So (3 + 4) × 2 = 15 cm.", "(3 + 4) × 2 = 15"),
-        ("The area is 3 x (8/16) = 6 cm².", "3 × (8/16) = 6"),
+        ("The area is 3 x (8/16) = 6 cm².", "3 x (8/16) = 6"),
         ("x = 11 + 3 = 19", "11 + 3 = 19"),
-        (r"Thus \(\frac{12}{4} + 1 = 6\).", "((12)/(4)) + 1 = 6"),
-        (r"Thus $2 \times 3 = 7$ cm.", "2 × 3 = 7"),
+        (r"Thus \(\frac{12}{4} + 1 = 6\).", r"\frac{12}{4} + 1 = 6"),
+        (r"Thus $2 \times 3 = 7$ cm.", r"2 \times 3 = 7"),
         ("6 + 4 = 10 × 2 = 21", "6 + 4 = 10 × 2 = 21"),
         ("They are 1,200 * 3 = 3,700 miles", "1,200 * 3 = 3,700"),
     ],
@@ -64,7 +80,7 @@ def test_what_is_true_or_in_doubt_passes(text):
 
 @given(st.text("0123456789+-×*/=()$%^!.,: x\\{}frac\n", max_size=80))
 def test_any_text_is_read(text):
-    assert false_step(text) is None or "=" in text
+    false_step(text)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +90,16 @@ def test_any_text_is_read(text):
         "1 + " * 20_000 + "1 = 2",
         "9" * 5_000 + " + 1 = 2",
         "9 ^ 9 ^ 9 ^ 9 = 1",
+        "1" + "!" * 100 + " = 2",
+        "5 × 3 = 15 km " * 20_000,
+        "1 " * 30_000 + "= 2",
+        "= " * 60_000,
     ],
 )
 def test_a_hostile_text_neither_stops_nor_holds_it_up(text):
+    began = time.process_time()
     false_step(text)
+    assert time.process_time() - began < 2
 
 
 def test_a_text_nested_deeper_than_the_stack_passes():

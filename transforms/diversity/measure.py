@@ -17,6 +17,7 @@ from transforms.diversity.embedding import Embed, hashed_ngrams
 from transforms.diversity.shingles import shingles, words
 from transforms.ids import content_id
 from transforms.programs import Unparsable, code_lines, fingerprint, input_keys, parse
+from transforms.programs.names import Names
 from transforms.programs.operations import operations
 from transforms.verification.verify import answer_type
 
@@ -219,13 +220,14 @@ class Survey:
         except Unparsable:
             self.unparsable += 1
             return
-        used, structure = operations(tree), fingerprint(code)
+        names = Names(tree)
+        used, structure = operations(tree, names), fingerprint(code, tree, names)
         self._kinds["fingerprints"][structure] += 1
         self._kinds["operations"].update(map(short, used.all))
         self._kinds["functions"].update(map(short, used.functions))
         self._kinds["libraries"].update(map(short, used.libraries))
         self._sizes["nesting"][used.nesting] += 1
-        self._sizes["code_lines"][code_lines(code)] += 1
+        self._sizes["code_lines"][code_lines(code, tree)] += 1
         self._sizes["input_keys"][len(input_keys(tree))] += 1
         _draw(self._programs, (drawn, structure, tuple(sorted(used.all))))
 

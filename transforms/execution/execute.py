@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import progress
 from transforms.execution.sandbox import Job, Result, Sandbox, Status
+from transforms.execution.shared import shared_sandbox
 from transforms.ids import derived_seed
 from transforms.records import Execution, Program, grow
 from transforms.settings import SandboxSettings
@@ -78,24 +81,27 @@ def run_in(box: Sandbox, records: list[Any], plan: Plan, finish: Finish) -> Iter
         yield finish(record, [next(results) for _ in jobs])
 
 
-_BUFFERED_PER_SLOT = 64
-"""Records gathered before a drain: its last programs leave slots idle, 1 part in 64 at worst."""
+_PENDING_PER_SLOT = 64
+"""Records whose jobs wait or run: enough that slots stay busy behind a program that takes long."""
 
 
 class _InSandboxDoFn(beam.DoFn):
-    """Owns one Sandbox from setup to teardown and gathers records so that its slots stay busy."""
+    """Leases the process's sandbox; its jobs run while the next records are still on their way."""
 
     def __init__(self, settings: SandboxSettings, plan: Plan, finish: Finish, stage: str) -> None:
         self._settings, self._plan, self._finish, self._stage = settings, plan, finish, stage
 
     def setup(self) -> None:
-        self._box = Sandbox(self._settings).__enter__()
+        self._lease = shared_sandbox(self._settings)
+        self._box = self._lease.__enter__()
+        self._pending: deque[tuple[WindowedValue, list[Future[Result]]]] = deque()
 
     def teardown(self) -> None:
-        self._box.close()
+        self._cancel()
+        self._lease.__exit__(None, None, None)
 
     def start_bundle(self) -> None:
-        self._gathered: list[WindowedValue] = []
+        self._cancel()  # what a bundle that failed has left
 
     def process(
         self,
@@ -103,22 +109,31 @@ class _InSandboxDoFn(beam.DoFn):
         timestamp: Any = beam.DoFn.TimestampParam,
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[WindowedValue]:
-        self._gathered.append(WindowedValue(record, timestamp, (window,)))
-        if len(self._gathered) >= _BUFFERED_PER_SLOT * self._box.slots:
-            yield from self._drain()
+        futures = [self._box.submit(job) for job in self._plan(record)]
+        self._pending.append((WindowedValue(record, timestamp, (window,)), futures))
+        while self._pending and (self._is_full() or all(f.done() for f in self._pending[0][1])):
+            yield self._finish_first()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        yield from self._drain()
+        while self._pending:
+            yield self._finish_first()
         progress.flush()
 
-    def _drain(self) -> Iterator[WindowedValue]:
-        gathered, self._gathered = self._gathered, []
-        records = [item.value for item in gathered]
-        outs = run_in(self._box, records, self._plan, self._finish)
-        for item, out in zip(gathered, outs, strict=True):
-            yield item.with_value(out)
-            if self._stage:
-                progress.report(self._stage, "run", 1)
+    def _is_full(self) -> bool:
+        return len(self._pending) > _PENDING_PER_SLOT * self._box.slots
+
+    def _finish_first(self) -> WindowedValue:
+        item, futures = self._pending.popleft()
+        out = self._finish(item.value, [future.result() for future in futures])
+        if self._stage:
+            progress.report(self._stage, "run", 1)
+        return item.with_value(out)
+
+    def _cancel(self) -> None:
+        for _, futures in self._pending:
+            for future in futures:
+                future.cancel()
+        self._pending.clear()
 
 
 @dataclass

@@ -6,11 +6,13 @@ shares its process. Limits and walls stand already when it is called.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import ctypes
 import datetime
 import errno
 import gc
+import hashlib
 import json
 import os
 import random
@@ -262,13 +264,23 @@ def execute(code: str, output_bytes: int, tracer: Tracer | None) -> dict[str, An
         status, error_type, error, and input and output as JSON strings (None where the program
         defines none, or where it is not JSON: then error_type is NotJSON and error its type).
     """
-    main = types.ModuleType("__main__")
-    sys.modules["__main__"] = main
     try:
         compiled = compile(code, PROGRAM, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, OverflowError, MemoryError) as error:
-        # MemoryError is also what the parser says of nesting that is too deep
+    except UNCOMPILABLE as error:
         return _claim("syntax_error", error)
+    return _run(compiled, {}, output_bytes, tracer)
+
+
+UNCOMPILABLE = (SyntaxError, ValueError, RecursionError, OverflowError, MemoryError)
+"""MemoryError is also what the parser says of nesting that is too deep."""
+
+
+def _run(
+    compiled: types.CodeType, variables: dict[str, Any], output_bytes: int, tracer: Tracer | None
+) -> dict[str, Any]:
+    main = types.ModuleType("__main__")
+    main.__dict__.update(variables)
+    sys.modules["__main__"] = main
     try:
         try:
             if tracer:
@@ -291,6 +303,113 @@ def execute(code: str, output_bytes: int, tracer: Tracer | None) -> dict[str, An
         return _claim("blocked" if error.errno in _REFUSALS else "runtime_error", error)
     except BaseException as error:
         return _claim("runtime_error", error)
+
+
+SAME, MOVED, SKIPPED = b"=", b"!", b"-"
+"""What one other input did to the output; skipped: its key had moved it already, or it failed."""
+
+_INPUT, _COMPARE = "__other_input__", "__compared__"
+
+
+def vary(job: dict[str, Any], done: bytes, claim_descriptor: int, output_bytes: int) -> None:
+    """Runs a program under other inputs, one after the other, and ends the process.
+
+    They share the process, so what one of them leaves behind can change what another gives: it is
+    the same program's own doing, and modules of its own and generators begin anew each time.
+
+    Args:
+        job: code, seed, and vary: inputs [[key, literal]], output, comparisons (see `Vary`).
+        done: the marks of the inputs that an earlier process came to; this one begins after them.
+        claim_descriptor: where the mark of each input is written as soon as it is known.
+    """
+    sys.set_int_max_str_digits(0)
+    plan = job["vary"]
+    process = os.getpid()
+    watch = _Comparisons() if plan["comparisons"] else None
+    try:
+        tree = ast.parse(job["code"])
+        if watch:
+            tree = watch.wrapped(tree)
+        original = compile(tree, PROGRAM, "exec", dont_inherit=True)
+        varied = compile(_with_input_given(tree), PROGRAM, "exec", dont_inherit=True)
+    except UNCOMPILABLE:
+        os._exit(0)
+
+    def run(compiled: types.CodeType, **variables: Any) -> tuple[str | None, bytes]:
+        seed_generators(job["seed"], job["code"])
+        if watch:
+            variables[_COMPARE] = watch.begin()
+        claim = _run(compiled, variables, output_bytes, None)
+        if os.getpid() != process:  # a child that the program forked came back here as well
+            os._exit(0)
+        output = claim.get("output") if claim["status"] == "ok" else None
+        return output, watch.seen() if watch and output is not None else b""
+
+    compared = run(original)[1] if watch else b""
+    inputs = plan["inputs"]
+    moved = {key for (key, _), mark in zip(inputs, done, strict=False) if mark == MOVED[0]}
+    for key, literal in inputs[len(done) :]:
+        mark = SKIPPED
+        if key not in moved:
+            with contextlib.suppress(*UNCOMPILABLE):
+                output, seen = run(varied, **{_INPUT: ast.literal_eval(literal)})
+                if output is not None:
+                    mark = SAME if output == plan["output"] and seen == compared else MOVED
+        if mark == MOVED:
+            moved.add(key)
+        os.write(claim_descriptor, mark)
+    os._exit(0)
+
+
+def _with_input_given(tree: ast.Module) -> ast.Module:
+    """Replaces what the program assigns to its top-level `input` by a variable."""
+    for statement in tree.body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        if any(isinstance(target, ast.Name) and target.id == "input" for target in targets):
+            statement.value = ast.Name(_INPUT, ast.Load())  # type: ignore[attr-defined]
+    return ast.fix_missing_locations(tree)
+
+
+class _Comparisons(ast.NodeTransformer):
+    """Notes the values that a program compares, of those types whose text is their value."""
+
+    _PLAIN = (int, float, str, bytes, bool, type(None))
+    _MOST = 20_000
+    """Comparisons noted, at most."""
+
+    def wrapped(self, tree: ast.Module) -> ast.Module:
+        """Returns the program with each operand of its comparisons handed through a function."""
+        return ast.fix_missing_locations(self.visit(tree))
+
+    def visit_Compare(self, node: ast.Compare) -> ast.Compare:
+        self.generic_visit(node)
+        operands: list[ast.expr] = [
+            ast.Call(ast.Name(_COMPARE, ast.Load()), [operand], [])
+            for operand in (node.left, *node.comparators)
+        ]
+        node.left, *node.comparators = operands
+        return node
+
+    def begin(self) -> Any:
+        """Forgets what was seen, and returns the function that notes a value and returns it."""
+        digest, left = hashlib.blake2b(digest_size=16), self._MOST
+        self._digest = digest
+
+        def note(value: Any) -> Any:
+            nonlocal left
+            if left > 0:
+                left -= 1
+                items = value if type(value) in (list, tuple) else (value,)
+                if len(items) <= 100 and all(type(item) in self._PLAIN for item in items):
+                    digest.update(reprlib.repr(value).encode(errors="replace"))
+            return value
+
+        return note
+
+    def seen(self) -> bytes:
+        return self._digest.digest()
 
 
 def _claim_values(variables: dict[str, Any], output_bytes: int) -> dict[str, Any]:

@@ -37,6 +37,8 @@ from typing import Any
 
 from transforms.errors import SandboxError
 from transforms.execution.cgroups import CgroupUnavailable, SlotGroup, find_parent
+from transforms.execution.cores import cores_of_process
+from transforms.execution.harness import MOVED
 from transforms.execution.isolation import Layer, scratch_mb
 from transforms.settings import SandboxSettings
 
@@ -69,6 +71,21 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class Vary:
+    """Run a program under other inputs in turn, to see which of its keys move its output."""
+
+    inputs: tuple[tuple[str, str], ...]
+    """(key that differs, the whole input as a Python literal); once a key has moved the output, its
+    other inputs are left out."""
+    output: str
+    """The output under the program's own input, as JSON."""
+    cpu_seconds: float
+    """CPU time of one input; all of them together have the sandbox's limit."""
+    comparisons: bool = False
+    """A key also counts as moving the output where it changes a value that the program compares."""
+
+
+@dataclass(frozen=True)
 class Job:
     """One program to run."""
 
@@ -78,6 +95,8 @@ class Job:
     seed and another clock than even ones."""
     trace: Trace | None = None
     """Record what its lines do; None runs three to fifty times faster."""
+    vary: Vary | None = None
+    """Run it under other inputs alone; its result then says which keys moved, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +119,8 @@ class Result:
     trace: str | None = None
     """The program's trace as JSON: lines {number: times executed}, states [[number, {name: repr of
     its new value}]], complete (false where a budget ran out)."""
+    moved: frozenset[str] = frozenset()
+    """The keys that moved the output of a job with `vary`: the program's claim, as all of this."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +162,20 @@ class Reason(StrEnum):
     """The kernel did, for the slot's control group."""
 
 
-# what strict insists on: each need is met by any one of its layers
 _NEEDS = {
     "process limits": ("process_limit", "cgroup"),
     "network isolation": ("network_namespace", "seccomp"),
     "file isolation": ("mount_namespace", "landlock"),
     "no_new_privs": ("no_new_privs",),
     "seccomp": ("seccomp",),
+}
+"""Each need is met by any one of its layers."""
+_NEEDED = {"strict": tuple(_NEEDS), "auto": ("file isolation",), "none": ()}
+"""What each mode refuses to start without."""
+_WAYS_OUT = {
+    "strict": "sandbox=auto needs file isolation alone (see cotmill sandbox status)",
+    "auto": "programs could read this user's files, and what they read can be published: use a "
+    "kernel with Landlock (5.13) or user namespaces, or sandbox=none to run them all the same",
 }
 
 _ZYGOTE = str(Path(__file__).with_name("zygote.py"))
@@ -338,12 +366,12 @@ class Sandbox:
 
     Raises:
         SandboxError: on entering: the operating system is not Linux, the processes cannot start,
-            or `settings.mode` is strict and the kernel does not give what strict needs.
+            or the kernel does not give what `settings.mode` needs.
     """
 
     def __init__(self, settings: SandboxSettings, without: frozenset[str] = frozenset()) -> None:
         self._settings, self._without = settings, without
-        self.slots = settings.slots or os.cpu_count() or 1
+        self.slots = settings.slots or cores_of_process()
         """Programs that run at once."""
         self.layers: tuple[Layer, ...] = ()
         """What stands around each slot; known once the sandbox is entered."""
@@ -390,18 +418,27 @@ class Sandbox:
         self._templates.clear()
         shutil.rmtree(self._directory, ignore_errors=True)
 
+    def submit(self, job: Job) -> Future[Result]:
+        """Has a job run as soon as a slot is free; jobs begin in the order of their submission.
+
+        Raises:
+            SandboxError: the sandbox is not open. The future's result raises it where a slot that
+                died cannot be replaced.
+        """
+        if self._threads is None:
+            raise SandboxError("the sandbox is not open: use `with Sandbox(settings) as box`")
+        return self._threads.submit(self._run_one, job)
+
     def run(self, jobs: Iterable[Job]) -> Iterator[Result]:
         """Yields one Result a job, in the order of the jobs, drawing jobs as slots come free.
 
         Raises:
-            SandboxError: a slot that died cannot be replaced.
+            SandboxError: as `submit` does, and its futures.
         """
-        if self._threads is None:
-            raise SandboxError("the sandbox is not open: use `with Sandbox(settings) as box`")
         pending: deque[Future[Result]] = deque()
         try:
             for job in jobs:
-                pending.append(self._threads.submit(self._run_one, job))
+                pending.append(self.submit(job))
                 if len(pending) >= 4 * self.slots:  # some wait behind one that takes long
                     yield pending.popleft().result()
             while pending:
@@ -414,7 +451,12 @@ class Sandbox:
         code = job.code.encode(errors="replace").decode()
         key = (tier_of(code), job.seed % _HASH_SEEDS)
         request = json.dumps(
-            {"code": code, "seed": job.seed, "trace": job.trace and asdict(job.trace)}
+            {
+                "code": code,
+                "seed": job.seed,
+                "trace": job.trace and asdict(job.trace),
+                "vary": job.vary and asdict(job.vary),
+            }
         ).encode()
         for _ in range(_TRIES):
             slot = self._take_slot(key)
@@ -425,6 +467,8 @@ class Sandbox:
                 continue
             with self._lock:
                 self._idle[key].append(slot)
+            if job.vary:
+                return _moved_keys(job.vary, **reply)
             return judge(**reply, settings=self._settings)
         return Result(Status.CRASHED, None, None, "", None, "its zygote died, twice", 0.0, 0.0, 0.0)
 
@@ -448,12 +492,11 @@ class Sandbox:
         os.mkdir(directory)
         slot, layers = template.start_slot(directory)
         layers.append(self._join_group(slot))
-        lacking = missing(layers)
-        if lacking and self._settings.mode == "strict":
+        mode = self._settings.mode
+        if lacking := missing(layers, mode):
             slot.close()
             raise SandboxError(
-                f"sandbox=strict cannot start: {'; '.join(lacking)}; "
-                "sandbox=auto uses what there is (cotmill sandbox status shows it)"
+                f"sandbox={mode} cannot start: {'; '.join(lacking)}; {_WAYS_OUT[mode]}"
             )
         self.layers = tuple(layers)
         return slot
@@ -479,17 +522,17 @@ class Sandbox:
 
 def describe(settings: SandboxSettings) -> list[Layer]:
     """Starts one slot and returns what stands around it, a row a layer."""
-    with Sandbox(settings.model_copy(update={"mode": "auto", "slots": 1})) as box:
+    with Sandbox(settings.model_copy(update={"mode": "none", "slots": 1})) as box:
         return list(box.layers)
 
 
-def missing(layers: list[Layer]) -> list[str]:
-    """Returns each need of strict that no layer meets, and why."""
+def missing(layers: Iterable[Layer], mode: str) -> list[str]:
+    """Returns each need of a mode that no layer meets, and why."""
     by_name = {layer.name: layer for layer in layers}
     return [
-        f"no {need} ({', '.join(f'{name}: {by_name[name].why}' for name in names)})"
-        for need, names in _NEEDS.items()
-        if not any(by_name[name].active for name in names)
+        f"no {need} ({', '.join(f'{name}: {by_name[name].why}' for name in _NEEDS[need])})"
+        for need in _NEEDED[mode]
+        if not any(by_name[name].active for name in _NEEDS[need])
     ]
 
 
@@ -511,6 +554,13 @@ def _environment(hash_seed: int) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }
+
+
+def _moved_keys(vary: Vary, *, claim: bytes, wall: float, cpu: float, **reply: Any) -> Result:
+    marks = zip(vary.inputs, claim, strict=False)
+    moved = frozenset(key for (key, _), mark in marks if mark == MOVED[0])
+    peak_mb = reply["peak_mb"]
+    return Result(Status.OK, None, None, "", None, None, wall, cpu, peak_mb, moved=moved)
 
 
 _CLAIMABLE = frozenset(

@@ -23,7 +23,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, _ROOT)
@@ -193,12 +193,38 @@ class Zygote:
 
     def run(self, job: dict[str, Any]) -> bytes:
         """Runs one program and returns the reply: what was seen, its stdout, its claim."""
+        if job["vary"]:
+            return _reply(self._run_varied(job))
+        limits = self.limits
+        return _reply(self._run_process(job, limits["wall_seconds"], limits["cpu_seconds"]))
+
+    def _run_varied(self, job: dict[str, Any]) -> Seen:
+        """Runs a program under other inputs: in one process, unless it ends before the last.
+
+        A limit on CPU time holds for each input, and the usual limits for all of them together; the
+        claim is a mark for each input that came to its end, or was ended, before that.
+        """
+        plan, done, cpu, wall, peak_mb = job["vary"], b"", 0.0, 0.0, 0.0
+        while len(done) < len(plan["inputs"]):
+            wall_left = self.limits["wall_seconds"] - wall
+            cpu_left = self.limits["cpu_seconds"] - cpu
+            if wall_left <= 0 or cpu_left <= 0:
+                break
+            seen = self._run_process(job, wall_left, min(plan["cpu_seconds"], cpu_left), done)
+            wall, cpu, peak_mb = wall + seen.wall, cpu + seen.cpu, max(peak_mb, seen.peak_mb)
+            # it ended in the middle of an input: the next process begins with the one after
+            done = (done + seen.claim + harness.SKIPPED)[: len(plan["inputs"])]
+        return Seen("", 0, wall, cpu, peak_mb, b"", done)
+
+    def _run_process(
+        self, job: dict[str, Any], wall_seconds: float, cpu_seconds: float, done: bytes = b""
+    ) -> Seen:
         stdout_read, stdout_write = os.pipe()
         claim_read, claim_write = os.pipe()
         started = time.monotonic()
         pid = os.fork()
         if pid == 0:
-            self._become_program(job, stdout_write, claim_write)
+            self._become_program(job, stdout_write, claim_write, done)
         os.close(stdout_write)
         os.close(claim_write)
         output_bytes = self.limits["output_kb"] << 10
@@ -208,7 +234,15 @@ class Zygote:
             caps[claim_read] += 6 * job["trace"]["bytes"]
         read = {descriptor: bytearray() for descriptor in caps}
         pidfd = os.pidfd_open(pid)
-        reason = self._watch(pid, pidfd, read, caps, started + self.limits["wall_seconds"])
+        reason = self._watch(
+            pid,
+            pidfd,
+            read,
+            caps,
+            started + wall_seconds,
+            cpu_seconds,
+            claim_read if job["vary"] else None,
+        )
         wall = time.monotonic() - started
         status, cpu, peak_mb = self._end(pid)
         for descriptor, data in read.items():
@@ -219,16 +253,8 @@ class Zygote:
             os.close(descriptor)
         os.close(pidfd)
         stdout = bytes(read[stdout_read][:output_bytes])
-        claim = b"" if reason else bytes(read[claim_read])
-        return b"".join(
-            (
-                _REPLY.pack(REASONS.index(reason), status, wall, cpu, peak_mb),
-                _LENGTH.pack(len(stdout)),
-                stdout,
-                _LENGTH.pack(len(claim)),
-                claim,
-            )
-        )
+        claim = b"" if reason and not job["vary"] else bytes(read[claim_read])
+        return Seen(reason, status, wall, cpu, peak_mb, stdout, claim)
 
     def _watch(
         self,
@@ -237,16 +263,23 @@ class Zygote:
         read: dict[int, bytearray],
         caps: dict[int, int],
         deadline: float,
+        cpu_seconds: float,
+        steps: int | None,
     ) -> str:
-        """Reads until the program's first process ends or a limit is passed; says which limit."""
+        """Reads until the program's first process ends or a limit is passed; says which limit.
+
+        Args:
+            cpu_seconds: CPU time allowed, since what came last over `steps` where that is given.
+        """
         poll = select.poll()
         for descriptor in (pidfd, self.slot, *read):
             poll.register(descriptor, select.POLLIN)
         # see clock_getcpuclockid(3); the kernel's own limit counts in ticks, far too coarsely
         cpu_clock = ~pid << 3 | 2
+        cpu_end = cpu_seconds
         while True:
             wall_left = deadline - time.monotonic()
-            cpu_left = self.limits["cpu_seconds"] - time.clock_gettime(cpu_clock)
+            cpu_left = cpu_end - time.clock_gettime(cpu_clock)
             if wall_left <= 0:
                 return "wall"
             if cpu_left <= 0:
@@ -263,6 +296,8 @@ class Zygote:
                     poll.unregister(descriptor)
                 elif len(read[descriptor]) > caps[descriptor]:
                     return "output"
+                elif descriptor == steps:
+                    cpu_end = time.clock_gettime(cpu_clock) + cpu_seconds
 
     def _kill(self, pid: int) -> None:
         """Ends all that the program started, at once: nothing can be forked out of its way."""
@@ -286,9 +321,10 @@ class Zygote:
                 peak = max(peak, usage.ru_maxrss)
         return status, cpu, peak / 1024
 
-    def _become_program(self, job: dict[str, Any], stdout: int, claim: int) -> None:
+    def _become_program(self, job: dict[str, Any], stdout: int, claim: int, done: bytes) -> None:
         try:
-            os.dup2(stdout, 1)
+            if not job["vary"]:  # what it prints under other inputs is of no interest
+                os.dup2(stdout, 1)
             keep_open({claim})
             if not self.own_pids:
                 os.setpgid(0, 0)
@@ -297,9 +333,38 @@ class Zygote:
             # a second guard, and the only one on what it forks
             cpu = self.limits["cpu_seconds"] + 1
             resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
-            harness.perform(job, claim, self.limits["output_kb"] << 10)
+            output_bytes = self.limits["output_kb"] << 10
+            if job["vary"]:
+                harness.vary(job, done, claim, output_bytes)
+            harness.perform(job, claim, output_bytes)
         finally:
             os._exit(1)
+
+
+class Seen(NamedTuple):
+    """What a zygote saw of a process that ended."""
+
+    reason: str
+    """Why it was ended, one of `REASONS`."""
+    status: int
+    """As `os.wait4` gives it."""
+    wall: float
+    cpu: float
+    peak_mb: float
+    stdout: bytes
+    claim: bytes
+
+
+def _reply(seen: Seen) -> bytes:
+    return b"".join(
+        (
+            _REPLY.pack(REASONS.index(seen.reason), *seen[1:5]),
+            _LENGTH.pack(len(seen.stdout)),
+            seen.stdout,
+            _LENGTH.pack(len(seen.claim)),
+            seen.claim,
+        )
+    )
 
 
 def take(descriptor: int, into: bytearray) -> bool:

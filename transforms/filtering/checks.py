@@ -10,19 +10,24 @@ from typing import Any
 from transforms import programs
 from transforms.accounting import Check, Reason, Verdict, first_rejection, keep, reject
 from transforms.execution.sandbox import Status
+from transforms.programs.names import Names
 from transforms.records import Execution
 from transforms.settings import FilterSettings
 
 
 @dataclass(frozen=True)
 class Source:
-    """A program's text with its tree, parsed once for all checks of its form."""
+    """A program's text with its tree and names, found once for all checks of its form."""
 
     code: str
 
     @cached_property
     def tree(self) -> Any:
         return programs.parse(self.code)
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.tree)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class UsesEveryInput:
     """Rejects programs that ignore part of their own input."""
 
     def __call__(self, source: Source) -> Verdict:
-        unused = programs.unused_inputs(source.tree)
+        unused = programs.unused_inputs(source.tree, source.names)
         return reject(Reason.UNUSED_INPUT, ", ".join(sorted(unused))) if unused else keep()
 
 
@@ -72,7 +77,7 @@ class NothingBanned:
     """Rejects imports and calls that only waste a run: the sandbox is the guard, not this."""
 
     def __call__(self, source: Source) -> Verdict:
-        found = programs.banned(source.tree)
+        found = programs.banned(source.tree, source.names)
         if found is None:
             return keep()
         kind, name = found
@@ -163,6 +168,11 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
+def is_yes_no(output: str) -> bool:
+    """Whether an output, as JSON, is one of two values."""
+    return output.lower() in ("true", "false", '"yes"', '"no"', '"true"', '"false"')
+
+
 def trivial_kind(execution: Execution) -> str | None:
     """Names what makes an answer easy to hit without solving anything; None where nothing does.
 
@@ -170,7 +180,7 @@ def trivial_kind(execution: Execution) -> str | None:
     from more than that (the larger of two numbers, say).
     """
     output = execution.output or "null"
-    if output.lower() in ("true", "false", '"yes"', '"no"', '"true"', '"false"'):
+    if is_yes_no(output):
         return "yes_no"
     inputs = json.loads(execution.input or "{}")
     values = inputs.values() if isinstance(inputs, dict) else ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import apache_beam as beam
@@ -14,7 +14,8 @@ from apache_beam.pvalue import PCollection
 
 from transforms import programs
 from transforms.execution.execute import InSandbox
-from transforms.execution.sandbox import Job, Result, Status
+from transforms.execution.sandbox import Job, Result, Vary
+from transforms.filtering.checks import is_yes_no
 from transforms.ids import content_id
 from transforms.records import Execution, grow
 from transforms.settings import SandboxSettings
@@ -28,18 +29,41 @@ def perturbations(value: Any) -> list[Any]:
     The first changes the first place that can change by a step away from zero, the second the last
     place by a step towards it, the third every second place by a leap. A step may cross a bound (a
     percent of 100, an index) or be swallowed (by a maximum, by rounding), and a leap of all places
-    alike by a ratio, so one alone proves nothing.
+    alike by a ratio, so one alone proves nothing. Texts stay in the alphabet that they show
+    (`closed_alphabet`); in others, letters stay letters and digits stay digits.
     Empty where there is nothing to change (None, an empty collection).
     """
+    alphabet = closed_alphabet(value)
     found: list[Any] = []
-    for new in (
-        _changed(value, _away, False),
-        _changed(value, _towards, True),
-        _changed(value, _leap, None),
-    ):
+    for step, last in ((_away, False), (_towards, True), (_leap, None)):
+        new = _Change(step, last, alphabet).of(value)
         if new != value and new not in found:
             found.append(new)
     return found
+
+
+def closed_alphabet(value: Any) -> str:
+    """Returns the symbols that the texts of a value are made of; empty where others may follow.
+
+    They are closed where they are bits, where none is an ASCII letter or digit (brackets, a grid of
+    dots), and where up to four of them recur (a grid with a start, a genome).
+    """
+    symbols = "".join(_texts(value)).replace(" ", "")
+    alphabet = "".join(sorted(set(symbols)))
+    closed = (
+        set(alphabet) <= {"0", "1"}
+        or not any(one.isascii() and one.isalnum() for one in alphabet)
+        or (len(alphabet) <= 4 and len(symbols) >= 2 * len(alphabet))
+    )
+    return alphabet if closed and len(alphabet) > 1 else ""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
 
 
 def _away(number: Any) -> Any:
@@ -63,51 +87,59 @@ def _leap(number: Any) -> Any:
     return number * 3.7 if number else 3.7
 
 
-def _changed(value: Any, step: Callable[[Any], Any], last: bool | None) -> Any:
+@dataclass(frozen=True)
+class _Change:
     """Steps the first place of a value that can change, or the last, or (None) each second one."""
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, (int, float)):
-        new = step(value)
-        return new if isinstance(new, int) or math.isfinite(new) else value
-    if isinstance(value, str):
-        if value.lower() in _OPPOSITES:
-            new = _OPPOSITES[value.lower()]
-            return new.capitalize() if value[0].isupper() else new
-        return "".join(_each(list(value), lambda one: _turned(one, step), last))
-    if isinstance(value, (list, tuple)):
-        return type(value)(_each(list(value), lambda one: _changed(one, step, last), last))
-    if isinstance(value, dict):
-        new_values = _each(list(value.values()), lambda one: _changed(one, step, last), last)
-        return dict(zip(value, new_values, strict=True))
-    return value
 
+    step: Callable[[Any], Any]
+    last: bool | None
+    alphabet: str
 
-def _each(items: list[Any], change: Callable[[Any], Any], last: bool | None) -> list[Any]:
-    """Changes the first item that `change` changes, or the last, or (None) each second of those."""
-    new = list(items)
-    changed = 0
-    places = range(len(items))
-    for index in reversed(places) if last else places:
-        item = change(items[index])
-        if item == items[index]:
-            continue
-        if changed % 2 == 0:
-            new[index] = item
-        changed += 1
-        if last is not None:
-            break
-    return new
+    def of(self, value: Any) -> Any:
+        if isinstance(value, bool):
+            return not value
+        if isinstance(value, (int, float)):
+            new = self.step(value)
+            return new if isinstance(new, int) or math.isfinite(new) else value
+        if isinstance(value, str):
+            if value.lower() in _OPPOSITES:
+                new = _OPPOSITES[value.lower()]
+                return new.capitalize() if value[0].isupper() else new
+            return "".join(self._each(list(value), self._turned))
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._each(list(value), self.of))
+        if isinstance(value, dict):
+            return dict(zip(value, self._each(list(value.values()), self.of), strict=True))
+        return value
 
+    def _each(self, items: list[Any], change: Callable[[Any], Any]) -> list[Any]:
+        new = list(items)
+        changed = 0
+        places = range(len(items))
+        for index in reversed(places) if self.last else places:
+            item = change(items[index])
+            if item == items[index]:
+                continue
+            if changed % 2 == 0:
+                new[index] = item
+            changed += 1
+            if self.last is not None:
+                break
+        return new
 
-def _turned(character: str, step: Callable[[Any], Any]) -> str:
-    """Another digit for a digit, another letter of the same case for a letter."""
-    if character.isascii() and character.isdigit():
-        return str(step(int(character)) % 10)
-    if character.isascii() and character.isalpha():
-        first = ord("a" if character.islower() else "A")
-        return chr(first + (ord(character) - first + step(1) - 1) % 26)
-    return character
+    def _turned(self, character: str) -> str:
+        """Another symbol of a closed alphabet, digit for a digit, letter of the same case."""
+        if character in self.alphabet:
+            place, count = self.alphabet.index(character), len(self.alphabet)
+            return self.alphabet[(place + 1 + (self.step(1) - 2) % (count - 1)) % count]
+        if self.alphabet:
+            return character
+        if character.isascii() and character.isdigit():
+            return str(self.step(int(character)) % 10)
+        if character.isascii() and character.isalpha():
+            first = ord("a" if character.islower() else "A")
+            return chr(first + (ord(character) - first + self.step(1) - 1) % 26)
+        return character
 
 
 def perturbed_inputs(record_id: str, inputs: Mapping[Any, Any]) -> dict[str, list[dict[Any, Any]]]:
@@ -125,24 +157,33 @@ def perturbed_inputs(record_id: str, inputs: Mapping[Any, Any]) -> dict[str, lis
 
 @dataclass(frozen=True)
 class _Rerun:
-    """An execution, the programs with one input changed (by its key), and the keys that moved."""
+    """An execution, the inputs to run it with (and the key that each differs in), what moved it."""
 
     execution: Execution
-    programs: tuple[tuple[str, str], ...]
+    inputs: tuple[tuple[str, dict[Any, Any]], ...]
     moved: frozenset[str] = frozenset()
 
     def jobs(self) -> list[Job]:
-        return [Job(code) for _, code in self.programs]
+        if not self.inputs:
+            return []
+        output = self.execution.output or ""
+        vary = Vary(
+            inputs=tuple((key, repr(inputs)) for key, inputs in self.inputs),
+            output=output,
+            cpu_seconds=max(_LEAST_CPU_SECONDS, _TIMES_AS_LONG * self.execution.cpu_seconds),
+            comparisons=is_yes_no(output),
+        )
+        return [Job(self.execution.code, vary=vary)]
 
     def after(self, results: list[Result]) -> _Rerun:
-        moved = {
-            key
-            for (key, _), result in zip(self.programs, results, strict=True)
-            if result.status == Status.OK
-            and result.output is not None
-            and result.output != self.execution.output
-        }
-        return _Rerun(self.execution, (), self.moved | moved)
+        moved = self.moved.union(*(result.moved for result in results))
+        return _Rerun(self.execution, (), moved)
+
+
+_LEAST_CPU_SECONDS = 0.2
+_TIMES_AS_LONG = 10
+"""How much longer than under its own input a program may run under another: a search that ends soon
+for its own input may never end for others."""
 
 
 def _inputs(execution: Execution) -> dict[Any, Any]:
@@ -154,35 +195,26 @@ def _inputs(execution: Execution) -> dict[Any, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def _first_reruns(execution: Execution, most: int) -> Iterator[tuple[str, str]]:
-    """One run for each of the first `most` keys."""
-    for key, variants in list(perturbed_inputs(execution.id, _inputs(execution)).items())[:most]:
-        yield from _programs(execution, key, variants[:1])
-
-
-def _more_reruns(rerun: _Rerun, most: int) -> Iterator[tuple[str, str]]:
-    """The other ways for keys that have not moved; every other key too where none has."""
-    variants = perturbed_inputs(rerun.execution.id, _inputs(rerun.execution))
-    for place, (key, ways) in enumerate(variants.items()):
-        if key not in rerun.moved and (place < most or not rerun.moved):
-            yield from _programs(rerun.execution, key, ways[1:] if place < most else ways)
-
-
-def _programs(
-    execution: Execution, key: str, variants: list[dict[Any, Any]]
-) -> Iterator[tuple[str, str]]:
-    for inputs in variants:
-        with suppress(ValueError):  # infinity has no literal
-            yield key, programs.with_input(execution.code, inputs)
+def _reruns(
+    execution: Execution, first: int, last: int | None
+) -> Iterator[tuple[str, dict[Any, Any]]]:
+    """Yields each way of changing one of the keys `first` to `last`: the first way of each, ..."""
+    changed = list(perturbed_inputs(execution.id, _inputs(execution)).items())[first:last]
+    for ways in zip_longest(*(ways for _, ways in changed)):
+        for (key, _), inputs in zip(changed, ways, strict=True):
+            if inputs is not None:
+                yield key, inputs
 
 
 @dataclass
 class Perturb(beam.PTransform):
     """PCollection[Execution] (status ok) -> PCollection[Execution] with `sensitive_keys`.
 
-    One key at a time, in the sandbox; only a perturbed run that ends well counts as a change. Of
-    the first `most_keys` keys, those that one perturbation does not move are tried with the others;
-    where none of them moves, all keys are tried before the output is held to be constant.
+    One key at a time, in the sandbox; only a run that ends well, in about the time that the program
+    takes with its own input, counts as a change. Each of the first `most_keys` keys is tried in
+    up to three ways; where none of them moves the output, the other keys are tried before it is
+    held to be constant. A yes/no output stays the same more often than not, so a key moves it also
+    where it changes a value that the program compares.
     """
 
     sandbox: SandboxSettings
@@ -192,10 +224,12 @@ class Perturb(beam.PTransform):
         most = self.most_keys
 
         def plan(execution: Execution) -> _Rerun:
-            return _Rerun(execution, tuple(_first_reruns(execution, most)))
+            return _Rerun(execution, tuple(_reruns(execution, 0, most)))
 
         def plan_again(rerun: _Rerun) -> _Rerun:
-            return _Rerun(rerun.execution, tuple(_more_reruns(rerun, most)), rerun.moved)
+            if rerun.moved:
+                return rerun
+            return _Rerun(rerun.execution, tuple(_reruns(rerun.execution, most, None)))
 
         def finish(rerun: _Rerun) -> Execution:
             return grow(Execution, rerun.execution, sensitive_keys=tuple(sorted(rerun.moved)))

@@ -56,7 +56,7 @@ class _Endpoint:
         )
         self.limit: dict[str, Any] = {}
 
-    def ask(self, api: str | None = None, **arguments: Any) -> Answer | str:
+    def ask(self, *, api: str = "", **arguments: Any) -> Answer | str:
         """Returns the answer to one small question, or what the endpoint says instead.
 
         Raises:
@@ -112,7 +112,8 @@ def check_endpoint(backend: OpenAIBackend) -> Iterator[Finding]:
         yield _system(endpoint)
         yield _prefix(endpoint)
     for name, sampling, value in (("top_k", "top_k=0", 20), ("min_p", "min_p=0", 0.05)):
-        reply = endpoint.ask(**{name: value})
+        question: dict[str, Any] = {name: value}
+        reply = endpoint.ask(**question)
         use = "taken" if isinstance(reply, Answer) else f"keep sampling.STAGE.{sampling}: {reply}"
         yield Finding(name, isinstance(reply, Answer), use)
     yield _schema(endpoint)
@@ -129,7 +130,8 @@ def check_endpoint(backend: OpenAIBackend) -> Iterator[Finding]:
 def _limit(endpoint: _Endpoint) -> Finding:
     said = ""
     for name in ("max_tokens", "max_completion_tokens"):
-        reply = endpoint.ask(**{name: _LIMIT})
+        question: dict[str, Any] = {name: _LIMIT}
+        reply = endpoint.ask(**question)
         if isinstance(reply, Answer) or not reply.startswith("HTTP"):
             endpoint.limit = {name: _LIMIT}
             settings = () if name == "max_tokens" else (f"backend.parameters.max_tokens={name}",)
@@ -146,18 +148,17 @@ def _parameter(endpoint: _Endpoint, name: str, value: Any) -> Finding:
 
 
 def _system(endpoint: _Endpoint) -> Finding:
-    said = ""
-    for role in ("system", "developer"):
-        messages = [
-            {"role": role, "content": "Answer in one word."},
-            {"role": "user", "content": "What is 1 + 1?"},
-        ]
-        reply = endpoint.ask(messages=messages)
-        if isinstance(reply, Answer) or not reply.startswith("HTTP 4"):
-            settings = () if role == "system" else (f"backend.parameters.system={role}",)
-            return Finding("system message", not settings, said or "taken", settings)
-        said = said or reply
-    return Finding("system message", False, said, ("backend.parameters.system=user",))
+    def asked_as(role: str) -> Answer | str:
+        turns = [(role, "Answer in one word."), ("user", "What is 1 + 1?")]
+        return endpoint.ask(messages=[{"role": r, "content": text} for r, text in turns])
+
+    reply = asked_as("system")
+    if isinstance(reply, Answer) or not reply.startswith("HTTP 4"):
+        return Finding("system message", True, "taken")
+    # Many a chat template drops a role that it does not know without a word.
+    named = "developer" in reply and isinstance(asked_as("developer"), Answer)
+    role = "developer" if named else "user"
+    return Finding("system message", False, reply, (f"backend.parameters.system={role}",))
 
 
 def _prefix(endpoint: _Endpoint) -> Finding:

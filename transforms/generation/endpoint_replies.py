@@ -17,6 +17,8 @@ _CUT_OFF = {"length", "max_tokens", "model_length", "max_output_tokens"}
 _BROKEN_OFF = {"abort", "aborted", "error", "cancelled", "insufficient_system_resource"}
 _FILTERED = {"content_filter", "safety", "recitation", "refusal"}
 
+PAGE = "a web page instead of JSON"
+
 
 class NoAnswer(ValueError):
     """The endpoint replied with something that is no answer; asked again, it may answer."""
@@ -69,7 +71,7 @@ def read_json(content: bytes) -> Any:
     text = content.decode("utf-8-sig", "replace").strip()
     if _is_page(text):
         raise NoAnswer(
-            f"a web page instead of JSON ({_excerpt(text)}): is backend.base_url the root of the "
+            f"{PAGE} ({_excerpt(text)}): is backend.base_url the root of the "
             "API, such as http://127.0.0.1:8000/v1?"
         )
     try:

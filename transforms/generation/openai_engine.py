@@ -22,6 +22,7 @@ from transforms.errors import BackendError
 from transforms.generation import draining
 from transforms.generation.circuit import Circuit, backoff
 from transforms.generation.endpoint_replies import (
+    PAGE,
     Answer,
     Complaint,
     Refused,
@@ -42,10 +43,12 @@ _TRYING_SECONDS = 300.0
 """From its first failure on, a request is asked again for at most this long; waiting for an
 endpoint that is down or limits its rate is not counted."""
 _LONGEST_BACKOFF = 60.0
-_REFUSALS = 20
-"""A request refused so often by 429, and for so long, while others are answered, is put off."""
-_ALIKE, _ALIKE_TOO_LONG = 3, 8
-"""Failures alike that end a stage of which nothing was answered; prompts differ in length."""
+_REFUSALS, _FEW_REFUSALS = 20, 6
+"""A request that was refused so often by 429 may be one that is always refused: the second number
+where others that were asked meanwhile were mostly taken at once."""
+_ALIKE, _ALIKE_TOO_LONG, _ALIKE_UNANSWERED = 3, 8, 100
+"""Failures alike that end a stage of which nothing was answered. Prompts differ in length; and a
+resumed run asks for nothing but what stayed unanswered, which is no reason to end it again."""
 _LONG_WAIT = 10.0
 """Seconds of a wait for the rate limit from which it is announced."""
 _ENDS_ALL = {
@@ -85,8 +88,8 @@ class _Trouble:
     """The endpoint limits the rate of requests: this says nothing of the request either."""
     lost: bool = False
     """No reply came in time."""
-    garbled: bool = False
-    """A reply came that is no answer."""
+    useless: bool = False
+    """A reply came that is no answer: the endpoint is up."""
     ends_all: bool = False
     fix: str | None = None
     """The setting that mends it, where the endpoint names a parameter."""
@@ -167,6 +170,7 @@ class OpenAIModel:
         self._histories: dict[str, History] = {}
         self._answered_at = -math.inf
         self._limited_since: float | None = None
+        self._answers = self._overcome = 0  # answers, and the 429s that came before them
         self._announced_until = 0.0
         self._counts_tokens = True
         self._loop = asyncio.new_event_loop()
@@ -244,7 +248,7 @@ class OpenAIModel:
         history = self._histories.setdefault(request.stage, History())
         history.begin(request.id)
         tries = timeouts = refusals = outages = opening = 0
-        first_failed, waited = math.inf, 0.0
+        first_failed, waited, before = math.inf, 0.0, (0, 0)
         while True:
             queued = time.monotonic()
             await self._circuit.enter(request.id)
@@ -259,6 +263,8 @@ class OpenAIModel:
                 trouble = self._trouble(error, request, limit)
             else:
                 await self._take_in(response, history, ticket, sent)
+                self._answers += 1
+                self._overcome += refusals
                 return response
             finally:
                 self._pace.leave(ticket)
@@ -266,9 +272,10 @@ class OpenAIModel:
             first_failed = min(first_failed, now)
             if trouble.limited:
                 refusals += 1
+                if refusals == 1:
+                    before = self._answers, self._overcome
                 await self._slow_down(trouble, ticket, sent, now)
-                patient = refusals < _REFUSALS or now - first_failed < _TRYING_SECONDS
-                if patient or not self._circuit.answers_others(first_failed):
+                if not self._refuses_only_this(refusals, before, first_failed):
                     continue
             else:
                 self._pace.admitted(ticket, 0)
@@ -343,6 +350,22 @@ class OpenAIModel:
             _log.warning("%s asks to wait %.0f s: %d requests wait", url, wait, len(self._tasks))
         self._pace.refused(ticket, now, wait)
 
+    def _refuses_only_this(
+        self, refusals: int, before: tuple[int, int], first_refused: float
+    ) -> bool:
+        """Whether 429 is what the endpoint has for this request alone, or for the last few.
+
+        Args:
+            refusals: of this request.
+            before: answers, and the 429s that came before them, when it was first refused.
+        """
+        answers, overcome = self._answers - before[0], self._overcome - before[1]
+        if refusals >= _FEW_REFUSALS and answers >= 3 * (overcome + 1):
+            return True
+        long = time.monotonic() - first_refused >= _TRYING_SECONDS
+        few = self._circuit.answers_others(first_refused) or len(self._tasks) < self._most_open
+        return refusals >= _REFUSALS and long and few
+
     async def _is_outage(
         self,
         request: Request,
@@ -362,8 +385,8 @@ class OpenAIModel:
                 )
             )
             return True
-        # An endpoint that has never answered this stage but replies is up, if of no use.
-        if trouble.garbled and not history.answers and not self._circuit.is_open:
+        # Before the stage has its first answer, such replies may be all that it can get.
+        if trouble.useless and not history.answers and not self._circuit.is_open:
             return False
         return await self._circuit.failed(
             request.id,
@@ -375,11 +398,11 @@ class OpenAIModel:
 
     def _ends_stage(self, request: Request, trouble: _Trouble, history: History) -> bool:
         """Whether what failed for good will fail for every request of the stage."""
-        systematic = trouble.kind in (ErrorKind.INVALID, ErrorKind.TOO_LONG) or trouble.garbled
-        enough = _ALIKE_TOO_LONG if trouble.kind is ErrorKind.TOO_LONG else _ALIKE
-        return history.failed(
-            request.id, trouble.what if systematic else None, 1 if trouble.fix else enough
-        )
+        enough = {ErrorKind.INVALID: _ALIKE, ErrorKind.TOO_LONG: _ALIKE_TOO_LONG}.get(trouble.kind)
+        if trouble.useless:
+            enough = _ALIKE if PAGE in trouble.what else _ALIKE_UNANSWERED
+        what = None if enough is None else trouble.what
+        return history.failed(request.id, what, 1 if trouble.fix else enough or 1)
 
     def _end_of_stage(self, request: Request, trouble: _Trouble) -> str:
         remedy = trouble.fix or (
@@ -419,7 +442,7 @@ class OpenAIModel:
             return _Trouble(ErrorKind.TIMEOUT, late, again=True, lost=True)
         if isinstance(error, openai.APIConnectionError):
             return _Trouble(ErrorKind.SERVER_ERROR, what, again=True)
-        return _Trouble(ErrorKind.SERVER_ERROR, str(error), again=True, garbled=True)
+        return _Trouble(ErrorKind.SERVER_ERROR, str(error), again=True, useless=True)
 
     def _complaint(self, said: Complaint, request: Request) -> _Trouble:
         status, what, url = said.status, str(said), self._place.base_url
@@ -432,7 +455,7 @@ class OpenAIModel:
             return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, limited=True, wait=said.wait)
         if status in (408, 409) or status >= 500:
             kind = ErrorKind.TIMEOUT if status in (408, 504) else ErrorKind.SERVER_ERROR
-            return _Trouble(kind, what, again=True, wait=said.wait)
+            return _Trouble(kind, what, again=True, wait=said.wait, useless=status == 500)
         kind = ErrorKind.TOO_LONG if too_large else kind_of(f"{said.code} {said.message}")
         sent = self._arguments(request)
         own = {self._parameters.get(name) or name: name for name in sent}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from transforms.programs.form import text_of
-from transforms.programs.names import NOWHERE, Names
+from transforms.programs.names import NOWHERE, Names, origin
 
 
 def _words(text: str) -> frozenset[str]:
@@ -53,19 +53,29 @@ _FRAMES = _words(
 _LEAKED_MODULES = _words("os sys subprocess socket shutil builtins importlib ctypes threading")
 """Modules that other modules import, and so hand on: `dataclasses.sys.modules`."""
 
+_GENERATORS = _words("random numpy.random")
+_OWN_GENERATORS = _words("Random RandomState default_rng SeedSequence PCG64 MT19937")
+"""Seeded by an argument of their own, or not at all."""
+_NO_DRAWS = _words("Generator BitGenerator")
+"""Named in annotations and checks of type."""
 
-def banned(tree: ast.Module) -> tuple[Literal["import", "call"], str] | None:
+
+def banned(
+    tree: ast.Module, names: Names | None = None
+) -> tuple[Literal["import", "call"], str] | None:
     """Returns what the program should not import or call, first in the text, or None.
 
     This saves the sandbox time and keeps examples clean; the sandbox is the guard. A name that the
     program defines itself (its own `compile`) is its own affair.
     """
-    names = Names(tree)
-    found = [
+    names = names or Names(tree)
+    nodes = list(ast.walk(tree))
+    found: list[tuple[int, int, Literal["import", "call"], str]] = [
         (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), kind, name)
-        for node in ast.walk(tree)
+        for node in nodes
         for kind, name in _banned_in(node, names)
     ]
+    found += [(line, column, "call", name) for line, column, name in _unseeded(nodes, names)]
     if not found:
         return None
     _, _, kind, name = min(found)
@@ -106,6 +116,32 @@ def _banned_in(node: Any, names: Names) -> Iterator[tuple[Literal["import", "cal
                 text in _FRAMES or (_is_dunder(text) and text not in _ALLOWED_DUNDERS)
             ):
                 yield "call", f"{name} {text}"
+
+
+def _unseeded(nodes: list[ast.AST], names: Names) -> Iterator[tuple[int, int, str]]:
+    """Yields (line, column, function) where a program draws from a generator that nothing seeds."""
+    used = [
+        (node, source.rpartition("."))
+        for node in nodes
+        if isinstance(node, (ast.Name, ast.Attribute)) and (source := origin(node, names))
+    ]
+    given = {node.func: _is_given(node) for node in nodes if isinstance(node, ast.Call)}
+    seeded = {module for node, (module, _, name) in used if name == "seed" and given.get(node)}
+    for node, (module, _, name) in used:
+        if module not in _GENERATORS or name in _NO_DRAWS:
+            continue
+        if name in _OWN_GENERATORS:
+            is_seeded = given.get(node, False)
+        else:
+            is_seeded = module in seeded and name != "SystemRandom"
+        if not is_seeded:
+            yield node.lineno, node.col_offset, f"{module}.{name} without a seed"
+
+
+def _is_given(call: ast.Call) -> bool:
+    """Whether the call has an argument that is not None."""
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return any(not (isinstance(v, ast.Constant) and v.value is None) for v in values)
 
 
 def _is_dunder(name: str) -> bool:

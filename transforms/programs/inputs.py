@@ -12,7 +12,7 @@ _HARMLESS_METHODS = ("keys", "copy", "update", "clear")
 _READING_METHODS = ("get", "pop", "setdefault")
 
 
-def unused_inputs(tree: ast.Module) -> set[str]:
+def unused_inputs(tree: ast.Module, names: Names | None = None) -> set[str]:
     """Returns the input keys that the program never reads, of those that `input_keys` sees.
 
     A key is read by the name of a parameter that `**input` fills, by `p["key"]` or `p.get("key")`
@@ -21,11 +21,11 @@ def unused_inputs(tree: ast.Module) -> set[str]:
     variable that only receives a key's value and is never read does not use it.
     """
     keys = input_keys(tree)
-    return keys - _used_keys(tree, keys) if keys else set()
+    return keys - _used_keys(tree, keys, names or Names(tree)) if keys else set()
 
 
-def _used_keys(tree: ast.Module, keys: set[str]) -> set[str]:
-    flow = _InputFlow(tree, keys)
+def _used_keys(tree: ast.Module, keys: set[str], names: Names) -> set[str]:
+    flow = _InputFlow(tree, keys, names)
     parents = {child: node for node in flow.nodes for child in ast.iter_child_nodes(node)}
     used: set[str] = set()
     for node in flow.nodes:
@@ -78,9 +78,9 @@ class _InputFlow:
     tracked: the expressions by which they got it.
     """
 
-    def __init__(self, tree: ast.Module, keys: set[str]) -> None:
+    def __init__(self, tree: ast.Module, keys: set[str], names: Names) -> None:
         self.nodes = tuple(ast.walk(tree))
-        self.names = Names(tree)
+        self.names = names
         self.aliases: set[Binding] = {(self.names.module, "input")}
         self.carriers: dict[Binding, set[str]] = {}
         self.tracked: set[ast.AST] = set()

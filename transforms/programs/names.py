@@ -166,3 +166,15 @@ def parameters(args: ast.arguments) -> list[ast.arg]:
     starred = [args.vararg] if args.vararg else []
     last = [args.kwarg] if args.kwarg else []
     return [*args.posonlyargs, *args.args, *starred, *args.kwonlyargs, *last]
+
+
+def origin(node: ast.expr, names: Names) -> str | None:
+    """Returns what a name or a chain of attributes stands for (`math.gcd`), if it was imported."""
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.insert(0, node.attr)
+        node = node.value
+    scope, name = names.home.get(node, NOWHERE)
+    if scope is None or name not in scope.imports or name in scope.names:
+        return None
+    return ".".join([scope.imports[name], *attributes])

@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from transforms.programs.names import NOWHERE, Names
+from transforms.programs.names import NOWHERE, Names, origin
 
 _SYMBOLS: dict[type[ast.AST], str] = {
     **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"},
@@ -50,9 +50,9 @@ class Operations:
         return frozenset(name.partition(".")[0] for name in self.functions)
 
 
-def operations(tree: ast.Module) -> Operations:
+def operations(tree: ast.Module, names: Names | None = None) -> Operations:
     """Finds what a program uses. An import that nothing uses does not count."""
-    names = Names(tree)
+    names = names or Names(tree)
     operators: set[str] = set()
     called: set[str] = set()
     methods: set[str] = set()
@@ -63,14 +63,14 @@ def operations(tree: ast.Module) -> Operations:
         if type(node) in _SYMBOLS:
             operators.add(_SYMBOLS[type(node)])
         if isinstance(node, (ast.Name, ast.Attribute)) and node not in inner:
-            origin = _origin(node, names)
-            if origin is not None:
-                functions.add(origin)
+            source = origin(node, names)
+            if source is not None:
+                functions.add(source)
         if isinstance(node, ast.Call):
             scope, name = names.home.get(node.func, NOWHERE)
             if scope is None and name in _BUILTINS:
                 called.add(f"{name}()")
-            elif isinstance(node.func, ast.Attribute) and _origin(node.func, names) is None:
+            elif isinstance(node.func, ast.Attribute) and origin(node.func, names) is None:
                 methods.add(f".{node.func.attr}()")
     return Operations(
         frozenset(operators),
@@ -79,18 +79,6 @@ def operations(tree: ast.Module) -> Operations:
         frozenset(functions),
         _nesting(tree),
     )
-
-
-def _origin(node: ast.expr, names: Names) -> str | None:
-    """What a name or a chain of attributes stands for, where it begins at an import."""
-    attributes: list[str] = []
-    while isinstance(node, ast.Attribute):
-        attributes.insert(0, node.attr)
-        node = node.value
-    scope, name = names.home.get(node, NOWHERE)
-    if scope is None or name not in scope.imports or name in scope.names:
-        return None
-    return ".".join([scope.imports[name], *attributes])
 
 
 def _nesting(node: ast.AST) -> int:

@@ -13,8 +13,10 @@ from transforms.programs.names import NOWHERE, Names
 _NUMBERS = (int, float, complex)
 
 
-def fingerprint(code: str) -> str:
+def fingerprint(code: str, tree: ast.Module | None = None, names: Names | None = None) -> str:
     """Returns a 32-digit hexadecimal hash of the program's structure.
+
+    `tree` and `names` are those of `code`, where the caller has them already.
 
     Equal for programs that differ in the names of their own variables, functions and input keys,
     in constants, in tables of constants, in comments, docstrings, annotations and unused imports,
@@ -28,8 +30,8 @@ def fingerprint(code: str) -> str:
     Raises:
         Unparsable: `code` does not parse.
     """
-    tree = parse(code)
-    canonical = _Canonical(tree).statements(tree.body)
+    tree = tree or parse(code)
+    canonical = _Canonical(tree, names or Names(tree)).statements(tree.body)
     return hashlib.blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -41,8 +43,8 @@ _LEFT_OUT = frozenset(
 class _Canonical:
     """Writes syntax as text with names and constants normalised."""
 
-    def __init__(self, tree: ast.Module) -> None:
-        self._names = Names(tree)
+    def __init__(self, tree: ast.Module, names: Names) -> None:
+        self._names = names
         self._inputs = set(assigned(tree, "input"))
 
     def statements(self, body: list[ast.stmt]) -> str:

@@ -35,7 +35,7 @@ KINDS = {
 }
 """What rows are, and how often: about as often as a model repeats and fails itself."""
 
-_WORDS = (  # noqa: SIM905 (as a list it takes a line a word)
+WORDS = (  # noqa: SIM905 (as a list it takes a line a word)
     "amber anchor apple arrow autumn badge baker bamboo barrel basket beacon berry blanket boat "
     "bottle branch brick bridge bucket butter button cabin camel candle canvas carpet castle chalk "
     "cheese cherry circle clock cloud coast coffee copper corner cotton crane cream crown crystal "
@@ -190,7 +190,7 @@ def _fresh(index: int, seed: int, shape: int | None = None) -> _Row:
         inputs,
         f"{_renamed(template.before, names)}{inputs!r}{after}",
         " ".join(
-            draw.choice(_WORDS) if word.isalpha() and draw.random() < 0.3 else word
+            draw.choice(WORDS) if word.isalpha() and draw.random() < 0.3 else word
             for word in template.problem
         )
         + f" Use {', '.join(str(value) for value in _leaves(inputs))}.",
@@ -198,7 +198,7 @@ def _fresh(index: int, seed: int, shape: int | None = None) -> _Row:
 
 
 def _name(draw: random.Random) -> str:
-    return f"{draw.choice(_WORDS)}_{draw.choice(_WORDS)}"
+    return f"{draw.choice(WORDS)}_{draw.choice(WORDS)}"
 
 
 def _renamed(parts: tuple[str, ...], names: dict[str, str]) -> str:
@@ -209,7 +209,7 @@ def _steps(first: Any, kinds: list[str], draw: random.Random) -> str:
     old, lines = first, []
     for kind in kinds:
         new = _name(draw)
-        lines.append(f"    # {draw.choice(_WORDS)} of the {draw.choice(_WORDS)}\n")
+        lines.append(f"    # {draw.choice(WORDS)} of the {draw.choice(WORDS)}\n")
         lines.append(f"    {kind.format(new=new, old=old, n=draw.randint(2, 99))}\n")
         old = new
     return "".join(lines)
@@ -244,7 +244,7 @@ def problem(index: int, seed: int = 0) -> Problem:
         instruction = (
             twin.instruction.upper()
             if kind == "same_text"
-            else f"{draw.choice(_WORDS)} {twin.instruction}"
+            else f"{draw.choice(WORDS)} {twin.instruction}"
         )
     elif kind == "not_unified":
         code = code.replace("output = ", "result = ", 1)

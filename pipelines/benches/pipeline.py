@@ -1,0 +1,41 @@
+"""cotmill bench pipeline: whole runs against an endpoint that answers at once, by segment."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from rich.console import Console
+from rich.table import Table
+
+from transforms.settings import BenchPipelineSettings
+from transforms.synthetic.pipeline_benchmark import PARTS, bench_pipeline
+
+SETTINGS = BenchPipelineSettings
+
+
+def bench(settings: BenchPipelineSettings) -> None:
+    """Rows and requests per second of whole runs, and seconds and CPU seconds of each segment."""
+    console = Console()
+    console.print(
+        f"{os.cpu_count()} cores; the endpoint is a process beside the run and answers at once",
+        highlight=False,
+    )
+    rows = []
+    for row in bench_pipeline(settings):
+        rows.append(row)
+        console.print(
+            f"{row['workers']} workers, {row['programs']:,} programs: {row['seconds']:,} s, "
+            f"{row['rows_per_second']} rows/s, {row['requests_per_second']} requests/s, "
+            f"{row['accepted']:,} accepted",
+            highlight=False,
+        )
+        table = Table(box=None)
+        for name in ("segment", "seconds", *(f"{part} CPU s" for part in PARTS)):
+            table.add_column(name, justify="left" if name == "segment" else "right")
+        for segment in row["segments"]:
+            spent = (segment["cpu_seconds"][part] for part in PARTS)
+            table.add_row(segment["name"], *(f"{s:,.1f}" for s in (segment["seconds"], *spent)))
+        table.add_row("all", *(f"{row['cpu_seconds'][p]:,.1f}" if p else "" for p in ("", *PARTS)))
+        console.print(table)
+    print(json.dumps({"bench": "pipeline", "rows": rows}))

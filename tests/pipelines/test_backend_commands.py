@@ -1,0 +1,65 @@
+"""cotmill backend check asks a real server and prints the settings that work with it."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipelines.backend import check
+from tests.generation import odd_server as module
+from tests.generation.odd_server import Asked, Reply, complains, envelope, odd_server, send
+from transforms.errors import BackendError
+from transforms.settings import BackendCheckSettings
+
+
+def _newer(asked: Asked) -> Reply:
+    """A model that refuses what newer models refuse, and says so in three ways."""
+    body = asked.body
+    if "max_tokens" in body:
+        return complains(400, "Use 'max_completion_tokens' instead", param="max_tokens")
+    if "seed" in body:
+        return send({"detail": [{"loc": ["body", "seed"], "msg": "extra fields"}]}, 422)
+    if body.get("temperature", 1) != 1:
+        return complains(400, "'temperature' does not support 0.7")
+    if any(turn["role"] == "system" for turn in body.get("messages", ())):
+        return complains(400, "System role not supported")
+    return send(envelope())
+
+
+def _checked(model: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    behaviours = {"newer": module.Behaviour("", "", "", _newer)}
+    monkeypatch.setattr(module, "BEHAVIOURS", {**module.BEHAVIOURS, **behaviours})
+    console = Console(file=io.StringIO(), width=200)
+    with odd_server() as (url, _):
+        backend: dict[str, Any] = {"engine": "openai", "model": model, "base_url": url}
+        settings = BackendCheckSettings.model_validate({"backend": {**backend, "api": "chat"}})
+        check(settings, console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_what_is_refused_becomes_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, last = _checked("newer", monkeypatch).strip().splitlines()
+    parameters = {part for part in shlex.split(last) if part.startswith("backend.parameters")}
+    assert parameters == {
+        "backend.parameters.max_tokens=max_completion_tokens",
+        "backend.parameters.temperature=null",
+        "backend.parameters.seed=null",
+        "backend.parameters.system=user",
+    }
+
+
+def test_what_takes_everything_needs_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = _checked("blocks", monkeypatch)
+    assert "backend.parameters" not in shown
+    assert shown.strip().splitlines()[-1].startswith("Use: backend=openai backend.base_url=http")
+
+
+@pytest.mark.parametrize("model", ["401", "404", "page_for_all", "null_for_all"])
+def test_what_answers_nothing_is_one_line(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BackendError, match="does not answer a question without any") as end:
+        _checked(model, monkeypatch)
+    assert "\n" not in str(end.value)

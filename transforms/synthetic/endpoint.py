@@ -1,0 +1,198 @@
+"""A scripted OpenAI-compatible endpoint on loopback that knows the truth and answers at once.
+
+It writes the programs of small stories, words them and solves them, as the prompts of the recipe
+`caco` ask; `FAULTS` says how often it gets something wrong. The same prompt and seed have the same
+answer. It is there to measure everything but the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from transforms.ids import derived_seed
+from transforms.synthetic.problems import WORDS
+
+FAULTS = {"syntax": 0.02, "runtime": 0.02, "unused": 0.02, "constant": 0.02, "repeated": 0.04}
+"""What is wrong with a program, and how often."""
+
+_WRONG_SOLUTIONS = 0.06
+
+_Step = tuple[str, str, Callable[[int, int], int]]
+
+_STEPS: tuple[_Step, ...] = (
+    ("Then {n} more are brought.", "{new} = {old} + {n}", lambda x, n: x + n),
+    ("Every one of them is then copied so that there are {n} of it.", "{new} = {old} * {n}",
+     lambda x, n: x * n),
+    ("They are packed in boxes of {n}, and only those that fill no box stay.",
+     "{new} = {old} % {n}", lambda x, n: x % n),
+    ("They are shared among {n} shops alike, and what one shop gets stays.",
+     "{new} = {old} // {n}", lambda x, n: x // n),
+    ("Where there are fewer than {n}, the stock is filled up to {n}.", "{new} = max({old}, {n})",
+     max),
+    ("Where there are more than {n}, all beyond {n} are sold.", "{new} = min({old}, {n})", min),
+    ("For every day from 1 to {n}, as many as the day's number are added.",
+     "{new} = {old} + sum(range(1, {n} + 1))", lambda x, n: x + n * (n + 1) // 2),
+    ("The difference between their number and {n} is what stays.", "{new} = abs({old} - {n})",
+     lambda x, n: abs(x - n)),
+    ("For every digit of their number {n} are added.", "{new} = {old} + {n} * len(str({old}))",
+     lambda x, n: x + n * len(str(x))),
+    ("If their number is even, {n} are added.", "{new} = {old} + {n} if {old} % 2 == 0 else {old}",
+     lambda x, n: x if x % 2 else x + n),
+)  # fmt: skip
+"""What happens in a story: its sentence, its line of code, and what it makes of a number."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """A problem with its program and the truth about it."""
+
+    code: str
+    instruction: str
+    answer: int
+    values: tuple[int, ...]
+
+
+def story(draw: random.Random) -> Story:
+    """Draws a story of four to seven steps; no two are likely to have one structure."""
+    thing, place = draw.choice(WORDS), draw.choice(WORDS)
+    steps = draw.choices(_STEPS, k=draw.randint(4, 7))
+    names = [f"{word}_{number}" for number, word in enumerate(draw.sample(WORDS, len(steps) + 1))]
+    values = [draw.randint(40, 900), *(draw.randint(3, 60) for _ in steps)]
+    text = [f"The {place} {draw.choice(WORDS)} has {values[0]} {thing} cards."]
+    lines, old, total = [], names[0], values[0]
+    for name, value, (sentence, code, step) in zip(names[1:], values[1:], steps, strict=True):
+        new = f"after_{name}"
+        text.append(sentence.format(n=value))
+        lines += [f"# {sentence.format(n=name)}", code.format(new=new, old=old, n=name)]
+        old, total = new, step(total, value)
+    text.append(f"How many {thing} cards are there in the end?")
+    pairs = ", ".join(f'"{name}": {value}' for name, value in zip(names, values, strict=True))
+    body = "\n".join(f"    {line}" for line in [*lines, f"return {old}"])
+    return Story(
+        f"input = {{{pairs}}}\n\ndef solution({', '.join(names)}):\n{body}\n\n"
+        "output = solution(**input)",
+        " ".join(text),
+        total,
+        tuple(values),
+    )
+
+
+def spoiled(code: str, fault: str) -> str:
+    """Returns a program with one of the `FAULTS`."""
+    match fault:
+        case "syntax":
+            return code.replace("):\n", ")\n", 1)
+        case "runtime":
+            return code.replace("    return ", "    return 1 // 0 + ", 1)
+        case "unused":
+            return code.replace('input = {"', 'input = {"never_read": 5, "', 1).replace(
+                "def solution(", "def solution(never_read, ", 1
+            )
+        case "constant":
+            return code.replace("    return ", "    return 7 + 0 * ", 1)
+    return code
+
+
+class Model:
+    """Answers prompts, remembering the stories that it told."""
+
+    def __init__(self) -> None:
+        self._by_code: dict[str, Story] = {}
+        self._by_instruction: dict[str, Story] = {}
+
+    def answer(self, prompt: str, seed: int) -> str:
+        """Returns a program, the wording of the program shown last, or a solution."""
+        draw = random.Random(derived_seed(seed, prompt))
+        if "Word the problem that this last program solves" in prompt:
+            code = prompt.rpartition("```python\n")[2].partition("\n```")[0].strip()
+            return self._by_code[code].instruction
+        if prompt.endswith(r"put the final answer within \boxed{}."):
+            instruction = prompt.partition("\n\nReason step by step")[0].strip()
+            return solution(self._by_instruction[instruction], draw)
+        return f"```python\n{self._program(draw)}\n```"
+
+    def _program(self, draw: random.Random) -> str:
+        fault = draw.choices((*FAULTS, ""), (*FAULTS.values(), 1 - sum(FAULTS.values())))[0]
+        told = story(random.Random(draw.randrange(8)) if fault == "repeated" else draw)
+        code = spoiled(told.code, fault)
+        self._by_code[code] = self._by_instruction[told.instruction] = told
+        return code
+
+
+def solution(told: Story, draw: random.Random) -> str:
+    """Returns a worked solution; some come to a wrong answer."""
+    answer = told.answer + (draw.randint(1, 9) if draw.random() < _WRONG_SOLUTIONS else 0)
+    values = ", ".join(map(str, told.values))
+    return (
+        f"The problem states the numbers {values}. We start with {told.values[0]} and apply what "
+        "happens in the order in which the story tells it. Each step changes the number that "
+        "the next one begins with, and nothing else is asked.\n"
+        f"In the end there are {answer} of them.\nThe final answer is $\\boxed{{{answer}}}$."
+    )
+
+
+class _Http(asyncio.Protocol):
+    """As much of HTTP/1.1 as one client library needs: requests of stated length, kept alive."""
+
+    def __init__(self, model: Model) -> None:
+        self._model, self._received = model, b""
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+            head = self._received[:end].lower()
+            size = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+            if len(self._received) < end + 4 + size:
+                return
+            body = self._received[end + 4 : end + 4 + size]
+            self._received = self._received[end + 4 + size :]
+            text = json.dumps(self._reply(body)).encode()
+            self._transport.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n%b" % (len(text), text)
+            )
+
+    def _reply(self, body: bytes) -> dict[str, Any]:
+        if not body:
+            return {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
+        asked = json.loads(body)
+        prompt = asked["messages"][-1]["content"]
+        text = self._model.answer(prompt, asked.get("seed") or 0)
+        used = {"prompt_tokens": len(prompt) // 4, "completion_tokens": len(text) // 4}
+        return {
+            "id": "chatcmpl-0",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": asked["model"],
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "stop",
+                    "message": {"role": "assistant", "content": text},
+                }
+            ],
+            "usage": {**used, "total_tokens": sum(used.values())},
+        }
+
+
+async def serve() -> None:
+    """Serves on a free port of loopback, which the first line of stdout names, until stdin ends."""
+    model, loop = Model(), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Http(model), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

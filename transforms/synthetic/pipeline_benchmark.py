@@ -1,0 +1,169 @@
+"""`cotmill bench pipeline`: whole runs against an endpoint that answers at once, measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from transforms.errors import CotmillError
+from transforms.paths import PROJECT
+from transforms.settings import BenchPipelineSettings
+
+_LOOK_SECONDS = 0.2
+_ENVIRONMENT = {"PYTHONPATH": str(PROJECT)}
+PARTS = ("pipeline", "sandbox", "server")
+"""What CPU time is spent in: driver and workers, the sandbox's processes, the endpoint."""
+
+
+@contextmanager
+def scripted_endpoint() -> Iterator[tuple[str, int]]:
+    """Runs the endpoint in a process of its own; yields (base URL, process id)."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "transforms.synthetic.endpoint"],
+        env={**os.environ, **_ENVIRONMENT},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    with process, process.stdin:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1", process.pid
+
+
+def bench_pipeline(settings: BenchPipelineSettings) -> Iterator[dict[str, Any]]:
+    """Runs `cotmill synthesize` once for each number of workers and programs.
+
+    Yields:
+        workers, programs, accepted, requests, seconds (start and report included), rows_per_second
+        (programs asked for), requests_per_second, cpu_seconds {part: s} (see `PARTS`), segments
+        [{name, seconds, cpu_seconds}] (looked at five times a second; the last is the start of
+        the command, whose CPU time is in the first segment's, and the report).
+
+    Raises:
+        CotmillError: a run failed; the message is the last line of what it said.
+    """
+    for programs in settings.programs:
+        for workers in settings.workers:
+            with tempfile.TemporaryDirectory(prefix="cotmill-pipeline-") as folder:
+                yield {
+                    "workers": workers,
+                    "programs": programs,
+                    **_run(folder, programs, workers, settings.settings),
+                }
+
+
+def _run(folder: str, programs: int, workers: int, settings: Iterable[str]) -> dict[str, Any]:
+    errors = Path(folder, "errors")
+    with scripted_endpoint() as (url, server), errors.open("w") as log:
+        started = time.monotonic()
+        run = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pipelines.cli", "synthesize", "backend=openai"),
+                *(f"backend.base_url={url}", "backend.model=scripted", f"runner.workers={workers}"),
+                *(f"sampling.num_programs={programs}", f"output_dir={folder}/run", *settings),
+            ],
+            env={**os.environ, **_ENVIRONMENT},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+        meter = CpuMeter(run.pid, server)
+        manifest = Path(folder, "run", "manifest.json")
+        by_segment: list[dict[str, float]] = []
+        try:
+            while run.poll() is None:
+                meter.look()
+                # what was spent while n segments were finished was spent in segment n
+                del by_segment[_finished(manifest) :]
+                by_segment.append(meter.spent())
+                while len(by_segment) < _finished(manifest) + 1:
+                    by_segment.append(by_segment[-1])
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            run.kill()
+        seconds = time.monotonic() - started
+    if run.returncode:
+        said = errors.read_text().strip().splitlines() or ["it said nothing"]
+        raise CotmillError(f"the measured run ended with status {run.returncode}: {said[-1]}")
+    return _figures(json.loads(manifest.read_text()), programs, seconds, by_segment)
+
+
+def _finished(manifest: Path) -> int:
+    with suppress(OSError, ValueError):  # not there yet
+        return len(json.loads(manifest.read_text())["segments"])
+    return 0
+
+
+def _figures(
+    manifest: dict[str, Any], programs: int, seconds: float, by_segment: list[dict[str, float]]
+) -> dict[str, Any]:
+    took = {segment["name"]: segment["seconds"] for segment in manifest["segments"]}
+    took["start and report"] = seconds - sum(took.values())
+    segments, before = [], dict.fromkeys(PARTS, 0.0)
+    for (name, its_seconds), after in zip(took.items(), by_segment, strict=False):
+        spent = {part: round(after[part] - before[part], 1) for part in PARTS}
+        segments.append({"name": name, "seconds": round(its_seconds, 1), "cpu_seconds": spent})
+        before = after
+    requests = sum(
+        counts.get("requests", 0)
+        for segment in manifest["segments"]
+        for stage in segment["stages"]
+        for counts in stage.get("models", {}).values()
+    )
+    return {
+        "accepted": manifest["accepted"],
+        "requests": requests,
+        "seconds": round(seconds, 1),
+        "rows_per_second": round(programs / seconds, 1),
+        "requests_per_second": round(requests / seconds, 1),
+        "cpu_seconds": {part: round(by_segment[-1][part], 1) for part in PARTS},
+        "segments": segments,
+    }
+
+
+class CpuMeter:
+    """CPU seconds of a run's processes by part, those that ended included, as of the last look."""
+
+    def __init__(self, run: int, server: int) -> None:
+        self._run, self._server = run, server
+        self._seen: dict[tuple[str, int, float], float] = {}
+
+    def look(self) -> None:
+        with suppress(psutil.NoSuchProcess):
+            self._note("server", psutil.Process(self._server))
+        with suppress(psutil.NoSuchProcess):
+            self._walk(psutil.Process(self._run))
+
+    def _walk(self, process: psutil.Process, in_sandbox: int = 0) -> None:
+        """Notes a process and those below it: `in_sandbox` is how deep below its template."""
+        with suppress(psutil.NoSuchProcess):
+            if in_sandbox or any(part.endswith("zygote.py") for part in process.cmdline()):
+                in_sandbox += 1
+            # a zygote's children are programs: they live too short to be seen, and it reaps them
+            self._note("sandbox" if in_sandbox else "pipeline", process, reaped=in_sandbox == 2)
+            if in_sandbox < 2:
+                for child in process.children():
+                    self._walk(child, in_sandbox)
+
+    def _note(self, part: str, process: psutil.Process, reaped: bool = False) -> None:
+        times = process.cpu_times()
+        spent = times.user + times.system
+        if reaped:
+            spent += times.children_user + times.children_system
+        self._seen[part, process.pid, process.create_time()] = spent
+
+    def spent(self) -> dict[str, float]:
+        totals = dict.fromkeys(PARTS, 0.0)
+        for (part, _, _), seconds in self._seen.items():
+            totals[part] += seconds
+        return totals

@@ -1,0 +1,260 @@
+"""Signs, numbers and words of a worked solution, in the many notations that solutions use."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_SPACE = " \u00a0\u2009\u202f"
+_GROUP = rf"(?:,\\!|\{{,\}}|[,.'’{_SPACE}])"
+_MULTIPLES = {
+    **{"dozen": 12, "dozens": 12, "score": 20, "gross": 144, "hundred": 100, "thousand": 1e3},
+    **{"million": 1e6, "billion": 1e9, "k": 1e3, "K": 1e3, "百": 100, "千": 1e3, "万": 1e4},
+    **{"萬": 1e4, "亿": 1e8, "億": 1e8},
+}
+_UNITS = "kg|mg|km|cm|mm|dm|ml|mL|ft|in|lb|lbs|oz|hrs?|mins?|secs?|kWh|kW|MB|GB|TB|px|mph|kph|rpm"
+_GIVES = (
+    r"gives?|giving|equals?|makes?|making|yields?|yielding|produces?|totals?|leaves?|leaving"
+    r"|(?:comes?|coming|amounts?|adds?\sup|works?\sout)\s(?:out\s)?to|results?\sin|(?:we|you|to|I)\sget"
+    r"|for\sa\stotal\sof|(?:is|are)\sequal\sto|ergibt|ergeben|macht|ist\sgleich|égale?|donne|font"
+    r"|es\sigual\sa|da\scomo\sresultado|равно|равняется|даёт|дает|يساوي"
+)
+_IS = r"is|are|was|were|ist|sind|est|es|son|是|得"
+_LINE = r"(?:[-*•+–][ \t]+|\(?(?:\d{1,2}|[A-Za-z]|[ivx]{2,4})[.)][ \t]+|\#+[ \t]+)"
+_TOKEN = re.compile(
+    rf"""
+      (?P<list>^[ \t>]*{_LINE}+)
+    | (?P<join>(?:\\\\|\n)[\s&$]*(?==))                            # a line that goes on with =
+    | (?P<row>^[ \t]*\|(?=[^\n]*\|[ \t]*$))
+    | (?P<dots>\.\.\.+|…|\\[lc]?dots(?![a-zA-Z])|⋯)
+    | (?P<end>\n|\\\\|[;。；！？?—]|\\(?:begin|end|tag)\{{[^{{}}]*\}}
+        |[.](?!\d)|!=|[<>≤≥≠](?!=)|<=|>=|\\n?[lg]eq?(?![a-zA-Z])|\\neq?(?![a-zA-Z])|:=)
+    | (?P<arrow>→|⇒|⟹|-+>|=+>|\\(?:to|implies|(?:long)?(?:R|r)ightarrow)\b)
+    | (?P<approx>≈|≅|≃|~=|\\approx(?![a-zA-Z])|\\simeq(?![a-zA-Z])|\\cong(?![a-zA-Z]))
+    | (?P<equal>==?|\\equiv(?![a-zA-Z])|≡)
+    | (?P<var>\d{{4}}-\d\d-\d\d|\d+(?::\d+)+|\d[\d.,]*(?:_\{{?\w+\}}?|[₀-₉]+)
+        |(?<![\d.,])0\d\d+(?![.,]\d)|\d+(?:\.\d+){{3,}})
+    | (?P<hex>\b0x[0-9a-fA-F]+\b)
+    | (?P<mixed>\b(?P<whole>\d+)[{_SPACE}](?P<top>\d+)/(?P<under>\d+)(?![\d.,/]*\d)
+        |(?:\b(?P<before>\d+))?(?P<vulgar>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]))
+    | (?P<number>(?:\d{{1,3}}(?:{_GROUP}\d{{3}})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)*|\.\d+)
+        (?:[eE][-+]?\d+(?!\w))?)
+        (?P<more>\.\.\.+|…|\\[lc]?dots|[\u0304\u0305]|\\overline\{{\d+\}}|\(\d+\)(?=\s*(?:$|[.,;])))?
+        (?P<times>[{_SPACE}-]?(?:dozens?|score|gross|hundred|thousand|million|billion)\b|[kK]\b
+        |[百千万萬亿億])?
+        (?P<tail>(?![xX]\s*[$€£\d(])[A-Za-zµ]+)?
+    | (?P<text>\\(?:text|mathrm|textbf|mbox|textrm|operatorname)\s*\{{(?P<said>[^{{}}]*)\}})
+    | (?P<mod>\\bmod(?![a-zA-Z])|\bmod(?:ulo)?\b)
+    | (?P<percent>\\?%|٪|％|\bper\s?cent\b|\bprocent\b|\bProzent\b)
+    | (?P<frac>\\[dtc]?frac(?![a-zA-Z])\s*(?:(?P<over>\d)\s*(?P<beneath>\d))?|\\d?binom(?![a-zA-Z]))
+    | (?P<root>\\sqrt\[(?P<degree>\d+)\]\s*\{{|\\sqrt(?![a-zA-Z])|√)
+    | (?P<call>(?:\\|\b)(?:gcd|lcm|max|min|floor|ceil|abs|sqrt|[CP])(?=\s*\())
+    | (?P<times_>\\times(?![a-zA-Z])|\\cdot(?![a-zA-Z])|×|·|∙|∗|⋅|\b(?:times|multiplied\sby)\b)
+    | (?P<over_>\\div(?![a-zA-Z])|÷|//|/|\bdivided\sby\b|∕|⁄)
+    | (?P<plus>\+|\bplus\b)
+    | (?P<minus>-|−|–|‐|‑|\bminus\b)
+    | (?P<star>\*\*?)
+    | (?P<cross>[xX](?=\s*[$€£]?\d|\s+\())
+    | (?P<raise>\^)
+    | (?P<raised>⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)
+    | (?P<pi>π|\\pi(?![a-zA-Z]))
+    | (?P<bang>!)
+    | (?P<skip>\\(?:left|right|boxed|fbox|mathbf|bf|displaystyle|quad|qquad|big|Big)(?![a-zA-Z])
+        |\\[,;!:\ ()\[\]]
+        |[$€£¥₹₽°′″`&_~\u200b]|\\[$&]|\s+)
+    | (?P<floor>⌊|\\lfloor(?![a-zA-Z])) | (?P<ceil>⌈|\\lceil(?![a-zA-Z]))
+    | (?P<shut>⌋|⌉|\\r(?:floor|ceil)(?![a-zA-Z]))
+    | (?P<cents>¢)
+    | (?P<bar>\||\\[lr]?vert(?![a-zA-Z]))
+    | (?P<open>[(\[{{]|\\\{{) | (?P<close>[)\]}}]|\\\}})
+    | (?P<gives>(?:,\s)?(?:\b(?:which|that|this|it|and|so)\s)?(?:\b(?:{_GIVES})
+        (?:\s(?:us|you|to|exactly|a\stotal\sof))?\b|等于|等於|得到|得出))
+    | (?P<is>(?:,\s)?(?:\b(?:which|that|this|it)\s)?\b(?:{_IS})\b|[是得为])
+    | (?P<comma>[,，、،]) | (?P<colon>[:：])
+    | (?P<name>[A-Za-zΑ-ωА-я]+(?:\d|_\{{?\w)\w*\}}?|\\[a-zA-Z]+)
+    | (?P<word>[^\W\d_]+(?:[²³]|\^\{{?[23]\}}?)?(?:/[A-Za-z]+(?:[²³]|\^[23])?)?)
+    | (?P<other>.)
+    """,
+    re.MULTILINE | re.VERBOSE | re.DOTALL,
+)
+MARKS = str.maketrans("＋－＝（）＊／＾：﹦﹢", "+-=()*/^:=+")
+
+
+class Token(NamedTuple):
+    """A sign, a number or a word of a solution."""
+
+    kind: str
+    start: int
+    end: int
+    text: str = ""
+    values: tuple[float, float] = (math.nan, math.nan)
+    """Of a number: as English and as most of Europe writes it."""
+    decimals: tuple[int, int] = (0, 0)
+    multiple: float = 1
+    cut: bool = False
+    """Whether more digits follow than it shows: 6.66..."""
+
+
+STARTS = ("number", "var", "open", "call", "frac", "root", "pi")
+ENDS = ("number", "var", "close", "percent", "bang", "raised", "pi", "word")
+
+
+def _number(match: re.Match[str]) -> Token:
+    text, start, end = match["number"], match.start(), match.end()
+    tail, times = match["tail"] or "", (match["times"] or "").strip(_SPACE + "-")
+    if tail and not re.fullmatch(_UNITS, tail):
+        return Token("var", start, end, match.group())
+    digits = re.sub(rf"\\!|[{{}}'’{_SPACE}]", "", text)
+    forms = [digits.replace(",", ""), digits.replace(".", "").replace(",", ".")]
+    if digits == forms[0] and not re.fullmatch(r"\d{1,3}\.\d{3}", digits):
+        forms[1] = forms[0]
+    english, european = (float(d) if d.count(".") < 2 else math.nan for d in forms)
+    decimals = [len(d.partition("e")[0].partition(".")[2]) for d in forms]
+    return Token(
+        "number",
+        start,
+        end,
+        text,
+        (english, european),
+        (decimals[0], decimals[1]),
+        _MULTIPLES.get(times, 1),
+        bool(match["more"]),
+    )
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Returns the signs, numbers and words of a text, without what means nothing for equations."""
+    found: list[Token] = []
+    in_row = False
+    bars = 0
+    calls: list[bool] = []  # of each open parenthesis: whether it holds arguments
+    for match in _TOKEN.finditer(text):
+        kind, start, end, sign = match.lastgroup or "", match.start(), match.end(), match.group()
+        kind = "number" if kind in ("more", "times", "tail") else kind
+        before = found[-1].kind if found else "end"
+        at_end = before in ENDS
+        if kind == "word" and len(sign) == 1 and sign.isascii() and sign not in "aImghslL":
+            kind = "name"
+        match kind:
+            case "skip" | "join" | "other":
+                continue
+            case "list" | "dots" | "end":
+                in_row = in_row and kind != "end"
+                found.append(Token("var" if kind == "dots" else "end", start, end, sign))
+            case "row":
+                in_row = True
+                found.append(Token("end", start, end))
+            case "bar" if in_row:
+                found.append(Token("cell", start, end))
+            case "bar":
+                bars = bars - 1 if at_end and bars else bars + 1
+                closing = at_end and before != "word"
+                found.append(
+                    Token("close", start, end) if closing else Token("call", start, end, "abs")
+                )
+                if not closing:
+                    found.append(Token("open", end, end))
+            case "number" if "," in sign and calls and calls[-1]:
+                place = start
+                for piece in sign.split(","):
+                    value = float(piece) if re.fullmatch(r"\d+", piece) else math.nan
+                    found.append(Token("number", place, place + len(piece), piece, (value, value)))
+                    place += len(piece) + 1
+                    found.append(Token("comma", place - 1, place))
+                found.pop()
+            case "open":
+                calls.append(before == "call")
+                found.append(Token(kind, start, end))
+            case "close":
+                calls = calls[:-1]
+                found.append(Token(kind, start, end))
+            case "number":
+                found.append(_number(match))
+                if match["tail"] and found[-1].kind == "number":
+                    found.append(Token("word", start, end, match["tail"]))
+            case "mixed":
+                value = (
+                    unicodedata.numeric(match["vulgar"]) + int(match["before"] or 0)
+                    if match["vulgar"]
+                    else int(match["whole"]) + int(match["top"]) / (int(match["under"]) or math.nan)
+                )
+                found.append(Token("number", start, end, sign, (value, value), (12, 12)))
+            case "hex":
+                found.append(Token("number", start, end, sign, (int(sign, 16),) * 2))
+            case "frac" if match["over"]:
+                value = int(match["over"]) / (int(match["beneath"]) or math.nan)
+                found.append(Token("number", start, end, sign, (value, value), (12, 12)))
+            case "frac":
+                found.append(Token("frac", start, end, "comb" if "binom" in sign else "frac"))
+            case "root":
+                found.append(Token("root", start, end, match["degree"] or "2"))
+                if match["degree"]:
+                    found.append(Token("open", end, end))
+            case "call":
+                name = sign.strip("\\")
+                found.append(Token("call", start, end, {"C": "comb", "P": "perm"}.get(name, name)))
+            case "floor" | "ceil":
+                found += [Token("call", start, end, kind), Token("open", end, end)]
+            case "cents":
+                found.append(Token("word", start, end, "cent"))
+            case "shut":
+                found.append(Token("close", start, end))
+            case "raised":
+                power = float(
+                    unicodedata.normalize("NFKC", sign).replace("−", "-").replace("⁻", "-")
+                )
+                found.append(
+                    Token(
+                        "raised" if before != "word" else "word", start, end, sign, (power, power)
+                    )
+                )
+            case "mod":
+                found.append(Token("op", start, end, "%"))
+            case "times_" | "cross" | "plus" | "minus" | "over_" | "raise" | "star":
+                goes_on = re.compile(r"\s*[-−\d(\[{$€£\\√π|.]").match(text, end)
+                if kind == "star" and not (at_end and goes_on):
+                    continue
+                if sign.isalpha() and kind != "cross" and not goes_on:
+                    found.append(Token("word", start, end, sign))
+                    continue
+                if kind == "cross" and not at_end:
+                    kind = "name"
+                    found.append(Token("var", start, end, sign))
+                    continue
+                signs = {"times_": "*", "cross": "*", "plus": "+", "minus": "-", "raise": "**"}
+                divides = "//" if sign == "//" else "/"
+                name = divides if kind == "over_" else signs.get(kind, sign)
+                found.append(Token("op", start, end, name))
+            case "text":
+                said = re.match(r"[^\W\d_]+", match["said"].strip())
+                if said:
+                    found.append(Token("word", start, end, said.group()))
+            case "name":
+                found.append(Token("var", start, end, sign))
+            case "word":
+                shares = sign.lower() == "of" and (before == "percent" or _is_share(found))
+                if shares and re.compile(r"\s*[$€£(]?\d").match(text, end):
+                    found.append(Token("op", start, end, "*"))
+                elif start and end < len(text) and text[end] == "(" and sign.isascii():
+                    found.append(Token("var", start, end, sign))
+                else:
+                    found.append(Token("word", start, end, sign))
+            case "bang":
+                attached = at_end and before != "word" and start and not text[start - 1].isspace()
+                found.append(Token("bang" if attached else "end", start, end))
+            case _:
+                found.append(Token(kind, start, end, sign))
+    return found
+
+
+def _is_share(found: Sequence[Token]) -> bool:
+    """Whether the tokens end in a fraction such as 1/2, which may be taken of something."""
+    last = [token.kind for token in found[-3:]]
+    return (
+        last == ["number", "op", "number"]
+        and found[-2].text == "/"
+        and found[-2].end == found[-1].start
+    )
