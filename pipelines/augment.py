@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.hydra_app import run_command
-from pipelines.synthesize import print_where, run_recipe
+from pipelines.synthesize import check_rows, print_where, run_recipe
 from transforms.card import variants_card
 from transforms.recipe import build_segments
 from transforms.run_folder import RunFolder, absolute
@@ -31,7 +31,9 @@ def augment(settings: AugmentSettings, console: Console) -> dict[str, Any]:
 
 def _main(settings: AugmentSettings) -> None:
     console = Console(file=sys.stdout)
-    print_where(augment(settings, console), settings, console)
+    manifest = augment(settings, console)
+    print_where(manifest, settings, console)
+    check_rows(manifest, settings)
 
 
 def main() -> None:

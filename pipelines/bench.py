@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from pipelines.arguments import HELP, take_word
 from pipelines.cli import import_quietly
 from pipelines.hydra_app import run_command
 
@@ -21,13 +22,12 @@ BENCHES = {
 
 
 def main() -> None:
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    name = take_word()
     if name not in BENCHES:
         width = max(map(len, BENCHES))
         lines = "\n".join(f"  {bench:<{width}}  {purpose}" for bench, purpose in BENCHES.items())
         print(f"Usage: cotmill bench NAME [KEY=VALUE] ...\n\n{lines}", file=sys.stderr)
-        sys.exit(0 if name in ("--help", "-h") else 2)
-    del sys.argv[1]
+        sys.exit(0 if not name and set(HELP) & set(sys.argv) else 2)
     module = import_quietly(f"pipelines.benches.{name}")
     run_command(f"bench {name}", BENCHES[name], module.SETTINGS, module.bench)
 

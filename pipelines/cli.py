@@ -8,6 +8,8 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
+from pipelines.arguments import take_word
+
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
     "augment": "verified seeds in, the same problems with other numbers out; no model",
@@ -40,21 +42,20 @@ def usage() -> str:
 
 def main() -> None:
     """Runs `cotmill COMMAND ARGUMENTS`; exit status 2 for a command that does not exist."""
-    arguments = sys.argv[1:]
-    if not arguments or arguments[0] in ("--help", "-h", "help"):
-        print(usage())
-        return
-    if arguments[0] == "--version":
+    if "--version" in sys.argv[1:]:
         print(f"cotmill {version('cotmill')}")
         return
-    command = arguments[0]
+    command = take_word()
+    if command in ("", "help"):
+        print(usage())
+        return
     if command not in COMMANDS:
         print(
             f"cotmill: there is no command {command!r}: {', '.join(COMMANDS)} (see cotmill --help)",
             file=sys.stderr,
         )
         sys.exit(2)
-    sys.argv = [f"cotmill {command}", *arguments[1:]]
+    sys.argv[0] = f"cotmill {command}"
     import_quietly(f"pipelines.{command}").main()
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterable
@@ -42,11 +42,12 @@ class Display:
         self._shown = ""
 
     def __enter__(self) -> Display:
-        self._folder = tempfile.TemporaryDirectory(prefix="cotmill-")
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(os.path.join(self._folder.name, "progress"))
+        self._held = contextlib.ExitStack()
+        path = self._held.enter_context(progress.folder_for_socket("progress"))
+        self._socket = self._held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self._socket.bind(path)
         self._socket.settimeout(0.25)
-        os.environ[progress.ADDRESS] = os.path.join(self._folder.name, "progress")
+        os.environ[progress.ADDRESS] = path
         self._ended = threading.Event()
         self._live: Live | None = None
         if self._console.is_terminal:
@@ -69,8 +70,7 @@ class Display:
         self._thread.join()
         if self._live is not None:
             self._live.stop()
-        self._socket.close()
-        self._folder.cleanup()
+        self._held.close()
 
     def start(self, title: str, stages: Iterable[str]) -> None:
         """Begins a segment: its counts replace the ones shown."""

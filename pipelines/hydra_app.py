@@ -12,6 +12,7 @@ import hydra
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -19,6 +20,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.arguments import HELP, flags_and_settings, readable
 from transforms import errors
 from transforms.errors import CotmillError, Interrupted, SettingsError
 from transforms.paths import CONF, DATA
@@ -44,17 +46,19 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
     `root` is the class of the settings; a command of two words has its file at conf/ONE_TWO.yaml.
 
     `--help` shows every option with its meaning; Hydra's own flags (`--cfg job`, `--multirun`,
-    `--hydra-help` ...) work as in any Hydra app. A CotmillError, and anything that Hydra finds
-    wrong with the overrides, ends the process with one line on stderr and status 1.
+    `--hydra-help` ...) work as in any Hydra app, in any place. A CotmillError, and anything that
+    Hydra finds wrong with the overrides, ends the process with one line on stderr and status 1.
     """
-    arguments = [settable(argument) for argument in sys.argv[1:]]
-    if {"--help", "-h"} & set(arguments):
-        overrides = [argument for argument in arguments if not argument.startswith("-")]
-        with _one_line():
+    with _one_line():
+        flags, settings = flags_and_settings(sys.argv[1:])
+        overrides = [settable(chosen(readable(setting))) for setting in settings]
+        if set(HELP) & set(flags):
             print_help(command, purpose, root, overrides)
-        return
-    sys.argv[1:] = [*_QUIET, *arguments]
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach us, not Hydra's own printing
+            return
+    sys.argv[1:] = [*flags, *_QUIET, *overrides]
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        os.environ["COTMILL_DEBUG"] = "1"  # tracebacks in full
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printing
 
     caught: list[BaseException] = []
 
@@ -135,6 +139,8 @@ def user_message(error: BaseException | None) -> str | None:
         full = re.search(r"\[Errno (?:28|122)\] [^\n\[]*", str(error))
         if full:
             return f"{full.group().strip()}: free some space, then go on with resume=true"
+        if "Unable to get filesystem from specified path" in str(error):
+            return f"{' '.join(str(error).split())} (gs:// is the extra gcp of cotmill)"
         if "Channel closed prematurely" in str(error):
             return (
                 "a worker process died, perhaps for want of memory: use fewer runner.workers, "
@@ -142,6 +148,24 @@ def user_message(error: BaseException | None) -> str | None:
             )
         error = error.__cause__ or error.__context__
     return None
+
+
+def chosen(setting: str) -> str:
+    """Returns a setting; SettingsError where it chooses from a group by something but a name."""
+    group, equals, value = setting.partition("=")
+    group = group.lstrip("+")
+    if not equals or not (CONF / group.split("@")[0]).is_dir():
+        return setting
+    override = OverridesParser.create().parse_override(setting)
+    if override.is_sweep_override() or isinstance(override.value(), (str, type(None))):
+        return setting
+    raise SettingsError(
+        f"{group}={value}: {_no_choice(group)}; a setting of it is {group}.KEY=VALUE"
+    )
+
+
+def _no_choice(group: str) -> str:
+    return f"there is no such choice: {', '.join(choices(group)) or 'none'}"
 
 
 def settable(argument: str) -> str:
@@ -158,7 +182,7 @@ def hydra_mistake(error: Exception) -> str:
     choice = re.search(r"Could not find '([^']+)'", text)
     if choice and "/" in choice.group(1):
         group, name = choice.group(1).rsplit("/", 1)
-        return f"{group}={name}: there is no such choice: {', '.join(choices(group)) or 'none'}"
+        return f"{group}={name}: {_no_choice(group)}"
     return " ".join(text.split())
 
 

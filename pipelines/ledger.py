@@ -7,6 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.arguments import HELP, take_word
 from pipelines.hydra_app import run_command
 from transforms.errors import LedgerError
 from transforms.generation.compaction import compact
@@ -69,11 +70,10 @@ def run_compaction(settings: LedgerCompactSettings, console: Console) -> None:
 
 
 def main() -> None:
-    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    command = take_word()
     if command not in ("status", "compact"):
         print("Usage: cotmill ledger status|compact ledger.dir=FOLDER", file=sys.stderr)
-        sys.exit(2)
-    del sys.argv[1]
+        sys.exit(0 if not command and set(HELP) & set(sys.argv) else 2)
     if command == "status":
         run_command(
             "ledger status", _STATUS, LedgerStatusSettings, lambda s: show_status(s, Console())

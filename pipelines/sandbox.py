@@ -7,6 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.arguments import HELP, take_word
 from pipelines.hydra_app import run_command
 from transforms.execution.sandbox import describe, missing
 from transforms.settings import SandboxStatusSettings
@@ -30,10 +31,10 @@ def status(settings: SandboxStatusSettings, console: Console) -> None:
 
 
 def main() -> None:
-    if sys.argv[1:2] != ["status"]:
+    command = take_word()
+    if command != "status":
         print("Usage: cotmill sandbox status [KEY=VALUE] ...", file=sys.stderr)
-        sys.exit(2)
-    del sys.argv[1]
+        sys.exit(0 if not command and set(HELP) & set(sys.argv) else 2)
     run_command(
         "sandbox status",
         "which walls this machine's kernel puts around programs",

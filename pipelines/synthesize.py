@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
@@ -15,12 +17,12 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.display import Display, print_funnel, print_rows
-from pipelines.hydra_app import is_caused_by, run_command
+from pipelines.hydra_app import is_caused_by, run_command, user_message
 from pipelines.report import write_report
 from pipelines.stopping import Stopping, stoppable
 from transforms.card import dataset_card
 from transforms.diversity.decontaminate import check_benchmarks
-from transforms.errors import BudgetReached, CotmillError, Interrupted
+from transforms.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
 from transforms.execution.isolation import Layer
 from transforms.execution.sandbox import missing
 from transforms.execution.shared import shared_sandbox
@@ -34,7 +36,7 @@ from transforms.manifest import finish_manifest, new_manifest, now, unanswered_i
 from transforms.recipe import Segment, build_segments
 from transforms.records import Seed
 from transforms.report.read import accepted
-from transforms.run_folder import SPENT_FILE, RunFolder, absolute
+from transforms.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
 from transforms.segments import run_segment
 from transforms.settings import (
     Backend,
@@ -115,19 +117,25 @@ def _run_recipe(
     prepare: Callable[[], None],
     layers: tuple[Layer, ...],
 ) -> dict[str, Any]:
-    found = run.claim(resume=settings.resume, overwrite=settings.overwrite)
-    console.print(sandbox_line(layers), highlight=False, soft_wrap=True)
-    if settings.sandbox.mode == "none":
-        lacking = "; ".join(missing(layers, "auto")) or "file isolation stands here all the same"
-        console.print(
-            f"warning: sandbox=none runs programs without asking for isolation: {lacking}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    manifest = new_manifest(settings, segments[-1].fingerprint, layers)
-    manifest["segments"] = finished(segments, found)  # from the start: a resumed run may be killed
-    with metered(run, found), stoppable() as stopping:
+    with (
+        run.claimed(resume=settings.resume, overwrite=settings.overwrite) as found,
+        metered(run, found),
+        stoppable() as stopping,
+    ):
+        console.print(sandbox_line(layers), highlight=False, soft_wrap=True)
+        if settings.sandbox.mode == "none":
+            lacking = "; ".join(missing(layers, "auto"))
+            lacking = lacking or "file isolation stands here all the same"
+            console.print(
+                f"warning: sandbox=none runs programs without asking for isolation: {lacking}",
+                highlight=False,
+                soft_wrap=True,
+            )
+        manifest = new_manifest(settings, segments[-1].fingerprint, layers)
+        # From the start: a resumed run may be killed. And before what they replace is deleted.
+        done = manifest["segments"] = finished(segments, found)
         save(manifest, run)
+        run.discard_stale([e["name"] for e in done], [e["folder"] for e in done])
         try:
             prepare()
             run_segments(segments, manifest, run, settings, console)
@@ -136,7 +144,7 @@ def _run_recipe(
             write_text(run.path("README.md"), card(manifest))
             save(manifest, run)
         except BaseException as error:
-            ended = why_it_ended(error, stopping, manifest)
+            ended = why_it_ended(error, stopping, manifest) or unexpected(error, manifest, run)
             flush_writers()
             save(manifest, run)
             if ended is not None:
@@ -226,6 +234,34 @@ def why_it_ended(
     return ended
 
 
+_IN_A_WORKER = "Traceback (most recent call last):"
+
+
+def unexpected(
+    error: BaseException, manifest: dict[str, Any], run: RunFolder
+) -> CotmillError | None:
+    """Writes the traceback of an error that is no user's to the run folder; returns one line on it.
+
+    None where the error speaks for itself, and where COTMILL_DEBUG=1 asks for the traceback.
+    """
+    if not isinstance(error, Exception) or user_message(error) or os.environ.get("COTMILL_DEBUG"):
+        return None
+    write_text(run.path(TRACEBACK), "".join(traceback.format_exception(error)))
+    lines = str(error).strip().splitlines()
+    if _IN_A_WORKER in lines:  # all that is left of the error: its message follows the last frame
+        lines = lines[max(i for i, line in enumerate(lines) if line.startswith("  ")) + 1 :]
+        name = ""
+    else:
+        name = f"{type(error).__name__}: "
+    what, _, step = " ".join(lines).partition(" [while running '")  # Beam's note on the step
+    stage = re.split("[/']", step)[0]
+    where = (manifest["open_segment"] or "the end of the run") + (f", stage {stage}" * bool(stage))
+    return Unexpected(
+        f"unexpected error in {where}: {name}{what}; "
+        f"{run.path(TRACEBACK)} has the traceback; once it is mended, go on with resume=true"
+    )
+
+
 def finished(segments: tuple[Segment, ...], found: dict[str, Any]) -> list[dict[str, Any]]:
     """The entries of an earlier run's manifest that still hold: those of the same fingerprints.
 
@@ -250,6 +286,29 @@ def sandbox_line(layers: tuple[Layer, ...]) -> str:
 def seeds_folder(segments: tuple[Segment, ...]) -> str:
     """The folder of the verified seeds: of the last segment that writes seeds."""
     return [segment.folder for segment in segments if segment.writes is Seed][-1]
+
+
+def check_rows(manifest: dict[str, Any], settings: RunSettings) -> None:
+    """Raises NoRows, which names the stage that rejected the last records, where none is left."""
+    if not manifest["accepted"]:
+        raise NoRows(why_empty(manifest, absolute(settings.output_dir)), settings.empty_status)
+
+
+def why_empty(manifest: dict[str, Any], folder: str) -> str:
+    """Says in one line which stage of a finished run kept none of its records, and why."""
+    stages = [stage for segment in manifest["segments"] for stage in segment["stages"]]
+    ended = [stage for stage in stages if stage["in"] and not stage["kept"]]
+    if not ended:
+        return "no row was accepted: the source has no rows"
+    stage = ended[-1]  # no record came further than this
+    reasons = list(stage["rejected"].items())[:3]
+    if waiting := stage.get("unanswered"):
+        reasons.append(("unanswered (asked again by resume=true)", waiting))
+    why = ", ".join(f"{count} {reason}" for reason, count in reasons)
+    return (
+        f"no row was accepted: stage {stage['name']} kept none of {stage['in']} records ({why}); "
+        f"{folder}/rejects says why for each"
+    )
 
 
 def print_where(manifest: dict[str, Any], settings: RunSettings, console: Console) -> None:
@@ -311,7 +370,9 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
 
 def _main(settings: Settings) -> None:
     console = Console(file=sys.stdout)
-    print_end(synthesize(settings, console), settings, console)
+    manifest = synthesize(settings, console)
+    print_end(manifest, settings, console)
+    check_rows(manifest, settings)
 
 
 def main() -> None:

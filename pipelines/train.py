@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Iterable, Sequence
@@ -65,11 +66,32 @@ def train(settings: TrainSettings, command: str, console: Console) -> dict[str, 
     # Processes without a GPU find each other only where they are told to use the CPU.
     state = PartialState(cpu=not torch.cuda.is_available(), timeout=_LONGEST_VERIFICATION)
     run = RunFolder(absolute(settings.output_dir))
-    root = Path(run.root)
     manifest: dict[str, Any] = {}
-    with state.main_process_first():
-        if state.is_main_process:
-            manifest = begin(settings, command, run, console)
+    with contextlib.ExitStack() as held:
+        with state.main_process_first():
+            if state.is_main_process:
+                for line in check_source(settings.source):
+                    console.print(line, highlight=False, markup=False, soft_wrap=True)
+                found = held.enter_context(
+                    run.claimed(
+                        resume=settings.resume,
+                        overwrite=settings.overwrite,
+                        identity="training_id",
+                    )
+                )
+                manifest = begin(settings, command, run, found, console)
+        return _train(settings, run, manifest, state.is_main_process, console)
+
+
+def _train(
+    settings: TrainSettings,
+    run: RunFolder,
+    manifest: dict[str, Any],
+    is_main_process: bool,
+    console: Console,
+) -> dict[str, Any]:
+    """Trains on the verified seeds; the main process keeps the manifest, the others have none."""
+    root = Path(run.root)
     seeds = read_stage(root / _STAGES)
     check_holdout(seeds, settings.tasks.holdout_kinds)
     training, held_out, counts = divide(seeds, settings)
@@ -78,13 +100,13 @@ def train(settings: TrainSettings, command: str, console: Console) -> dict[str, 
             "no example is left to train on: see rejects/ for seeds that were not verified, "
             "tasks.holdout_kinds for kinds left out, optim.max_length for examples too long"
         )
-    if state.is_main_process:
+    if is_main_process:
         manifest["examples"] = counts
         manifest["lineage"] = lineage(run, _STAGES)
         run.write_manifest(manifest)
         print_examples(console, counts)
     trained = fine_tune(settings, training, held_out, root, lambda entry: show(console, entry))
-    if state.is_main_process:
+    if is_main_process:
         manifest.update(
             status="complete",
             finished=now(),
@@ -100,12 +122,9 @@ def train(settings: TrainSettings, command: str, console: Console) -> dict[str, 
 
 
 def begin(
-    settings: TrainSettings, command: str, run: RunFolder, console: Console
+    settings: TrainSettings, command: str, run: RunFolder, found: dict[str, Any], console: Console
 ) -> dict[str, Any]:
-    """Claims the folder, and verifies the seeds unless that was done before."""
-    for line in check_source(settings.source):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    found = run.claim(resume=settings.resume, overwrite=settings.overwrite)
+    """Verifies the seeds, unless the training `found` in the folder has done that."""
     identity = content_id("training", identity_of(settings))
     if found and found["training_id"] != identity:
         raise RunFolderError(

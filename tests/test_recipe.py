@@ -1,10 +1,13 @@
 """A recipe is data, and its fingerprints say which segments a change of settings reaches."""
 
+import os
+
 import pytest
 import yaml
 
 from tests.test_settings import composed
 from transforms.errors import SettingsError
+from transforms.generation.prompts import PromptTemplate
 from transforms.paths import CONF
 from transforms.recipe import build_segments
 from transforms.records import Example, Seed
@@ -84,6 +87,32 @@ def test_the_words_of_a_prompt_are_part_of_the_fingerprint(tmp_path):
         (tmp_path / path.name).write_text(text)
     two = fingerprints(f"recipe.prompts={tmp_path}")
     assert [a == b for a, b in zip(one, two, strict=True)] == [True] * 6 + [False] * 3
+
+
+def test_a_changed_source_is_read_again_and_one_copied_is_not(tmp_path):
+    path = tmp_path / "seeds.jsonl"
+    path.write_text('{"problem": "a"}\n')
+    one = fingerprints("source=jsonl", f"source.path={tmp_path}/*.jsonl")
+    os.utime(path, (1, 1))
+    assert fingerprints("source=jsonl", f"source.path={tmp_path}/*.jsonl") == one
+    path.write_text('{"problem": "b"}\n')
+    assert fingerprints("source=jsonl", f"source.path={tmp_path}/*.jsonl")[0] != one[0]
+
+
+def test_a_changed_benchmark_changes_the_segment_that_compares_with_it_alone(tmp_path):
+    path = tmp_path / "exam.jsonl"
+    setting = f"decontaminate.benchmarks={{exam: {{type: jsonl, path: {path}}}}}"
+    path.write_text('{"problem": "a"}\n')
+    one = fingerprints(setting)
+    path.write_text('{"problem": "b"}\n')
+    two = fingerprints(setting)
+    assert [a == b for a, b in zip(one, two, strict=True)] == [True] * 8 + [False]
+
+
+def test_prompts_may_be_on_another_filesystem_than_the_project(monkeypatch):
+    monkeypatch.setattr(PromptTemplate, "load", lambda path: pytest.fail(path))
+    with pytest.raises(pytest.fail.Exception, match="^gs://bucket/prompts/unify.yaml$"):
+        segments("recipe.prompts=gs://bucket/prompts")
 
 
 def test_stages_are_given_the_folder_of_the_seeds_they_show():

@@ -88,6 +88,18 @@ def test_a_key_that_no_yaml_lists_can_be_set_without_a_plus():
         ("decontaminate.ngram=20", "long_ngram=13 is shorter than ngram=20"),
         ("decontaminate.benchmarks.b={type: jsonl}", "decontaminate.benchmarks.b.path is missing"),
         ("decontaminate.share=2", "decontaminate.share=2: input should be less than"),
+        ("decontaminate.benchmarks=3", "decontaminate.benchmarks=3: should be a map"),
+        ("decontaminate.benchmarks={b: 3}", "decontaminate.benchmarks.b=3: should be a map"),
+        (
+            "decontaminate.benchmarks={b: {type: mix, sources: 3}}",
+            "decontaminate.benchmarks.b.sources=3: should be a map",
+        ),
+        ("prices={m: 3}", "prices.m=3: should be a map"),
+        (
+            "backend.model=7",
+            "backend.model=7: input should be a valid string: to give it as a text, quote it "
+            """twice: 'backend.model="TEXT"'""",
+        ),
         ("source=jsonl", "source.path is missing: set source.path=VALUE"),
         ("source=reasoning_gym", "source.tasks is missing"),
     ],

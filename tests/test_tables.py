@@ -1,11 +1,14 @@
 """Records survive Parquet, and files do not depend on order or workers."""
 
+import tempfile
+from dataclasses import dataclass
+
 import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.beam import on_workers
@@ -80,6 +83,40 @@ def test_a_record_with_nested_and_missing_values_is_the_same_after_parquet(tmp_p
     assert from_row(Attempts, row) == record
 
 
+@dataclass(frozen=True)
+class Step:
+    text: str
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Nested:
+    id: str
+    first: Step | None
+    steps: tuple[Step, ...] | None
+    gaps: tuple[Step | None, ...] = ()
+
+
+steps = st.builds(Step, texts, st.none() | st.lists(texts, max_size=2).map(tuple))
+
+
+@settings(max_examples=25)
+@given(
+    st.builds(
+        Nested,
+        texts,
+        st.none() | steps,
+        st.none() | st.lists(steps, max_size=2).map(tuple),
+        st.lists(st.none() | steps, max_size=2).map(tuple),
+    )
+)
+def test_optional_structs_and_tuples_are_the_same_after_parquet(record):
+    with tempfile.TemporaryDirectory() as folder:
+        write_table(f"{folder}/file.parquet", [record], Nested, "zstd")
+        [row] = pq.read_table(f"{folder}/file.parquet").to_pylist()
+    assert from_row(Nested, row) == record
+
+
 def test_published_columns_are_those_of_the_contract():
     assert arrow_schema(Example).names == [
         "id",
@@ -131,11 +168,11 @@ def test_a_shard_without_rows_is_written_too(tmp_path):
     assert tables[0].schema.names == arrow_schema(Seed).names
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_records_read_are_those_written(tmp_path, workers):
-    write(tmp_path / "rows", seeds(50))
+@pytest.mark.parametrize(("workers", "folder"), [(1, "rows"), (2, "rows [1]*")])
+def test_records_read_are_those_written(tmp_path, workers, folder):
+    write(tmp_path / folder, seeds(50))
     with TestPipeline(**on_workers(workers)) as pipeline:
-        read = pipeline | ReadRecords(Seed, str(tmp_path / "rows"))
+        read = pipeline | ReadRecords(Seed, str(tmp_path / folder))
         assert_that(read, equal_to(seeds(50)))
 
 

@@ -15,6 +15,18 @@ class Interrupted(CotmillError):
         self.status = status
 
 
+class NoRows(CotmillError):
+    """A run has finished, and no row was accepted."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unexpected(CotmillError):
+    """A fault of cotmill's, or of a stage of the user's: its traceback is in a file."""
+
+
 class SettingsError(CotmillError):
     """A setting is unknown, of the wrong type or out of bounds."""
 

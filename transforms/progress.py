@@ -11,17 +11,36 @@ import contextlib
 import json
 import os
 import socket
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 
 ADDRESS = "COTMILL_PROGRESS"
 """Environment variable that names the driver's socket."""
+LONGEST_PATH = 100
+"""Bytes of a Unix socket's path, at most: the kernel takes 107, macOS 103."""
 
 _FLUSH_SECONDS = 0.5
 _lock = threading.Lock()
 _pending: dict[tuple[str, str], int] = {}
 _sent_at = 0.0
 _sender: socket.socket | None = None
+
+
+@contextlib.contextmanager
+def folder_for_socket(name: str) -> Iterator[str]:
+    """A folder for the time of the block, and in it a path for a socket that is short enough.
+
+    The folder for temporary files is taken where it is; a long TMPDIR leaves no room for a name.
+    """
+    with contextlib.ExitStack() as stack:
+        for parent in (None, "/tmp"):
+            folder = tempfile.TemporaryDirectory(prefix="cotmill-", dir=parent)
+            path = os.path.join(stack.enter_context(folder), name)
+            if len(os.fsencode(path)) <= LONGEST_PATH:
+                break
+        yield path
 
 
 def report(stage: str, what: str, amount: int) -> None:

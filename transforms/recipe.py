@@ -9,11 +9,19 @@ from typing import Any
 
 from hydra.utils import get_class
 
+from transforms.code import code_digest
 from transforms.errors import SettingsError
 from transforms.generation.prompts import PromptTemplate
 from transforms.ids import content_id
 from transforms.paths import PROJECT
-from transforms.settings import Group, RunSettings, SegmentSettings, StageSettings
+from transforms.settings import (
+    DecontaminateSettings,
+    Group,
+    RunSettings,
+    SegmentSettings,
+    StageSettings,
+)
+from transforms.sources.content import SOURCES, content
 
 
 @dataclass(frozen=True)
@@ -128,18 +136,26 @@ def _prompts(given: Mapping[str, Any]) -> list[str]:
 
 
 def _prompt(settings: RunSettings, name: str) -> PromptTemplate:
-    return PromptTemplate.load(str(PROJECT / settings.recipe.prompts / f"{name}.yaml"))
+    folder = settings.recipe.prompts
+    if "://" not in folder:
+        folder = str(PROJECT / folder)
+    return PromptTemplate.load(f"{folder}/{name}.yaml")
 
 
 def _identity(stage: StageSettings, settings: RunSettings) -> list[Any]:
-    """Everything that decides the rows of a stage, as JSON values: paths and speed stay out."""
+    """Everything that decides the rows of a stage, as JSON values: its code, its settings, and
+    what its sources hold. Speed stays out."""
     cls = _stage_class(stage)
     given = dict(stage.model_extra or {})
     for name in _prompts(given):
         given[name] = _prompt(settings, given[name]).identity()
-    groups = {}
+    groups, contents = {}, {}
     for field in dataclasses.fields(cls):
         group = getattr(settings, field.name, None)
         if field.name not in given and isinstance(group, Group):
             groups[field.name] = group.identity()
-    return [stage.target, given, groups]
+            if isinstance(group, SOURCES):
+                contents[field.name] = content(group)  # type: ignore[arg-type]
+            elif isinstance(group, DecontaminateSettings):
+                contents |= {name: content(source) for name, source in group.benchmarks.items()}
+    return [stage.target, code_digest(cls.__module__), given, groups, contents]

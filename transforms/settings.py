@@ -795,6 +795,12 @@ class RunSettings(FolderSettings):
     filter: FilterSettings
     runner: RunnerSettings
     sink: SinkSettings
+    empty_status: int = Field(
+        3,
+        ge=0,
+        le=125,
+        description="exit status of a finished run that accepted no row (0: not a failure)",
+    )
 
 
 class Settings(RunSettings):
@@ -1136,6 +1142,10 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
         tag = item["ctx"]["discriminator"].strip("'")
         return f"{key}.{tag} is missing: it says what {key} is"
     message = item["msg"].removeprefix("Value error, ")
+    if item["type"] in ("dict_type", "model_type", "model_attributes_type"):
+        message = "should be a map, such as {KEY: VALUE}"
+    if item["type"] == "string_type" and isinstance(item["input"], (int, float)):
+        message += f""": to give it as a text, quote it twice: '{key}="TEXT"'"""
     if not key:
         return message
     return f"{key}={item['input']!r}: {message[:1].lower()}{message[1:]}"
@@ -1148,7 +1158,8 @@ def _path(place: tuple[Any, ...]) -> list[Any]:
     for index, part in enumerate(place):
         if part != "[key]" and not tagged:
             path.append(part)
-        chosen = part in ("source", "backend") or place[index - 1] in ("sources", "benchmarks")
+        before = place[index - 1] if index else None
+        chosen = part in ("source", "backend") or before in ("sources", "benchmarks")
         tagged = chosen and not tagged
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import json
 import types
 import typing
@@ -28,14 +29,20 @@ _PRIMITIVES: dict[Any, pa.DataType] = {
     float: pa.float64(),
     bool: pa.bool_(),
 }
+_UNIONS = (types.UnionType, typing.Union)
 
 
 def _arrow_type(annotation: Any) -> tuple[pa.DataType, bool]:
-    """Returns (type, nullable) for str, int, float, bool, X | None, tuple[X, ...], dataclass."""
+    """Returns (type, nullable) of str, int, float, bool, X | None, tuple[X, ...], dataclass.
+
+    An item of a tuple may be None, too: tuple[X | None, ...].
+
+    Raises TypeError for any other type.
+    """
     if annotation in _PRIMITIVES:
         return _PRIMITIVES[annotation], False
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (types.UnionType, typing.Union) and len(args) == 2 and args[1] is type(None):
+    if origin in _UNIONS and len(args) == 2 and args[1] is type(None):
         return _arrow_type(args[0])[0], True
     if origin is tuple and len(args) == 2 and args[1] is ...:
         return pa.list_(_arrow_type(args[0])[0]), False
@@ -73,12 +80,19 @@ def _converters(cls: type) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
 
 def _converter(annotation: Any) -> Callable[[Any], Any]:
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in _UNIONS:
+        some = _converter(args[0])
+        return some if some is _same else lambda value: None if value is None else some(value)
     if origin is tuple:
         inner = _converter(args[0])
         return lambda values: tuple(inner(value) for value in values)
     if dataclasses.is_dataclass(annotation):
         return lambda row: from_row(typing.cast(type, annotation), row)
-    return lambda value: value
+    return _same
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def write_table(path: str, rows: Iterable[Any], cls: type, compression: str) -> int:
@@ -214,8 +228,9 @@ class ReadRecords(beam.PTransform):
 
     def expand(self, begin: Any) -> PCollection:
         record_type = self.record_type
+        pattern = FileSystems.join(glob.escape(self.folder), "*.parquet")
         return (
             begin
-            | "Read Parquet" >> beam.io.ReadFromParquet(FileSystems.join(self.folder, "*.parquet"))
+            | "Read Parquet" >> beam.io.ReadFromParquet(pattern)
             | "To records" >> beam.Map(lambda row: from_row(record_type, row))
         )

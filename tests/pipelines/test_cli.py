@@ -4,10 +4,12 @@ import subprocess
 import sys
 
 import pytest
+from apache_beam.io.filesystems import FileSystems
 
-from pipelines.hydra_app import is_caused_by, options, settable, user_message
+from pipelines.cli import main
+from pipelines.hydra_app import chosen, is_caused_by, options, settable, user_message
 from tests.test_settings import composed
-from transforms.errors import BackendError, BudgetReached
+from transforms.errors import BackendError, BudgetReached, SettingsError
 from transforms.settings import Settings
 
 
@@ -27,6 +29,42 @@ def test_an_unknown_command_is_named_with_those_there_are():
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert line.startswith("cotmill: there is no command 'synthesise': synthesize, ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help", "ledger", "status"), ("ledger", "--help", "status"), ("ledger", "status", "-h")],
+)
+def test_help_may_be_asked_for_in_any_place(arguments, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cotmill", *arguments])
+    main()
+    assert "ledger.dir" in capsys.readouterr().out
+
+
+def test_a_flag_before_the_settings_and_a_value_that_hydra_does_not_know_are_read():
+    done = run("pipelines.cli", "report", "--cfg", "job", "output_dir=größe=1/a b")
+    assert done.returncode == 0, done.stderr
+    assert "output_dir: größe=1/a b" in done.stdout
+
+
+@pytest.mark.parametrize("setting", ["source=7", "source={type: mix, x: 1}", "backend=[vllm]"])
+def test_a_group_is_chosen_by_a_name(setting):
+    with pytest.raises(SettingsError, match="there is no such choice: .*a setting of it is"):
+        chosen(setting)
+
+
+@pytest.mark.parametrize(
+    "setting", ["source=shipped", "train=null", "source=a,b", "source.limit=7", "seed=7"]
+)
+def test_names_of_choices_and_settings_are_left_as_they_are(setting):
+    assert chosen(setting) == setting
+
+
+def test_a_value_that_the_shell_took_apart_is_one_line_with_the_fix():
+    done = run("pipelines.cli", "report", "output_dir=my", "run")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "'run' is not a setting" in line and "'output_dir=my run'" in line
 
 
 @pytest.mark.parametrize(
@@ -84,8 +122,11 @@ def test_an_errors_kind_is_known_inside_what_a_worker_process_left_of_it():
     assert is_caused_by(wrapped, BudgetReached)
 
 
-def test_a_full_disk_and_a_dead_worker_say_how_to_go_on():
+def test_a_full_disk_a_dead_worker_and_a_missing_filesystem_say_how_to_go_on():
     full = OSError(28, "No space left on device")
     assert "No space left on device" in user_message(full)
     assert "resume=true" in user_message(full)
+    with pytest.raises(ValueError) as nothing:
+        FileSystems.exists("nowhere://bucket/run")
+    assert "nowhere://bucket/run" in user_message(nothing.value)
     assert "resume=true" in user_message(RuntimeError("Channel closed prematurely."))

@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 import time
 
 from rich.console import Console
@@ -16,6 +17,20 @@ STAGE = {
     "rejected": {"timeout": 3, "crashed": 1},
     "models": {"m": {"tokens.generated": 1234}},
 }
+
+
+def test_a_long_folder_for_temporary_files_leaves_room_for_the_socket(tmp_path, monkeypatch):
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with Display(Console(file=io.StringIO())) as display:
+        display.start("01-seeds", ["seeds"])
+        progress.report("seeds", "in", 1)
+        progress.flush()
+        deadline = time.monotonic() + 10
+        while not display.shown("seeds") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert display.shown("seeds") == {"in": 1}
 
 
 def test_a_stage_is_one_line_with_its_reasons():

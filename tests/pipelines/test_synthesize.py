@@ -15,6 +15,7 @@ from transforms.tables import arrow_schema
 
 TIMINGS = ["wall_seconds", "cpu_seconds", "peak_mb"]
 SMALL = [
+    "empty_status=0",
     "sampling=embedded",
     "sampling.num_programs=24",
     "sampling.unify.max_tokens=160",

@@ -19,6 +19,7 @@ from pipelines.train import divide, identity_of, train
 from tests.training.tiny import SMALL, train_settings, write_tiny_model
 from transforms.errors import BackendError, RunFolderError, SettingsError, SourceError
 from transforms.paths import DATA, PROJECT
+from transforms.run_folder import RunFolder
 from transforms.settings import TrainSettings
 
 
@@ -186,6 +187,12 @@ def test_a_training_is_not_resumed_with_other_settings(
     assert [file.name for file in tmp_path.glob("checkpoints/*/trainer_state.json")] == [
         "trainer_state.json"
     ]
+
+
+def test_a_training_does_not_resume_a_run(tiny: str, seeds: str, tmp_path: Path) -> None:
+    RunFolder(str(tmp_path)).write_manifest({"run_id": "0" * 32, "segments": []})
+    with pytest.raises(RunFolderError, match="holds a run, not a training"):
+        _train(_settings(tiny, seeds, tmp_path, "resume=true"))
 
 
 @pytest.mark.parametrize(

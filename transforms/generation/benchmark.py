@@ -85,6 +85,10 @@ class Watched:
         self.watch = Watch()
         self.responses: list[Response] = []
 
+    @property
+    def owed(self) -> int:
+        return 0
+
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         watch, responses = self.watch, self.responses
         watch.began.append(time.perf_counter())

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import threading
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from transforms.errors import BackendError
+from transforms.generation import draining
 from transforms.generation.models import Model, Reply, valid_text
 from transforms.generation.requests import Request, Response
 from transforms.settings import Backend, OpenAIBackend, ReplayBackend, VllmServerBackend
+
+_LOOK_SECONDS = 0.2
+"""How often an engine that waits looks whether the process has been told to end."""
 
 
 class Engine:
@@ -24,42 +31,66 @@ class Engine:
         self._model = model
         self._replies: SimpleQueue[Reply] = SimpleQueue()
         self.in_flight = 0
+        self.unrecorded = 0
+        """Requests submitted whose responses its user has not yet recorded in the ledger."""
+        _engines.add(self)
 
     def submit(self, request: Request) -> None:
         """Begins `request`; never waits for the model."""
         self.in_flight += 1
+        self.unrecorded += 1
         self._model.start(request, self._replies.put)
 
     def finished(self, wait: bool) -> list[Response]:
         """Returns the responses that have come since the last call, in no particular order.
 
-        With `wait`, blocks until there is at least one, unless nothing is in flight. A request
-        that failed is a response with `finish_reason` `error`. Texts are valid Unicode.
+        With `wait`, blocks until there is at least one, unless nothing is in flight or the
+        process is draining. A request that failed is a response with `finish_reason` `error`.
+        Texts are valid Unicode.
 
         Raises:
             BackendError: the model itself is gone.
         """
         responses: list[Response] = []
         while self.in_flight and (not self._replies.empty() or (wait and not responses)):
-            reply = self._replies.get()
+            try:
+                reply = self._replies.get(timeout=_LOOK_SECONDS)
+            except Empty:
+                if draining.has_begun():
+                    break
+                continue
             if isinstance(reply, BackendError):
                 if not responses:
                     raise reply
                 self._replies.put(reply)  # first what did come; this is for the next call
                 break
             self.in_flight -= 1
-            responses.append(replace(reply, text=valid_text(reply.text)))
+            responses.append(_valid(reply))
         return responses
+
+    def last(self) -> Iterator[Response]:
+        """Yields, while the process drains, the answers that have come and those still owed."""
+        while self._model.owed or not self._replies.empty():
+            with contextlib.suppress(Empty):
+                reply = self._replies.get(timeout=_LOOK_SECONDS)
+                if not isinstance(reply, BackendError):
+                    yield _valid(reply)
 
     def close(self) -> None:
         """Forgets what is in flight; the model stays for others (`close_engines` frees it)."""
         self._replies = SimpleQueue()
-        self.in_flight = 0
+        self.in_flight = self.unrecorded = 0
+
+
+def _valid(response: Response) -> Response:
+    """Returns a response whose text is valid Unicode."""
+    return replace(response, text=valid_text(response.text))
 
 
 _lock = threading.Lock()
 _models: dict[str, Model] = {}
 _leases: list[Any] = []
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
 def open_engine(backend: Backend) -> Engine:
@@ -73,6 +104,16 @@ def open_engine(backend: Backend) -> Engine:
         if key not in _models:
             _models[key] = _load(backend)
         return Engine(_models[key])
+
+
+def unrecorded() -> int:
+    """Returns how many requests of this process are submitted and not yet recorded."""
+    return sum(engine.unrecorded for engine in list(_engines))
+
+
+def owed() -> int:
+    """Returns how many answers are on their way to this process that are paid for."""
+    return sum(model.owed for model in list(_models.values()))
 
 
 def use_model(backend: Backend, model: Model) -> None:

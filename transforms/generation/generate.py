@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, PCollection, TaggedOutput
@@ -16,7 +16,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms import progress
 from transforms.accounting import Tally
 from transforms.errors import LedgerMiss
+from transforms.generation import draining
 from transforms.generation.budget import cost_of, open_meter, over_budget
+from transforms.generation.draining import Stopped
 from transforms.generation.engines import Engine, open_engine
 from transforms.generation.ledger import LedgerWriter, backend_hash
 from transforms.generation.ledger_index import open_index
@@ -297,6 +299,8 @@ class _Ask(beam.DoFn):
     def _collect(self, wait: bool) -> Iterator[Answered]:
         """Takes in what the engine has finished; yields the records that are complete by it."""
         if self._engine is None:
+            if draining.has_begun():
+                self._end()
             return
         try:
             responses = self._engine.finished(wait)
@@ -304,11 +308,27 @@ class _Ask(beam.DoFn):
             self._writer.flush()
             raise
         for response in responses:
-            self._writer.add(self._open.pop(response.id), response)
-            self._meter.add(cost_of(response, self._prices))
+            self._record(response)
+        if draining.has_begun():
+            self._end()
         for response in responses:
             yield from self._answer(response)
         self._writer.flush_if_due()
+
+    def _record(self, response: Response) -> None:
+        self._writer.add(self._open.pop(response.id), response)
+        self._meter.add(cost_of(response, self._prices))
+        if self._engine is not None:
+            self._engine.unrecorded -= 1
+
+    def _end(self) -> NoReturn:
+        """Records the answers that are paid for and still come, then ends the bundle."""
+        if self._engine is not None:
+            for response in self._engine.last():
+                self._record(response)
+            self._engine.close()
+        self._writer.flush()
+        raise Stopped
 
     def _answer(self, response: Response) -> Iterator[Answered]:
         """Gives a response to the records that wait for it; yields those that leave by it."""

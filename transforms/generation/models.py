@@ -18,6 +18,13 @@ Reply = Response | BackendError
 class Model(Protocol):
     """A loaded model or an open endpoint. Many engines may use one, from any thread."""
 
+    @property
+    def owed(self) -> int:
+        """Requests on their way whose answers are paid for, read or not; local models owe none.
+
+        It does not grow once the process is draining (`generation.draining`).
+        """
+
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         """Begins `request` and returns at once; `reply` is called once, from another thread."""
 

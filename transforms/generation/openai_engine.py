@@ -19,6 +19,7 @@ import httpx
 import openai
 
 from transforms.errors import BackendError
+from transforms.generation import draining
 from transforms.generation.circuit import Circuit, backoff
 from transforms.generation.endpoint_replies import (
     PAGE,
@@ -165,6 +166,7 @@ class OpenAIModel:
             revive=self._revive,
             waiting=lambda: len(self._tasks),
         )
+        self._owed: set[asyncio.Task[Any] | None] = set()
         self._histories: dict[str, History] = {}
         self._answered_at = -math.inf
         self._limited_since: float | None = None
@@ -174,6 +176,10 @@ class OpenAIModel:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
         self._thread.start()
+
+    @property
+    def owed(self) -> int:
+        return len(self._owed)
 
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         self._loop.call_soon_threadsafe(self._begin, request, reply)
@@ -194,6 +200,7 @@ class OpenAIModel:
         task = self._loop.create_task(self._serve(request, reply))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._owed.discard)
 
     async def _finish(self) -> None:
         for task in self._tasks:
@@ -251,7 +258,7 @@ class OpenAIModel:
             limit = history.longest(self._endpoint.timeout_seconds, timeouts)
             try:
                 async with asyncio.timeout(limit):
-                    response = await self._ask(request, since)
+                    response = await self._send(request, since)
             except Exception as error:
                 trouble = self._trouble(error, request, limit)
             else:
@@ -461,6 +468,18 @@ class OpenAIModel:
         """Returns the JSON value of the reply."""
         reply = await self._client.post(path, cast_to=httpx.Response, body=body)
         return read_json(reply.content)
+
+    async def _send(self, request: Request, since: float) -> Response:
+        """Asks once; the answer is owed until the task has replied. Asks nothing when draining."""
+        task = asyncio.current_task()
+        self._owed.add(task)  # before the look: who sees nothing owed can rely on it
+        try:
+            if draining.has_begun():
+                raise asyncio.CancelledError
+            return await self._ask(request, since)
+        except BaseException:
+            self._owed.discard(task)
+            raise
 
     async def _ask(self, request: Request, since: float, **changes: Any) -> Response:
         """Asks once, with `changes` of the arguments (None leaves one out).

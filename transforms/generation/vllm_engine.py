@@ -71,6 +71,10 @@ class VllmModel:
         if error := self._loaded.get():
             raise error
 
+    @property
+    def owed(self) -> int:
+        return 0
+
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         self._inbox.put(_Open(request, reply, time.monotonic()))
         if not self._thread.is_alive():  # nobody else is left to take it out again

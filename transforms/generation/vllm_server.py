@@ -32,6 +32,7 @@ from transforms.generation.supervisor import LOG, SOCKET, Plan
 from transforms.generation.tokens import prompt_ids
 from transforms.generation.vllm_engine import check_installed, engine_arguments, forced_environment
 from transforms.ids import content_id
+from transforms.progress import LONGEST_PATH
 from transforms.settings import VllmServerBackend
 
 _START_SECONDS = 60.0
@@ -75,6 +76,10 @@ class VllmServerModel(OpenAIModel):
             parameters={},
             proxies=False,
         )
+
+    @property
+    def owed(self) -> int:
+        return 0
 
     def close(self) -> None:
         self._lease.close()
@@ -255,14 +260,17 @@ def server_plan(backend: VllmServerBackend) -> Plan:
 def _folder(plan: Plan) -> Path:
     """This user's runtime folder for `plan`; processes with the same settings share it."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    parent = Path(runtime or tempfile.gettempdir()) / f"cotmill-{os.getuid()}"
     key = content_id("server", asdict(plan), os.environ.get("CUDA_VISIBLE_DEVICES"))[:16]
+    user, name = f"cotmill-{os.getuid()}", f"vllm-{key}"
+    parent = Path(runtime or tempfile.gettempdir()) / user
+    if len(os.fsencode(parent / name / SOCKET)) > LONGEST_PATH:
+        parent = Path("/tmp") / user
     try:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = parent.lstat()
         if about.st_uid != os.getuid() or not stat.S_ISDIR(about.st_mode):
             raise PermissionError("it belongs to somebody else")
-        folder = parent / f"vllm-{key}"
+        folder = parent / name
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise BackendError(

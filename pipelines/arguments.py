@@ -1,0 +1,122 @@
+"""The words of a command line: flags apart from settings, and values as Hydra can read them."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+
+from transforms.errors import SettingsError
+
+HELP = ("--help", "-h")
+_FLAGS = [*HELP, "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"]
+_FLAGS += ["--shell-completion", "-sc"]
+_FLAGS_WITH_VALUE = ["--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp"]
+_FLAGS_WITH_VALUE += ["--config-name", "-cn", "--config-dir", "-cd", "--experimental-rerun"]
+_STRUCTURED = ("[", "{", '"', "'")
+"""What a list, a map or a quoted text begins with."""
+
+
+def flags_and_settings(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns Hydra's flags with their values, and the settings, each in their order.
+
+    Raises SettingsError for a flag that Hydra does not have, and for an argument without `=`.
+    """
+    flags: list[str] = []
+    settings: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if not argument.startswith("-"):
+            settings.append(_with_equals(argument, settings))
+            continue
+        name, equals, value = argument.partition("=")
+        if name not in (*_FLAGS, *_FLAGS_WITH_VALUE):
+            setting = f"{name.lstrip('-').replace('-', '_')}={value if equals else 'VALUE'}"
+            near = difflib.get_close_matches(name, [*_FLAGS, *_FLAGS_WITH_VALUE], 1, 0.8)
+            hint = near[0] if near else f"{shlex.quote(setting)}, without dashes"
+            raise SettingsError(f"{name} is not a flag: did you mean {hint}? (see --help)")
+        flags.append(argument)
+        if name in _FLAGS_WITH_VALUE and not equals:
+            if not rest or rest[0].startswith("-"):
+                raise SettingsError(f"{name} needs a value, such as --cfg job")
+            flags.append(rest.pop(0))
+    return flags, settings
+
+
+def take_word() -> str:
+    """Takes the first word that is not a flag out of sys.argv; empty where there is none.
+
+    It names a command: `cotmill --help synthesize` is `cotmill synthesize --help`.
+    """
+    for index, argument in enumerate(sys.argv[1:], start=1):
+        if not argument.startswith("-"):
+            return sys.argv.pop(index)
+    return ""
+
+
+def _with_equals(argument: str, before: Sequence[str]) -> str:
+    if "=" in argument or argument.startswith("~"):
+        return argument
+    example = f"{before[-1]} {argument}" if before else f"KEY={argument}"
+    raise SettingsError(
+        f"{argument!r} is not a setting: settings are KEY=VALUE; a value with spaces is quoted for "
+        f"the shell: {shlex.quote(example)}"
+    )
+
+
+def readable(setting: str) -> str:
+    """Returns KEY=VALUE as Hydra can read it.
+
+    A value that Hydra's grammar does not know is a text, or a list or map as YAML writes them.
+    Raises SettingsError where the key is none, and where a value begins as a list, a map or a
+    quoted text but does not go on as one.
+    """
+    if _parses(setting):
+        return setting
+    key, _, value = setting.partition("=")
+    if not _parses(f"{key}=1"):
+        raise SettingsError(f"{setting}: {key!r} is not a setting (see --help)")
+    text = f"{key}={_quoted(value)}"
+    if not value.startswith(_STRUCTURED):
+        return text
+    with contextlib.suppress(yaml.YAMLError):
+        structure = yaml.safe_load(value)
+        translated = f"{key}={_translated(structure)}"
+        if isinstance(structure, (list, dict)) and _parses(translated):
+            return translated
+    raise SettingsError(
+        f"{setting}: the value begins as a list, a map or a quoted text, and does not end as one; "
+        f"to give it as a text, quote it for cotmill and for the shell: {shlex.quote(text)}"
+    )
+
+
+def _parses(setting: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(setting)
+    except HydraException:
+        return False
+    return True
+
+
+def _quoted(text: str) -> str:
+    return QuotedString(text, Quote.double).with_quotes()
+
+
+def _translated(value: Any) -> str:
+    """A value of YAML in Hydra's grammar."""
+    if isinstance(value, dict):
+        pairs = (f"{key}: {_translated(each)}" for key, each in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_translated, value)) + "]"
+    return _quoted(value) if isinstance(value, str) else json.dumps(value, default=str)
