@@ -11,7 +11,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
+from transforms.accounting import Decide, Outcome, Verdict, keep, reject
 from transforms.blocks import Block, PackByKey, unpack
 
 _PARTITIONS = 64
@@ -19,7 +19,7 @@ _PARTITIONS = 64
 
 
 def over_limit(
-    group: Iterable[tuple[Any, str]], limit: int, reason: Reason
+    group: Iterable[tuple[Any, str]], limit: int, reason: str
 ) -> Iterator[tuple[str, Verdict]]:
     """Yields (id, rejection) for all but the `limit` smallest (order, id) of a group.
 
@@ -41,7 +41,7 @@ class LimitPerKey(beam.PTransform):
     key: Callable[[Any], str]
     order: Callable[[Any], Any]
     limit: int
-    reason: Reason
+    reason: str
 
     def expand(self, records: PCollection) -> PCollection:
         key, order, limit, reason = self.key, self.order, self.limit, self.reason

@@ -280,6 +280,7 @@ def test_a_run_against_a_failing_server_that_is_killed_twice_loses_no_row_once_t
             wait_for(server, moment, run)
             os.killpg(run.pid, signal.SIGKILL)
             run.communicate()
+            time.sleep(1)  # until the server has answered what was open
             recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
             lost = (
                 server.answered.total() - recorded.filter(pl.col("finish_reason") != "error").height
