@@ -43,6 +43,8 @@ _TRYING_SECONDS = 300.0
 """From its first failure on, a request is asked again for at most this long; waiting for an
 endpoint that is down or limits its rate is not counted."""
 _LONGEST_BACKOFF = 60.0
+_TIMEOUTS = 2
+"""Tries of one request that may get no reply in time."""
 _REFUSALS, _FEW_REFUSALS = 20, 6
 """A request that was refused so often by 429 may be one that is always refused: the second number
 where others that were asked meanwhile were mostly taken at once."""
@@ -93,6 +95,27 @@ class _Trouble:
     ends_all: bool = False
     fix: str | None = None
     """The setting that mends it, where the endpoint names a parameter."""
+
+
+@dataclass
+class _Tried:
+    """What one request has met so far."""
+
+    tries: int = 0
+    timeouts: int = 0
+    refusals: int = 0
+    """By 429."""
+    outages: int = 0
+    """Failures that were charged to an outage."""
+    opening: int = 0
+    """The last opening of the circuit that one of them was charged to."""
+    first_failed: float = math.inf
+    """Monotonic seconds."""
+    waited: float = 0.0
+    """Seconds since then that it waited for an outage or the rate limit to pass."""
+    answers: int = 0
+    overcome: int = 0
+    """The engine's counts of answers, and of the 429s before them, when it first failed."""
 
 
 class OpenAIModel:
@@ -247,15 +270,14 @@ class OpenAIModel:
         """Asks until there is an answer, or until the request has failed for good."""
         history = self._histories.setdefault(request.stage, History())
         history.begin(request.id)
-        tries = timeouts = refusals = outages = opening = 0
-        first_failed, waited, before = math.inf, 0.0, (0, 0)
+        tried = _Tried()
         while True:
             queued = time.monotonic()
             await self._circuit.enter(request.id)
             ticket = await self._pace.enter(self._expected_tokens(request, history))
             sent = time.monotonic()
-            waited += sent - queued if math.isfinite(first_failed) else 0.0
-            limit = history.longest(self._endpoint.timeout_seconds, timeouts)
+            tried.waited += sent - queued
+            limit = history.longest(self._endpoint.timeout_seconds, tried.timeouts)
             try:
                 async with asyncio.timeout(limit):
                     response = await self._send(request, since)
@@ -263,71 +285,71 @@ class OpenAIModel:
                 trouble = self._trouble(error, request, limit)
             else:
                 await self._take_in(response, history, ticket, sent)
-                self._answers += 1
-                self._overcome += refusals
+                self._overcome += tried.refusals
                 return response
             finally:
                 self._pace.leave(ticket)
-            now = time.monotonic()
-            first_failed = min(first_failed, now)
-            if trouble.limited:
-                refusals += 1
-                if refusals == 1:
-                    before = self._answers, self._overcome
-                await self._slow_down(trouble, ticket, sent, now)
-                if not self._refuses_only_this(refusals, before, first_failed):
-                    continue
-            else:
-                self._pace.admitted(ticket, 0)
-            if trouble.ends_all:
-                await self._circuit.end(BackendError(trouble.what))
-                continue
+            if not await self._is_asked_again(request, trouble, ticket, history, sent, tried):
+                seconds = time.monotonic() - since
+                return failed(request, self._engine, trouble.kind, trouble.what, seconds)
+
+    async def _is_asked_again(
+        self,
+        request: Request,
+        trouble: _Trouble,
+        ticket: Ticket,
+        history: History,
+        sent: float,
+        tried: _Tried,
+    ) -> bool:
+        """Takes in a failed try, and waits before the next; returns whether there is one.
+
+        Where the engine has ended, there is: `enter` then raises.
+        """
+        now = time.monotonic()
+        if math.isinf(tried.first_failed):
+            tried.first_failed, tried.waited = now, 0.0
+            tried.answers, tried.overcome = self._answers, self._overcome
+        if trouble.wait > self._endpoint.pause_seconds and self._answered_at < sent:
+            await self._circuit.end(self._asks_to_wait(trouble))
+            return True
+        if trouble.ends_all:
+            await self._circuit.end(BackendError(trouble.what))
+            return True
+        if trouble.limited:
+            tried.refusals += 1
+            await self._slow_down(trouble, ticket, now)
+            if not self._refuses_only_this(tried):
+                return True
+        else:
+            self._pace.admitted(ticket, 0)
             if not trouble.again:
                 await self._circuit.answered(sent)
-            elif not trouble.limited:
-                if await self._is_outage(request, trouble, history, sent, first_failed):
-                    # The endpoint's failure, not the request's; unless the request fells it. Where
-                    # fewer are left than may be open, these few may be all that fails.
-                    if len(self._tasks) < self._most_open or opening < self._circuit.openings:
-                        outages += not trouble.down
-                    opening = self._circuit.openings
-                    if outages <= self._endpoint.max_retries + 1:
-                        continue
-                tries += 1
-                timeouts += trouble.lost
-                tried = now - first_failed - waited
-                if tries <= self._endpoint.max_retries and timeouts < 2 and tried < _TRYING_SECONDS:
-                    pause = max(trouble.wait, backoff(tries))
-                    await asyncio.sleep(min(pause, _LONGEST_BACKOFF))
-                    continue
-            if self._ends_stage(request, trouble, history):
-                await self._circuit.end(BackendError(self._end_of_stage(request, trouble)))
-                continue
-            seconds = time.monotonic() - since
-            return failed(request, self._engine, trouble.kind, trouble.what, seconds)
+            elif await self._is_outage(request, trouble, history, tried):
+                if tried.outages <= self._endpoint.max_retries + 1:
+                    return True
+            elif await self._retries(trouble, tried):
+                return True
+        if self._ends_stage(request, trouble, history):
+            await self._circuit.end(self._end_of_stage(request, trouble))
+            return True
+        return False
 
     async def _take_in(
         self, response: Response, history: History, ticket: Ticket, sent: float
     ) -> None:
+        self._answers += 1
         self._answered_at = time.monotonic()
         self._limited_since = None
         history.answered(self._answered_at - sent, response.generated_tokens)
         self._pace.admitted(ticket, response.prompt_tokens + response.generated_tokens)
         await self._circuit.answered(sent)
 
-    async def _slow_down(self, trouble: _Trouble, ticket: Ticket, sent: float, now: float) -> None:
-        """Takes in a 429; ends the engine where the endpoint will answer nobody for too long."""
+    async def _slow_down(self, trouble: _Trouble, ticket: Ticket, now: float) -> None:
+        """Takes in a 429; ends the engine where nobody is answered for `pause_seconds`."""
         if self._circuit.is_open:
             await self._circuit.answered(-math.inf)  # it is no longer down
         longest, url = self._endpoint.pause_seconds, self._place.base_url
-        if trouble.wait > longest and self._answered_at < sent:
-            await self._circuit.end(
-                BackendError(
-                    f"{url} asks to wait {trouble.wait:.0f} seconds ({trouble.what}), longer than "
-                    f"backend.pause_seconds={longest:g}: go on later with resume=true"
-                )
-            )
-            return
         if self._limited_since is None:
             self._limited_since = now
         elif now - self._limited_since >= longest:
@@ -350,50 +372,63 @@ class OpenAIModel:
             _log.warning("%s asks to wait %.0f s: %d requests wait", url, wait, len(self._tasks))
         self._pace.refused(ticket, now, wait)
 
-    def _refuses_only_this(
-        self, refusals: int, before: tuple[int, int], first_refused: float
-    ) -> bool:
-        """Whether 429 is what the endpoint has for this request alone, or for the last few.
-
-        Args:
-            refusals: of this request.
-            before: answers, and the 429s that came before them, when it was first refused.
-        """
-        answers, overcome = self._answers - before[0], self._overcome - before[1]
-        if refusals >= _FEW_REFUSALS and answers >= 3 * (overcome + 1):
+    def _refuses_only_this(self, tried: _Tried) -> bool:
+        """Whether 429 is what the endpoint has for this request alone, or for the last few."""
+        answers, overcome = self._answers - tried.answers, self._overcome - tried.overcome
+        if tried.refusals >= _FEW_REFUSALS and answers >= 3 * (overcome + 1):
             return True
-        long = time.monotonic() - first_refused >= _TRYING_SECONDS
-        few = self._circuit.answers_others(first_refused) or len(self._tasks) < self._most_open
-        return refusals >= _REFUSALS and long and few
+        long = time.monotonic() - tried.first_failed >= _TRYING_SECONDS
+        few = self._circuit.answers_others(tried.first_failed) or self._is_tail
+        return tried.refusals >= _REFUSALS and long and few
+
+    @property
+    def _is_tail(self) -> bool:
+        """Whether fewer requests are left than may be open."""
+        return len(self._tasks) < self._most_open
 
     async def _is_outage(
-        self,
-        request: Request,
-        trouble: _Trouble,
-        history: History,
-        sent: float,
-        first_failed: float,
+        self, request: Request, trouble: _Trouble, history: History, tried: _Tried
     ) -> bool:
-        """Tells the circuit of a failure; returns whether the endpoint is down."""
-        longest = self._endpoint.pause_seconds
-        if trouble.wait > longest and self._answered_at < sent:
-            await self._circuit.end(
-                BackendError(
-                    f"{self._place.base_url} asks to wait {trouble.wait:.0f} seconds "
-                    f"({trouble.what}), longer than backend.pause_seconds={longest:g}: go on later "
-                    "with resume=true"
-                )
-            )
-            return True
+        """Tells the circuit of a failure; returns whether the endpoint is down.
+
+        An outage is charged to a request once, as the request may have felled the endpoint; and
+        each time where few are left, as these few may be all that fails.
+        """
         # Before the stage has its first answer, such replies may be all that it can get.
         if trouble.useless and not history.answers and not self._circuit.is_open:
             return False
-        return await self._circuit.failed(
+        if not await self._circuit.failed(
             request.id,
             trouble.what,
-            first_failed=first_failed,
+            first_failed=tried.first_failed,
             down=trouble.down,
-            retry_after=min(trouble.wait, longest),
+            retry_after=min(trouble.wait, self._endpoint.pause_seconds),
+        ):
+            return False
+        if self._is_tail or tried.opening < self._circuit.openings:
+            tried.outages += not trouble.down
+        tried.opening = self._circuit.openings
+        return True
+
+    async def _retries(self, trouble: _Trouble, tried: _Tried) -> bool:
+        """Waits before another try of a request that failed; returns whether it has one left."""
+        tried.tries += 1
+        tried.timeouts += trouble.lost
+        seconds = time.monotonic() - tried.first_failed - tried.waited
+        if (
+            tried.tries > self._endpoint.max_retries
+            or tried.timeouts >= _TIMEOUTS
+            or seconds >= _TRYING_SECONDS
+        ):
+            return False
+        await asyncio.sleep(min(max(trouble.wait, backoff(tried.tries)), _LONGEST_BACKOFF))
+        return True
+
+    def _asks_to_wait(self, trouble: _Trouble) -> BackendError:
+        return BackendError(
+            f"{self._place.base_url} asks to wait {trouble.wait:.0f} seconds ({trouble.what}), "
+            f"longer than backend.pause_seconds={self._endpoint.pause_seconds:g}: go on later with "
+            "resume=true"
         )
 
     def _ends_stage(self, request: Request, trouble: _Trouble, history: History) -> bool:
@@ -404,14 +439,14 @@ class OpenAIModel:
         what = None if enough is None else trouble.what
         return history.failed(request.id, what, 1 if trouble.fix else enough or 1)
 
-    def _end_of_stage(self, request: Request, trouble: _Trouble) -> str:
+    def _end_of_stage(self, request: Request, trouble: _Trouble) -> BackendError:
         remedy = trouble.fix or (
             f"lower sampling.{_group(request.stage)}.max_tokens or shots, or set a model with a "
             "larger context"
             if trouble.kind is ErrorKind.TOO_LONG
             else "ask it one thing at a time with cotmill backend check"
         )
-        return (
+        return BackendError(
             f"{self._place.base_url} answers none of the requests of stage {request.stage} "
             f"({trouble.what}): {remedy}, then go on with resume=true"
         )
