@@ -120,7 +120,7 @@ def test_an_answer_that_is_none_is_refused_unless_code_gives_one(answer: str) ->
 @pytest.mark.parametrize(
     ("solution", "answer"),
     [
-        (r"Thus $\boxed{\frac{1}{2}}$, not \boxed{3}, but $\boxed{\frac{\sqrt{3}}{2}}$.",
+        ("Is it $\\boxed{\\frac{1}{2}}$?\nNo: it is $\\boxed{\\frac{\\sqrt{3}}{2}}$.",
          r"\frac{\sqrt{3}}{2}"),
         ("So.\nThe answer is: 72", "72"),
         ("It holds for all 3 of them.", None),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from transforms import programs
 from transforms.ids import canonical_json
-from transforms.responses import extract_program
+from transforms.responses import extract_program, visible
 from transforms.verification.answers import compare_plain, extract_answer
 
 NO_ANSWER = re.compile(
@@ -31,7 +31,6 @@ NO_ANSWER = re.compile(
 
 _STEPS = re.compile(r"(.*?)\s*^####[ \t]*(\S[^\n]*?)\s*", re.DOTALL | re.MULTILINE)
 _CALCULATION = re.compile(r"<<[^<>\n]*=[^<>\n]*>>")
-_THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>\s*", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _NUMBER = re.compile(r"\d(?:[\d,./]*\d)?")
 _WORKED_WORDS = 12
@@ -74,7 +73,7 @@ def stated(answer: Any) -> Stated:
     listed = _listed(text)
     if listed is not None:
         return stated(listed)
-    text = without_thought(text)
+    text = visible(text)
     worked = len(_WORD.findall(text)) >= _WORKED_WORDS
     sentence = text.endswith((".", "!")) and len(_WORD.findall(text)) > 2
     answer = marked(text)
@@ -107,20 +106,15 @@ def _listed(text: str) -> str | None:
     return value[0] if len(value) == 1 and isinstance(value[0], str) else None
 
 
-def without_thought(text: str) -> str:
-    """Takes off the thought (`<think>`) that a reasoning model's answer begins with."""
-    return _THOUGHT.sub("", text)
-
-
-def with_answer(solution: str, answer: str | None) -> str:
+def with_answer(solution: str, answer: str | None) -> str | None:
     r"""Returns a worked solution without calculator marks, that ends by stating its answer.
 
-    A thought before it (`<think>`) is left out. The answer is added where the text marks none and
-    where its end leaves another.
+    A thought before it (`<think>`) is left out; None where nothing else is there. The answer is
+    added where the text marks none, or another.
     """
-    text = _CALCULATION.sub("", without_thought(solution)).strip()
-    if answer is None or _states(text, answer):
-        return text
+    text = _CALCULATION.sub("", visible(solution)).strip()
+    if not text or answer is None or _states(text, answer):
+        return text or None
     return f"{text}\nThe answer is {answer}."
 
 
@@ -128,7 +122,7 @@ def _states(text: str, answer: str) -> bool:
     found = marked(text)
     if found is None:
         return False
-    return found == answer or compare_plain(_as_output(answer), found, solution=text) is not False
+    return found == answer or compare_plain(_as_output(answer), found) is not False
 
 
 def _as_output(answer: str) -> str:

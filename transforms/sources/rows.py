@@ -12,6 +12,7 @@ from typing import Any
 from transforms.accounting import Reason, Reject, Verdict, reason_text, reject
 from transforms.ids import canonical_json, content_id
 from transforms.records import Seed
+from transforms.responses import visible
 from transforms.sources import forms
 from transforms.sources.columns import FIELDS, Columns, columns_of, value_of
 from transforms.sources.licenses import NO_LICENSE, spdx
@@ -121,7 +122,7 @@ def seed_of(
         problem=forms.with_options(problem, options) if options else problem,
         answer=stated.answer,
         code=unified or code,
-        solution=stated.solution and forms.with_answer(stated.solution, stated.answer),
+        solution=forms.with_answer(stated.solution or "", stated.answer),
         kind=values["kind"] if _is_text(values["kind"]) else canonical_json(values["kind"]),
         source=values["source"] or row.source,
         license=_license(values["license"]) or license or NO_LICENSE,
@@ -143,7 +144,7 @@ def _stated(
     answer, solution = values["answer"], values["solution"]
     if answer is None:
         if solution and not unified:
-            answer = (extract_answer if in_chat else forms.marked)(forms.without_thought(solution))
+            answer = (extract_answer if in_chat else forms.marked)(visible(solution))
         return forms.Stated(answer, solution)
     if options:
         choice = forms.chosen(answer, options)
