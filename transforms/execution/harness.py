@@ -345,7 +345,7 @@ def vary(job: dict[str, Any], done: bytes, claim_descriptor: int, output_bytes: 
         output = claim.get("output") if claim["status"] == "ok" else None
         return output, watch.seen() if watch and output is not None else b""
 
-    compared = run(original)[1] if watch else b""
+    own, compared = run(original) if watch else (None, b"")
     inputs = plan["inputs"]
     moved = {key for (key, _), mark in zip(inputs, done, strict=False) if mark == MOVED[0]}
     for key, literal in inputs[len(done) :]:
@@ -354,7 +354,8 @@ def vary(job: dict[str, Any], done: bytes, claim_descriptor: int, output_bytes: 
             with contextlib.suppress(*UNCOMPILABLE):
                 output, seen = run(varied, **{_INPUT: ast.literal_eval(literal)})
                 if output is not None:
-                    mark = SAME if output == plan["output"] and seen == compared else MOVED
+                    same = output == plan["output"] and (own is None or seen == compared)
+                    mark = SAME if same else MOVED
         if mark == MOVED:
             moved.add(key)
         os.write(claim_descriptor, mark)

@@ -247,7 +247,7 @@ class Zygote:
         status, cpu, peak_mb = self._end(pid)
         for descriptor, data in read.items():
             os.set_blocking(descriptor, False)
-            while not reason and take(descriptor, data):
+            while (job["vary"] or not reason) and take(descriptor, data):
                 if len(data) > caps[descriptor]:
                     reason = "output"
             os.close(descriptor)
@@ -298,6 +298,7 @@ class Zygote:
                     return "output"
                 elif descriptor == steps:
                     cpu_end = time.clock_gettime(cpu_clock) + cpu_seconds
+                    cpu_end = min(cpu_end, self.limits["cpu_seconds"])
 
     def _kill(self, pid: int) -> None:
         """Ends all that the program started, at once: nothing can be forked out of its way."""

@@ -1,0 +1,14 @@
+"""The bench of whole runs: its figures come from the run's own account."""
+
+from transforms.settings import BenchPipelineSettings
+from transforms.synthetic.pipeline_benchmark import bench_pipeline
+
+
+def test_the_bench_runs_the_recipe_and_accounts_for_each_segment():
+    settings = BenchPipelineSettings(programs=[8], workers=[1], settings=["source.limit=20"])
+    (row,) = bench_pipeline(settings)
+    assert 0 < row["accepted"] <= 8
+    assert row["requests"] > 8 + row["accepted"]
+    names = [segment["name"] for segment in row["segments"]]
+    assert names[0] == "01-seeds" and names[-1] == "start and report"
+    assert all(row["cpu_seconds"][part] > 0 for part in ("pipeline", "sandbox", "server"))
