@@ -63,7 +63,8 @@ _EQUALS = re.compile(r"(?<![<>!=:])=(?!=)")
 _ABOUT = re.compile(r"\\approx(?![a-z])")
 _HEDGE = re.compile(
     r"(?:(?:approximately|about|roughly|around|nearly|exactly|only|just|simply|therefore|thus"
-    r"|so|hence|a total of|in total|equal to)\b,?|\\(?:approx|therefore)(?![a-z])|=)\s*",
+    r"|so|hence|a total of|in total|equal to)\b,?|\\(?:approx|therefore)(?![a-z])|="
+    r"|[a-z] ?\\in(?![a-z])|(?:一|总|總)?共有?|大?[约約])\s*",
     re.I,
 )
 _CHOICE = re.compile(r"(?:(?:option|choice) )?\(?([a-z])(?:[).:]+(?: .*)?)?", re.I | re.S)
@@ -74,7 +75,7 @@ _REPR = re.compile(
     r"|datetime\.date\((?P<year>[0-9]+), (?P<month>[0-9]+), (?P<day>[0-9]+)\)"
 )
 # What shows that an answer is a statement that holds the answer.
-_STATEMENT = re.compile(r"boxed\s*\{|####|</|\banswers?\b", re.I)
+_STATEMENT = re.compile(r"(?:boxed|fbox)\s*\{|####|</|\banswers?\b", re.I)
 
 
 def agrees(

@@ -28,7 +28,7 @@ _NEXT_PROBLEM = re.compile(
 )
 _BOX_TOKEN = re.compile(r"(?:\\(?:boxed|fbox)\s*|\bboxed(?=\{))?(?P<brace>\{)|\}|\\.", re.S)
 _SENTENCE_END = re.compile(
-    r"[.?](?=\s|$)|!(?=\s*$)|,?\s(?:because|since)\s"
+    r"[.?](?=\s|$)|!(?=\s*$|\s+[^\w\\(]+$)|,?\s(?:because|since)\s"
     r"|,\s(?:as|which|so|where|making|giving|leaving|i\.e\.)\s",
     re.I,
 )
@@ -62,7 +62,7 @@ _CUT_OFF = re.compile(
     re.I,
 )
 _TRUTH = re.compile(
-    r"(?:\bis|\bare|[,:]|^(?:so|thus|hence|therefore)) (true|false|yes|no)[.!]*$", re.I
+    r"(?:^|(?:\bis|\bare|[,:]|^(?:so|thus|hence|therefore)) )(true|false|yes|no)[.!]*$", re.I
 )
 _TWO_UNKNOWNS = re.compile(
     r"(?<![A-Za-z])[A-Za-z]\s?=[^=,;]{1,60}(?:,|;|\band\b|\bor\b)[\s$]*[A-Za-z]\s?=[^=]*$"
@@ -74,7 +74,7 @@ _VALUE = re.compile(
     rf"""
     \$(?=\S)(?P<dollars>[^$\n]+)(?<=\S)\$(?![0-9])
     | \\\((?P<inline>.{{1,400}}?)\\\) | \\\[(?P<shown>.{{1,400}}?)\\\]
-    | (?P<listed> [\[(] [-+0-9.,\s/]+ [\])] )
+    | (?P<listed> (?<!\w)[\[(] [-+0-9.,\s/]+ [\])] )
     | (?P<plain> (?:(?:minus|negative)\s|-\s?)? (?:(?<!\S)[A-Z]{{0,3}}[$€£¥]\s?)?
         {_GLUE}{{0,40}}?[0-9](?:{_GLUE}|'(?=[0-9])|\((?=[0-9]))*(?:\([0-9.\\/a-z]*\))? )
     """,
@@ -85,7 +85,7 @@ _PART_OF = re.compile(
     r"(?:\b(?:than|not|least|most|over|under|below|above|log|ln|root|base|mod|modulo|remainder|power"
     r"|plus|times|minus|over|exceeds?|until|twice|double|triple|thrice|cannot|step|case)"
     r"|\b(?:half|twice|third|quarter|square|cube|root|sum|product|multiple|percent|power) of"
-    r"|[+*/^÷√]|\\(?:times|cdot|sqrt|log|ln|le|ge|pm|div)|[<>])$",
+    r"|[+*/^÷√]|\w\(|\\(?:times|cdot|sqrt|log|ln|le|ge|pm|div)|[<>])$",
     re.I,
 )
 _JOINED = re.compile(
@@ -126,7 +126,7 @@ def extract_answer(text: str) -> str | None:
         text = text[end:]
     elif _THOUGHT_START.match(text):
         return None
-    if _writes_comma(text):
+    if _COMMA_NUMBER.search(text) and _writes_comma(text):
         text = _COMMA_NUMBER.sub(_with_point, text)
     return _stated(_without_next_problem(text))
 
@@ -285,6 +285,8 @@ def _last_value(line: str, values: list[re.Match[str]]) -> str | None:
         return None
     gap = line[previous or 0 : start].rstrip(" \t$¤€£¥")
     if gap.split()[-1:] and gap.split()[-1].casefold().strip(".") in months():
+        return None
+    if previous is not None and gap.strip() in ("in", "for", "per", "%"):
         return None
     if _PART_OF.search(gap) or (previous is not None and _JOINED.search(gap)):
         return None

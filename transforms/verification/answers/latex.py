@@ -51,6 +51,7 @@ _REWRITES = [
             r"\{([^{}]*)\}",
             r" \1\2 ",
         ),
+        (r"\\(?:text)?color ?\{[a-zA-Z]+\}", ""),
         (rf"\\[dtc]frac{_COMMAND}", r"\\frac"),
         (r"\{([^{}]*)\\choose" + _COMMAND + r"([^{}]*)\}", r"\\binom{\1}{\2}"),
         (r"(?<=[0-9])(?:\{,\}|\\,|\\!|,\\!)(?=[0-9]{3}(?![0-9]))", ","),
@@ -111,7 +112,7 @@ def tidy(text: str) -> str:
     text = _MATRIX.sub(_matrix_rows, plain_characters(text))
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
-    text = text.strip(" *`")
+    text = text.strip(" *`_")
     text = text if text.endswith("...") else text.rstrip(" .,;:")
     quoted = text[:1] in ("'", '"') and text[-1:] == text[:1] and text[:1] not in text[1:-1]
     return text[1:-1].strip() if quoted else text

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
+from itertools import product
 from typing import Any
 
 from babel import Locale
@@ -56,15 +57,20 @@ def _leaves(data: Any) -> Iterator[str]:
 @cache
 def units() -> dict[str, str]:
     """Each word and symbol for a unit of measurement -> CLDR's key (`hrs`: `duration-hour`)."""
-    found: dict[str, str] = {}
-    for locale in _locales():
+    found = {"d": "duration-day"}  # in CLDR the dots of a screen, first
+    locales = [*_locales(), Locale("en", "GB")]
+    for width, locale in product(("long", "short", "narrow"), locales):
         for key, patterns in locale._data["unit_patterns"].items():
-            for pattern in _leaves(patterns):
+            for pattern in _leaves(patterns.get(width)):
                 name = pattern.replace("{0}", "").strip(" .\u200f\u200e")
                 if "{0}" in pattern and re.search(r"[^\W0-9_]|°", name):
                     found.setdefault(name, key)
-                    found.setdefault(name.casefold(), key)
-    return found
+    folded = {name.casefold(): key for name, key in reversed(found.items())}
+    return folded | found
+
+
+def _forms(locale: Locale, width: str) -> list[Any]:
+    return list(locale.compact_decimal_formats[width].values())
 
 
 @cache
@@ -72,11 +78,11 @@ def scales() -> dict[str, int]:
     """Each word for a large number -> its value (`million`, `Milliarden`, `万`)."""
     found = {"hundred": 100}
     for locale in [*_locales(), Locale("en", "IN")]:
-        for forms in locale.compact_decimal_formats["long"].values():
+        for forms in [*_forms(locale, "long"), *_forms(locale, "short")]:
             for size, form in forms.items():
                 pattern = unicodedata.normalize("NFKC", form.pattern)
-                word = pattern.replace("0", "").replace("'", "").strip().casefold()
-                if word:
+                word = pattern.replace("0", "").replace("'", "").strip(" .").casefold()
+                if len(word) > 2 or word > "z":
                     found.setdefault(word, int(size) // 10 ** (pattern.count("0") - 1))
     return found
 
@@ -128,7 +134,7 @@ def currency_codes() -> frozenset[str]:
     """Codes and abbreviations of currencies that stand before an amount (`CHF`, `Rs`, `kr`)."""
     signs = {sign for locale in _locales() for sign in locale.currency_symbols.values()}
     words = {sign.strip(".") for sign in signs if re.fullmatch(r"[^\W0-9_]{2,4}\.?", sign)}
-    return frozenset(list_currencies()) | words | {"Rs", "Re"}
+    return frozenset(list_currencies()) | words | {"Rs", "Re", "Fr", "SFr"}
 
 
 def spelled(words: list[str], language: str = "en") -> Fraction | None:

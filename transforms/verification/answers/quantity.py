@@ -49,6 +49,7 @@ _QUANTITY = re.compile(
 )
 _PERCENT = re.compile(r"\s*(?:%|(?:percent|per\s?cent|pct)(?:age)?\b)(?:\s*points?\b)?", re.I)
 _REPEATS = re.compile(r"([0-9]*?)([0-9]{1,6}?)\2{2,}|()([0-9]{1,6}?)\4+")
+_SAID_TWICE = re.compile(r"([A-Za-z -]{1,80}) ?\(([0-9]{1,15})\)")
 _BASE = re.compile(r"([0-9A-Z]+) ?(?:_ ?\{? ?([0-9]{1,2}) ?\}?|\(?(?:in )?base (\w+)\)?)")
 
 # One letter is a unit only if it stands here, and behind a digit without a space only the second
@@ -98,6 +99,9 @@ def read_quantity(text: str) -> Quantity | None:
       text: as `tidy` gives it.
     """
     text = re.sub(r" ?\([A-Za-z -]+\)$", "", peel(text, "("))
+    if twice := _SAID_TWICE.fullmatch(text):
+        stated = _read_words(twice[1])
+        return stated if stated and stated.value == int(twice[2]) else None
     text = _FRACTION.sub(_slash, text).strip()
     match = _QUANTITY.fullmatch(without_base(text))
     number = _in_digits(match) if match else None
@@ -191,7 +195,7 @@ def _unit(text: str) -> str | None:
     if not all(map(_is_unit_word, spoken)) or (attached and not _may_be_attached(spoken[0])):
         return None
     known = lexicon.units()
-    whole = known.get(" ".join(spoken)) or known.get(" ".join(folded))
+    whole = known.get(text) or known.get(" ".join(spoken)) or known.get(" ".join(folded))
     return whole or " ".join(known.get(word) or _simplest(word.casefold()) for word in spoken)
 
 
