@@ -128,7 +128,7 @@ def _states(text: str, answer: str) -> bool:
     found = marked(text)
     if found is None:
         return False
-    return found == answer or compare_plain(_as_output(answer), found, solution=text) is not False
+    return found == answer or compare_plain(_as_output(answer), found) is not False
 
 
 def _as_output(answer: str) -> str:
