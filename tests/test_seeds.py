@@ -69,9 +69,6 @@ def test_every_solution_ends_in_the_answer_that_the_program_gives(executions):
     wrong = {
         row["problem"]: (execution.output, extract_answer(row["solution"]))
         for row, execution in zip(ROWS, executions, strict=True)
-        if compare_plain(
-            execution.output, extract_answer(row["solution"]) or "", solution=row["solution"]
-        )
-        is not True
+        if compare_plain(execution.output, extract_answer(row["solution"]) or "") is not True
     }
     assert not wrong

@@ -16,14 +16,27 @@ from hypothesis import strategies as st
 
 from transforms.verification.answers import (
     agrees,
+    as_sequence,
     compare_plain,
     compare_program,
     extract_answer,
 )
 
-ROWS: list[dict[str, Any]] = [
-    json.loads(line)
-    for line in (Path(__file__).parent / "answer_pairs.jsonl").read_text("utf-8").splitlines()
+
+def read(name: str) -> list[dict[str, Any]]:
+    text = (Path(__file__).parent / name).read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+ROWS = read("answer_pairs.jsonl")
+FORMS = [  # the forms that public bug reports name, and more of each kind
+    {
+        "output": row["output"],
+        row["kind"]: row["text"],
+        "agree": row["agree"],
+        "why": row["note"],
+    }
+    for row in read("answer_forms.jsonl")
 ]
 HOSTILE = "__import__('os').system('touch it_ran')"
 
@@ -60,7 +73,7 @@ def plain_verdict(row: dict[str, Any]) -> bool | None:
     answer = answer_of(row)
     if answer is None:
         return False
-    return compare_plain(row["output"], answer, solution=row.get("solution", ""))
+    return compare_plain(row["output"], answer)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +81,7 @@ def symbolically(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[list[tuple[str, str]]], list[bool]]:
     """Looks comparisons up in one run of every symbolic comparison that these tests ask for."""
-    rows = [row for row in ROWS if plain_verdict(row) is None]
+    rows = [row for row in ROWS + FORMS if plain_verdict(row) is None]
     pairs = [(row["output"], answer_of(row) or "") for row in rows]
     for one, other, _ in FORMULAS:
         pairs += [(json.dumps(one), other), (json.dumps(other), one)]
@@ -79,7 +92,9 @@ def symbolically(
     return lambda asked: [known[pair] for pair in asked]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[f"{n} {row['why']}" for n, row in enumerate(ROWS)])
+@pytest.mark.parametrize(
+    "row", ROWS + FORMS, ids=[f"{n} {row['why']}" for n, row in enumerate(ROWS + FORMS)]
+)
 def test_each_pair_of_the_table_is_judged_as_it_says(row, symbolically):
     if "solution" in row:
         assert agrees(row["output"], row["solution"], symbolically) is row["agree"]
@@ -142,6 +157,64 @@ def test_separators_and_currency_signs_change_nothing(number):
 
 
 @checked
+@given(integers)
+def test_the_digits_and_separators_of_other_scripts_change_nothing(number):
+    arabic = str(number).translate({ord("0") + n: 0x660 + n for n in range(10)})
+    wide = str(number).translate({ord("0") + n: 0xFF10 + n for n in range(10)} | {45: "\u2212"})
+    spaced = f"{number:,}".replace(",", "\u00a0")
+    assert [compare_plain(str(number), form) for form in (arabic, wide, spaced)] == [True] * 3
+
+
+WRAPPED = ["{}", "${}$", "\\boxed{{{}}}", "\\text{{{}}}", "#### {}", "x = {}", "{} km", "{}个"]
+WRAPPED += ["€{}", "{}。", "\\mathbf{{{}}}\\,\\text{{cm}}^2", "The answer is {}.", "{}%"]
+WRAPPED += ["<answer>{}</answer>"]
+
+
+@checked
+@given(numbers, st.sampled_from(WRAPPED))
+def test_wrapping_and_units_change_neither_agreement_nor_disagreement(number, form):
+    assert compare_plain(json.dumps(number), form.format(number)) is True
+    assert compare_plain(json.dumps(number), form.format(-number - 1)) is (number == -number - 1)
+
+
+CHANGED = ["{} lakh", "{} gross", "{} pairs", "{} doubled", "{} years ago", "{} in debt", "{}k"]
+CHANGED += ["{} or 1", "{}-{}", "{}:3", "{}^2", "√{}", "{} million", "{}万", "more than {}"]
+CHANGED += ["{} squared"]
+
+
+@checked
+@given(st.integers(2, 10**6), st.sampled_from(CHANGED))
+def test_what_changes_a_number_is_never_read_past(number, form):
+    text = form.format(number, number + 1)
+    assert compare_plain(str(number), text) is not True
+    assert extract_answer(f"We add.\nSo it is {text}.") != str(number)
+    assert not agrees(str(number), f"We add.\nSo it is {text}.", lambda pairs: [False])
+
+
+@checked
+@given(st.integers(-(10**6), 10**6), st.integers(1, 999), st.sampled_from(["de", "fr", "es"]))
+def test_a_decimal_comma_is_read_where_the_text_is_in_a_language_that_writes_one(
+    whole, thousandths, language
+):
+    phrase = {"de": "Die Antwort ist", "fr": "La réponse est", "es": "La respuesta es"}[language]
+    number = f"{whole},{thousandths:03}"
+    point = json.dumps(float(number.replace(",", ".")))
+    assert agrees(point, f"{phrase} {number}.", lambda pairs: [False])
+    assert not agrees(point, f"{phrase} {whole}{thousandths:03}.", lambda pairs: [False])
+
+
+@checked
+@given(st.lists(integers, min_size=2, max_size=6, unique=True))
+def test_a_set_agrees_in_any_order_only_with_a_sorted_list_and_where_no_order_is_asked(items):
+    reverse = ", ".join(map(str, sorted(items, reverse=True)))
+    assert compare_plain(json.dumps(sorted(items)), f"\\{{{reverse}\\}}") is True
+    assert compare_plain(json.dumps(sorted(items)), as_sequence(f"\\{{{reverse}\\}}")) is False
+    assert compare_plain(json.dumps(sorted(items)), f"[{reverse}]") is False
+    in_order = ", ".join(map(str, sorted(items)))
+    assert compare_plain(json.dumps(sorted(items, reverse=True)), f"\\{{{in_order}\\}}") is False
+
+
+@checked
 @given(exact, exact)
 def test_exact_numbers_compare_alike_in_either_order(one, other):
     forth = compare_plain(json.dumps(one), other)
@@ -192,7 +265,7 @@ def test_rounding_agrees_only_within_a_thousandth(number, decimals):
 @checked
 @given(values.map(json.dumps), fragments)
 def test_no_text_makes_the_comparison_fail(output, text):
-    assert compare_plain(output, text, solution=text) in (True, False, None)
+    assert compare_plain(output, text) in (True, False, None)
     extract_answer(text)
     ast.parse(compare_program([(output, text)]))
 
@@ -204,13 +277,12 @@ def test_no_text_makes_the_comparison_fail(output, text):
     ("text", "answer"),
     [
         ("So \\boxed{12}.", "12"),
-        ("\\boxed{1}, then \\boxed{2}", "2"),
+        ("\\boxed{1}, then \\boxed{2}", "1, 2"),
         ("$\\boxed{\\frac{7}{2}}$", "\\frac{7}{2}"),
         ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),
         ("\\boxed{$12$}", "12"),
         ("\\boxed{\\boxed{5}}", "5"),
         ("\\fbox{5}", "5"),
-        ("\\boxed{12}\nThe answer is 13.", "12"),
         ("The answer is 12.", "12"),
         ("The answer is 3.5. I hope it is correct.", "3.5"),
         ("The answer is **Alice**.", "Alice"),
@@ -232,8 +304,6 @@ def test_no_text_makes_the_comparison_fail(output, text):
         ("Hence $x = 2\\sqrt{3}$.", "2\\sqrt{3}"),
         ("Hence y = 2x + 1", "2x + 1"),
         ("It fell to -5 degrees.", "-5"),
-        ("That is 10-3.", "3"),
-        ("She pays $5 and then $7.", "7"),
         ("That is 25%.", "25%"),
         ("It lies at (3, 4).", "(3, 4)"),
         ("\\[\nx = 12\n\\]", "12"),
@@ -246,6 +316,13 @@ def test_the_final_answer_is_found(text, answer):
 @pytest.mark.parametrize(
     "text",
     [
+        "The answer is 36.\nThe answer is 43.",
+        "\\boxed{12}\nThe answer is 13.",
+        "So the total is 43.\n\n\\boxed{36}",
+        "That is 10-3.",
+        "So it takes 5 to 10 minutes.",
+        "She pays $5 and then $7.",
+        "<think>The answer is 12.",
         "",
         " \n ",
         "We do not know.",

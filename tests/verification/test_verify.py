@@ -280,7 +280,7 @@ def test_an_answer_that_is_code_is_not_run_by_the_comparison(tmp_path):
     target = tmp_path / "written"
     hostile = f"__import__('pathlib').Path({str(target)!r}).write_text('x')"
     texts = (f"The answer is {hostile}", f"\\boxed{{{hostile}}}")
-    pairs = tuple(Pair("560", extract_answer(text), text) for text in texts)
+    pairs = tuple(Pair("560", extract_answer(text)) for text in texts)
     with TestPipeline(**on_workers(1)) as pipeline:
         compared = pipeline | beam.Create([Comparison("record", pairs)]) | CompareAnswers(SANDBOX)
         assert_that(compared, equal_to([("record", (False, False))]))

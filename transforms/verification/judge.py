@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +24,23 @@ class Pair:
     """JSON."""
     answer: str | None
     """None where no answer was found: never agrees."""
-    text: str = ""
-    """The solution that the answer was taken from."""
+
+
+_ORDER = re.compile(
+    r"\b(?:in (?:the )?(?:[\w-]+ ){0,3}order|sort(?:ed)?|ascending|descending|(?:in|de)creasing"
+    r"|ordered|arranged?|ranked|sequence|from (?:the )?(?:smallest|largest|least|lowest|highest"
+    r"|shortest|longest|earliest|latest|oldest|youngest))\b",
+    re.I,
+)
+
+
+def asks_for_order(instruction: str) -> bool:
+    """Whether an instruction asks for its answers in an order: a set in another is then wrong.
+
+    >>> asks_for_order("List the scores from highest to lowest.")
+    True
+    """
+    return _ORDER.search(instruction) is not None
 
 
 @dataclass(frozen=True)
@@ -70,9 +86,7 @@ def _by_exact_rules(comparison: Comparison) -> _Partly:
     return _Partly(
         comparison,
         tuple(
-            False
-            if pair.answer is None
-            else compare_plain(pair.output, pair.answer, solution=pair.text)
+            False if pair.answer is None else compare_plain(pair.output, pair.answer)
             for pair in comparison.pairs
         ),
     )

@@ -16,8 +16,8 @@ from transforms.execution.execute import InSandbox
 from transforms.execution.sandbox import Job, Result, Status
 from transforms.records import Attempt
 from transforms.settings import SandboxSettings
-from transforms.verification.answers import compare_plain, extract_answer
-from transforms.verification.judge import CompareAnswers, Comparison, Pair
+from transforms.verification.answers import as_sequence, compare_plain, extract_answer
+from transforms.verification.judge import CompareAnswers, Comparison, Pair, asks_for_order
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,14 @@ def _with(item: Any, attempts: Sequence[Attempt]) -> Any:
 
 
 def _comparison(item: Any) -> Comparison:
-    record = item.record
-    pairs = [
-        Pair(record.output or "", a.answer, a.text if a.kind == "cot" else "")
-        for a in record.attempts
-        if a.agrees is None
-    ]
-    answers = [attempt.answer or "" for attempt in record.attempts]
-    between = rivals(record.attempts, record.output or "")
-    pairs += [as_pair(answers[one], answers[other]) for one, other in between]
+    record, output = item.record, item.record.output or ""
+    answers = [attempt.answer for attempt in record.attempts if attempt.agrees is None]
+    if output.startswith("[") and asks_for_order(record.instruction):
+        answers = [answer and as_sequence(answer) for answer in answers]
+    pairs = [Pair(output, answer) for answer in answers]
+    texts = [attempt.answer or "" for attempt in record.attempts]
+    between = rivals(record.attempts, output)
+    pairs += [as_pair(texts[one], texts[other]) for one, other in between]
     return Comparison((item, between), tuple(pairs))
 
 
@@ -132,8 +131,7 @@ def rivals(attempts: Sequence[Attempt], output: str) -> list[tuple[int, int]]:
     for index, attempt in enumerate(attempts):
         if attempt.answer is None or attempt.agrees:
             continue
-        text = attempt.text if attempt.kind == "cot" else ""
-        if attempt.agrees is False or not compare_plain(output, attempt.answer, solution=text):
+        if attempt.agrees is False or not compare_plain(output, attempt.answer):
             first.setdefault((attempt.kind, _form(attempt.answer)), index)
     return [
         (one, other)

@@ -1,0 +1,176 @@
+"""Names of units, currencies, large numbers, months and conjunctions (CLDR, through Babel), and
+numbers in words (text2num)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cache
+from itertools import product
+from typing import Any
+
+from babel import Locale
+from babel.numbers import list_currencies
+from text_to_num import text2num
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+_SPOKEN = "en de fr es it pt nl ru uk pl cs sv da tr zh ja ko ar hi"
+LANGUAGES = _SPOKEN.split()
+"""The languages that answers are read in; where two use one word, the earlier decides."""
+_NUMBER_WORDS = ["en", "de", "fr", "es", "pt", "ru"]
+
+_SMALL = """zero one two three four five six seven eight nine ten eleven twelve thirteen
+    fourteen fifteen sixteen seventeen eighteen nineteen"""
+SMALL_NUMBERS = _SMALL.split()
+"""Zero to nineteen in words."""
+_PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8}
+_PARTS |= {"halves": 2, "seventh": 7, "ninth": 9, "tenth": 10}
+_PARTS |= {f"{part}s": size for part, size in _PARTS.items() if part not in {"half", "halves"}}
+PARTS = frozenset(_PARTS)
+"""The words for a half to a tenth."""
+
+# Numbers of one language that are words of English.
+_HOMOGRAPHS = words("once elf null cent die mil")
+_AND = re.compile(r"\b(hundred|thousand|million|billion|trillion) and (?=\w)")
+
+
+@cache
+def _locales() -> list[Locale]:
+    return [Locale(language) for language in LANGUAGES]
+
+
+def _leaves(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield unicodedata.normalize("NFKC", data)
+    elif data is not None and hasattr(data, "values"):
+        for value in data.values():
+            yield from _leaves(value)
+
+
+@cache
+def units() -> dict[str, str]:
+    """Each word and symbol for a unit of measurement -> CLDR's key (`hrs`: `duration-hour`)."""
+    found = {"d": "duration-day"}  # in CLDR the dots of a screen, first
+    locales = [*_locales(), Locale("en", "GB")]
+    for width, locale in product(("long", "short", "narrow"), locales):
+        for key, patterns in locale._data["unit_patterns"].items():
+            for pattern in _leaves(patterns.get(width)):
+                name = pattern.replace("{0}", "").strip(" .\u200f\u200e")
+                if "{0}" in pattern and re.search(r"[^\W0-9_]|°", name):
+                    found.setdefault(name, key)
+    folded = {name.casefold(): key for name, key in reversed(found.items())}
+    return folded | found
+
+
+def _forms(locale: Locale, width: str) -> list[Any]:
+    return list(locale.compact_decimal_formats[width].values())
+
+
+@cache
+def scales() -> dict[str, int]:
+    """Each word for a large number -> its value (`million`, `Milliarden`, `万`)."""
+    found = {"hundred": 100}
+    for locale in [*_locales(), Locale("en", "IN")]:
+        for forms in [*_forms(locale, "long"), *_forms(locale, "short")]:
+            for size, form in forms.items():
+                pattern = unicodedata.normalize("NFKC", form.pattern)
+                word = pattern.replace("0", "").replace("'", "").strip(" .").casefold()
+                if len(word) > 2 or word > "z":
+                    found.setdefault(word, int(size) // 10 ** (pattern.count("0") - 1))
+    return found
+
+
+@cache
+def months() -> dict[str, int]:
+    """Each name of a month, long or short -> 1 to 12."""
+    found: dict[str, int] = {}
+    for locale in _locales():
+        for width in ("wide", "abbreviated"):
+            for number, name in locale.months["format"][width].items():
+                if not name[:1].isdigit():
+                    found.setdefault(name.strip(".").casefold(), number)
+    return found
+
+
+@cache
+def weekdays() -> frozenset[str]:
+    """The names of the days of the week."""
+    return frozenset(
+        name.strip(".").casefold()
+        for locale in _locales()
+        for width in ("wide", "abbreviated")
+        for name in locale.days["format"][width].values()
+    )
+
+
+# Short words that mean something else in another language.
+_NO_CONJUNCTIONS = frozenset(["", "a", "e", "i", "o", "of", "en"])
+
+
+@cache
+def conjunctions(kind: str) -> str:
+    """A pattern for what stands before a list's last item: kind "standard" (and) or "or"."""
+    found = set()
+    for locale in _locales():
+        pattern = unicodedata.normalize("NFKC", locale.list_patterns[kind]["2"])
+        word = pattern.replace("{0}", "").replace("{1}", "").strip(" ,、")
+        if word not in _NO_CONJUNCTIONS:
+            spaced = (
+                r"\s*" if pattern.endswith("}") and pattern.startswith("{0}" + word) else r"\s+"
+            )
+            found.add(spaced + re.escape(word) + spaced)
+    return "|".join(sorted(found, key=len, reverse=True))
+
+
+@cache
+def currency_codes() -> frozenset[str]:
+    """Codes and abbreviations of currencies that stand before an amount (`CHF`, `Rs`, `kr`)."""
+    signs = {sign for locale in _locales() for sign in locale.currency_symbols.values()}
+    words = {sign.strip(".") for sign in signs if re.fullmatch(r"[^\W0-9_]{2,4}\.?", sign)}
+    return frozenset(list_currencies()) | words | {"Rs", "Re", "Fr", "SFr"}
+
+
+def spelled(words: list[str], language: str = "en") -> Fraction | None:
+    """A number in words, all of them: a cardinal, a fraction ("two thirds"), or both ("three and a
+    half"); None where they are no number ("one two", "twenty twelve")."""
+    size = _PARTS.get(words[-1]) if language == "en" else None
+    if size is None:
+        return _cardinal(words, language)
+    before = words[-2] if words[1:] else "one" if words[0] in ("half", "quarter") else ""
+    count = _cardinal(["one" if before in ("a", "an") else before], language)
+    if not count or count >= size:
+        return None
+    if len(words) < 3:
+        return count / size
+    whole = _cardinal(words[:-3], language) if words[-3] == "and" and words[:-3] else None
+    return None if whole is None else whole + count / size
+
+
+@cache
+def _cardinal_of(text: str, language: str) -> Fraction | None:
+    try:
+        return Fraction(text2num(text, language))
+    except (ValueError, KeyError, IndexError, AttributeError):
+        return None
+
+
+def _cardinal(words: list[str], language: str) -> Fraction | None:
+    text = " ".join(words)
+    if language == "en":
+        text = _AND.sub(r"\1 ", re.sub(r"^a (?=\w)", "one ", text))
+        if words[:1] == ["hundred"]:
+            return None
+    return None if text in _HOMOGRAPHS else _cardinal_of(text, language)
+
+
+def spelled_anywhere(words: list[str]) -> Fraction | None:
+    """The same in the first of the languages that reads the words so."""
+    values = (spelled(words, language) for language in _NUMBER_WORDS)
+    return next((value for value in values if value is not None), None)
