@@ -34,7 +34,7 @@ def answer(prompt):
     last = prompt.rsplit("Problem:", 1)[-1]
     if "Program:" in prompt:
         return SPAM.removeprefix('input = {"') if "easy" in last else "none"
-    return " The answer is 560." if "easy" in last else " The answer is 561."
+    return f" Take off the spam and count. The answer is {560 if 'easy' in last else 561}."
 
 
 PROBLEMS = [

@@ -82,6 +82,10 @@ class Reason(StrEnum):
     # verification
     NO_ANSWER_FOUND = "no_answer_found"
     LOW_AGREEMENT = "low_agreement"
+    REPETITIVE = "repetitive"
+    NO_REASONING = "no_reasoning"
+    OTHER_CONCLUSION = "other_conclusion"
+    OTHER_PROBLEM = "other_problem"
     TIED = "tied"
 
 

@@ -31,6 +31,9 @@ VERIFY = VerifySettings(mode="cot", min_agreement=0.5, rounds=1)
 ANY_FORM = FormOf(form_checks(FILTER))
 
 
+REASONED = "Take the spam off, then count the days. "
+
+
 def attempts(*texts, output="560", id="a", kind="cot"):
     return grow(
         Attempts,
@@ -38,7 +41,7 @@ def attempts(*texts, output="560", id="a", kind="cot"):
         instruction=f"How many emails does {id} answer?",
         reverse_model="m",
         solve_model="m",
-        attempts=tuple(Attempt(text, "stop", kind) for text in texts),
+        attempts=tuple(Attempt(text and REASONED + text, "stop", kind) for text in texts),
     )
 
 
@@ -132,7 +135,7 @@ def marked(*agrees, kind="cot"):
         attempts(),
         attempts=tuple(
             Attempt(
-                f"attempt {n}",
+                f"{REASONED}Attempt {n}.",
                 "stop",
                 kind,
                 answer="1" if yes is True else yes or None,
@@ -146,7 +149,7 @@ def marked(*agrees, kind="cot"):
 
 def test_an_accepted_row_shows_the_first_solution_that_agrees():
     row = example(marked(False, True, True, False), "caco", "run")
-    assert row.solution == "attempt 1"
+    assert row.solution == f"{REASONED}Attempt 1."
     assert [turn.role for turn in row.messages] == ["user", "assistant"]
     assert (row.answer, row.agreement, row.difficulty) == ("560", 0.5, 0.5)
 

@@ -15,7 +15,7 @@ from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
 from transforms.ids import content_id
 from transforms.records import Attempts, Example, Message, Models
 from transforms.settings import VerifySettings
-from transforms.verification.steps import false_step
+from transforms.verification.reasoning import judge_reasoning
 
 
 def answer_type(output: str) -> str:
@@ -76,8 +76,9 @@ def judge_agreement(record: Attempts, verify: VerifySettings) -> Verdict:
     """Decides whether enough of the marked attempts agree, of each kind that is asked for.
 
     Of each kind more have to give the program's value than any other single value: half against
-    half tells nothing. Of those that agree, one has to be a solution to show: `false_equation`
-    where all of them come to the right answer by calculations that are wrong.
+    half tells nothing. Of those that agree, one has to be a solution to show: where all of them
+    come to the right answer by steps that are wrong or that do not lead there, the first one's
+    fault is the reason.
     """
     if all(attempt.answer is None for attempt in record.attempts):
         return reject(Reason.NO_ANSWER_FOUND, f"in {len(record.attempts)} attempts")
@@ -91,7 +92,7 @@ def judge_agreement(record: Attempts, verify: VerifySettings) -> Verdict:
             f"attempts say {said}",
         )
     if solution_of(record) is None:
-        return reject(Reason.FALSE_EQUATION, false_step(told(record)[0]) or "")
+        return judge_reasoning(told(record)[0], record.instruction)
     return keep()
 
 
@@ -106,12 +107,13 @@ def told(record: Attempts) -> list[str]:
 
 
 def solution_of(record: Attempts) -> str | None:
-    """The first language solution that agrees and whose equations are true; None for none.
+    """The first language solution that agrees and whose reasoning holds; None for none.
 
     Where no language solution agrees, the shortest written program that does.
     """
     if solutions := told(record):
-        return next((text for text in solutions if false_step(text) is None), None)
+        asked = record.instruction
+        return next((text for text in solutions if judge_reasoning(text, asked).kept), None)
     written = (attempt.text for attempt in record.attempts if attempt.agrees)
     return min(written, key=lambda text: (len(text), text), default=None)
 
