@@ -357,7 +357,12 @@ class OpenAIBackend(Endpoint, _Parameters):
 
     def identity(self) -> Any:
         changes = self.changes_answers()
-        return [self.model_id or self.model, self.api, self.sends_prefix, *([changes] if changes else [])]
+        return [
+            self.model_id or self.model,
+            self.api,
+            self.sends_prefix,
+            *([changes] if changes else []),
+        ]
 
 
 class ReplayBackend(_Parameters):
@@ -387,7 +392,12 @@ class ReplayBackend(_Parameters):
 
     def identity(self) -> Any:
         changes = self.changes_answers()
-        return [self.model_id or self.model, self.api, self.sends_prefix, *([changes] if changes else [])]
+        return [
+            self.model_id or self.model,
+            self.api,
+            self.sends_prefix,
+            *([changes] if changes else []),
+        ]
 
 
 Backend = Annotated[

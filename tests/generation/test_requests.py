@@ -33,6 +33,7 @@ _SAMPLER_CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "logprobs": st.booleans(),
     "fire_temperature": st.none() | st.floats(0.1, 100),
     "fire_top_k": st.none() | st.integers(1, 20),
+    "left_out": st.sampled_from([(), ("temperature",), ("temperature", "top_p")]),
 }
 
 
