@@ -91,7 +91,9 @@ def test_a_ledger_of_the_first_edition_serves_larger_limits_once_compacted(tmp_p
     assert pq.read_table(part)["question"].null_count == 0
 
 
-@pytest.mark.parametrize("text", ["no JSON", "[]", "3", '{"sampler": {"stop": null}}'])
+@pytest.mark.parametrize(
+    "text", ["no JSON", "[]", "3", '{"sampler": {"stop": null}}', '{"sampler": []}']
+)
 def test_a_row_whose_request_is_not_recorded_serves_that_request_alone(
     tmp_path: Path, text: str
 ) -> None:

@@ -121,7 +121,10 @@ def backend_hash(backend: Backend) -> str:
     return content_id("backend", backend.model_dump(mode="json", exclude=_PATIENCE))
 
 
-_PATIENCE = {"max_in_flight", "timeout_seconds", "max_retries", "pause_after", "pause_seconds"}
+_PATIENCE = {
+    *("max_in_flight", "requests_per_minute", "tokens_per_minute"),
+    *("timeout_seconds", "max_retries", "pause_after", "pause_seconds"),
+}
 
 
 class LedgerWriter:
@@ -517,7 +520,7 @@ def _asked(row: dict[str, Any]) -> tuple[str | None, int | None]:
         )
         if request.id == row["id"]:
             return request.question, request.sampler.max_tokens
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         _log.debug("request %s is not recorded as JSON: %s", row["id"], error)
     return None, None
 

@@ -212,15 +212,18 @@ def request_from_json(stage: str, model: str, model_id: str, values: dict[str, A
     """Returns the request that `request_json` wrote.
 
     Raises:
-        KeyError, TypeError: `values` are not a request's.
+        AttributeError, KeyError, TypeError: `values` are not a request's.
     """
-    sampler = values["sampler"]
+    sampler: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values["sampler"].items()
+    }
     return Request(
         stage=stage,
         model=model,
         messages=tuple(Message(**message) for message in values["messages"]),
         prompt=values["prompt"],
-        sampler=Sampler(**{**sampler, "stop": tuple(sampler["stop"])}),
+        sampler=Sampler(**sampler),
         run_seed=values["run_seed"],
         sample=values["sample"],
         model_id=model_id,
