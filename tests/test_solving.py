@@ -29,12 +29,15 @@ def test_rounds_share_out_every_sample_once_and_in_order(samples, rounds):
     assert [sample for part in parts for sample in part] == list(range(samples))
 
 
+REASONED = "Take off the spam and count the days. "
+
+
 def answer(prompt):
     """Right where the last problem is easy, by telling or by a program as the prompt demands."""
     last = prompt.rsplit("Problem:", 1)[-1]
     if "Program:" in prompt:
         return SPAM.removeprefix('input = {"') if "easy" in last else "none"
-    return f" Take off the spam and count. The answer is {560 if 'easy' in last else 561}."
+    return f" {REASONED}The answer is {560 if 'easy' in last else 561}."
 
 
 PROBLEMS = [
@@ -153,7 +156,9 @@ def failing(first, kind):
     [(1, (None, 3)), (2, ("unanswered", "server_error: "))],
 )
 def test_a_problem_whose_verdict_hangs_on_unanswered_requests_is_put_off(failures, end, tmp_path):
-    with fault_server(answer=lambda _: " It is 560.", fault=failing(failures, "500")) as server:
+    with fault_server(
+        answer=lambda _: f" {REASONED}It is 560.", fault=failing(failures, "500")
+    ) as server:
         found = ends(server, tmp_path, PROBLEMS)
         assert found["easy"][0] is None
         assert found["hard"][0] == end[0]
@@ -165,9 +170,13 @@ def test_a_problem_whose_verdict_hangs_on_unanswered_requests_is_put_off(failure
 
 
 def test_a_refused_request_is_an_attempt_that_does_not_agree(tmp_path):
-    with fault_server(answer=lambda _: " It is 560.", fault=failing(2, "filtered")) as server:
+    with fault_server(
+        answer=lambda _: f" {REASONED}It is 560.", fault=failing(2, "filtered")
+    ) as server:
         stage = ends(server, tmp_path, PROBLEMS)
         assert stage["hard"] == (None, 4)  # two of four agree, and no other value has a vote
-    with fault_server(answer=lambda _: " It is 560.", fault=failing(9, "filtered")) as server:
+    with fault_server(
+        answer=lambda _: f" {REASONED}It is 560.", fault=failing(9, "filtered")
+    ) as server:
         reason, detail = ends(server, tmp_path / "all", PROBLEMS)["hard"]
         assert (reason, "filtered" in detail) == ("refused", True)

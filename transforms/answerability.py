@@ -25,7 +25,12 @@ from transforms.verification.answers import spelled
 _CODE = re.compile(
     r"```|\bdef \w+\(|\bsolution\(|\breturn \w+$|^\s*(?:input|output)\s*=|\bpython\b"
     r"|\b(?:the|this|following|given|above|below) (?:program|code snippet)\b"
-    r"|\b(?:the|this) (?:code|function) (?:computes|calculates|returns|takes|prints|above|below)\b",
+    r"|\b(?:the|this) (?:code|function) (?:computes|calculates|returns|takes|prints|above|below)\b"
+    r"|\b(?:write|implement|define|complete|create|design) (?:a|an|the|this) (?:\w+ ){0,2}?"
+    r"(?:function|program|script|algorithm|method|class)\b|^\W*implement\b"
+    r"|\b(?:according to|based on|as in|following|in) the (?:code|program|script|function)\b"
+    r"|\b(?:ignore|disregard|forget) (?:all |any |the |your )*"
+    r"(?:previous|prior|above|earlier)\b",
     re.MULTILINE | re.IGNORECASE,
 )
 _DEMANDS = (
@@ -37,7 +42,10 @@ _DEMANDS = (
 _ASKS = re.compile(
     # where a sentence or a clause begins: within one, these words tell rather than ask
     rf"(?:^|[.!?:;,)\n]|\b(?:and|then|please|must|should))\s*[\"“*]*(?:{_DEMANDS})\b"
-    r"|\bhow (?:many|much|long|far|old|often|tall|wide|fast)\b",
+    r"|\bhow (?:many|much|long|far|old|often|tall|wide|fast)\b"
+    r"|[？؟]|多少|几|幾|求|什么|计算|計算|いくつ|いくら|何|求め|كم|ما هو|احسب|أوجد"
+    r"|\b(?:wie ?viele?|berechne|bestimme|welche[rsn]?|combien|quel(?:le)?s?|calcule[rz]?"
+    r"|trouve[rz]?|cuánt[oa]s?|cuál|calcul[ae]|encuentra|halla|сколько|найдите|вычислите|какой|чему)\b",
     re.IGNORECASE,
 )
 _PART = re.compile(r"(?:^|\s)\(?(?:b|ii|2)\)\s", re.IGNORECASE)
@@ -48,7 +56,8 @@ _SECOND_QUESTION = re.compile(
     re.IGNORECASE,
 )
 _GIVES_AWAY = (
-    r"(?:(?<!, )(?<!, the )\b(?:answer|result|output|solution|hint)s?\b"  # not: if none, answer 0
+    # not: if there is none, answer 0
+    r"(?:(?<!, )(?<!, the )\b(?:answer|result|output|solution|hint|expected)s?\b"
     r"[^.?!]{0,40}?(?::|=|\b(?:is|are|be|equals?)\b)"
     r"|\b(?:show|prove|verify|confirm|check) that\b[^.?!]{0,200}?)"
 )

@@ -41,7 +41,10 @@ def attempts(*texts, output="560", id="a", kind="cot"):
         instruction=f"How many emails does {id} answer?",
         reverse_model="m",
         solve_model="m",
-        attempts=tuple(Attempt(text and REASONED + text, "stop", kind) for text in texts),
+        attempts=tuple(
+            Attempt(REASONED + text if kind == "cot" and text else text, "stop", kind)
+            for text in texts
+        ),
     )
 
 
@@ -97,7 +100,7 @@ def test_a_solution_that_calculates_wrongly_is_not_shown_and_alone_it_is_rejecte
         replace(r, attempts=tuple(replace(a, agrees=True) for a in r.attempts)) for r in (one, both)
     ]
     assert [is_settled(record, (1,), VERIFY) for record in agreed] == [False, True]
-    assert example(agreed[1], "caco", "run").solution == true
+    assert example(agreed[1], "caco", "run").solution == REASONED + true
 
 
 WRONG = SPAM.replace("answered * days", "answered + days")
