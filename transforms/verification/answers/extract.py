@@ -152,7 +152,9 @@ def _stated(text: str) -> str | None:
         return None
     line = text.rfind("\n", 0, start)
     same_line = [content for at, _, content in boxes if at > line and content]
-    if len(set(same_line)) > 1 and not _RETRACTION.search(text[line + 1 : start]):
+    between = text[line + 1 : start]
+    corrected = _RETRACTION.search(between) or re.search(r"\b(?:not|but)\b", between)
+    if len(set(same_line)) > 1 and not corrected:
         boxed = ", ".join(same_line)
     alone = not re.search(r"\w", re.sub(_MARKER, "", text[line + 1 : boxes[-len(same_line)][0]]))
     if alone and _concludes_otherwise(text[: line + 1], boxed):

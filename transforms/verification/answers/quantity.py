@@ -74,14 +74,15 @@ CHANGING = words(
 _NO_UNITS = CHANGING.union(
     words(
         """and to plus minus over than not if remainder mod modulo through point factorial choose
-        between hundred pi negative fold root under otherwise except und oder et ou y и или"""
+        between before first hundred pi negative fold root under otherwise except und oder et
+        ou y и или"""
     ),
     lexicon.SMALL_NUMBERS,
     lexicon.PARTS,
     FUNCTIONS,
 )
 _TENS = words("twenty thirty forty fifty sixty seventy eighty ninety")
-_NO_FIRST_UNITS = words("squared cubed times")
+_NO_FIRST_UNITS = words("squared cubed times am pm")
 _UNSPACED = "\u2e80-\u9fff\uac00-\ud7a3\u0e00-\u0e7f"  # scripts that write no spaces
 _CHARACTERS_NO_UNITS = re.compile("[万萬亿億兆百十半倍折打双雙对對]|千(?![克米瓦帕卡焦])|[^个個]前")
 _FRACTION = re.compile(r"\\frac ?(?:\{ ?(-?[0-9.,]+) ?\} ?\{ ?([0-9.,]+) ?\}|([0-9]) ?([0-9]))")
@@ -190,7 +191,7 @@ def _unit(text: str) -> str | None:
     folded = [word.casefold() for word in spoken]
     if len(spoken) > 6 or not _NO_UNITS.isdisjoint(folded) or not _TENS.isdisjoint(folded):
         return None
-    if folded and folded[0] in _NO_FIRST_UNITS:
+    if folded and (folded[0] in _NO_FIRST_UNITS or folded[0] in lexicon.months()):
         return None
     if not all(map(_is_unit_word, spoken)) or (attached and not _may_be_attached(spoken[0])):
         return None

@@ -85,7 +85,10 @@ def without_unit(text: str, letters: frozenset[str] = frozenset()) -> str:
 def leaf(output: str, answer: str) -> Open:
     """The pair for algebra to decide; None where the answer is no formula in the same letters."""
     letters = letters_of(output)
-    answer = _DEGREES.sub(r"(\1\\pi /180)", without_unit(answer, letters))
+    bare = without_unit(answer, letters)
+    if bare != answer and re.fullmatch(r"[-+0-9., ]+", bare):
+        return None  # a number, with what is no unit of a plain quantity ("3 pm")
+    answer = _DEGREES.sub(r"(\1\\pi /180)", bare)
     return (((output,), (answer,)),) if is_formula(answer, letters) else None
 
 
