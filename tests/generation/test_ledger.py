@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -292,23 +294,24 @@ def test_the_size_of_what_a_full_disk_refused_still_counts(
     assert len(_read(tmp_path)) == 2
 
 
-def test_writers_come_and_go_while_all_are_flushed(tmp_path: Path) -> None:
-    ended = threading.Event()
+def test_the_clock_meets_no_writer_that_is_being_made() -> None:
+    class Listed(weakref.WeakSet[LedgerWriter]):
+        """A set that is iterated over while another thread wants to add to it."""
 
-    def make() -> None:
-        while not ended.is_set():
-            LedgerWriter(str(tmp_path), _settings(), api="chat", continue_prefix=True)
+        def __iter__(self) -> Iterator[LedgerWriter]:
+            making = threading.Thread(target=_idle_writer)
+            making.start()
+            making.join(0.2)
+            assert making.is_alive()
+            return super().__iter__()
 
-    makers = [threading.Thread(target=make) for _ in range(2)]
-    for maker in makers:
-        maker.start()
-    try:
-        for _ in range(50):
-            flush_writers()
-    finally:
-        ended.set()
-        for maker in makers:
-            maker.join()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger, "_writers", Listed())
+        flush_writers()
+
+
+def _idle_writer() -> None:
+    LedgerWriter("nowhere", _settings(), api="chat", continue_prefix=True)
 
 
 _DAMAGES = ["half", "empty", "flipped", "other"]
