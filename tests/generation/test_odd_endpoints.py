@@ -96,7 +96,7 @@ def test_what_every_request_meets_ends_the_run_with_one_line(
     monkeypatch.setattr(openai_engine, "_ALIKE_UNANSWERED", 5)
     asked = [_request(name, f"What is {number} + 1?") for number in range(6)]
     with pytest.raises(BackendError) as end:
-        _ask(_backend(server, name, pause_seconds=1), *asked)
+        _ask(_backend(server, name, pause_seconds=1, max_in_flight=4), *asked)
     line = str(end.value)
     assert BEHAVIOURS[name].makes.removeprefix("ends: ") in line
     assert server[0] in line and "\n" not in line and len(line) < 700
