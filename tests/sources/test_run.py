@@ -50,7 +50,8 @@ def row(
     """An accepted row about tickets for so many people."""
     output = 7 * (people + 1) if output is None else output
     ran = execution(CODE.format(people=people, returned=returned), json.dumps(output))
-    attempts = (Attempt(told or f"The answer is {output}.", "stop", answer="1", agrees=True),)
+    told = told or f"All tickets and the guide's cost this much. The answer is {output}."
+    attempts = (Attempt(told, "stop", answer="1", agrees=True),)
     problem = f"What do tickets for {people} people cost, told as {returned}?"
     return example(grow(Attempts, ran, instruction=problem, attempts=attempts), "caco", "run")
 
