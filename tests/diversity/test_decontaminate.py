@@ -78,7 +78,7 @@ def test_without_benchmarks_every_row_is_kept():
         assert_that(outcome.rejected, equal_to([]), label="rejected")
 
 
-def test_a_benchmark_in_a_folder_of_the_hubs_form_names_the_row(tmp_path, monkeypatch):
+def test_a_benchmark_in_a_folder_of_the_hubs_form_names_the_file(tmp_path, monkeypatch):
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
@@ -95,7 +95,7 @@ def test_a_benchmark_in_a_folder_of_the_hubs_form_names_the_row(tmp_path, monkey
     check_benchmarks(settings)
     with TestPipeline(**on_workers(1)) as pipeline:
         outcome = pipeline | beam.Create([example("a", LONG)]) | Decontaminate(settings, SANDBOX)
-        lost = outcome.rejected | beam.Map(lambda item: "set, test, row 1 (exact)" in item.detail)
+        lost = outcome.rejected | beam.Map(lambda item: "set/test.jsonl (exact)" in item.detail)
         assert_that(lost, equal_to([True]))
 
 
@@ -117,7 +117,7 @@ def test_questions_of_several_sources_are_one_benchmark(tmp_path):
     [
         ({"type": "jsonl", "path": "nowhere.jsonl"}, "nowhere.jsonl matches no file"),
         ({**EXAM, "columns": {"problem": "question"}}, "has no column question"),
-        ({"type": "parquet", "path": HUMANEVAL}, "cannot be read"),
+        ({"type": "parquet", "path": HUMANEVAL}, "is not Parquet: use source=jsonl"),
     ],
 )
 def test_a_benchmark_that_cannot_be_read_is_one_line_with_the_fix(benchmark, said):
