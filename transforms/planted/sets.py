@@ -76,9 +76,10 @@ def as_example(case: Case, instruction: str, *name: object) -> Example:
     """The case as an accepted row with this instruction."""
     text = stated(case.answer, case.rng("example"), reasoning=case.reasoning)
     execution = as_execution(case, case.code, *name)
-    record = grow(Attempts, execution, instruction=instruction)
+    record = grow(Attempts, execution, instruction=case.problem)
     record = replace(record, attempts=(Attempt(text, "stop", agrees=True),))
-    return replace(example(record, "planted", "planted"), id=execution.id)
+    row = example(record, "planted", "planted")
+    return replace(row, id=execution.id, instruction=instruction)
 
 
 def jaccard(one: Sequence[str], other: Sequence[str]) -> float:
