@@ -75,6 +75,9 @@ VALUES = {
     "integer keys": ("{1: 'a', True + 1: 'b'}", {"1": "a", "2": "b"}),
     "numpy scalar": ("__import__('numpy').int64(5)", 5),
     "numpy array": ("__import__('numpy').arange(4).reshape(2, 2)", [[0, 1], [2, 3]]),
+    "fraction": ("__import__('fractions').Fraction(2, 6)", "1/3"),
+    "decimals": ("[__import__('decimal').Decimal('2.50')]", ["2.50"]),
+    "date": ("__import__('datetime').date(2024, 2, 29)", "2024-02-29"),
     "none": ("None", None),
     "unicode": ("'π ≈ 3'", "π ≈ 3"),
 }
@@ -92,7 +95,7 @@ NOT_JSON = {
     "infinity": ("[1.0, float('-inf')]", "float -inf"),
     "complex": ("1j", "complex"),
     "function": ("print", "builtin_function_or_method"),
-    "fraction": ("__import__('fractions').Fraction(1, 3)", "Fraction"),
+    "decimal without a value": ("__import__('decimal').Decimal('NaN')", "Decimal NaN"),
     "sympy": ("__import__('sympy').Integer(3)", "Integer"),
     "tuple keys": ("{(1, 2): 3}", "key of type tuple"),
     "keys that collide": ("{1: 2, '1': 3}", "keys that are one"),

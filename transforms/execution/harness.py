@@ -20,6 +20,8 @@ import reprlib
 import sys
 import time
 import types
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 _REFUSALS = frozenset(
@@ -50,8 +52,9 @@ class NotJSON(Exception):
 def strict_json(value: Any) -> str:
     """Returns `value` as strict JSON: finite numbers, string keys, no lone surrogates.
 
-    Tuples become lists, sets sorted lists, numpy scalars and arrays plain Python, and keys that are
-    numbers, booleans or None their JSON text.
+    Tuples become lists, sets sorted lists, numpy scalars and arrays plain Python, fractions,
+    decimals, dates and times their text, and keys that are numbers, booleans or None their JSON
+    text.
 
     Raises:
         NotJSON: the value, or one inside it, is something else.
@@ -85,6 +88,10 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return _in_order([_plain(item) for item in value])
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise NotJSON(f"Decimal {value}")
+    if isinstance(value, (Fraction, Decimal, datetime.date, datetime.time)):
+        return str(value)
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, (numpy.generic, numpy.ndarray)):
         python = value.tolist()

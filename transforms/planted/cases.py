@@ -15,6 +15,9 @@ from transforms.execution.sandbox import Job, Sandbox, Status
 from transforms.ids import derived_seed
 from transforms.records import Seed
 
+UNSPELLED = "The steps are those of the text, one after the other."
+"""The reasoning of a solution whose steps nobody has written down."""
+
 _SMALL = 3
 """Smaller numbers are left alone: they stand in a text in other meanings too (one, twice)."""
 
@@ -140,7 +143,7 @@ def _plans(seed: Seed, redraws: int) -> Iterator[Case]:
         code=seed.code,
         input=inputs,
         answer=None,
-        reasoning="\n".join(lines[:-1]),
+        reasoning="\n".join(lines[:-1]) or UNSPELLED,
     )
     yield base
     for number in range(redraws):
@@ -153,7 +156,7 @@ def _plans(seed: Seed, redraws: int) -> Iterator[Case]:
                 problem=problem,
                 code=programs.with_input(seed.code, new_inputs),
                 input=new_inputs,
-                reasoning="The steps are those of the text, one after the other.",
+                reasoning=UNSPELLED,
             )
 
 

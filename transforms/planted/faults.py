@@ -116,6 +116,29 @@ def wrong_steps(case: Case) -> Iterator[Planted]:
         yield _planted(case, "wrong_step", "solution", (Reason.FALSE_EQUATION,), attempts=texts)
 
 
+def loose_reasoning(case: Case, other: Case) -> Iterator[Planted]:
+    """Yields records whose attempts state the right answer, to which their text does not lead.
+
+    Args:
+        other: a case of another seed, to take steps from.
+    """
+    rng = case.rng("loose reasoning")
+    sentence = case.reasoning.splitlines()[0]
+
+    def record(fault: str, reason: Reason, reasoning: str) -> Planted:
+        text = stated(case.answer, rng, reasoning=reasoning)
+        attempts = (text,) * _ATTEMPTS
+        return _planted(case, fault, "solution", (reason,), attempts=attempts)
+
+    yield record("no_reasoning", Reason.NO_REASONING, "")
+    yield record("in_a_loop", Reason.REPETITIVE, "\n".join([sentence] * 150))
+    yield record("steps_of_another", Reason.OTHER_PROBLEM, other.reasoning)
+    if isinstance(case.answer, int) and not isinstance(case.answer, bool):
+        wrong = case.answer + rng.randint(2, 9)
+        told = f"{case.reasoning}\nSo in total it is {wrong}."
+        yield record("other_conclusion", Reason.OTHER_CONCLUSION, told)
+
+
 def wrong_programs(case: Case) -> Iterator[Planted]:
     """Yields records whose program is off by one, and whose attempts are right."""
     if isinstance(case.answer, int) and not isinstance(case.answer, bool):
@@ -257,7 +280,7 @@ def plant(cases: Sequence[Case]) -> list[Planted]:
     for case in cases:
         found += [*right_records(case), *wrong_answers(case), *wrong_programs(case)]
     for index, case in enumerate(originals):
-        found += wrong_steps(case)
+        found += [*wrong_steps(case), *loose_reasoning(case, originals[index - 1])]
         found += wrong_instructions(case, originals[index - 1])
         found += wrong_programs_by_form(case)
     return found
