@@ -1,6 +1,7 @@
 """Examples are drawn from ids alone, out of a bounded pool."""
 
 import pickle
+from collections import Counter
 from dataclasses import replace
 
 import apache_beam as beam
@@ -14,10 +15,10 @@ from tests.beam import on_workers
 from transforms.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
 from transforms.records import Seed
 
-POOL = [
+POOL = Pool(
     Seed.make(problem=f"p{n}", source="s", license="MIT" if n % 2 else "CC0-1.0", code="x = 1")
     for n in range(50)
-]
+)
 
 
 def test_the_same_record_is_shown_the_same_seeds():
@@ -27,8 +28,22 @@ def test_the_same_record_is_shown_the_same_seeds():
 
 
 def test_a_small_pool_gives_what_it_has_and_no_seed_twice():
-    assert len(set(draw_shots(POOL[:3], 8, 0, "x"))) == 3
-    assert draw_shots([], 4, 0, "x") == ()
+    assert len(set(draw_shots(Pool(POOL[:3]), 8, 0, "x"))) == 3
+    assert draw_shots(Pool(), 4, 0, "x") == ()
+
+
+def test_one_seed_more_changes_only_the_draws_that_show_it():
+    before = [draw_shots(Pool(POOL[1:]), 2, 0, "program", n) for n in range(1000)]
+    after = [draw_shots(POOL, 2, 0, "program", n) for n in range(1000)]
+    shown = [POOL[0] in shots for shots in after]
+    assert [one != other for one, other in zip(before, after, strict=True)] == shown
+    assert 20 <= sum(shown) <= 60  # 2 of 50, so 40 of 1,000
+
+
+def test_every_seed_is_shown_about_as_often_as_any_other():
+    shown = Counter(shot.id for n in range(2000) for shot in draw_shots(POOL, 4, 0, "x", n))
+    assert len(shown) == 50
+    assert 100 <= min(shown.values()) <= max(shown.values()) <= 230  # 160 on average
 
 
 KINDS = st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.none() | st.just("so")))

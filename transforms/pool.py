@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.pvalue import AsSingleton, PCollection
 
 from transforms.ids import content_id, derived_seed
@@ -19,14 +19,19 @@ class Pool(tuple[Seed, ...]):
     """Verified seeds to draw examples from, parted once for all the records that draw."""
 
     @cached_property
-    def solved(self) -> tuple[Seed, ...]:
+    def solved(self) -> Pool:
         """The seeds with a worked solution."""
-        return tuple(seed for seed in self if seed.solution is not None)
+        return Pool(seed for seed in self if seed.solution is not None)
 
     @cached_property
-    def by_kind(self) -> dict[str, tuple[Seed, ...]]:
+    def by_kind(self) -> dict[str, Pool]:
         """The seeds of each kind, the kinds in order; those without one are in none."""
-        return {k: tuple(seed for seed in self if seed.kind == k) for k in kinds_of(self)}
+        return {k: Pool(seed for seed in self if seed.kind == k) for k in kinds_of(self)}
+
+    @cached_property
+    def hashes(self) -> np.ndarray:
+        """64 bits of each seed's id."""
+        return np.array([int(content_id("shot", seed.id)[:16], 16) for seed in self], np.uint64)
 
 
 def kinds_of(seeds: Iterable[Seed]) -> list[str]:
@@ -34,12 +39,22 @@ def kinds_of(seeds: Iterable[Seed]) -> list[str]:
     return sorted({seed.kind for seed in seeds if seed.kind is not None})
 
 
-def draw_shots(pool: Sequence[Seed], count: int, seed: int, *parts: object) -> tuple[Seed, ...]:
-    """Draws up to `count` different seeds of `pool`, the same ones for the same seed and parts."""
-    if count == 0:
-        return ()
-    chosen = random.Random(derived_seed(seed, "shots", *parts))
-    return tuple(chosen.sample(pool, min(count, len(pool))))
+def draw_shots(pool: Pool, count: int, seed: int, *parts: object) -> tuple[Seed, ...]:
+    """Draws up to `count` different seeds of `pool`, the same ones for the same seed and parts.
+
+    Each seed's rank in a draw depends on nothing but the two (rendezvous hashing), so one seed more
+    or less changes only the draws that show it: of n seeds, about `count` / n of all draws. What
+    the others ask is in the ledger already.
+    """
+    ranks = _mixed(pool.hashes ^ np.uint64(derived_seed(seed, "shots", *parts)))
+    return tuple(pool[index] for index in np.argsort(ranks, kind="stable")[:count])
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Scatters 64-bit integers (the finaliser of SplitMix64)."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        values = (values ^ (values >> np.uint64(shift))) * np.uint64(factor)
+    return values ^ (values >> np.uint64(31))
 
 
 def combined_license(seeds: Iterable[Seed]) -> str:

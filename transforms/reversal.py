@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,8 +12,8 @@ from transforms.accounting import Decide, Outcome, Verdict
 from transforms.generation.requests import Answered, Prompted
 from transforms.generation.stage import ModelStage
 from transforms.ids import content_id
-from transforms.pool import draw_shots, pool_from
-from transforms.records import Execution, Problem, Seed, grow
+from transforms.pool import Pool, draw_shots, pool_from
+from transforms.records import Execution, Problem, grow
 from transforms.responses import instruction_of, judge_response
 
 
@@ -59,7 +58,7 @@ class BackTranslate(ModelStage):
         )
         return decided._replace(tallies=generated.tallies)
 
-    def _prompt(self, execution: Execution, pool: Sequence[Seed]) -> Prompted[Any]:
+    def _prompt(self, execution: Execution, pool: Pool) -> Prompted[Any]:
         sampler = self.sampling.reverse
         shots = draw_shots(pool, sampler.shots, self.sampling.seed, self.stage, execution.id)
         return Prompted(execution, self.requests(sampler, program=execution, shots=shots))

@@ -53,7 +53,7 @@ def draw(index: int, pool: Pool, sampling: SamplingSettings) -> tuple[Draw, list
     if conditioning == "kind" or (conditioning == "few_shot" and sampling.kinds is not None):
         kind = _draw_kind(index, pool, sampling)
     if conditioning == "few_shot":
-        shown = pool if kind is None else pool.by_kind.get(kind, ())
+        shown = pool if kind is None else pool.by_kind.get(kind, Pool())
         if not shown:
             raise _none_to_show(kind, pool)
         shots = list(draw_shots(shown, sampling.program.shots, sampling.seed, "program", index))

@@ -25,7 +25,7 @@ from transforms.filtering.checks import FormOf, form_checks, run_checks
 from transforms.generation.requests import Answered, Prompted
 from transforms.generation.stage import ModelStage
 from transforms.ids import content_id
-from transforms.pool import SeedPool, draw_shots
+from transforms.pool import Pool, SeedPool, draw_shots
 from transforms.records import Execution, Program, Seed
 from transforms.responses import judge_program
 from transforms.settings import (
@@ -251,7 +251,7 @@ class UnifySeeds(ModelStage):
             unanswered=decided.unanswered,
         )
 
-    def _prompt(self, seed: Seed, pool: Sequence[Seed]) -> Prompted[Any]:
+    def _prompt(self, seed: Seed, pool: Pool) -> Prompted[Any]:
         sampler = self.sampling.unify
         shots = draw_shots(pool, sampler.shots, self.sampling.seed, self.stage, seed.id)
         return Prompted(seed, self.requests(sampler, seed=seed, shots=shots))
