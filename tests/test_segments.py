@@ -22,7 +22,11 @@ SEEDS = [
     for name in ("rates", "strings", "probability")
     for line in (DATA / "seeds" / f"{name}.jsonl").read_text().splitlines()
 ]
-EXAM = {**SEEDS[0], "problem": "Ada shares 60 nuts with 4 friends. How many has each of them?"}
+EXAM = {
+    **SEEDS[0],
+    "problem": "Ada shares 60 nuts with 4 friends. How many has each of them?",
+    "solution": "They are 4 + 1 = 5 people. Each of them has 60 ÷ 5 = 12 nuts.",
+}
 """A row that a benchmark has too."""
 
 

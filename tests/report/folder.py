@@ -62,7 +62,9 @@ def examples(count: int = 6, text: str = "") -> list[Example]:
                 execution,
                 code=f"{execution.code}# {text}\n",
                 instruction=f"How much is that? {number} {text}",
-                attempts=(Attempt(f"It is {number}. {text}", "stop", answer="1", agrees=True),),
+                attempts=(
+                    Attempt(f"The text gives its steps. {text}", "stop", answer="1", agrees=True),
+                ),
                 output=json.dumps(f"{number} {text}"),
                 source=f"cotmill/seeds{text}",
                 kind=f"rates{text}",
