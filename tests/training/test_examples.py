@@ -12,6 +12,7 @@ from tests.programs_for_tests import SPAM, execution
 from tests.test_settings import composed
 from transforms.generation.requests import Request
 from transforms.paths import DATA
+from transforms.pool import Pool
 from transforms.recipe import build_segments
 from transforms.records import Problem, Seed, grow
 from transforms.settings import TaskSettings
@@ -64,13 +65,13 @@ def _asked(task: str, api: str) -> Request:
     seed, ran = _seed(), execution(id="p")
     match task:
         case "codegen" | "codegen_kind":
-            return stages["sample"]._prompt(0, [seed]).requests[0]
+            return stages["sample"]._prompt(0, Pool([seed])).requests[0]
         case "unify":
-            return stages["unify"]._prompt(seed, []).requests[0]
+            return stages["unify"]._prompt(seed, Pool()).requests[0]
         case "reverse":
-            return stages["reverse"]._prompt(ran, []).requests[0]
+            return stages["reverse"]._prompt(ran, Pool()).requests[0]
     problem = grow(Problem, ran, instruction=seed.problem)
-    return stages["solve"]._requests("cot", problem, settings.sampling.solve, 0, [])[0]
+    return stages["solve"]._requests("cot", problem, settings.sampling.solve, 0, Pool())[0]
 
 
 @pytest.mark.parametrize("api", _APIS)
