@@ -20,7 +20,7 @@ from apache_beam.pvalue import PCollection
 
 from transforms.accounting import ApplyChecks, Outcome, Reason, Verdict, keep, reject
 from transforms.records import Problem
-from transforms.verification.answers import spelled
+from transforms.verification.answers import may_spell, spelled
 
 _CODE = re.compile(
     r"```|\bdef \w+\(|\bsolution\(|\breturn \w+$|^\s*(?:input|output)\s*=|\bpython\b"
@@ -166,6 +166,8 @@ def stated_numbers(text: str) -> Iterator[Fraction]:
         if word in _PARTS:
             yield Fraction(1, _PARTS[word])
         for end in range(start + 1, min(start + 6, len(words)) + 1):
+            if not may_spell(words[end - 1]):
+                break
             value = spelled(words[start:end])
             if value is not None:
                 yield value

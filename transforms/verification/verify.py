@@ -65,11 +65,14 @@ def is_settled(record: Attempts, left: Sequence[int], verify: VerifySettings) ->
             those not asked for yet, and those whose requests stayed unanswered.
     """
     kinds = [(votes_of(record, kind), more) for kind, more in zip(verify.kinds, left, strict=True)]
-    # A solution to show is the first kind's: `cot` where both kinds are asked for.
-    shown = solution_of(record) is not None
-    possible = all(votes.more(agreeing=more).carry(verify) for votes, more in kinds)
+    if not all(votes.more(agreeing=more).carry(verify) for votes, more in kinds):
+        return True
     certain = all(votes.more(rival=more).carry(verify) for votes, more in kinds)
-    return (possible and (shown or left[0] > 0)) == (certain and shown)
+    # A solution to show is the first kind's: `cot` where both kinds are asked for.
+    if not certain and left[0] > 0:
+        return False
+    shown = solution_of(record) is not None
+    return (shown or left[0] > 0) == (certain and shown)
 
 
 def judge_agreement(record: Attempts, verify: VerifySettings) -> Verdict:

@@ -38,7 +38,7 @@ from transforms.verification.answers.compare import (
     compare_program,
 )
 from transforms.verification.answers.extract import extract_answer
-from transforms.verification.answers.lexicon import SMALL_NUMBERS, spelled
+from transforms.verification.answers.lexicon import SMALL_NUMBERS, may_spell, spelled
 
 __all__ = [
     "SMALL_NUMBERS",
@@ -47,5 +47,6 @@ __all__ = [
     "compare_plain",
     "compare_program",
     "extract_answer",
+    "may_spell",
     "spelled",
 ]

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import Any
 
@@ -153,12 +153,18 @@ def spelled(words: list[str], language: str = "en") -> Fraction | None:
     return None if whole is None else whole + count / size
 
 
-@cache
+@lru_cache(100_000)
 def _cardinal_of(text: str, language: str) -> Fraction | None:
     try:
         return Fraction(text2num(text, language))
     except (ValueError, KeyError, IndexError, AttributeError):
         return None
+
+
+@lru_cache(100_000)
+def may_spell(word: str) -> bool:
+    """Whether an English number in words may hold this word."""
+    return word in ("a", "an", "and") or word in _PARTS or _cardinal_of(word, "en") is not None
 
 
 def _cardinal(words: list[str], language: str) -> Fraction | None:
