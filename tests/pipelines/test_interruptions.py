@@ -317,6 +317,27 @@ def test_a_run_against_a_failing_server_that_is_killed_twice_loses_no_row_once_t
         assert made == needed.total()
 
 
+def test_a_replay_of_a_run_with_failures_gives_its_rows_and_its_account(
+    seeds: Path, tmp_path: Path
+) -> None:
+    with fault_server(hang_seconds=4, answer=shipped_answer, fault=fault_of) as server:
+        arguments = command(server, seeds, tmp_path / "run", "backend.timeout_seconds=2")
+        finish([*arguments, "backend.max_retries=1"])
+    replay = [a for a in arguments if not a.startswith(("backend", "output_dir", "ledger.dir"))]
+    replay += ["backend=replay", f"ledger.dir={tmp_path}/run/ledger"]
+    finish([*replay, f"output_dir={tmp_path}/replay"])
+
+    def account(folder: Path) -> list[list[Any]]:
+        stages = [stage for each in manifest(folder)["segments"] for stage in each["stages"]]
+        return [
+            [s[what] for what in ("name", "in", "kept", "rejected", "unanswered")] for s in stages
+        ]
+
+    assert account(tmp_path / "replay") == account(tmp_path / "run")
+    assert rows(tmp_path / "replay") == rows(tmp_path / "run")
+    assert manifest(tmp_path / "replay")["unanswered"] > 0
+
+
 def test_a_second_run_with_other_filters_pays_for_nothing_that_the_shared_ledger_holds(
     server: FaultServer, seeds: Path, undisturbed: tuple[Path, Counter[str]], tmp_path: Path
 ) -> None:
