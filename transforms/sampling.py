@@ -84,8 +84,8 @@ def _draw_kind(index: int, pool: Pool, sampling: SamplingSettings) -> str:
 def _none_to_show(kind: str | None, pool: Pool) -> SourceError:
     if kind is None or not pool:
         return SourceError(
-            "no seed was verified, so there is none to show the model: see rejects/ for the "
-            "reasons, or set sampling.conditioning=unconditional"
+            "no seed was verified, so there is none to show the model: see rejects/ and "
+            "unanswered/ for the reasons, or set sampling.conditioning=unconditional"
         )
     return SourceError(
         f"no verified seed is of the kind {kind} (sampling.kinds), so there is none to show the "
