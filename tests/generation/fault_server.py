@@ -53,6 +53,7 @@ def fault_server(
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        _counted = False
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -72,12 +73,18 @@ def fault_server(
                 state.bodies.append(body)
                 state.open += 1
                 state.most_open = max(state.most_open, state.open)
+                self._counted = True
                 again = state.asked[prompt] > 1
             try:
                 self._answer(fault(prompt), again, prompt)
             finally:
-                with state.lock:
-                    state.open -= 1
+                self._close()
+
+        def _close(self) -> None:
+            """Counts the request as open no more: before its answer lets the next one be sent."""
+            with state.lock:
+                state.open -= self._counted
+                self._counted = False
 
         def _answer(self, fault: str, again: bool, prompt: str) -> None:
             if state.down:
@@ -124,6 +131,7 @@ def fault_server(
             self._write(status, json.dumps(body).encode(), headers)
 
         def _write(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+            self._close()
             self.send_response(status)
             for name, value in (headers or {}).items():
                 self.send_header(name, value)

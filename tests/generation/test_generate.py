@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,12 @@ def test_a_failure_that_records_share_reaches_each_of_them(tmp_path: Path) -> No
 
 def test_many_records_keep_many_requests_open_at_once(tmp_path: Path) -> None:
     work = [prompted(str(i), request(f"ok {i}")) for i in range(30)]
-    with fault_server() as server:
+
+    def slowly(prompt: str) -> str:  # or the first is answered before the eighth arrives
+        time.sleep(0.2)
+        return "good"
+
+    with fault_server(answer=slowly) as server:
         _run(tmp_path, _faulty(server.base_url, max_in_flight=8), work)
         assert server.most_open == 8
         close_engines()
