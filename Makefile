@@ -16,7 +16,7 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 # The main job on the embedded default: a small model and its adapter. DEMO_PROGRAMS makes it smaller or larger.
-DEMO_PROGRAMS ?= 200
+DEMO_PROGRAMS ?= 170
 demo: $(READY)
 	$(BIN)/cotmill synthesize backend=embedded source=demo sampling=demo sampling.num_programs=$(DEMO_PROGRAMS) \
 		dedup.max_per_fingerprint=12 output_dir=outputs/demo overwrite=true empty_status=0
