@@ -102,36 +102,23 @@ def run_recipe(
         prices: of the models that the recipe asks.
         prepare: what the segments need to stand before the first of them runs.
     """
-    # refuses to start here, before anything is spent; segments in this process lease it too
-    with shared_sandbox(settings.sandbox) as box:
-        return _run_recipe(settings, segments, run, console, card, prices, prepare, box.layers)
-
-
-def _run_recipe(
-    settings: RunSettings,
-    segments: tuple[Segment, ...],
-    run: RunFolder,
-    console: Console,
-    card: Callable[[dict[str, Any]], str],
-    prices: Mapping[str, Price],
-    prepare: Callable[[], None],
-    layers: tuple[Layer, ...],
-) -> dict[str, Any]:
     with (
+        # refuses to start here, before anything is spent; segments in this process lease it too
+        shared_sandbox(settings.sandbox) as box,
         run.claimed(resume=settings.resume, overwrite=settings.overwrite) as found,
         metered(run, found),
         stoppable() as stopping,
     ):
-        console.print(sandbox_line(layers), highlight=False, soft_wrap=True)
+        console.print(sandbox_line(box.layers), highlight=False, soft_wrap=True)
         if settings.sandbox.mode == "none":
-            lacking = "; ".join(missing(layers, "auto"))
+            lacking = "; ".join(missing(box.layers, "auto"))
             lacking = lacking or "file isolation stands here all the same"
             console.print(
                 f"warning: sandbox=none runs programs without asking for isolation: {lacking}",
                 highlight=False,
                 soft_wrap=True,
             )
-        manifest = new_manifest(settings, segments[-1].fingerprint, layers)
+        manifest = new_manifest(settings, segments[-1].fingerprint, box.layers)
         # From the start: a resumed run may be killed. And before what they replace is deleted.
         done = manifest["segments"] = finished(segments, found)
         save(manifest, run)
