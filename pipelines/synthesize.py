@@ -157,7 +157,7 @@ def run_segments(
         for index in range(len(done), len(segments)):
             segment = segments[index]
             manifest["open_segment"] = segment.label
-            display.start(segment.label, [stage.stage for stage in segment.stages])
+            display.start(segment.label, [stage.name for stage in segment.stages])
             entry = run_segment(
                 segment,
                 segments[index - 1] if index else None,

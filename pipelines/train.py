@@ -152,6 +152,8 @@ def begin(
                 ReadSeeds(source=settings.source, sandbox=settings.sandbox),
                 ValidateSeeds(sandbox=settings.sandbox, filter=settings.filter),
             ),
+            reads=None,
+            writes=Seed,
             fingerprint=identity,
         )
         manifest["segments"] = [run_segment(segment, None, 0, run, settings)]

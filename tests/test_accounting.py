@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from transforms.accounting import (
-    ApplyChecks,
     CountStage,
     Reason,
     StageCount,
@@ -27,6 +26,7 @@ from transforms.accounting import (
 from transforms.errors import AccountingError
 from transforms.records import Seed
 from transforms.segments import check_segment
+from transforms.stage import Filter
 
 
 def seed(number: int) -> Seed:
@@ -90,7 +90,7 @@ def test_a_kept_record_cannot_be_made_a_reject():
 def test_checks_split_records_and_the_counts_add_up(workers):
     with TestPipeline(**on_workers(workers)) as pipeline:
         records = pipeline | beam.Create([seed(n) for n in range(100)])
-        outcome = records | ApplyChecks("form", (IsKnown(), IsEven()))
+        outcome = records | Filter(name="form", checks=(IsKnown(), IsEven()))
         ends = (records, outcome.kept, outcome.rejected, outcome.unanswered)
         counts = ends | CountStage("form")
         summed = counts | SumTallies() | beam.Map(lambda t: (t.what, t.key, t.amount))

@@ -1,16 +1,17 @@
 """A recipe is data, and its fingerprints say which segments a change of settings reaches."""
 
+import itertools
 import os
 
 import pytest
-import yaml
 
 from tests.test_settings import composed
 from transforms.errors import SettingsError
 from transforms.generation.prompts import PromptTemplate
 from transforms.paths import CONF
-from transforms.recipe import build_segments
+from transforms.recipe import build_segments, in_order
 from transforms.records import Example, Seed
+from transforms.settings import RecipeSettings
 
 
 def segments(*overrides):
@@ -27,18 +28,19 @@ def first_difference(*overrides):
     return next((one.label for one, two in pairs if one.fingerprint != two.fingerprint), None)
 
 
-def test_caco_goes_from_seeds_to_examples_in_matching_steps():
+def test_caco_goes_from_seeds_to_examples_in_segments_that_begin_where_a_model_is_asked():
     built = segments()
     assert built[0].reads is None and built[-1].writes is Example
-    assert [segment.folder for segment in built][-2:] == ["stages/08-verification", "data"]
-    for before, after in zip(built, built[1:], strict=False):
-        assert issubclass(before.writes, after.reads)
-        for one, two in zip(before.stages, before.stages[1:], strict=False):
-            assert one.writes is two.reads
+    assert [segment.folder for segment in built] == [
+        "stages/01-seeds", "stages/02-unify", "stages/03-sample", "stages/04-execute",
+        "stages/05-reverse", "stages/06-solve", "data",
+    ]  # fmt: skip
+    for before, after in itertools.pairwise(built):
+        assert before.writes is after.reads
 
 
 def test_every_stage_has_a_name_of_its_own():
-    names = [stage.stage for segment in segments() for stage in segment.stages]
+    names = [stage.name for segment in segments() for stage in segment.stages]
     assert len(set(names)) == len(names)
 
 
@@ -50,11 +52,11 @@ def test_every_stage_has_a_name_of_its_own():
         ("sampling.seed=1", "02-unify"),
         ("sampling.kinds=[rates]", "02-unify"),
         ("sampling.conditioning={few_shot: 1, kind: 1}", "02-unify"),
-        ("dedup.max_per_fingerprint=1", "05-filtering"),
-        ("verify.min_agreement=0.9", "07-solving"),
-        ("dedup.ngram=2", "05-filtering"),
-        ("decontaminate.similarity=0.9", "09-diversity"),
-        ("decontaminate.benchmarks={b: {type: jsonl, path: b.jsonl}}", "09-diversity"),
+        ("dedup.max_per_fingerprint=1", "04-execute"),
+        ("verify.min_agreement=0.9", "06-solve"),
+        ("dedup.ngram=2", "04-execute"),
+        ("decontaminate.similarity=0.9", "07-verify"),
+        ("decontaminate.benchmarks={b: {type: jsonl, path: b.jsonl}}", "07-verify"),
         ("dedup.partitions=7", None),
         ("runner.workers=3", None),
         ("output_dir=elsewhere", None),
@@ -75,7 +77,7 @@ def test_how_many_rows_of_a_run_become_seeds_decides_every_segment():
 
 def test_all_segments_after_a_change_are_changed():
     one, two = fingerprints(), fingerprints("sampling.seed=1")
-    assert [a == b for a, b in zip(one, two, strict=True)] == [True] + [False] * 8
+    assert [a == b for a, b in zip(one, two, strict=True)] == [True] + [False] * 6
 
 
 def test_the_words_of_a_prompt_are_part_of_the_fingerprint(tmp_path):
@@ -86,7 +88,7 @@ def test_the_words_of_a_prompt_are_part_of_the_fingerprint(tmp_path):
             text = text.replace("step by step", "slowly")
         (tmp_path / path.name).write_text(text)
     two = fingerprints(f"recipe.prompts={tmp_path}")
-    assert [a == b for a, b in zip(one, two, strict=True)] == [True] * 6 + [False] * 3
+    assert [a == b for a, b in zip(one, two, strict=True)] == [True] * 5 + [False] * 2
 
 
 def test_a_changed_source_is_read_again_and_one_copied_is_not(tmp_path):
@@ -106,7 +108,7 @@ def test_a_changed_benchmark_changes_the_segment_that_compares_with_it_alone(tmp
     one = fingerprints(setting)
     path.write_text('{"problem": "b"}\n')
     two = fingerprints(setting)
-    assert [a == b for a, b in zip(one, two, strict=True)] == [True] * 8 + [False]
+    assert [a == b for a, b in zip(one, two, strict=True)] == [True] * 6 + [False]
 
 
 def test_prompts_may_be_on_another_filesystem_than_the_project(monkeypatch):
@@ -116,24 +118,56 @@ def test_prompts_may_be_on_another_filesystem_than_the_project(monkeypatch):
 
 
 def test_stages_are_given_the_folder_of_the_seeds_they_show():
-    reversal = segments()[5]
+    reversal = segments()[4]
     assert reversal.stages[0].seeds == "/run/stages/02-unify"
     assert segments()[1].reads is Seed
 
 
+SOLVE = {"_target_": "transforms.solving.Solve"}
+FILTER = {"_target_": "transforms.stage.Filter"}
+VERIFY = {"_target_": "transforms.verification.verify.Verify"}
+LIMIT = {"_target_": "transforms.losers.Limit", "reason": "r"}
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("stages", "message"),
     [
-        ({"_target_": "transforms.nothing.Here"}, "there is no transform transforms.nothing.Here"),
-        ({"_target_": "transforms.records.Seed"}, "is not a stage"),
-        ({"_target_": "transforms.solving.Solve", "prompt": "nope", "seeds": "a"}, "nope.yaml"),
-        ({"_target_": "transforms.solving.Solve", "prompt": "solve", "seeds": "b"}, "segment 'b'"),
-        ({"_target_": "transforms.solving.Solve", "seeds": "a"}, "cannot be built"),
-        ({"_target_": "transforms.solving.Solve", "promt": "solve"}, "cannot be built"),
+        ({"a": {"_target_": "transforms.nothing.Here"}}, "there is no transform"),
+        ({"a": {"_target_": "transforms.records.Seed"}}, "recipe.stages.a: .* is not a stage"),
+        ({"a": SOLVE | {"prompt": "nope", "code_prompt": "unify"}}, "nope.yaml"),
+        ({"a": SOLVE | {"seeds": "b"}}, "recipe.stages.a takes its seeds from stage 'b'"),
+        ({"a": SOLVE | {"prompt": "solve"}}, "recipe.stages.a: .* cannot be built"),
+        ({"a": SOLVE | {"promt": "solve"}}, "recipe.stages.a: .* cannot be built"),
+        ({"a": VERIFY}, "a .Verify. reads Attempts, but nothing comes before it"),
+        ({"a": FILTER | {"after": "b"}}, "a stands after b, which is"),
+        ({"a": FILTER | {"checks": 3}}, r"recipe.stages.a.checks: "),
+        ({"seeds": {"_target_": "transforms.sources.ReadSeeds"},
+          "a": LIMIT | {"key": "no.such"}}, "no.such"),
+        ({}, "recipe.stages is empty"),
     ],
-)
-def test_a_mistake_in_a_recipe_is_one_line_that_names_it(change, message):
-    text = yaml.safe_dump([{"name": "a", "stages": [change]}], default_flow_style=True, width=999)
-    with pytest.raises(SettingsError, match=message.replace("(", "\\(")) as error:
-        segments(f"recipe.segments={text.strip()}")
+)  # fmt: skip
+def test_a_mistake_in_a_recipe_is_one_line_that_names_it(stages, message):
+    with pytest.raises(SettingsError, match=message) as error:
+        build_segments(with_stages(stages), "/run")
     assert "\n" not in str(error.value)
+
+
+def with_stages(stages):
+    settings = composed()
+    recipe = RecipeSettings.model_validate({**settings.recipe.model_dump(), "stages": stages})
+    return settings.model_copy(update={"recipe": recipe})
+
+
+def test_a_recipe_that_extends_another_puts_stages_in_their_place_and_leaves_others_out():
+    given = composed().recipe.model_dump(by_alias=True)["stages"]
+    given |= {"structure": None, "hard": {"_target_": "transforms.stage.Filter", "after": "solve"}}
+    given |= {"early": {"_target_": "transforms.stage.Filter", "before": "unify"}}
+    names = list(in_order(with_stages(given).recipe))
+    assert names[names.index("solve") + 1] == "hard"
+    assert names[names.index("unify") - 1] == "early"
+    assert "structure" not in names and len(names) == len(given) - 1
+
+
+def test_a_stage_may_begin_a_segment_or_not_as_the_recipe_says():
+    whole = segments("+recipe.stages.execute.begins_segment=false")
+    assert [segment.name for segment in whole][2:4] == ["sample", "reverse"]

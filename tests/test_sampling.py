@@ -14,14 +14,14 @@ from tests.beam import on_workers
 from tests.generation.examples import response
 from tests.programs_for_tests import SPAM
 from tests.test_settings import composed
+from transforms.episode import play
 from transforms.errors import SourceError
 from transforms.generation.ledger import LedgerWriter
 from transforms.generation.prompts import PromptTemplate
-from transforms.generation.requests import Answered
 from transforms.paths import DATA
 from transforms.pool import Pool
 from transforms.records import Seed
-from transforms.sampling import SamplePrograms, conditioning_of, draw, programs
+from transforms.sampling import SamplePrograms, conditioning_of, draw
 from transforms.settings import BudgetSettings, LedgerSettings, ReplayBackend
 
 POOL = Pool(
@@ -53,6 +53,11 @@ def stage(folder, sampling):
     )
 
 
+def asked(stage, index, pool):
+    """The requests of prompt number `index`."""
+    return next(stage.episode(index, Pool(pool)))
+
+
 def record(folder, sampling, texts):
     """Writes a ledger in which prompt number i of the stage was answered by texts[i]."""
     writer = LedgerWriter(
@@ -63,7 +68,7 @@ def record(folder, sampling, texts):
     )
     pool = Pool(sorted(POOL, key=lambda seed: seed.id))
     for index, (text, finish) in enumerate(texts):
-        [request] = stage(folder, sampling)._prompt(index, pool).requests
+        [request] = asked(stage(folder, sampling), index, pool)
         answer = dataclasses.replace(response(request), text=text, finish_reason=finish)
         writer.add(request, answer)
     writer.flush()
@@ -141,44 +146,41 @@ def test_shown_seeds_have_a_kind_where_all_of_them_share_it():
 
 
 def test_a_kind_is_named_in_the_prompt_which_forces_no_beginning(tmp_path):
-    prompt = stage(tmp_path, KIND.model_copy(update={"kinds": ["dates_clocks"]}))._prompt(5, Pool())
-    [request] = prompt.requests
+    [request] = asked(stage(tmp_path, KIND.model_copy(update={"kinds": ["dates_clocks"]})), 5, [])
     assert request.prompt == "# Kind: dates clocks\n# Problem 1\n"
     assert request.sampler.prefix == ""
 
 
 def test_shown_programs_come_with_a_forced_beginning_and_no_kind(tmp_path):
     sampling = SAMPLING.model_copy(update={"kinds": ["rates"]})
-    [request] = stage(tmp_path, sampling)._prompt(5, POOL).requests
+    [request] = asked(stage(tmp_path, sampling), 5, POOL)
     assert "# Kind" not in str(request.prompt)
     assert request.sampler.prefix == 'input = {"'
 
 
 def test_a_program_keeps_the_kind_it_was_asked_for(tmp_path):
-    prompt = stage(tmp_path, KIND.model_copy(update={"kinds": ["rates"]}))._prompt(5, Pool())
-    answers = (response(request, SPAM) for request in prompt.requests)
-    assert [p.kind for p, _ in programs(Answered(prompt.record, tuple(answers)))] == ["rates"]
+    built = stage(tmp_path, KIND.model_copy(update={"kinds": ["rates"]}))
+    played = play(built.episode(5, Pool()), lambda request: response(request, SPAM))
+    assert [program.kind for program, _ in played.result] == ["rates"]
 
 
 def test_prompts_of_one_kind_are_told_apart_by_their_sample(tmp_path):
     for sampling in (KIND, SAMPLING.model_copy(update={"kinds": ["rates"]})):
         built = stage(tmp_path, sampling)
-        requests = [built._prompt(index, Pool(POOL[:3])).requests[0] for index in range(50)]
+        requests = [asked(built, index, POOL[:3])[0] for index in range(50)]
         assert len({request.id for request in requests}) == 50
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 30])
 def test_a_thousand_draws_are_a_thousand_requests_however_few_the_seeds(tmp_path, seeds):
     built = stage(tmp_path, SAMPLING)
-    pool = Pool(POOL[:seeds])
-    requests = [r for index in range(1000) for r in built._prompt(index, pool).requests]
+    requests = [r for index in range(1000) for r in asked(built, index, POOL[:seeds])]
     assert len({request.id for request in requests}) == 1000
 
 
 def test_unconditional_prompts_show_no_seed_and_are_told_apart_by_their_sample(tmp_path):
-    prompts = [stage(tmp_path, ALONE)._prompt(index, Pool()) for index in range(6)]
-    requests = [request for prompt in prompts for request in prompt.requests]
-    assert all(prompt.record.seed_ids == () for prompt in prompts)
+    requests = [r for index in range(6) for r in asked(stage(tmp_path, ALONE), index, [])]
+    assert all(draw(index, Pool(), ALONE)[0].seed_ids == () for index in range(6))
     assert len({request.prompt for request in requests}) == 1
     assert len({request.id for request in requests}) == len(requests)
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.programs_for_tests import FILTER, SANDBOX, program
 from transforms.accounting import first_rejection
-from transforms.execution.execute import finish_program, plan_program, run_in
-from transforms.execution.sandbox import Sandbox
+from transforms.episode import drive
+from transforms.execution.execute import execute
 from transforms.filtering.checks import FormOf, form_checks, run_checks
 from transforms.paths import DATA
 from transforms.programs import fingerprint
@@ -22,8 +22,7 @@ ROWS = [json.loads(line) for path in FILES for line in Path(path).read_text().sp
 @pytest.fixture(scope="module")
 def executions():
     records = [program(row["code"], id=str(index)) for index, row in enumerate(ROWS)]
-    with Sandbox(SANDBOX) as box:
-        return list(run_in(box, records, lambda p: plan_program(p, "always"), finish_program))
+    return drive(records, lambda record: execute(record, "always"), sandbox=SANDBOX)
 
 
 def test_there_are_many_seeds_of_many_kinds():

@@ -66,6 +66,7 @@ def finished(request, tmp_path_factory):
         f"output_dir={folder}",
         f"runner.workers={request.param}",
         "sink.rows_per_shard=20",
+        "+recipe.stages.deduplicate.begins_segment=true",
         f"decontaminate.benchmarks={{exam: {{type: jsonl, path: {benchmark}}}}}",
     )
     segments = build_segments(settings, str(folder), str(folder / "ledger"))
@@ -73,11 +74,11 @@ def finished(request, tmp_path_factory):
     records = [attempts(row, index) for index, row in enumerate(SEEDS)]
     records.append(attempts({**SEEDS[0], "code": SPAM}, "copy"))
     records.append(attempts(EXAM, "exam"))
-    write_table(shard_path(run.path(segments[6].folder), "part", 0, 1), records, Attempts, "zstd")
+    write_table(shard_path(run.path(segments[5].folder), "part", 0, 1), records, Attempts, "zstd")
     write_table(shard_path(run.path(segments[1].folder), "part", 0, 1), [], Seed, "zstd")
     manifest = new_manifest(settings, segments[-1].fingerprint, layers=())
     rows = len(records)
-    for before, segment in zip(segments[6:], segments[7:], strict=False):
+    for before, segment in zip(segments[5:], segments[6:], strict=False):
         entry = run_segment(segment, before, rows, run, settings)
         manifest["segments"].append(entry)
         rows = entry["rows"]

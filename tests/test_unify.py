@@ -11,15 +11,16 @@ from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution
 from tests.test_responses import response
 from transforms.accounting import keep
-from transforms.generation.requests import Answered, ErrorKind
+from transforms.episode import drive
+from transforms.generation.requests import ErrorKind
 from transforms.records import Seed
 from transforms.unify import (
     Tried,
-    TryPrograms,
     ValidateSeeds,
     judge_written_code,
     plain_answer,
     program_of,
+    try_programs,
     written_programs,
 )
 
@@ -42,7 +43,7 @@ def test_seeds_are_kept_when_their_code_gives_their_answer(workers):
         seed("bad form", "560", "output = 560"),
     ]
     with TestPipeline(**on_workers(workers)) as pipeline:
-        outcome = pipeline | beam.Create(seeds) | ValidateSeeds(SANDBOX, FILTER)
+        outcome = pipeline | beam.Create(seeds) | ValidateSeeds(sandbox=SANDBOX, filter=FILTER)
         kept = outcome.kept | "Kept" >> beam.Map(lambda s: (s.problem, s.answer, s.output))
         lost = outcome.rejected | "Lost" >> beam.Map(lambda item: item.reason)
         assert_that(
@@ -69,15 +70,9 @@ def tried(*codes, answer="560"):
 
 def check(item, expected):
     """Runs the programs of `item` and compares (code, output, reason, detail)."""
-    with TestPipeline(**on_workers(1)) as pipeline:
-        judged = (
-            pipeline
-            | beam.Create([item])
-            | TryPrograms(SANDBOX, FILTER)
-            | "Judge" >> beam.Map(judge_written_code)
-            | beam.MapTuple(lambda s, v: (s.code, s.output, v.reason, v.detail))
-        )
-        assert_that(judged, equal_to([expected]))
+    [tried] = drive([item], lambda one: try_programs(one, SANDBOX, FILTER), sandbox=SANDBOX)
+    seed, verdict = judge_written_code(tried)
+    assert (seed.code, seed.output, verdict.reason, verdict.detail) == expected
 
 
 def test_of_the_programs_that_agree_the_shortest_is_kept():
@@ -93,15 +88,13 @@ def test_where_none_agrees_the_reject_says_what_the_programs_gave():
     )
 
 
-def answered(*texts):
-    """A seed's responses: None for a request that nobody answered."""
-    return Answered(
-        seed("problem", "560", None),
-        tuple(
-            response(text or "", **({} if text else {"error": "late", "kind": ErrorKind.TIMEOUT}))
-            for text in texts
-        ),
-    )
+def written(*texts):
+    """The programs among a seed's responses: None for a request that nobody answered."""
+    responses = [
+        response(text or "", **({} if text else {"error": "late", "kind": ErrorKind.TIMEOUT}))
+        for text in texts
+    ]
+    return written_programs(seed("problem", "560", None), responses)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +109,7 @@ def answered(*texts):
 def test_a_seed_is_put_off_where_nothing_agrees_and_a_request_stayed_unanswered(
     texts, agrees, reason
 ):
-    item = written_programs(answered(*texts))
+    item = written(*texts)
     ran = tuple(execution(code=SPAM, output="560", id=program.id) for program in item.programs)
     item = replace(item, verdicts=(keep(),) * len(ran), executions=ran)
     _, verdict = judge_written_code((item, agrees))
@@ -124,7 +117,7 @@ def test_a_seed_is_put_off_where_nothing_agrees_and_a_request_stayed_unanswered(
 
 
 def test_a_seed_without_a_program_says_what_came_in_place_of_them():
-    item = written_programs(answered("I cannot.", "Nor I."))
+    item = written("I cannot.", "Nor I.")
     _, verdict = judge_written_code((item, ()))
     assert verdict.detail == "answer 560; programs: no_program 2"
 

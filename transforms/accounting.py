@@ -229,22 +229,6 @@ class Decide(beam.PTransform):
         return Outcome(split["kept"], split["rejected"], unanswered=split["unanswered"])
 
 
-@dataclass
-class ApplyChecks(beam.PTransform):
-    """Splits PCollection[record] into an Outcome by `checks`; the first that objects decides."""
-
-    stage: str
-    checks: tuple[Check, ...]
-
-    def expand(self, pcoll: PCollection) -> Outcome:
-        checks = self.checks
-        return (
-            pcoll
-            | "Judge" >> beam.Map(lambda record: (record, first_rejection(checks, record)))
-            | "Decide" >> Decide(self.stage)
-        )
-
-
 class _Count(beam.DoFn):
     """Emits one Tally a bundle and key, and tells the progress display."""
 

@@ -15,11 +15,9 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar
 
-import apache_beam as beam
-from apache_beam.pvalue import PCollection
-
-from transforms.accounting import ApplyChecks, Outcome, Reason, Verdict, keep, reject
+from transforms.accounting import Reason, Verdict, keep, reject
 from transforms.records import Problem
+from transforms.stage import Filter
 from transforms.verification.answers import may_spell, spelled
 
 _CODE = re.compile(
@@ -279,15 +277,11 @@ def judge_instruction(problem: Problem) -> Verdict:
     return next((v for check in CHECKS if not (v := check(reading)).kept), keep())
 
 
-@dataclass
-class FilterInstructions(beam.PTransform):
+@dataclass(kw_only=True)
+class FilterInstructions(Filter):
     """PCollection[Problem] -> Outcome of Problem: those whose instruction can be answered."""
 
-    stage: ClassVar[str] = "answerable"
-    reads: ClassVar[type] = Problem
-    writes: ClassVar[type] = Problem
-    draws: ClassVar[bool] = False
+    name: str = "answerable"
+    checks: tuple[Any, ...] = (judge_instruction,)
 
-    def expand(self, problems: PCollection) -> Outcome:
-        checked = problems | ApplyChecks(self.stage, (judge_instruction,))
-        return Outcome(checked.kept, checked.rejected)
+    reads: ClassVar[type] = Problem

@@ -6,13 +6,15 @@ import heapq
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
+from pydantic import Field
 
 from transforms.accounting import Decide, Outcome, Verdict, keep, reject
 from transforms.blocks import Block, PackByKey, unpack
+from transforms.stage import AnyRecord, Same, Stage, named
 
 _PARTITIONS = 64
 """Parts of the join between records and the ids of losers: one part's ids are held at a time."""
@@ -51,6 +53,32 @@ class LimitPerKey(beam.PTransform):
             | "Group" >> beam.GroupByKey()
             | "Over limit" >> beam.FlatMapTuple(lambda _, group: over_limit(group, limit, reason))
         )
+
+
+@dataclass(kw_only=True)
+class Limit(Stage):
+    """PCollection[record] -> Outcome of the same: at most `keep` records of each key."""
+
+    key: Callable[[Any], str]
+    """What records share; a recipe names the function by its import path."""
+    order: Callable[[Any], Any] | None = None
+    """Which stay: smallest first, then by id (None: by id alone)."""
+    keep: Annotated[int, Field(ge=1)] = 1
+    reason: str
+    """Of the rejects."""
+
+    reads: ClassVar[type] = AnyRecord
+    writes: ClassVar[type] = Same
+
+    def __post_init__(self) -> None:
+        self.key = named(self.key)
+        self.order = self.order and named(self.order)
+
+    def expand(self, records: PCollection) -> Outcome:
+        losers = records | "Find" >> LimitPerKey(
+            self.key, self.order or (lambda record: 0), self.keep, self.reason
+        )
+        return records | "Drop" >> DropLosers(self.name, losers)
 
 
 def judged(

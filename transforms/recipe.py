@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 from hydra.utils import get_class
+from pydantic import TypeAdapter, ValidationError
 
 from transforms.code import code_digest
 from transforms.errors import SettingsError
@@ -17,11 +18,12 @@ from transforms.paths import PROJECT
 from transforms.settings import (
     DecontaminateSettings,
     Group,
+    RecipeSettings,
     RunSettings,
-    SegmentSettings,
     StageSettings,
 )
 from transforms.sources.content import SOURCES, content
+from transforms.stage import Stage, takes, written_by
 
 
 @dataclass(frozen=True)
@@ -29,104 +31,169 @@ class Segment:
     """One Beam pipeline of a run: its stages in order, and what identifies its result."""
 
     name: str
+    """That of its first stage."""
     label: str
-    """Number and name, such as 03-sampling: what its rejects and counts are filed under."""
+    """Number and name, such as 03-sample: what its rejects and counts are filed under."""
     folder: str
     """Where its kept rows go, relative to the run folder."""
-    stages: tuple[Any, ...]
-    """Stage transforms: PCollection of `reads` -> `Outcome` of `writes`."""
+    stages: tuple[Stage, ...]
+    reads: type | None
+    """The record type that it starts from; None where it starts from a source."""
+    writes: type
     fingerprint: str
     """Hash of everything that decides its rows, all earlier segments included."""
-
-    @property
-    def reads(self) -> type | None:
-        """The record type it starts from; None where it starts from a source."""
-        return self.stages[0].reads
-
-    @property
-    def writes(self) -> type:
-        return self.stages[-1].writes
 
 
 def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tuple[Segment, ...]:
     """Returns the recipe's segments, ready to run into the folder `root`.
 
-    A stage is a dataclass; a field that bears the name of a settings group is given that group,
-    `prompt` and `…_prompt` the prompt file it names, `seeds` the folder of the segment it names.
-    All other fields come from the recipe as they stand.
+    A stage is a dataclass, and its name the recipe's key. Its fields come from the recipe; those
+    that the recipe leaves out and that bear the name of a settings group are given that group.
+    `prompt` and `..._prompt` name a prompt file, `seeds` a stage before it, whose rows are to be
+    shown: it has to be the last of its segment. A segment begins at the first stage and at each
+    with `begins_segment`.
 
-    Raises SettingsError for a transform, field, prompt or segment that does not exist.
+    Raises SettingsError for a transform, field, value, prompt or stage that does not exist or does
+    not fit, and for a stage that cannot take what the stage before it writes.
     """
-    recipe = settings.recipe
+    ordered = in_order(settings.recipe)
+    classes = {name: _stage_class(name, stage) for name, stage in ordered.items()}
+    groups = _grouped(ordered, classes)
     fingerprints: list[str] = []
-    for segment in recipe.segments:
+    for names in groups:
         upstream = fingerprints[-1] if fingerprints else ""
-        identities = [_identity(stage, settings) for stage in segment.stages]
-        fingerprints.append(content_id("segment", upstream, recipe.name, identities))
+        identities = [_identity(name, ordered[name], classes[name], settings) for name in names]
+        fingerprints.append(content_id("segment", upstream, settings.recipe.name, identities))
+    labels = [f"{number:02d}-{names[0]}" for number, names in enumerate(groups, start=1)]
+    folders = [*(f"stages/{label}" for label in labels[:-1]), "data"]
     run = {
         "ledger_dir": ledger_dir,
-        "recipe": recipe.name,
+        "recipe": settings.recipe.name,
         "run_id": fingerprints[-1],
     }
-    labels = {s.name: f"{index:02d}-{s.name}" for index, s in enumerate(recipe.segments, start=1)}
-    folders = {name: f"stages/{label}" for name, label in labels.items()}
-    folders[recipe.segments[-1].name] = "data"
-    return tuple(
-        Segment(
-            name=segment.name,
-            label=labels[segment.name],
-            folder=folders[segment.name],
-            stages=_build(segment, settings, run, {k: f"{root}/{v}" for k, v in folders.items()}),
-            fingerprint=fingerprint,
+    last_of = {names[-1]: f"{root}/{folder}" for names, folder in zip(groups, folders, strict=True)}
+    segments: list[Segment] = []
+    arriving: type | None = None
+    for names, label, folder, fingerprint in zip(
+        groups, labels, folders, fingerprints, strict=True
+    ):
+        reads, stages = arriving, []
+        for name in names:
+            stage = _built(name, ordered[name], classes[name], settings, run, last_of)
+            if not takes(stage, arriving):
+                raise _misfit(stage, arriving)
+            arriving = written_by(stage, arriving)
+            stages.append(stage)
+        assert arriving is not None
+        segments.append(
+            Segment(names[0], label, folder, tuple(stages), reads, arriving, fingerprint)
         )
-        for segment, fingerprint in zip(recipe.segments, fingerprints, strict=True)
+    return tuple(segments)
+
+
+def in_order(recipe: RecipeSettings) -> dict[str, StageSettings]:
+    """Returns a recipe's stages by name, those with `after` or `before` in their place; a stage
+    that is null is left out.
+
+    Raises SettingsError where a stage is to stand beside one that is not there.
+    """
+    given = {name: stage for name, stage in recipe.stages.items() if stage is not None}
+    names = [name for name, stage in given.items() if not (stage.after or stage.before)]
+    for name, stage in given.items():
+        beside = stage.after or stage.before
+        if beside is None:
+            continue
+        if beside not in names:
+            raise SettingsError(
+                f"recipe.stages.{name} stands {'after' if stage.after else 'before'} {beside}, "
+                f"which is not a stage before it in the file ({', '.join(names)})"
+            )
+        names.insert(names.index(beside) + bool(stage.after), name)
+    if not names:
+        raise SettingsError("recipe.stages is empty: a recipe has at least one stage")
+    return {name: given[name] for name in names}
+
+
+def _grouped(ordered: Mapping[str, StageSettings], classes: Mapping[str, Any]) -> list[list[str]]:
+    """The names of the stages, segment by segment."""
+    groups: list[list[str]] = []
+    for name, stage in ordered.items():
+        begins = (stage.model_extra or {}).get("begins_segment", classes[name].begins_segment)
+        if begins or not groups:
+            groups.append([])
+        groups[-1].append(name)
+    return groups
+
+
+def _misfit(stage: Stage, arriving: type | None) -> SettingsError:
+    wanted = "nothing" if stage.reads is None else stage.reads.__name__
+    found = "nothing comes before it" if arriving is None else f"{arriving.__name__} comes in"
+    return SettingsError(
+        f"recipe.stages.{stage.name} ({type(stage).__name__}) reads {wanted}, but {found}: change "
+        "the order of the stages"
     )
 
 
-def _build(
-    segment: SegmentSettings,
+def _built(
+    name: str,
+    stage: StageSettings,
+    cls: Any,
     settings: RunSettings,
     run: Mapping[str, Any],
     folders: Mapping[str, str],
-) -> tuple[Any, ...]:
-    stages = []
-    for stage in segment.stages:
-        cls = _stage_class(stage)
-        given = dict(stage.model_extra or {})
-        if "seeds" in given:
-            if given["seeds"] not in folders:
-                raise SettingsError(
-                    f"recipe.segments: stage {stage.target} takes its seeds from segment "
-                    f"{given['seeds']!r}, which the recipe does not have ({', '.join(folders)})"
-                )
-            given["seeds"] = folders[given["seeds"]]
-        for name in _prompts(given):
-            given[name] = _prompt(settings, given[name])
-        for field in dataclasses.fields(cls):
-            if field.name in given:
-                continue
-            if field.name in run:
-                given[field.name] = run[field.name]
-            elif field.name in type(settings).model_fields:
-                given[field.name] = getattr(settings, field.name)
-        try:
-            stages.append(cls(**given))
-        except TypeError as error:
+) -> Stage:
+    given = dict(stage.model_extra or {})
+    if "seeds" in given:
+        if given["seeds"] not in folders:
             raise SettingsError(
-                f"recipe.segments: {stage.target} cannot be built from the recipe: {error}"
-            ) from None
-    return tuple(stages)
+                f"recipe.stages.{name} takes its seeds from stage {given['seeds']!r}, which does "
+                f"not end a segment of the recipe (those that do: {', '.join(folders)})"
+            )
+        given["seeds"] = folders[given["seeds"]]
+    hints = get_type_hints(cls, include_extras=True)
+    for field, value in given.items():
+        if field in _prompts(given):
+            given[field] = _prompt(settings, value)
+        elif field in hints:
+            given[field] = _value(f"recipe.stages.{name}.{field}", hints[field], value)
+    given["name"] = name
+    for known in dataclasses.fields(cls):
+        if known.name in given:
+            continue
+        if known.name in run:
+            given[known.name] = run[known.name]
+        elif known.name in type(settings).model_fields:
+            given[known.name] = getattr(settings, known.name)
+    try:
+        built: Stage = cls(**given)
+    except TypeError as error:
+        raise SettingsError(
+            f"recipe.stages.{name}: {stage.target} cannot be built from the recipe: {error}"
+        ) from None
+    return built
 
 
-def _stage_class(stage: StageSettings) -> Any:
+def _value(place: str, hint: Any, value: Any) -> Any:
+    """A value of the recipe as its field's type has it: bounds hold, and groups are built."""
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([place, *(str(part) for part in first["loc"])])
+        raise SettingsError(f"{where}: {first['msg']} (it is {first['input']!r})") from None
+
+
+def _stage_class(name: str, stage: StageSettings) -> Any:
     try:
         cls = get_class(stage.target)
     except Exception:
         raise SettingsError(
-            f"recipe.segments: there is no transform {stage.target}: check the recipe's _target_"
+            f"recipe.stages.{name}: there is no transform {stage.target}: check its _target_"
         ) from None
-    if not dataclasses.is_dataclass(cls) or not hasattr(cls, "writes"):
-        raise SettingsError(f"recipe.segments: {stage.target} is not a stage (see transforms/)")
+    if not issubclass(cls, Stage) or not hasattr(cls, "writes"):
+        raise SettingsError(
+            f"recipe.stages.{name}: {stage.target} is not a stage (see transforms/stage.py)"
+        )
     return cls
 
 
@@ -142,20 +209,19 @@ def _prompt(settings: RunSettings, name: str) -> PromptTemplate:
     return PromptTemplate.load(f"{folder}/{name}.yaml")
 
 
-def _identity(stage: StageSettings, settings: RunSettings) -> list[Any]:
+def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) -> list[Any]:
     """Everything that decides the rows of a stage, as JSON values: its code, its settings, and
     what its sources hold. Speed stays out."""
-    cls = _stage_class(stage)
     given = dict(stage.model_extra or {})
-    for name in _prompts(given):
-        given[name] = _prompt(settings, given[name]).identity()
+    for field in _prompts(given):
+        given[field] = _prompt(settings, given[field]).identity()
     groups, contents = {}, {}
-    for field in dataclasses.fields(cls):
-        group = getattr(settings, field.name, None)
-        if field.name not in given and isinstance(group, Group):
-            groups[field.name] = group.identity()
+    for known in dataclasses.fields(cls):
+        group = getattr(settings, known.name, None)
+        if known.name not in given and isinstance(group, Group):
+            groups[known.name] = group.identity()
             if isinstance(group, SOURCES):
-                contents[field.name] = content(group)  # type: ignore[arg-type]
+                contents[known.name] = content(group)  # type: ignore[arg-type]
             elif isinstance(group, DecontaminateSettings):
                 contents |= {name: content(source) for name, source in group.benchmarks.items()}
-    return [stage.target, code_digest(cls.__module__), given, groups, contents]
+    return [name, stage.target, code_digest(cls.__module__), given, groups, contents]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
-from transforms.accounting import Decide, Outcome, Reason, Verdict
+from transforms.accounting import Outcome, Reason, Verdict
+from transforms.episode import ModelEpisode, Steps
 from transforms.errors import SourceError
-from transforms.generation.requests import Answered, Prompted
-from transforms.generation.stage import ModelStage
+from transforms.generation.requests import Response
 from transforms.ids import content_id, derived_seed
 from transforms.losers import DropLosers, LimitPerKey
 from transforms.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
@@ -93,18 +93,18 @@ def _none_to_show(kind: str | None, pool: Pool) -> SourceError:
     )
 
 
-def programs(answered: Answered[Draw]) -> Iterator[tuple[Program, Verdict]]:
+def programs(record: Draw, responses: Iterable[Response]) -> Iterator[tuple[Program, Verdict]]:
     """Yields a program for each response to a draw, with the verdict on the response."""
-    for response in answered.responses:
+    for response in responses:
         code, verdict = judge_program(response)
         yield (
             Program(
-                id=content_id("program", answered.record.id, response.id, code),
+                id=content_id("program", record.id, response.id, code),
                 code=code,
-                seed_ids=answered.record.seed_ids,
-                source=answered.record.source,
-                license=answered.record.license,
-                kind=answered.record.kind,
+                seed_ids=record.seed_ids,
+                source=record.source,
+                license=record.license,
+                kind=record.kind,
                 codegen_model=response.model,
                 tokens=response.generated_tokens,
             ),
@@ -112,44 +112,28 @@ def programs(answered: Answered[Draw]) -> Iterator[tuple[Program, Verdict]]:
         )
 
 
-@dataclass
-class SamplePrograms(ModelStage):
+@dataclass(kw_only=True)
+class SamplePrograms(ModelEpisode):
     """PCollection[Seed] (verified) -> Outcome of Program, exact copies rejected.
 
     Its input count is the programs asked for: `num_programs` prompts x `program.samples`. Each
     whose request stays unanswered is put off.
     """
 
-    stage: ClassVar[str] = "sample"
+    name: str = "sample"
+
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Program
-    draws: ClassVar[bool] = True
+    creates_records: ClassVar[bool] = True
 
-    def expand(self, seeds: PCollection) -> Outcome:
-        pool = seeds | "Seed pool" >> SeedPool(self.sampling.pool)
-        generated = self.generate(
-            seeds.pipeline | "Number prompts" >> beam.Create(range(self.sampling.num_programs)),
-            self._prompt,
-            pool=AsSingleton(pool),
-        )
-        candidates = generated.answered | "Read programs" >> beam.FlatMap(programs)
-        written = candidates | "Decide" >> Decide(self.stage)
-        copies = written.kept | "Find copies" >> LimitPerKey(
-            key=lambda program: content_id("code", program.code),
-            order=lambda program: 0,
-            limit=1,
-            reason=Reason.DUPLICATE_PROGRAM,
-        )
-        unique = written.kept | "Drop copies" >> DropLosers(self.stage, copies)
-        return Outcome(
-            kept=unique.kept,
-            rejected=(written.rejected, unique.rejected) | "Rejected" >> beam.Flatten(),
-            entered=candidates,
-            tallies=generated.tallies,
-            unanswered=written.unanswered,
-        )
+    def opened(self, records: PCollection) -> PCollection:
+        numbers = range(self.sampling.num_programs)
+        return records.pipeline | "Number prompts" >> beam.Create(numbers)
 
-    def _prompt(self, index: int, pool: Pool) -> Prompted[Any]:
+    def sides(self, records: PCollection) -> Mapping[str, Any]:
+        return {"pool": AsSingleton(records | "Seed pool" >> SeedPool(self.sampling.pool))}
+
+    def episode(self, index: int, pool: Pool) -> Steps[list[tuple[Program, Verdict]]]:
         record, shots = draw(index, pool, self.sampling)
         requests = self.requests(
             self.sampling.program,
@@ -158,4 +142,18 @@ class SamplePrograms(ModelStage):
             shots=shots,
             kind=None if shots else record.kind,
         )
-        return Prompted(record, requests)
+        return list(programs(record, (yield requests)))
+
+    def expand(self, records: PCollection) -> Outcome:
+        written = super().expand(records)
+        copies = written.kept | "Find copies" >> LimitPerKey(
+            key=lambda program: content_id("code", program.code),
+            order=lambda program: 0,
+            limit=1,
+            reason=Reason.DUPLICATE_PROGRAM,
+        )
+        unique = written.kept | "Drop copies" >> DropLosers(self.name, copies)
+        return written._replace(
+            kept=unique.kept,
+            rejected=(written.rejected, unique.rejected) | "Rejected" >> beam.Flatten(),
+        )

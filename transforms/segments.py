@@ -127,14 +127,14 @@ def _build(
     unanswered: list[PCollection] = []
     tallies: list[PCollection] = []
     for stage in segment.stages:
-        outcome: Outcome = records | stage.stage >> stage
+        outcome: Outcome = records | stage.name >> stage
         entered = records if outcome.entered is None else outcome.entered
         put_off = [] if outcome.unanswered is None else [outcome.unanswered]
         rejects.append(outcome.rejected)
         unanswered += put_off
         tallies.append(
             (entered, outcome.kept, outcome.rejected, *put_off)
-            | f"Count {stage.stage}" >> CountStage(stage.stage)
+            | f"Count {stage.name}" >> CountStage(stage.name)
         )
         if outcome.tallies is not None:
             tallies.append(outcome.tallies)
@@ -179,10 +179,13 @@ def _read_tallies(path: str) -> list[Tally]:
 
 def _stages(segment: Segment, tallies: Iterable[Tally]) -> list[dict[str, Any]]:
     """The manifest's account of each stage, from the summed tallies."""
-    by_stage: dict[str, list[Tally]] = {stage.stage: [] for stage in segment.stages}
+    by_stage: dict[str, list[Tally]] = {stage.name: [] for stage in segment.stages}
     for tally in tallies:
         by_stage.setdefault(tally.stage, []).append(tally)
-    return [_account(stage.stage, stage.draws, by_stage[stage.stage]) for stage in segment.stages]
+    return [
+        _account(stage.name, stage.creates_records, by_stage[stage.name])
+        for stage in segment.stages
+    ]
 
 
 def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]:

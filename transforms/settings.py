@@ -751,23 +751,31 @@ class StageSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     target: str = Field(
-        alias="_target_", description="the transform, such as transforms.unify.Unify"
+        alias="_target_", description="the transform, such as transforms.unify.UnifySeeds"
     )
+    after: str | None = Field(None, description="the stage that it follows (null: as listed)")
+    before: str | None = Field(None, description="the stage that follows it (null: as listed)")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> StageSettings:
+        if self.after and self.before:
+            raise ValueError("after and before exclude each other: set one of them")
+        return self
 
 
-class SegmentSettings(Group):
-    """A Beam pipeline from Parquet to Parquet."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="name of the segment")
-    stages: list[StageSettings] = Field(min_length=1, description="its stages, in order")
+StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class RecipeSettings(Group):
-    """A kind of reasoning data: its segments and its prompts."""
+    """A kind of reasoning data: its stages and its prompts."""
 
     name: str = Field(description="name of the recipe, a column of every row")
+    about: str = Field("", description="what it makes, in a line")
+    citation: str = Field("", description="where its method comes from, such as arXiv 2510.04081")
     prompts: str = Field("", description="folder of prompt files, where a stage has prompts")
-    segments: list[SegmentSettings] = Field(min_length=1, description="the data's way, in order")
+    stages: dict[StageName, StageSettings | None] = Field(
+        description="name -> stage, in order (null: left out)"
+    )
 
 
 class FolderSettings(Group):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
-import apache_beam as beam
-from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.pvalue import PCollection
 
-from transforms.accounting import Decide, Outcome, Tally, Verdict, keep
+from transforms.accounting import Tally, Verdict, keep
+from transforms.episode import ModelEpisode, Steps
 from transforms.filtering.checks import FormOf, form_checks
 from transforms.generation.prompts import PromptTemplate
-from transforms.generation.requests import Answered, Prompted, Request
-from transforms.generation.stage import ModelStage
+from transforms.generation.requests import Request, Response
 from transforms.pool import Pool, draw_shots, pool_from
 from transforms.records import Attempt, Attempts, Problem, Seed, grow
 from transforms.responses import judge_program, judge_response, solution_of
@@ -26,23 +25,8 @@ from transforms.settings import (
     SandboxSettings,
     VerifySettings,
 )
-from transforms.verification.mark import MarkAttempts
+from transforms.verification.mark import mark
 from transforms.verification.verify import is_settled
-
-
-@dataclass(frozen=True)
-class Solving:
-    """A problem with the attempts at it so far."""
-
-    record: Attempts
-    asked: tuple[int, ...] = ()
-    """Requests made so far, by kind in the order of `VerifySettings.kinds`."""
-    failures: tuple[Verdict, ...] = ()
-    """What the requests that failed mean for the record, in their order."""
-
-    @property
-    def id(self) -> str:
-        return self.record.id
 
 
 def shares(samples: int, rounds: int) -> list[range]:
@@ -54,31 +38,26 @@ def shares(samples: int, rounds: int) -> list[range]:
     return [range(start, end) for start, end in pairwise(ends)]
 
 
-def with_responses(answered: Answered[Solving], kinds: Sequence[str]) -> Solving:
+def with_responses(
+    record: Attempts, kinds: Sequence[str], responses: Sequence[Response]
+) -> Attempts:
     """Adds what came back.
 
     A request that stayed unanswered is no attempt. One that failed by its own fault, such as a
     refusal, is an attempt that does not agree, and one that was cut off cannot agree.
     """
-    solving = answered.record
-    attempts, failures = list(solving.record.attempts), list(solving.failures)
-    for kind, response in zip(kinds, answered.responses, strict=True):
-        if response.error is not None:
-            failures.append(judge_response(response))
+    attempts = list(record.attempts)
+    for kind, response in zip(kinds, responses, strict=True):
         if response.unanswered:
             continue
         text = judge_program(response)[0] if kind == "code" else solution_of(response.text)
         agrees = None if response.error is None else False
         attempts.append(Attempt(text, response.finish_reason, kind, agrees=agrees))
     return replace(
-        solving,
-        failures=tuple(failures),
-        record=replace(
-            solving.record,
-            attempts=tuple(attempts),
-            solve_model=answered.responses[0].model if kinds else solving.record.solve_model,
-            tokens=solving.record.tokens + sum(r.generated_tokens for r in answered.responses),
-        ),
+        record,
+        attempts=tuple(attempts),
+        solve_model=responses[0].model,
+        tokens=record.tokens + sum(response.generated_tokens for response in responses),
     )
 
 
@@ -89,23 +68,26 @@ def unknown(record: Attempts, planned: Sequence[int], verify: VerifySettings) ->
 
 
 def judge_attempts(
-    solving: Solving, planned: Sequence[int], verify: VerifySettings
-) -> tuple[Attempts, Verdict]:
+    record: Attempts, failures: Sequence[Verdict], planned: Sequence[int], verify: VerifySettings
+) -> Verdict:
     """Puts a problem off whose verdict hangs on requests that stayed unanswered.
 
     A problem of which every request failed by its own fault is rejected for the first of them.
+
+    Args:
+        failures: what the requests that failed mean for the record, in their order.
+        planned: attempts, by kind in the order of `verify.kinds`.
     """
-    record = solving.record
-    put_off = [verdict for verdict in solving.failures if verdict.unanswered]
+    put_off = [verdict for verdict in failures if verdict.unanswered]
     if put_off and not is_settled(record, unknown(record, planned, verify), verify):
-        return record, put_off[0]
+        return put_off[0]
     if record.attempts and all(attempt.finish_reason == "error" for attempt in record.attempts):
-        return record, next(verdict for verdict in solving.failures if not verdict.unanswered)
-    return record, keep()
+        return next(verdict for verdict in failures if not verdict.unanswered)
+    return keep()
 
 
-@dataclass
-class Solve(ModelStage):
+@dataclass(kw_only=True)
+class Solve(ModelEpisode):
     """PCollection[Problem] -> Outcome of Attempts, each marked with whether it agrees.
 
     `verify.mode` says of what kind the attempts are: `cot`, language solutions; `code`, programs
@@ -116,6 +98,7 @@ class Solve(ModelStage):
     verdict.
     """
 
+    name: str = "solve"
     code_prompt: PromptTemplate
     """Asks for a program; given the instruction as the problem of `seed`."""
     seeds: str
@@ -124,106 +107,44 @@ class Solve(ModelStage):
     sandbox: SandboxSettings
     filter: FilterSettings
 
-    stage: ClassVar[str] = "solve"
     reads: ClassVar[type] = Problem
     writes: ClassVar[type] = Attempts
-    draws: ClassVar[bool] = False
 
-    def expand(self, problems: PCollection) -> Outcome:
-        pool = pool_from(problems.pipeline, self.seeds, self.sampling.pool)
-        verify = self.verify
-        samplers = {kind: sampler_of(kind, self.sampling) for kind in verify.kinds}
-        rounds = verify.rounds
-        planned = tuple(sampler.samples for sampler in samplers.values())
-        unsettled = problems | "Begin" >> beam.Map(
-            lambda problem: Solving(grow(Attempts, problem), (0,) * len(planned))
-        )
-        settled: list[PCollection] = []
-        tallies: list[PCollection] = []
-        for number in range(rounds):
-            parts = {kind: shares(s.samples, rounds)[number] for kind, s in samplers.items()}
-            after = unsettled | f"Round {number + 1}" >> beam.ptransform_fn(self._round)(
-                parts, pool, tallies
-            )
-            split = after | f"Settled {number + 1}" >> beam.ParDo(
-                _Split(verify, planned)
-            ).with_outputs("settled", "saved", main="open")
-            unsettled = split["open"]
-            settled.append(split["settled"])
-            tallies.append(split["saved"])
-        decided = (
-            (*settled, unsettled)
-            | "All" >> beam.Flatten()
-            | "Judge" >> beam.Map(judge_attempts, planned, verify)
-            | "Decide" >> Decide(self.stage)
-        )
-        return decided._replace(tallies=tuple(tallies) | "Tallies" >> beam.Flatten())
+    def sides(self, records: PCollection) -> Mapping[str, Any]:
+        return {"pool": pool_from(records.pipeline, self.seeds, self.sampling.pool)}
 
-    def _round(
-        self,
-        unsettled: PCollection,
-        parts: dict[str, range],
-        pool: Any,
-        tallies: list[PCollection],
-    ) -> PCollection:
-        kinds = [kind for kind, part in parts.items() for _ in part]
-        asked = tuple(part.stop for part in parts.values())
-        if not kinds:
-            return unsettled
-        generated = self.generate(unsettled, self._prompt, parts=parts, pool=pool)
-        tallies.append(generated.tallies)
-        return (
-            generated.answered
-            | "Read attempts" >> beam.Map(with_responses, kinds)
-            | "Count asked" >> beam.Map(lambda solving: replace(solving, asked=asked))
-            | "Mark" >> MarkAttempts(self.sandbox, FormOf(form_checks(self.filter)))
-        )
+    def episode(self, problem: Problem, pool: Pool) -> Steps[tuple[Attempts, Verdict]]:
+        form, verify = FormOf(form_checks(self.filter)), self.verify
+        asked = {kind: self._asked(kind, problem, pool) for kind in verify.kinds}
+        planned = tuple(len(requests) for requests in asked.values())
+        rounds = {kind: shares(len(requests), verify.rounds) for kind, requests in asked.items()}
+        record, failures = grow(Attempts, problem), []
+        for number in range(verify.rounds):
+            parts = {kind: rounds[kind][number] for kind in verify.kinds}
+            kinds = [kind for kind, part in parts.items() for _ in part]
+            if kinds:
+                responses = yield [asked[kind][i] for kind, part in parts.items() for i in part]
+                failures += [judge_response(r) for r in responses if r.error is not None]
+                record = yield from mark(with_responses(record, kinds, responses), form)
+            left = sum(planned) - sum(part.stop for part in parts.values())
+            if left and is_settled(record, unknown(record, planned, verify), verify):
+                yield Tally(self.name, "requests.saved", record.solve_model, left)
+                break
+        return record, judge_attempts(record, failures, planned, verify)
 
-    def _prompt(self, solving: Solving, parts: dict[str, range], pool: Pool) -> Prompted[Any]:
-        requests: list[Request] = []
-        for kind, part in parts.items():
-            sampler = sampler_of(kind, self.sampling)
-            sampler = sampler.model_copy(update={"samples": len(part)})
-            requests += self._requests(kind, solving.record, sampler, part.start, pool)
-        return Prompted(solving, tuple(requests))
-
-    def _requests(
-        self,
-        kind: str,
-        problem: Problem,
-        sampler: SamplerSettings,
-        first: int,
-        pool: Pool,
-    ) -> tuple[Request, ...]:
-        instruction = problem.instruction
+    def _asked(self, kind: str, problem: Problem, pool: Pool) -> list[Request]:
+        """All attempts of a kind that may be asked for."""
+        sampler, seed = sampler_of(kind, self.sampling), self.sampling.seed
         if kind == "code":
-            seed = Seed.make(problem=instruction, source=problem.source, license=problem.license)
-            drawn = (self.sampling.seed, "solve code", problem.id)
-            shots = draw_shots(pool, sampler.shots, *drawn)
-            return self.requests(sampler, first, self.code_prompt, seed=seed, shots=shots)
-        shots = draw_shots(pool.solved, sampler.shots, self.sampling.seed, self.stage, problem.id)
-        return self.requests(sampler, first, instruction=instruction, shots=shots)
+            wanted = Seed.make(
+                problem=problem.instruction, source=problem.source, license=problem.license
+            )
+            shots = draw_shots(pool, sampler.shots, seed, "solve code", problem.id)
+            return self.requests(sampler, 0, self.code_prompt, seed=wanted, shots=shots)
+        shots = draw_shots(pool.solved, sampler.shots, seed, "solve", problem.id)
+        return self.requests(sampler, instruction=problem.instruction, shots=shots)
 
 
 def sampler_of(kind: str, sampling: SamplingSettings) -> SamplerSettings:
     """How attempts of a kind are sampled."""
     return sampling.solve_code if kind == "code" else sampling.solve
-
-
-class _Split(beam.DoFn):
-    """Parts records whose verdict is certain from the others, and counts what that spares."""
-
-    def __init__(self, verify: VerifySettings, planned: tuple[int, ...]) -> None:
-        self._verify, self._planned = verify, planned
-
-    def process(self, solving: Solving) -> Iterator[Any]:
-        record, planned = solving.record, self._planned
-        left = sum(planned) - sum(solving.asked)
-        if left and not is_settled(record, unknown(record, planned, self._verify), self._verify):
-            yield solving
-            return
-        yield TaggedOutput("settled", solving)
-        if left:
-            yield TaggedOutput(
-                "saved", Tally(Solve.stage, "requests.saved", record.solve_model, left)
-            )

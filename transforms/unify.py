@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
-from transforms.accounting import (
-    Decide,
-    Outcome,
-    Reason,
-    Verdict,
-    first_rejection,
-    keep,
-    reject,
-)
-from transforms.execution.execute import InSandbox, finish_program, plan_program
-from transforms.execution.sandbox import Job, Result
+from transforms.accounting import Reason, Verdict, first_rejection, keep, reject
+from transforms.episode import Episode, ModelEpisode, Steps
+from transforms.execution.execute import finish_program, plan_program
 from transforms.filtering.checks import FormOf, form_checks, run_checks
-from transforms.generation.requests import Answered, Prompted
-from transforms.generation.stage import ModelStage
+from transforms.generation.requests import Response
 from transforms.ids import content_id
 from transforms.pool import Pool, SeedPool, draw_shots
 from transforms.records import Execution, Program, Seed
 from transforms.responses import judge_program
-from transforms.settings import (
-    FilterSettings,
-    SandboxSettings,
-)
-from transforms.verification.judge import CompareAnswers, Comparison, Pair
+from transforms.settings import FilterSettings, SandboxSettings
+from transforms.stage import Same
+from transforms.verification.judge import Pair, compare
 from transforms.verification.mark import plain_answer
 
 
@@ -63,61 +51,28 @@ def program_of(seed: Seed, code: str, model: str = "", tokens: int = 0) -> Progr
     )
 
 
-@dataclass
-class TryPrograms(beam.PTransform):
-    """PCollection[Tried] -> PCollection[(Tried, tuple[bool, ...])]: checked, run and compared.
+def try_programs(
+    tried: Tried, sandbox: SandboxSettings, filter: FilterSettings
+) -> Steps[tuple[Tried, list[bool]]]:
+    """Checks, runs and compares a seed's programs.
 
     One bool per execution that ran well: whether its output agrees with the seed's answer.
     A seed's programs are held to the rules of all programs, since models learn from them.
     """
-
-    sandbox: SandboxSettings
-    filter: FilterSettings
-
-    def expand(self, tried: PCollection) -> PCollection:
-        form, run = FormOf(form_checks(self.filter)), run_checks(self.filter)
-        determinism = self.sandbox.determinism
-
-        def check_form(item: Tried) -> Tried:
-            return replace(item, verdicts=tuple(form(program) for program in item.programs))
-
-        def plan(item: Tried) -> list[Job]:
-            return [
-                job for program in _well_formed(item) for job in plan_program(program, determinism)
-            ]
-
-        def finish(item: Tried, results: list[Result]) -> Tried:
-            ran = iter(results)
-            executions = tuple(
-                finish_program(program, [next(ran) for _ in plan_program(program, determinism)])
-                for program in _well_formed(item)
-            )
-            verdicts = iter([first_rejection(run, execution) for execution in executions])
-            return replace(
-                item,
-                verdicts=tuple(next(verdicts) if v.kept else v for v in item.verdicts),
-                executions=executions,
-            )
-
-        def compare(item: Tried) -> Comparison:
-            answer = item.seed.answer
-            return Comparison(
-                item,
-                tuple(Pair(execution.output or "", answer) for execution in ran_well(item)),
-            )
-
-        return (
-            tried
-            | "Check form" >> beam.Map(check_form)
-            | "Run" >> InSandbox(self.sandbox, plan, finish)
-            | "With answer" >> beam.Map(compare)
-            | "Compare" >> CompareAnswers(self.sandbox)
-        )
-
-
-def _well_formed(tried: Tried) -> list[Program]:
-    pairs = zip(tried.programs, tried.verdicts, strict=True)
-    return [program for program, verdict in pairs if verdict.kept]
+    form, run = FormOf(form_checks(filter)), run_checks(filter)
+    verdicts = [form(program) for program in tried.programs]
+    well_formed = [place for place, verdict in enumerate(verdicts) if verdict.kept]
+    plans = [plan_program(tried.programs[place], sandbox.determinism) for place in well_formed]
+    results = iter((yield [job for jobs in plans for job in jobs]))
+    executions = []
+    for place, jobs in zip(well_formed, plans, strict=True):
+        execution = finish_program(tried.programs[place], [next(results) for _ in jobs])
+        executions.append(execution)
+        verdicts[place] = first_rejection(run, execution)
+    tried = replace(tried, verdicts=tuple(verdicts), executions=tuple(executions))
+    answer = tried.seed.answer
+    agrees = yield from compare([Pair(e.output or "", answer) for e in ran_well(tried)])
+    return tried, agrees
 
 
 def ran_well(tried: Tried) -> list[Execution]:
@@ -175,44 +130,30 @@ def judge_written_code(result: tuple[Tried, Sequence[bool]]) -> tuple[Seed, Verd
     )
 
 
-def _split_by_code(seeds: PCollection) -> tuple[PCollection, PCollection]:
-    return (
-        seeds | "With code" >> beam.Filter(lambda seed: seed.code is not None),
-        seeds | "Without code" >> beam.Filter(lambda seed: seed.code is None),
-    )
-
-
-@dataclass
-class ValidateSeeds(beam.PTransform):
-    """PCollection[Seed] -> Outcome of Seed: those with code give their own answer by running it.
+@dataclass(kw_only=True)
+class ValidateSeeds(Episode):
+    """PCollection[Seed] -> Outcome of the same: those with code give their own answer by running
+    it.
 
     Seeds without code pass, for `UnifySeeds`; seeds with code and no answer get its output.
     """
 
+    name: str = "validate"
     sandbox: SandboxSettings
     filter: FilterSettings
 
-    stage: ClassVar[str] = "validate"
     reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Seed
-    draws: ClassVar[bool] = False
+    writes: ClassVar[type] = Same
 
-    def expand(self, seeds: PCollection) -> Outcome:
-        with_code, without_code = _split_by_code(seeds)
-        decided = (
-            with_code
-            | "Own code" >> beam.Map(lambda seed: Tried(seed, (program_of(seed, seed.code),)))
-            | "Try" >> TryPrograms(self.sandbox, self.filter)
-            | "Judge" >> beam.Map(judge_own_code)
-            | "Decide" >> Decide(self.stage)
-        )
-        return Outcome(
-            kept=(decided.kept, without_code) | "Kept" >> beam.Flatten(), rejected=decided.rejected
-        )
+    def episode(self, seed: Seed) -> Steps[Seed | tuple[Seed, Verdict]]:
+        if seed.code is None:
+            return seed
+        own = Tried(seed, (program_of(seed, seed.code),))
+        return judge_own_code((yield from try_programs(own, self.sandbox, self.filter)))
 
 
-@dataclass
-class UnifySeeds(ModelStage):
+@dataclass(kw_only=True)
+class UnifySeeds(ModelEpisode):
     """PCollection[Seed] -> Outcome of Seed, each with a program that gives its answer.
 
     Seeds with code pass. For the others the model writes `unify.samples` programs, shown
@@ -220,53 +161,33 @@ class UnifySeeds(ModelStage):
     none yet, and of whose requests any stayed unanswered, is put off.
     """
 
+    name: str = "unify"
     sandbox: SandboxSettings
     filter: FilterSettings
 
-    stage: ClassVar[str] = "unify"
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Seed
-    draws: ClassVar[bool] = False
 
-    def expand(self, seeds: PCollection) -> Outcome:
-        with_code, without_code = _split_by_code(seeds)
-        pool = with_code | "Seed pool" >> SeedPool(self.sampling.pool)
-        answerable = (
-            without_code
-            | "Has answer" >> beam.Map(lambda seed: (seed, _has_answer(seed)))
-            | "Answerable" >> Decide(self.stage)
-        )
-        generated = self.generate(answerable.kept, self._prompt, pool=AsSingleton(pool))
-        decided = (
-            generated.answered
-            | "Read programs" >> beam.Map(written_programs)
-            | "Try" >> TryPrograms(self.sandbox, self.filter)
-            | "Judge" >> beam.Map(judge_written_code)
-            | "Decide" >> Decide(self.stage)
-        )
-        return Outcome(
-            kept=(with_code, decided.kept) | "Kept" >> beam.Flatten(),
-            rejected=(answerable.rejected, decided.rejected) | "Rejected" >> beam.Flatten(),
-            tallies=generated.tallies,
-            unanswered=decided.unanswered,
-        )
+    def sides(self, records: PCollection) -> Mapping[str, Any]:
+        return {"pool": AsSingleton(records | "Seed pool" >> SeedPool(self.sampling.pool))}
 
-    def _prompt(self, seed: Seed, pool: Pool) -> Prompted[Any]:
+    def episode(self, seed: Seed, pool: Pool) -> Steps[Seed | Verdict | tuple[Seed, Verdict]]:
+        if seed.code is not None:
+            return seed
+        if seed.answer is None:
+            return reject(Reason.NO_REFERENCE_ANSWER)
         sampler = self.sampling.unify
-        shots = draw_shots(pool, sampler.shots, self.sampling.seed, self.stage, seed.id)
-        return Prompted(seed, self.requests(sampler, seed=seed, shots=shots))
+        shots = draw_shots(pool, sampler.shots, self.sampling.seed, "unify", seed.id)
+        responses = yield self.requests(sampler, seed=seed, shots=shots)
+        tried = written_programs(seed, responses)
+        return judge_written_code((yield from try_programs(tried, self.sandbox, self.filter)))
 
 
-def _has_answer(seed: Seed) -> Verdict:
-    return keep() if seed.answer is not None else reject(Reason.NO_REFERENCE_ANSWER)
-
-
-def written_programs(answered: Answered[Seed]) -> Tried:
+def written_programs(seed: Seed, responses: Sequence[Response]) -> Tried:
     """The different programs among a seed's responses, and why the other responses have none."""
-    seed = answered.record
     programs: dict[str, Program] = {}
     lacking: list[Verdict] = []
-    for response in answered.responses:
+    for response in responses:
         code, verdict = judge_program(response)
         if verdict.kept:
             program = program_of(seed, code, response.model, response.generated_tokens)

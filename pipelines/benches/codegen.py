@@ -79,13 +79,13 @@ def funnel(manifest: dict[str, Any]) -> dict[str, Any]:
     Shares are of the programs asked for: `runnable` ended well in the sandbox, `kept` passed the
     filters and the deduplication as well, `accepted` have a problem and solutions that agree.
     """
-    segments = {entry["name"].split("-", 1)[1]: entry for entry in manifest["segments"]}
-    [programs] = [s["in"] for s in segments["sampling"]["stages"] if s["name"] == "sample"]
+    stages = {s["name"]: s for segment in manifest["segments"] for s in segment["stages"]}
+    programs = stages["sample"]["in"]
     accepted = manifest["accepted"]
     return {
         "programs": programs,
-        "runnable_share": round(segments["execution"]["rows"] / programs, 4),
-        "kept_share": round(segments["filtering"]["rows"] / programs, 4),
+        "runnable_share": round(stages["execute"]["kept"] / programs, 4),
+        "kept_share": round(stages["trivial"]["kept"] / programs, 4),
         "accepted": accepted,
         "accepted_share": round(accepted / programs, 4),
         "fingerprints": manifest["diversity"]["rows"]["fingerprints"]["distinct"],

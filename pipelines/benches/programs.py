@@ -6,8 +6,7 @@ import json
 import random
 from functools import partial
 
-from transforms.execution.execute import run_in
-from transforms.execution.sandbox import Sandbox
+from transforms.episode import drive
 from transforms.paths import DATA
 from transforms.records import Seed
 from transforms.settings import CodeIOSource, SandboxSettings
@@ -27,7 +26,6 @@ def codeio_seeds(count: int, settings: SandboxSettings) -> list[Seed]:
     rows = list(codeio.read(source))
     # some do not convert: twice as many as asked leave enough
     rows = random.Random(0).sample(rows, min(len(rows), 2 * count))
-    with Sandbox(settings) as box:
-        found = list(run_in(box, rows, partial(codeio.plan, source), codeio.finish))
+    found = drive(rows, partial(codeio.seed_of, source=source), sandbox=settings)
     seeds = [seed for _, seed in found if isinstance(seed, Seed) and seed.code]
     return seeds[:count]

@@ -9,8 +9,10 @@ from tests.augmentation.seeds import AUGMENTATION, PENCILS, judged, variants
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX
 from transforms.accounting import CountStage, SumTallies
-from transforms.augmentation.stages import Augment, DistinctVariants, VerifyVariants
+from transforms.augmentation.stages import Augment, same_problem
+from transforms.losers import Limit
 from transforms.records import Seed
+from transforms.unify import ValidateSeeds
 
 FEW = AUGMENTATION.model_copy(update={"rows_per_seed": 3})
 
@@ -21,7 +23,7 @@ def test_redraws_are_kept_or_rejected_and_counted(workers):
     found = judged(PENCILS, FEW)
     with TestPipeline(**on_workers(workers)) as pipeline:
         seeds = pipeline | beam.Create([PENCILS, bare])
-        outcome = seeds | Augment(FEW, SANDBOX)
+        outcome = seeds | Augment(augmentation=FEW, sandbox=SANDBOX)
         tallies = (outcome.entered, outcome.kept, outcome.rejected) | CountStage("augment")
         sums = (
             tallies
@@ -47,7 +49,8 @@ def test_a_row_whose_program_gives_another_answer_is_rejected():
     right, wrong = variants(PENCILS)[:2]
     wrong = type(wrong)(**{**vars(wrong), "answer": "-1"})
     with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create([right, wrong]) | VerifyVariants(SANDBOX, FILTER)
+        validate = ValidateSeeds(sandbox=SANDBOX, filter=FILTER)
+        outcome = pipeline | beam.Create([right, wrong]) | validate
         lost = outcome.rejected | beam.Map(lambda item: (item.id, item.reason, item.seed_ids))
         assert_that(outcome.kept, equal_to([right]), label="kept")
         assert_that(lost, equal_to([(wrong.id, "answer_mismatch", (PENCILS.id,))]), label="lost")
@@ -57,7 +60,8 @@ def test_of_equal_problems_one_stays():
     one, other = variants(PENCILS)[:2]
     same = type(one)(**{**vars(one), "id": "f" * 32})
     with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create([same, one, other]) | DistinctVariants()
+        limit = Limit(name="distinct", key=same_problem, reason="duplicate_instruction")
+        outcome = pipeline | beam.Create([same, one, other]) | limit
         lost = outcome.rejected | beam.Map(lambda item: (item.id, item.reason))
         assert_that(outcome.kept, equal_to([one, other]), label="kept")
         assert_that(lost, equal_to([(same.id, "duplicate_instruction")]), label="lost")

@@ -20,6 +20,10 @@ from transforms.errors import SourceError
 from transforms.settings import DecontaminateSettings
 
 
+def stage(settings):
+    return Decontaminate(decontaminate=settings, sandbox=SANDBOX)
+
+
 def against(**benchmarks):
     return DecontaminateSettings(**SETTINGS, benchmarks=benchmarks)
 
@@ -48,7 +52,7 @@ def test_planted_copies_are_rejected_and_strangers_kept(tmp_path, workers):
     rows = [*strangers, *copies]
     random.Random(workers).shuffle(rows)
     with TestPipeline(**on_workers(workers)) as pipeline:
-        outcome = pipeline | beam.Create(rows) | Decontaminate(settings, SANDBOX)
+        outcome = pipeline | beam.Create(rows) | stage(settings)
         kept = outcome.kept | "Kept" >> beam.Map(lambda row: row.id)
         lost = outcome.rejected | "Lost" >> beam.Map(lambda r: (r.id, r.reason, r.detail[:40]))
         tallies = (
@@ -73,7 +77,7 @@ def test_planted_copies_are_rejected_and_strangers_kept(tmp_path, workers):
 
 def test_without_benchmarks_every_row_is_kept():
     with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create([example("a", LONG)]) | Decontaminate(against(), SANDBOX)
+        outcome = pipeline | beam.Create([example("a", LONG)]) | stage(against())
         assert_that(outcome.kept | beam.Map(lambda row: row.id), equal_to(["a"]), label="kept")
         assert_that(outcome.rejected, equal_to([]), label="rejected")
 
@@ -94,7 +98,7 @@ def test_a_benchmark_in_a_folder_of_the_hubs_form_names_the_file(tmp_path, monke
     )
     check_benchmarks(settings)
     with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create([example("a", LONG)]) | Decontaminate(settings, SANDBOX)
+        outcome = pipeline | beam.Create([example("a", LONG)]) | stage(settings)
         lost = outcome.rejected | beam.Map(lambda item: "set/test.jsonl (exact)" in item.detail)
         assert_that(lost, equal_to([True]))
 
@@ -108,7 +112,7 @@ def test_questions_of_several_sources_are_one_benchmark(tmp_path):
     check_benchmarks(settings)
     rows = [example("a", LONG), example("b", "what is it")]
     with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create(rows) | Decontaminate(settings, SANDBOX)
+        outcome = pipeline | beam.Create(rows) | stage(settings)
         assert_that(outcome.rejected | beam.Map(lambda item: item.id), equal_to(["a", "b"]))
 
 

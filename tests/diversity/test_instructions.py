@@ -51,7 +51,7 @@ def test_equal_and_nearly_equal_instructions_are_one_example(workers):
         example("other", "What is the sum of the digits of 2 to the power of 100?"),
     ]
     with TestPipeline(**on_workers(workers)) as pipeline:
-        outcome = pipeline | beam.Create(examples) | Deduplicate(DEDUP)
+        outcome = pipeline | beam.Create(examples) | Deduplicate(dedup=DEDUP)
         kept = outcome.kept | "Kept" >> beam.Map(lambda e: e.id)
         lost = outcome.rejected | "Lost" >> beam.Map(lambda item: (item.id, item.reason))
         assert_that(kept, equal_to(["same words", "other"]), label="kept")
@@ -72,7 +72,7 @@ def test_what_says_what_a_seed_says_is_a_copy_of_it(workers, tmp_path):
         example("other", "What is the sum of the digits of 2 to the power of 100?"),
     ]
     with TestPipeline(**on_workers(workers)) as pipeline:
-        outcome = pipeline | beam.Create(examples) | Deduplicate(DEDUP, seeds=str(tmp_path))
+        outcome = pipeline | beam.Create(examples) | Deduplicate(dedup=DEDUP, seeds=str(tmp_path))
         kept = outcome.kept | "Kept" >> beam.Map(lambda e: e.id)
         lost = outcome.rejected | "Lost" >> beam.Map(lambda item: (item.id, item.reason))
         assert_that(kept, equal_to(["other"]), label="kept")

@@ -29,7 +29,7 @@ def test_of_one_structure_the_shortest_programs_stay(workers):
     ]
     random.Random(workers).shuffle(programs)
     with TestPipeline(**on_workers(workers)) as pipeline:
-        outcome = pipeline | beam.Create(programs) | DeduplicatePrograms(DEDUP)
+        outcome = pipeline | beam.Create(programs) | DeduplicatePrograms(dedup=DEDUP)
         kept = outcome.kept | "Kept" >> beam.Map(lambda record: record.id)
         lost = outcome.rejected | "Lost" >> beam.Map(lambda item: (item.id, item.reason))
         assert_that(kept, equal_to(["short", "middle", "other"]), label="kept")
@@ -48,7 +48,7 @@ def test_a_program_that_differs_in_one_place_is_a_near_duplicate():
         execution(long.replace("emails * 7", "emails + 7"), id="two"),
     ]
     with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create(programs) | DeduplicatePrograms(DEDUP)
+        outcome = pipeline | beam.Create(programs) | DeduplicatePrograms(dedup=DEDUP)
         lost = outcome.rejected | "Lost" >> beam.Map(lambda item: (item.id, item.reason))
         assert_that(lost, equal_to([("two", "near_duplicate")]), label="lost")
 
@@ -69,7 +69,7 @@ def test_a_seed_s_program_is_a_copy_and_takes_no_place_of_its_structure(workers,
             pipeline
             | beam.Create(programs)
             | DeduplicatePrograms(
-                DEDUP.model_copy(update={"max_per_fingerprint": 3}), str(tmp_path)
+                dedup=DEDUP.model_copy(update={"max_per_fingerprint": 3}), seeds=str(tmp_path)
             )
         )
         kept = outcome.kept | "Kept" >> beam.Map(lambda record: record.id)

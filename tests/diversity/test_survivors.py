@@ -28,10 +28,10 @@ def rows():
 
 def judge(pcoll):
     """The stages that compare rows with each other, and what each of them kept and rejected."""
-    unlike = pcoll | "Programs" >> DeduplicatePrograms(DEDUP)
-    capped = unlike.kept | "Trivial" >> CapTrivial(FEW_TRIVIAL)
+    unlike = pcoll | "Programs" >> DeduplicatePrograms(dedup=DEDUP)
+    capped = unlike.kept | "Trivial" >> CapTrivial(filter=FEW_TRIVIAL)
     examples = capped.kept | "Examples" >> beam.Map(as_example)
-    said_once = examples | "Instructions" >> Deduplicate(DEDUP)
+    said_once = examples | "Instructions" >> Deduplicate(dedup=DEDUP)
     rejected = (
         (unlike.rejected, capped.rejected, said_once.rejected)
         | "All" >> beam.Flatten()
@@ -88,7 +88,7 @@ def test_any_order_and_number_of_workers_gives_the_same(workers, seed, flags, in
 
 def check_dedup(executions, kept, reason):
     with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create(executions) | DeduplicatePrograms(DEDUP)
+        outcome = pipeline | beam.Create(executions) | DeduplicatePrograms(dedup=DEDUP)
         ids = outcome.kept | beam.Map(lambda record: record.id)
         reasons = outcome.rejected | "Reasons" >> beam.Map(lambda item: item.reason)
         assert_that(ids, equal_to(kept), label="kept")

@@ -11,8 +11,9 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from tests.programs_for_tests import SANDBOX, program
-from transforms.execution.execute import Execute, InSandbox, finish_program, plan_program
-from transforms.execution.sandbox import Job, Result, Sandbox, Status
+from transforms.episode import Drive
+from transforms.execution.execute import Execute, finish_program, plan_program
+from transforms.execution.sandbox import Job, Sandbox, Status
 
 SETTINGS = SANDBOX.model_copy(update={"memory_mb": 512})
 
@@ -83,45 +84,28 @@ def test_several_worker_processes_lose_nothing():
         )
 
 
-def two_jobs_or_none(number: int) -> list[Job]:
-    return [Job(f"output = {number + i}") for i in range(2)] if number % 2 else []
-
-
-def outputs(number: int, results: list[Result]) -> tuple[int, list[int]]:
+def two_jobs_or_none(number: int):
+    results = yield [Job(f"output = {number + i}") for i in range(2)] if number % 2 else []
     return number, [json.loads(result.output) for result in results]
 
 
-def test_in_sandbox_gives_each_record_its_own_results_also_none():
+def test_each_record_is_given_its_own_results_also_none():
     with TestPipeline() as pipeline:
-        out = pipeline | beam.Create(range(4)) | InSandbox(SETTINGS, two_jobs_or_none, outputs)
-        assert_that(out, equal_to([(0, []), (1, [1, 2]), (2, []), (3, [3, 4])]))
+        out = pipeline | beam.Create(range(4)) | Drive("run", two_jobs_or_none, sandbox=SETTINGS)
+        assert_that(out.results, equal_to([(0, []), (1, [1, 2]), (2, []), (3, [3, 4])]))
 
 
 def test_windows_and_timestamps_survive():
     with TestPipeline() as pipeline:
-        out = (
+        windowed = (
             pipeline
             | beam.Create([1, 11])
             | beam.Map(lambda n: beam.window.TimestampedValue(n, n))
             | beam.WindowInto(beam.window.FixedWindows(10))
-            | InSandbox(SETTINGS, two_jobs_or_none, outputs)
-            | beam.Map(lambda out, w=beam.DoFn.WindowParam: (out[0], int(w.start)))
         )
+        driven = windowed | Drive("run", two_jobs_or_none, sandbox=SETTINGS)
+        out = driven.results | beam.Map(lambda out, w=beam.DoFn.WindowParam: (out[0], int(w.start)))
         assert_that(out, equal_to([(1, 0), (11, 10)]))
-
-
-def test_order_within_a_bundle_is_the_order_of_the_input():
-    code = "import time; time.sleep({}); output = {}"
-    records = [(i, code.format(0.05 if i % 3 == 0 else 0, i)) for i in range(9)]
-    with TestPipeline() as pipeline:
-        out = (
-            pipeline
-            | beam.Create([records])
-            | beam.FlatMap(lambda rows: rows)
-            | InSandbox(SETTINGS, lambda r: [Job(r[1])], lambda r, rs: (r[0], rs[0].output))
-            | beam.combiners.ToList()
-        )
-        assert_that(out, equal_to([[(i, str(i)) for i in range(9)]]))
 
 
 def test_sampled_determinism_runs_one_program_in_ten_twice_and_always_the_same_ones():

@@ -9,8 +9,8 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from tests.programs_for_tests import SANDBOX
+from transforms.episode import Drive
 from transforms.execution.cores import LOCAL_WORKERS, cores_of_process, cpu_quota
-from transforms.execution.execute import InSandbox
 from transforms.execution.sandbox import Job, Sandbox
 from transforms.execution.shared import shared_sandbox
 
@@ -47,6 +47,10 @@ def test_a_forked_process_does_not_use_its_parents_sandbox():
         assert next(parents.run([Job("output = 1")])).output == "1"
 
 
+def plus_one(number):
+    return int((yield Job(f"output = {number} + 1")).output)
+
+
 def test_stages_of_a_pipeline_start_one_sandbox(monkeypatch):
     started = []
     enter = Sandbox.__enter__
@@ -54,9 +58,8 @@ def test_stages_of_a_pipeline_start_one_sandbox(monkeypatch):
     with TestPipeline() as pipeline:
         numbers = pipeline | beam.Create([1, 2])
         for place in range(3):
-            numbers |= f"Run {place}" >> InSandbox(
-                SANDBOX, lambda n: [Job(f"output = {n} + 1")], lambda _, found: int(found[0].output)
-            )
+            driven = numbers | f"Run {place}" >> Drive("run", plus_one, sandbox=SANDBOX)
+            numbers = driven.results
         assert_that(numbers, equal_to([4, 5]))
     assert len(started) == 1
 

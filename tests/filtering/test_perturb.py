@@ -1,6 +1,7 @@
 """A perturbed input keeps its kind, and shows what a program depends on."""
 
 import math
+from functools import partial
 
 import apache_beam as beam
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from tests.programs_for_tests import SANDBOX, SPAM, execution
+from transforms.episode import Drive, drive
 from transforms.execution.sandbox import Job, Sandbox, Vary
 from transforms.filtering.perturb import (
-    Perturb,
     closed_alphabet,
+    perturb,
     perturbations,
     perturbed_inputs,
 )
@@ -100,6 +102,9 @@ def test_one_key_at_a_time_is_changed(inputs):
             assert [name for name in inputs if new[name] != inputs[name]] == [key]
 
 
+THREE_KEYS = partial(perturb, most_keys=3)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_keys_that_move_the_output_are_found(workers):
     constant = SPAM.replace("return answered * days", "return 7")
@@ -110,7 +115,7 @@ def test_the_keys_that_move_the_output_are_found(workers):
         execution(crashing, id="crashing"),
     ]
     with TestPipeline(**on_workers(workers)) as pipeline:
-        found = pipeline | beam.Create(programs) | Perturb(SANDBOX, most_keys=3)
+        found = (pipeline | beam.Create(programs) | Drive("p", THREE_KEYS, sandbox=SANDBOX)).results
         assert_that(
             found | beam.Map(lambda e: (e.id, e.sensitive_keys)),
             equal_to(
@@ -170,9 +175,8 @@ output = solution(**input)
 def test_every_key_is_tried_before_an_output_is_held_to_be_constant():
     # which keys are tried first is drawn from the id
     programs = [execution(LAST, output="20", id=str(number)) for number in range(8)]
-    with TestPipeline(**on_workers(1)) as pipeline:
-        found = pipeline | beam.Create(programs) | Perturb(SANDBOX, most_keys=1)
-        assert_that(found | beam.Map(lambda e: e.sensitive_keys), equal_to([("e",)] * 8))
+    found = drive(programs, partial(perturb, most_keys=1), sandbox=SANDBOX)
+    assert [execution.sensitive_keys for execution in found] == [("e",)] * 8
 
 
 def test_a_bound_a_maximum_rounding_and_the_input_s_own_types_do_not_hide_a_dependence():
@@ -185,18 +189,12 @@ def test_a_bound_a_maximum_rounding_and_the_input_s_own_types_do_not_hide_a_depe
         ),
         execution(VOTES, output="8.7", input='{"votes": [1240, 980, 655, 125]}', id="votes"),
     ]
-    with TestPipeline(**on_workers(1)) as pipeline:
-        found = pipeline | beam.Create(programs) | Perturb(SANDBOX, most_keys=3)
-        assert_that(
-            found | beam.Map(lambda e: (e.id, e.sensitive_keys)),
-            equal_to(
-                [
-                    ("largest", ("loads", "percent")),
-                    ("pairs", ("roads",)),
-                    ("votes", ("votes", "winners")),
-                ]
-            ),
-        )
+    found = drive(programs, partial(perturb, most_keys=3), sandbox=SANDBOX)
+    assert [(execution.id, execution.sensitive_keys) for execution in found] == [
+        ("largest", ("loads", "percent")),
+        ("pairs", ("roads",)),
+        ("votes", ("votes", "winners")),
+    ]
 
 
 SEARCH = """input = {"start": 6, "target": 25}
@@ -269,7 +267,5 @@ def test_a_no_that_stays_no_is_not_held_to_be_constant():
         execution(constant, output="false", id="constant"),
         execution(disguised, output="false", id="disguised"),
     ]
-    with TestPipeline(**on_workers(1)) as pipeline:
-        found = pipeline | beam.Create(programs) | Perturb(SANDBOX, most_keys=3)
-        moved = found | beam.Map(lambda e: (e.id, bool(e.sensitive_keys)))
-        assert_that(moved, equal_to([(p.id, p.id in NO) for p in programs]))
+    found = drive(programs, partial(perturb, most_keys=3), sandbox=SANDBOX)
+    assert [bool(execution.sensitive_keys) for execution in found] == [p.id in NO for p in programs]

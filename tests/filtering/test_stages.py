@@ -35,9 +35,9 @@ def test_programs_pass_form_run_and_meaning_or_are_rejected_there(workers):
         program(SPAM.replace("answered * days", "answered * days * 0 + 3"), "constant"),
     ]
     with TestPipeline(**on_workers(workers)) as pipeline:
-        form = pipeline | beam.Create(programs) | "form" >> FilterForm(FILTER)
-        run = form.kept | "run" >> RunPrograms(SANDBOX, FILTER)
-        meaning = run.kept | "meaning" >> FilterMeaning(SANDBOX, FILTER)
+        form = pipeline | beam.Create(programs) | "form" >> FilterForm(filter=FILTER)
+        run = form.kept | "run" >> RunPrograms(sandbox=SANDBOX, filter=FILTER)
+        meaning = run.kept | "meaning" >> FilterMeaning(sandbox=SANDBOX, filter=FILTER)
         assert_that(ids(meaning.kept), equal_to(["good"]))
         refused = (form.rejected, run.rejected, meaning.rejected) | beam.Flatten()
         assert_that(
@@ -64,7 +64,7 @@ def test_yes_and_no_answers_are_capped_by_their_share():
         for index, sign in enumerate(loops)
     ]
     with TestPipeline(**on_workers(1)) as pipeline:
-        outcome = pipeline | beam.Create(programs) | CapTrivial(FILTER)
+        outcome = pipeline | beam.Create(programs) | CapTrivial(filter=FILTER)
         counts = outcome.rejected | beam.combiners.Count.Globally()
         assert_that(counts, equal_to([2]), label="two of the four go")
         assert_that(

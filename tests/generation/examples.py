@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.generation.requests import Prompted, Request, Response, Sampler
+from transforms.episode import Steps
+from transforms.generation.requests import Request, Response, Sampler
 from transforms.records import Message
 
 LATER = [
@@ -58,5 +59,26 @@ def response(asked: Request, text: str = " 2", **changes: Any) -> Response:
     return Response(**{**fields, **changes})
 
 
-def prompted(name: str, *requests: Request) -> Prompted[Thing]:
+@dataclass(frozen=True)
+class Prompted:
+    """A record and the requests it asks at once."""
+
+    record: Thing
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A record and its responses, in the order of its requests."""
+
+    record: Thing
+    responses: tuple[Response, ...]
+
+
+def prompted(name: str, *requests: Request) -> Prompted:
     return Prompted(Thing(name), requests)
+
+
+def asks(work: Prompted) -> Steps[Answered]:
+    """The shortest episode: asks, and is done."""
+    return Answered(work.record, tuple((yield list(work.requests))))

@@ -16,9 +16,9 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from tests.beam import on_workers
 from tests.conftest import VllmServer
-from tests.generation.examples import chat, prompted, request
+from tests.generation.examples import asks, chat, prompted, request
+from transforms.episode import Asking, Drive
 from transforms.generation.engines import Engine, close_engines, open_engine
-from transforms.generation.generate import Generate
 from transforms.generation.requests import ErrorKind, Request, Response
 from transforms.settings import LedgerSettings, VllmBackend
 
@@ -90,13 +90,12 @@ def test_what_the_prefix_cache_held_is_told(engine: Engine) -> None:
 def test_two_worker_processes_share_one_server(vllm_server: VllmServer, tmp_path: Path) -> None:
     before = vllm_server.processes()
     work = [prompted(str(i), request(f"{i} + 1 =", max_tokens=4)) for i in range(6)]
-    ledger = LedgerSettings()
     with TestPipeline(**on_workers(2)) as pipeline:
         answered = (
             pipeline
             | beam.Create(work)
-            | Generate("solve", vllm_server.settings, str(tmp_path), ledger)
-        ).answered
+            | Drive("solve", asks, Asking(vllm_server.settings, str(tmp_path), LedgerSettings()))
+        ).results
         counts = answered | beam.Map(lambda each: each.responses[0].generated_tokens)
         assert_that(counts, equal_to([4] * 6))
     assert vllm_server.processes() == before

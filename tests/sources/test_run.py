@@ -102,7 +102,7 @@ def test_seeds_of_a_run_are_verified_as_all_seeds_are(tmp_path: Path, workers: i
     short = FILTER.model_copy(update={"min_code_lines": 5})
     with TestPipeline(**on_workers(workers)) as pipeline:
         seeds = pipeline | "Read" >> ReadSeeds(source=source, sandbox=SANDBOX)
-        outcome = seeds.kept | ValidateSeeds(SANDBOX, short)
+        outcome = seeds.kept | ValidateSeeds(sandbox=SANDBOX, filter=short)
         answers = outcome.kept | "Answer" >> beam.Map(lambda seed: seed.answer)
         reasons = outcome.rejected | "Reason" >> beam.Map(lambda reject: reject.reason)
         expected = [str(7 * (people + 1)) for people in range(10, 18)]

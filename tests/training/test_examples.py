@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,20 +59,20 @@ def _asked(task: str, api: str) -> Request:
         "sampling=unconditional", f"sampling.conditioning={conditioning}", *shots,
     )  # fmt: skip
     stages = {
-        stage.stage: stage
+        stage.name: stage
         for segment in build_segments(settings, "x", "x/ledger")
         for stage in segment.stages
     }
     seed, ran = _seed(), execution(id="p")
     match task:
         case "codegen" | "codegen_kind":
-            return stages["sample"]._prompt(0, Pool([seed])).requests[0]
+            return next(stages["sample"].episode(0, Pool([seed])))[0]
         case "unify":
-            return stages["unify"]._prompt(seed, Pool()).requests[0]
+            return next(stages["unify"].episode(replace(seed, code=None), Pool()))[0]
         case "reverse":
-            return stages["reverse"]._prompt(ran, Pool()).requests[0]
+            return next(stages["reverse"].episode(ran, Pool()))
     problem = grow(Problem, ran, instruction=seed.problem)
-    return stages["solve"]._requests("cot", problem, settings.sampling.solve, 0, Pool())[0]
+    return next(stages["solve"].episode(problem, Pool()))[0]
 
 
 @pytest.mark.parametrize("api", _APIS)

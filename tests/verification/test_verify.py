@@ -2,7 +2,8 @@
 
 import itertools
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import apache_beam as beam
 import pytest
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution
+from transforms.episode import Drive, drive
 from transforms.filtering.checks import FormOf, form_checks
 from transforms.records import Attempt, Attempts, grow
 from transforms.settings import VerifySettings
 from transforms.verification.answers import extract_answer
-from transforms.verification.judge import CompareAnswers, Comparison, Pair
-from transforms.verification.mark import MarkAttempts, final_answer, rivals
+from transforms.verification.judge import Pair, compare
+from transforms.verification.mark import final_answer, mark, rivals
 from transforms.verification.verify import (
     Verify,
     answer_type,
@@ -28,7 +30,7 @@ from transforms.verification.verify import (
 )
 
 VERIFY = VerifySettings(mode="cot", min_agreement=0.5, rounds=1)
-ANY_FORM = FormOf(form_checks(FILTER))
+MARK = partial(mark, form=FormOf(form_checks(FILTER)))
 
 
 REASONED = "Take the spam off, then count the days. "
@@ -48,20 +50,13 @@ def attempts(*texts, output="560", id="a", kind="cot"):
     )
 
 
-@dataclass(frozen=True)
-class Item:
-    record: Attempts
-
-
 def check(records, verify, kept, lost):
     """Marks and verifies; compares (instruction's fifth word, agreement, attempts) and reasons."""
     with TestPipeline(**on_workers(1)) as pipeline:
         outcome = (
             pipeline
-            | beam.Create([Item(record) for record in records])
-            | MarkAttempts(SANDBOX, ANY_FORM)
-            | beam.Map(lambda item: item.record)
-            | Verify(verify, "caco", "run")
+            | beam.Create(drive(records, MARK, sandbox=SANDBOX))
+            | Verify(verify=verify, recipe="caco", run_id="run")
         )
         accepted = outcome.kept | "Kept" >> beam.Map(
             lambda e: (e.instruction.split()[4], e.agreement, e.attempts)
@@ -230,15 +225,10 @@ def test_three_requests_that_nobody_answered_leave_one_agreeing_attempt_undecide
 def test_attempts_that_disagree_are_grouped_by_the_value_that_they_give():
     answers = ("The answer is 1/2.", "So \\boxed{0.5}", "The answer is 7.", "The answer is 560.")
     symbolic = ("The answer is \\boxed{2\\sqrt{3}}.", "The answer is \\boxed{\\sqrt{12}}.")
-    with TestPipeline(**on_workers(1)) as pipeline:
-        values = (
-            pipeline
-            | beam.Create([Item(attempts(*answers)), Item(attempts(*symbolic, id="b"))])
-            | MarkAttempts(SANDBOX, ANY_FORM)
-            | beam.Map(lambda item: [attempt.value for attempt in item.record.attempts])
-        )
-        root = "2\\sqrt{3}"
-        assert_that(values, equal_to([["1/2", "1/2", "7", None], [root, root]]))
+    marked = drive([attempts(*answers), attempts(*symbolic, id="b")], MARK, sandbox=SANDBOX)
+    root = "2\\sqrt{3}"
+    values = [[attempt.value for attempt in record.attempts] for record in marked]
+    assert values == [["1/2", "1/2", "7", None], [root, root]]
 
 
 @given(st.lists(st.sampled_from([*OUTCOMES["cot"], *OUTCOMES["code"]]), max_size=8))
@@ -278,8 +268,8 @@ def test_symbolic_answers_are_compared_in_the_sandbox_on_any_number_of_workers(w
         Pair("560", None),
     )
     with TestPipeline(**on_workers(workers)) as pipeline:
-        compared = pipeline | beam.Create([Comparison("record", pairs)]) | CompareAnswers(SANDBOX)
-        assert_that(compared, equal_to([("record", (True, False, True, False))]))
+        compared = pipeline | beam.Create([pairs]) | Drive("compare", compare, sandbox=SANDBOX)
+        assert_that(compared.results, equal_to([[True, False, True, False]]))
 
 
 def test_an_answer_that_is_code_is_not_run_by_the_comparison(tmp_path):
@@ -287,7 +277,5 @@ def test_an_answer_that_is_code_is_not_run_by_the_comparison(tmp_path):
     hostile = f"__import__('pathlib').Path({str(target)!r}).write_text('x')"
     texts = (f"The answer is {hostile}", f"\\boxed{{{hostile}}}")
     pairs = tuple(Pair("560", extract_answer(text)) for text in texts)
-    with TestPipeline(**on_workers(1)) as pipeline:
-        compared = pipeline | beam.Create([Comparison("record", pairs)]) | CompareAnswers(SANDBOX)
-        assert_that(compared, equal_to([("record", (False, False))]))
+    assert drive([pairs], compare, sandbox=SANDBOX) == [[False, False]]
     assert not target.exists()

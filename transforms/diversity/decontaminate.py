@@ -19,6 +19,7 @@ from transforms.settings import DecontaminateSettings, SandboxSettings
 from transforms.sources import check_source
 from transforms.sources.read import ReadRows, parts
 from transforms.sources.rows import Row, parsed
+from transforms.stage import Stage
 
 STAGE = "decontaminate"
 
@@ -135,8 +136,8 @@ class _Judge(beam.DoFn):
             yield from judge(held, self._index)
 
 
-@dataclass
-class Decontaminate(beam.PTransform):
+@dataclass(kw_only=True)
+class Decontaminate(Stage):
     """PCollection[Example] -> Outcome of Example: none that repeats an item of a benchmark.
 
     Of several items that a row repeats, the one of the most telling kind of overlap is named, then
@@ -149,13 +150,12 @@ class Decontaminate(beam.PTransform):
         sandbox: limits for the input generators of a benchmark of type codeio.
     """
 
+    name: str = STAGE
     decontaminate: DecontaminateSettings
     sandbox: SandboxSettings
 
-    stage: ClassVar[str] = STAGE
     reads: ClassVar[type] = Example
     writes: ClassVar[type] = Example
-    draws: ClassVar[bool] = False
 
     def expand(self, examples: PCollection) -> Outcome:
         settings = self.decontaminate
@@ -170,6 +170,6 @@ class Decontaminate(beam.PTransform):
         decided = (
             examples
             | "Judge" >> beam.ParDo(_Judge(), AsSingleton(index))
-            | "Decide" >> Decide(self.stage)
+            | "Decide" >> Decide(self.name)
         )
         return decided._replace(tallies=read | "Count items" >> beam.MapTuple(_tally))

@@ -17,6 +17,7 @@ from transforms.ids import content_id
 from transforms.losers import DropLosers, LimitPerKey
 from transforms.records import Example
 from transforms.settings import DedupSettings
+from transforms.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class _Said:
     words: tuple[str, ...]
 
 
-@dataclass
-class Deduplicate(beam.PTransform):
+@dataclass(kw_only=True)
+class Deduplicate(Stage):
     """PCollection[Example] -> Outcome of Example: no equal and no nearly equal instructions.
 
     Of those alike, the one with the shortest program stays, then the one with the smallest id.
@@ -37,14 +38,13 @@ class Deduplicate(beam.PTransform):
     With `dedup.semantic`, those left that mean the same are one as well.
     """
 
+    name: str = "deduplicate"
     dedup: DedupSettings
     seeds: str | None = None
     """Folder of the verified seeds, whose problems are not to be copied."""
 
-    stage: ClassVar[str] = "deduplicate"
     reads: ClassVar[type] = Example
     writes: ClassVar[type] = Example
-    draws: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.dedup.semantic:
@@ -72,7 +72,7 @@ class Deduplicate(beam.PTransform):
             dedup=self.dedup,
         )
         losers = (equal, near) | "Losers" >> beam.Flatten() | "Name copies" >> beam.Map(name_copies)
-        different = examples | "Drop" >> DropLosers(self.stage, losers)
+        different = examples | "Drop" >> DropLosers(self.name, losers)
         if not self.dedup.semantic:
             return Outcome(different.kept, different.rejected)
         same = different.kept | "Find same meaning" >> SemanticDuplicates(
@@ -80,7 +80,7 @@ class Deduplicate(beam.PTransform):
             order=lambda example: len(example.code),
             dedup=self.dedup,
         )
-        meant_once = different.kept | "Drop same meaning" >> DropLosers(self.stage, same)
+        meant_once = different.kept | "Drop same meaning" >> DropLosers(self.name, same)
         return Outcome(
             meant_once.kept,
             (different.rejected, meant_once.rejected) | "Rejected" >> beam.Flatten(),

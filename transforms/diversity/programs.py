@@ -18,6 +18,7 @@ from transforms.losers import DropLosers, LimitPerKey
 from transforms.programs import fingerprint
 from transforms.records import Execution
 from transforms.settings import DedupSettings
+from transforms.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def _survivor(_: str, joined: dict[str, Iterable[Any]]) -> Iterator[_Structure]:
         yield from joined["structures"]
 
 
-@dataclass
-class DeduplicatePrograms(beam.PTransform):
+@dataclass(kw_only=True)
+class DeduplicatePrograms(Stage):
     """PCollection[Execution] -> Outcome of Execution, before anything more is paid for them.
 
     Programs of equal tokens (layout and comments aside) are one; of those nearly equal, and of
@@ -67,14 +68,13 @@ class DeduplicatePrograms(beam.PTransform):
     what looking among those that stay would. Structures are counted among those that stay.
     """
 
+    name: str = "structure"
     dedup: DedupSettings
     seeds: str | None = None
     """Folder of the verified seeds, whose programs are not to be copied."""
 
-    stage: ClassVar[str] = "structure"
     reads: ClassVar[type] = Execution
     writes: ClassVar[type] = Execution
-    draws: ClassVar[bool] = False
 
     def expand(self, executions: PCollection) -> Outcome:
         ngram = self.dedup.code_ngram
@@ -118,5 +118,5 @@ class DeduplicatePrograms(beam.PTransform):
             reason=Reason.FINGERPRINT_FULL,
         )
         losers = (alike, same) | "Losers" >> beam.Flatten()
-        different = executions | "Drop" >> DropLosers(self.stage, losers)
+        different = executions | "Drop" >> DropLosers(self.name, losers)
         return Outcome(different.kept, different.rejected)

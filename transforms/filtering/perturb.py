@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
-import apache_beam as beam
-from apache_beam.pvalue import PCollection
-
 from transforms import programs
-from transforms.execution.execute import InSandbox
-from transforms.execution.sandbox import Job, Result, Vary
+from transforms.episode import Steps
+from transforms.execution.sandbox import Job, Vary
 from transforms.filtering.checks import is_yes_no
 from transforms.ids import content_id
-from transforms.records import Execution, grow
-from transforms.settings import SandboxSettings
+from transforms.records import Execution
 
 _OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 
@@ -155,31 +151,6 @@ def perturbed_inputs(record_id: str, inputs: Mapping[Any, Any]) -> dict[str, lis
     }
 
 
-@dataclass(frozen=True)
-class _Rerun:
-    """An execution, the inputs to run it with (and the key that each differs in), what moved it."""
-
-    execution: Execution
-    inputs: tuple[tuple[str, dict[Any, Any]], ...]
-    moved: frozenset[str] = frozenset()
-
-    def jobs(self) -> list[Job]:
-        if not self.inputs:
-            return []
-        output = self.execution.output or ""
-        vary = Vary(
-            inputs=tuple((key, repr(inputs)) for key, inputs in self.inputs),
-            output=output,
-            cpu_seconds=max(_LEAST_CPU_SECONDS, _TIMES_AS_LONG * self.execution.cpu_seconds),
-            comparisons=is_yes_no(output),
-        )
-        return [Job(self.execution.code, vary=vary)]
-
-    def after(self, results: list[Result]) -> _Rerun:
-        moved = self.moved.union(*(result.moved for result in results))
-        return _Rerun(self.execution, (), moved)
-
-
 _LEAST_CPU_SECONDS = 0.2
 _TIMES_AS_LONG = 10
 """How much longer than under its own input a program may run under another: a search that ends soon
@@ -206,9 +177,8 @@ def _reruns(
                 yield key, inputs
 
 
-@dataclass
-class Perturb(beam.PTransform):
-    """PCollection[Execution] (status ok) -> PCollection[Execution] with `sensitive_keys`.
+def perturb(execution: Execution, most_keys: int) -> Steps[Execution]:
+    """Returns an execution (status ok) with its `sensitive_keys`: those that move its output.
 
     One key at a time, in the sandbox; only a run that ends well, in about the time that the program
     takes with its own input, counts as a change. Each of the first `most_keys` keys is tried in
@@ -216,29 +186,20 @@ class Perturb(beam.PTransform):
     held to be constant. A yes/no output stays the same more often than not, so a key moves it also
     where it changes a value that the program compares.
     """
+    moved: frozenset[str] = frozenset()
+    for first, last in ((0, most_keys), (most_keys, None)):
+        inputs = list(_reruns(execution, first, last))
+        if inputs and not moved:
+            moved = (yield _job(execution, inputs)).moved
+    return replace(execution, sensitive_keys=tuple(sorted(moved)))
 
-    sandbox: SandboxSettings
-    most_keys: int
 
-    def expand(self, executions: PCollection) -> PCollection:
-        most = self.most_keys
-
-        def plan(execution: Execution) -> _Rerun:
-            return _Rerun(execution, tuple(_reruns(execution, 0, most)))
-
-        def plan_again(rerun: _Rerun) -> _Rerun:
-            if rerun.moved:
-                return rerun
-            return _Rerun(rerun.execution, tuple(_reruns(rerun.execution, most, None)))
-
-        def finish(rerun: _Rerun) -> Execution:
-            return grow(Execution, rerun.execution, sensitive_keys=tuple(sorted(rerun.moved)))
-
-        return (
-            executions
-            | "Plan" >> beam.Map(plan)
-            | "Rerun" >> InSandbox(self.sandbox, _Rerun.jobs, _Rerun.after)
-            | "Plan again" >> beam.Map(plan_again)
-            | "Rerun again" >> InSandbox(self.sandbox, _Rerun.jobs, _Rerun.after)
-            | "Finish" >> beam.Map(finish)
-        )
+def _job(execution: Execution, inputs: list[tuple[str, dict[Any, Any]]]) -> Job:
+    output = execution.output or ""
+    vary = Vary(
+        inputs=tuple((key, repr(changed)) for key, changed in inputs),
+        output=output,
+        cpu_seconds=max(_LEAST_CPU_SECONDS, _TIMES_AS_LONG * execution.cpu_seconds),
+        comparisons=is_yes_no(output),
+    )
+    return Job(execution.code, vary=vary)

@@ -9,8 +9,9 @@ from typing import ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
-from transforms.accounting import ApplyChecks, Outcome, Reason, Verdict, reject
-from transforms.execution.execute import Execute
+from transforms.accounting import Check, Outcome, Reason, Verdict, first_rejection, reject
+from transforms.episode import Episode, Steps
+from transforms.execution.execute import execute
 from transforms.filtering.checks import (
     FormOf,
     form_checks,
@@ -18,69 +19,58 @@ from transforms.filtering.checks import (
     run_checks,
     trivial_kind,
 )
-from transforms.filtering.perturb import Perturb
+from transforms.filtering.perturb import perturb
 from transforms.ids import content_id
 from transforms.losers import DropLosers
 from transforms.records import Execution, Program
 from transforms.settings import FilterSettings, SandboxSettings
+from transforms.stage import Filter, Stage
 
 
-@dataclass
-class FilterForm(beam.PTransform):
+@dataclass(kw_only=True)
+class FilterForm(Filter):
     """PCollection[Program] -> Outcome of Program: what is plain from the text, before a run."""
 
+    name: str = "form"
     filter: FilterSettings
 
-    stage: ClassVar[str] = "form"
     reads: ClassVar[type] = Program
-    writes: ClassVar[type] = Program
-    draws: ClassVar[bool] = False
 
-    def expand(self, programs: PCollection) -> Outcome:
-        checked = programs | ApplyChecks(self.stage, (FormOf(form_checks(self.filter)),))
-        return Outcome(checked.kept, checked.rejected)
+    def checked_by(self) -> tuple[Check, ...]:
+        return (FormOf(form_checks(self.filter)),)
 
 
-@dataclass
-class RunPrograms(beam.PTransform):
+@dataclass(kw_only=True)
+class RunPrograms(Episode):
     """PCollection[Program] -> Outcome of Execution: programs that end well with an output."""
 
+    name: str = "execute"
+    begins_segment: bool = True
     sandbox: SandboxSettings
     filter: FilterSettings
 
-    stage: ClassVar[str] = "execute"
     reads: ClassVar[type] = Program
     writes: ClassVar[type] = Execution
-    draws: ClassVar[bool] = False
 
-    def expand(self, programs: PCollection) -> Outcome:
-        checked = (
-            programs
-            | "Execute" >> Execute(self.sandbox)
-            | "Check run" >> ApplyChecks(self.stage, run_checks(self.filter))
-        )
-        return Outcome(checked.kept, checked.rejected)
+    def episode(self, program: Program) -> Steps[tuple[Execution, Verdict]]:
+        execution = yield from execute(program, self.sandbox.determinism)
+        return execution, first_rejection(run_checks(self.filter), execution)
 
 
-@dataclass
-class FilterMeaning(beam.PTransform):
+@dataclass(kw_only=True)
+class FilterMeaning(Episode):
     """PCollection[Execution] -> Outcome of Execution: outputs that follow from their input."""
 
+    name: str = "meaning"
     sandbox: SandboxSettings
     filter: FilterSettings
 
-    stage: ClassVar[str] = "meaning"
     reads: ClassVar[type] = Execution
     writes: ClassVar[type] = Execution
-    draws: ClassVar[bool] = False
 
-    def expand(self, executions: PCollection) -> Outcome:
-        checked = (
-            executions
-            | "Perturb" >> Perturb(self.sandbox, self.filter.max_perturbed_keys)
-            | "Check meaning" >> ApplyChecks(self.stage, meaning_checks())
-        )
-        return Outcome(checked.kept, checked.rejected)
+    def episode(self, execution: Execution) -> Steps[tuple[Execution, Verdict]]:
+        perturbed = yield from perturb(execution, self.filter.max_perturbed_keys)
+        return perturbed, first_rejection(meaning_checks(), perturbed)
 
 
 def over_share(ids: Iterable[str], others: int, share: float) -> Iterator[tuple[str, Verdict]]:
@@ -98,20 +88,19 @@ def over_share(ids: Iterable[str], others: int, share: float) -> Iterator[tuple[
         )
 
 
-@dataclass
-class CapTrivial(beam.PTransform):
+@dataclass(kw_only=True)
+class CapTrivial(Stage):
     """PCollection[Execution] -> Outcome of Execution: few answers that a guess would hit.
 
     Each kind of trivial answer (see `trivial_kind`) is held to `filter.max_trivial_share`. One
     process gathers the ids of the trivial ones, and of nothing else.
     """
 
+    name: str = "trivial"
     filter: FilterSettings
 
-    stage: ClassVar[str] = "trivial"
     reads: ClassVar[type] = Execution
     writes: ClassVar[type] = Execution
-    draws: ClassVar[bool] = False
 
     def expand(self, executions: PCollection) -> Outcome:
         kinds = executions | "Kinds" >> beam.Map(lambda e: (trivial_kind(e), e.id))
@@ -128,5 +117,5 @@ class CapTrivial(beam.PTransform):
             | "Over share"
             >> beam.FlatMap(over_share, AsSingleton(others), self.filter.max_trivial_share)
         )
-        capped = executions | "Drop trivial" >> DropLosers(self.stage, losers)
+        capped = executions | "Drop trivial" >> DropLosers(self.name, losers)
         return Outcome(capped.kept, capped.rejected)

@@ -13,11 +13,11 @@ from typing import Any
 
 import apache_beam as beam
 
+from transforms.episode import Asking, Drive, Steps
 from transforms.errors import BackendError
 from transforms.generation.engines import close_engines, use_model
-from transforms.generation.generate import Generate
 from transforms.generation.models import Model, Reply
-from transforms.generation.requests import Prompted, Request, Response, Sampler
+from transforms.generation.requests import Request, Response, Sampler
 from transforms.generation.vllm_engine import (
     VllmModel,
     engine_arguments,
@@ -36,13 +36,6 @@ from transforms.settings import (
 _WORDS = "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north"
 _LENGTHS = (8, 16, 32, 48, 64, 96, 160, 256)
 """Output lengths of the mixed mixes, tokens: most answers are short, and some are long."""
-
-
-@dataclass(frozen=True)
-class _Item:
-    """A record of the bench's pipeline."""
-
-    id: str
 
 
 @dataclass
@@ -312,6 +305,10 @@ def _bare(
     )
 
 
+def _asked(requests: list[Request]) -> Steps[int]:
+    return len((yield requests))
+
+
 def _pipeline(
     model: Watched,
     backend: VllmBackend,
@@ -320,16 +317,16 @@ def _pipeline(
     repetition: int,
     groups: list[list[Request]],
 ) -> Run:
-    """Runs `Generate` in a Beam pipeline of one worker, with a ledger of its own."""
+    """Runs an episode for each group of requests in a Beam pipeline of one worker, with a ledger
+    of its own."""
     model.reset()
-    prompted = [Prompted(_Item(str(index)), tuple(group)) for index, group in enumerate(groups)]
     with tempfile.TemporaryDirectory() as folder:
         started, cpu = time.perf_counter(), time.process_time()
         with open_pipeline(RunnerSettings(type="direct")) as pipeline:
             (
                 pipeline
-                | "Prompts" >> beam.Create(prompted)
-                | "Generate" >> Generate("bench", backend, folder, LedgerSettings())
+                | "Prompts" >> beam.Create(groups)
+                | "Ask" >> Drive("bench", _asked, Asking(backend, folder, LedgerSettings()))
             )
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     errors = [response.error for response in model.responses if response.error]

@@ -29,7 +29,7 @@ class Engine:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._replies: SimpleQueue[Reply] = SimpleQueue()
+        self._inbox: SimpleQueue[Any] = SimpleQueue()
         self.in_flight = 0
         self.unrecorded = 0
         """Requests submitted whose responses its user has not yet recorded in the ledger."""
@@ -39,52 +39,70 @@ class Engine:
         """Begins `request`; never waits for the model."""
         self.in_flight += 1
         self.unrecorded += 1
-        self._model.start(request, self._replies.put)
+        self._model.start(request, self._inbox.put)
+
+    def reply_to(self, inbox: SimpleQueue[Any]) -> None:
+        """Forgets what is in flight; replies to what is submitted from now on are put into `inbox`,
+        for `receive`."""
+        self._inbox = inbox
+        self.in_flight = self.unrecorded = 0
+
+    def receive(self, reply: Reply) -> Response:
+        """Returns the response of a reply that was put into the inbox; its text is valid Unicode.
+
+        A request that failed is a response with `finish_reason` `error`.
+
+        Raises:
+            BackendError: the model itself is gone.
+        """
+        if isinstance(reply, BackendError):
+            raise reply
+        self.in_flight -= 1
+        return replace(reply, text=valid_text(reply.text))
 
     def finished(self, wait: bool) -> list[Response]:
         """Returns the responses that have come since the last call, in no particular order.
 
         With `wait`, blocks until there is at least one, unless nothing is in flight or the
-        process is draining. A request that failed is a response with `finish_reason` `error`.
-        Texts are valid Unicode.
+        process is draining.
 
         Raises:
-            BackendError: the model itself is gone.
+            BackendError: as `receive`, once what came before it is returned.
         """
         responses: list[Response] = []
-        while self.in_flight and (not self._replies.empty() or (wait and not responses)):
-            try:
-                reply = self._replies.get(timeout=_LOOK_SECONDS)
-            except Empty:
-                if draining.has_begun():
-                    break
-                continue
-            if isinstance(reply, BackendError):
-                if not responses:
-                    raise reply
-                self._replies.put(reply)  # first what did come; this is for the next call
+        replies = take(self._inbox, wait and self.in_flight > 0)
+        for place, reply in enumerate(replies):
+            if isinstance(reply, BackendError) and responses:
+                for later in replies[place:]:
+                    self._inbox.put(later)
                 break
-            self.in_flight -= 1
-            responses.append(_valid(reply))
+            responses.append(self.receive(reply))
         return responses
 
     def last(self) -> Iterator[Response]:
         """Yields, while the process drains, the answers that have come and those still owed."""
-        while self._model.owed or not self._replies.empty():
+        while self._model.owed or not self._inbox.empty():
             with contextlib.suppress(Empty):
-                reply = self._replies.get(timeout=_LOOK_SECONDS)
-                if not isinstance(reply, BackendError):
-                    yield _valid(reply)
+                reply = self._inbox.get(timeout=_LOOK_SECONDS)
+                if isinstance(reply, Response):
+                    yield self.receive(reply)
 
     def close(self) -> None:
         """Forgets what is in flight; the model stays for others (`close_engines` frees it)."""
-        self._replies = SimpleQueue()
-        self.in_flight = self.unrecorded = 0
+        self.reply_to(SimpleQueue())
 
 
-def _valid(response: Response) -> Response:
-    """Returns a response whose text is valid Unicode."""
-    return replace(response, text=valid_text(response.text))
+def take(inbox: SimpleQueue[Any], wait: bool) -> list[Any]:
+    """Returns what is in an inbox; with `wait`, blocks until it holds something, or the process
+    drains."""
+    found: list[Any] = []
+    while not inbox.empty() or (wait and not found):
+        try:
+            found.append(inbox.get(timeout=_LOOK_SECONDS))
+        except Empty:
+            if draining.has_begun():
+                break
+    return found
 
 
 _lock = threading.Lock()
@@ -150,7 +168,7 @@ atexit.register(close_engines)
 
 def _load(backend: Backend) -> Model:
     if isinstance(backend, ReplayBackend):
-        raise ValueError("a replay has no engine: Generate answers it from the ledger")
+        raise ValueError("a replay has no engine: it is answered from the ledger")
     if isinstance(backend, OpenAIBackend):
         from transforms.generation.openai_engine import OpenAIModel
 

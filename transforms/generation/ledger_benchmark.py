@@ -17,9 +17,9 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms.generation.generate import Generate
+from transforms.episode import Asking, Drive, Steps
 from transforms.generation.ledger import SCHEMA, LedgerWriter, ledger_parts, new_part
-from transforms.generation.requests import Prompted, Request, Response, Sampler
+from transforms.generation.requests import Request, Response, Sampler
 from transforms.memory import resident_bytes
 from transforms.paths import PROJECT
 from transforms.runners import open_pipeline
@@ -50,13 +50,18 @@ def words(kind: str, index: int) -> str:
     return f"{kind} {index}. ".ljust(24, "-") + 2 * random.Random(index).randbytes(244).hex()
 
 
-def prompted(record: Numbered) -> Prompted[Numbered]:
-    """Returns the record with its one request."""
+def request_of(record: Numbered) -> Request:
+    """The record's one request."""
     sampler = Sampler(temperature=0.7, top_p=0.95, top_k=0, min_p=0.0, max_tokens=640)
-    request = Request(
+    return Request(
         "solve", "bench", (), words("Problem", int(record.id)), sampler, run_seed=0, sample=0
     )
-    return Prompted(record, (request,))
+
+
+def asked(record: Numbered) -> Steps[bool]:
+    """Asks the record's request; says whether what comes back is what was recorded for it."""
+    response = yield request_of(record)
+    return bool(response.text == words("Answer", int(record.id)))
 
 
 def write_ledger(folder: str, count: int) -> None:
@@ -65,7 +70,7 @@ def write_ledger(folder: str, count: int) -> None:
     names = ("stage", "model", "engine", "sampler", "versions", "model_id", "backend")
     text = {name: "bench 1" for name in names}
     for indexes in batched(iter(range(count)), LedgerSettings().flush_requests):
-        asked = [prompted(Numbered(str(index))).requests[0] for index in indexes]
+        asked = [request_of(Numbered(str(index))) for index in indexes]
         rows = [
             {
                 **text,
@@ -93,7 +98,7 @@ def write_ledger(folder: str, count: int) -> None:
 def bench_ledger(sizes: Sequence[int], workers: int) -> list[dict[str, Any]]:
     """Joins as many requests with as many responses, for each of `sizes`, and returns a row each.
 
-    The join is `Generate` itself, replaying a ledger in which every request is recorded: once in
+    The join is that of episodes, replaying a ledger in which every request is recorded: once in
     the order in which it was written, once in no order. It runs in processes of its own.
 
     Returns:
@@ -165,7 +170,7 @@ def bench_recording(rate: int, seconds: float) -> dict[str, Any]:
 
 
 def _answered(index: int) -> tuple[Request, Response]:
-    (request,) = prompted(Numbered(str(index))).requests
+    request = request_of(Numbered(str(index)))
     response = Response(
         id=request.id,
         stage=request.stage,
@@ -186,10 +191,6 @@ def _spread(block: int, count: int, step: int) -> Iterator[Numbered]:
         yield Numbered(str(index * step % count))
 
 
-def _is_right(record: Numbered, responses: tuple[Response, ...]) -> bool:
-    return [r.text for r in responses] == [words("Answer", int(record.id))]
-
-
 def join(folder: str, count: int, workers: int, step: int) -> None:
     """Prints how many records were answered, and with what was recorded for them."""
     backend = ReplayBackend(engine="replay", model="bench", api="completions", continue_prefix=True)
@@ -198,15 +199,10 @@ def join(folder: str, count: int, workers: int, step: int) -> None:
         print(right, "right", flush=True)
 
     with open_pipeline(RunnerSettings(type="direct", workers=workers)) as pipeline:
-        answered = (
+        driven = (
             pipeline
             | "Blocks" >> beam.Create(range(-(-count // _BLOCK)))
             | "Records" >> beam.FlatMap(_spread, count, step)
-            | "Generate" >> Generate("solve", backend, folder, LedgerSettings(), prompt=prompted)
-        ).answered
-        (
-            answered
-            | "Is right" >> beam.Map(lambda item: _is_right(item.record, item.responses))
-            | "Count" >> beam.CombineGlobally(sum)
-            | "Show" >> beam.Map(show)
+            | "Ask" >> Drive("solve", asked, Asking(backend, folder, LedgerSettings()))
         )
+        (driven.results | "Count" >> beam.CombineGlobally(sum) | "Show" >> beam.Map(show))

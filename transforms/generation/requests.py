@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from transforms.ids import content_id, derived_seed
 from transforms.records import Message
@@ -173,25 +173,6 @@ class Response:
     def unanswered(self) -> bool:
         """Whether nobody answered: this says nothing of the request or of its record."""
         return self.error_kind in UNANSWERED
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Prompted(Generic[T]):
-    """A record and the requests it needs answered."""
-
-    record: T
-    requests: tuple[Request, ...]
-
-
-@dataclass(frozen=True)
-class Answered(Generic[T]):
-    """A record and its responses, in the order of its requests."""
-
-    record: T
-    responses: tuple[Response, ...]
 
 
 def request_json(request: Request) -> dict[str, Any]:

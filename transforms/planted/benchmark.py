@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from transforms.answerability import FilterInstructions
 from transforms.diversity.decontaminate import Decontaminate
 from transforms.diversity.instructions import Deduplicate
 from transforms.diversity.programs import DeduplicatePrograms
+from transforms.episode import Drive
 from transforms.execution.sandbox import Sandbox
 from transforms.filtering.checks import FormOf, form_checks
 from transforms.filtering.stages import CapTrivial, FilterForm, FilterMeaning, RunPrograms
@@ -37,9 +39,8 @@ from transforms.planted.sets import (
 from transforms.records import Attempt, Attempts, Problem, Program, Seed, grow
 from transforms.runners import open_pipeline
 from transforms.settings import BenchFiltersSettings, JsonlSource, RunnerSettings
-from transforms.solving import Solving
 from transforms.tables import WriteRecords
-from transforms.verification.mark import MarkAttempts
+from transforms.verification.mark import mark
 from transforms.verification.verify import Verify
 
 
@@ -62,10 +63,10 @@ def as_program(planted: Planted) -> Program:
     return program(planted.id, planted.code)
 
 
-def as_solving(problem: Problem, attempts: Iterable[str]) -> Solving:
-    """The problem with its planted attempts, as the solving stage holds them."""
+def attempts_at(problem: Problem, attempts: Iterable[str]) -> Attempts:
+    """The problem with its planted attempts, as yet unmarked."""
     made = tuple(Attempt(text, "stop") for text in attempts)
-    return Solving(grow(Attempts, problem, attempts=made, solve_model="planted"))
+    return grow(Attempts, problem, attempts=made, solve_model="planted")
 
 
 def as_executed(planted: Planted) -> Problem:
@@ -87,10 +88,10 @@ def judge_records(
         form = (
             pipeline
             | "Programs" >> beam.Create(list(map(as_program, whole)))
-            | FilterForm(settings.filter)
+            | FilterForm(filter=settings.filter)
         )
-        ran = form.kept | RunPrograms(settings.sandbox, settings.filter)
-        meaning = ran.kept | FilterMeaning(settings.sandbox, settings.filter)
+        ran = form.kept | RunPrograms(sandbox=settings.sandbox, filter=settings.filter)
+        meaning = ran.kept | FilterMeaning(sandbox=settings.sandbox, filter=settings.filter)
         answerable = (
             meaning.kept
             | "Instructions"
@@ -101,12 +102,13 @@ def judge_records(
             answerable.kept,
             pipeline | "Executed" >> beam.Create(list(map(as_executed, already))),
         ) | "Problems" >> beam.Flatten()
-        verified = (
-            problems
-            | "Attempts" >> beam.Map(lambda p: as_solving(p, known[p.id].attempts))
-            | MarkAttempts(settings.sandbox, FormOf(form_checks(settings.filter)))
-            | "Marked" >> beam.Map(lambda solving: solving.record)
-            | Verify(settings.verify, "planted", "planted")
+        form_of = FormOf(form_checks(settings.filter))
+        attempted = problems | "Attempts" >> beam.Map(
+            lambda p: attempts_at(p, known[p.id].attempts)
+        )
+        marked = attempted | Drive("mark", partial(mark, form=form_of), sandbox=settings.sandbox)
+        verified = marked.results | Verify(
+            verify=settings.verify, recipe="planted", run_id="planted"
         )
         _write([form, ran, meaning, answerable, verified], folder)
     return _read(folder)
@@ -125,14 +127,16 @@ def judge_sets(
         outcomes = [
             pipeline
             | "Program set" >> beam.Create(programs.records)
-            | DeduplicatePrograms(settings.dedup),
-            pipeline | "Trivial set" >> beam.Create(trivial.records) | CapTrivial(settings.filter),
+            | DeduplicatePrograms(dedup=settings.dedup),
+            pipeline
+            | "Trivial set" >> beam.Create(trivial.records)
+            | CapTrivial(filter=settings.filter),
             pipeline
             | "Instruction set" >> beam.Create(instructions.records)
-            | Deduplicate(settings.dedup),
+            | Deduplicate(dedup=settings.dedup),
             pipeline
             | "Contaminated set" >> beam.Create(contaminated.records)
-            | Decontaminate(settings.decontaminate, settings.sandbox),
+            | Decontaminate(decontaminate=settings.decontaminate, sandbox=settings.sandbox),
         ]
         _write(outcomes, folder)
     return _read(folder)

@@ -22,6 +22,7 @@ from apache_beam.pvalue import PBegin, PCollection
 
 from transforms import programs
 from transforms.accounting import Reason, Verdict, reject
+from transforms.episode import Steps
 from transforms.errors import SourceError
 from transforms.execution.sandbox import Job, Result, Status
 from transforms.ids import canonical_json, derived_seed
@@ -87,27 +88,19 @@ def read(source: CodeIOSource) -> Iterator[Row]:
             yield Row.make(NAME, line.strip(), f"program {number}")
 
 
-def plan(source: CodeIOSource, row: Row) -> list[Job]:
-    """Returns the job that draws the program's input; none where the row is not complete."""
-    data = parsed(row.raw)
-    if _missing(data):
-        return []
-    seed = derived_seed(source.seed, "codeio", row.id)
-    code = (
-        f"{data['code_sample']}\n\nfrom random import Random\n\n{data['input_generator']}\n\n"
-        f"output = generate_inputs(Random({seed}))\n"
-    )
-    return [Job(code, seed=0)]
-
-
-def finish(row: Row, results: list[Result]) -> tuple[Row, Seed | Verdict]:
-    """Returns the row with the seed that it makes with the input drawn, or why it makes none."""
+def seed_of(row: Row, source: CodeIOSource) -> Steps[tuple[Row, Seed | Verdict]]:
+    """Returns the row with the seed that it makes with an input drawn, or why it makes none."""
     data = parsed(row.raw)
     missing = _missing(data)
     if missing:
         return row, reject(Reason.MISSING_FIELD, f"{row.place}: {missing}")
+    seed = derived_seed(source.seed, "codeio", row.id)
+    result = yield Job(
+        f"{data['code_sample']}\n\nfrom random import Random\n\n{data['input_generator']}\n\n"
+        f"output = generate_inputs(Random({seed}))\n"
+    )
     try:
-        drawn = drawn_input(results[0])
+        drawn = drawn_input(result)
         code = unified(data["code_sample"], drawn)
     except NotConvertible as error:
         return row, reject(Reason.NOT_CONVERTIBLE, f"{row.place}: {error}")

@@ -14,8 +14,8 @@ from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
 from transforms.blocks import Block, PackByKey, unpack
+from transforms.episode import Drive
 from transforms.errors import SourceError
-from transforms.execution.execute import InSandbox
 from transforms.ids import canonical_json
 from transforms.losers import part_of
 from transforms.records import Seed
@@ -33,6 +33,7 @@ from transforms.settings import (
 from transforms.sources import codeio, huggingface, jsonl, parquet, reasoning_gym, rows, run
 from transforms.sources.licenses import card_license, spdx
 from transforms.sources.rows import Row
+from transforms.stage import Stage
 
 
 def parts(source: AnySource) -> dict[str, Source]:
@@ -133,9 +134,10 @@ class ReadRows(beam.PTransform):
             return raw, raw | "Seed" >> run.SeedsOfRun(source)
         else:
             raw = begin | "CodeI/O" >> codeio.ReadCodeIO(source)
-            return raw, raw | "Draw inputs" >> InSandbox(
-                sandbox=self.sandbox, plan=partial(codeio.plan, source), finish=codeio.finish
+            drawn = raw | "Draw inputs" >> Drive(
+                "seeds", partial(codeio.seed_of, source=source), sandbox=self.sandbox
             )
+            return raw, drawn.results
         seed_of = partial(
             rows.seed_of,
             columns=source.columns,
@@ -190,7 +192,7 @@ class Unique(beam.PTransform):
 
 
 @dataclass(kw_only=True)
-class ReadSeeds(beam.PTransform):
+class ReadSeeds(Stage):
     """PBegin -> Outcome: kept PCollection[Seed], rejected PCollection[Reject], entered
     PCollection[Row].
 
@@ -198,18 +200,17 @@ class ReadSeeds(beam.PTransform):
     convertible, or the same as another.
 
     Args:
-        stage: name of the stage in rejects and counts.
         source: where to read, or a mix; `check_source` says beforehand what is wrong with it.
         sandbox: limits for the input generators of codeio.
     """
 
-    stage: str = "seeds"
+    name: str = "seeds"
     source: AnySource
     sandbox: SandboxSettings
 
     reads: ClassVar[type | None] = None
     writes: ClassVar[type] = Seed
-    draws: ClassVar[bool] = True
+    creates_records: ClassVar[bool] = True
 
     def expand(self, begin: PBegin) -> Outcome:
         entered, made = [], []
@@ -220,10 +221,9 @@ class ReadSeeds(beam.PTransform):
         split = (
             made
             | "All sources" >> beam.Flatten(pipeline=begin.pipeline)
-            | "Seeds"
-            >> beam.ParDo(_SeedOrReject(self.stage)).with_outputs("rejected", main="seeds")
+            | "Seeds" >> beam.ParDo(_SeedOrReject(self.name)).with_outputs("rejected", main="seeds")
         )
-        unique = split["seeds"] | "Unique" >> Unique(self.stage)
+        unique = split["seeds"] | "Unique" >> Unique(self.name)
         return Outcome(
             kept=unique.kept,
             rejected=(split["rejected"], unique.rejected) | "Rejected" >> beam.Flatten(),

@@ -16,10 +16,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
-import apache_beam as beam
-from apache_beam.pvalue import PCollection
-
-from transforms.accounting import ApplyChecks, Outcome
 from transforms.answerability import FilterInstructions
 from transforms.diversity.instructions import Deduplicate
 from transforms.diversity.programs import DeduplicatePrograms
@@ -32,46 +28,22 @@ from transforms.records import Example, Message, Models, Problem
 from transforms.run_folder import RunFolder
 from transforms.segments import run_segment
 from transforms.settings import BenchScaleSettings
+from transforms.stage import Filter, Map
 from transforms.synthetic.problems import problem
 from transforms.tables import shard_path, write_table
 
 
-class FormOfProblems(FilterForm):
-    """FilterForm on records that already have all that later stages read."""
-
-    reads: ClassVar[type] = Problem
-    writes: ClassVar[type] = Problem
-
-
-@dataclass
-class JudgeMeaning(beam.PTransform):
-    """PCollection[Problem] -> Outcome of Problem: FilterMeaning without its runs in the sandbox.
-
-    The rows say already which keys of their input moved their output.
-    """
-
-    stage: ClassVar[str] = "meaning"
-    reads: ClassVar[type] = Problem
-    writes: ClassVar[type] = Problem
-    draws: ClassVar[bool] = False
-
-    def expand(self, problems: PCollection) -> Outcome:
-        checked = problems | ApplyChecks(self.stage, meaning_checks())
-        return Outcome(checked.kept, checked.rejected)
-
-
-@dataclass
-class AsExamples(beam.PTransform):
+@dataclass(kw_only=True)
+class AsExamples(Map):
     """PCollection[Problem] -> Outcome of Example: each as if its solutions had agreed."""
 
-    stage: ClassVar[str] = "solved"
+    name: str = "solved"
+
     reads: ClassVar[type] = Problem
     writes: ClassVar[type] = Example
-    draws: ClassVar[bool] = False
 
-    def expand(self, problems: PCollection) -> Outcome:
-        none = problems.pipeline | "None" >> beam.Create([])
-        return Outcome(problems | "Example" >> beam.Map(as_example), none)
+    def of(self, problem: Problem) -> Example:
+        return as_example(problem)
 
 
 def as_example(problem: Problem) -> Example:
@@ -108,25 +80,30 @@ def segments(settings: BenchScaleSettings) -> tuple[Segment, Segment]:
         label="01-programs",
         folder="stages/01-programs",
         stages=(
-            FormOfProblems(settings.filter),
-            JudgeMeaning(),
-            DeduplicatePrograms(settings.dedup),
-            CapTrivial(settings.filter),
+            FilterForm(filter=settings.filter),
+            # the rows say already which keys of their input moved their output
+            Filter(name="meaning", checks=meaning_checks()),
+            DeduplicatePrograms(dedup=settings.dedup),
+            CapTrivial(filter=settings.filter),
             FilterInstructions(),
         ),
+        reads=Problem,
+        writes=Problem,
         fingerprint="",
     )
     instructions = Segment(
         name="instructions",
         label="02-instructions",
         folder="data",
-        stages=(AsExamples(), Deduplicate(settings.dedup)),
+        stages=(AsExamples(), Deduplicate(dedup=settings.dedup)),
+        reads=Problem,
+        writes=Example,
         fingerprint="",
     )
     return programs, instructions
 
 
-_INPUT = Segment("synthetic", "00-synthetic", "stages/00-synthetic", (), "")
+_INPUT = Segment("synthetic", "00-synthetic", "stages/00-synthetic", (), None, Problem, "")
 
 
 def write_problems(root: str, rows: int, shards: int) -> None:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import apache_beam as beam
-from apache_beam.pvalue import PCollection
-
-from transforms.execution.execute import InSandbox
+from transforms.episode import Steps
 from transforms.execution.sandbox import Job, Result, Status
-from transforms.settings import SandboxSettings
 from transforms.verification.answers import compare_plain, compare_program
 
 
@@ -43,66 +39,22 @@ def asks_for_order(instruction: str) -> bool:
     return _ORDER.search(instruction) is not None
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A record and the pairs to compare for it."""
-
-    record: Any
-    pairs: tuple[Pair, ...]
-
-
-@dataclass
-class CompareAnswers(beam.PTransform):
-    """PCollection[Comparison] -> PCollection[(record, tuple[bool, ...])], one bool per pair.
+def compare(pairs: Sequence[Pair]) -> Steps[list[bool]]:
+    """Says of each pair whether the two agree.
 
     Exact rules decide what they can; the rest goes to math-verify inside the sandbox, because
     sympy evaluates what it parses. A comparison that fails there is a disagreement.
     """
-
-    sandbox: SandboxSettings
-
-    def expand(self, comparisons: PCollection) -> PCollection:
-        return (
-            comparisons
-            | "Exact rules" >> beam.Map(_by_exact_rules)
-            | "Symbolic rules" >> InSandbox(self.sandbox, _plan, _finish)
-        )
-
-
-@dataclass(frozen=True)
-class _Partly:
-    """A comparison of which some pairs are decided."""
-
-    comparison: Comparison
-    decided: tuple[bool | None, ...]
-
-    @property
-    def undecided(self) -> list[tuple[str, str]]:
-        pairs = zip(self.decided, self.comparison.pairs, strict=True)
-        return [(pair.output, pair.answer or "") for verdict, pair in pairs if verdict is None]
-
-
-def _by_exact_rules(comparison: Comparison) -> _Partly:
-    return _Partly(
-        comparison,
-        tuple(
-            False if pair.answer is None else compare_plain(pair.output, pair.answer)
-            for pair in comparison.pairs
-        ),
-    )
-
-
-def _plan(partly: _Partly) -> list[Job]:
+    decided = [
+        False if pair.answer is None else compare_plain(pair.output, pair.answer) for pair in pairs
+    ]
+    open_ = [place for place, verdict in enumerate(decided) if verdict is None]
     # A job of its own for each pair: one answer that never ends must not lose its neighbours.
-    return [Job(compare_program([pair])) for pair in partly.undecided]
-
-
-def _finish(partly: _Partly, results: list[Result]) -> tuple[Any, tuple[bool, ...]]:
-    found = iter(results)
-    return (
-        partly.comparison.record,
-        tuple(_agrees(next(found)) if verdict is None else verdict for verdict in partly.decided),
-    )
+    jobs = [Job(compare_program([(pairs[i].output, pairs[i].answer or "")])) for i in open_]
+    if jobs:
+        for place, result in zip(open_, (yield jobs), strict=True):
+            decided[place] = _agrees(result)
+    return [verdict is True for verdict in decided]
 
 
 def _agrees(result: Result) -> bool:

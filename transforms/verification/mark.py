@@ -6,18 +6,13 @@ import json
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
-
-import apache_beam as beam
-from apache_beam.pvalue import PCollection
 
 from transforms.accounting import Check
-from transforms.execution.execute import InSandbox
+from transforms.episode import Steps
 from transforms.execution.sandbox import Job, Result, Status
-from transforms.records import Attempt
-from transforms.settings import SandboxSettings
+from transforms.records import Attempt, Attempts
 from transforms.verification.answers import as_sequence, compare_plain, extract_answer
-from transforms.verification.judge import CompareAnswers, Comparison, Pair, asks_for_order
+from transforms.verification.judge import Pair, asks_for_order, compare
 
 
 @dataclass(frozen=True)
@@ -38,82 +33,41 @@ def plain_answer(output: str) -> str:
     return value if isinstance(value, str) else output
 
 
-@dataclass
-class MarkAttempts(beam.PTransform):
-    """PCollection[item with `record: Attempts`] -> the same, each attempt answered and marked.
+def mark(record: Attempts, form: Check) -> Steps[Attempts]:
+    """Returns a record whose attempts are all answered and marked.
 
     Attempts that are marked already stay as they are. A written program is checked for its form
     and run; its answer is its output. Answers are then compared with the program's output, as
     everywhere, and those that disagree with each other: their votes are counted by value.
     """
-
-    sandbox: SandboxSettings
-    form: Check
-
-    def expand(self, items: PCollection) -> PCollection:
-        form = self.form
-
-        def plan(item: Any) -> list[Job]:
-            return [
-                Job(attempt.text)
-                for attempt in item.record.attempts
-                if _is_new_code(attempt) and form(_Code(attempt.text)).kept
-            ]
-
-        def finish(item: Any, results: list[Result]) -> Any:
-            found = iter(results)
-            attempts = []
-            for attempt in item.record.attempts:
-                if _is_new_code(attempt):
-                    runs = form(_Code(attempt.text)).kept
-                    attempt = replace(attempt, answer=_output(next(found)) if runs else None)
-                elif attempt.agrees is None:
-                    answer = final_answer(attempt.text, attempt.finish_reason)
-                    attempt = replace(attempt, answer=answer)
-                attempts.append(attempt)
-            return _with(item, attempts)
-
-        return (
-            items
-            | "Answers" >> InSandbox(self.sandbox, plan, finish)
-            | "Pairs" >> beam.Map(_comparison)
-            | "Compare" >> CompareAnswers(self.sandbox)
-            | "Marked" >> beam.MapTuple(_marked)
-        )
-
-
-def _is_new_code(attempt: Attempt) -> bool:
-    return attempt.kind == "code" and attempt.agrees is None
+    new = [attempt for attempt in record.attempts if attempt.agrees is None]
+    written = [a for a in new if a.kind == "code" and form(_Code(a.text)).kept]
+    results = iter((yield [Job(attempt.text) for attempt in written]) if written else [])
+    outputs = {id(attempt): _output(next(results)) for attempt in written}
+    attempts = [
+        a
+        if a.agrees is not None
+        else replace(a, answer=outputs.get(id(a)))
+        if a.kind == "code"
+        else replace(a, answer=final_answer(a.text, a.finish_reason))
+        for a in record.attempts
+    ]
+    output = record.output or ""
+    answers = [attempt.answer for attempt in attempts if attempt.agrees is None]
+    if output.startswith("[") and asks_for_order(record.instruction):
+        answers = [answer and as_sequence(answer) for answer in answers]
+    pairs = [Pair(output, answer) for answer in answers]
+    texts = [attempt.answer or "" for attempt in attempts]
+    between = rivals(attempts, output)
+    pairs += [as_pair(texts[one], texts[other]) for one, other in between]
+    verdicts = iter((yield from compare(pairs)))
+    marked = [a if a.agrees is not None else replace(a, agrees=next(verdicts)) for a in attempts]
+    equal = {pair for pair in between if next(verdicts)}
+    return replace(record, attempts=tuple(with_values(marked, equal)))
 
 
 def _output(result: Result) -> str | None:
     return plain_answer(result.output) if result.status is Status.OK and result.output else None
-
-
-def _with(item: Any, attempts: Sequence[Attempt]) -> Any:
-    return replace(item, record=replace(item.record, attempts=tuple(attempts)))
-
-
-def _comparison(item: Any) -> Comparison:
-    record, output = item.record, item.record.output or ""
-    answers = [attempt.answer for attempt in record.attempts if attempt.agrees is None]
-    if output.startswith("[") and asks_for_order(record.instruction):
-        answers = [answer and as_sequence(answer) for answer in answers]
-    pairs = [Pair(output, answer) for answer in answers]
-    texts = [attempt.answer or "" for attempt in record.attempts]
-    between = rivals(record.attempts, output)
-    pairs += [as_pair(texts[one], texts[other]) for one, other in between]
-    return Comparison((item, between), tuple(pairs))
-
-
-def _marked(compared: tuple[Any, list[tuple[int, int]]], agrees: Sequence[bool]) -> Any:
-    item, between = compared
-    verdicts = iter(agrees)
-    attempts = [
-        a if a.agrees is not None else replace(a, agrees=next(verdicts))
-        for a in item.record.attempts
-    ]
-    return _with(item, with_values(attempts, {pair for pair in between if next(verdicts)}))
 
 
 def _form(answer: str) -> str:

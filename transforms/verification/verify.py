@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-import apache_beam as beam
-from apache_beam.pvalue import PCollection
-
-from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
+from transforms.accounting import Reason, Verdict, keep, reject
 from transforms.ids import content_id
 from transforms.records import Attempts, Example, Message, Models
 from transforms.settings import VerifySettings
+from transforms.stage import Map
 from transforms.verification.reasoning import judge_reasoning
 
 
@@ -149,8 +147,8 @@ def example(record: Attempts, recipe: str, run_id: str) -> Example:
     )
 
 
-@dataclass
-class Verify(beam.PTransform):
+@dataclass(kw_only=True)
+class Verify(Map):
     """PCollection[Attempts] (marked) -> Outcome of Example: `verify.min_agreement` of them agree.
 
     Agreement and difficulty are shares of the attempts made. Where attempts come in several
@@ -159,23 +157,15 @@ class Verify(beam.PTransform):
     those that are neither.
     """
 
+    name: str = "verify"
+    begins_segment: bool = True
     verify: VerifySettings
     recipe: str
     run_id: str
 
-    stage: ClassVar[str] = "verify"
     reads: ClassVar[type] = Attempts
     writes: ClassVar[type] = Example
-    draws: ClassVar[bool] = False
 
-    def expand(self, records: PCollection) -> Outcome:
-        verify, recipe, run_id = self.verify, self.recipe, self.run_id
-        decided = (
-            records
-            | "Judge" >> beam.Map(lambda record: (record, judge_agreement(record, verify)))
-            | "Decide" >> Decide(self.stage)
-        )
-        examples = decided.kept | "Accept" >> beam.Map(
-            lambda record: example(record, recipe, run_id)
-        )
-        return Outcome(examples, decided.rejected)
+    def of(self, record: Attempts) -> Example | Verdict:
+        verdict = judge_agreement(record, self.verify)
+        return example(record, self.recipe, self.run_id) if verdict.kept else verdict

@@ -1,4 +1,4 @@
-"""Tests of Generate: through the ledger alone, with faults, and on vLLM's own server."""
+"""Episodes that ask a model: through the ledger alone, with faults, and on vLLM's own server."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from tests.beam import on_workers
 from tests.conftest import VllmServer
-from tests.generation.examples import Thing, prompted, request, response
+from tests.generation.examples import Answered, Prompted, asks, prompted, request, response
 from tests.generation.fault_server import fault_server
+from transforms.episode import Asking, Drive
 from transforms.generation.engines import close_engines
-from transforms.generation.generate import Generate
 from transforms.generation.ledger import LedgerWriter, ledger_parts, read_part
-from transforms.generation.requests import Answered, ErrorKind, Prompted, Request
+from transforms.generation.requests import ErrorKind, Request
 from transforms.settings import (
     Backend,
     LedgerSettings,
@@ -43,28 +43,28 @@ def _recorded_ids(folder: Path) -> list[str]:
     return sorted(a.id for part in ledger_parts(str(folder)) for a in read_part(part))
 
 
-def _texts(answered: Answered[Thing]) -> tuple[str, list[str]]:
+def _texts(answered: Answered) -> tuple[str, list[str]]:
     return answered.record.id, [r.text or r.finish_reason for r in answered.responses]
 
 
 def _run(
     folder: Path,
     backend: Backend,
-    work: list[Prompted[Thing]],
+    work: list[Prompted],
     *,
     answers: Any = None,
     tallies: dict[str, int] | None = None,
     options: dict[str, Any] | None = None,
 ) -> None:
-    """Runs Generate on `work` and asserts what comes out, where it is given."""
+    """Has all of `work` asked, and asserts what comes out, where it is given."""
     with TestPipeline(**(options or on_workers(1))) as pipeline:
         generated = (
             pipeline
             | beam.Create(work, reshuffle=False)
-            | Generate("solve", backend, str(folder), _LEDGER)
+            | Drive("solve", asks, Asking(backend, str(folder), _LEDGER))
         )
         if answers is not None:
-            assert_that(generated.answered | beam.Map(_texts), equal_to(answers), "answers")
+            assert_that(generated.results | beam.Map(_texts), equal_to(answers), "answers")
         if tallies is not None:
             amounts = generated.tallies | beam.Map(lambda tally: (tally.what, tally.amount))
             counts = amounts | beam.CombinePerKey(sum)
@@ -81,7 +81,7 @@ def test_a_replay_answers_in_the_order_of_the_requests(tmp_path: Path) -> None:
 
 def test_a_replay_that_misses_names_the_request(tmp_path: Path) -> None:
     asked = request("a question never asked")
-    with pytest.raises(Exception, match=f"solve: request {asked.id} of record a .*never asked"):
+    with pytest.raises(Exception, match=f"solve: request {asked.id} .*never asked"):
         _run(tmp_path, _REPLAY, [prompted("a", asked)])
 
 
@@ -127,8 +127,8 @@ def test_an_answer_that_is_not_the_json_asked_for_fails_and_is_not_paid_for_twic
             with TestPipeline(**on_workers(1)) as pipeline:
                 work = pipeline | beam.Create([prompted("a", request("ok", json_schema="{}"))])
                 backend = _faulty(server.base_url)
-                answered = (work | Generate("solve", backend, str(tmp_path), _LEDGER)).answered
-                kinds = answered | beam.Map(lambda a: a.responses[0].error_kind)
+                driven = work | Drive("solve", asks, Asking(backend, str(tmp_path), _LEDGER))
+                kinds = driven.results | beam.Map(lambda a: a.responses[0].error_kind)
                 assert_that(kinds, equal_to([ErrorKind.BAD_JSON]))
         assert dict(server.asked) == {"ok": 1}
         close_engines()
@@ -145,16 +145,16 @@ def test_a_request_that_two_records_share_is_asked_once(tmp_path: Path) -> None:
     assert _recorded_ids(tmp_path) == [asked.id]
 
 
-def test_a_request_that_records_of_two_workers_share_is_asked_and_counted_once(
+def test_a_request_that_another_record_was_answered_is_served_from_the_ledger_uncounted(
     tmp_path: Path,
 ) -> None:
     asked = request("ok shared")
     work = [prompted(str(i), request(f"ok {i}"), asked) for i in range(20)]
     expected = [(str(i), [f" good: ok {i}", " good: ok shared"]) for i in range(20)]
     with fault_server() as server:
-        backend = _faulty(server.base_url)
+        backend = _faulty(server.base_url, max_in_flight=1)
         counts = {"requests": 21, "tokens.prompt": 63, "tokens.cached": 21, "tokens.generated": 42}
-        _run(tmp_path, backend, work, answers=expected, tallies=counts, options=on_workers(2))
+        _run(tmp_path, backend, work, answers=expected, tallies=counts)
         again = {"requests.recorded": 21, "tokens.recorded": 42}
         again |= {"tokens.recorded.prompt": 63, "tokens.recorded.cached": 21}
         _run(tmp_path, backend, work, answers=expected, tallies=again)
@@ -207,7 +207,7 @@ def test_two_worker_processes_share_the_work_and_the_ledger(tmp_path: Path) -> N
 
 
 def test_what_was_answered_before_a_crash_is_kept(tmp_path: Path) -> None:
-    def crash_at_three(answered: Answered[Thing]) -> None:
+    def crash_at_three(answered: Answered) -> None:
         if answered.record.id == "3":
             raise RuntimeError("crash")
 
@@ -217,9 +217,11 @@ def test_what_was_answered_before_a_crash_is_kept(tmp_path: Path) -> None:
         backend = _faulty(server.base_url, max_in_flight=1)
         with pytest.raises(Exception, match="crash"), TestPipeline(**on_workers(1)) as pipeline:
             generated = (
-                pipeline | beam.Create(work) | Generate("s", backend, str(tmp_path), settings)
+                pipeline
+                | beam.Create(work)
+                | Drive("s", asks, Asking(backend, str(tmp_path), settings))
             )
-            generated.answered | beam.Map(crash_at_three)
+            generated.results | beam.Map(crash_at_three)
         close_engines()
     assert request("ok 3").id in _recorded_ids(tmp_path)
 

@@ -1,4 +1,4 @@
-"""What Generate asks again, and what it serves from the ledger: failures, limits, odd texts."""
+"""What an episode asks again, and what it serves from the ledger: failures, limits, odd texts."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from tests.beam import on_workers
-from tests.generation.examples import Thing, prompted, request, response
+from tests.generation.examples import Answered, asks, prompted, request, response
 from tests.generation.fault_server import FaultServer, fault_server
 from tests.generation.test_ledger import write
+from transforms.episode import Asking, Drive
 from transforms.generation.engines import close_engines
-from transforms.generation.generate import Generate
 from transforms.generation.replay import resolve_replay
-from transforms.generation.requests import Answered, Request
+from transforms.generation.requests import Request
 from transforms.settings import Backend, LedgerSettings, OpenAIBackend, ReplayBackend
 
 
-def _outcomes(answered: Answered[Thing]) -> list[str]:
+def _outcomes(answered: Answered) -> list[str]:
     return [each.error_kind or each.text for each in answered.responses]
 
 
 def _run(folder: Path, backend: Backend, *asked: Request, expected: list[str]) -> None:
     with TestPipeline(**on_workers(1)) as pipeline:
         work = pipeline | beam.Create([prompted("a", *asked)])
-        generated = work | Generate("solve", backend, str(folder), LedgerSettings())
-        assert_that(generated.answered | beam.Map(_outcomes), equal_to([expected]))
+        generated = work | Drive("solve", asks, Asking(backend, str(folder), LedgerSettings()))
+        assert_that(generated.results | beam.Map(_outcomes), equal_to([expected]))
 
 
 def _backend(server: FaultServer, **changes: Any) -> OpenAIBackend:
