@@ -9,7 +9,6 @@ from rich.console import Console
 
 from pipelines.hydra_app import run_command
 from pipelines.synthesize import check_rows, print_where, run_recipe
-from transforms.card import variants_card
 from transforms.recipe import build_segments
 from transforms.run_folder import RunFolder, absolute
 from transforms.settings import AugmentSettings
@@ -26,7 +25,7 @@ def augment(settings: AugmentSettings, console: Console) -> dict[str, Any]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     run = RunFolder(absolute(settings.output_dir))
     segments = build_segments(settings, run.root)
-    return run_recipe(settings, segments, run, console, variants_card)
+    return run_recipe(settings, segments, run, console)
 
 
 def _main(settings: AugmentSettings) -> None:

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from transforms import progress
+from transforms.report.read import texts_of
 
 _PLAIN_SECONDS = 10
 """How often a run that prints to a pipe says where it is."""
@@ -167,18 +168,15 @@ def stage_line(stage: dict[str, Any]) -> str:
 
 
 def print_rows(console: Console, rows: Iterable[dict[str, Any]]) -> None:
-    """Prints rows as a person reads them: the problem, its solution and its answer, where present.
-
-    Args:
-        rows: records as Parquet columns; a column that a row lacks is left out.
-    """
+    """Prints rows (records as Parquet columns) as a person reads them: see `texts_of`."""
     for row in rows:
-        texts = [str(row[name]) for name in ("instruction", "problem", "solution") if row.get(name)]
+        texts = [text for title, text in texts_of(row) if title not in ("program", "answer")]
+        answer = [Text(f"=> {row['answer']}", style="bold")] if row.get("answer") else []
         console.print(
             "",
             Text(f"[row {row['id'][:8]}]", style="bold"),
             *map(Text, texts),
-            Text(f"=> {row.get('answer', '')}", style="bold"),
+            *answer,
             sep="\n",
             soft_wrap=True,
         )

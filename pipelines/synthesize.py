@@ -34,7 +34,6 @@ from transforms.generation.model_identity import identified
 from transforms.generation.replay import resolve_replay
 from transforms.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.recipe import Segment, build_segments
-from transforms.records import Seed
 from transforms.report.read import accepted
 from transforms.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
 from transforms.segments import run_segment
@@ -75,7 +74,7 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
         if settings.runner.type == "direct":
             hold_server(settings.backend)
 
-    return run_recipe(settings, segments, run, console, dataset_card, settings.prices, prepare)
+    return run_recipe(settings, segments, run, console, settings.prices, prepare)
 
 
 def per_worker(settings: Settings) -> Settings:
@@ -91,14 +90,12 @@ def run_recipe(
     segments: tuple[Segment, ...],
     run: RunFolder,
     console: Console,
-    card: Callable[[dict[str, Any]], str],
     prices: Mapping[str, Price] = MappingProxyType({}),
     prepare: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Runs a recipe's segments into its folder and returns the run's manifest.
 
     Args:
-        card: finished manifest -> the dataset's README.
         prices: of the models that the recipe asks.
         prepare: what the segments need to stand before the first of them runs.
     """
@@ -118,7 +115,7 @@ def run_recipe(
                 highlight=False,
                 soft_wrap=True,
             )
-        manifest = new_manifest(settings, segments[-1].fingerprint, box.layers)
+        manifest = new_manifest(settings, segments, box.layers)
         # From the start: a resumed run may be killed. And before what they replace is deleted.
         done = manifest["segments"] = finished(segments, found)
         save(manifest, run)
@@ -126,9 +123,8 @@ def run_recipe(
         try:
             prepare()
             run_segments(segments, manifest, run, settings, console)
-            finish_manifest(manifest, run, seeds_folder(segments), prices)
-            manifest["diversity"] = write_report(run, manifest)
-            write_text(run.path("README.md"), card(manifest))
+            finish_manifest(manifest, run, segments, prices)
+            render(manifest, run, console)
             save(manifest, run)
         except BaseException as error:
             ended = why_it_ended(error, stopping, manifest) or unexpected(error, manifest, run)
@@ -169,6 +165,24 @@ def run_segments(
             done.append(entry)
             manifest["open_segment"] = None
             save(manifest, run)
+
+
+def render(manifest: dict[str, Any], run: RunFolder, console: Console) -> None:
+    """Writes the card and the report of a finished run. What cannot be drawn is left out and said:
+    the rows are paid for, and are there."""
+    manifest["diversity"] = {}
+    try:
+        write_text(run.path("README.md"), dataset_card(manifest))
+        manifest["diversity"] = write_report(run, manifest)
+    except Exception as error:
+        write_text(run.path(TRACEBACK), "".join(traceback.format_exception(error)))
+        console.print(
+            f"warning: the rows are whole, but their card or report could not be written: "
+            f"{type(error).__name__}: {error}; {run.path(TRACEBACK)} has the traceback",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def save(manifest: dict[str, Any], run: RunFolder) -> None:
@@ -270,11 +284,6 @@ def sandbox_line(layers: tuple[Layer, ...]) -> str:
     return f"sandbox: {active}; unavailable here: {missing} (see cotmill sandbox status)"
 
 
-def seeds_folder(segments: tuple[Segment, ...]) -> str:
-    """The folder of the verified seeds: of the last segment that writes seeds."""
-    return [segment.folder for segment in segments if segment.writes is Seed][-1]
-
-
 def check_rows(manifest: dict[str, Any], settings: RunSettings) -> None:
     """Raises NoRows, which names the stage that rejected the last records, where none is left."""
     if not manifest["accepted"]:
@@ -317,8 +326,7 @@ def print_where(manifest: dict[str, Any], settings: RunSettings, console: Consol
             highlight=False,
             soft_wrap=True,
         )
-    if manifest["accepted"]:
-        rows = manifest["diversity"]["rows"]
+    if rows := manifest["diversity"].get("rows"):
         console.print(
             f"among them {rows['fingerprints']['distinct']} program structures and "
             f"{rows['kinds']['distinct']} kinds of problem",

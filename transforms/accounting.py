@@ -148,6 +148,7 @@ class Reject:
     record: str
     """The whole record, as a JSON string."""
     seed_ids: tuple[str, ...]
+    """The seeds behind it; of a record that names none, which is a seed itself, its own id."""
 
 
 def rejected(stage: str, record: Any, verdict: Verdict) -> Reject:
@@ -157,7 +158,6 @@ def rejected(stage: str, record: Any, verdict: Verdict) -> Reject:
     """
     if verdict.reason is None:
         raise ValueError("a kept record cannot be rejected")
-    seed_ids = (record.id,) if type(record).__name__ == "Seed" else getattr(record, "seed_ids", ())
     return Reject(
         id=record.id,
         stage=stage,
@@ -165,7 +165,7 @@ def rejected(stage: str, record: Any, verdict: Verdict) -> Reject:
         detail=verdict.detail[:500],
         record_type=type(record).__name__,
         record=json.dumps(asdict(record), ensure_ascii=False, sort_keys=True),
-        seed_ids=tuple(seed_ids),
+        seed_ids=tuple(getattr(record, "seed_ids", (record.id,))),
     )
 
 

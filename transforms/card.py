@@ -2,51 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
-
-from transforms.records import Example, Variant
-from transforms.tables import arrow_schema
-
-_COLUMNS = {
-    "id": "hash of instruction and program",
-    "recipe": "recipe that made the row",
-    "kind": "kind of problem that was asked for, or that all seeds shown have",
-    "instruction": "the problem in natural language, written back from the program",
-    "solution": "a language solution whose answer agrees with the program's output",
-    "code": "the program: the anchor of the row",
-    "input": "the program's input, a JSON string",
-    "answer": "the program's output, a JSON string",
-    "answer_type": "integer, float, string, boolean, list or object",
-    "messages": "instruction and solution as a conversation",
-    "agreement": "share of the attempts that agree with the program",
-    "attempts": "solutions that were compared",
-    "difficulty": "1 - agreement",
-    "seed_ids": "seeds shown to the model for the program",
-    "source": "where those seeds come from",
-    "license": "SPDX expression over their licences",
-    "models": "the models that wrote program, instruction and solution",
-    "tokens": "tokens generated for the row",
-    "run_id": "hash of all settings that decide the rows",
-}
-
-_VARIANT_COLUMNS = {
-    "id": "hash of problem and program",
-    "problem": "the seed's problem with other numbers",
-    "answer": "the program's output, as the problem asks for it",
-    "code": "the seed's program with other input",
-    "solution": "the seed's worked solution with the values that the program computed",
-    "kind": "the kind of problem",
-    "source": "where the seed comes from",
-    "license": "SPDX identifier of the seed's licence",
-    "metadata": "whatever else the source says of the seed, a JSON object",
-    "output": "the program's output, a JSON string",
-    "input": "the program's input, a JSON string",
-    "seed_ids": "the seed",
-}
 
 
 def size_category(rows: int) -> str:
@@ -57,25 +15,27 @@ def size_category(rows: int) -> str:
 
 def dataset_card(manifest: dict[str, Any]) -> str:
     """Returns the card of a finished run from its manifest."""
+    recipe = manifest["config"]["recipe"]
+    cited = f" ({recipe['citation']})" if recipe["citation"] else ""
     parts = [
         _front_matter(manifest),
         f"# Verified reasoning data, recipe {manifest['recipe']}",
-        f"{manifest['accepted']:,} rows, each anchored in a program that was run: its output is "
-        "the answer, and an independent language solution agrees with it. Made with cotmill "
-        f"{manifest['versions'].get('cotmill', '')} by the method of Caco (arXiv 2510.04081). "
-        "`manifest.json` holds every setting, version and count.",
+        f"{recipe['about']} {manifest['accepted']:,} rows. Made with cotmill "
+        f"{manifest['versions'].get('cotmill', '')} by its recipe {manifest['recipe']}{cited}. "
+        "`manifest.json` holds every setting, version and count.".strip(),
         '```python\nfrom datasets import load_dataset\n\nrows = load_dataset("parquet", '
         'data_files="data/*.parquet")["train"]\n```',
         "## Columns",
-        _columns(Example, _COLUMNS),
+        table(
+            ("column", "type", "meaning"),
+            [(c["name"], c["type"], c["meaning"]) for c in manifest["columns"]],
+        ),
         "## Funnel",
         _funnel(manifest),
-        "## Kinds of problem",
-        _kinds(manifest),
+        *(["## Kinds of problem", _kinds(manifest)] if manifest["kinds"] else []),
         "## Decontamination",
         _decontamination(manifest),
-        "## Seeds",
-        seeds_table(manifest),
+        *(["## Seeds", seeds_table(manifest)] if manifest["lineage"] else []),
         f"Run `{manifest['run_id']}`, {manifest['finished']}.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -90,28 +50,6 @@ def _kinds(manifest: dict[str, Any]) -> str:
     )
 
 
-def variants_card(manifest: dict[str, Any]) -> str:
-    """Returns the card of a finished run of `cotmill augment` from its manifest."""
-    parts = [
-        _front_matter(manifest),
-        "# Verified problems with other numbers",
-        f"{manifest['accepted']:,} rows, each a verified problem with new values in its program's "
-        "input: the program was run on them, and problem and worked solution say what it "
-        "computed. Made without a model, after AdaR, with cotmill "
-        f"{manifest['versions'].get('cotmill', '')}. "
-        "Rows are seeds again: `cotmill synthesize source=parquet`. `manifest.json` holds every "
-        "setting, version and count.",
-        "## Columns",
-        _columns(Variant, _VARIANT_COLUMNS),
-        "## Funnel",
-        _funnel(manifest),
-        "## Seeds",
-        seeds_table(manifest),
-        f"Run `{manifest['run_id']}`, {manifest['finished']}.",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
 def _front_matter(manifest: dict[str, Any]) -> str:
     """What the Hub reads at the top of a card."""
     licenses = sorted({row["license"] for row in manifest["lineage"]})
@@ -123,16 +61,6 @@ def _front_matter(manifest: dict[str, Any]) -> str:
         "configs": [{"config_name": "default", "data_files": "data/*.parquet"}],
     }
     return f"---\n{yaml.safe_dump(header, sort_keys=False)}---"
-
-
-def _columns(record_type: type, meanings: Mapping[str, str]) -> str:
-    return table(
-        ("column", "type", "meaning"),
-        [
-            (column.name, _plain(str(column.type)), meanings[column.name])
-            for column in arrow_schema(record_type)
-        ],
-    )
 
 
 def seeds_table(manifest: dict[str, Any]) -> str:
@@ -173,11 +101,6 @@ def _decontamination(manifest: dict[str, Any]) -> str:
         ("benchmark", "items compared", "items that could not be read"),
         [(name, count["items"], count.get("unreadable", 0)) for name, count in counts],
     )
-
-
-def _plain(arrow_type: str) -> str:
-    """An Arrow type without the names of list items and nullability."""
-    return re.sub(r"item: | not null", "", arrow_type)
 
 
 def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

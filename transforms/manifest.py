@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.execution.isolation import Layer
 from transforms.generation.budget import price_of
+from transforms.recipe import Segment
 from transforms.run_folder import RunFolder, files_below
 from transforms.settings import Price, RunSettings
+from transforms.tables import arrow_schema, meanings, plain_type
 from transforms.versions import versions
 
 
@@ -22,11 +25,19 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def new_manifest(settings: RunSettings, run_id: str, layers: Iterable[Layer]) -> dict[str, Any]:
+def new_manifest(
+    settings: RunSettings, segments: Sequence[Segment], layers: Iterable[Layer]
+) -> dict[str, Any]:
     """The manifest of a run that has begun; `layers` stand around the programs it runs."""
+    row = segments[-1].writes
+    meant = meanings(row)
     return {
-        "run_id": run_id,
+        "run_id": segments[-1].fingerprint,
         "recipe": settings.recipe.name,
+        "columns": [
+            {"name": c.name, "type": plain_type(c.type), "meaning": meant.get(c.name, "")}
+            for c in arrow_schema(row)
+        ],
         "status": "running",
         "started": now(),
         "finished": None,
@@ -38,8 +49,17 @@ def new_manifest(settings: RunSettings, run_id: str, layers: Iterable[Layer]) ->
     }
 
 
+def seeds_folder(segments: Sequence[Segment]) -> str:
+    """The folder of what a recipe is made from: of the last segment that writes records of the
+    type that its source gives."""
+    return [s.folder for s in segments if s.writes is segments[0].writes][-1]
+
+
 def finish_manifest(
-    manifest: dict[str, Any], run: RunFolder, seeds_folder: str, prices: Mapping[str, Price]
+    manifest: dict[str, Any],
+    run: RunFolder,
+    segments: Sequence[Segment],
+    prices: Mapping[str, Price],
 ) -> None:
     """Adds what is known only at the end: accepted rows, tokens, their cost, kinds, lineage.
 
@@ -63,7 +83,7 @@ def finish_manifest(
         # Recorded tokens were paid for by an earlier run, but a row needs them all the same.
         tokens_per_accepted=round(written / accepted, 1) if accepted else None,
         kinds=kinds(run, manifest["segments"][-1]["folder"]),
-        lineage=lineage(run, seeds_folder),
+        lineage=lineage(run, seeds_folder(segments)),
     )
     if prices:
         add_cost(manifest, prices)
@@ -120,12 +140,12 @@ def tokens_saved(spent: dict[str, int]) -> float:
 
 
 def lineage(run: RunFolder, folder: str) -> list[dict[str, Any]]:
-    """Verified seeds by source and licence, most first."""
+    """The records of a folder by source and licence, most first; none where they name neither."""
     return _count_by(run, folder, ["source", "license"], "seeds")
 
 
 def kinds(run: RunFolder, folder: str) -> list[dict[str, Any]]:
-    """Accepted rows by the kind of problem that was asked for, most first."""
+    """Accepted rows by kind of problem, most first; none where they have no such column."""
     return _count_by(run, folder, ["kind"], "rows")
 
 
@@ -135,7 +155,8 @@ def _count_by(run: RunFolder, folder: str, columns: list[str], count: str) -> li
     for path in files_below(run.path(folder)):
         if path.endswith(".parquet"):
             with FileSystems.open(path, compression_type="uncompressed") as source:
-                frames.append(pl.read_parquet(source.read(), columns=columns))
+                if set(columns) <= set(pq.read_schema(source).names):
+                    frames.append(pl.DataFrame(pq.read_table(source, columns=columns)))
     if not frames:
         return []
     return (

@@ -14,7 +14,9 @@ class Seed:
     """A problem from a source; verified once it carries code that gives its answer."""
 
     id: str
+    """Hash of problem, answer, code and source."""
     problem: str
+    """The problem in natural language."""
     answer: str | None
     """The reference answer as the source states it; None where the source has none."""
     code: str | None
@@ -24,8 +26,9 @@ class Seed:
     kind: str | None
     """The kind of problem, as the source names it."""
     source: str
+    """Where it comes from."""
     license: str
-    """SPDX identifier."""
+    """SPDX identifier of its licence."""
     metadata: str
     """Whatever else the source says, as a JSON object."""
     output: str | None = None
@@ -173,13 +176,17 @@ class Example:
     """An accepted row, as it is published."""
 
     id: str
+    """Hash of instruction and program."""
     recipe: str
+    """The recipe that made the row."""
     kind: str | None
     """The kind of problem that was asked for, or that all seeds in the prompt have."""
     instruction: str
+    """The problem in natural language, written back from the program."""
     solution: str
     """The language solution (chain of thought) that agreed with the program."""
     code: str
+    """The program: the anchor of the row."""
     input: str
     """The program's input, as a JSON string."""
     answer: str
@@ -187,6 +194,7 @@ class Example:
     answer_type: str
     """integer, float, string, boolean, list or object."""
     messages: tuple[Message, ...]
+    """Instruction and solution as a conversation."""
     agreement: float
     """Share of the attempts whose answer agrees with the program."""
     attempts: int
@@ -194,12 +202,17 @@ class Example:
     difficulty: float
     """1 - agreement."""
     seed_ids: tuple[str, ...]
+    """The seeds shown to the model for the program."""
     source: str
+    """Where those seeds come from."""
     license: str
+    """SPDX expression over their licences."""
     models: Models
+    """The models that wrote program, instruction and solution."""
     tokens: int
     """Tokens generated for this row, over all of its stages."""
     run_id: str
+    """Hash of everything that decides the rows: settings, code, sources."""
 
 
 R = TypeVar("R")

@@ -193,6 +193,7 @@ def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]
     rejected: dict[str, int] = {}
     models: dict[str, dict[str, int]] = {}
     benchmarks: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {}
     for tally in tallies:
         if tally.what in totals:
             totals[tally.what] += tally.amount
@@ -201,8 +202,10 @@ def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]
         elif tally.what.startswith("benchmark."):
             what = tally.what.removeprefix("benchmark.")
             benchmarks.setdefault(tally.key, {})[what] = tally.amount
-        else:
+        elif tally.what.startswith(("requests", "tokens")):
             models.setdefault(tally.key, {})[tally.what] = tally.amount
+        else:
+            counts.setdefault(tally.what, {})[tally.key] = tally.amount
     return {
         "name": name,
         "draws": draws,
@@ -212,6 +215,7 @@ def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]
         "unanswered": totals["unanswered"],
         **({"models": models} if models else {}),
         **({"benchmarks": benchmarks} if benchmarks else {}),
+        **({"counts": counts} if counts else {}),
     }
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import glob
+import inspect
 import json
+import re
+import textwrap
 import types
 import typing
 import uuid
@@ -60,6 +64,35 @@ def arrow_schema(cls: type) -> pa.Schema:
         arrow_type, nullable = _arrow_type(hints[field.name])
         columns.append(pa.field(field.name, arrow_type, nullable))
     return pa.schema(columns)
+
+
+def plain_type(arrow_type: pa.DataType) -> str:
+    """An Arrow type in words, without the names of list items and nullability."""
+    return re.sub(r"item: | not null", "", str(arrow_type))
+
+
+@cache
+def meanings(cls: type) -> dict[str, str]:
+    """Returns what each column of a record type means: the text under its field, in the source.
+
+    A field without one is left out, and so is every field of a class whose source is not at hand.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if not dataclasses.is_dataclass(base):
+            continue
+        try:
+            (made,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        except OSError:
+            continue
+        for field, text in pairwise(typing.cast(ast.ClassDef, made).body):
+            match field, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str() as meaning)),
+                ):
+                    found[name] = " ".join(meaning.split()).rstrip(".")
+    return found
 
 
 def to_row(record: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from transforms.manifest import unanswered_in
 from transforms.report.formats import clock, number, percent, pretty, short
 from transforms.report.measures import embedding, measures
 from transforms.report.plots import bars, histogram
-from transforms.report.read import Refused
+from transforms.report.read import Refused, facts_of, texts_of
 
 SETS = {
     "rows": "accepted rows",
@@ -50,7 +50,7 @@ def page(
     stages = [stage for segment in manifest["segments"] for stage in segment["stages"]]
     spent = tokens(stages)
     paid = sum(row["generated"] + row["recorded"] for row in spent)
-    rows = figures["rows"].rows if "rows" in figures else 0
+    rows = manifest.get("accepted", 0)
     unanswered = sum(map(unanswered_in, manifest["segments"]))
     rendered = environment.get_template("page.html.jinja").render(
         manifest=manifest,
@@ -68,7 +68,9 @@ def page(
         measures=measures(figures),
         embedding=embedding(figures),
         plots=plots(stages, spent, figures),
-        examples=examples,
+        examples=[
+            {"id": row["id"], "texts": texts_of(row), "facts": facts_of(row)} for row in examples
+        ],
         rejects=rejects,
         lineage=manifest.get("lineage", []),
         config=yaml.safe_dump(manifest["config"], sort_keys=False, allow_unicode=True, width=100),

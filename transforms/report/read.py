@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from transforms.accounting import Reject
 from transforms.diversity.measure import Figures, Row, Survey, compare
 from transforms.ids import content_id
 from transforms.processes import map_on_cores
-from transforms.records import Example, Execution, Seed, Variant
 from transforms.run_folder import RunFolder, files_below
 from transforms.tables import arrow_schema
 
@@ -31,29 +30,45 @@ PART = 10_000
 def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
     """Measures the accepted rows, the programs that ran (before deduplication), and the seeds.
 
-    A set that the run has not written is left out.
+    A set that the run has not written, or whose records carry no program, is left out.
     """
-    surveys: dict[str, Survey] = {}
+    folders = [segment["folder"] for segment in manifest["segments"]]
+    columns = {folder: _columns(run, folder) for folder in folders}
+    early = [folder for folder in folders if folder != "data"]
+    chosen = {
+        "rows": folders[-1:] if "data" in folders else [],
+        "programs": [folder for folder in early if {"code", "status"} <= set(columns[folder])][:1],
+        "seeds": [folder for folder in early if columns[folder] == columns[folders[0]]][-1:],
+    }
     parts: list[_Part] = []
-    for name, record_type, which, measured in (
-        ("rows", Example, -1, _of_example),
-        ("rows", Variant, -1, _of_seed),
-        ("programs", Execution, 0, _of_execution),
-        ("seeds", Seed, -1, _of_seed),
-    ):
-        found = [
-            segment["folder"]
-            for segment in manifest["segments"]
-            if (record_type is not Example or segment["folder"] == "data")
-            and _holds(run, segment["folder"], record_type)
-        ]
-        if found:
-            surveys[name] = Survey()
-            columns = tuple(n for n in arrow_schema(record_type).names if n in _MEASURED)
-            parts += _parts(name, run.path(found[which]), columns, measured)
+    surveys: dict[str, Survey] = {}
+    for name, found in chosen.items():
+        for folder in found:
+            if {"id", "code"} <= set(columns[folder]):
+                surveys[name] = Survey()
+                parts += _parts(name, run.path(folder), _measured(columns[folder]))
     for name, survey in _survey_all(parts):
         surveys[name].merge(survey)
     return compare(surveys)
+
+
+_MEASURED = {
+    "id": ("id",),
+    "code": ("code",),
+    "answer": ("output", "answer"),
+    "instruction": ("instruction", "problem"),
+    "solution": ("solution",),
+    "kind": ("kind",),
+}
+"""What is measured of a row, and the columns it may stand in: the first that is there."""
+
+
+def _measured(columns: Sequence[str]) -> dict[str, str | None]:
+    """What is measured, and the column of a set that it stands in; None where it has none."""
+    return {
+        what: next((name for name in names if name in columns), None)
+        for what, names in _MEASURED.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -65,13 +80,11 @@ class _Part:
     path: str
     groups: tuple[int, ...]
     rows: int
-    columns: tuple[str, ...]
-    measured: Callable[[dict[str, Any]], Row]
+    columns: dict[str, str | None]
+    """What is measured, and the column that it stands in."""
 
 
-def _parts(
-    name: str, folder: str, columns: tuple[str, ...], measured: Callable[[dict[str, Any]], Row]
-) -> Iterator[_Part]:
+def _parts(name: str, folder: str, columns: dict[str, str | None]) -> Iterator[_Part]:
     for path in _parquet(folder):
         with FileSystems.open(path, compression_type="uncompressed") as source:
             footer = pq.ParquetFile(source).metadata
@@ -82,7 +95,7 @@ def _parts(
             groups.append(group)
             rows += size
             if rows >= PART or group + 1 == len(sizes):
-                yield _Part(name, path, tuple(groups), rows, columns, measured)
+                yield _Part(name, path, tuple(groups), rows, columns)
                 groups, rows = [], 0
 
 
@@ -95,36 +108,64 @@ def _survey_all(parts: list[_Part]) -> Iterator[tuple[str, Survey]]:
 
 def _survey(part: _Part) -> tuple[str, Survey]:
     survey = Survey()
-    for batch in _batches(part.path, part.columns, part.groups):
+    columns = [column for column in part.columns.values() if column]
+    for batch in _batches(part.path, columns, part.groups):
         for row in batch.to_pylist():
-            if row["code"] is not None:
-                survey.add(part.measured(row))
+            values: dict[str, Any] = {
+                what: column and row[column] for what, column in part.columns.items()
+            }
+            if values["code"] is not None:
+                survey.add(Row(**values))
     return part.name, survey
 
 
-def _of_example(row: dict[str, Any]) -> Row:
-    texts = row["instruction"], row["solution"]
-    return Row(row["id"], row["code"], row["answer"], *texts, row["kind"])
-
-
-def _of_execution(row: dict[str, Any]) -> Row:
-    return Row(row["id"], row["code"], row["output"], kind=row["kind"])
-
-
-def _of_seed(row: dict[str, Any]) -> Row:
-    texts = row["problem"], row["solution"]
-    return Row(row["id"], row["code"], row["output"], *texts, row["kind"])
-
-
-_MEASURED = {"id", "code", "answer", "output", "instruction", "problem", "solution", "kind"}
-
-
-def _holds(run: RunFolder, folder: str, record_type: type) -> bool:
-    """Whether a folder holds records of this very type."""
+def _columns(run: RunFolder, folder: str) -> list[str]:
+    """The columns of a folder's records; none where it has no file."""
     for path in _parquet(run.path(folder)):
         with FileSystems.open(path, compression_type="uncompressed") as source:
-            return pq.read_schema(source).names == arrow_schema(record_type).names
-    return False
+            return list(pq.read_schema(source).names)
+    return []
+
+
+_TEXTS = {
+    "instruction": "instruction",
+    "problem": "instruction",
+    "messages": "conversation",
+    "solution": "solution",
+    "code": "program",
+    "answer": "answer",
+}
+"""Columns that a person reads, and what they are called."""
+
+
+def texts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The texts of a row that a person reads, as (title, text).
+
+    A conversation is left out where the row tells the same as instruction and solution.
+    """
+    found = []
+    for column, title in _TEXTS.items():
+        value = row.get(column)
+        if not value or (column == "messages" and row.get("solution")):
+            continue
+        if column == "messages":
+            value = "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in value)
+        found.append((title, value if isinstance(value, str) else json.dumps(value, default=str)))
+    return found
+
+
+def facts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The short values of a row beside its texts, as (column, value)."""
+    return [
+        (name, f"{value:.3g}" if isinstance(value, float) else str(value))
+        for name, value in row.items()
+        if name not in _TEXTS and name != "id" and isinstance(value, (str, int, float))
+        if len(str(value)) <= _SHORT
+    ]
+
+
+_SHORT = 60
+"""Characters of a value that stands in a line with others."""
 
 
 def accepted(run: RunFolder) -> list[dict[str, Any]]:
