@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from transforms.accounting import Reason, Verdict, keep, reject
 from transforms.records import Problem
-from transforms.stage import Filter
+from transforms.stage import Filter, Named
 from transforms.verification.answers import may_spell, spelled
 
 _CODE = re.compile(
@@ -282,6 +282,6 @@ class FilterInstructions(Filter):
     """PCollection[Problem] -> Outcome of Problem: those whose instruction can be answered."""
 
     name: str = "answerable"
-    checks: tuple[Any, ...] = (judge_instruction,)
+    checks: tuple[Named, ...] = (judge_instruction,)
 
     reads: ClassVar[type] = Problem

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from transforms.accounting import Decide, Outcome, Verdict, keep, reject
 from transforms.blocks import Block, PackByKey, unpack
-from transforms.stage import AnyRecord, Same, Stage, named
+from transforms.stage import AnyRecord, Named, Same, Stage
 
 _PARTITIONS = 64
 """Parts of the join between records and the ids of losers: one part's ids are held at a time."""
@@ -59,9 +59,9 @@ class LimitPerKey(beam.PTransform):
 class Limit(Stage):
     """PCollection[record] -> Outcome of the same: at most `keep` records of each key."""
 
-    key: Callable[[Any], str]
-    """What records share; a recipe names the function by its import path."""
-    order: Callable[[Any], Any] | None = None
+    key: Named
+    """record -> what records share, a text."""
+    order: Named | None = None
     """Which stay: smallest first, then by id (None: by id alone)."""
     keep: Annotated[int, Field(ge=1)] = 1
     reason: str
@@ -69,10 +69,6 @@ class Limit(Stage):
 
     reads: ClassVar[type] = AnyRecord
     writes: ClassVar[type] = Same
-
-    def __post_init__(self) -> None:
-        self.key = named(self.key)
-        self.order = self.order and named(self.order)
 
     def expand(self, records: PCollection) -> Outcome:
         losers = records | "Find" >> LimitPerKey(

@@ -150,12 +150,9 @@ def _built(
                 f"not end a segment of the recipe (those that do: {', '.join(folders)})"
             )
         given["seeds"] = folders[given["seeds"]]
-    hints = get_type_hints(cls, include_extras=True)
-    for field, value in given.items():
-        if field in _prompts(given):
-            given[field] = _prompt(settings, value)
-        elif field in hints:
-            given[field] = _value(f"recipe.stages.{name}.{field}", hints[field], value)
+    for field in _prompts(given):
+        given[field] = _prompt(settings, given[field])
+    given |= _values(name, stage, cls)
     given["name"] = name
     for known in dataclasses.fields(cls):
         if known.name in given:
@@ -173,14 +170,19 @@ def _built(
     return built
 
 
-def _value(place: str, hint: Any, value: Any) -> Any:
-    """A value of the recipe as its field's type has it: bounds hold, and groups are built."""
-    try:
-        return TypeAdapter(hint).validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join([place, *(str(part) for part in first["loc"])])
-        raise SettingsError(f"{where}: {first['msg']} (it is {first['input']!r})") from None
+def _values(name: str, stage: StageSettings, cls: Any) -> dict[str, Any]:
+    """The fields that the recipe sets, prompts and seeds aside, as their types have them: bounds
+    hold, groups are built, and functions are found."""
+    given, values = stage.model_extra or {}, {}
+    hints = get_type_hints(cls, include_extras=True)
+    for field in given.keys() & hints.keys() - {"seeds", *_prompts(given)}:
+        try:
+            values[field] = TypeAdapter(hints[field]).validate_python(given[field])
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(["recipe.stages", name, field, *(str(part) for part in first["loc"])])
+            raise SettingsError(f"{place}: {first['msg']} (it is {first['input']!r})") from None
+    return values
 
 
 def _stage_class(name: str, stage: StageSettings) -> Any:
@@ -224,4 +226,8 @@ def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) 
                 contents[known.name] = content(group)  # type: ignore[arg-type]
             elif isinstance(group, DecontaminateSettings):
                 contents |= {name: content(source) for name, source in group.benchmarks.items()}
-    return [name, stage.target, code_digest(cls.__module__), given, groups, contents]
+    values = _values(name, stage, cls).values()
+    functions = [f for v in values for f in (v if isinstance(v, tuple) else (v,)) if callable(f)]
+    modules = [cls.__module__, *sorted({function.__module__ for function in functions})]
+    code = [code_digest(module) for module in modules]
+    return [name, stage.target, code, given, groups, contents]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from hydra.utils import get_method
+from pydantic import BeforeValidator
 
 from transforms.accounting import Check, Decide, Outcome, Verdict, first_rejection, keep, reject
-from transforms.errors import SettingsError
 
 
 class Same:
@@ -65,7 +65,7 @@ def takes(stage: Stage, arriving: type | None) -> bool:
 def named(function: Any) -> Any:
     """Returns a function, or the one that a recipe names by its import path.
 
-    Raises SettingsError where there is none of that name.
+    Raises ValueError where there is none of that name.
     """
     if not isinstance(function, str):
         return function
@@ -73,7 +73,11 @@ def named(function: Any) -> Any:
         return get_method(function)
     except Exception as error:
         first = str(error).splitlines()[0]
-        raise SettingsError(f"there is no function {function}: {first}") from None
+        raise ValueError(f"there is no function {function}: {first}") from None
+
+
+Named = Annotated[Callable[..., Any], BeforeValidator(named)]
+"""The type of a stage's field that is a function: a recipe names it by its import path."""
 
 
 def check(reason: str) -> Callable[[Callable[[Any], Any]], Check]:
@@ -117,15 +121,15 @@ class Filter(Stage):
     A subclass says what it reads; `Filter` itself takes records of any type.
     """
 
-    checks: tuple[Any, ...] = ()
-    """Functions record -> Verdict (see `check`); a recipe names them by their import path."""
+    checks: tuple[Named, ...] = ()
+    """Functions record -> Verdict (see `check`)."""
 
     reads: ClassVar[type] = AnyRecord
     writes: ClassVar[type] = Same
 
     def checked_by(self) -> tuple[Check, ...]:
         """The checks, in order."""
-        return tuple(named(check) for check in self.checks)
+        return self.checks
 
     def expand(self, records: PCollection) -> Outcome:
         checks = self.checked_by()

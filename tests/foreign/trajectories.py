@@ -1,0 +1,71 @@
+"""Conversations with a reward, from a source of one's own to rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from transforms.accounting import Outcome
+from transforms.episode import Episode, Steps
+from transforms.execution.sandbox import Job
+from transforms.records import Message
+from transforms.settings import SandboxSettings
+from transforms.stage import Stage, check
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A conversation about a number."""
+
+    id: str
+    messages: tuple[Message, ...]
+    """What was said."""
+    reward: float | None = None
+    """What the last turn is worth."""
+
+
+@dataclass(kw_only=True)
+class Tell(Stage):
+    """PBegin -> Outcome of Trajectory: one for each number below `count`."""
+
+    name: str = "tell"
+    count: int
+
+    reads: ClassVar[type | None] = None
+    writes: ClassVar[type] = Trajectory
+    creates_records: ClassVar[bool] = True
+
+    def expand(self, begin: Any) -> Outcome:
+        told: PCollection = begin | "Tell" >> beam.Create(
+            [
+                Trajectory(f"t{n}", (Message("user", f"Square {n}."), Message("assistant", str(n))))
+                for n in range(self.count)
+            ]
+        )
+        return Outcome(told, begin | "None" >> beam.Create([]), entered=told)
+
+
+@check("far_too_large")
+def is_small(trajectory: Trajectory) -> str:
+    said = int(trajectory.messages[-1].content)
+    return f"says {said}" if said > 7 else ""
+
+
+@dataclass(kw_only=True)
+class Reward(Episode):
+    """PCollection[Trajectory] -> Outcome of the same: 1.0 where the square is what was said."""
+
+    name: str = "reward"
+    begins_segment: bool = True
+    sandbox: SandboxSettings
+
+    reads: ClassVar[type] = Trajectory
+    writes: ClassVar[type] = Trajectory
+
+    def episode(self, trajectory: Trajectory) -> Steps[Trajectory]:
+        said = trajectory.messages[-1].content
+        result = yield Job(f"output = {trajectory.id[1:]} ** 2 == {said}")
+        return replace(trajectory, reward=float(result.output == "true"))
