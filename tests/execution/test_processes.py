@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.execution.test_sandbox import HEALTHY, SETTINGS, run
-from transforms.execution import sandbox, zygote
+from transforms.execution import slots, supervisor
 from transforms.execution.sandbox import Job, Sandbox, Status, Trace, describe
 
 _ROOT = str(Path(__file__).parents[2])
@@ -109,11 +109,11 @@ def test_a_zygote_that_dies_is_replaced_and_its_program_run_again():
 
 def test_a_program_whose_zygote_dies_twice_is_reported_crashed(monkeypatch):
     def dies(slot, request):
-        raise sandbox._ZygoteDied
+        raise slots.ZygoteDied
 
     with Sandbox(SETTINGS) as box:
         with monkeypatch.context() as patch:
-            patch.setattr(sandbox._Slot, "exchange", dies)
+            patch.setattr(slots.Slot, "exchange", dies)
             (result,) = box.run([HEALTHY])
         assert result.status is Status.CRASHED
         run(box, "output = 1")
@@ -270,5 +270,5 @@ def test_wiping_copes_with_depth_and_forbidding_folders(tmp_path):
     (tmp_path / "locked" / "in" / "file").write_text("x")
     (tmp_path / "link").symlink_to("/etc")
     (tmp_path / "locked").chmod(0)
-    zygote.wipe(str(tmp_path))
+    supervisor.wipe(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
