@@ -33,7 +33,7 @@ for _name in __future__.all_feature_names:
     _FUTURES |= getattr(__future__, _name).compiler_flag
 
 _get_random, _set_random = random.getstate, random.setstate
-_set_limit, _flush_main = resource.setrlimit, sys.__stdout__
+_set_limit, _set_timer, _stdout = resource.setrlimit, signal.setitimer, sys.__stdout__
 
 
 class Session:
@@ -61,21 +61,23 @@ class Session:
         A cell that leaves none ends the process: an exit is what tells the supervisor so.
         """
         while True:
-            self._limit_files(self._open_files)
             dup2(stdout, 1)
             close(stdout)
-            said = self._run_here(**_receive(channel))
-            data = dumps(said).encode()
-            while data:
-                data = data[write(claim, data) :]
-            if said["status"] in ("memory_limit", "output_limit", "syntax_error"):
-                _exit(0)
+            cell = _receive(channel)
+            if cell:
+                self._limit_files(self._open_files)
+                said = self._run_here(**cell)
+                data = dumps(said).encode()
+                while data:
+                    data = data[write(claim, data) :]
+                if said["status"] in ("memory_limit", "output_limit", "syntax_error"):
+                    _exit(0)
+                sys.settrace(None)
+                sys.setprofile(None)
+                _set_timer(signal.ITIMER_REAL, 0)
+                self._limit_files(self._open_files + _SPARE_FILES)
+                channel.sendall(b"d")
             close(claim)
-            sys.settrace(None)
-            sys.setprofile(None)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            self._limit_files(self._open_files + _SPARE_FILES)
-            channel.sendall(b"d")
             channel, stdout, claim = self._branch(channel)
 
     def _run_here(self, code: str, number: int) -> dict[str, Any]:
@@ -83,7 +85,7 @@ class Session:
         said = self._run(code, f"<cell {number}>")
         if getpid() != process:  # a child that the cell forked came back here as well
             _exit(0)
-        for stream in (sys.stdout, _flush_main):
+        for stream in (sys.stdout, _stdout):
             try:
                 stream.flush()  # type: ignore[union-attr]
             except Exception:  # closed, or another object by now

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
@@ -100,9 +100,9 @@ class _Home:
         if self._slot is None:
             self._slot = self._start()
             self._base_mb = self._slot.memory().anonymous
-        state = self.states.pop(parent, None)
+        state = self.states.pop(parent) if parent != _ROOT else None
         if state is not None:
-            self.states[parent] = state
+            self.states[parent] = state  # the one last used
         self._numbers += 1
         dropped, self._dropped = self._dropped, []
         request = {
@@ -135,14 +135,18 @@ class _Home:
         return result
 
     def _make_room(self) -> None:
-        """Drops the oldest states: first of those that a later one was forked from."""
+        """Drops the oldest states, first of those that one other alone was forked from.
+
+        Such a state is needed again only where its session takes another turn; one with several
+        forks is branched from. The newest state stays: a replay goes on from it.
+        """
         while len(self.states) > 1 and (
             len(self.states) > self._snapshots
             or sum(state.mb for state in self.states.values()) > self._snapshots_mb
         ):
-            parents = {state.parent for state in self.states.values()}
-            oldest = next(iter(self.states))
-            name = next((name for name in self.states if name in parents), oldest)
+            forks = Counter(state.parent for state in self.states.values())
+            older = list(self.states)[:-1]
+            name = next((name for name in older if forks[name] == 1), older[0])
             self._dropped.append(self.states.pop(name).number)
 
     def close(self) -> None:

@@ -106,9 +106,7 @@ class SessionZygote(Zygote):
             put_files(self.scratch, state.files)
         stdout_read, stdout_write = os.pipe()
         claim_read, claim_write = os.pipe()
-        ours, theirs = socket.socketpair()
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        ours.settimeout(self.limits["wall_seconds"])
+        ours, theirs = self._open_channel()
         started = time.monotonic()
         if state is None:
             pid: int | None = self._fork_first(job["seed"], theirs, stdout_write, claim_write)
@@ -124,15 +122,21 @@ class SessionZygote(Zygote):
             ours.close()
             self._drop(job["state"])
             return _LOST
-        seen = self._watch_cell(pid, job, ours, read, caps, started)
+        seen, left = self._watch_cell(pid, job, ours, read, caps, started)
         close_all(read)
         stdout, claim = (bytes(data) for data in read.values())
         seen = seen._replace(stdout=stdout[:output_bytes], claim=b"" if seen.reason else claim)
-        if seen.status == LIVES_ON:
-            seen = self._keep(job["number"], pid, ours, seen, state.files if state else {})
-        if seen.status != LIVES_ON:
+        if left is None:
             ours.close()
-        return seen
+            return seen
+        return self._keep(job["number"], left, seen, state.files if state else {})
+
+    def _open_channel(self) -> tuple[socket.socket, socket.socket]:
+        """Returns the ends of the socket to a state; ours is told who speaks."""
+        ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        ours.settimeout(self.limits["wall_seconds"])
+        return ours, theirs
 
     def _fork_first(self, seed: int, theirs: socket.socket, stdout: int, claim: int) -> int:
         """Forks the process of a session's first cell."""
@@ -184,7 +188,8 @@ class SessionZygote(Zygote):
         read: dict[int, bytearray],
         caps: dict[int, int],
         started: float,
-    ) -> Seen:
+    ) -> tuple[Seen, State | None]:
+        """Has a new process run its cell; returns the state that it leaves, if any."""
         with suppress(OSError):  # it ended already, or does not read: the watch finds out
             cell = {"code": job["code"], "number": job["index"]}
             channel.sendall(json.dumps(cell).encode() + b"\n")
@@ -200,43 +205,56 @@ class SessionZygote(Zygote):
         )
         wall = time.monotonic() - started
         os.close(pidfd)
-        if not reason and self._stop(pid, channel):
-            cpu = time.clock_gettime(cpu_clock_of(pid))
+        if not reason:
             reason = read_rest(read, caps)
-            if not reason:
-                return Seen("", LIVES_ON, wall, cpu, 0.0, b"", b"")
+        if not reason and _finished(channel) and (alone := self._stop(pid)) is not None:
+            cpu = time.clock_gettime(cpu_clock_of(pid))
+            state: State | None = State(pid, channel, {})
+            if not alone:
+                state = self._renew(State(pid, channel, {}))
+            if state is not None:
+                return Seen("", LIVES_ON, wall, cpu, 0.0, b"", b""), state
+            return Seen("", 0, wall, cpu, 0.0, b"", b""), None
         status, cpu, peak_mb = self.end(pid)
-        return Seen(reason or read_rest(read, caps), status, wall, cpu, peak_mb, b"", b"")
+        reason = reason or read_rest(read, caps)
+        return Seen(reason, status, wall, cpu, peak_mb, b"", b""), None
 
-    def _stop(self, pid: int, channel: socket.socket) -> bool:
-        """Stops a cell's process and ends all others of its group; False where it has ended."""
+    def _stop(self, pid: int) -> bool | None:
+        """Stops a cell's process; says whether its group has no other, None where it has ended."""
+        os.kill(pid, signal.SIGSTOP)
+        stopped = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        if stopped is None or stopped.si_code != os.CLD_STOPPED:
+            return None
         try:
-            channel.setblocking(False)
-            if channel.recv(1) != b"d":
+            os.setpgid(pid, os.getpgrp())  # for a moment, while it stands still
+            try:
+                os.killpg(pid, 0)
                 return False
-            channel.settimeout(self.limits["wall_seconds"])
-            os.kill(pid, signal.SIGSTOP)
-            stopped = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-            if stopped is None or stopped.si_code != os.CLD_STOPPED:
-                return False
-            os.setpgid(pid, os.getpgrp())
-            with suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
-                _reap_group(pid)
-            os.setpgid(pid, pid)
-        except OSError:
-            return False
-        return True
+            except ProcessLookupError:
+                return True
+            finally:
+                os.setpgid(pid, pid)
+        except OSError:  # it left its group, where no filter keeps it
+            return None
 
-    def _keep(
-        self,
-        number: int,
-        pid: int,
-        channel: socket.socket,
-        seen: Seen,
-        earlier: dict[str, bytes],
-    ) -> Seen:
-        """Keeps a stopped process and its files as a state, unless they hold too much.
+    def _renew(self, state: State) -> State | None:
+        """Replaces a state by a fork of it, which has no threads or children, and ends the rest."""
+        ours, theirs = self._open_channel()
+        with open(os.devnull, "wb") as null:
+            pid = self._fork_from(state, ours, theirs, null.fileno(), null.fileno())
+        state.channel.close()
+        self.end(state.pid)
+        if pid is not None:
+            with suppress(OSError):
+                ours.sendall(b"{}\n")
+            if self._stop(pid):
+                return State(pid, ours, {})
+            self.end(pid)
+        ours.close()
+        return None
+
+    def _keep(self, number: int, state: State, seen: Seen, earlier: dict[str, bytes]) -> Seen:
+        """Keeps a state and its files, unless they hold too much.
 
         Args:
             earlier: the files of the state before; those that stayed the same are kept once.
@@ -254,16 +272,16 @@ class SessionZygote(Zygote):
         held = self._share_held()
         if held - self._held > _HELD_BY_ONE:
             reason = "files"
-        if not reason:
-            self._held = held
-            files = {
-                name: earlier[name] if earlier.get(name) == data else data
-                for name, data in files.items()
-            }
-            self._states[number] = State(pid, channel, files)
-            return seen._replace(peak_mb=sum(map(len, files.values())) / 2**20)
-        status, _, peak_mb = self.end(pid)
-        return seen._replace(reason=reason, status=status, peak_mb=peak_mb, claim=b"")
+        if reason:
+            state.channel.close()
+            status, _, peak_mb = self.end(state.pid)
+            return seen._replace(reason=reason, status=status, peak_mb=peak_mb, claim=b"")
+        self._held = held
+        for name, data in files.items():
+            if earlier.get(name) == data:
+                files[name] = earlier[name]
+        self._states[number] = state._replace(files=files)
+        return seen._replace(peak_mb=sum(map(len, files.values())) / 2**20)
 
     def _share_held(self) -> float:
         """Returns how much of its file system an empty scratch folder still uses, 0 to 1."""
@@ -279,6 +297,14 @@ class SessionZygote(Zygote):
             state.channel.close()
             self.end(state.pid)
             self._held = min(self._held, self._share_held())
+
+
+def _finished(channel: socket.socket) -> bool:
+    """Whether a cell has come to its end; else its process ended, or another wrote here."""
+    try:
+        return channel.recv(1, socket.MSG_DONTWAIT) == b"d"
+    except OSError:
+        return False
 
 
 _LOST = Seen("lost", 0, 0.0, 0.0, 0.0, b"", b"")
