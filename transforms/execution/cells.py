@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from transforms.execution import harness
 
 _ERROR_CHARS = 2_000
-_SPARE_FILES = 8
+SPARE_FILES = 8
 """Open files that a state may have beyond a cell's: it receives descriptors."""
 
 _FUTURES = 0
@@ -75,7 +75,7 @@ class Session:
                 sys.settrace(None)
                 sys.setprofile(None)
                 _set_timer(signal.ITIMER_REAL, 0)
-                self._limit_files(self._open_files + _SPARE_FILES)
+                self._limit_files(self._open_files + SPARE_FILES)
                 channel.sendall(b"d")
             close(claim)
             channel, stdout, claim = self._branch(channel)
@@ -160,7 +160,7 @@ class Session:
             return channel, stdout, claim
 
     def _limit_files(self, count: int) -> None:
-        _set_limit(resource.RLIMIT_NOFILE, (count, self._open_files + _SPARE_FILES))
+        _set_limit(resource.RLIMIT_NOFILE, (count, self._open_files + SPARE_FILES))
 
 
 def _receive(channel: socket) -> dict[str, Any]:

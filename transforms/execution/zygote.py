@@ -23,7 +23,7 @@ from typing import Any
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, _ROOT)
-from transforms.execution import harness, isolation, preload  # noqa: E402
+from transforms.execution import cells, harness, isolation, preload  # noqa: E402
 from transforms.execution.snapshots import SessionZygote  # noqa: E402
 from transforms.execution.supervisor import Zygote, keep_open, write_all  # noqa: E402
 
@@ -103,7 +103,8 @@ def _become_zygote(config: dict[str, Any], slot: int, report: int) -> None:
         limits={
             **limits,
             "processes": limits["processes"] + snapshots,
-            "open_files": limits["open_files"] + snapshots,
+            # a supervisor has a cell's pipes beside a socket to each state
+            "open_files": limits["open_files"] + snapshots + cells.SPARE_FILES,
         },
         without=config["without"],
     )
