@@ -540,13 +540,22 @@ class SandboxSettings(Group):
     slots: int | None = Field(
         None, ge=1, description="programs at once per worker (null: cores / workers)"
     )
+    snapshots: int = Field(
+        1024,
+        ge=1,
+        description="states of sessions that a worker keeps at once; the oldest are dropped, and "
+        "rebuilt by running their cells again",
+    )
+    snapshots_mb: int = Field(
+        2048, ge=64, description="memory of a worker's kept states together, MiB"
+    )
     determinism: Literal["off", "sampled", "always"] = Field(
         description="run programs a second time under another hash seed, RNG seed and clock: "
         "none, one in ten, or each"
     )
 
     def identity(self) -> Any:
-        return self.model_dump(mode="json", exclude={"mode", "slots"})
+        return self.model_dump(mode="json", exclude={"mode", "slots", "snapshots", "snapshots_mb"})
 
 
 class FilterSettings(Group):

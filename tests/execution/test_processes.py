@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.execution.test_sandbox import HEALTHY, SETTINGS, run
-from transforms.execution import sandbox, zygote
-from transforms.execution.sandbox import Job, Sandbox, Status, Trace, describe
+from transforms.execution import slots, supervisor
+from transforms.execution.sandbox import Cell, Job, Sandbox, Status, Trace, describe
 
 _ROOT = str(Path(__file__).parents[2])
 
@@ -53,10 +53,11 @@ def open_run_and_close() -> None:
     mounts = Path("/proc/self/mounts").read_text()
     with Sandbox(SETTINGS) as box:
         results = list(box.run([HEALTHY, Job("import sympy; output = 1")]))
+        box.run_cell(Cell("x = 1", ("y = 1",)))
         folder = box._directory
         started = descendants(os.getpid())
     assert [result.output for result in results] == ["42", "1"]
-    assert len(started) == 4  # two templates, a zygote of each
+    assert len(started) == 7  # two templates, a zygote of each, and one with two states
     assert gone(started, 2)
     assert not os.path.exists(folder)
     assert len(os.listdir("/proc/self/fd")) == descriptors
@@ -70,9 +71,10 @@ def test_closing_leaves_no_process_folder_descriptor_or_mount():
 def test_everything_ends_when_the_host_is_killed():
     script = (
         "from tests.execution.test_sandbox import SETTINGS\n"
-        "from transforms.execution.sandbox import Job, Sandbox\n"
+        "from transforms.execution.sandbox import Cell, Job, Sandbox\n"
         "with Sandbox(SETTINGS.model_copy(update={'wall_seconds': 60})) as box:\n"
         "    print(box._directory, flush=True)\n"
+        "    box.run_cell(Cell('x = 1'))\n"
         "    list(box.run([Job('import os, time; os.fork(); time.sleep(60)')]))\n"
     )
     host = subprocess.Popen(
@@ -82,9 +84,9 @@ def test_everything_ends_when_the_host_is_killed():
         env={**os.environ, "PYTHONPATH": _ROOT},
     )
     deadline = time.monotonic() + 30
-    while len(started := descendants(host.pid)) < 4 and time.monotonic() < deadline:
+    while len(started := descendants(host.pid)) < 6 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(started) >= 4  # template, zygote, program, the program's child
+    assert len(started) >= 6  # template, two zygotes, a state, a program and its child
     host.kill()
     folder = host.communicate()[0].strip()
     assert gone(started, 3)
@@ -109,11 +111,11 @@ def test_a_zygote_that_dies_is_replaced_and_its_program_run_again():
 
 def test_a_program_whose_zygote_dies_twice_is_reported_crashed(monkeypatch):
     def dies(slot, request):
-        raise sandbox._ZygoteDied
+        raise slots.ZygoteDied
 
     with Sandbox(SETTINGS) as box:
         with monkeypatch.context() as patch:
-            patch.setattr(sandbox._Slot, "exchange", dies)
+            patch.setattr(slots.Slot, "exchange", dies)
             (result,) = box.run([HEALTHY])
         assert result.status is Status.CRASHED
         run(box, "output = 1")
@@ -270,5 +272,5 @@ def test_wiping_copes_with_depth_and_forbidding_folders(tmp_path):
     (tmp_path / "locked" / "in" / "file").write_text("x")
     (tmp_path / "link").symlink_to("/etc")
     (tmp_path / "locked").chmod(0)
-    zygote.wipe(str(tmp_path))
+    supervisor.wipe(str(tmp_path))
     assert list(tmp_path.iterdir()) == []

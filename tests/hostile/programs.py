@@ -18,6 +18,10 @@ class Hostile:
     """What its output must be, where its status alone does not show that it was contained."""
     by_rules_alone: str | None = None
     """Its status without namespaces, where Landlock and seccomp refuse what is else absent."""
+    as_cell: tuple[str, ...] = ()
+    """Its possible statuses as a cell, where they differ: cells have no `output`, a channel to end
+    by, and no signals to themselves by number."""
+    as_cell_output: str | None = None
 
 
 def attempt(body: str) -> str:
@@ -119,6 +123,7 @@ PROGRAMS = [
         "bomb",
         "import os\nwhile True: os.fork()",
         BLOCKED,
+        as_cell=(CRASHED,),
     ),
     Hostile(
         "fork",
@@ -236,12 +241,14 @@ PROGRAMS = [
         "one huge value",
         "output = 'x' * (1 << 20)",
         OUTPUT,
+        as_cell=(OK,),
     ),
     Hostile(
         "output",
         "huge input",
         "input = {'a': 'x' * (1 << 20)}\noutput = 1",
         OUTPUT,
+        as_cell=(OK,),
     ),
     Hostile(
         "output",
@@ -252,6 +259,7 @@ PROGRAMS = [
         "  while True: os.write(fd, b'x' * 65536)\n"
         " except OSError: pass",
         OUTPUT,
+        as_cell=(CRASHED, OUTPUT),
     ),
     Hostile(
         "output",
@@ -272,6 +280,7 @@ PROGRAMS = [
         "i = 0\nwhile True:\n i += 1\n with open(str(i), 'wb') as f: f.write(bytes(1 << 20))",
         BLOCKED,
         by_rules_alone=TIMEOUT,
+        as_cell=(OUTPUT,),
     ),
     Hostile(
         "disk",
@@ -350,6 +359,7 @@ PROGRAMS = [
         "output = found",
         OK,
         output="[true]",
+        as_cell_output="[false, true]",
     ),
     # signals
     Hostile(
@@ -367,6 +377,7 @@ PROGRAMS = [
         "stops itself",
         "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
         TIMEOUT,
+        as_cell=(BLOCKED,),
     ),
     Hostile(
         "signals",
@@ -614,12 +625,14 @@ PROGRAMS = [
         "replaces json.dumps",
         "import json\njson.dumps = lambda *a, **k: 'garbage'\noutput = 1",
         CRASHED,
+        as_cell=(OK,),
     ),
     Hostile(
         "tampering",
         "replaces os._exit",
         "import os, time\nos._exit = lambda code: time.sleep(60)\noutput = 1",
         TIMEOUT,
+        as_cell=(OK,),
     ),
     Hostile(
         "tampering",
@@ -640,6 +653,7 @@ PROGRAMS = [
         " except OSError: pass\n"
         "while True: pass",
         TIMEOUT,
+        as_cell=(CRASHED,),
     ),
     Hostile(
         "tampering",
@@ -949,6 +963,7 @@ PROGRAMS = [
         "closes stdout",
         "import sys; sys.stdout.close(); output = 1",
         ERROR,
+        as_cell=(OK,),
     ),
     # time
     Hostile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import json
 import os
@@ -24,19 +25,24 @@ _ROOT_USER, _ORDINARY_USER = "0", "65534"
 
 # name -> (user to run as where root can choose, arguments of run.py)
 VARIANTS: dict[str, tuple[str | None, tuple[str, ...]]] = {
-    "strict": (None, ("strict", "2")),
-    "auto": (None, ("auto", "2")),
-    "strict as a user": (_ORDINARY_USER, ("strict", "2")),
+    "strict": (None, ("jobs", "strict", "2")),
+    "auto": (None, ("jobs", "auto", "2")),
+    "strict as a user": (_ORDINARY_USER, ("jobs", "strict", "2")),
     # a user's processes are counted together where no namespace counts apart: one slot at a time
-    "strict as a user without namespaces": (_ORDINARY_USER, ("strict", "1", _NAMESPACES)),
+    "strict as a user without namespaces": (_ORDINARY_USER, ("jobs", "strict", "1", _NAMESPACES)),
+}
+CELL_VARIANTS: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    "cells": (None, ("cells", "strict", "2")),
 }
 if _IS_ROOT:  # as in most containers
-    VARIANTS["strict as root without namespaces"] = (_ROOT_USER, ("strict", "2", _NAMESPACES))
+    without = ("strict", "2", _NAMESPACES)
+    VARIANTS["strict as root without namespaces"] = (_ROOT_USER, ("jobs", *without))
+    CELL_VARIANTS["cells as root without namespaces"] = (_ROOT_USER, ("cells", *without))
 
 
 @functools.cache
 def outcome(variant: str) -> dict:
-    user, arguments = VARIANTS[variant]
+    user, arguments = {**VARIANTS, **CELL_VARIANTS}[variant]
     start = [str(_HERE / "as_user.py"), user] if user is not None and _IS_ROOT else []
     ran = subprocess.run(
         [sys.executable, *start, str(_HERE / "run.py"), *arguments],
@@ -60,6 +66,24 @@ def test_a_hostile_program_is_contained(variant, number):
     if hostile.output is not None:
         assert row["output"] == hostile.output, row
     assert row["next"] == ["ok", '{"a": 2}', "42"]
+
+
+@pytest.mark.parametrize("variant", CELL_VARIANTS)
+@pytest.mark.parametrize("number", range(len(PROGRAMS)), ids=[p.name for p in PROGRAMS])
+def test_a_hostile_cell_loses_nothing_but_itself(variant, number):
+    hostile, got = PROGRAMS[number], outcome(variant)
+    row = got["rows"][number]
+    expected = hostile.as_cell or (hostile.status,)
+    if hostile.by_rules_alone and not got["layers"]["mount_namespace"]:
+        expected = (*hostile.as_cell, hostile.by_rules_alone)
+    assert row["status"] in expected, row
+    if hostile.output is not None:
+        output = json.loads(hostile.as_cell_output or hostile.output)
+        if isinstance(output, list):  # descriptors have no order
+            assert sorted(ast.literal_eval(row["output"])) == output, row
+        else:
+            assert row["output"] == repr(output), row
+    assert row["next"] == ["ok", "([4], '2')", 0]
 
 
 def test_the_suite_is_as_large_as_promised():

@@ -20,6 +20,7 @@ import reprlib
 import sys
 import time
 import types
+from collections.abc import Collection
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -117,18 +118,29 @@ def _in_order(items: list[Any]) -> list[Any]:
     return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
 
 
-def seed_generators(seed: int, code: str) -> None:
-    """Seeds `random`, and the global generators of numpy and sympy where `code` names them."""
-    random.seed(seed)
+def seed_generators(seed: int, code: str, seeded: Collection[str] = ()) -> set[str]:
+    """Seeds `random`, and the global generators of numpy and sympy where `code` names them.
+
+    Args:
+        seeded: the modules whose generators are left as they are.
+
+    Returns:
+        The modules whose generators are seeded now, the earlier ones included.
+    """
+    now = {name for name in ("numpy", "sympy") if name in code} | {"random"} | {*seeded}
+    fresh = now.difference(seeded)
+    if "random" in fresh:
+        random.seed(seed)
     with contextlib.suppress(ImportError):  # the program will say so itself
-        if "numpy" in code:
+        if "numpy" in fresh:
             import numpy
 
             numpy.random.seed(seed % 2**32)
-        if "sympy" in code:
+        if "sympy" in fresh:
             import sympy.core.random
 
             sympy.core.random.seed(seed)
+    return now
 
 
 _CLOCK_SHIFT = datetime.timedelta(days=2_011, hours=7, minutes=43)
@@ -304,12 +316,19 @@ def _run(
     except MemoryError:
         main.__dict__.clear()  # make room for the claim itself
         return {"status": "memory_limit", "error_type": "MemoryError"}
-    except OSError as error:
-        if error.errno == errno.ENOMEM:
-            return _claim("memory_limit", error)
-        return _claim("blocked" if error.errno in _REFUSALS else "runtime_error", error)
     except BaseException as error:
-        return _claim("runtime_error", error)
+        return _claim(status_of(error), error)
+
+
+def status_of(error: BaseException) -> str:
+    """Returns the status of a program that ended with this exception."""
+    if isinstance(error, MemoryError):
+        return "memory_limit"
+    if not isinstance(error, OSError):
+        return "runtime_error"
+    if error.errno == errno.ENOMEM:
+        return "memory_limit"
+    return "blocked" if error.errno in _REFUSALS else "runtime_error"
 
 
 SAME, MOVED, SKIPPED = b"=", b"!", b"-"

@@ -1,0 +1,163 @@
+"""What the sandbox is asked to run, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+
+class Status(StrEnum):
+    """How a program ended: a closed set."""
+
+    OK = "ok"
+    TIMEOUT = "timeout"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    RUNTIME_ERROR = "runtime_error"
+    SYNTAX_ERROR = "syntax_error"
+    BLOCKED = "blocked"
+    """It was refused something: a file, process or descriptor limit, or an isolation layer."""
+    CRASHED = "crashed"
+    """Its process ended without a result: a signal, `os._exit`, a fault in native code."""
+    NONDETERMINISTIC = "nondeterministic"
+    """Two runs under different seeds gave different outputs; never said of a single run."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Budgets of a trace; the program runs on untraced once one is spent."""
+
+    events: int = 5_000
+    """Lines executed and recorded, at most."""
+    bytes: int = 256 << 10
+    """Size of recorded names and values, at most."""
+
+
+@dataclass(frozen=True)
+class Vary:
+    """Run a program under other inputs in turn, to see which of its keys move its output."""
+
+    inputs: tuple[tuple[str, str], ...]
+    """(key that differs, the whole input as a Python literal); once a key has moved the output, its
+    other inputs are left out."""
+    output: str
+    """The output under the program's own input, as JSON."""
+    cpu_seconds: float
+    """CPU time of one input; all of them together have the sandbox's limit."""
+    comparisons: bool = False
+    """A key also counts as moving the output where it changes a value that the program compares."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One program to run."""
+
+    code: str
+    seed: int = 0
+    """Seeds `random` and the global generators of numpy and sympy; odd ones run under another hash
+    seed and another clock than even ones."""
+    trace: Trace | None = None
+    """Record what its lines do; None runs three to fifty times faster."""
+    vary: Vary | None = None
+    """Run it under other inputs alone; its result then says which keys moved, and nothing else."""
+    stdin: str = ""
+    """What it reads from standard input."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Files in its working folder, by relative path; with stdin at most sandbox.file_mb in all."""
+    wanted: tuple[str, ...] = ()
+    """Patterns of the files to return, such as `out/*.csv`; at most sandbox.file_mb in all.
+
+    A `*` also matches across folders. Links are never followed."""
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+                raise ValueError(f"a job's file is named {name!r}: use a path below its folder")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A program to run, and a checker to run on what it left, each in a process of its own.
+
+    The checker starts after every process of the program has ended, in an empty folder, so nothing
+    of the program reaches it but data: `candidate.json` {status, input, output, stdout} (input and
+    output as values, None where there are none), and the program's wanted files below `candidate/`.
+    """
+
+    candidate: Job
+    checker: Job
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one job."""
+
+    status: Status
+    input: str | None
+    """The global `input` after the run, as strict JSON; None where undefined or not JSON."""
+    output: str | None
+    """The global `output` after the run, as strict JSON; None where undefined or not JSON."""
+    stdout: str
+    error_type: str | None
+    """Class of the uncaught exception, or NotJSON where status is ok and a value is not JSON."""
+    error: str | None
+    wall_seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    """Peak resident memory, MiB, the preloaded modules' included."""
+    trace: str | None = None
+    """The program's trace as JSON: lines {number: times executed}, states [[number, {name: repr of
+    its new value}]], complete (false where a budget ran out)."""
+    moved: frozenset[str] = frozenset()
+    """The keys that moved the output of a job with `vary`: the program's claim, as all of this."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """The files that were wanted."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What became of a check."""
+
+    candidate: Result
+    checker: Result | None
+    """Its `output` is the judgement; None where the candidate's status is not ok."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of code to run in a session, which keeps its variables and files between cells."""
+
+    code: str
+    after: tuple[str, ...] = ()
+    """The cells that led to the state in which this one runs; empty begins a session.
+
+    They name the state: where it is kept no longer, they are run again. Cells that left no state
+    are not among them (`CellResult.after` leaves them out)."""
+    seed: int = 0
+    """Seed of the session's generators; see `Job.seed`."""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What became of one cell. All but times and limits is the cell's own claim."""
+
+    status: Status
+    value: str | None
+    """The repr of the last expression; None where the last statement is none, or gave None."""
+    stdout: str
+    error_type: str | None
+    """Class of the uncaught exception."""
+    error: str | None
+    """The end of the traceback, or which limit ended the cell."""
+    after: tuple[str, ...]
+    """The cells that lead to the state to go on from.
+
+    A cell that raised an exception leaves a state, as in a notebook. One that passed a limit,
+    crashed or was not parsed leaves none: then this is the state that it began with."""
+    wall_seconds: float
+    cpu_seconds: float
+    replayed: int = 0
+    """Earlier cells that were run again because their state was not kept."""
