@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -12,11 +12,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     model_validator,
 )
 
 from transforms.errors import SettingsError
+from transforms.thoughts import THINK_TAGS
 
 
 class Group(BaseModel):
@@ -204,6 +206,72 @@ class _Parameters(Group):
         )
 
 
+class _Chats(Group):
+    """How chats are asked, and how a model that reasons is read."""
+
+    chat_template_kwargs: dict[str, Any] = Field(
+        {},
+        description="arguments of the model's chat template, such as {enable_thinking: false}; "
+        "part of request ids",
+    )
+    reasoning: Literal["keep", "drop"] | None = Field(
+        None,
+        description="for a model that reasons: rows keep or drop its thoughts, the ledger keeps "
+        "them; forced prefixes are not sent to it, as they would stand before the thought (null: "
+        "thoughts, if any, are kept, and prefixes are sent)",
+    )
+    think_tags: tuple[str, str] = Field(
+        THINK_TAGS,
+        description="what a thought in an answer's text stands between, beside the usual tags; an "
+        'empty opening tag, ["", </think>], where answers begin inside a thought, as after a chat '
+        "template that writes the tag",
+    )
+
+    @property
+    def keeps_reasoning(self) -> bool:
+        """Whether rows keep the thoughts of the model."""
+        return self.reasoning != "drop"
+
+    @model_validator(mode="after")
+    def _thoughts_end(self) -> Self:
+        if not self.think_tags[1]:
+            raise ValueError("think_tags needs a closing tag, such as [<think>, </think>]")
+        return self
+
+
+_SET_ELSEWHERE = {
+    **{name: f"sampling.STAGE.{name}" for name in ("temperature", "top_p", "top_k", "min_p")},
+    **{name: f"sampling.STAGE.{name}" for name in ("max_tokens", "stop", "logprobs")},
+    **dict.fromkeys(("response_format", "structured_outputs"), "sampling.STAGE.json_schema"),
+    "model": "backend.model",
+    "seed": "sampling.seed",
+    "n": "sampling.STAGE.samples",
+    "chat_template_kwargs": "backend.chat_template_kwargs",
+    "messages": "the recipe's prompts",
+    "prompt": "the recipe's prompts",
+    "tools": "the recipe's tools",
+}
+
+
+def _further(body: dict[str, Any]) -> dict[str, Any]:
+    for name in body:
+        if name in _SET_ELSEWHERE:
+            raise ValueError(f"{name} is set elsewhere: by {_SET_ELSEWHERE[name]}")
+        if name == "stream":
+            raise ValueError("stream cannot be set: answers are read whole")
+    return body
+
+
+class _Body(Group):
+    """What else a request to an endpoint holds."""
+
+    request: Annotated[dict[str, Any], AfterValidator(_further)] = Field(
+        {},
+        description="further fields of the request's body, sent as they are, such as "
+        "{reasoning_effort: high}; part of request ids",
+    )
+
+
 ModelId = Annotated[
     str | None,
     Field(
@@ -214,7 +282,46 @@ ModelId = Annotated[
 ]
 
 
-class VllmBackend(Group):
+_SPEED_ALONE = (
+    # where the model runs
+    *("data_parallel", "pipeline_parallel", "prefill_context_parallel", "decode_context_parallel"),
+    *("dcp_", "cp_kv_", "enable_expert_parallel", "expert_placement", "eplb_", "enable_eplb"),
+    *("numa_", "device_ids", "distributed_", "cpu_distributed_", "master_", "nnodes", "node_rank"),
+    *("worker_", "ray_", "disable_custom_all_reduce", "nccl_", "all2all_"),
+    # how it is loaded, and where its weights and cache lie
+    *("load_format", "safetensors_", "model_loader_extra_config", "download_dir", "hf_token"),
+    *("max_parallel_loading", "use_tqdm", "cpu_offload", "offload_", "kv_offloading", "swap_space"),
+    *("kv_cache_memory", "kv_cache_metrics", "num_gpu_blocks", "block_size", "max_loras"),
+    *("max_cpu_loras", "enable_prefix_caching", "prefix_cach", "enable_sleep_mode"),
+    # how requests are scheduled, and how steps are compiled
+    *("max_num_", "enable_chunked_prefill", "long_prefill", "max_long_", "scheduling_policy"),
+    *("async_scheduling", "stream_interval", "cudagraph_", "max_cudagraph", "compilation_config"),
+    *("optimization_level", "performance_mode", "renderer_num", "shutdown_timeout"),
+    # what it tells
+    *("disable_log", "enable_log", "log_", "logging_", "max_log_len", "otlp_", "collect_detailed"),
+    *("show_hidden", "profiler_", "enable_mfu", "uvicorn_", "jit_monitor", "aggregate_engine_log"),
+)
+"""Beginnings of engine arguments that decide where and how fast answers are made, not what they
+are. An argument that is not known here counts as one that changes answers."""
+_OWN_ARGUMENTS = {
+    **{name: f"backend.{name}" for name in ("model", "max_model_len", "dtype", "enforce_eager")},
+    **{name: f"backend.{name}" for name in ("gpu_memory_utilization", "tensor_parallel_size")},
+    "max_num_seqs": "backend.max_in_flight",
+    "max_lora_rank": "backend.max_lora_rank",
+    "enable_lora": "backend.adapter",
+    "lora_modules": "backend.adapter",
+    "default_chat_template_kwargs": "backend.chat_template_kwargs",
+}
+
+
+def _arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    for name in arguments:
+        if name in _OWN_ARGUMENTS:
+            raise ValueError(f"{name} has a setting of its own: set {_OWN_ARGUMENTS[name]}")
+    return arguments
+
+
+class VllmBackend(_Chats):
     """vLLM's engine inside the worker: GPU, or the CPU build."""
 
     engine: Literal["vllm"]
@@ -251,6 +358,12 @@ class VllmBackend(Group):
         "is several times slower where it applies one at each token",
     )
     max_lora_rank: int = Field(16, ge=1, description="with adapter: its rank, at most")
+    engine_args: Annotated[dict[str, Any], AfterValidator(_arguments)] = Field(
+        {},
+        description="further arguments of vLLM's engine (`EngineArgs`), such as {quantization: "
+        "fp8, load_format: runai_streamer}; those that change answers are part of request ids, "
+        "those of placing, loading, scheduling and logging are not",
+    )
     model_id: ModelId = None
 
     @property
@@ -270,19 +383,46 @@ class VllmBackend(Group):
     @property
     def sends_prefix(self) -> bool:
         """Whether forced prefixes reach the model: the engine renders the prompt itself."""
-        return True
+        return self.api == "completions" or self.reasoning is None
 
     @property
     def parameters(self) -> dict[str, str | None]:
         """As for other endpoints: vLLM takes every parameter under its own name."""
         return {}
 
+    @property
+    def request(self) -> dict[str, Any]:
+        """As for other endpoints: nothing, since the engine takes no body."""
+        return {}
+
+    def changes_answers(self) -> dict[str, Any]:
+        """The part of `engine_args` that changes answers."""
+        return {
+            name: value
+            for name, value in self.engine_args.items()
+            if not name.startswith(_SPEED_ALONE)
+        }
+
     def left_out(self, values: dict[str, Any]) -> tuple[str, ...]:
         """None of the sampling parameters."""
         return ()
 
     def identity(self) -> Any:
-        return [self.model_id or self.answering, self.api, self.sends_prefix]
+        parts = [self.model_id or self.answering, self.api, self.sends_prefix]
+        return [*parts, *_later_identity(self, self.changes_answers())]
+
+
+def _later_identity(backend: Any, changes: dict[str, Any]) -> list[Any]:
+    """What decides rows beside model, api and prefix: named where it is used, so that runs without
+    it stay what they are."""
+    values = {
+        "template": backend.chat_template_kwargs,
+        "request": backend.request,
+        "drops_reasoning": not backend.keeps_reasoning,
+        "think_tags": [] if backend.think_tags == THINK_TAGS else list(backend.think_tags),
+    }
+    later = {name: value for name, value in values.items() if value}
+    return [each for each in (changes, later) if each]
 
 
 class Endpoint(Group):
@@ -317,7 +457,7 @@ class VllmServerBackend(VllmBackend, Endpoint):
     engine: Literal["vllm_server"]  # type: ignore[assignment]
 
 
-class OpenAIBackend(Endpoint, _Parameters):
+class OpenAIBackend(Endpoint, _Parameters, _Chats, _Body):
     """Any OpenAI-compatible endpoint."""
 
     engine: Literal["openai"]
@@ -350,6 +490,11 @@ class OpenAIBackend(Endpoint, _Parameters):
         description="chat only: the server continues an assistant message (vLLM, SGLang); "
         "false: forced prefixes are not sent",
     )
+    headers: dict[str, SecretStr] = Field(
+        {},
+        description="further HTTP headers; $NAME stands for the environment variable NAME of the "
+        "machine that asks; values are in no manifest and no id",
+    )
     model_id: ModelId = None
 
     @property
@@ -367,6 +512,15 @@ class OpenAIBackend(Endpoint, _Parameters):
         """Whether forced prefixes reach the model."""
         return self.api == "completions" or self.continue_prefix
 
+    @model_validator(mode="after")
+    def _prefix_follows_thought(self) -> Self:
+        if self.continue_prefix and self.reasoning is not None:
+            raise ValueError(
+                "continue_prefix and reasoning exclude each other: a forced prefix would stand "
+                "before the thought; set continue_prefix=false"
+            )
+        return self
+
     def shared_by(self, workers: int) -> OpenAIBackend:
         """The backend for each of several workers: together they keep to the limits per minute."""
         limits = {
@@ -377,16 +531,11 @@ class OpenAIBackend(Endpoint, _Parameters):
         return self.model_copy(update=limits)
 
     def identity(self) -> Any:
-        changes = self.changes_answers()
-        return [
-            self.model_id or self.model,
-            self.api,
-            self.sends_prefix,
-            *([changes] if changes else []),
-        ]
+        parts = [self.model_id or self.model, self.api, self.sends_prefix]
+        return [*parts, *_later_identity(self, self.changes_answers())]
 
 
-class ReplayBackend(_Parameters):
+class ReplayBackend(_Parameters, _Chats, _Body):
     """Answers from a ledger alone; a request that is not in it stops the run."""
 
     engine: Literal["replay"]
@@ -412,13 +561,8 @@ class ReplayBackend(_Parameters):
         return self.api == "completions" or self.continue_prefix is True
 
     def identity(self) -> Any:
-        changes = self.changes_answers()
-        return [
-            self.model_id or self.model,
-            self.api,
-            self.sends_prefix,
-            *([changes] if changes else []),
-        ]
+        parts = [self.model_id or self.model, self.api, self.sends_prefix]
+        return [*parts, *_later_identity(self, self.changes_answers())]
 
 
 Backend = Annotated[

@@ -35,7 +35,8 @@ def resolve_replay(backend: ReplayBackend, ledger_dir: str) -> ReplayBackend:
         except PartUnreadable as error:
             warn_unreadable(error)
             continue
-        found.update(tuple(row[name] for name in _ASKED) for row in ways.to_pylist())
+        rows = (row for row in ways.to_pylist() if row["model"])  # a tool's answer names none
+        found.update(tuple(row[name] for name in _ASKED) for row in rows)
     chosen = [
         ways
         for ways in sorted(found, key=str)
