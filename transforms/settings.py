@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -206,6 +207,33 @@ class _Parameters(Group):
         )
 
 
+class BudgetSettings(Group):
+    """When a run stops asking; all of its attempts count, and resume=true goes on.
+
+    Local workers share one account. On a remote runner each worker process counts what it spent
+    itself, so the run may spend as many times the budget.
+    """
+
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens that the run pays for at most, prompt and generated; what is in "
+        "flight then is still answered (null: no limit)",
+    )
+    max_cost: float | None = Field(
+        None, gt=0, description="the same as money, by the price table (null: no limit)"
+    )
+
+    def identity(self) -> Any:
+        return None
+
+
+OwnBudget = Annotated[
+    BudgetSettings,
+    Field(description="when this model is asked no more, as budget for all models together"),
+]
+
+
 class _Chats(Group):
     """How chats are asked, and how a model that reasons is read."""
 
@@ -364,6 +392,7 @@ class VllmBackend(_Chats):
         "fp8, load_format: runai_streamer}; those that change answers are part of request ids, "
         "those of placing, loading, scheduling and logging are not",
     )
+    budget: OwnBudget = BudgetSettings()
     model_id: ModelId = None
 
     @property
@@ -495,6 +524,7 @@ class OpenAIBackend(Endpoint, _Parameters, _Chats, _Body):
         description="further HTTP headers; $NAME stands for the environment variable NAME of the "
         "machine that asks; values are in no manifest and no id",
     )
+    budget: OwnBudget = BudgetSettings()
     model_id: ModelId = None
 
     @property
@@ -869,27 +899,6 @@ class Price(Group):
     generated: float = Field(ge=0, description="per million generated tokens")
 
 
-class BudgetSettings(Group):
-    """When a run stops asking; all of its attempts count, and resume=true goes on.
-
-    Local workers share one account. On a remote runner each worker process counts what it spent
-    itself, so the run may spend as many times the budget.
-    """
-
-    max_tokens: int | None = Field(
-        None,
-        ge=1,
-        description="tokens that the run pays for at most, prompt and generated; what is in "
-        "flight then is still answered (null: no limit)",
-    )
-    max_cost: float | None = Field(
-        None, gt=0, description="the same as money, by the price table (null: no limit)"
-    )
-
-    def identity(self) -> Any:
-        return None
-
-
 class StageSettings(BaseModel):
     """One stage of a recipe: the transform and its own fields."""
 
@@ -959,6 +968,12 @@ class Settings(RunSettings):
     """Everything `cotmill synthesize` can be told."""
 
     backend: Backend
+    models: dict[str, Backend] = Field(
+        {},
+        description="name -> backend of its own, as for backend, for the stages that ask a model "
+        "by this name, such as models.judge={engine: openai, ...}; other names ask backend; with "
+        "backend=replay all are replayed",
+    )
     sampling: SamplingSettings
     verify: VerifySettings
     dedup: DedupSettings
@@ -973,12 +988,15 @@ class Settings(RunSettings):
 
     @model_validator(mode="after")
     def _cost_has_a_price(self) -> Settings:
-        model = self.backend.answering
-        if self.budget.max_cost is not None and model is not None and model not in self.prices:
-            raise ValueError(
-                f"budget.max_cost needs the price of {model}: set prices={{{model}: {{prompt: ..., "
-                "cached: ..., generated: ...}}"
-            )
+        for place, backend in backends_of(self).items():
+            model, own = backend.answering, getattr(backend, "budget", BudgetSettings())
+            limited = {"budget": self.budget, f"{place}.budget": own}
+            for name, budget in limited.items():
+                if budget.max_cost is not None and model is not None and model not in self.prices:
+                    raise ValueError(
+                        f"{name}.max_cost needs the price of {model}: set prices={{{model}: "
+                        "{prompt: ..., cached: ..., generated: ...}}"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -991,6 +1009,24 @@ class Settings(RunSettings):
                         "other endpoints do not continue an answer token by token"
                     )
         return self
+
+
+def backends_of(settings: Settings) -> dict[str, Backend]:
+    """Returns every backend of a run, by the name of its setting: `backend`, `models.NAME`."""
+    named = {f"models.{name}": backend for name, backend in settings.models.items()}
+    return {"backend": settings.backend, **named}
+
+
+def backend_for(settings: Settings, name: str | None) -> Backend:
+    """Returns the backend of the model that a recipe calls `name`; None is the run's own."""
+    return settings.backend if name is None else settings.models.get(name, settings.backend)
+
+
+def with_backends(settings: Settings, change: Callable[[str, Backend], Backend]) -> Settings:
+    """Returns settings with `change(name of the setting, backend)` in place of each backend."""
+    backend, *models = (change(place, each) for place, each in backends_of(settings).items())
+    named = dict(zip(settings.models, models, strict=True))
+    return settings.model_copy(update={"backend": backend, "models": named})
 
 
 class AugmentationSettings(Group):
@@ -1026,6 +1062,9 @@ class BackendCheckSettings(Group):
     """Everything `cotmill backend check` can be told."""
 
     backend: OpenAIBackend
+    models: dict[str, OpenAIBackend] = Field(
+        {}, description="name -> another endpoint to check, as for `cotmill synthesize`"
+    )
 
 
 class ModelSettings(Group):
@@ -1311,7 +1350,7 @@ def _path(place: tuple[Any, ...]) -> list[Any]:
         if part != "[key]" and not tagged:
             path.append(part)
         before = place[index - 1] if index else None
-        chosen = part in ("source", "backend") or before in ("sources", "benchmarks")
+        chosen = part in ("source", "backend") or before in ("sources", "benchmarks", "models")
         tagged = chosen and not tagged
     return path
 

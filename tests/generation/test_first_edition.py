@@ -10,8 +10,10 @@ import pytest
 
 from tests.generation.first_edition import ANSWERS, ASKED, FOLDER
 from transforms.generation.compaction import compact
+from transforms.generation.ledger import backend_hash
 from transforms.generation.ledger_index import LedgerIndex
 from transforms.generation.requests import Response
+from transforms.settings import OpenAIBackend
 
 _TEXTS = {name: text for name, (text, _, _) in ANSWERS.items()} | {"thought": "It is 8."}
 _FINISHED = [name for name, (_, finish, _) in ANSWERS.items() if finish == "stop"]
@@ -49,3 +51,11 @@ def test_a_compacted_ledger_serves_the_same(tmp_path: Path) -> None:
     folder = shutil.copytree(FOLDER, tmp_path / "ledger")
     compact(str(folder), 1_000_000)
     assert _read(str(folder)) == _read(FOLDER)
+
+
+def test_old_settings_keep_their_hash_so_that_recorded_failures_hold() -> None:
+    values = {"engine": "openai", "model": "m", "base_url": "http://x/v1", "api": "chat"}
+    backend = OpenAIBackend.model_validate(values)
+    old = "5b58188044e59b1a6627b5a2809b8fc5"
+    assert backend_hash(backend) == old
+    assert backend_hash(backend.model_copy(update={"request": {"a": 1}})) != old

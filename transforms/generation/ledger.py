@@ -146,7 +146,7 @@ _LATER_SETTINGS = {
 
 _PATIENCE = {
     *("max_in_flight", "requests_per_minute", "tokens_per_minute"),
-    *("timeout_seconds", "max_retries", "pause_after", "pause_seconds"),
+    *("timeout_seconds", "max_retries", "pause_after", "pause_seconds", "budget"),
 }
 
 
