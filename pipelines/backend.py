@@ -11,22 +11,31 @@ from rich.table import Table
 
 from pipelines.hydra_app import run_command
 from transforms.generation.endpoint_check import check_endpoint
-from transforms.settings import BackendCheckSettings
+from transforms.settings import BackendCheckSettings, OpenAIBackend
 
 
 def check(settings: BackendCheckSettings, console: Console) -> None:
-    """Prints one row a feature, then the overrides that follow."""
-    findings = list(check_endpoint(settings.backend))
+    """Prints for each endpoint one row a feature, then the overrides that follow."""
+    named = {f"models.{name}": backend for name, backend in settings.models.items()}
+    for place, backend in {"backend": settings.backend, **named}.items():
+        if named:
+            console.print(f"{place}:", highlight=False)
+        check_one(place, backend, console)
+
+
+def check_one(place: str, backend: OpenAIBackend, console: Console) -> None:
+    """Prints what one endpoint takes; `place` is the setting that names it."""
+    findings = list(check_endpoint(backend))
     table = Table(box=None)
     for name in ("feature", "works", "what the endpoint does"):
         table.add_column(name)
     for finding in findings:
         table.add_row(finding.feature, "yes" if finding.works else "no", escape(finding.shown))
     console.print(table, "")
+    asked = ["backend=openai" if place == "backend" else f"{place}.engine=openai"]
+    asked += [f"{place}.{name}={getattr(backend, name)}" for name in ("base_url", "model", "api")]
     overrides = [setting for finding in findings for setting in finding.settings]
-    backend = settings.backend
-    asked = ["backend=openai", f"backend.base_url={backend.base_url}"]
-    asked += [f"backend.model={backend.model}", f"backend.api={backend.api}", *overrides]
+    asked += [setting.replace("backend", place, 1) for setting in overrides]
     console.print("Use:", shlex.join(asked), soft_wrap=True, highlight=False, markup=False)
 
 

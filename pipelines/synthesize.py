@@ -31,7 +31,7 @@ from transforms.generation.embedded import EMBEDDED
 from transforms.generation.engines import close_engines, hold_server
 from transforms.generation.ledger import flush_writers
 from transforms.generation.model_identity import identified
-from transforms.generation.replay import resolve_replay
+from transforms.generation.replay import replayed, resolve_replay
 from transforms.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.recipe import Segment, build_segments
 from transforms.report.read import accepted
@@ -44,6 +44,8 @@ from transforms.settings import (
     ReplayBackend,
     RunSettings,
     Settings,
+    backends_of,
+    with_backends,
 )
 from transforms.sources import check_source
 from transforms.tables import make_folder, write_text
@@ -63,26 +65,46 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     for line in check_source(settings.source):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     check_benchmarks(settings.decontaminate)
-    if isinstance(settings.backend, ReplayBackend):
-        backend: Backend = resolve_replay(settings.backend, ledger_dir)
-    else:
-        backend = identified(settings.backend)
-    settings = settings.model_copy(update={"backend": backend})
+    settings = answerable(settings, ledger_dir)
     segments = build_segments(per_worker(settings), run.root, ledger_dir)
 
     def prepare() -> None:
         if settings.runner.type == "direct":
-            hold_server(settings.backend)
+            for backend in backends_of(settings).values():
+                hold_server(backend)
 
     return run_recipe(settings, segments, run, console, settings.prices, prepare)
 
 
+def answerable(settings: Settings, ledger_dir: str) -> Settings:
+    """The settings with each backend identified, or as the ledger has it where it is replayed.
+
+    With `backend=replay` all models are replayed: a replay asks no model.
+
+    Raises:
+        BackendError: a replay finds nothing, or several ways of asking; a model's file cannot be
+            read.
+    """
+    replays = isinstance(settings.backend, ReplayBackend)
+
+    def resolved(place: str, backend: Backend) -> Backend:
+        backend = replayed(backend) if replays else backend
+        if isinstance(backend, ReplayBackend):
+            return resolve_replay(backend, ledger_dir, place)
+        return identified(backend)
+
+    return with_backends(settings, resolved)
+
+
 def per_worker(settings: Settings) -> Settings:
     """The settings of each local worker: limits per minute hold for all of them together."""
-    backend = settings.backend
-    if settings.runner.type != "direct" or not isinstance(backend, OpenAIBackend):
+    if settings.runner.type != "direct":
         return settings
-    return settings.model_copy(update={"backend": backend.shared_by(settings.runner.workers)})
+    workers = settings.runner.workers
+    return with_backends(
+        settings,
+        lambda _, each: each.shared_by(workers) if isinstance(each, OpenAIBackend) else each,
+    )
 
 
 def run_recipe(

@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from pipelines.hydra_app import choices, settable, to_settings
 from transforms.errors import SettingsError
 from transforms.paths import CONF
-from transforms.settings import Settings
+from transforms.settings import Settings, backend_for
 
 OPENAI = ["backend=openai", "++backend.model=m", "++backend.base_url=http://127.0.0.1:1/v1"]
 
@@ -184,3 +184,40 @@ def test_a_budget_in_money_needs_a_price_of_the_model():
 )
 def test_what_prompts_name_is_given_by_one_name_or_by_weights(override, mix):
     assert composed(override).sampling.conditioning == mix
+
+
+JUDGE = ["models.judge.engine=openai", "models.judge.model=j", "models.judge.api=chat"]
+JUDGE += ["models.judge.base_url=http://127.0.0.1:2/v1"]
+
+
+def test_a_model_is_bound_by_its_name_and_every_other_name_is_the_backends():
+    settings = composed(*OPENAI, *JUDGE)
+    assert backend_for(settings, "judge") == settings.models["judge"] != settings.backend
+    assert backend_for(settings, "writer") == backend_for(settings, None) == settings.backend
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["models.judge.engine=openai"], "models.judge.model is missing"),
+        ([*JUDGE, "models.judge.temperature=1"], "models.judge.temperature is not a setting"),
+        ([*JUDGE, "models.judge.budget.max_cost=1"], "models.judge.budget.max_cost needs the pri"),
+        ([*OPENAI, *JUDGE, "budget.max_cost=1", "prices.m={prompt: 1, cached: 1, generated: 1}"],
+         "budget.max_cost needs the price of j"),
+        ([*OPENAI, "backend.request.temperature=1"], "temperature is set elsewhere"),
+        ([*OPENAI, "backend.request.stream=true"], "stream cannot be set"),
+        ([*OPENAI, "backend.continue_prefix=true", "backend.reasoning=keep"],
+         "continue_prefix and reasoning exclude each other"),
+        (["backend.engine_args.max_model_len=9"], "set backend.max_model_len"),
+        (["backend.think_tags=[a, '']"], "think_tags needs a closing tag"),
+    ],
+)  # fmt: skip
+def test_what_a_backend_cannot_be_told_is_named(overrides, message):
+    with pytest.raises(SettingsError, match=message):
+        composed(*overrides)
+
+
+def test_the_values_of_headers_are_in_no_manifest():
+    settings = composed(*OPENAI, "backend.headers={X-Token: secret}", *JUDGE)
+    assert settings.backend.headers["X-Token"].get_secret_value() == "secret"
+    assert "secret" not in settings.model_dump_json()

@@ -124,6 +124,7 @@ def test_published_columns_are_those_of_the_contract():
         "kind",
         "instruction",
         "solution",
+        "reasoning",
         "code",
         "input",
         "answer",

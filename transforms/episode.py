@@ -36,7 +36,7 @@ from transforms.errors import BackendError, LedgerMiss
 from transforms.execution.sandbox import Job, Result, Sandbox
 from transforms.execution.shared import shared_sandbox
 from transforms.generation import draining
-from transforms.generation.budget import cost_of, open_meter, over_budget
+from transforms.generation.budget import Account
 from transforms.generation.draining import Stopped
 from transforms.generation.engines import Engine, open_engine, take
 from transforms.generation.ledger import LedgerWriter, backend_hash
@@ -169,7 +169,7 @@ class Driver:
         """Episodes that have begun and not ended."""
         self._is_replay = asking is not None and isinstance(asking.backend, ReplayBackend)
         if asking is not None:
-            self._meter = open_meter()
+            self._account = Account(asking.budget, asking.backend, asking.prices)
             self._writer = LedgerWriter(
                 asking.ledger_dir,
                 asking.ledger,
@@ -326,7 +326,7 @@ class Driver:
             self._engine = open_engine(backend)
             self._engine.reply_to(self._inbox)
         while self._backlog and self._engine.in_flight < backend.open_requests:
-            if reached := over_budget(self._asking.budget, self._meter.spent()):
+            if reached := self._account.reached():
                 while self._sent:  # they are paid for: a later run must find them
                     self._take_in(take(self._inbox, True))
                 self.flush()
@@ -373,7 +373,7 @@ class Driver:
     def _record(self, response: Response) -> Response:
         assert self._engine is not None and self._asking is not None
         self._writer.add(self._sent.pop(response.id), response)
-        self._meter.add(cost_of(response, self._asking.prices))
+        self._account.pay(response)
         self._engine.unrecorded -= 1
         return response
 

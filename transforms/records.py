@@ -144,6 +144,8 @@ class Attempt:
     value: str | None = None
     """Its answer as the first attempt of its kind with an equal one words it; None where it agrees
     or has no answer."""
+    reasoning: str | None = None
+    """What the model thought before it; None where it did not, or `backend.reasoning=drop`."""
 
 
 @dataclass(frozen=True)
@@ -155,11 +157,42 @@ class Attempts(Problem):
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """A call of a tool, as the model asks for it."""
+
+    id: str
+    name: str
+    arguments: str
+    """As JSON text; it is the model's, and may be no valid JSON."""
+
+
+@dataclass(frozen=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation, in the form of chat APIs, chat templates and trainers."""
 
     role: str
+    """system, user, assistant or tool."""
     content: str
+    """Empty where an assistant only calls tools."""
+    reasoning: str | None = None
+    """What an assistant thought before the content, without tags; None where it did not."""
+    tool_calls: tuple[ToolCall, ...] | None = None
+    """None where an assistant calls none: chat templates take an empty list for calls."""
+    tool_call_id: str | None = None
+    """The call that a tool's message answers."""
+    name: str | None = None
+    """Who speaks, or the tool that answers, where the API wants a name."""
+
+    def later(self) -> dict[str, Any]:
+        """The fields beside role and content that are used, as JSON values."""
+        calls = self.tool_calls
+        values = {
+            "reasoning": self.reasoning,
+            "tool_calls": calls and [dataclasses.asdict(call) for call in calls],
+            "tool_call_id": self.tool_call_id,
+            "name": self.name,
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -185,6 +218,9 @@ class Example:
     """The problem in natural language, written back from the program."""
     solution: str
     """The language solution (chain of thought) that agreed with the program."""
+    reasoning: str | None = field(default=None, kw_only=True)
+    """What the model thought before that solution; None where it did not, or
+    `backend.reasoning=drop`."""
     code: str
     """The program: the anchor of the row."""
     input: str

@@ -11,6 +11,7 @@ from typing import Any
 
 from transforms.accounting import Reason, Verdict, keep, put_off, reject
 from transforms.generation.requests import ErrorKind, Response
+from transforms.thoughts import split_thought
 
 _REASONS: dict[ErrorKind | None, Reason] = {
     ErrorKind.TOO_LONG: Reason.PROMPT_TOO_LONG,
@@ -19,19 +20,6 @@ _REASONS: dict[ErrorKind | None, Reason] = {
     ErrorKind.INVALID: Reason.REQUEST_FAILED,
 }
 
-_OPENING = re.compile(
-    r"<(?:think(?:ing)?|thoughts?|reasoning|scratchpad|reflection)>|\[THINK\]|◁think▷"
-    r"|<\|begin_of_thought\|>",
-    re.IGNORECASE,
-)
-_CLOSING = re.compile(
-    r"</(?:think(?:ing)?|thoughts?|reasoning|scratchpad|reflection)>|\[/THINK\]|◁/think▷"
-    r"|<\|end_of_thought\|>",
-    re.IGNORECASE,
-)
-_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>")
-_CHANNELS_BARE = re.compile(r"\A\s*analysis(?=[A-Z\s]).*?assistant\s*final(?=\W|[A-Z])", re.DOTALL)
-"""Channels whose special tokens the server left out."""
 _TURN = re.compile(
     r"\A\s*(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|start\|>|<\|assistant\|>|<s>"
     r"|<bos>|<\|begin_of_text\|>|\[/INST\])+\s*(?:(?:assistant|model)\b\s*(?:<\|end_header_id\|>)?)?"
@@ -60,16 +48,7 @@ def visible(text: str) -> str:
     ''
     """
     text = _CONTROL.sub("", _BLANKS.sub(" ", _LINES.sub("\n", _ANSI.sub("", text))))
-    channels = list(_CHANNEL.finditer(text))
-    if channels:
-        if channels[-1][1] != "final":
-            return ""
-        text = text[channels[-1].end() :]
-    text = _CHANNELS_BARE.sub("", text)
-    ends = [closing.end() for closing in _CLOSING.finditer(text)]
-    text = text[ends[-1] :] if ends else text
-    if _OPENING.search(text):
-        return ""
+    text = split_thought(text).answer
     text = _TURN.sub("", text)
     end = next((end for end in _END.finditer(text) if text[: end.start()].strip()), None)
     return _SPECIAL.sub("", text[: end.start()] if end else text).strip()
@@ -88,7 +67,7 @@ def judge_response(response: Response) -> Verdict:
         return reject(Reason.TRUNCATED, f"{response.generated_tokens} tokens")
     if visible(response.text):
         return keep()
-    if _OPENING.search(response.text) or _CHANNEL.search(response.text):
+    if response.reasoning or split_thought(response.text).thought:
         return reject(Reason.TRUNCATED, "a thought that is not followed by an answer")
     return reject(Reason.EMPTY_RESPONSE)
 

@@ -139,6 +139,8 @@ class RunFolder:
             for name in _TRAINED:
                 _delete(files_below(self.path(name)))
                 self._prune(name)
+        # The meters of single models stand beside that of the run.
+        _delete([f for f in files_below(self.root) if f.startswith(self.path(f"{SPENT_FILE}."))])
         for name in (*PAGES, TRACEBACK, SPENT_FILE, _MANIFEST):
             _delete([path for path in [self.path(name)] if FileSystems.exists(path)])
 

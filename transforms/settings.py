@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -12,11 +13,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     model_validator,
 )
 
 from transforms.errors import SettingsError
+from transforms.thoughts import THINK_TAGS
 
 
 class Group(BaseModel):
@@ -204,6 +207,99 @@ class _Parameters(Group):
         )
 
 
+class BudgetSettings(Group):
+    """When a run stops asking; all of its attempts count, and resume=true goes on.
+
+    Local workers share one account. On a remote runner each worker process counts what it spent
+    itself, so the run may spend as many times the budget.
+    """
+
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens that the run pays for at most, prompt and generated; what is in "
+        "flight then is still answered (null: no limit)",
+    )
+    max_cost: float | None = Field(
+        None, gt=0, description="the same as money, by the price table (null: no limit)"
+    )
+
+    def identity(self) -> Any:
+        return None
+
+
+OwnBudget = Annotated[
+    BudgetSettings,
+    Field(description="when this model is asked no more, as budget for all models together"),
+]
+
+
+class _Chats(Group):
+    """How chats are asked, and how a model that reasons is read."""
+
+    chat_template_kwargs: dict[str, Any] = Field(
+        {},
+        description="arguments of the model's chat template, such as {enable_thinking: false}; "
+        "part of request ids",
+    )
+    reasoning: Literal["keep", "drop"] | None = Field(
+        None,
+        description="for a model that reasons: rows keep or drop its thoughts, the ledger keeps "
+        "them; forced prefixes are not sent to it, as they would stand before the thought (null: "
+        "thoughts, if any, are kept, and prefixes are sent)",
+    )
+    think_tags: tuple[str, str] = Field(
+        THINK_TAGS,
+        description="what a thought in an answer's text stands between, beside the usual tags; an "
+        'empty opening tag, ["", </think>], where answers begin inside a thought, as after a chat '
+        "template that writes the tag",
+    )
+
+    @property
+    def keeps_reasoning(self) -> bool:
+        """Whether rows keep the thoughts of the model."""
+        return self.reasoning != "drop"
+
+    @model_validator(mode="after")
+    def _thoughts_end(self) -> Self:
+        if not self.think_tags[1]:
+            raise ValueError("think_tags needs a closing tag, such as [<think>, </think>]")
+        return self
+
+
+_SET_ELSEWHERE = {
+    **{name: f"sampling.STAGE.{name}" for name in ("temperature", "top_p", "top_k", "min_p")},
+    **{name: f"sampling.STAGE.{name}" for name in ("max_tokens", "stop", "logprobs")},
+    **dict.fromkeys(("response_format", "structured_outputs"), "sampling.STAGE.json_schema"),
+    "model": "backend.model",
+    "seed": "sampling.seed",
+    "n": "sampling.STAGE.samples",
+    "chat_template_kwargs": "backend.chat_template_kwargs",
+    "messages": "the recipe's prompts",
+    "prompt": "the recipe's prompts",
+    "tools": "the recipe's tools",
+}
+
+
+def _further(body: dict[str, Any]) -> dict[str, Any]:
+    for name in body:
+        if name in _SET_ELSEWHERE:
+            raise ValueError(f"{name} is set elsewhere: by {_SET_ELSEWHERE[name]}")
+        if name == "stream":
+            raise ValueError("stream cannot be set: answers are read whole")
+    return body
+
+
+class _Body(Group):
+    """What else a request to an endpoint holds."""
+
+    request: Annotated[dict[str, Any], AfterValidator(_further)] = Field(
+        {},
+        description="further fields of the request's body, sent as they are, such as "
+        "{reasoning_effort: high}; part of request ids",
+    )
+
+
 ModelId = Annotated[
     str | None,
     Field(
@@ -214,7 +310,46 @@ ModelId = Annotated[
 ]
 
 
-class VllmBackend(Group):
+_SPEED_ALONE = (
+    # where the model runs
+    *("data_parallel", "pipeline_parallel", "prefill_context_parallel", "decode_context_parallel"),
+    *("dcp_", "cp_kv_", "enable_expert_parallel", "expert_placement", "eplb_", "enable_eplb"),
+    *("numa_", "device_ids", "distributed_", "cpu_distributed_", "master_", "nnodes", "node_rank"),
+    *("worker_", "ray_", "disable_custom_all_reduce", "nccl_", "all2all_"),
+    # how it is loaded, and where its weights and cache lie
+    *("load_format", "safetensors_", "model_loader_extra_config", "download_dir", "hf_token"),
+    *("max_parallel_loading", "use_tqdm", "cpu_offload", "offload_", "kv_offloading", "swap_space"),
+    *("kv_cache_memory", "kv_cache_metrics", "num_gpu_blocks", "block_size", "max_loras"),
+    *("max_cpu_loras", "enable_prefix_caching", "prefix_cach", "enable_sleep_mode"),
+    # how requests are scheduled, and how steps are compiled
+    *("max_num_", "enable_chunked_prefill", "long_prefill", "max_long_", "scheduling_policy"),
+    *("async_scheduling", "stream_interval", "cudagraph_", "max_cudagraph", "compilation_config"),
+    *("optimization_level", "performance_mode", "renderer_num", "shutdown_timeout"),
+    # what it tells
+    *("disable_log", "enable_log", "log_", "logging_", "max_log_len", "otlp_", "collect_detailed"),
+    *("show_hidden", "profiler_", "enable_mfu", "uvicorn_", "jit_monitor", "aggregate_engine_log"),
+)
+"""Beginnings of engine arguments that decide where and how fast answers are made, not what they
+are. An argument that is not known here counts as one that changes answers."""
+_OWN_ARGUMENTS = {
+    **{name: f"backend.{name}" for name in ("model", "max_model_len", "dtype", "enforce_eager")},
+    **{name: f"backend.{name}" for name in ("gpu_memory_utilization", "tensor_parallel_size")},
+    "max_num_seqs": "backend.max_in_flight",
+    "max_lora_rank": "backend.max_lora_rank",
+    "enable_lora": "backend.adapter",
+    "lora_modules": "backend.adapter",
+    "default_chat_template_kwargs": "backend.chat_template_kwargs",
+}
+
+
+def _arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    for name in arguments:
+        if name in _OWN_ARGUMENTS:
+            raise ValueError(f"{name} has a setting of its own: set {_OWN_ARGUMENTS[name]}")
+    return arguments
+
+
+class VllmBackend(_Chats):
     """vLLM's engine inside the worker: GPU, or the CPU build."""
 
     engine: Literal["vllm"]
@@ -251,6 +386,13 @@ class VllmBackend(Group):
         "is several times slower where it applies one at each token",
     )
     max_lora_rank: int = Field(16, ge=1, description="with adapter: its rank, at most")
+    engine_args: Annotated[dict[str, Any], AfterValidator(_arguments)] = Field(
+        {},
+        description="further arguments of vLLM's engine (`EngineArgs`), such as {quantization: "
+        "fp8, load_format: runai_streamer}; those that change answers are part of request ids, "
+        "those of placing, loading, scheduling and logging are not",
+    )
+    budget: OwnBudget = BudgetSettings()
     model_id: ModelId = None
 
     @property
@@ -270,19 +412,46 @@ class VllmBackend(Group):
     @property
     def sends_prefix(self) -> bool:
         """Whether forced prefixes reach the model: the engine renders the prompt itself."""
-        return True
+        return self.api == "completions" or self.reasoning is None
 
     @property
     def parameters(self) -> dict[str, str | None]:
         """As for other endpoints: vLLM takes every parameter under its own name."""
         return {}
 
+    @property
+    def request(self) -> dict[str, Any]:
+        """As for other endpoints: nothing, since the engine takes no body."""
+        return {}
+
+    def changes_answers(self) -> dict[str, Any]:
+        """The part of `engine_args` that changes answers."""
+        return {
+            name: value
+            for name, value in self.engine_args.items()
+            if not name.startswith(_SPEED_ALONE)
+        }
+
     def left_out(self, values: dict[str, Any]) -> tuple[str, ...]:
         """None of the sampling parameters."""
         return ()
 
     def identity(self) -> Any:
-        return [self.model_id or self.answering, self.api, self.sends_prefix]
+        parts = [self.model_id or self.answering, self.api, self.sends_prefix]
+        return [*parts, *_later_identity(self, self.changes_answers())]
+
+
+def _later_identity(backend: Any, changes: dict[str, Any]) -> list[Any]:
+    """What decides rows beside model, api and prefix: named where it is used, so that runs without
+    it stay what they are."""
+    values = {
+        "template": backend.chat_template_kwargs,
+        "request": backend.request,
+        "drops_reasoning": not backend.keeps_reasoning,
+        "think_tags": [] if backend.think_tags == THINK_TAGS else list(backend.think_tags),
+    }
+    later = {name: value for name, value in values.items() if value}
+    return [each for each in (changes, later) if each]
 
 
 class Endpoint(Group):
@@ -317,7 +486,7 @@ class VllmServerBackend(VllmBackend, Endpoint):
     engine: Literal["vllm_server"]  # type: ignore[assignment]
 
 
-class OpenAIBackend(Endpoint, _Parameters):
+class OpenAIBackend(Endpoint, _Parameters, _Chats, _Body):
     """Any OpenAI-compatible endpoint."""
 
     engine: Literal["openai"]
@@ -350,6 +519,12 @@ class OpenAIBackend(Endpoint, _Parameters):
         description="chat only: the server continues an assistant message (vLLM, SGLang); "
         "false: forced prefixes are not sent",
     )
+    headers: dict[str, SecretStr] = Field(
+        {},
+        description="further HTTP headers; $NAME stands for the environment variable NAME of the "
+        "machine that asks; values are in no manifest and no id",
+    )
+    budget: OwnBudget = BudgetSettings()
     model_id: ModelId = None
 
     @property
@@ -367,6 +542,15 @@ class OpenAIBackend(Endpoint, _Parameters):
         """Whether forced prefixes reach the model."""
         return self.api == "completions" or self.continue_prefix
 
+    @model_validator(mode="after")
+    def _prefix_follows_thought(self) -> Self:
+        if self.continue_prefix and self.reasoning is not None:
+            raise ValueError(
+                "continue_prefix and reasoning exclude each other: a forced prefix would stand "
+                "before the thought; set continue_prefix=false"
+            )
+        return self
+
     def shared_by(self, workers: int) -> OpenAIBackend:
         """The backend for each of several workers: together they keep to the limits per minute."""
         limits = {
@@ -377,16 +561,11 @@ class OpenAIBackend(Endpoint, _Parameters):
         return self.model_copy(update=limits)
 
     def identity(self) -> Any:
-        changes = self.changes_answers()
-        return [
-            self.model_id or self.model,
-            self.api,
-            self.sends_prefix,
-            *([changes] if changes else []),
-        ]
+        parts = [self.model_id or self.model, self.api, self.sends_prefix]
+        return [*parts, *_later_identity(self, self.changes_answers())]
 
 
-class ReplayBackend(_Parameters):
+class ReplayBackend(_Parameters, _Chats, _Body):
     """Answers from a ledger alone; a request that is not in it stops the run."""
 
     engine: Literal["replay"]
@@ -412,13 +591,8 @@ class ReplayBackend(_Parameters):
         return self.api == "completions" or self.continue_prefix is True
 
     def identity(self) -> Any:
-        changes = self.changes_answers()
-        return [
-            self.model_id or self.model,
-            self.api,
-            self.sends_prefix,
-            *([changes] if changes else []),
-        ]
+        parts = [self.model_id or self.model, self.api, self.sends_prefix]
+        return [*parts, *_later_identity(self, self.changes_answers())]
 
 
 Backend = Annotated[
@@ -734,27 +908,6 @@ class Price(Group):
     generated: float = Field(ge=0, description="per million generated tokens")
 
 
-class BudgetSettings(Group):
-    """When a run stops asking; all of its attempts count, and resume=true goes on.
-
-    Local workers share one account. On a remote runner each worker process counts what it spent
-    itself, so the run may spend as many times the budget.
-    """
-
-    max_tokens: int | None = Field(
-        None,
-        ge=1,
-        description="tokens that the run pays for at most, prompt and generated; what is in "
-        "flight then is still answered (null: no limit)",
-    )
-    max_cost: float | None = Field(
-        None, gt=0, description="the same as money, by the price table (null: no limit)"
-    )
-
-    def identity(self) -> Any:
-        return None
-
-
 class StageSettings(BaseModel):
     """One stage of a recipe: the transform and its own fields."""
 
@@ -824,6 +977,12 @@ class Settings(RunSettings):
     """Everything `cotmill synthesize` can be told."""
 
     backend: Backend
+    models: dict[str, Backend] = Field(
+        {},
+        description="name -> backend of its own, as for backend, for the stages that ask a model "
+        "by this name, such as models.judge={engine: openai, ...}; other names ask backend; with "
+        "backend=replay all are replayed",
+    )
     sampling: SamplingSettings
     verify: VerifySettings
     dedup: DedupSettings
@@ -838,12 +997,15 @@ class Settings(RunSettings):
 
     @model_validator(mode="after")
     def _cost_has_a_price(self) -> Settings:
-        model = self.backend.answering
-        if self.budget.max_cost is not None and model is not None and model not in self.prices:
-            raise ValueError(
-                f"budget.max_cost needs the price of {model}: set prices={{{model}: {{prompt: ..., "
-                "cached: ..., generated: ...}}"
-            )
+        for place, backend in backends_of(self).items():
+            model, own = backend.answering, getattr(backend, "budget", BudgetSettings())
+            limited = {"budget": self.budget, f"{place}.budget": own}
+            for name, budget in limited.items():
+                if budget.max_cost is not None and model is not None and model not in self.prices:
+                    raise ValueError(
+                        f"{name}.max_cost needs the price of {model}: set prices={{{model}: "
+                        "{prompt: ..., cached: ..., generated: ...}}"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -856,6 +1018,24 @@ class Settings(RunSettings):
                         "other endpoints do not continue an answer token by token"
                     )
         return self
+
+
+def backends_of(settings: Settings) -> dict[str, Backend]:
+    """Returns every backend of a run, by the name of its setting: `backend`, `models.NAME`."""
+    named = {f"models.{name}": backend for name, backend in settings.models.items()}
+    return {"backend": settings.backend, **named}
+
+
+def backend_for(settings: Settings, name: str | None) -> Backend:
+    """Returns the backend of the model that a recipe calls `name`; None is the run's own."""
+    return settings.backend if name is None else settings.models.get(name, settings.backend)
+
+
+def with_backends(settings: Settings, change: Callable[[str, Backend], Backend]) -> Settings:
+    """Returns settings with `change(name of the setting, backend)` in place of each backend."""
+    backend, *models = (change(place, each) for place, each in backends_of(settings).items())
+    named = dict(zip(settings.models, models, strict=True))
+    return settings.model_copy(update={"backend": backend, "models": named})
 
 
 class AugmentationSettings(Group):
@@ -891,6 +1071,9 @@ class BackendCheckSettings(Group):
     """Everything `cotmill backend check` can be told."""
 
     backend: OpenAIBackend
+    models: dict[str, OpenAIBackend] = Field(
+        {}, description="name -> another endpoint to check, as for `cotmill synthesize`"
+    )
 
 
 class ModelSettings(Group):
@@ -1176,7 +1359,7 @@ def _path(place: tuple[Any, ...]) -> list[Any]:
         if part != "[key]" and not tagged:
             path.append(part)
         before = place[index - 1] if index else None
-        chosen = part in ("source", "backend") or before in ("sources", "benchmarks")
+        chosen = part in ("source", "backend") or before in ("sources", "benchmarks", "models")
         tagged = chosen and not tagged
     return path
 

@@ -39,9 +39,12 @@ def shares(samples: int, rounds: int) -> list[range]:
 
 
 def with_responses(
-    record: Attempts, kinds: Sequence[str], responses: Sequence[Response]
+    record: Attempts,
+    kinds: Sequence[str],
+    responses: Sequence[Response],
+    keeps_reasoning: bool = True,
 ) -> Attempts:
-    """Adds what came back.
+    """Adds what came back, with the reasoning if it is kept.
 
     A request that stayed unanswered is no attempt. One that failed by its own fault, such as a
     refusal, is an attempt that does not agree, and one that was cut off cannot agree.
@@ -52,7 +55,10 @@ def with_responses(
             continue
         text = judge_program(response)[0] if kind == "code" else solution_of(response.text)
         agrees = None if response.error is None else False
-        attempts.append(Attempt(text, response.finish_reason, kind, agrees=agrees))
+        reasoning = response.reasoning if keeps_reasoning else None
+        attempts.append(
+            Attempt(text, response.finish_reason, kind, agrees=agrees, reasoning=reasoning)
+        )
     return replace(
         record,
         attempts=tuple(attempts),
@@ -125,7 +131,8 @@ class Solve(ModelEpisode):
             if kinds:
                 responses = yield [asked[kind][i] for kind, part in parts.items() for i in part]
                 failures += [judge_response(r) for r in responses if r.error is not None]
-                record = yield from mark(with_responses(record, kinds, responses), form)
+                added = with_responses(record, kinds, responses, self.backend.keeps_reasoning)
+                record = yield from mark(added, form)
             left = sum(planned) - sum(part.stop for part in parts.values())
             if left and is_settled(record, unknown(record, planned, verify), verify):
                 yield Tally(self.name, "requests.saved", record.solve_model, left)

@@ -11,7 +11,7 @@ from transforms.records import Message
 
 LATER = [
     *("cached_tokens", "mean_logprob", "sampler", "versions", "error", "error_kind", "model_id"),
-    *("question", "max_tokens", "backend"),
+    *("question", "max_tokens", "backend", "reasoning", "tool_calls"),
 ]
 """Columns of a ledger's parts that the parts of older ledgers lack."""
 

@@ -26,6 +26,8 @@ class Asked:
     body: dict[str, Any]
     time: int
     """How often this request has been asked, from 1."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Under names in lower case."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ class Behaviour:
     makes: str
     reply: Behaves
     finish: str = "stop"
+    thought: str | None = None
 
 
 _IS_READ = "reads the answer"
@@ -146,6 +149,11 @@ _AGAIN = "asks again"
 
 def answers(does: str, reply: Behaves, cotmill: str = _IS_READ, text: str = GOOD) -> Behaviour:
     return Behaviour(does, cotmill, text, reply)
+
+
+def thinks(does: str, reply: Behaves, text: str = GOOD, cotmill: str = "") -> Behaviour:
+    cotmill = cotmill or "reads the content, keeps the reasoning apart"
+    return Behaviour(does, cotmill, text, reply, thought=_THOUGHT)
 
 
 def ends(does: str, reply: Behaves, words: str, cotmill: str = "") -> Behaviour:
@@ -159,7 +167,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "blocks": answers(
         "content is a list of text blocks", always(content=[{"type": "text", "text": GOOD}])
     ),
-    "thinking_blocks": answers(
+    "thinking_blocks": thinks(
         "content is a list with blocks of reasoning",
         always(
             content=[
@@ -167,18 +175,27 @@ BEHAVIOURS: dict[str, Behaviour] = {
                 {"type": "text", "text": GOOD},
             ]
         ),
-        "reads the text blocks",
     ),
     "strings": answers("content is a list of strings", always(content=["It is", " 2."])),
-    "reasoning_content": answers(
-        "`reasoning_content` beside the content",
-        always(reasoning_content=_THOUGHT),
-        "reads the content",
+    "reasoning_content": thinks(
+        "`reasoning_content` beside the content", always(reasoning_content=_THOUGHT)
     ),
-    "reasoning": answers(
+    "reasoning": thinks(
         "`reasoning` beside the content, `reasoning_content` null",
         always(reasoning=_THOUGHT, reasoning_content=None),
-        "reads the content",
+    ),
+    "think_tags": thinks(
+        "a thought in tags before the content",
+        always(content=f"<think>\n{_THOUGHT}\n</think>\n\n{GOOD}"),
+    ),
+    "closing_tag": thinks(
+        "a thought without its opening tag", always(content=f"{_THOUGHT}\n</think>\n\n{GOOD}")
+    ),
+    "open_thought": thinks(
+        "a thought that never ends",
+        always(content=f"<think>{_THOUGHT}"),
+        "",
+        "rejects it: `truncated`",
     ),
     "tool_calls_beside": answers(
         "tool calls beside the content", always(tool_calls=[_CALL]), "reads the content"
@@ -202,6 +219,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "",
         always(content=None, reasoning_content=_THOUGHT, finish_reason="length"),
         "length",
+        _THOUGHT,
     ),
     # The end of an answer
     "finish_null": answers("`finish_reason` null", always(finish_reason=None)),
@@ -598,7 +616,8 @@ def odd_server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
                 bodies.append(body)
                 asked[content.decode()] += 1
                 times = asked[content.decode()]
-            reply = BEHAVIOURS[body["model"]].reply(Asked(body, times))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            reply = BEHAVIOURS[body["model"]].reply(Asked(body, times, headers))
             if reply is None:
                 self.close_connection = True
             else:

@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 
 from tests.generation.examples import request, response
 from transforms.errors import BudgetReached
-from transforms.generation.budget import Meter, Spent, begin_meter, cost_of, over_budget
-from transforms.settings import BudgetSettings, Price
+from transforms.generation.budget import (
+    SPENT,
+    Account,
+    Meter,
+    Spent,
+    begin_meter,
+    cost_of,
+    over_budget,
+)
+from transforms.settings import BudgetSettings, OpenAIBackend, Price
 
 PRICE = Price(prompt=1.0, cached=0.1, generated=3.0)
 
@@ -73,3 +81,32 @@ def test_a_meter_without_a_file_counts_for_itself() -> None:
     meter.add(Spent(3, 0.1))
     assert meter.spent() == Spent(3, 0.1)
     assert os.environ.get("COTMILL_SPENT") is None
+
+
+def _account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, own: int) -> Account:
+    monkeypatch.setenv(SPENT, str(tmp_path / "spent"))
+    backend = OpenAIBackend.model_validate(
+        {"engine": "openai", "model": model, "base_url": "http://127.0.0.1:9/v1", "api": "chat"}
+        | {"budget": {"max_tokens": own}}
+    )
+    return Account(BudgetSettings(max_tokens=20), backend, {})
+
+
+def test_a_model_with_a_budget_of_its_own_is_stopped_by_it_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = _account(tmp_path, monkeypatch, "judge", 6)
+    writer = _account(tmp_path, monkeypatch, "writer", 100)
+    judge.pay(response(request(model="judge")))
+    assert "max_tokens=6 of the model judge is reached" in str(judge.reached())
+    assert writer.reached() is None
+
+
+def test_the_budget_of_the_run_stops_every_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = _account(tmp_path, monkeypatch, "judge", 100)
+    for _ in range(4):
+        judge.pay(response(request(model="judge")))
+    writer = _account(tmp_path, monkeypatch, "writer", 100)
+    assert "budget.max_tokens=20 is reached" in str(writer.reached())

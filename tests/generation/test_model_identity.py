@@ -122,3 +122,13 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(
 def test_a_missing_adapter_is_named() -> None:
     with pytest.raises(BackendError, match=r"backend.adapter=/no/such is no folder"):
         _model_id(adapter="/no/such")
+
+
+def test_engine_arguments_that_change_answers_make_another_model() -> None:
+    assert _model_id(engine_args={"quantization": "fp8"}) == 'embedded+{"quantization":"fp8"}'
+    assert _model_id(engine_args={"a_new_argument": 1}) != _model_id()
+
+
+def test_engine_arguments_of_place_and_speed_do_not() -> None:
+    placing = {"data_parallel_size": 2, "load_format": "auto", "cpu_offload_gb": 4, "log_level": 1}
+    assert _model_id(engine_args=placing) is None

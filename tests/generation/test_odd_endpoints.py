@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.generation import odd_server as module
 from tests.generation.examples import request
-from tests.generation.odd_server import BEHAVIOURS, GOOD, odd_server
+from tests.generation.odd_server import (
+    BEHAVIOURS,
+    GOOD,
+    Behaviour,
+    complains,
+    envelope,
+    odd_server,
+    refuses,
+    send,
+)
 from transforms.errors import BackendError
 from transforms.generation import circuit, openai_engine, pace
 from transforms.generation.engines import close_engines, open_engine
-from transforms.generation.requests import Request, Response
+from transforms.generation.prompts import Words, requests_of
+from transforms.generation.requests import Request, Response, tool_json
 from transforms.paths import PROJECT
-from transforms.records import Message
-from transforms.settings import OpenAIBackend
+from transforms.records import Message, ToolCall
+from transforms.settings import OpenAIBackend, SamplerSettings
 
 Server = tuple[str, list[dict[str, Any]]]
+_REFUSED = complains(400, "Unsupported parameter", param="reasoning_effort")
+_OTHERS = {
+    "header": Behaviour(
+        "", "", "", lambda asked: send(envelope(content=f"X-Token: {asked.headers['x-token']}"))
+    ),
+    "no_effort": Behaviour("", "", "", refuses("reasoning_effort", _REFUSED)),
+}
+"""What servers do in tests of their own, beside the table."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with odd_server() as running:
+    with pytest.MonkeyPatch.context() as patch, odd_server() as running:
+        patch.setattr(module, "BEHAVIOURS", {**BEHAVIOURS, **_OTHERS})
         yield running
     close_engines()
 
@@ -77,6 +98,56 @@ def test_an_odd_answer_is_read(server: Server, name: str) -> None:
     (answer,) = _ask(_backend(server, name), _request(name))
     expected = BEHAVIOURS[name]
     assert (answer.text, answer.finish_reason) == (expected.makes, expected.finish)
+    assert answer.reasoning == expected.thought
+
+
+def test_calls_of_tools_that_were_offered_are_an_answer(server: Server) -> None:
+    tool = tool_json("python", "Runs code.", {"type": "object", "properties": {}})
+    (answer,) = _ask(_backend(server, "any"), _request("tools_for_all", tools=(tool,)))
+    assert (answer.text, answer.finish_reason) == ("", "stop")
+    assert answer.tool_calls == (ToolCall("call_0", "python", "{}"),)
+    assert server[1][-1]["tools"] == [json.loads(tool)]
+
+
+def test_further_body_template_and_headers_are_sent(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODD_TOKEN", "abc\n")
+    backend = _backend(
+        server,
+        "header",
+        request={"reasoning_effort": "high"},
+        chat_template_kwargs={"enable_thinking": True},
+        headers={"X-Token": "$ODD_TOKEN"},
+    )
+    words = Words((Message("user", "What is 1 + 1?"),), None, "", ())
+    sampler = SamplerSettings(samples=1, temperature=0.5, max_tokens=8)
+    asked = requests_of(words, stage="solve", backend=backend, sampler=sampler, run_seed=0)
+    (answer,) = _ask(backend, *asked)
+    assert answer.text == "X-Token: abc"
+    assert server[1][-1]["reasoning_effort"] == "high"
+    assert server[1][-1]["chat_template_kwargs"] == {"enable_thinking": True}
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({"X-Token": "$ODD_TOKEN"}, "backend.headers.X-Token .* ODD_TOKEN, which is not set"),
+        ({"X-Token": "a\nb"}, "backend.headers.X-Token holds a letter"),
+        ({"X Token": "a"}, "'X Token' is no name"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_one_line(
+    server: Server, headers: dict[str, str], said: str
+) -> None:
+    with pytest.raises(BackendError, match=said):
+        open_engine(_backend(server, "header", headers=headers))
+
+
+def test_a_refused_field_of_the_further_body_is_named(server: Server) -> None:
+    asked = _request("no_effort", body='{"reasoning_effort":"high"}')
+    with pytest.raises(BackendError, match="take backend.request.reasoning_effort out"):
+        _ask(_backend(server, "no_effort"), asked)
 
 
 @pytest.mark.parametrize("name", _FAILING)

@@ -9,8 +9,9 @@ import pytest
 from tests.generation.examples import chat, request, response
 from tests.generation.test_ledger import write as _write
 from transforms.errors import BackendError
-from transforms.generation.replay import resolve_replay
-from transforms.settings import ReplayBackend
+from transforms.generation.ledger import LedgerWriter
+from transforms.generation.replay import replayed, resolve_replay
+from transforms.settings import LedgerSettings, OpenAIBackend, ReplayBackend
 
 
 def test_a_replay_takes_the_ledgers_only_model(tmp_path: Path) -> None:
@@ -59,3 +60,27 @@ def test_a_replay_of_one_of_several_contents_asks_for_that(tmp_path: Path) -> No
         _write(tmp_path, (asked, response(asked)))
     backend = resolve_replay(ReplayBackend(engine="replay", model_id="blake2b:2"), str(tmp_path))
     assert (backend.model, backend.model_id) == ("m", "blake2b:2")
+
+
+def test_the_replay_of_an_endpoint_asks_what_the_endpoint_was_asked(tmp_path: Path) -> None:
+    values = {"engine": "openai", "model": "b", "base_url": "http://127.0.0.1:9/v1", "api": "chat"}
+    asking = {"request": {"reasoning_effort": "high"}, "parameters": {"temperature": None}}
+    endpoint = OpenAIBackend.model_validate({**values, **asking, "reasoning": "drop"})
+    for asked in (chat(model="a"), chat(model="b")):
+        _write(tmp_path, (asked, response(asked)), api="chat")
+    backend = resolve_replay(replayed(endpoint), str(tmp_path), "models.judge")
+    assert (backend.model, backend.api, backend.reasoning) == ("b", "chat", "drop")
+    assert (backend.request, backend.parameters) == (endpoint.request, endpoint.parameters)
+
+
+def test_a_replay_of_a_named_model_says_whose_setting_is_at_fault(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match=r"nothing to replay for models\.judge\.model=b"):
+        resolve_replay(ReplayBackend(engine="replay", model="b"), str(tmp_path), "models.judge")
+
+
+def test_what_a_tool_gave_is_no_model_to_replay(tmp_path: Path) -> None:
+    _write(tmp_path, (chat(), response(chat())), api="chat")
+    writer = LedgerWriter(str(tmp_path), LedgerSettings(), api="", continue_prefix=False)
+    writer.add_observation("ab" * 16, "2")
+    writer.flush()
+    assert resolve_replay(ReplayBackend(engine="replay"), str(tmp_path)).model == "embedded"

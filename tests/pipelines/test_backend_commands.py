@@ -52,6 +52,19 @@ def test_what_is_refused_becomes_settings(monkeypatch: pytest.MonkeyPatch) -> No
     }
 
 
+def test_every_model_of_a_run_is_checked() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    with odd_server() as (url, _):
+        one = {"engine": "openai", "base_url": url, "api": "chat"}
+        models = {"judge": {**one, "model": "no_role"}}
+        settings = {"backend": {**one, "model": "blocks"}, "models": models}
+        check(BackendCheckSettings.model_validate(settings), console)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    first, second = [line for line in shown.splitlines() if line.startswith("Use: ")]
+    assert "backend.model=blocks" in first
+    assert "models.judge.engine=openai" in second and "models.judge.model=no_role" in second
+
+
 def test_what_takes_everything_needs_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = _checked("blocks", monkeypatch)
     assert "backend.parameters" not in shown

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from glob import escape, glob
 
 from transforms.errors import BudgetReached
 from transforms.generation.requests import Response
-from transforms.settings import BudgetSettings, Price
+from transforms.ids import content_id
+from transforms.settings import Backend, BudgetSettings, Price
 
 SPENT = "COTMILL_SPENT"
 """Environment variable that names the file in which a machine's processes add up their spending."""
@@ -82,22 +84,54 @@ class Meter:
 
 
 def begin_meter(path: str) -> None:
-    """Makes a meter's file fit to be gone on with: a full disk may have left half an entry."""
-    with open(path, "ab") as file:
-        file.truncate(file.tell() // _ENTRY.size * _ENTRY.size)
+    """Makes a meter's files fit to be gone on with: a full disk may have left half an entry."""
+    for each in {path, *glob(f"{escape(path)}.*")}:
+        with open(each, "ab") as file:
+            file.truncate(file.tell() // _ENTRY.size * _ENTRY.size)
 
 
-def open_meter() -> Meter:
-    """Returns this process's meter: the machine's, where the driver named a file."""
-    return _open_meter(os.environ.get(SPENT))
+def open_meter(model: str = "") -> Meter:
+    """Returns this process's meter: the machine's, where the driver named a file.
+
+    Args:
+        model: the meter of what this model took alone; empty for that of all.
+    """
+    path = os.environ.get(SPENT)
+    if path is not None and model:
+        path = f"{path}.{content_id('model', model)[:8]}"
+    return _open_meter(path, model)
 
 
 @cache
-def _open_meter(path: str | None) -> Meter:
+def _open_meter(path: str | None, model: str) -> Meter:
     return Meter(path)
 
 
-def over_budget(budget: BudgetSettings, spent: Spent) -> BudgetReached | None:
+class Account:
+    """What may be spent on one model: by the budget of the run, and by a budget of its own."""
+
+    def __init__(self, run: BudgetSettings, backend: Backend, prices: Mapping[str, Price]) -> None:
+        self._run, self._prices = run, prices
+        self._own = getattr(backend, "budget", BudgetSettings())
+        self._model = (backend.answering or "") if self._own != BudgetSettings() else ""
+
+    def pay(self, response: Response) -> None:
+        """Counts what a response took."""
+        cost = cost_of(response, self._prices)
+        open_meter().add(cost)
+        if self._model:
+            open_meter(self._model).add(cost)
+
+    def reached(self) -> BudgetReached | None:
+        """Returns why nothing more may be asked, or None where it may."""
+        reached = over_budget(self._run, open_meter().spent())
+        if reached is None and self._model:
+            own = open_meter(self._model).spent()
+            reached = over_budget(self._own, own, f"of the model {self._model} ")
+        return reached
+
+
+def over_budget(budget: BudgetSettings, spent: Spent, whose: str = "") -> BudgetReached | None:
     """Returns why nothing more may be asked, or None where it may."""
     if budget.max_tokens is not None and spent.tokens >= budget.max_tokens:
         limit = f"budget.max_tokens={budget.max_tokens}"
@@ -107,6 +141,6 @@ def over_budget(budget: BudgetSettings, spent: Spent) -> BudgetReached | None:
     else:
         return None
     return BudgetReached(
-        f"{limit} is reached ({paid} paid for, all of it in the ledger): raise it and go on with "
-        "resume=true"
+        f"{limit} {whose}is reached ({paid} paid for, all of it in the ledger): raise it and go on "
+        "with resume=true"
     )

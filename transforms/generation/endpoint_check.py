@@ -20,7 +20,7 @@ from transforms.generation.endpoint_replies import (
     read_answer,
     read_json,
 )
-from transforms.generation.openai_engine import api_key
+from transforms.generation.openai_engine import api_key, header_values
 from transforms.settings import OpenAIBackend
 
 _SCHEMA = {
@@ -51,6 +51,7 @@ class _Endpoint:
         self._client = openai.OpenAI(
             base_url=backend.base_url,
             api_key=api_key(backend.api_key_env),
+            default_headers=header_values(backend.headers),
             max_retries=1,
             timeout=min(60.0, backend.timeout_seconds),
         )
@@ -63,9 +64,11 @@ class _Endpoint:
             BackendError: nobody answers, or nothing that is asked can be answered.
         """
         chat = (api or self._backend.api) == "chat"
-        body = {"model": self._backend.model, **self.limit}
+        body = {"model": self._backend.model, **self._backend.request, **self.limit}
         if chat:
             body["messages"] = [{"role": "user", "content": "What is 1 + 1?"}]
+            if self._backend.chat_template_kwargs:
+                body["chat_template_kwargs"] = self._backend.chat_template_kwargs
         else:
             body["prompt"] = "1 + 1 ="
         path = "/chat/completions" if chat else "/completions"

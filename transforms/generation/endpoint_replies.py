@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from transforms.generation.models import valid_text
+from transforms.records import ToolCall
 
 _CUT_OFF = {"length", "max_tokens", "model_length", "max_output_tokens"}
 _BROKEN_OFF = {"abort", "aborted", "error", "cancelled", "insufficient_system_resource"}
+_THINKING = {"thinking", "reasoning", "reasoning_text"}
+"""Types of the blocks of a content that hold a thought."""
 _FILTERED = {"content_filter", "safety", "recitation", "refusal"}
 
 PAGE = "a web page instead of JSON"
@@ -52,7 +55,7 @@ class Answer:
     """What an endpoint answered to one request."""
 
     text: str
-    """Valid Unicode without NUL."""
+    """Valid Unicode without NUL; empty where the answer only calls tools."""
     cut_off: bool
     """Whether the answer ends because its limit of tokens was reached."""
     prompt_tokens: int | None
@@ -60,6 +63,9 @@ class Answer:
     generated_tokens: int | None
     cached_tokens: int | None
     mean_logprob: float | None
+    reasoning: str | None = None
+    """What the endpoint gives apart from the text as the thought before it."""
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 def read_json(content: bytes) -> Any:
@@ -81,11 +87,14 @@ def read_json(content: bytes) -> Any:
         raise NoAnswer(f"no whole JSON ({shown})") from None
 
 
-def read_answer(reply: Any) -> Answer:
+def read_answer(reply: Any, tools: bool = False) -> Answer:
     """Returns the answer in the JSON value of a reply, of a chat or of a completion.
 
     Reasoning beside the content is not part of the text. An answer that holds nothing else is
     empty where its limit was reached, and none where it was not.
+
+    Args:
+        tools: whether the model was offered tools; calls are left out where it was not.
 
     Raises:
         Complaint: the reply holds an error, though its status is 200.
@@ -113,21 +122,69 @@ def read_answer(reply: Any) -> Answer:
         raise Refused(f"the model refused: {refusal}")
     text = _text(message.get("content", message.get("text")))
     cut_off = finish in _CUT_OFF
+    calls = _calls(message) if tools else ()
     if text is None:
-        if not cut_off:
+        if not cut_off and not calls:
             raise NoAnswer(f"the answer holds no text{_instead(message)}")
-        text = ""  # all of its tokens went into reasoning
+        text = ""  # all of its tokens went into reasoning, or into calls of tools
     usage = reply.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     details = usage.get("prompt_tokens_details")
     return Answer(
-        text=valid_text(text).replace("\0", ""),
+        text=_clean(text),
         cut_off=cut_off,
         prompt_tokens=_count(usage.get("prompt_tokens")),
         generated_tokens=_count(usage.get("completion_tokens")),
         cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
         mean_logprob=_mean_logprob(choice.get("logprobs")),
+        reasoning=_reasoning(message),
+        tool_calls=calls,
     )
+
+
+def _clean(text: str) -> str:
+    return valid_text(text).replace("\0", "")
+
+
+def _reasoning(message: dict[str, Any]) -> str | None:
+    """The thought in a message: in a field beside its content, or in blocks of its content."""
+    for name in ("reasoning_content", "reasoning"):
+        if (thought := message.get(name)) and isinstance(thought, str):
+            return _clean(thought).strip() or None
+    content = message.get("content")
+    blocks = [b for b in content if isinstance(b, dict)] if isinstance(content, list) else []
+    thoughts = [_thought(block) for block in blocks if block.get("type") in _THINKING]
+    return _clean("\n\n".join(filter(None, thoughts))).strip() or None
+
+
+def _thought(block: dict[str, Any]) -> str:
+    for name in ("thinking", "reasoning", "text"):
+        if (thought := _text(block.get(name))) is not None:
+            return thought
+    return ""
+
+
+def _calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
+    """The calls of tools in a message; ids that the endpoint leaves out are made from their place.
+
+    Arguments that come as an object become its JSON.
+    """
+    given = message.get("tool_calls")
+    calls = [
+        (str(each.get("id") or f"call_{place}"), function)
+        for place, each in enumerate(given if isinstance(given, list) else [])
+        if isinstance(each, dict)
+        and isinstance(function := each.get("function"), dict)
+        and isinstance(function.get("name"), str)
+    ]
+    return tuple(
+        ToolCall(_clean(key), _clean(function["name"]), _arguments(function.get("arguments")))
+        for key, function in calls
+    )
+
+
+def _arguments(value: Any) -> str:
+    return _clean(value if isinstance(value, str) else json.dumps(value or {}))
 
 
 def _text(content: Any) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from transforms.errors import BackendError
 from transforms.generation import draining
-from transforms.generation.models import Model, Reply, valid_text
+from transforms.generation.models import Model, Reply, read_thought, valid_text
 from transforms.generation.requests import Request, Response
 from transforms.settings import Backend, OpenAIBackend, ReplayBackend, VllmServerBackend
 
@@ -39,7 +39,8 @@ class Engine:
         """Begins `request`; never waits for the model."""
         self.in_flight += 1
         self.unrecorded += 1
-        self._model.start(request, self._inbox.put)
+        inbox = self._inbox  # another one may have replaced it when the reply comes
+        self._model.start(request, lambda reply: inbox.put(_read(request, reply)))
 
     def reply_to(self, inbox: SimpleQueue[Any]) -> None:
         """Forgets what is in flight; replies to what is submitted from now on are put into `inbox`,
@@ -48,9 +49,10 @@ class Engine:
         self.in_flight = self.unrecorded = 0
 
     def receive(self, reply: Reply) -> Response:
-        """Returns the response of a reply that was put into the inbox; its text is valid Unicode.
+        """Returns the response of a reply that was put into the inbox.
 
-        A request that failed is a response with `finish_reason` `error`.
+        Its texts are valid Unicode, and a thought stands apart from the answer. A request that
+        failed is a response with `finish_reason` `error`.
 
         Raises:
             BackendError: the model itself is gone.
@@ -58,7 +60,7 @@ class Engine:
         if isinstance(reply, BackendError):
             raise reply
         self.in_flight -= 1
-        return replace(reply, text=valid_text(reply.text))
+        return reply
 
     def finished(self, wait: bool) -> list[Response]:
         """Returns the responses that have come since the last call, in no particular order.
@@ -103,6 +105,15 @@ def take(inbox: SimpleQueue[Any], wait: bool) -> list[Any]:
             if draining.has_begun():
                 break
     return found
+
+
+def _read(request: Request, reply: Reply) -> Reply:
+    """Returns a reply in valid Unicode, with the thought apart from the answer."""
+    if isinstance(reply, BackendError):
+        return reply
+    reasoning = reply.reasoning and valid_text(reply.reasoning)
+    valid = replace(reply, text=valid_text(reply.text), reasoning=reasoning)
+    return read_thought(request, valid)
 
 
 _lock = threading.Lock()

@@ -11,7 +11,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ from transforms.generation.requests import (
     request_json,
 )
 from transforms.ids import content_id
+from transforms.records import ToolCall
 from transforms.settings import Backend, LedgerSettings
 from transforms.tables import make_folder, replace
 from transforms.versions import versions
@@ -61,13 +62,20 @@ SCHEMA = pa.schema(
         pa.field("question", pa.string()),
         pa.field("max_tokens", pa.int64()),
         pa.field("backend", pa.string(), nullable=False),
+        pa.field("reasoning", pa.string()),
+        pa.field("tool_calls", pa.string()),
     ]
 )
 """One row a response. As JSON, for people: `request`, what was asked; `sampler`, how it was
 sampled; `versions`, of the packages of the process that asked. `model_id`: what identifies the
 model, empty where its name does. `question`, `max_tokens`: the request without its limit, hashed,
 and the limit. `error`, `error_kind`: null for an answer. `backend`: hash of the backend's settings.
+`reasoning`: the thought before the text, null where there is none. `tool_calls`: as a JSON list,
+null where the answer calls no tool.
+
+A row whose `finish_reason` is `observation` is what a tool gave: `id` is its key, `text` its JSON.
 """
+OBSERVATION = "observation"
 
 _LATER: dict[str, Any] = {
     "cached_tokens": 0,
@@ -80,6 +88,8 @@ _LATER: dict[str, Any] = {
     "question": None,
     "max_tokens": None,
     "backend": "",
+    "reasoning": None,
+    "tool_calls": None,
 }
 """Columns that parts of older ledgers lack, and what they are read as."""
 ANSWER = [
@@ -96,6 +106,8 @@ ANSWER = [
     "generated_tokens",
     "mean_logprob",
     "seconds",
+    "reasoning",
+    "tool_calls",
 ]
 """The columns that make a `Response`."""
 QUESTION = ["id", "stage", "model", "model_id", "request", "question", "max_tokens"]
@@ -116,14 +128,25 @@ _clock_runs = False
 def backend_hash(backend: Backend) -> str:
     """Returns the hash of the settings that decide whether a backend can take a request.
 
-    Those that only decide speed and patience stay out.
+    Those that only decide speed and patience stay out, and those that came later than the first
+    ledgers where they are not used.
     """
-    return content_id("backend", backend.model_dump(mode="json", exclude=_PATIENCE))
+    unused = {
+        name
+        for name, field in type(backend).model_fields.items()
+        if name in _LATER_SETTINGS and getattr(backend, name) == field.default
+    }
+    return content_id("backend", backend.model_dump(mode="json", exclude=_PATIENCE | unused))
+
+
+_LATER_SETTINGS = {
+    *("chat_template_kwargs", "reasoning", "think_tags", "request", "engine_args", "headers"),
+}
 
 
 _PATIENCE = {
     *("max_in_flight", "requests_per_minute", "tokens_per_minute"),
-    *("timeout_seconds", "max_retries", "pause_after", "pause_seconds"),
+    *("timeout_seconds", "max_retries", "pause_after", "pause_seconds", "budget"),
 }
 
 
@@ -180,14 +203,31 @@ class LedgerWriter:
 
         Of several responses to one request the first is kept, but an answer replaces a failure.
         """
-        row = self._row(request, response)
+        self._add(self._row(request, response))
+
+    def add_observation(self, key: str, text: str) -> None:
+        """Takes in what a tool gave, to be found again by `LedgerIndex.observation`.
+
+        Args:
+            key: hash of what was asked of the tool, all that decides its answer: 32 hexadecimal
+                digits, as `content_id` makes them.
+            text: what it gave, as JSON.
+        """
+        nothing = dict.fromkeys(("model", "engine", "sampler", "request", "model_id"), "")
+        counts = dict.fromkeys(("prompt_tokens", "cached_tokens", "generated_tokens"), 0)
+        row = {name: None for name in SCHEMA.names} | nothing | counts | self._how
+        row |= {"id": key, "text": valid_text(text), "finish_reason": OBSERVATION, "stage": "tool"}
+        self._add(row | {"seconds": 0.0, "recorded_at": datetime.now(UTC)})
+
+    def _add(self, row: dict[str, Any]) -> None:
+        key = row["id"]
         with self._lock:
-            known = self._pending.get(response.id) or self._growing.get(response.id)
+            known = self._pending.get(key) or self._growing.get(key)
             if known is not None and _rank(row["error_kind"]) >= _rank(known["error_kind"]):
                 return
             if not self._pending:
                 self._oldest = time.monotonic()
-            self._pending[response.id] = row
+            self._pending[key] = row
             self._bytes += _size(row)
             full = (
                 len(self._growing) + len(self._pending) >= self._settings.flush_requests
@@ -200,6 +240,7 @@ class LedgerWriter:
         asked = request_json(request)
         row = {
             **{name: getattr(response, name) for name in ANSWER},
+            "tool_calls": _calls_json(response.tool_calls),
             **self._how,
             "recorded_at": datetime.now(UTC),
             "request": json.dumps(asked, ensure_ascii=False, sort_keys=True),
@@ -252,7 +293,11 @@ class LedgerWriter:
 
 
 def _size(row: dict[str, Any]) -> int:
-    return len(row["request"]) + len(row["text"] or "")
+    return len(row["request"]) + len(row["text"] or "") + len(row["reasoning"] or "")
+
+
+def _calls_json(calls: Sequence[ToolCall]) -> str | None:
+    return json.dumps([asdict(call) for call in calls], ensure_ascii=False) if calls else None
 
 
 def _to_table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -412,7 +457,8 @@ def to_responses(table: pa.Table) -> Iterator[Response]:
 def to_response(row: dict[str, Any]) -> Response:
     """Returns the response that the `ANSWER` columns of a row hold, marked as recorded."""
     kind = row["error_kind"] and ErrorKind(row["error_kind"])
-    return Response(**{**row, "error_kind": kind}, recorded=True)
+    calls = tuple(ToolCall(**call) for call in json.loads(row["tool_calls"] or "[]"))
+    return Response(**{**row, "error_kind": kind, "tool_calls": calls}, recorded=True)
 
 
 def read_columns(path: str, columns: list[str], rows: np.ndarray | None = None) -> pa.Table:

@@ -9,7 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -27,9 +27,11 @@ from transforms.generation.ledger import (
     warn_unreadable,
     with_questions,
 )
+from transforms.generation.models import read_thought
 from transforms.generation.requests import UNANSWERED, Request, Response
 
 _KEY = "S16"
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 class Entries(NamedTuple):
@@ -177,6 +179,26 @@ class LedgerIndex:
                 except PartGone:
                     self.refresh()
 
+    def observation(self, key: str) -> str | None:
+        """Returns what a tool gave, as JSON; None where the ledger does not hold it.
+
+        Args:
+            key: as for `LedgerWriter.add_observation`.
+
+        Raises:
+            LedgerError: as `read`.
+        """
+        (wanted,) = _to_keys([key])
+        with self._lock:
+            while True:
+                start, end = (np.searchsorted(self._keys, wanted, side) for side in _SIDES)
+                try:
+                    texts = self._texts(np.arange(start, end))
+                except PartGone:
+                    self.refresh()
+                else:
+                    return first_of(each for each, _ in texts.values()).text if texts else None
+
     def _read(self, wanted: list[Request], backend: str | None) -> dict[str, Response]:
         entries, asking = self._places(wanted)
         rows = self._texts(np.unique(entries))
@@ -194,7 +216,9 @@ class LedgerIndex:
             request = wanted[number]
             exact = [r for r in responses if r.id == request.id and r.error_kind is None]
             chosen = first_of(exact or responses)
-            found[request.id] = replace(chosen, id=request.id, model=request.model)
+            found[request.id] = replace(
+                read_thought(request, chosen), id=request.id, model=request.model
+            )
         return found
 
     def _texts(self, entries: np.ndarray) -> dict[int, tuple[Response, str]]:

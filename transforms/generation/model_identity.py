@@ -7,6 +7,7 @@ from pathlib import Path
 from transforms.generation.adapters import adapter_folder
 from transforms.generation.digests import adapter_digest, model_digest
 from transforms.generation.embedded import EMBEDDED
+from transforms.ids import canonical_json
 from transforms.settings import Backend, VllmBackend
 
 _FIRST = {"c78b362672e742ff5fe40517c5f91dd1": "smollm2-135m-caco"}
@@ -16,7 +17,8 @@ _FIRST = {"c78b362672e742ff5fe40517c5f91dd1": "smollm2-135m-caco"}
 def identified(backend: Backend) -> Backend:
     """Returns `backend` with its `model_id`, where model or adapter are files and it names none.
 
-    The embedded model and names on a hub or an endpoint stay names.
+    The embedded model and names on a hub or an endpoint stay names. Arguments of vLLM's engine
+    that change answers, such as a quantization, make another model.
 
     Raises:
         BackendError: the adapter, or a file of either, cannot be read.
@@ -26,6 +28,8 @@ def identified(backend: Backend) -> Backend:
     parts = [_model(backend.model)]
     if backend.adapter is not None:
         parts.append(_adapter(adapter_folder(backend.adapter)))
+    if changes := backend.changes_answers():
+        parts.append(canonical_json(changes))
     model_id = "+".join(parts)
     if model_id == backend.answering:
         return backend

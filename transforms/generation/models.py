@@ -10,6 +10,7 @@ from typing import Protocol
 
 from transforms.errors import BackendError
 from transforms.generation.requests import ErrorKind, Request, Response
+from transforms.thoughts import split_thought
 
 Reply = Response | BackendError
 """What becomes of a request: its response, or the end of the engine itself."""
@@ -62,6 +63,19 @@ def failed(request: Request, engine: str, kind: ErrorKind, error: str, seconds: 
         seconds=seconds,
         error_kind=kind,
     )
+
+
+def read_thought(request: Request, response: Response) -> Response:
+    """Returns `response` with the thought in its text, if any, in `reasoning`.
+
+    Every response passes here once, where it is read from an engine or from a ledger: no check
+    of an answer sees a thought, wherever the server puts it.
+    """
+    thought, answer = split_thought(response.text, request.think_tags)
+    if thought is None and answer == response.text:
+        return response
+    thoughts = [part for part in (response.reasoning, thought) if part]
+    return replace(response, text=answer, reasoning="\n\n".join(thoughts) or None)
 
 
 def checked(request: Request, response: Response) -> Response:

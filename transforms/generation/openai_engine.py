@@ -8,15 +8,18 @@ import json
 import logging
 import math
 import os
+import re
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 import httpx
 import openai
+from pydantic import SecretStr
 
 from transforms.errors import BackendError
 from transforms.generation import draining
@@ -35,7 +38,7 @@ from transforms.generation.endpoint_replies import (
 from transforms.generation.history import History
 from transforms.generation.models import Reply, failed, kind_of
 from transforms.generation.pace import Pace, Ticket
-from transforms.generation.requests import ErrorKind, Request, Response
+from transforms.generation.requests import ErrorKind, Request, Response, message_json
 from transforms.settings import Endpoint, OpenAIBackend
 
 _CONNECT_SECONDS = 30.0
@@ -150,6 +153,7 @@ class OpenAIModel:
             connections=backend.max_in_flight,
             sends_prefix=backend.sends_prefix,
             parameters=backend.parameters,
+            headers=header_values(backend.headers),
         )
         try:
             self._wait(self._check_endpoint(backend))
@@ -167,6 +171,7 @@ class OpenAIModel:
         connections: int,
         sends_prefix: bool,
         parameters: dict[str, str | None],
+        headers: Mapping[str, str] = MappingProxyType({}),
         proxies: bool = True,
     ) -> None:
         self._endpoint, self._place, self._engine = endpoint, place, engine
@@ -175,6 +180,7 @@ class OpenAIModel:
         self._client = openai.AsyncOpenAI(
             base_url=place.base_url,
             api_key=place.api_key,
+            default_headers=headers,
             max_retries=0,
             timeout=openai.Timeout(
                 endpoint.timeout_seconds, connect=min(_CONNECT_SECONDS, endpoint.timeout_seconds)
@@ -492,11 +498,17 @@ class OpenAIModel:
             kind = ErrorKind.TIMEOUT if status in (408, 504) else ErrorKind.SERVER_ERROR
             return _Trouble(kind, what, again=True, wait=said.wait, useless=status == 500)
         kind = ErrorKind.TOO_LONG if too_large else kind_of(f"{said.code} {said.message}")
-        sent = self._arguments(request)
-        own = {self._parameters.get(name) or name: name for name in sent}
-        names = {*own, *(["system"] if any(m.role == "system" for m in request.messages) else [])}
+        further = json.loads(request.body)
+        own = {self._parameters.get(name) or name: name for name in self._arguments(request)}
+        roles = {message.role for message in request.messages}
+        names = {*own, *further, *(roles & {"system"})}
         parameter = blamed(said, names) if kind is ErrorKind.INVALID else None
-        remedy = parameter and fix(said, parameter, _group(request.stage), own.get(parameter))
+        if parameter in further:
+            remedy: str | None = f"take backend.request.{parameter} out"
+        elif parameter == "chat_template_kwargs":
+            remedy = "set backend.chat_template_kwargs={}"
+        else:
+            remedy = parameter and fix(said, parameter, _group(request.stage), own.get(parameter))
         return _Trouble(kind, what, fix=remedy)
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
@@ -535,18 +547,18 @@ class OpenAIModel:
         return self._response(request, since, answer, request.sampler.prefix)
 
     async def _ask_chat(self, request: Request, since: float, **changes: Any) -> Response:
-        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        messages = list(map(message_json, request.messages))
         prefix = request.sampler.prefix if self._sends_prefix else ""
         if prefix:
             messages.append({"role": "assistant", "content": prefix})
             changes = {"continue_final_message": True, "add_generation_prompt": False, **changes}
         body = self._body(request, messages=messages, **changes)
-        answer = read_answer(await self._post("/chat/completions", body))
+        answer = read_answer(await self._post("/chat/completions", body), bool(request.tools))
         return self._response(request, since, answer, prefix)
 
     def _body(self, request: Request, **arguments: Any) -> dict[str, Any]:
         """The body of a request: parameters under the endpoint's names, without those left out."""
-        body = {"model": request.model}
+        body = {"model": request.model, **json.loads(request.body)}
         for name, value in {**self._arguments(request), **arguments}.items():
             sent = self._parameters.get(name, name)
             if sent is not None and value is not None:
@@ -570,6 +582,10 @@ class OpenAIModel:
             arguments["min_p"] = sampler.min_p
         if sampler.ignore_eos:
             arguments["ignore_eos"] = True
+        if request.tools:
+            arguments["tools"] = [json.loads(tool) for tool in request.tools]
+        if request.template != "{}":
+            arguments["chat_template_kwargs"] = json.loads(request.template)
         if sampler.regex is not None:
             arguments["structured_outputs"] = {"regex": sampler.regex}
         if sampler.logprobs:
@@ -606,6 +622,8 @@ class OpenAIModel:
             seconds=time.monotonic() - since,
             cached_tokens=answer.cached_tokens or 0,
             mean_logprob=answer.mean_logprob,
+            reasoning=answer.reasoning,
+            tool_calls=answer.tool_calls,
         )
 
 
@@ -623,6 +641,34 @@ def api_key(variable: str) -> str:
                 "the key alone"
             )
     return key
+
+
+def header_values(headers: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Returns `backend.headers` with the values of environment variables in place of `$NAME`.
+
+    Raises:
+        BackendError: a variable is not set, or a header holds what HTTP cannot carry.
+    """
+    values = {}
+    for name, secret in headers.items():
+        value = secret.get_secret_value()
+        if value.startswith("$"):
+            variable = value[1:].strip("{}")
+            if variable not in os.environ:
+                raise BackendError(
+                    f"backend.headers.{name} names the environment variable {variable}, which is "
+                    f"not set: set {variable}"
+                )
+            value = os.environ[variable].strip()
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise BackendError(f"backend.headers: {name!r} is no name of an HTTP header")
+        if not re.fullmatch(r"[\t -~]*", value):
+            raise BackendError(
+                f"backend.headers.{name} holds a letter that no HTTP header can carry: give it in "
+                "plain ASCII, on one line"
+            )
+        values[name] = value
+    return values
 
 
 def cut_at(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:

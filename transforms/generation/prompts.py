@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -113,35 +113,13 @@ class PromptTemplate:
             SettingsError: a template asks for a variable that the stage does not give.
         """
         words = self.rendered(backend.api, sends_prefix=backend.sends_prefix, **variables)
-        schema = sampler.json_schema
-        settings = Sampler(
-            temperature=sampler.temperature,
-            top_p=sampler.top_p,
-            top_k=sampler.top_k,
-            min_p=sampler.min_p,
-            max_tokens=sampler.max_tokens,
-            stop=(*words.stop, *sampler.stop),
-            prefix=words.prefix,
-            json_schema=None if schema is None else canonical_json(schema),
-            regex=sampler.regex,
-            logprobs=sampler.logprobs,
-            fire_temperature=sampler.fire_temperature,
-            fire_top_k=sampler.fire_top_k if sampler.fire_temperature else None,
-            left_out=backend.left_out(sampler.model_dump()),
-        )
-        messages = with_system_role(words.messages, backend.parameters.get("system"))
-        return tuple(
-            Request(
-                stage,
-                backend.answering or "",
-                messages,
-                words.prompt,
-                settings,
-                run_seed,
-                sample,
-                backend.model_id or "",
-            )
-            for sample in range(first_sample, first_sample + sampler.samples)
+        return requests_of(
+            words,
+            stage=stage,
+            backend=backend,
+            sampler=sampler,
+            run_seed=run_seed,
+            first_sample=first_sample,
         )
 
     def rendered(self, api: str | None, *, sends_prefix: bool = True, **variables: Any) -> Words:
@@ -165,6 +143,57 @@ class PromptTemplate:
             return _compiled(text).render(**variables)
         except TemplateError as error:
             raise SettingsError(f"the prompt file {self.path}: {error}") from error
+
+
+def requests_of(
+    words: Words,
+    *,
+    stage: str,
+    backend: Backend,
+    sampler: SamplerSettings,
+    run_seed: int,
+    first_sample: int = 0,
+    tools: tuple[str, ...] = (),
+) -> tuple[Request, ...]:
+    """Returns `sampler.samples` requests with these words, samples `first_sample` onwards.
+
+    Args:
+        tools: what the model may call (`tool_json`).
+    """
+    schema = sampler.json_schema
+    settings = Sampler(
+        temperature=sampler.temperature,
+        top_p=sampler.top_p,
+        top_k=sampler.top_k,
+        min_p=sampler.min_p,
+        max_tokens=sampler.max_tokens,
+        stop=(*words.stop, *sampler.stop),
+        prefix=words.prefix,
+        json_schema=None if schema is None else canonical_json(schema),
+        regex=sampler.regex,
+        logprobs=sampler.logprobs,
+        fire_temperature=sampler.fire_temperature,
+        fire_top_k=sampler.fire_top_k if sampler.fire_temperature else None,
+        left_out=backend.left_out(sampler.model_dump()),
+    )
+    first = Request(
+        stage=stage,
+        model=backend.answering or "",
+        messages=with_system_role(words.messages, backend.parameters.get("system")),
+        prompt=words.prompt,
+        sampler=settings,
+        run_seed=run_seed,
+        sample=first_sample,
+        model_id=backend.model_id or "",
+        tools=tools,
+        template=canonical_json(backend.chat_template_kwargs if words.prompt is None else {}),
+        body=canonical_json(backend.request),
+        think_tags=backend.think_tags,
+    )
+    return tuple(
+        replace(first, sample=sample)
+        for sample in range(first_sample, first_sample + sampler.samples)
+    )
 
 
 def with_system_role(messages: tuple[Message, ...], role: str | None) -> tuple[Message, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any
 
-from transforms.ids import content_id, derived_seed
-from transforms.records import Message
+from transforms.ids import canonical_json, content_id, derived_seed
+from transforms.records import Message, ToolCall
+from transforms.thoughts import THINK_TAGS
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,16 @@ def _limitless(sampler: Sampler) -> dict[str, Any]:
     return {name: value for name, value in sampler.identity().items() if name != "max_tokens"}
 
 
+def tool_json(name: str, description: str, parameters: dict[str, Any]) -> str:
+    """Returns a tool as `Request.tools` has it.
+
+    Args:
+        parameters: JSON schema of the arguments.
+    """
+    function = {"name": name, "description": description, "parameters": parameters}
+    return canonical_json({"type": "function", "function": function})
+
+
 @dataclass(frozen=True)
 class Request:
     """One sample asked of one model: a chat (`messages`) or a completion (`prompt`)."""
@@ -91,6 +103,15 @@ class Request:
     """Which of several samples of the same prompt this is."""
     model_id: str = ""
     """What identifies the model's content; empty where its name does."""
+    tools: tuple[str, ...] = ()
+    """Tools that the model may call, each in the API's form as canonical JSON (`tool_json`)."""
+    template: str = "{}"
+    """Further arguments of the chat template, as canonical JSON."""
+    body: str = "{}"
+    """Further fields of the request to an endpoint, as canonical JSON."""
+    think_tags: tuple[str, str] = THINK_TAGS
+    """What a thought in the answer's text stands between; decides how an answer is read, not
+    what is asked, so it is not part of the id."""
 
     @cached_property
     def id(self) -> str:
@@ -102,15 +123,29 @@ class Request:
         return self._content_id("question", _limitless(self.sampler))
 
     def _content_id(self, kind: str, sampler: dict[str, Any]) -> str:
+        """Fields that came later than the first ledgers count only where they are used."""
+        later = self.later()
         return content_id(
             kind,
             self.model_id or self.model,
-            [[m.role, m.content] for m in self.messages],
+            [[m.role, m.content, *filter(None, [m.later()])] for m in self.messages],
             self.prompt,
             sampler,
             self.run_seed,
             self.sample,
+            *([later] if later else []),
         )
+
+    def later(self) -> dict[str, Any]:
+        """Those of tools, template and body that are used, as JSON values."""
+        if not self.tools and self.template == self.body == "{}":
+            return {}
+        values = {
+            "tools": [json.loads(tool) for tool in self.tools],
+            "template": json.loads(self.template),
+            "body": json.loads(self.body),
+        }
+        return {name: value for name, value in values.items() if value}
 
     @property
     def seed(self) -> int:
@@ -141,7 +176,7 @@ UNANSWERED = frozenset({ErrorKind.TIMEOUT, ErrorKind.SERVER_ERROR})
 
 @dataclass(frozen=True)
 class Response:
-    """What came back for one request: a text, or an error that is this request's alone."""
+    """What came back for one request: a text, calls of tools, or an error of this request alone."""
 
     id: str
     """The request's id."""
@@ -150,7 +185,7 @@ class Response:
     engine: str
     """The engine and its version, such as `vllm 0.32.0`."""
     text: str
-    """The answer, beginning with the forced prefix."""
+    """The answer, beginning with the forced prefix, without the thought before it."""
     finish_reason: str
     """`stop`, `length`, or `error`."""
     error: str | None
@@ -168,11 +203,42 @@ class Response:
     """Mean log probability of the generated tokens; None where the engine was not asked."""
     error_kind: ErrorKind | None = None
     """Of which kind `error` is; None where there is none."""
+    reasoning: str | None = None
+    """What the model thought before the answer; None where it did not."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The calls of tools that the model asks for."""
+
+    @property
+    def message(self) -> Message:
+        """The assistant's turn, to append to the conversation."""
+        return Message("assistant", self.text, self.reasoning, self.tool_calls or None)
 
     @property
     def unanswered(self) -> bool:
         """Whether nobody answered: this says nothing of the request or of its record."""
         return self.error_kind in UNANSWERED
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """Returns a turn as chat APIs and chat templates take it.
+
+    A thought goes back to the model only with the calls of tools that it led to: templates drop
+    it elsewhere, and some endpoints refuse it there.
+    """
+    values: dict[str, Any] = {"role": message.role, "content": message.content, **message.later()}
+    reasoning = values.pop("reasoning", None)
+    if message.tool_calls:
+        values["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.tool_calls
+        ]
+        if reasoning:
+            values["reasoning_content"] = reasoning
+    return values
 
 
 def request_json(request: Request) -> dict[str, Any]:
@@ -181,11 +247,12 @@ def request_json(request: Request) -> dict[str, Any]:
     `request_from_json` reads it.
     """
     return {
-        "messages": [asdict(message) for message in request.messages],
+        "messages": [{"role": m.role, "content": m.content, **m.later()} for m in request.messages],
         "prompt": request.prompt,
         "sampler": request.sampler.identity(),
         "run_seed": request.run_seed,
         "sample": request.sample,
+        **request.later(),
     }
 
 
@@ -202,10 +269,18 @@ def request_from_json(stage: str, model: str, model_id: str, values: dict[str, A
     return Request(
         stage=stage,
         model=model,
-        messages=tuple(Message(**message) for message in values["messages"]),
+        messages=tuple(map(_message, values["messages"])),
         prompt=values["prompt"],
         sampler=Sampler(**sampler),
         run_seed=values["run_seed"],
         sample=values["sample"],
         model_id=model_id,
+        tools=tuple(map(canonical_json, values.get("tools", []))),
+        template=canonical_json(values.get("template", {})),
+        body=canonical_json(values.get("body", {})),
     )
+
+
+def _message(values: dict[str, Any]) -> Message:
+    calls = values.get("tool_calls")
+    return Message(**{**values, "tool_calls": calls and tuple(ToolCall(**call) for call in calls)})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from typing import Any
 
-from transforms.generation.requests import Request
+from transforms.generation.requests import Request, message_json
+from transforms.records import Message
 
 
 def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
@@ -12,10 +15,24 @@ def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
     prefix = request.sampler.prefix
     if request.prompt is not None:
         return list(tokenizer.encode(request.prompt + prefix, add_special_tokens=True))
-    messages = [{"role": m.role, "content": m.content} for m in request.messages]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    text = tokenizer.apply_chat_template(
+        list(map(_turn, request.messages)),
+        tools=[json.loads(tool) for tool in request.tools] or None,
+        tokenize=False,
+        add_generation_prompt=True,
+        **json.loads(request.template),
+    )
     # the chat template has written the special tokens
     return list(tokenizer.encode(text + prefix, add_special_tokens=False))
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A turn as chat templates take it: the arguments of a call as an object where they are one."""
+    turn = message_json(message)
+    for call in turn.get("tool_calls", []):
+        with contextlib.suppress(ValueError):
+            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    return turn
 
 
 def text_of(tokenizer: Any, before: list[int], token: int) -> str:

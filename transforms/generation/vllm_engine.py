@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import importlib
 import logging
 import multiprocessing
@@ -21,7 +23,7 @@ from transforms.generation.fire import FirstToken, first_token, whole
 from transforms.generation.models import Reply, failed, kind_of
 from transforms.generation.requests import ErrorKind, Request, Response, Sampler
 from transforms.generation.tokens import prompt_ids
-from transforms.settings import VllmBackend
+from transforms.settings import VllmBackend, VllmServerBackend
 
 _SHUTDOWN_SECONDS = 10.0
 
@@ -181,6 +183,7 @@ class VllmModel:
 def load_engine(backend: VllmBackend) -> Any:
     """Returns vLLM's `LLMEngine` for `backend`."""
     prepare_environment(backend)
+    check_arguments(backend)
     from vllm import EngineArgs
     from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.llm_engine import LLMEngine
@@ -234,9 +237,28 @@ def check_installed(backend: VllmBackend) -> None:
         ) from error
 
 
+def check_arguments(backend: VllmBackend) -> None:
+    """Raises BackendError for a name in `backend.engine_args` that vLLM's engine or, for a server,
+    vLLM's server does not know; after `prepare_environment`."""
+    from vllm import EngineArgs, __version__
+
+    names = {field.name for field in dataclasses.fields(EngineArgs)}
+    if isinstance(backend, VllmServerBackend):
+        from vllm.entrypoints.launchers.cli_args import BaseFrontendArgs
+
+        names |= {field.name for field in dataclasses.fields(BaseFrontendArgs)}
+    for name in backend.engine_args:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            raise BackendError(
+                f"backend.engine_args.{name} is no argument of vLLM {__version__}: "
+                + (f"did you mean {near[0]}?" if near else "see its EngineArgs for those there are")
+            )
+
+
 def engine_arguments(backend: VllmBackend) -> dict[str, Any]:
     """vLLM's `EngineArgs` for `backend`, in process and for a server; None is vLLM's default."""
-    arguments = {
+    arguments: dict[str, Any] = {
         "model": model_path(backend),
         "max_model_len": backend.max_model_len,
         "max_num_seqs": backend.max_in_flight,
@@ -253,7 +275,7 @@ def engine_arguments(backend: VllmBackend) -> dict[str, Any]:
     }
     if adapter_path(backend) is not None:
         arguments |= {"enable_lora": True, "max_lora_rank": backend.max_lora_rank}
-    return arguments
+    return arguments | backend.engine_args
 
 
 def _adapter(backend: VllmBackend) -> Any:

@@ -30,7 +30,12 @@ from transforms.generation.pace import Pace
 from transforms.generation.requests import ErrorKind, Request, Response
 from transforms.generation.supervisor import LOG, SOCKET, Plan
 from transforms.generation.tokens import prompt_ids
-from transforms.generation.vllm_engine import check_installed, engine_arguments, forced_environment
+from transforms.generation.vllm_engine import (
+    check_arguments,
+    check_installed,
+    engine_arguments,
+    forced_environment,
+)
 from transforms.ids import content_id
 from transforms.progress import LONGEST_PATH
 from transforms.settings import VllmServerBackend
@@ -55,6 +60,7 @@ class VllmServerModel(OpenAIModel):
 
     def __init__(self, backend: VllmServerBackend) -> None:
         check_installed(backend)
+        check_arguments(backend)
         import vllm
 
         self._backend = backend
@@ -250,7 +256,8 @@ def server_plan(backend: VllmServerBackend) -> Plan:
         if value is True or value is False:
             command.append(f"--{flag}" if value else f"--no-{flag}")
         elif value is not None:
-            command += [f"--{flag}", str(value)]
+            text = json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+            command += [f"--{flag}", text]
     environment = forced_environment(backend)
     if backend.model_id is not None:  # a server of the files' earlier content is another server
         environment["COTMILL_MODEL_ID"] = backend.model_id

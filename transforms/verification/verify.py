@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from transforms.accounting import Reason, Verdict, keep, reject
 from transforms.ids import content_id
-from transforms.records import Attempts, Example, Message, Models
+from transforms.records import Attempt, Attempts, Example, Message, Models
 from transforms.settings import VerifySettings
 from transforms.stage import Map
 from transforms.verification.reasoning import judge_reasoning
@@ -93,7 +93,7 @@ def judge_agreement(record: Attempts, verify: VerifySettings) -> Verdict:
             f"attempts say {said}",
         )
     if solution_of(record) is None:
-        return judge_reasoning(told(record)[0], record.instruction)
+        return judge_reasoning(told(record)[0].text, record.instruction)
     return keep()
 
 
@@ -102,21 +102,21 @@ def agreement(record: Attempts) -> float:
     return sum(attempt.agrees is True for attempt in record.attempts) / len(record.attempts)
 
 
-def told(record: Attempts) -> list[str]:
+def told(record: Attempts) -> list[Attempt]:
     """The language solutions that agree."""
-    return [a.text for a in record.attempts if a.agrees and a.kind == "cot"]
+    return [attempt for attempt in record.attempts if attempt.agrees and attempt.kind == "cot"]
 
 
-def solution_of(record: Attempts) -> str | None:
+def solution_of(record: Attempts) -> Attempt | None:
     """The first language solution that agrees and whose reasoning holds; None for none.
 
     Where no language solution agrees, the shortest written program that does.
     """
     if solutions := told(record):
         asked = record.instruction
-        return next((text for text in solutions if judge_reasoning(text, asked).kept), None)
-    written = (attempt.text for attempt in record.attempts if attempt.agrees)
-    return min(written, key=lambda text: (len(text), text), default=None)
+        return next((each for each in solutions if judge_reasoning(each.text, asked).kept), None)
+    written = (attempt for attempt in record.attempts if attempt.agrees)
+    return min(written, key=lambda each: (len(each.text), each.text), default=None)
 
 
 def example(record: Attempts, recipe: str, run_id: str) -> Example:
@@ -129,12 +129,16 @@ def example(record: Attempts, recipe: str, run_id: str) -> Example:
         recipe=recipe,
         kind=record.kind,
         instruction=record.instruction,
-        solution=solution,
+        solution=solution.text,
+        reasoning=solution.reasoning,
         code=record.code,
         input=record.input or "",
         answer=record.output or "",
         answer_type=answer_type(record.output or ""),
-        messages=(Message("user", record.instruction), Message("assistant", solution)),
+        messages=(
+            Message("user", record.instruction),
+            Message("assistant", solution.text, solution.reasoning),
+        ),
         agreement=share_agreeing,
         attempts=len(record.attempts),
         difficulty=1 - share_agreeing,
