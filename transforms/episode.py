@@ -7,19 +7,26 @@ An episode yields effects, and is sent what becomes of them; what it returns is 
         result = yield Job(response.text)
         return judged(task, response, result)
 
-Effects are values: a `Request` (a model is asked: a `Response`), a `Job` (a program is run in the
-sandbox: a `Result`), and a `Tally` (an amount is counted: None). Those of a list are worked on
-side by side, and give the list of what became of each. So an episode needs neither Beam nor a model
-to be seen at work: `play` takes answers made by hand.
+Effects are values:
+
+- a `Request`: a model is asked, and gives a `Response`;
+- a `Job`: a program is run in the sandbox, and gives a `Result`; a `Check`: a program and then its
+  checker, `Checked`; a `Cell`: a cell of a session, `CellResult`, whose `after` names the state to
+  go on from. A session is branched by going on twice from one state;
+- a `Tally`: an amount is counted, and gives None.
+
+Those of a list are worked on side by side, and give the list of what became of each. So an episode
+needs neither Beam nor a model to be seen at work: `play` takes answers made by hand.
 """
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
@@ -33,7 +40,8 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms import progress
 from transforms.accounting import Decide, Outcome, Tally, Verdict
 from transforms.errors import BackendError, LedgerMiss
-from transforms.execution.sandbox import Job, Result, Sandbox
+from transforms.execution.jobs import Cell, CellResult, Check, Job, Status
+from transforms.execution.sandbox import Sandbox
 from transforms.execution.shared import shared_sandbox
 from transforms.generation import draining
 from transforms.generation.budget import Account
@@ -44,6 +52,7 @@ from transforms.generation.ledger_index import open_index
 from transforms.generation.models import checked
 from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Request, Response
+from transforms.ids import canonical_json, content_id
 from transforms.settings import (
     Backend,
     BudgetSettings,
@@ -56,7 +65,7 @@ from transforms.settings import (
 )
 from transforms.stage import Stage, pair
 
-Effect = Request | Job | Tally
+Effect = Request | Job | Check | Cell | Tally
 R = TypeVar("R")
 Steps = Generator[Any, Any, R]
 """The steps of an episode with a result of type R: yields an effect or a list of them, and is sent
@@ -143,6 +152,17 @@ class _Open:
         return self._found if self._is_list else self._found[0]
 
 
+@dataclass(frozen=True)
+class _Ran:
+    """What an episode had run has ended."""
+
+    episode: _Open
+    index: int
+    future: Future[Any]
+    key: str
+    """That of a cell in the ledger; empty for what is not recorded there."""
+
+
 class Driver:
     """Plays many episodes at once over one model and the process's sandbox.
 
@@ -150,8 +170,9 @@ class Driver:
     waits for another. Requests that the ledger holds are answered from it; the others go to the
     model, up to `backend.open_requests` at once, those of episodes that are under way before those
     of new ones, and are written to the ledger as they come back. A request that is open or was
-    answered since `start` is not asked a second time. The model is loaded, and the sandbox is
-    opened, when the first request or job needs it.
+    answered since `start` is not asked a second time. What cells showed to a model is in the ledger
+    too, so a replay runs none. The model is loaded, and the sandbox is opened, when the first
+    request or job needs it.
 
     Args:
         stage: name under which tallies and progress are counted.
@@ -164,7 +185,7 @@ class Driver:
         self._leases = ExitStack()
         self._engine: Engine | None = None
         self._box: Sandbox | None = None
-        self._futures: set[Future[Result]] = set()
+        self._futures: set[Future[Any]] = set()
         self.open = 0
         """Episodes that have begun and not ended."""
         self._is_replay = asking is not None and isinstance(asking.backend, ReplayBackend)
@@ -271,7 +292,9 @@ class Driver:
             for index, effect in enumerate(effects):
                 if isinstance(effect, Request):
                     asked.append((index, effect))
-                elif isinstance(effect, Job):
+                elif isinstance(effect, Cell):
+                    self._run_cell(episode, index, effect)
+                elif isinstance(effect, (Job, Check)):
                     self._run(episode, index, effect)
                 elif isinstance(effect, Tally):
                     self._count(effect.what, effect.key, effect.amount)
@@ -284,15 +307,43 @@ class Driver:
                 return
             sent = episode.found()
 
-    def _run(self, episode: _Open, index: int, job: Job) -> None:
+    def _run(self, episode: _Open, index: int, what: Job | Check | Cell, key: str = "") -> None:
         if self._box is None:
-            if self._sandbox is None:
-                raise TypeError(f"{self._stage} runs programs, and has no field `sandbox`")
-            self._box = self._leases.enter_context(shared_sandbox(self._sandbox))
-        future = self._box.submit(job)
+            self._box = self._leases.enter_context(shared_sandbox(self._sandbox_settings))
+        future: Future[Any]
+        if isinstance(what, Cell):
+            future = self._box.submit_cell(what)
+        elif isinstance(what, Check):
+            future = self._box.submit_check(what)
+        else:
+            future = self._box.submit(what)
         self._futures.add(future)
         inbox = self._inbox
-        future.add_done_callback(lambda done: inbox.put((episode, index, done)))
+        future.add_done_callback(lambda done: inbox.put(_Ran(episode, index, done, key)))
+
+    def _run_cell(self, episode: _Open, index: int, cell: Cell) -> None:
+        if self._asking is None:
+            self._run(episode, index, cell)
+            return
+        key = content_id("cell", self._sandbox_settings.identity(), *asdict(cell).values())
+        if (seen := self._index.observation(key)) is not None:
+            values = json.loads(seen)
+            after = tuple(values.pop("after"))
+            result = CellResult(status=Status(values.pop("status")), after=after, **values)
+            episode.give(index, result)
+        elif self._is_replay:
+            raise LedgerMiss(
+                f"{self._stage}: a cell is not in the ledger {self._asking.ledger_dir}: run with "
+                f"the backend that made the ledger (its code begins {cell.code[:80]!r})"
+            )
+        else:
+            self._run(episode, index, cell, key)
+
+    @property
+    def _sandbox_settings(self) -> SandboxSettings:
+        if self._sandbox is None:
+            raise TypeError(f"{self._stage} runs programs, and has no field `sandbox`")
+        return self._sandbox
 
     def _ask(self, episode: _Open, asked: list[tuple[int, Request]]) -> None:
         if self._asking is None:
@@ -365,10 +416,12 @@ class Driver:
         for response in responses:
             self._answer(response)
         for event in events:
-            if isinstance(event, tuple):
-                episode, index, future = event
-                self._futures.discard(future)
-                self._give(episode, index, future.result())
+            if isinstance(event, _Ran):
+                self._futures.discard(event.future)
+                result = event.future.result()
+                if event.key:
+                    self._writer.add_observation(event.key, canonical_json(asdict(result)))
+                self._give(event.episode, event.index, result)
 
     def _record(self, response: Response) -> Response:
         assert self._engine is not None and self._asking is not None
@@ -624,6 +677,8 @@ class ModelEpisode(Episode):
     """An episode in which a model is asked: renders the stage's prompt for each record."""
 
     begins_segment: bool = True
+    model: str | None = None
+    """What the recipe calls the model that is asked (see `models`); None asks the run's own."""
     sampling: SamplingSettings
     backend: Backend
     prompt: PromptTemplate

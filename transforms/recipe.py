@@ -20,7 +20,9 @@ from transforms.settings import (
     Group,
     RecipeSettings,
     RunSettings,
+    Settings,
     StageSettings,
+    backend_for,
 )
 from transforms.sources.content import SOURCES, content
 from transforms.stage import Stage, takes, written_by
@@ -159,8 +161,8 @@ def _built(
             continue
         if known.name in run:
             given[known.name] = run[known.name]
-        elif known.name in type(settings).model_fields:
-            given[known.name] = getattr(settings, known.name)
+        elif (group := _group_of(known.name, stage, settings)) is not None:
+            given[known.name] = group
     try:
         built: Stage = cls(**given)
     except TypeError as error:
@@ -168,6 +170,13 @@ def _built(
             f"recipe.stages.{name}: {stage.target} cannot be built from the recipe: {error}"
         ) from None
     return built
+
+
+def _group_of(field: str, stage: StageSettings, settings: RunSettings) -> Any:
+    """The settings that a stage's field is named after; of the backends, that of its model."""
+    if field == "backend" and isinstance(settings, Settings):
+        return backend_for(settings, (stage.model_extra or {}).get("model"))
+    return getattr(settings, field, None) if field in type(settings).model_fields else None
 
 
 def _values(name: str, stage: StageSettings, cls: Any) -> dict[str, Any]:
@@ -219,7 +228,7 @@ def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) 
         given[field] = _prompt(settings, given[field]).identity()
     groups, contents = {}, {}
     for known in dataclasses.fields(cls):
-        group = getattr(settings, known.name, None)
+        group = _group_of(known.name, stage, settings)
         if known.name not in given and isinstance(group, Group):
             groups[known.name] = group.identity()
             if isinstance(group, SOURCES):

@@ -61,6 +61,38 @@ class Seed:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """What a record says of the seed that it was made from, whatever else it holds."""
+
+    id: str
+    """Hash of what it was made from and what was made."""
+    tokens: int
+    """Tokens generated for it."""
+    seed_ids: tuple[str, ...]
+    """The seed that it was made from."""
+    source: str
+    """Where the seed comes from."""
+    license: str
+    """SPDX identifier of the seed's licence."""
+
+
+def derived(parent: Seed | Derived, what: str, *parts: object, tokens: int) -> dict[str, Any]:
+    """Returns the fields of `Derived` of a record made from `parent`.
+
+    Args:
+        what: kind of the record; with `parts`, which tell it from others, it makes the id.
+        tokens: generated for this record, beside those for its parent.
+    """
+    return {
+        "id": content_id(what, parent.id, *parts),
+        "tokens": tokens + getattr(parent, "tokens", 0),
+        "seed_ids": getattr(parent, "seed_ids", (parent.id,)),
+        "source": parent.source,
+        "license": parent.license,
+    }
+
+
 @dataclass(frozen=True)
 class Variant(Seed):
     """A verified seed with other numbers: a row of `cotmill augment`, and a seed again."""

@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from transforms.accounting import Reason, Verdict, keep, put_off, reject
@@ -52,6 +52,11 @@ def visible(text: str) -> str:
     text = _TURN.sub("", text)
     end = next((end for end in _END.finditer(text) if text[: end.start()].strip()), None)
     return _SPECIAL.sub("", text[: end.start()] if end else text).strip()
+
+
+def judge_all(responses: Iterable[Response]) -> Verdict:
+    """Returns the first verdict on a response that does not keep it, or `keep()`."""
+    return next((v for v in map(judge_response, responses) if not v.kept), keep())
 
 
 def judge_response(response: Response) -> Verdict:

@@ -38,7 +38,7 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     license: str = Field(description="SPDX licence of the prompt")
     chat: _Chat
-    completion: _Completion
+    completion: _Completion | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class PromptTemplate:
             with FileSystems.open(path) as file:
                 content = yaml.safe_load(file.read().decode("utf-8"))
             words = _File.model_validate(content)
-            for section in (words.chat, words.completion):
+            for section in filter(None, (words.chat, words.completion)):
                 for text in section.model_dump().values():
                     if isinstance(text, str):
                         _compiled(text)
@@ -126,9 +126,15 @@ class PromptTemplate:
         """Renders the chat form for `api` chat, the completion form for any other.
 
         Raises:
-            SettingsError: a template asks for a variable that is not given.
+            SettingsError: a template asks for a variable that is not given, or the file has no
+                completion form.
         """
         section = self.words.chat if api == "chat" else self.words.completion
+        if section is None:
+            raise SettingsError(
+                f"the prompt file {self.path} is for chat models alone: set backend.api=chat, or "
+                "give it a section `completion`"
+            )
         prefix = self._render(section.prefix, variables) if sends_prefix else ""
         if isinstance(section, _Completion):
             return Words((), self._render(section.text, variables), prefix, tuple(section.stop))

@@ -7,6 +7,7 @@ here reads text only: no program runs.
 from transforms.programs.bans import ALLOWED_IMPORTS, banned
 from transforms.programs.form import (
     Unparsable,
+    assigned,
     code_lines,
     input_keys,
     is_unified,
@@ -20,6 +21,7 @@ from transforms.programs.structure import fingerprint
 __all__ = [
     "ALLOWED_IMPORTS",
     "Unparsable",
+    "assigned",
     "banned",
     "code_lines",
     "fingerprint",

@@ -1,0 +1,1 @@
+"""What single recipes are made of, beside the stages that several use: a module each."""

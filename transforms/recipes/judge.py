@@ -1,0 +1,86 @@
+"""judge: two answers to each problem, and which of them a second model prefers.
+
+The judge sees both orders, since judges favour a place (arXiv 2306.05685): where it does not prefer
+the same answer in both, the pair is rejected.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from transforms.accounting import Verdict, reject
+from transforms.episode import ModelEpisode, Steps
+from transforms.records import Derived, Message, Seed, derived
+from transforms.responses import judge_all
+from transforms.settings import SamplerSettings
+
+_CHOICE = re.compile(r"\[\[([AB])\]\]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers(Derived):
+    """A problem and two answers to it."""
+
+    prompt: tuple[Message, ...]
+    one: str
+    other: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preference(Derived):
+    """A pair of answers, in the form that trainers of preferences read."""
+
+    prompt: tuple[Message, ...]
+    """The problem as the writer saw it."""
+    chosen: tuple[Message, ...]
+    """The answer that the judge prefers."""
+    rejected: tuple[Message, ...]
+    """The other one."""
+
+
+@dataclass(kw_only=True)
+class AnswerTwice(ModelEpisode):
+    """PCollection[Seed] -> Outcome of Answers: two different answers to each problem."""
+
+    name: str = "answer"
+    sampler: SamplerSettings
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Answers
+
+    def episode(self, seed: Seed) -> Steps[Answers | Verdict]:
+        asked = self.requests(self.sampler, instruction=seed.problem)[:2]
+        one, other = yield asked
+        if not (verdict := judge_all((one, other))).kept:
+            return verdict
+        if one.text == other.text:
+            return reject("equal_answers")
+        tokens = one.generated_tokens + other.generated_tokens
+        made = derived(seed, "answers", one.text, other.text, tokens=tokens)
+        return Answers(prompt=asked[0].messages, one=one.text, other=other.text, **made)
+
+
+@dataclass(kw_only=True)
+class Prefer(ModelEpisode):
+    """PCollection[Answers] -> Outcome of Preference: pairs of which the judge prefers one."""
+
+    name: str = "prefer"
+    sampler: SamplerSettings
+
+    reads: ClassVar[type] = Answers
+    writes: ClassVar[type] = Preference
+
+    def episode(self, pair: Answers) -> Steps[Preference | Verdict]:
+        orders = ((pair.one, pair.other), (pair.other, pair.one))
+        problem = pair.prompt[-1].content
+        asked = [self.requests(self.sampler, problem=problem, a=a, b=b)[0] for a, b in orders]
+        responses = yield asked
+        if not (verdict := judge_all(responses)).kept:
+            return verdict
+        said = "".join((_CHOICE.findall(response.text) or "?")[-1] for response in responses)
+        if said not in ("AB", "BA"):
+            return reject("no_preference", f"says {said}")
+        turns = [(Message("assistant", text),) for text in orders["AB".index(said[0])]]
+        tokens = sum(response.generated_tokens for response in responses)
+        made = derived(pair, "preference", tokens=tokens)
+        return Preference(prompt=pair.prompt, chosen=turns[0], rejected=turns[1], **made)

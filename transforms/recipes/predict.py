@@ -1,0 +1,91 @@
+"""predict: what a verified program gives, or which input makes it give that, proved by running it.
+
+After CRUXEval (arXiv 2401.03065) and CodeI/O (arXiv 2502.07316).
+"""
+
+import ast
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from transforms import programs
+from transforms.accounting import Verdict, keep, reject
+from transforms.episode import ModelEpisode, Steps
+from transforms.execution.jobs import Job
+from transforms.records import Derived, Message, Seed, derived
+from transforms.responses import judge_response
+from transforms.settings import SamplerSettings, SandboxSettings
+from transforms.verification.judge import Pair, compare
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction(Derived):
+    """A question about what a program does, and a right answer."""
+
+    task: str
+    """`output`: what the program gives; `input`: an input that makes it give its output."""
+    code: str
+    """The whole program, which answers the question when it is run."""
+    prediction: str | None
+    """The value that was predicted, as JSON."""
+    messages: tuple[Message, ...]
+    """Question and answer."""
+
+
+@dataclass(kw_only=True)
+class Predict(ModelEpisode):
+    """PCollection[Seed] (verified, with code) -> Outcome of Prediction: both questions of each."""
+
+    name: str = "predict"
+    sampler: SamplerSettings
+    sandbox: SandboxSettings
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Prediction
+    creates_records: ClassVar[bool] = True
+
+    def episode(self, seed: Seed) -> Steps[list[Verdict | tuple[Prediction, Verdict]]]:
+        if seed.code is None:
+            return [reject("no_program")]
+        where = programs.assigned(programs.parse(seed.code), "input")[0]
+        given = ast.get_source_segment(seed.code, where) or ""
+        shown = {"output": seed.code, "input": seed.code.replace(given, "...", 1)}
+        asked = [
+            (task, request)
+            for task, code in shown.items()
+            for request in self.requests(self.sampler, task=task, code=code, output=seed.output)
+        ]
+        found: list[Verdict | tuple[Prediction, Verdict]] = []
+        responses = yield [request for _, request in asked]
+        for (task, request), response in zip(asked, responses, strict=True):
+            said, verdict = predicted(response.text), judge_response(response)
+            if verdict.kept:
+                verdict = yield from judged(task, seed, said)
+            made = derived(seed, task, response.text, tokens=response.generated_tokens)
+            talk = (*request.messages, response.message)
+            what = Prediction(task=task, code=seed.code, prediction=said, messages=talk, **made)
+            found.append((what, verdict))
+        return found
+
+
+def predicted(text: str) -> str | None:
+    """The literal in the last fenced block of an answer, as JSON; None where there is none."""
+    for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)[-1:]:
+        try:
+            return json.dumps(ast.literal_eval(re.sub(r"^\w+\s*=(?!=)\s*", "", block.strip())))
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            pass
+    return None
+
+
+def judged(task: str, seed: Seed, said: str | None) -> Steps[Verdict]:
+    """Judges a predicted input by running the program on it, an output by what it gave."""
+    result: Any = said
+    if said is not None and task == "input":
+        try:
+            result = (yield Job(programs.with_input(seed.code or "", json.loads(said)))).output
+        except ValueError as error:
+            return reject("no_prediction", str(error))
+    right = yield from compare([Pair(seed.output or "null", result)])
+    return keep() if right[0] else reject("wrong_prediction", f"{task}: {said}"[:200])
