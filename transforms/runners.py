@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shlex
-import sys
+import subprocess
+import types
 import weakref
 from typing import Any
 
@@ -20,6 +20,10 @@ from google.protobuf import json_format, struct_pb2
 
 from transforms.execution.cores import LOCAL_WORKERS
 from transforms.settings import RunnerSettings
+from transforms.worker_server import start_worker
+
+_FORK = "fork a local worker of "
+"""What stands for the command of a worker process, with the number of workers behind it."""
 
 
 class _Options(PipelineOptions):
@@ -51,6 +55,16 @@ def _remembered_specs(dofn: Any) -> Any:
 userstate.get_dofn_specs = _remembered_specs
 
 
+def _popen(command: str, **arguments: Any) -> Any:
+    if command.startswith(_FORK):
+        return start_worker(arguments["env"] | {LOCAL_WORKERS: command.removeprefix(_FORK)})
+    return subprocess.Popen(command, **arguments)
+
+
+# Beam starts a worker process by its command; ours are forked.
+setattr(local_job_service, "subprocess", types.SimpleNamespace(Popen=_popen))  # noqa: B010
+
+
 def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
     """Returns an empty pipeline on the runner that `settings` name.
 
@@ -75,8 +89,7 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
     runner = FnApiRunner(
         # The option direct_running_mode=multi_processing does the same with Beam's own entry point.
         default_environment=SubprocessSDKEnvironment.from_command_string(
-            f"exec env {LOCAL_WORKERS}={settings.workers} "
-            f"{shlex.quote(sys.executable)} -m transforms.worker"
+            f"{_FORK}{settings.workers}"
         ),
         provision_info=_provision(options),
     )

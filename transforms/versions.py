@@ -17,7 +17,7 @@ _PACKAGES = (
     "transformers",
     "trl",
     "peft",
-    "openai",
+    "aiohttp",
     "sympy",
     "math-verify",
     "reasoning-gym",

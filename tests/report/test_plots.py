@@ -2,6 +2,8 @@
 
 import xml.etree.ElementTree as ElementTree
 
+import pytest
+
 from transforms.diversity.measure import BINS
 from transforms.report.plots import bars, histogram
 
@@ -43,3 +45,35 @@ def test_the_last_bin_is_open():
     counts = [0] * len(BINS)
     counts[-1] = 1
     assert "2048+" in texts(histogram("t", {"rows": counts}))
+
+
+@pytest.mark.parametrize(
+    ("highest", "ticks"),
+    [
+        (0, ["0"]),
+        (1, ["0", "1"]),
+        (7, ["0", "2", "4", "6"]),
+        (57, ["0", "20", "40"]),
+        (2400, ["0", "500", "1k", "1.5k", "2k"]),
+        (3_000_000, ["0", "1M", "2M", "3M"]),
+    ],
+)
+def test_the_axis_of_counts_has_few_round_numbers(highest, ticks):
+    shown = texts(bars("t", ["a"], {"kept": [highest]}, stacked=True))
+    assert [text for text in shown if text != "a"] == ticks
+
+
+def test_bars_and_what_is_written_behind_them_stay_within_the_plot():
+    svg = bars("t", ["a" * 40], {"kept": [5]}, stacked=True, notes=["5,000,000 of 5,000,000"])
+    root = ElementTree.fromstring(svg)
+    width = float(root.get("viewBox").split()[2])
+    note = root.findall("{*}text")[-1]
+    assert float(note.get("x")) + 5.8 * len(note.text) <= width
+
+
+def test_shares_are_of_the_largest_in_proportion():
+    svg = bars("t", ["a", "b"], {"rows": [0.5, 0.25]}, percent=True)
+    wide, narrow = (
+        float(bar.get("width")) for bar in ElementTree.fromstring(svg).findall("{*}rect")
+    )
+    assert wide == pytest.approx(2 * narrow, abs=0.2)

@@ -9,7 +9,8 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from transforms.diversity.shingles import shingles, words
 from transforms.ids import content_id
 from transforms.programs import Unparsable, code_lines, fingerprint, input_keys, parse
 from transforms.programs.names import Names
-from transforms.programs.operations import operations
+from transforms.programs.operations import Operations, operations
 from transforms.verification.verify import answer_type
 
 SAMPLE = 1000
@@ -215,21 +216,19 @@ class Survey:
             _draw(self._programs, program)
 
     def _add_program(self, drawn: int, code: str) -> None:
-        try:
-            tree = parse(code)
-        except Unparsable:
+        found = _measured(code)
+        if found is None:
             self.unparsable += 1
             return
-        names = Names(tree)
-        used, structure = operations(tree, names), fingerprint(code, tree, names)
-        self._kinds["fingerprints"][structure] += 1
+        used = found.used
+        self._kinds["fingerprints"][found.structure] += 1
         self._kinds["operations"].update(map(short, used.all))
         self._kinds["functions"].update(map(short, used.functions))
         self._kinds["libraries"].update(map(short, used.libraries))
         self._sizes["nesting"][used.nesting] += 1
-        self._sizes["code_lines"][code_lines(code, tree)] += 1
-        self._sizes["input_keys"][len(input_keys(tree))] += 1
-        _draw(self._programs, (drawn, structure, tuple(sorted(used.all))))
+        self._sizes["code_lines"][found.lines] += 1
+        self._sizes["input_keys"][found.keys] += 1
+        _draw(self._programs, (drawn, found.structure, tuple(sorted(used.all))))
 
     @property
     def texts(self) -> list[str]:
@@ -260,6 +259,31 @@ class Survey:
             wording=wording,
             coverage=coverage,
         )
+
+
+class _Program(NamedTuple):
+    structure: str
+    """Its fingerprint."""
+    used: Operations
+    lines: int
+    keys: int
+    """Keys of its input."""
+
+
+@lru_cache(maxsize=1 << 14)  # a row's program is in the set of programs as well
+def _measured(code: str) -> _Program | None:
+    """What is measured of a program; None where it does not parse."""
+    try:
+        tree = parse(code)
+    except Unparsable:
+        return None
+    names = Names(tree)
+    return _Program(
+        fingerprint(code, tree, names),
+        operations(tree, names),
+        code_lines(code, tree),
+        len(input_keys(tree)),
+    )
 
 
 def _draw(sample: list[Any], item: tuple[Any, ...]) -> None:

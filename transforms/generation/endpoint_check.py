@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-import openai
+import aiohttp
 
 from transforms.errors import BackendError
 from transforms.generation.endpoint_replies import (
@@ -16,11 +16,10 @@ from transforms.generation.endpoint_replies import (
     Complaint,
     NoAnswer,
     Refused,
-    complaint,
     read_answer,
-    read_json,
 )
-from transforms.generation.openai_engine import api_key, header_values
+from transforms.generation.openai_engine import place_of
+from transforms.generation.transport import Transport
 from transforms.settings import OpenAIBackend
 
 _SCHEMA = {
@@ -48,13 +47,7 @@ class Finding:
 class _Endpoint:
     def __init__(self, backend: OpenAIBackend) -> None:
         self._backend = backend
-        self._client = openai.OpenAI(
-            base_url=backend.base_url,
-            api_key=api_key(backend.api_key_env),
-            default_headers=header_values(backend.headers),
-            max_retries=1,
-            timeout=min(60.0, backend.timeout_seconds),
-        )
+        self._place = place_of(backend)
         self.limit: dict[str, Any] = {}
 
     def ask(self, *, api: str = "", **arguments: Any) -> Answer | str:
@@ -73,12 +66,8 @@ class _Endpoint:
             body["prompt"] = "1 + 1 ="
         path = "/chat/completions" if chat else "/completions"
         try:
-            reply = self._client.post(path, cast_to=httpx.Response, body={**body, **arguments})
-            return read_answer(read_json(reply.content))
-        except openai.APIStatusError as error:
-            response = error.response
-            return str(complaint(response.status_code, response.headers, response.content))
-        except openai.APIConnectionError as error:
+            return read_answer(asyncio.run(self._post(path, {**body, **arguments})))
+        except (aiohttp.ClientError, OSError) as error:
             cause = error.__cause__ or error
             raise BackendError(
                 f"nothing answers at backend.base_url={self._backend.base_url} "
@@ -86,6 +75,14 @@ class _Endpoint:
             ) from error
         except (Complaint, NoAnswer, Refused) as error:
             return str(error)
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Any:
+        seconds = min(60.0, self._backend.timeout_seconds)
+        transport = Transport(self._place, timeout=seconds, connections=1)
+        try:
+            return await transport.post(path, body)
+        finally:
+            await transport.close()
 
 
 def check_endpoint(backend: OpenAIBackend) -> Iterator[Finding]:

@@ -17,19 +17,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import openai
 from filelock import FileLock
 
 from transforms.errors import BackendError
 from transforms.generation.adapters import adapter_path
-from transforms.generation.endpoint_replies import read_answer
+from transforms.generation.endpoint_replies import Complaint, read_answer
 from transforms.generation.fire import first_token, whole
 from transforms.generation.models import kind_of
-from transforms.generation.openai_engine import OpenAIModel, Place
+from transforms.generation.openai_engine import OpenAIModel
 from transforms.generation.pace import Pace
 from transforms.generation.requests import ErrorKind, Request, Response
 from transforms.generation.supervisor import LOG, SOCKET, Plan
 from transforms.generation.tokens import prompt_ids
+from transforms.generation.transport import Place
 from transforms.generation.vllm_engine import (
     check_arguments,
     check_installed,
@@ -96,15 +96,15 @@ class VllmServerModel(OpenAIModel):
         place = await asyncio.to_thread(self._lease.place)
         if place != self._place:  # another supervisor, hence another server
             self._place = place
-            self._client.base_url, self._client.api_key = place.base_url, place.api_key
+            self._transport.move(place)
 
     async def _ask(self, request: Request, since: float, **changes: Any) -> Response:
         if request.sampler.fire_temperature is not None:
             return await self._fire(request, since)
         try:
             return await super()._ask(request, since, **changes)
-        except openai.BadRequestError as error:
-            if kind_of(error.message) is not ErrorKind.TOO_LONG:
+        except Complaint as said:
+            if said.status != 400 or kind_of(said.message) is not ErrorKind.TOO_LONG:
                 raise
             # The server refuses a prompt that leaves no room for max_tokens; the engine in process
             # answers in the room that there is, as the server does when it is not told how much.
@@ -117,7 +117,7 @@ class VllmServerModel(OpenAIModel):
         ids = prompt_ids(self._tokenizer, request)
         body = {"model": request.model, "prompt": ids, "temperature": 0, "max_tokens": 1}
         body |= {"logprobs": request.sampler.fire_top_k, "return_tokens_as_token_ids": True}
-        reply = await self._post("/completions", body)
+        reply = await self._transport.post("/completions", body)
         answer = read_answer(reply)
         likely = reply["choices"][0]["logprobs"]["top_logprobs"][0]
         first = first_token(
@@ -142,8 +142,8 @@ class VllmServerModel(OpenAIModel):
 
             return AutoTokenizer.from_pretrained(engine_arguments(self._backend)["model"])
 
-        models = await self._client.models.list()
-        self._max_model_len = int(models.data[0].max_model_len)  # type: ignore[attr-defined]
+        models = await self._transport.get("/models")
+        self._max_model_len = int(models["data"][0]["max_model_len"])
         self._tokenizer = await asyncio.to_thread(load)
 
 

@@ -144,15 +144,22 @@ def with_input(code: str, new_input: dict[str, Any]) -> str:
     return (source[:begin] + literal.encode() + source[end:]).decode()
 
 
-def _docstrings(tree: ast.Module) -> Iterator[ast.stmt]:
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
-            and node.body
-            and isinstance(node.body[0], ast.Expr)
-            and text_of(node.body[0].value) is not None
-        ):
-            yield node.body[0]
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yields statements, each before those within it."""
+    for statement in body:
+        yield statement
+        for name in ("body", "orelse", "finalbody"):
+            yield from _statements(getattr(statement, name, []))
+        for part in (*getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
+            yield from _statements(part.body)
+
+
+def _docstring(node: ast.AST) -> ast.stmt | None:
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and text_of(first.value) is not None:
+            return first
+    return None
 
 
 def code_lines(code: str, tree: ast.Module | None = None) -> int:
@@ -165,9 +172,10 @@ def code_lines(code: str, tree: ast.Module | None = None) -> int:
     """
     tree = tree or parse(code)
     skipped: set[int] = set()
-    imports = (node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)))
-    for statement in (*_docstrings(tree), *imports):
-        skipped |= set(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
+    for node in (tree, *_statements(tree.body)):
+        left_out = node if isinstance(node, (ast.Import, ast.ImportFrom)) else _docstring(node)
+        if left_out is not None:
+            skipped |= set(range(left_out.lineno, (left_out.end_lineno or left_out.lineno) + 1))
     lines = enumerate(re.split(r"\r\n|\r|\n", code), start=1)
     return sum(
         bool(line.strip()) and not line.lstrip().startswith("#") and number not in skipped

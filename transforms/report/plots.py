@@ -1,54 +1,32 @@
-"""Plots as inline SVG that follow the page's colours, drawn by matplotlib."""
+"""Plots as inline SVG in the page's colours and letters."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
 from transforms.diversity.measure import BINS
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-# Colours that matplotlib writes, and the page's variable that takes the place of each.
-_VARIABLES = {
-    "#010101": "var(--ink)",
-    "#020202": "var(--grid)",
-    "#030303": "var(--rows)",
-    "#040404": "var(--programs)",
-    "#050505": "var(--seeds)",
-    "#060606": "var(--rejected)",
-}
-_INK, _GRID, _ROWS, _PROGRAMS, _SEEDS, _REJECTED = _VARIABLES
 COLOURS = {
-    **{"rows": _ROWS, "programs": _PROGRAMS, "seeds": _SEEDS},
-    **{"kept": _ROWS, "rejected": _REJECTED, "generated": _ROWS, "recorded": _PROGRAMS},
-    "unanswered": _SEEDS,
+    **dict.fromkeys(("rows", "kept", "generated"), "rows"),
+    **dict.fromkeys(("programs", "recorded"), "programs"),
+    **dict.fromkeys(("seeds", "unanswered"), "seeds"),
+    "rejected": "rejected",
 }
-"""Name of a series -> its colour; the page's legend uses the same names."""
-_WIDTH = 4.6
-"""Inches of 72 px: as wide as a phone shows without shrinking the letters."""
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: small, searchable, in the page's font
-    "svg.hashsalt": "cotmill",
-    "text.parse_math": False,  # a dollar in a name is a dollar
-    "font.size": 10,
-    "font.family": "DejaVu Sans",  # comes with matplotlib, and is wider than what pages use
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": _GRID,
-    "axes.labelcolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.axisbelow": True,
-    "grid.color": _GRID,
-}
+"""Name of a series -> the page's variable that holds its colour."""
+_WIDTH = 332.0
+"""Pixels: as wide as a phone shows without shrinking the letters."""
+_LETTER = 5.8
+"""Pixels that a letter of the plots is wide, on average; those of most fonts are narrower."""
+_LINE = 14.0
+"""Pixels of a line of letters."""
+_LONGEST = 28
+"""Letters of a label."""
+_GAP = 4.0
+_SHORTEST = 20.0
+"""Pixels of the longest bar where letters take the rest."""
 
 
 def bars(
@@ -67,53 +45,85 @@ def bars(
         percent: values are shares.
         notes: what is written at the end of each stack.
     """
-    from matplotlib import rc_context
-
-    height = 0.24 if stacked else 0.12 + 0.08 * len(series)
-    with rc_context(_STYLE):
-        figure, axes = _figure(0.55 + height * max(1, len(labels)))
-        left = [0.0] * len(labels)
-        for index, (name, values) in enumerate(series.items()):
-            thick = 0.7 if stacked else 0.8 / len(series)
-            shift = 0.0 if stacked else (index - (len(series) - 1) / 2) * thick
-            places = [n + shift for n in range(len(labels))]
-            axes.barh(places, values, thick, left if stacked else None, color=COLOURS[name])
-            left = [before + value for before, value in zip(left, values, strict=True)]
-        for place, note in enumerate(notes):
-            axes.annotate(
-                note, (left[place], place), (4, 0), textcoords="offset points", va="center"
-            )
-        axes.set_yticks(range(len(labels)), [_clipped(label) for label in labels])
-        axes.tick_params(length=0)
-        axes.invert_yaxis()
-        axes.margins(x=0.22 if notes else 0.02, y=0.01)
-        axes.grid(axis="x", linewidth=0.5)
-        _count_axis(axes, percent)
-        return _svg(figure, title)
+    pitch = 17.0 if stacked else 8.0 + 6.0 * len(series)
+    thick = 0.7 * pitch if stacked else 0.8 * pitch / len(series)
+    names = [label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…" for label in labels]
+    left = _GAP + _LETTER * max(map(len, names), default=0)
+    ends = [
+        sum(values) if stacked else max(values) for values in zip(*series.values(), strict=True)
+    ]
+    space = _WIDTH - left - _LETTER * 2
+    scale = min(
+        (
+            max(space - _GAP - _LETTER * len(note), _SHORTEST) / end
+            for note, end in zip(notes or [""] * len(ends), ends, strict=True)
+            if end
+        ),
+        default=1.0,
+    )
+    bottom = pitch * len(labels) + 2
+    parts = []
+    for tick in _ticks(max(ends, default=0), whole=not percent):
+        x = left + tick * scale
+        parts += [_line(x, 0, x, bottom), _text(_value(tick, percent), x, bottom + 11, "middle")]
+    starts = [left] * len(labels)
+    for index, (name, values) in enumerate(series.items()):
+        for row, value in enumerate(values):
+            y = pitch * row + 0.1 * pitch + (0.05 * pitch if stacked else index * thick)
+            parts.append(_bar(name, starts[row], y, value * scale, thick))
+            if stacked:
+                starts[row] += value * scale
+    for row, name in enumerate(names):
+        parts.append(_text(name, left - _GAP, pitch * (row + 0.5) + 3.5, "end"))
+    for row, note in enumerate(notes):
+        parts.append(_text(note, starts[row] + _GAP, pitch * (row + 0.5) + 3.5, "start"))
+    return _svg(title, bottom + _LINE, parts)
 
 
 def histogram(title: str, series: Mapping[str, Sequence[int]]) -> Markup:
     """Draws shares of the rows by `BINS`, sets beside each other, empty ends left out."""
-    from matplotlib import rc_context
-
     totals = [sum(counts) for counts in zip(*series.values(), strict=True)]
     used = [index for index, total in enumerate(totals) if total]
     first, last = used[0], used[-1] + 1
-    with rc_context(_STYLE):
-        figure, axes = _figure(2.1)
-        thick = 0.86 / len(series)
-        for index, (name, counts) in enumerate(series.items()):
-            total = sum(counts)
-            shares = [count / total for count in counts[first:last]]
-            shift = (index - (len(series) - 1) / 2) * thick
-            axes.bar([n + shift for n in range(len(shares))], shares, thick, color=COLOURS[name])
-        step = 1 + (last - first - 1) // 6
-        places = list(range(0, last - first, step))
-        axes.set_xticks(places, [_bin(first + place) for place in places])
-        axes.tick_params(length=0)
-        axes.grid(axis="y", linewidth=0.5)
-        axes.yaxis.set_major_formatter(_percent())
-        return _svg(figure, title)
+    shares = {
+        name: [count / (sum(counts) or 1) for count in counts[first:last]]
+        for name, counts in series.items()
+    }
+    highest = max(map(max, shares.values()))
+    left, bottom = _LETTER * 6, 130.0
+    scale, pitch = (bottom - _LINE) / highest, (_WIDTH - left) / (last - first)
+    parts = []
+    for tick in _ticks(highest, whole=False):
+        y = bottom - tick * scale
+        parts += [_line(left, y, _WIDTH, y), _text(_value(tick, True), left - _GAP, y + 3.5, "end")]
+    thick = 0.86 * pitch / len(series)
+    for index, (name, values) in enumerate(shares.items()):
+        for place, value in enumerate(values):
+            x = left + pitch * place + 0.07 * pitch + index * thick
+            parts.append(_bar(name, x, bottom - value * scale, thick, value * scale))
+    for place in range(0, last - first, 1 + (last - first - 1) // 6):
+        parts.append(
+            _text(_bin(first + place), left + pitch * (place + 0.5), bottom + 11, "middle")
+        )
+    return _svg(title, bottom + _LINE, parts)
+
+
+def _ticks(highest: float, whole: bool) -> Iterator[float]:
+    """Yields round numbers from 0 to `highest`, at most six."""
+    unit = 10.0 ** math.floor(math.log10(highest / 5)) if highest else 1.0
+    step = next(unit * factor for factor in (1, 2, 5, 10) if highest <= unit * factor * 5.001)
+    step = max(step, 1.0) if whole else step
+    for number in range(int(highest / step + 1e-9) + 1):
+        yield number * step
+
+
+def _value(tick: float, percent: bool) -> str:
+    if percent:
+        return f"{100 * tick:.3g} %"
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if tick >= size:
+            return f"{tick / size:.4g}{letter}"
+    return f"{tick:.4g}"
 
 
 def _bin(index: int) -> str:
@@ -124,41 +134,25 @@ def _bin(index: int) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-    return figure, figure.subplots()
+def _bar(name: str, x: float, y: float, width: float, height: float) -> Markup:
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+    return Markup(f'<rect {place} fill="var(--{COLOURS[name]})"/>')
 
 
-def _count_axis(axes: Axes, percent: bool) -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=not percent))
-    axes.xaxis.set_major_formatter(_percent() if percent else EngFormatter(sep=""))
-    axes.set_xlim(left=0)
+def _line(x1: float, y1: float, x2: float, y2: float) -> Markup:
+    place = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+    return Markup(f'<line {place} stroke="var(--grid)" stroke-width="0.5"/>')
 
 
-def _percent() -> Any:
-    from matplotlib.ticker import FuncFormatter
-
-    return FuncFormatter(lambda share, _: f"{100 * share:.3g} %")
-
-
-def _clipped(label: str) -> str:
-    return label if len(label) <= 28 else f"{label[:27]}…"
+def _text(text: str, x: float, y: float, anchor: str) -> Markup:
+    place = Markup(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">')
+    return place + text + Markup("</text>")
 
 
-def _svg(figure: Figure, title: str) -> Markup:
-    """The figure as an `<svg>` for a page: no header, scaled to its place, named by its title."""
-    written = io.StringIO()
-    figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
-    svg = written.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)  # every plot of the page has a figure_1
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1, flags=re.DOTALL)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1, flags=re.DOTALL)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, variable)
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{Markup.escape(title)}"', 1))
+def _svg(title: str, height: float, parts: Sequence[Markup]) -> Markup:
+    """An `<svg>` for a page: scaled to its place, named by its title."""
+    head = Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{}" '
+        'viewBox="0 0 {:.0f} {:.0f}" font-size="10" fill="var(--ink)">'
+    )
+    return head.format(title, _WIDTH, height) + Markup("").join(parts) + Markup("</svg>")

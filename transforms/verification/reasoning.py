@@ -49,7 +49,7 @@ _LEAST_WORDS = 4
 """Words besides the answer that a solution without any calculation needs."""
 
 
-@lru_cache(maxsize=256)  # each attempt is judged round by round, and shown at the end
+@lru_cache(maxsize=4096)  # each attempt is judged round by round, thousands beside each other
 def judge_reasoning(solution: str, instruction: str) -> Verdict:
     """Rejects a solution whose steps are wrong, or do not lead to its final answer."""
     solution = solution[-_TEXT_CAP:]

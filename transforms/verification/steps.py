@@ -73,7 +73,7 @@ _RESULTS = re.compile(
 _BREAKS = frozenset(["end", "equal", "approx", "arrow", "colon", "cell", "gives", "is"])
 
 
-@lru_cache(maxsize=256)  # each attempt is judged round by round, and shown at the end
+@lru_cache(maxsize=4096)  # each attempt is judged round by round, thousands beside each other
 def false_step(solution: str) -> str | None:
     """Returns the first equation of a solution that no reading makes true; None for none.
 
