@@ -175,6 +175,7 @@ PROGRAMS = [
         ),
         OK,
         output=REFUSED,
+        as_cell_output='"through"',
     ),
     Hostile(
         "fork",

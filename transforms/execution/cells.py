@@ -9,7 +9,9 @@ from __future__ import annotations
 import __future__
 
 import ast
+import ctypes
 import linecache
+import platform
 import random
 import resource
 import signal
@@ -22,7 +24,7 @@ from socket import recv_fds, socket
 from time import sleep
 from typing import Any, NoReturn
 
-from transforms.execution import harness
+from transforms.execution import harness, seccomp
 
 _ERROR_CHARS = 2_000
 SPARE_FILES = 8
@@ -31,6 +33,14 @@ SPARE_FILES = 8
 _FUTURES = 0
 for _name in __future__.all_feature_names:
     _FUTURES |= getattr(__future__, _name).compiler_flag
+
+_python, _frames = ctypes.PyDLL(None), sys._current_frames
+_CLONE_BESIDE = (
+    ctypes.c_long(seccomp.NUMBERS["clone"][platform.machine() == "aarch64"] or 0),
+    ctypes.c_ulong(seccomp.CLONE_PARENT | signal.SIGCHLD),
+    *(ctypes.c_void_p(),) * 4,
+)
+"""The arguments of syscall(2) for it."""
 
 _get_random, _set_random = random.getstate, random.setstate
 _set_limit, _set_timer, _stdout = resource.setrlimit, signal.setitimer, sys.__stdout__
@@ -133,31 +143,43 @@ class Session:
         return body, compile(expression, name, "eval", self._futures, dont_inherit=True)
 
     def _branch(self, channel: socket) -> tuple[socket, int, int]:
-        """Waits, and returns in each new process that is to run a cell from this state.
-
-        A process between the two ends at once, so that the supervisor becomes the new one's parent.
-        """
+        """Waits, and returns in each new process that is to run a cell from this state."""
         generator = _get_random()  # forking seeds it anew
         while True:
             message, descriptors, _, _ = recv_fds(channel, 1, 3)
             if not message:
                 _exit(0)
-            between = fork()
-            if between:
+            if not self._fork_beside():
                 for descriptor in descriptors:
                     close(descriptor)
-                waitpid(between, 0)
                 continue
-            if fork():
-                _exit(0)
-            while getppid() != self._supervisor:
-                sleep(0.0001)
             channel.close()
             _set_random(generator)
             ours, stdout, claim = descriptors
             channel = socket(fileno=ours)
             channel.sendall(b"h")
             return channel, stdout, claim
+
+    def _fork_beside(self) -> bool:
+        """Forks a process whose parent is the supervisor, too; returns whether this is it."""
+        if len(_frames()) == 1:
+            _python.PyOS_BeforeFork()
+            if _python.syscall(*_CLONE_BESIDE) == 0:
+                _python.PyOS_AfterFork_Child()
+                return True
+            _python.PyOS_AfterFork_Parent()
+            return False
+        # only the C library's own fork puts in order what threads were using: fork twice, and end
+        # the process between, so that the supervisor becomes the parent
+        between = fork()
+        if between:
+            waitpid(between, 0)
+            return False
+        if fork():
+            _exit(0)
+        while getppid() != self._supervisor:
+            sleep(0.0001)
+        return True
 
     def _limit_files(self, count: int) -> None:
         _set_limit(resource.RLIMIT_NOFILE, (count, self._open_files + SPARE_FILES))

@@ -80,6 +80,8 @@ class Enclosure:
     """memory_mb, file_mb, open_files, processes (see SandboxSettings)."""
     without: dict[str, str] = field(default_factory=dict)
     """Layers that are not tried, and why."""
+    sessions: bool = False
+    """Whether it keeps states of sessions."""
 
 
 class Unavailable(Exception):
@@ -281,7 +283,7 @@ def give_up_privilege(walls: Walls, enclosure: Enclosure, scratch: str, number: 
     walls.apply("process_limit", lambda: _limit_processes(walls, enclosure.limits["processes"]))
     walls.apply("no_new_privs", _no_new_privs)
     walls.apply("landlock", lambda: _landlock(enclosure.visible, scratch))
-    walls.apply("seccomp", _filter_calls)
+    walls.apply("seccomp", lambda: _filter_calls(enclosure.sessions))
 
 
 def _drop_uid(walls: Walls, enclosure: Enclosure, scratch: str, number: int) -> str:
@@ -428,9 +430,9 @@ def _tasks_of(uid: int) -> int:
     return count
 
 
-def _filter_calls() -> str:
+def _filter_calls(sessions: bool) -> str:
     machine = platform.machine()
-    seccomp.install(_libc, seccomp.program_filter(machine))
+    seccomp.install(_libc, seccomp.program_filter(machine, sessions))
     return f"allowlist for {machine}"
 
 

@@ -72,8 +72,9 @@ keyrings, System V IPC, memfd_create (its memory would escape the scratch folder
 userfaultfd, perf, module and time setting calls.
 """
 
-# new namespaces (0x7e020000), or a child that would be the supervisor's own (CLONE_PARENT)
-_CLONE_REFUSED = 0x7E020000 | 0x00008000
+CLONE_PARENT = 0x00008000
+"""Makes a child that is the supervisor's own; states of sessions fork so."""
+_NEW_NAMESPACES = 0x7E020000
 # GET_DUMPABLE, SET_NAME, GET_NAME, SET_VMA; SET_SECCOMP, which can only take more away
 _PRCTL_ALLOWED = (3, 15, 16, 0x53564D41, 22)
 _IOCTL_ALLOWED = (
@@ -100,8 +101,11 @@ class Unsupported(Exception):
     """This machine has no table here."""
 
 
-def program_filter(machine: str) -> bytes:
+def program_filter(machine: str, sessions: bool = False) -> bytes:
     """Returns the filter for programs on `machine` as an array of BPF instructions.
+
+    Args:
+        sessions: whether children may be the supervisor's own, as the states of sessions are.
 
     Raises:
         Unsupported: no table for `machine`.
@@ -113,7 +117,7 @@ def program_filter(machine: str) -> bytes:
         "clone3": [(_RETURN, 0, 0, _ENOSYS)],
         "clone": [
             _load_argument(0),
-            (_JUMP_SET, 1, 0, _CLONE_REFUSED),
+            (_JUMP_SET, 1, 0, _NEW_NAMESPACES | (0 if sessions else CLONE_PARENT)),
             (_RETURN, 0, 0, _ALLOW),
             (_RETURN, 0, 0, _EPERM),
         ],

@@ -107,6 +107,7 @@ def _become_zygote(config: dict[str, Any], slot: int, report: int) -> None:
             "open_files": limits["open_files"] + snapshots + cells.SPARE_FILES,
         },
         without=config["without"],
+        sessions=snapshots > 0,
     )
     walls = isolation.Walls(enclosure)
     isolation.enter_namespaces(walls, enclosure)
