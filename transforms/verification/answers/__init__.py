@@ -31,18 +31,12 @@ The rules:
   agree key by key.
 """
 
-from transforms.verification.answers.compare import (
-    agrees,
-    as_sequence,
-    compare_plain,
-    compare_program,
-)
+from transforms.verification.answers.compare import as_sequence, compare_plain, compare_program
 from transforms.verification.answers.extract import extract_answer
 from transforms.verification.answers.lexicon import SMALL_NUMBERS, may_spell, spelled
 
 __all__ = [
     "SMALL_NUMBERS",
-    "agrees",
     "as_sequence",
     "compare_plain",
     "compare_program",

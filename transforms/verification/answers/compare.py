@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeAlias
@@ -76,26 +76,6 @@ _REPR = re.compile(
 )
 # What shows that an answer is a statement that holds the answer.
 _STATEMENT = re.compile(r"(?:boxed|fbox)\s*\{|####|</|\banswers?\b", re.I)
-
-
-def agrees(
-    output: str,
-    solution_text: str,
-    symbolic: Callable[[list[tuple[str, str]]], list[bool]],
-) -> bool:
-    """Says whether a language solution's final answer agrees with the program's output.
-
-    Args:
-      output: the program's output as a JSON string.
-      solution_text: the whole language solution.
-      symbolic: runs `compare_program(pairs)` in the sandbox and returns its `output`, one boolean
-        for each pair of output and answer. Called only where exact rules leave the pair undecided.
-    """
-    answer = extract_answer(solution_text)
-    if answer is None:
-        return False
-    decided = compare_plain(output, answer)
-    return symbolic([(output, answer)]) == [True] if decided is None else decided
 
 
 def compare_plain(output: str, answer: str) -> bool | None:
