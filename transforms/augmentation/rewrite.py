@@ -367,7 +367,7 @@ def _explained_problem(plan: Plan, runs: Runs) -> Explanation:
         result.certain.add(index)
     for words in _TENS.finditer(problem):
         value = spelled(words[0].lower().split("-"))
-        if any(equal(v[0], value or math.nan) and not is_constant(v) for v in known.vectors):
+        if any(equal(v[0], float(value or math.nan)) and not is_constant(v) for v in known.vectors):
             raise Unexplained(words[0], words.start())
     return result
 

@@ -113,20 +113,6 @@ def compare_program(pairs: Sequence[tuple[str, str]]) -> str:
     return program_of([_left_open(output, answer) for output, answer in pairs])
 
 
-def as_sequence(answer: str) -> str:
-    r"""An answer whose order counts: a set or "a or b" is read as a list in the order it is in.
-
-    >>> as_sequence(r"\{2, 1\}")
-    '[2, 1]'
-    """
-    text = tidy(answer)
-    inner = peel(text, "{")
-    if inner != text and ":" not in inner:
-        return f"[{inner}]"
-    parts = alternatives(text)
-    return ", ".join(parts) if len(parts) > 1 else answer
-
-
 def _left_open(output: str, answer: str) -> Open:
     """What exact rules leave open of a pair: nothing, leaves for algebra, or None (they differ)."""
     try:
