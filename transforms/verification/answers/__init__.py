@@ -34,7 +34,7 @@ The rules:
 
 from transforms.verification.answers.asked import as_asked
 from transforms.verification.answers.compare import compare_plain, compare_program
-from transforms.verification.answers.extract import extract_answer
+from transforms.verification.answers.extract import extract_answer, without_next_problem
 from transforms.verification.answers.lexicon import SMALL_NUMBERS, may_spell, spelled
 
 __all__ = [
@@ -45,4 +45,5 @@ __all__ = [
     "extract_answer",
     "may_spell",
     "spelled",
+    "without_next_problem",
 ]

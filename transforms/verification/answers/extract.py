@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from transforms.thoughts import visible
 from transforms.verification.answers.brackets import RATIO
 from transforms.verification.answers.calendar import read_clock, read_date
 from transforms.verification.answers.latex import fold, plain_characters, tidy
@@ -14,13 +15,6 @@ from transforms.verification.answers.symbolic import SYMBOLIC_CAP, is_formula, l
 TEXT_CAP = 50_000
 """Characters that are read, from the end of a solution; final answers come last."""
 
-_THOUGHT_END = re.compile(
-    r"(?:</|\[/|◁/)(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad)(?:>|\]|▷)"
-    r"|<channel\|>|<\|end_of_thought\|>",
-    re.I,
-)
-_THOUGHT_START = re.compile(r"\s*(?:<|\[|◁)(?:think|thinking|thought|reasoning)(?:>|\]|▷)", re.I)
-_SPECIAL_TOKEN = re.compile(r"</?s>|<\|[^|<>\n]{1,40}\|>|<(?:/?(?:eos|bos|pad)|end_of_turn)>")
 _ANSWER_TAG = re.compile(r"<(answer|final_answer|solution)>([^<]{0,12000})</\1>", re.I)
 _NEXT_PROBLEM = re.compile(
     r"^[ \t#*]*(?:problem|question|q|instruction|human|user|example)\b[ \t*]*[0-9]{0,3}[ \t*]*:",
@@ -118,20 +112,13 @@ def extract_answer(text: str) -> str | None:
       it announces another answer than the one it boxed and takes neither back. Linear in the text,
       of which the last 50,000 characters are read.
     """
-    text = _SPECIAL_TOKEN.sub("", plain_characters(text[-TEXT_CAP:]))
-    text = _EMPHASIS.sub(r"\1", text)
-    for thought in _THOUGHT_END.finditer(text):
-        end = thought.end()
-    if _THOUGHT_END.search(text):
-        text = text[end:]
-    elif _THOUGHT_START.match(text):
-        return None
+    text = _EMPHASIS.sub(r"\1", plain_characters(visible(text)[-TEXT_CAP:]))
     if _COMMA_NUMBER.search(text) and _writes_comma(text):
         text = _COMMA_NUMBER.sub(_with_point, text)
-    return _stated(_without_next_problem(text))
+    return _stated(without_next_problem(text))
 
 
-def _without_next_problem(text: str) -> str:
+def without_next_problem(text: str) -> str:
     """Cuts off another problem that the text goes on to after its answer."""
     for heading in _NEXT_PROBLEM.finditer(text):
         if _MARKER.search(text, 0, heading.start()) or "boxed{" in text[: heading.start()]:
