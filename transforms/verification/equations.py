@@ -144,29 +144,19 @@ def begin_of(tokens: Sequence[Token], at: int) -> int:
     """Returns where the expression begins that ends before token `at`."""
     depth, words, first = 0, 0, at
     for place in range(at - 1, max(-1, at - 1 - _SIDE_CAP), -1):
-        kind = tokens[place].kind
-        if kind == "close":
-            depth += 1
-        elif kind == "open":
-            depth -= 1
-            if depth < 0:
-                break
-        elif kind in _BREAKS or (kind == "comma" and not depth):
+        token, after = tokens[place], tokens[place + 1]
+        depth += (token.kind == "close") - (token.kind == "open")
+        if depth < 0 or token.kind in _BREAKS or (token.kind == "comma" and not depth):
             break
-        elif kind == "word":
+        if token.kind == "word":
             words += 1
-            if words > 3 or tokens[place + 1].kind in STARTS or JOINS.fullmatch(tokens[place].text):
+            if words > 3 or after.kind in STARTS or JOINS.fullmatch(token.text):
                 break
             continue  # a unit, if a number stands before it
-        if words and kind not in ENDS:
-            break
-        if (
-            kind in ("number", "close", "var")
-            and tokens[place + 1].kind in ("number", "var")
-            and (
-                place + 1 < at and (kind != "close" or tokens[place].end < tokens[place + 1].start)
-            )
-        ):
+        apart = token.kind in ("number", "var") or (
+            token.kind == "close" and token.end < after.start
+        )
+        if (words and token.kind not in ENDS) or (apart and after.kind in ("number", "var")):
             break
         words, first = 0, place
     return first
@@ -176,39 +166,23 @@ def end_of(tokens: Sequence[Token], at: int) -> int:
     """Returns where the expression ends that begins with token `at`."""
     depth, end, place = 0, at, at
     while place < min(len(tokens), at + _SIDE_CAP):
-        kind = tokens[place].kind
-        if kind == "word":
+        token, before = tokens[place], tokens[max(at, place - 1)]
+        if token.kind == "word":
             words = place
             while place < len(tokens) and tokens[place].kind == "word" and place < words + 3:
                 place += 1
-            goes_on = place + 1 < len(tokens) and tokens[place].kind in (
-                "op",
-                *(["close"] if depth else []),
-            )
+            further = tokens[place].kind if place + 1 < len(tokens) else ""
+            goes_on = further == "op" or (further == "close" and depth)
             if not goes_on or words == at:
-                return end if not depth else at
+                return at if depth else end
             continue
-        if kind == "open":
-            if (
-                place > at
-                and tokens[place - 1].kind == "number"
-                and tokens[place - 1].end < tokens[place].start
-            ):
-                return end
-            depth += 1
-        elif kind == "close":
-            depth -= 1
-            if depth < 0:
-                return end
-        elif (
-            kind in _BREAKS
-            or (kind == "comma" and not depth)
-            or (
-                kind in ("number", "var")
-                and place > at
-                and tokens[place - 1].kind in ("number", "word", "var")
-            )
-        ):
+        if token.kind == "open" and before.kind == "number" and before.end < token.start:
+            return end
+        depth += (token.kind == "open") - (token.kind == "close")
+        if depth < 0 or token.kind in _BREAKS or (token.kind == "comma" and not depth):
+            return end
+        apart = place > at and token.kind in ("number", "var")
+        if apart and before.kind in ("number", "word", "var"):
             return end
         place += 1
         end = place

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from transforms.verification.answers.brackets import (
     RATIO,
@@ -219,9 +220,9 @@ def _compare_string(value: str, answer: str, text: str) -> Open:
         return None
     if len(value) == 1 and value.isalpha() and (choice := _CHOICE.fullmatch(text)):
         return AGREE if choice[1].casefold() == value.casefold() else None
-    for same in (_same_ratio, _same_time, _same_date, _same_duration):
-        if (decided := same(tidied, bare)) is not None:
-            return AGREE if decided else None
+    for read, same, alone in _KINDS:
+        if (one := read(tidied)) and ((other := read(bare)) or alone):
+            return AGREE if other and same(one, other) else None
     printed, stated = bracketed(tidied), bracketed(text)
     if printed and stated:
         return _compare_bracketed(printed, stated)
@@ -238,25 +239,17 @@ def _compare_string(value: str, answer: str, text: str) -> Open:
     return leaf(tidied, text) if is_output_formula(tidied) else None
 
 
-def _same_ratio(one: str, other: str) -> bool | None:
-    if not (RATIO.fullmatch(one) and RATIO.fullmatch(other)):
-        return None
-    return re.findall("[0-9]+", one) == re.findall("[0-9]+", other)
+def _ratio(text: str) -> list[str] | None:
+    return re.findall("[0-9]+", text) if RATIO.fullmatch(text) else None
 
 
-def _same_time(one: str, other: str) -> bool | None:
-    time, stated = read_clock(one), read_clock(other)
-    return None if not time else bool(stated and same_time(time, stated))
-
-
-def _same_date(one: str, other: str) -> bool | None:
-    date = read_date(one)
-    return None if not date else date == read_date(other)
-
-
-def _same_duration(one: str, other: str) -> bool | None:
-    durations = read_duration(one), read_duration(other)
-    return durations[0] == durations[1] if all(durations) else None
+# Reader of a kind of value, whether two of them are the same, and whether nothing else agrees.
+_KINDS: tuple[tuple[Callable[[str], Any], Callable[[Any, Any], bool], bool], ...] = (
+    (_ratio, operator.eq, False),
+    (read_clock, same_time, True),
+    (read_date, operator.eq, True),
+    (read_duration, operator.eq, False),
+)
 
 
 def _compare_bracketed(output: tuple[str, str, str], answer: tuple[str, str, str]) -> Open:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from transforms.thoughts import visible
 from transforms.verification.answers.brackets import RATIO
@@ -154,9 +155,9 @@ def _concludes_otherwise(text: str, boxed: str) -> bool:
     line = text.rstrip("\n $[]\\").rpartition("\n")[2]
     if not _CONCLUSION.match(line) and not _MARKER.search(line):
         return False
-    one, other = (read_quantity(tidy(side or "")) for side in (_marked(line), boxed))
-    whole = one and other and one.value.denominator == other.value.denominator == 1
-    return bool(one and other and whole and one.value != other.value)
+    one, other = _values(_marked(line), boxed)
+    whole = one is not None and other is not None and one.denominator == other.denominator == 1
+    return whole and one != other
 
 
 def _after_box(boxed: str, rest: str) -> str | None:
@@ -168,12 +169,16 @@ def _after_box(boxed: str, rest: str) -> str | None:
     later = _marked(rest)
     if later is None:
         return None if retracted and re.search("[0-9]", rest[retracted.start() :]) else boxed
-    if fold(tidy(later)) == fold(tidy(boxed)):
-        return boxed
-    one, other = read_quantity(tidy(later)), read_quantity(tidy(boxed))
-    if one and other and one.value == other.value:
+    one, other = _values(later, boxed)
+    if fold(tidy(later)) == fold(tidy(boxed)) or (one is not None and one == other):
         return boxed
     return later if retracted else None
+
+
+def _values(*answers: str | None) -> list[Fraction | None]:
+    """The values of answers that are plain quantities; None for any other."""
+    stated = [read_quantity(tidy(answer or "")) for answer in answers]
+    return [quantity and quantity.value for quantity in stated]
 
 
 def _boxes(text: str) -> list[tuple[int, int, str | None]]:
@@ -216,8 +221,8 @@ def _contradicts(between: str, answer: str) -> bool:
     earlier, after = _first_statement(between.lstrip(" \t\r\n*_`:"))
     if not earlier or _RETRACTION.search(after):
         return False
-    one, other = read_quantity(tidy(earlier)), read_quantity(tidy(answer))
-    return bool(one and other and one.value != other.value)
+    values = _values(earlier, answer)
+    return None not in values and values[0] != values[1]
 
 
 def _first_statement(text: str) -> tuple[str | None, str]:
