@@ -11,7 +11,8 @@ from typing import Any
 
 from transforms.accounting import Reason, Verdict, keep, put_off, reject
 from transforms.generation.requests import ErrorKind, Response
-from transforms.thoughts import split_thought
+from transforms.thoughts import split_thought, visible
+from transforms.verification.answers import without_next_problem
 
 _REASONS: dict[ErrorKind | None, Reason] = {
     ErrorKind.TOO_LONG: Reason.PROMPT_TOO_LONG,
@@ -19,39 +20,6 @@ _REASONS: dict[ErrorKind | None, Reason] = {
     ErrorKind.BAD_JSON: Reason.BAD_JSON,
     ErrorKind.INVALID: Reason.REQUEST_FAILED,
 }
-
-_TURN = re.compile(
-    r"\A\s*(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|start\|>|<\|assistant\|>|<s>"
-    r"|<bos>|<\|begin_of_text\|>|\[/INST\])+\s*(?:(?:assistant|model)\b\s*(?:<\|end_header_id\|>)?)?"
-)
-_END = re.compile(
-    r"<\|(?:im_end|endoftext|eot_id|eom_id|end_of_text|end|return|end_of_turn|im_start)\|>|</s>|<eos>"
-    r"|<end_of_turn>|<｜end▁of▁sentence｜>|\[INST\]"
-)
-_SPECIAL = re.compile(r"<\|[a-zA-Z]\w*\|>|<｜[^｜<>]*｜>|</?s>")
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_LINES = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
-_BLANKS = re.compile(r"[\u00a0\u2007\u202f]")
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]"
-)
-
-
-def visible(text: str) -> str:
-    """Returns what a response says after its thoughts, without special and control characters.
-
-    The answer stands after the last closing tag. A thought that never ends leaves "".
-
-    >>> visible("<think>Maybe 4?</think>It is 5.<|im_end|>")
-    'It is 5.'
-    >>> visible("<think>Maybe 4?")
-    ''
-    """
-    text = _CONTROL.sub("", _BLANKS.sub(" ", _LINES.sub("\n", _ANSI.sub("", text))))
-    text = split_thought(text).answer
-    text = _TURN.sub("", text)
-    end = next((end for end in _END.finditer(text) if text[: end.start()].strip()), None)
-    return _SPECIAL.sub("", text[: end.start()] if end else text).strip()
 
 
 def judge_all(responses: Iterable[Response]) -> Verdict:
@@ -194,19 +162,9 @@ def judge_program(response: Response) -> tuple[str, Verdict]:
     return (text, reject(Reason.NO_PROGRAM, text[:200])) if verdict.kept else (text, verdict)
 
 
-_NEXT_PROBLEM = re.compile(
-    r"^[ \t]*(?:\#{1,6}[ \t]*)?(?:\*\*)?(?:problem|question)(?:[ \t]\d+)?(?:\*\*)?[ \t]*:",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
 def solution_of(text: str) -> str:
     """Returns the solution in a response, without a next problem that the model goes on to."""
-    text = visible(text)
-    for match in _NEXT_PROBLEM.finditer(text):
-        if re.search(r"\\boxed|\banswer\b", text[: match.start()], re.IGNORECASE):
-            return text[: match.start()].rstrip()
-    return text
+    return without_next_problem(visible(text)).rstrip()
 
 
 _RULE = re.compile(r"^[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*$", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Splits what a model writes into the thought before its answer and the answer."""
+"""Splits what a model writes into the thought before its answer and the answer that is shown."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>")
 _CHANNELS_BARE = re.compile(r"\A\s*analysis(?=[A-Z\s]).*?assistant\s*final(?=\W|[A-Z])", re.DOTALL)
 """Channels whose special tokens the server left out."""
 _TOKENS = re.compile(r"<\|start\|>\w*|<\|(?:channel|message|end|return)\|>")
+_TURN = re.compile(
+    r"\A\s*(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|start\|>|<\|assistant\|>|<s>"
+    r"|<bos>|<\|begin_of_text\|>|\[/INST\])+\s*(?:(?:assistant|model)\b\s*(?:<\|end_header_id\|>)?)?"
+)
+_END = re.compile(
+    r"<\|(?:im_end|endoftext|eot_id|eom_id|end_of_text|end|return|end_of_turn|im_start)\|>|</s>|<eos>"
+    r"|<end_of_turn>|<｜end▁of▁sentence｜>|\[INST\]"
+)
+_SPECIAL = re.compile(r"<\|[a-zA-Z]\w*\|>|<｜[^｜<>]*｜>|</?s>")
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_LINES = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
+_BLANKS = re.compile(r"[\u00a0\u2007\u202f]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]"
+)
 
 
 class Parts(NamedTuple):
@@ -79,3 +94,20 @@ def _patterns(tags: tuple[str, str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
         for known, tag in zip((_OPENING, _CLOSING), tags, strict=True)
     )
     return opening, closing
+
+
+def visible(text: str) -> str:
+    """Returns what a response says after its thoughts, without special and control characters.
+
+    The answer stands after the last closing tag. A thought that never ends leaves "".
+
+    >>> visible("<think>Maybe 4?</think>It is 5.<|im_end|>")
+    'It is 5.'
+    >>> visible("<think>Maybe 4?")
+    ''
+    """
+    text = _CONTROL.sub("", _BLANKS.sub(" ", _LINES.sub("\n", _ANSI.sub("", text))))
+    text = split_thought(text).answer
+    text = _TURN.sub("", text)
+    end = next((end for end in _END.finditer(text) if text[: end.start()].strip()), None)
+    return _SPECIAL.sub("", text[: end.start()] if end else text).strip()

@@ -1,6 +1,7 @@
 """A seed with other numbers says throughout what its program computes."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from tests.augmentation.seeds import AUGMENTATION, PENCILS, judged, variants
 from transforms.accounting import Reason, Verdict
 from transforms.augmentation.rewrite import false_equation, plan_redraws
+from transforms.records import Seed
 
 
 def test_problem_solution_code_and_answer_speak_of_one_input():
@@ -74,6 +76,73 @@ def test_a_seed_that_has_nothing_to_redraw_says_why(changes, detail):
     verdict = plan_redraws(replace(PENCILS, **changes), AUGMENTATION)
     assert isinstance(verdict, Verdict) and verdict.reason is Reason.NOT_REDRAWABLE
     assert detail in verdict.detail
+
+
+TEAMS = Seed.make(
+    problem="Each of 12 teams has 5 players, i.e. 60 players, and 7 referees come. How many?",
+    answer="67",
+    code="""input = {"teams": 12, "players": 5, "referees": 7}
+
+def solution(teams, players, referees):
+    # all who play
+    playing = teams * players
+    return playing + referees
+
+output = solution(**input)
+""",
+    solution="The players are 12 × 5 = 60. That makes 60 + 7 = 67 people.\nThe answer is 67.",
+    source="test",
+    license="CC0-1.0",
+)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        TEAMS.problem,
+        "There are 12 teams of 5 players (60 players in all), and 7 referees come. How many?",
+        "Each of 12 teams has 5 players, so 60 people play, and 7 referees come. How many people?",
+        "Each of 12 teams has 5 players. The 60 players meet 7 referees. How many people?",
+        "60 players come in 12 teams of 5, with 7 referees. How many people?",
+        r"There are $12$ teams of $5$ players, $12 \times 5 = 60$ in all, and $7$ more. How many?",
+    ],
+)
+def test_a_number_that_the_problem_derives_follows_the_others(problem):
+    rows = variants(replace(TEAMS, problem=problem))
+    assert rows
+    for row in rows:
+        teams, players, _ = json.loads(row.input).values()
+        assert re.search(rf"\b{teams * players}\b", row.problem)
+
+
+def test_a_problem_that_derives_a_number_in_words_is_refused():
+    [(_, verdict)] = judged(replace(TEAMS, problem=TEAMS.problem.replace("60", "sixty")))
+    assert (verdict.reason, verdict.detail) == (Reason.UNEXPLAINED_NUMBER, "sixty")
+
+
+@pytest.mark.parametrize(
+    ("worked", "rewritten"),
+    [
+        (r"We have $12 \times 5 = 60$ and $60 + 7 = 67$.", r"{p} + {c} = {o}"),
+        (r"So \(12 \cdot 5 = 60\), then \[60 + 7 = \boxed{67}.\]", r"{p} + {c} = \boxed{{{o}}}"),
+        (r"It is $\frac{12}{2} \times 10 = 60$, and $60 + 7 = 67$.", r"= {p}$"),
+        (
+            "12 teams × 5 players = 60 players, and 60 players + 7 referees = 67 people.",
+            "{p} players",
+        ),
+        (
+            r"12 × \$5.00 = \$60.00, and \$60.00 + \$7.00 = \$67.00.",
+            r"\${p}.00 + \${c}.00 = \${o}.00",
+        ),
+    ],
+)
+def test_steps_in_latex_with_units_and_with_money_are_rewritten(worked, rewritten):
+    problem = TEAMS.problem.replace(", i.e. 60 players", "")
+    rows = variants(replace(TEAMS, problem=problem, solution=f"{worked}\nThe answer is 67."))
+    assert rows
+    for row in rows:
+        a, b, c = json.loads(row.input).values()
+        assert rewritten.format(p=a * b, c=c, o=a * b + c) in row.solution
 
 
 def test_one_is_not_written_where_a_plural_follows():

@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.verification.answers import (
-    agrees,
-    as_sequence,
+    as_asked,
     compare_plain,
     compare_program,
     extract_answer,
@@ -63,6 +62,15 @@ def run_program(source: str, folder: Path) -> Any:
         timeout=300,
     )
     return json.loads(done.stdout)
+
+
+def agrees(
+    output: str, solution: str, symbolic: Callable[[list[tuple[str, str]]], list[bool]]
+) -> bool:
+    """Whether a solution's answer agrees; `symbolic` is asked where exact rules leave it open."""
+    answer = extract_answer(solution)
+    decided = answer is not None and compare_plain(output, answer)
+    return symbolic([(output, answer or "")]) == [True] if decided is None else decided
 
 
 def answer_of(row: dict[str, Any]) -> str | None:
@@ -208,7 +216,10 @@ def test_a_decimal_comma_is_read_where_the_text_is_in_a_language_that_writes_one
 def test_a_set_agrees_in_any_order_only_with_a_sorted_list_and_where_no_order_is_asked(items):
     reverse = ", ".join(map(str, sorted(items, reverse=True)))
     assert compare_plain(json.dumps(sorted(items)), f"\\{{{reverse}\\}}") is True
-    assert compare_plain(json.dumps(sorted(items)), as_sequence(f"\\{{{reverse}\\}}")) is False
+    assert (
+        compare_plain(json.dumps(sorted(items)), as_asked(f"\\{{{reverse}\\}}", "[]", "Sort them."))
+        is False
+    )
     assert compare_plain(json.dumps(sorted(items)), f"[{reverse}]") is False
     in_order = ", ".join(map(str, sorted(items)))
     assert compare_plain(json.dumps(sorted(items, reverse=True)), f"\\{{{in_order}\\}}") is False
@@ -268,6 +279,52 @@ def test_no_text_makes_the_comparison_fail(output, text):
     assert compare_plain(output, text) in (True, False, None)
     extract_answer(text)
     ast.parse(compare_program([(output, text)]))
+
+
+@pytest.mark.parametrize(
+    ("instruction", "output", "agreeing", "others"),
+    [
+        ("Round to two decimal places.", "3.14", ["3.14", "3.140", "≈ 3.14 m"], ["3.1", "3.142"]),
+        ("Round to 2 decimals.", "2.5", ["2.50", "2.5", "$2.50"], ["2.47", "2.499", "3"]),
+        ("How much is it, to the nearest cent?", "12.3", ["$12.30"], ["$12", "12.299"]),
+        ("Give it to the nearest whole number.", "7.0", ["7", "7 days"], ["6.8", "7.2"]),
+        ("结果保留两位小数。", "0.67", ["0.67"], ["0.7", "2/3"]),
+        ("Give the fraction in lowest terms.", '"3/4"', [r"\frac{3}{4}", "3/4"], ["6/8", "0.75"]),
+        ("Write it as a simplified fraction.", '"1/2"', [r"\dfrac12"], [r"\frac{2}{4}", "0.5"]),
+        ("Write it as a fraction.", '"3/2"', ["3/2", "6/4", "1 1/2"], ["1.5"]),
+        ("Write it in simplest form.", '"3"', ["3"], ["6/2"]),
+        ("List them in ascending order.", "[1, 2]", ["1, 2", "1 and 2"], [r"\{2, 1\}"]),
+        ("How long is it?", "3.14", ["3.14", "x = 3.14"], ["3.2"]),
+        ("What part is it?", '"3/4"', ["6/8", "0.75"], ["0.8"]),
+    ],
+)
+def test_an_answer_is_in_the_form_that_is_asked_for(instruction, output, agreeing, others):
+    def agreed(answer: str) -> bool | None:
+        asked = as_asked(answer, output, instruction)
+        return asked is not None and compare_plain(output, asked)
+
+    assert [agreed(answer) for answer in agreeing] == [True] * len(agreeing)
+    assert True not in [agreed(answer) for answer in others]
+
+
+@checked
+@given(st.lists(st.integers(1, 9), min_size=8, max_size=8), st.sampled_from("个本米元"))
+def test_numbers_in_chinese_words_are_read(digits, measure):
+    words = "".join(
+        "一二三四五六七八九"[digit - 1] + place
+        for digit, place in zip(digits, "千百十万千百十 ", strict=True)
+    ).strip()
+    number = "".join(map(str, digits))
+    assert compare_plain(number, f"{words}{measure}") is True
+    assert compare_plain(str(int(number) + 1), words) is False
+    assert extract_answer(f"答案是{words}。") == words
+
+
+@pytest.mark.parametrize(
+    "text", ["一些", "一共", "第三", "三千克", "三倍", "三成", "百分之三", "三打"]
+)
+def test_chinese_words_that_only_hold_a_number_are_none(text):
+    assert True not in [compare_plain(output, text) for output in ("1", "3", "3000", "36")]
 
 
 # Extraction

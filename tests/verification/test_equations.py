@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.paths import DATA
-from transforms.verification.equations import chains, evaluate, holds
+from transforms.verification.equations import chains, holds
+from transforms.verification.expressions import evaluate, evaluate_arrays
 from transforms.verification.numerals import numerals
 
 
@@ -19,6 +20,9 @@ def sides(text):
         [float(evaluate(side, lambda leaf: found[leaf].value)) for side in chain.sides]
         for chain in chains(text, found)
     ]
+
+
+PRODUCTS = [[225, 225], [36, 36], [15, 15]]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,11 @@ def sides(text):
         ("they are 4 × 4 = 16, 4 × 3 = 12 and so on", [[16, 16], [12, 12]]),
         ("(6 + 2 = 8), 10-19 = none", [[8, 8]]),
         ("13a + 8c = 359, and w(3) = w(2) + w(0)", []),
+        (r"so $3 \times 4 = 12$ and \(\frac{12}{4} = 3\)", [[12, 12], [3, 3]]),
+        ("3 boxes × 4 pens = 12 pens, and $3.50 × 2 = $7.00", [[12, 12], [7, 7]]),
+        ("100% - 60% = 40%, and 25% × 40 = 10", [[40, 40], [10, 10]]),
+        ("6 + 4 = 10 × 2 = 20", [[10, 10], [20, 20]]),
+        ("15 × 15 = 225 times π, 9 × 4 = 36 machine-hours, 3 × 5 = 15 times.", PRODUCTS),
     ],
 )
 def test_arithmetic_is_read_and_all_else_is_left(text, values):
@@ -62,7 +71,7 @@ def test_a_tree_is_evaluated_for_many_runs_at_once():
     found = numerals("2 + 3 × 4 = 14")
     [chain] = chains("2 + 3 × 4 = 14", found)
     values = [np.array([1, 2]), np.array([3, 4]), np.array([5, 6]), None]
-    assert evaluate(chain.sides[0], lambda leaf: values[leaf]).tolist() == [16, 26]
+    assert evaluate_arrays(chain.sides[0], lambda leaf: values[leaf]).tolist() == [16, 26]
 
 
 def test_equations_of_the_shipped_seeds_hold():

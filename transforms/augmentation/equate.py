@@ -22,7 +22,8 @@ from transforms.augmentation.meanings import (
     key_of,
     same,
 )
-from transforms.verification.equations import Chain, Tree, decimals, evaluate, leaves, parts
+from transforms.verification.equations import Chain, decimals, leaves, parts
+from transforms.verification.expressions import Tree, evaluate_arrays
 from transforms.verification.numerals import Numeral, rounding
 
 _MOST_WAYS = 1000
@@ -107,7 +108,7 @@ def _within(leaf: int, result: Explanation, known: Known, width: int) -> list[Me
 
 
 def _vector(tree: Tree, way: Way) -> Vector:
-    value = evaluate(tree, lambda leaf: way[leaf].vector)
+    value = evaluate_arrays(tree, lambda leaf: way[leaf].vector)
     runs = len(next(iter(way.values())).vector)
     return np.broadcast_to(np.asarray(value, float), (runs,))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -120,12 +121,15 @@ def combined(index: int, result: Explanation, sentences: int) -> list[Meaning]:
         for meaning in result.meanings.get(other, [])[:2]
         if not equal(meaning.vector[0], 1)
     }
-    found = []
-    for a, b in itertools.combinations(before.values(), 2):
+    vectors = together(before.values())
+    return different(Meaning(vector) for vector in vectors if equal(vector[0], numeral.value))
+
+
+def together(vectors: Iterable[Vector]) -> Iterator[Vector]:
+    """Yields what each two of the vectors give by one operation."""
+    for a, b in itertools.combinations(vectors, 2):
         with np.errstate(all="ignore"):
-            together = (a * b, a + b, a - b, b - a, a / b, b / a)
-        found += [Meaning(vector) for vector in together if equal(vector[0], numeral.value)]
-    return different(found)
+            yield from (a * b, a + b, a - b, b - a, a / b, b / a)
 
 
 def _ambiguous(numeral: Numeral) -> Verdict:

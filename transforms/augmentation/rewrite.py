@@ -17,8 +17,8 @@ from transforms import programs
 from transforms.accounting import Reason, Verdict, keep, reject
 from transforms.augmentation.equate import Unexplained
 from transforms.augmentation.explain import explain, reductions
-from transforms.augmentation.explanation import Explanation
-from transforms.augmentation.meanings import Known, Meaning, Vector, equal
+from transforms.augmentation.explanation import Explanation, together
+from transforms.augmentation.meanings import UNITS, Known, Meaning, Vector, equal, is_constant
 from transforms.augmentation.redraws import (
     Slot,
     at,
@@ -33,7 +33,9 @@ from transforms.ids import canonical_json, content_id, derived_seed
 from transforms.programs.form import assigned
 from transforms.records import Redraw, Seed, Variant
 from transforms.settings import AugmentationSettings
+from transforms.verification.answers import spelled
 from transforms.verification.equations import chains, holds
+from transforms.verification.expressions import is_measure
 from transforms.verification.numerals import numerals, rounding
 
 _RUNS_PER_JOB = 60
@@ -44,6 +46,8 @@ _FEWEST_RUNS = 4
 """Fewer runs tell too little of what a number stands for."""
 _LARGEST_RATIO = 3
 """A new answer is at most so many times the original one, or that part of it."""
+_OFTEN = 12
+"""Up to here a number is the sum or product of others by chance."""
 _CHECK = re.compile(r"(?:As a check|Check:|Indeed|To check)")
 """How sentences begin that only check an answer."""
 _NUMERIC = re.compile(r"\d+/\d+|\d{1,2}(:\d\d)+|\d{4}-\d\d-\d\d")
@@ -317,21 +321,54 @@ class _Rewriter:
         )
 
 
+_BEFORE_RESULT = re.compile(
+    r"(?:\bi\.\s?e\.|=|≈|\b(?:so|thus|hence|total(?:ing)?|(?:al)?together|equals?|makes?|making"
+    r"|(?:that|which|this) (?:is|are|gives|means|comes to)))(?:[^\w)]+[^\W\d]+){0,2}[^\w)]*$",
+    re.IGNORECASE,
+)
+_BEHIND_RESULT = re.compile(
+    r"(?!\W+(?:dozen|score|hundred|thousand|million)\b)"
+    r"(?:(?:\W+[^\W\d]+){0,3}?\W+(?P<all>in total|in all|altogether|together)\b)?",
+    re.IGNORECASE,
+)
+"""Words that say of a number that others give it: i.e. 60 players, 60 players in all."""
+_TENS = re.compile(r"\b(?:thir|for|fif|six|seven|eigh|nine)ty(?:-[a-z]+)?\b", re.IGNORECASE)
+"""Numbers in words that are larger than those that are rewritten."""
+
+
 def _explained_problem(plan: Plan, runs: Runs) -> Explanation:
-    """The problem's numbers: those of slots stand for input, all others stay."""
+    """The problem's numbers: those of slots stand for input; of the others those that the problem
+    derives become what it derives them from gives, and the rest stay.
+
+    A number that may be derived, or not, has both meanings.
+
+    Raises:
+        Unexplained: a number in words, which is not rewritten, may be derived.
+    """
     problem = plan.seed.problem
     result = Explanation(problem, numerals(problem))
-    stated = {place: slot for slot in plan.slots for place in slot.numerals}
+    known = _known(plan, runs)
+    stated = {place: _input_vector(runs, slot) for slot in plan.slots for place in slot.numerals}
+    for vector in together(stated.values()):
+        known.add(vector)
     for index, numeral in enumerate(result.numerals):
-        if index in stated:
-            vector = _input_vector(runs, stated[index])
-        else:
-            vector = np.full(len(runs.inputs), float(numeral.value))
         if numeral.kind in ("clock", "date"):
             result.strings[index] = [[numeral.text] * len(runs.inputs)]
-        else:
-            result.meanings[index] = [Meaning(vector)]
-            result.certain.add(index)
+            continue
+        own = Meaning(stated[index]) if index in stated else known.constant(numeral.value)
+        before = problem[max(0, numeral.start - 60) : numeral.start]
+        behind = _BEHIND_RESULT.match(problem, numeral.end)
+        is_result = behind and (behind["all"] or _BEFORE_RESULT.search(before))
+        of_its_own = numeral.value in UNITS and is_measure(numeral.unit)
+        result.meanings[index] = [own]
+        if index not in stated and (is_result or (numeral.value > _OFTEN and not of_its_own)):
+            derived = [m for m in known.meanings(numeral) if not is_constant(m.vector)]
+            result.meanings[index] = derived if is_result and derived else [own, *derived]
+        result.certain.add(index)
+    for words in _TENS.finditer(problem):
+        value = spelled(words[0].lower().split("-"))
+        if any(equal(v[0], float(value or math.nan)) and not is_constant(v) for v in known.vectors):
+            raise Unexplained(words[0], words.start())
     return result
 
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from transforms import programs
 from transforms.ids import canonical_json
-from transforms.responses import extract_program, visible
+from transforms.responses import extract_program
+from transforms.thoughts import visible
 from transforms.verification.answers import compare_plain, extract_answer
 
 NO_ANSWER = re.compile(

@@ -1,21 +1,25 @@
-"""Sides of an equation: read as Python, evaluated in every way that they can be read.
+"""Sides of an equation: read as trees, evaluated in every way that they can be read.
 
-An expression is rewritten as Python, parsed by `ast` and evaluated here over floats: nothing that a
-model wrote is executed.
+Trees are evaluated here, over floats or arrays of them: nothing that a model wrote is executed.
 """
 
 from __future__ import annotations
 
-import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product, starmap
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from transforms.verification.notation import ENDS, STARTS, Token
+import numpy as np
+
+from transforms.verification.notation import STARTS, Token
+
+Tree = tuple[Any, ...]
+"""("number", its token or name), ("value", float), or (operation, tree, ...)."""
 
 _CONVERSIONS = (
     *(10.0**n for n in range(1, 10)),
@@ -38,13 +42,19 @@ def is_measure(unit: str) -> bool:
 
 @dataclass
 class Side:
-    """An expression: its tokens and the Python that it comes to."""
+    """An expression: its tokens, and how it is read."""
 
     tokens: Sequence[Token]
-    tight: ast.expr
-    loose: ast.expr
-    """The same, where a fraction without spaces does not bind first: 10^6/2."""
-    numbers: Sequence[Token]
+    tight: Tree
+
+    @cached_property
+    def loose(self) -> Tree:
+        """The same, where a fraction without spaces does not bind first: 10^6/2."""
+        return _from_the_right(_Parser(self.tokens, tight=False).whole())
+
+    @cached_property
+    def numbers(self) -> list[Token]:
+        return [token for token in self.tokens if token.kind in ("number", "raised")]
 
     @property
     def calculates(self) -> bool:
@@ -72,77 +82,130 @@ class Side:
 
 def side_of(tokens: Sequence[Token]) -> Side | None:
     """Reads tokens as an expression; None where they are none."""
-    tokens = [token for token in tokens if token.kind != "gone"]
-    signs = [token for token in tokens if token.kind != "word"]
     try:
-        tight, loose = (
-            ast.parse("".join(_source(signs, one)), mode="eval").body for one in (True, False)
-        )
-    except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
+        side = Side(tokens, _Parser(tokens, tight=True).whole())
+    except (SyntaxError, ValueError, IndexError, RecursionError):
         return None
-    numbers = [token for token in signs if token.kind in ("number", "raised")]
-    unknown = any(token.kind == "var" for token in signs)
-    return Side(tokens, tight, loose, numbers) if numbers and not unknown else None
+    return side if side.numbers else None
 
 
-def _source(signs: Sequence[Token], tight: bool) -> list[str]:
-    """Writes signs and numbers as Python, where number i is named ni."""
-    source: list[str] = []
-    groups: list[bool] = []  # of each open parenthesis: whether it holds what stands over a bar
-    count, wrapped, under = 0, -1, False
-    for index, token in enumerate(signs):
-        kind, text = token.kind, token.text
-        before = signs[index - 1] if index else None
-        after = signs[index + 1] if index + 1 < len(signs) else None
-        mixed = kind == "frac" and text == "frac" and before is not None and before.kind == "number"
-        if before and before.kind in ENDS and kind in STARTS and not under and not mixed:
-            source.append("*")
-        match kind:
-            case "number" | "raised":
-                name = f"**n{count}" if kind == "raised" else f"n{count}"
-                count += 1
-                mixes = after is not None and after.kind == "frac" and after.text == "frac"
-                source.append(f"mix({name})" if mixes else name)
-                if wrapped == index:
-                    source.append(")")
-            case "op" if (
-                text == "/" and tight and wrapped != index - 1 and _is_bar(before, token, after)
-            ):
-                source[-1:] = ["(", source[-1], "/"]
-                wrapped = index + 1
-            case "op" | "call":
-                source.append(text)
-            case "percent":
-                source.append("%" if after and after.kind in STARTS else "**percent")
-            case "bang":
-                source.append("**bang")
-            case "root":
-                source.append(f"root{text}" if after and after.kind == "open" else f"root{text}**")
-            case "frac" if not mixed:
-                source.append(text)
-            case "open":
-                groups.append(before is not None and before.kind == "frac")
-                source.append("(")
-                under = False
-            case "close":
-                under = groups.pop() and after is not None and after.kind == "open"
-                source.append(")")
-            case "comma":
-                source.append(",")
+_BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
+_SIGN = 3
+"""What the sign of a number binds more tightly than; a power binds more tightly than its sign."""
+
+
+def _from_the_right(tree: Tree) -> Tree:
+    """Reads a / b / c as a / (b / c)."""
+    match tree:
+        case ("number" | "value", _):
+            return tree
+        case ("/", ("/", a, b), c):
+            tree = ("/", a, ("/", b, c))
+    return (tree[0], *map(_from_the_right, tree[1:]))
+
+
+class _Parser:
+    """Precedence climbing over the tokens of a side; its units are left out.
+
+    Args:
+      tight: whether a fraction without spaces binds first, and 3 1/2 is a sum.
+
+    Raises:
+      SyntaxError, IndexError: the tokens are no expression.
+    """
+
+    def __init__(self, tokens: Sequence[Token], tight: bool) -> None:
+        self._tokens = [token for token in tokens if token.kind != "word"]
+        self._tight, self._at = tight, 0
+
+    def whole(self) -> Tree:
+        tree = self._expression()
+        if self._at < len(self._tokens):
+            raise SyntaxError(self._tokens[self._at].kind)
+        return tree
+
+    def _peek(self, ahead: int = 0) -> Token:
+        place = self._at + ahead
+        return self._tokens[place] if place < len(self._tokens) else Token("end", -1, -1)
+
+    def _take(self, kind: str) -> Token:
+        token = self._tokens[self._at]
+        self._at += 1
+        if token.kind != kind:
+            raise SyntaxError(token.kind)
+        return token
+
+    def _expression(self, least: int = 0) -> Tree:
+        tree = self._operand()
+        while (sign := self._sign()) and _BINDING[sign] >= least:
+            self._at += self._peek().kind == "op"
+            tree = (sign, tree, self._expression(_BINDING[sign] + (sign != "**")))
+        return tree
+
+    def _sign(self) -> str:
+        """The operation that comes next, a product that is not written included; "" for none."""
+        token = self._peek()
+        return token.text if token.kind == "op" else "*" if token.kind in STARTS else ""
+
+    def _operand(self) -> Tree:
+        token = self._peek()
+        if token.kind == "op" and token.text in ("+", "-"):
+            self._at += 1
+            inner = self._expression(_SIGN)
+            return inner if token.text == "+" else ("neg", inner)
+        tree = self._atom()
+        while (kind := self._peek().kind) in ("bang", "percent", "raised"):
+            if kind == "percent" and self._peek(1).kind in STARTS:
+                raise SyntaxError("7 % 3, or 7% of 3")
+            self._at += 1
+            raised = ("number", self._tokens[self._at - 1])
+            tree = ("**", tree, raised) if kind == "raised" else (kind, tree)
+        return tree
+
+    def _atom(self) -> Tree:
+        token = self._peek()
+        self._at += 1
+        match token.kind:
+            case "number":
+                return self._fraction(("number", token), token)
             case "pi":
-                source.append("pi")
-    return source
+                return ("value", math.pi)
+            case "open":
+                self._at -= 1
+                return self._group()
+            case "call":
+                return (token.text, *self._arguments())
+            case "frac":
+                return (token.text, self._group(), self._group())
+            case "root":
+                grouped = self._peek().kind == "open"
+                inner = self._group() if grouped else self._expression(_BINDING["**"])
+                return ("root", ("value", float(token.text)), inner)
+        raise SyntaxError(token.kind)
 
+    def _fraction(self, tree: Tree, token: Token) -> Tree:
+        """A number, or the fraction that it begins: 1/2 without spaces, and 3 1/2."""
+        bar, under = self._peek(), self._peek(1)
+        if (bar.kind, bar.text) == ("frac", "frac"):
+            return ("+" if self._tight else "*", tree, self._atom())
+        close = token.end == bar.start and bar.end == under.start
+        if self._tight and close and (bar.text, under.kind) == ("/", "number"):
+            self._at += 2
+            return ("/", tree, ("number", under))
+        return tree
 
-def _is_bar(before: Token | None, bar: Token, after: Token | None) -> bool:
-    """Whether a / stands between two numbers without spaces."""
-    return (
-        before is not None
-        and after is not None
-        and before.kind == after.kind == "number"
-        and before.end == bar.start
-        and bar.end == after.start
-    )
+    def _group(self) -> Tree:
+        (tree,) = self._arguments()
+        return tree
+
+    def _arguments(self) -> list[Tree]:
+        self._take("open")
+        arguments = [self._expression()]
+        while self._peek().kind == "comma":
+            self._at += 1
+            arguments.append(self._expression())
+        self._take("close")
+        return arguments
 
 
 class Mode(NamedTuple):
@@ -177,118 +240,115 @@ def _modes(sides: Sequence[Side], known: dict[str, float]) -> Iterator[Mode]:
     )
 
 
+def _root(degree: float, value: float) -> float:
+    if value < 0 and not degree % 2:
+        raise ValueError("no real root")
+    return math.copysign(abs(value) ** (1 / degree), value)
+
+
 def _power(base: float, exponent: float) -> float:
-    return (
-        base**exponent
-        if abs(exponent) <= 1000 and (base >= 0 or exponent == round(exponent))
-        else math.nan
-    )
+    if abs(exponent) > 1000 or (base < 0 and exponent != round(exponent)):
+        raise ValueError("too large, or no real power")
+    return float(base**exponent)
 
 
-def _root(degree: int, value: float) -> float:
-    return (
-        math.copysign(abs(value) ** (1 / degree), value) if value >= 0 or degree % 2 else math.nan
-    )
+def _whole(function: Callable[..., int], most: int) -> Callable[..., float]:
+    """The function, of whole numbers up to `most` alone."""
 
-
-def _whole(function: Callable[..., int]) -> Callable[..., float]:
     def applied(*values: float) -> float:
-        return float(function(*(_integer(value) for value in values)))
+        if any(abs(value - round(value)) > 1e-9 or abs(value) > most for value in values):
+            raise ValueError("not a whole number, or too large")
+        return float(function(*map(round, values)))
 
     return applied
 
 
-def _integer(value: float) -> int:
-    if abs(value - round(value)) > 1e-9 or abs(value) > 1e15:
-        raise ValueError("not a whole number")
-    return round(value)
-
-
-def _factorial(n: int) -> int:
-    return math.factorial(n) if n <= 150 else math.factorial(-1)
-
-
-_FUNCTIONS: dict[str, Callable[..., float]] = {
-    "gcd": _whole(math.gcd),
-    "lcm": _whole(math.lcm),
-    "comb": _whole(lambda n, k: math.comb(n, k) if n <= 500 else math.comb(-1, k)),
-    "perm": _whole(lambda n, k: math.perm(n, k) if n <= 150 else math.perm(-1, k)),
+OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": _power,
+    "neg": operator.neg,
+    "root": _root,
+    "bang": _whole(math.factorial, 150),
+    "comb": _whole(math.comb, 500),
+    "perm": _whole(lambda n, k: math.perm(n, k), 150),
+    "gcd": _whole(math.gcd, 10**15),
+    "lcm": _whole(math.lcm, 10**15),
+    "frac": operator.truediv,
+    "sqrt": math.sqrt,
     "max": max,
     "min": min,
     "abs": abs,
     "floor": math.floor,
     "ceil": math.ceil,
-    "sqrt": math.sqrt,
-}
-_OPERATIONS: dict[type, Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: _power,
 }
 
 
-def _value(node: ast.AST, side: Side, mode: Mode, known: dict[str, float]) -> float:
-    """The value of a node; nan where it holds something unknown."""
+def evaluate(
+    tree: Tree,
+    number: Callable[[Any], Any],
+    share: str = "share",
+    operations: Mapping[str, Callable[..., Any]] = OPERATIONS,
+) -> Any:
+    """Returns the value of a tree, given those of its numbers.
 
-    def of(inner: ast.AST) -> float:
-        return _value(inner, side, mode, known)
+    Raises:
+      ArithmeticError, ValueError, TypeError: it has none.
+    """
 
-    match node:
-        case ast.Name(id="pi"):
-            return math.pi
-        case ast.Name(id=name) if name[0] == "n" and name[1:].isdigit():
-            token = side.numbers[int(name[1:])]
-            if mode.exact and token.text in known:
-                return known[token.text]
-            if mode.exact and (third := _THIRDS.search(token.text)):
-                return round(token.values[0] * 3) / 3 if len(third.group()) > 2 else token.values[0]
-            return token.values[mode.european] * (token.multiple if mode.multiples else 1)
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            return -of(inner)
-        case ast.UnaryOp(op=ast.UAdd(), operand=inner):
-            return of(inner)
-        case ast.BinOp(left=inner, op=ast.Pow(), right=ast.Name(id="percent")):
-            return of(inner) / (1 if mode.share == "number" else 100)
-        case ast.BinOp(left=inner, op=ast.Pow(), right=ast.Name(id="bang")):
-            return float(_factorial(_integer(of(inner))))
-        case ast.BinOp(left=ast.Name(id=root), op=ast.Pow(), right=inner) if root.startswith(
-            "root"
-        ):
-            return _root(int(root[4:]), of(inner))
-        case ast.BinOp(
-            left=left, op=ast.Add() | ast.Sub() as op, right=ast.BinOp(right=ast.Name(id="percent"))
-        ) if mode.share == "change":
-            return of(left) * _OPERATIONS[type(op)](1, of(node.right))
-        case ast.BinOp(left=ast.BinOp(left=a, op=ast.Div(), right=b), op=ast.Div(), right=c) if (
-            not mode.tight
-        ):
-            return of(a) / (of(b) / of(c))
-        case ast.BinOp(left=left, op=op, right=right):
-            return _OPERATIONS[type(op)](of(left), of(right))
-        case ast.Call(
-            func=ast.Call(func=ast.Call(func=ast.Name(id="mix"), args=[whole]), args=[top]),
-            args=[under],
-        ):
-            part = of(top) / of(under)
-            return of(whole) + part if mode.tight else of(whole) * part
-        case ast.Call(func=ast.Call(func=ast.Name(id="frac"), args=[top]), args=[under]):
-            return of(top) / of(under)
-        case ast.Call(func=ast.Name(id=name), args=[inner]) if name.startswith("root"):
-            return _root(int(name[4:]), of(inner))
-        case ast.Call(func=ast.Call(func=ast.Name(id="comb"), args=[n]), args=[k]):
-            return _FUNCTIONS["comb"](of(n), of(k))
-        case ast.Call(func=ast.Name(id=name), args=args) if name in _FUNCTIONS:
-            return float(_FUNCTIONS[name](*map(of, args)))
-    return math.nan
+    def of(inner: Tree) -> Any:
+        return evaluate(inner, number, share, operations)
+
+    match tree:
+        case ("number", name):
+            return number(name)
+        case ("value", value):
+            return value
+        case ("percent", inner):
+            return of(inner) / (1 if share == "number" else 100)
+        case ("+" | "-" as sign, left, ("percent", _) as right) if share == "change":
+            return of(left) * operations[sign](1, of(right))
+    return operations[tree[0]](*map(of, tree[1:]))
+
+
+def _on_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
+    def applied(*values: float) -> float:
+        try:
+            return float(function(*values))
+        except (ArithmeticError, ValueError, TypeError):
+            return math.nan
+
+    return np.vectorize(applied, otypes=[float])
+
+
+_ON_ARRAYS = {sign: _on_arrays(function) for sign, function in OPERATIONS.items()} | {
+    **{"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "frac": np.divide},
+    **{"**": np.power},
+}
+
+
+def evaluate_arrays(tree: Tree, number: Callable[[Any], Any]) -> Any:
+    """The same for arrays of floats, one value a run; nan where a run has none."""
+    with np.errstate(all="ignore"):
+        return evaluate(tree, lambda name: np.asarray(number(name), float), operations=_ON_ARRAYS)
 
 
 def evaluated(side: Side, mode: Mode, known: dict[str, float]) -> float:
+    """The value of a side; nan where it has none."""
+
+    def number(token: Token) -> float:
+        if mode.exact and token.text in known:
+            return known[token.text]
+        if mode.exact and (third := _THIRDS.search(token.text)):
+            return round(token.values[0] * 3) / 3 if len(third.group()) > 2 else token.values[0]
+        return token.values[mode.european] * (token.multiple if mode.multiples else 1)
+
     try:
-        return float(_value(side.tight if mode.tight else side.loose, side, mode, known))
+        return float(evaluate(side.tight if mode.tight else side.loose, number, mode.share))
     except (ArithmeticError, ValueError, TypeError, RecursionError):
         return math.nan
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,23 +19,6 @@ class Pair:
     """JSON."""
     answer: str | None
     """None where no answer was found: never agrees."""
-
-
-_ORDER = re.compile(
-    r"\b(?:in (?:the )?(?:[\w-]+ ){0,3}order|sort(?:ed)?|ascending|descending|(?:in|de)creasing"
-    r"|ordered|arranged?|ranked|sequence|from (?:the )?(?:smallest|largest|least|lowest|highest"
-    r"|shortest|longest|earliest|latest|oldest|youngest))\b",
-    re.I,
-)
-
-
-def asks_for_order(instruction: str) -> bool:
-    """Whether an instruction asks for its answers in an order: a set in another is then wrong.
-
-    >>> asks_for_order("List the scores from highest to lowest.")
-    True
-    """
-    return _ORDER.search(instruction) is not None
 
 
 def compare(pairs: Sequence[Pair]) -> Steps[list[bool]]:

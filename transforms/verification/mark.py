@@ -11,8 +11,8 @@ from transforms.accounting import Check
 from transforms.episode import Steps
 from transforms.execution.sandbox import Job, Result, Status
 from transforms.records import Attempt, Attempts
-from transforms.verification.answers import as_sequence, compare_plain, extract_answer
-from transforms.verification.judge import Pair, asks_for_order, compare
+from transforms.verification.answers import as_asked, compare_plain, extract_answer
+from transforms.verification.judge import Pair, compare
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,11 @@ def mark(record: Attempts, form: Check) -> Steps[Attempts]:
         for a in record.attempts
     ]
     output = record.output or ""
-    answers = [attempt.answer for attempt in attempts if attempt.agrees is None]
-    if output.startswith("[") and asks_for_order(record.instruction):
-        answers = [answer and as_sequence(answer) for answer in answers]
-    pairs = [Pair(output, answer) for answer in answers]
+    pairs = [
+        Pair(output, a.answer and as_asked(a.answer, output, record.instruction))
+        for a in attempts
+        if a.agrees is None
+    ]
     texts = [attempt.answer or "" for attempt in attempts]
     between = rivals(attempts, output)
     pairs += [as_pair(texts[one], texts[other]) for one, other in between]

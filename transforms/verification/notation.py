@@ -75,7 +75,8 @@ _TOKEN = re.compile(
     | (?P<is>(?:,\s)?(?:\b(?:which|that|this|it)\s)?\b(?:{_IS})\b|[是得为])
     | (?P<comma>[,，、،]) | (?P<colon>[:：])
     | (?P<name>[A-Za-zΑ-ωА-я]+(?:\d|_\{{?\w)\w*\}}?|\\[a-zA-Z]+)
-    | (?P<word>[^\W\d_]+(?:[²³]|\^\{{?[23]\}}?)?(?:/[A-Za-z]+(?:[²³]|\^[23])?)?)
+    | (?P<word>[^\W\d_]{{2,}}(?:-[^\W\d_]{{2,}})+
+        |[^\W\d_]+(?:[²³]|\^\{{?[23]\}}?)?(?:/[A-Za-z]+(?:[²³]|\^[23])?)?)
     | (?P<other>.)
     """,
     re.MULTILINE | re.VERBOSE | re.DOTALL,
@@ -214,7 +215,7 @@ def tokens_of(text: str) -> list[Token]:
             case "mod":
                 found.append(Token("op", start, end, "%"))
             case "times_" | "cross" | "plus" | "minus" | "over_" | "raise" | "star":
-                goes_on = re.compile(r"\s*[-−\d(\[{$€£\\√π|.]").match(text, end)
+                goes_on = re.compile(r"\s*(?:[-−\d(\[{$€£\\√π|]|\.\d)").match(text, end)
                 if kind == "star" and not (at_end and goes_on):
                     continue
                 if sign.isalpha() and kind != "cross" and not goes_on:

@@ -6,24 +6,12 @@ import math
 import re
 from dataclasses import dataclass
 
-from transforms.verification.answers import SMALL_NUMBERS
+from transforms.verification.answers.lexicon import SMALL_NUMBERS, words
 
 CARDINALS = [*SMALL_NUMBERS, "twenty"]
-ORDINALS = [
-    "zeroth",
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-]
+_ORDINALS = """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh
+    twelfth"""
+ORDINALS = _ORDINALS.split()
 _WORDS = {word: value for value, word in enumerate(CARDINALS)}
 _ORDINAL_WORDS = {word: value for value, word in enumerate(ORDINALS)}
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
@@ -106,30 +94,7 @@ def _numeral(text: str, match: re.Match[str], commas: bool) -> Numeral:
 
 
 _MONEY = ("$", "€", "£", "euro", "dollar", "franc", "pound", "crown", "coin")
-_NO_UNITS = frozenset(
-    [
-        "and",
-        "or",
-        "of",
-        "in",
-        "on",
-        "to",
-        "the",
-        "a",
-        "is",
-        "are",
-        "was",
-        "at",
-        "by",
-        "per",
-        "from",
-        "for",
-        "with",
-        "more",
-        "les",
-        "each",
-    ]
-)
+_NO_UNITS = words("and or of in on to the a is are was at by per from for with more les each")
 
 
 def unit_of(text: str, start: int, end: int) -> str:

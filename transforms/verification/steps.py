@@ -13,11 +13,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from transforms.verification.equations import EXACT, JOINS, begin_of, end_of
 from transforms.verification.expressions import Mode, Side, agree, evaluated, is_measure, side_of
-from transforms.verification.notation import ENDS, MARKS, STARTS, Token, tokens_of
+from transforms.verification.notation import MARKS, Token, tokens_of
 
 _TEXT_CAP = 50_000  # characters
-_SIDE_CAP = 120  # tokens; nobody writes a longer side
 _ANNOTATION = re.compile(r"<<([^<>\n]*)>>")
 _BELONGS_BEFORE = re.compile(
     r"(?<!\barea )(?<!total )(?<!volume )(?<!perimeter )(?<!cost )(?<!price )(?<!speed )"
@@ -49,14 +49,7 @@ _ROUNDS = re.compile(
 )
 _SENTENCE = re.compile(r"[.?!](?=\s)|\n")
 _CLOCKS = (7, 12, 24, 60, 360)
-_EXACT = frozenset(["equal", "approx"])
 _LOOSE = frozenset(["gives", "is", "arrow", "colon", "cell"])
-_JOINS = re.compile(
-    r"and|so|then|or|but|we|because|since|thus|hence|that|if|as|with|where|for|i|when|after|before"
-    r"|he|she|they|there|has|have|is|was|which|who|it|you",
-    re.IGNORECASE,
-)
-"""Words after a number that are no unit of it."""
 _LABELS = re.compile(
     r"so|that|thus|hence|then|therefore|have|get|because|since|as|and|or|check|but|indeed",
     re.IGNORECASE,
@@ -70,7 +63,6 @@ _RESULTS = re.compile(
     r"^\s*\|.*\b(?:result|value|total|answer|sum|product|amount|gives)\b", re.I | re.M
 )
 """A table's head that says what its numbers are."""
-_BREAKS = frozenset(["end", "equal", "approx", "arrow", "colon", "cell", "gives", "is"])
 
 
 @lru_cache(maxsize=4096)  # each attempt is judged round by round, thousands beside each other
@@ -98,10 +90,10 @@ def _false_equations(text: str) -> Iterator[str]:
     chain: list[Side] = []
     chain_start = reached = start_of_right = -1
     for at, token in enumerate(tokens):
-        if token.kind not in _EXACT and token.kind not in _LOOSE:
+        if token.kind not in EXACT and token.kind not in _LOOSE:
             continue
-        begin, finish = _begin(tokens, at), _finish(tokens, at + 1)
-        linked = token.kind in _EXACT and reached == at and begin == start_of_right
+        begin, finish = begin_of(tokens, at), end_of(tokens, at + 1)
+        linked = token.kind in EXACT and reached == at and begin == start_of_right
         left = side_of(tokens[begin:at])
         unit = tokens[finish : finish + 1] if finish < len(tokens) else []
         right = side_of([*tokens[at + 1 : finish], *(t for t in unit if t.kind == "word")])
@@ -154,7 +146,7 @@ def _claims(
             after is None or after.kind in ("end", "cell"),
         )
         return all(ends) and not ranges
-    if after is not None and after.kind in ("op", "open", "call", "colon", *_EXACT):
+    if after is not None and after.kind in ("op", "open", "call", "colon", *EXACT):
         return False
     if [t.kind for t in tokens[finish : finish + 2]] == ["comma", "number"]:
         return False  # the first of a list
@@ -178,13 +170,13 @@ def _in_doubt(
     """Whether what stands around an equation may belong to it."""
     first, before = tokens[begin], tokens[begin - 1] if begin else None
     if not linked and before is not None:
-        if first.kind == "op" and before.kind not in ("end", "open", *_EXACT):
+        if first.kind == "op" and before.kind not in ("end", "open", *EXACT):
             return True
         if before.kind in ("number", "var", "close", "op", "percent", "bang", "pi", "raised"):
             return True
         if before.kind == "word":
             further = tokens[begin - 2].kind if begin > 1 else "end"
-            if further == "number" and not _JOINS.fullmatch(before.text):
+            if further == "number" and not JOINS.fullmatch(before.text):
                 return True
             if _BELONGS_BEFORE.search(text[max(0, first.start - 80) : first.start]):
                 return True
@@ -195,7 +187,7 @@ def _in_doubt(
         return True
     kinds = [token.kind for token in after if token.text != "and"]
     compound = kinds[:2] == ["word", "number"] and is_measure(after[0].text)
-    return compound and not (kinds[2:] and kinds[2] in ("op", "percent", *_EXACT))
+    return compound and not (kinds[2:] and kinds[2] in ("op", "percent", *EXACT))
 
 
 def _agrees(
@@ -229,82 +221,3 @@ def _agrees(
         slack = 10.0**zeros if whole else (10.0 ** -right.plain.decimals[0] if a != round(a) else 0)
         return abs(a - b) <= slack
     return _WRAPS.search(around) is not None and any((a - b) % n == 0 for n in _CLOCKS)
-
-
-def _begin(tokens: Sequence[Token], at: int) -> int:
-    """Returns where the expression begins that ends before token `at`."""
-    depth, words, first = 0, 0, at
-    for place in range(at - 1, max(-1, at - 1 - _SIDE_CAP), -1):
-        kind = tokens[place].kind
-        if kind == "close":
-            depth += 1
-        elif kind == "open":
-            depth -= 1
-            if depth < 0:
-                break
-        elif kind in _BREAKS or (kind == "comma" and not depth):
-            break
-        elif kind == "word":
-            words += 1
-            if (
-                words > 3
-                or tokens[place + 1].kind in STARTS
-                or _JOINS.fullmatch(tokens[place].text)
-            ):
-                break
-            continue  # a unit, if a number stands before it
-        if words and kind not in ENDS:
-            break
-        if (
-            kind in ("number", "close", "var")
-            and tokens[place + 1].kind in ("number", "var")
-            and (
-                place + 1 < at and (kind != "close" or tokens[place].end < tokens[place + 1].start)
-            )
-        ):
-            break
-        words, first = 0, place
-    return first
-
-
-def _finish(tokens: Sequence[Token], at: int) -> int:
-    """Returns where the expression ends that begins with token `at`."""
-    depth, end, place = 0, at, at
-    while place < min(len(tokens), at + _SIDE_CAP):
-        kind = tokens[place].kind
-        if kind == "word":
-            words = place
-            while place < len(tokens) and tokens[place].kind == "word" and place < words + 3:
-                place += 1
-            goes_on = place + 1 < len(tokens) and tokens[place].kind in (
-                "op",
-                *(["close"] if depth else []),
-            )
-            if not goes_on or words == at:
-                return end if not depth else at
-            continue
-        if kind == "open":
-            if (
-                place > at
-                and tokens[place - 1].kind == "number"
-                and tokens[place - 1].end < tokens[place].start
-            ):
-                return end
-            depth += 1
-        elif kind == "close":
-            depth -= 1
-            if depth < 0:
-                return end
-        elif (
-            kind in _BREAKS
-            or (kind == "comma" and not depth)
-            or (
-                kind in ("number", "var")
-                and place > at
-                and tokens[place - 1].kind in ("number", "word", "var")
-            )
-        ):
-            return end
-        place += 1
-        end = place
-    return end

@@ -27,26 +27,23 @@ The rules:
   the 24-hour clock alone (0, 13 to 23).
 - Lists agree in order, whatever brackets stand around them; in any order where both may be a set:
   the answer wrote braces, "or", or a plus-minus sign, and the output is sorted, each value once.
-  Where order is asked for (`as_sequence`), only in order. A half-open interval is not a list. Dicts
-  agree key by key.
+  A half-open interval is not a list. Dicts agree key by key.
+- What an instruction asks for decides first (`as_asked`): a list in order, so many decimals, lowest
+  terms.
 """
 
-from transforms.verification.answers.compare import (
-    agrees,
-    as_sequence,
-    compare_plain,
-    compare_program,
-)
-from transforms.verification.answers.extract import extract_answer
+from transforms.verification.answers.asked import as_asked
+from transforms.verification.answers.compare import compare_plain, compare_program
+from transforms.verification.answers.extract import extract_answer, without_next_problem
 from transforms.verification.answers.lexicon import SMALL_NUMBERS, may_spell, spelled
 
 __all__ = [
     "SMALL_NUMBERS",
-    "agrees",
-    "as_sequence",
+    "as_asked",
     "compare_plain",
     "compare_program",
     "extract_answer",
     "may_spell",
     "spelled",
+    "without_next_problem",
 ]

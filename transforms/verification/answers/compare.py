@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from transforms.verification.answers.brackets import (
     RATIO,
@@ -78,26 +79,6 @@ _REPR = re.compile(
 _STATEMENT = re.compile(r"(?:boxed|fbox)\s*\{|####|</|\banswers?\b", re.I)
 
 
-def agrees(
-    output: str,
-    solution_text: str,
-    symbolic: Callable[[list[tuple[str, str]]], list[bool]],
-) -> bool:
-    """Says whether a language solution's final answer agrees with the program's output.
-
-    Args:
-      output: the program's output as a JSON string.
-      solution_text: the whole language solution.
-      symbolic: runs `compare_program(pairs)` in the sandbox and returns its `output`, one boolean
-        for each pair of output and answer. Called only where exact rules leave the pair undecided.
-    """
-    answer = extract_answer(solution_text)
-    if answer is None:
-        return False
-    decided = compare_plain(output, answer)
-    return symbolic([(output, answer)]) == [True] if decided is None else decided
-
-
 def compare_plain(output: str, answer: str) -> bool | None:
     r"""Compares by exact rules alone; never evaluates either side.
 
@@ -131,20 +112,6 @@ def compare_program(pairs: Sequence[tuple[str, str]]) -> str:
       cannot be parsed. Needs math-verify and sympy, nothing of this project.
     """
     return program_of([_left_open(output, answer) for output, answer in pairs])
-
-
-def as_sequence(answer: str) -> str:
-    r"""An answer whose order counts: a set or "a or b" is read as a list in the order it is in.
-
-    >>> as_sequence(r"\{2, 1\}")
-    '[2, 1]'
-    """
-    text = tidy(answer)
-    inner = peel(text, "{")
-    if inner != text and ":" not in inner:
-        return f"[{inner}]"
-    parts = alternatives(text)
-    return ", ".join(parts) if len(parts) > 1 else answer
 
 
 def _left_open(output: str, answer: str) -> Open:
@@ -253,9 +220,9 @@ def _compare_string(value: str, answer: str, text: str) -> Open:
         return None
     if len(value) == 1 and value.isalpha() and (choice := _CHOICE.fullmatch(text)):
         return AGREE if choice[1].casefold() == value.casefold() else None
-    for same in (_same_ratio, _same_time, _same_date, _same_duration):
-        if (decided := same(tidied, bare)) is not None:
-            return AGREE if decided else None
+    for read, same, alone in _KINDS:
+        if (one := read(tidied)) and ((other := read(bare)) or alone):
+            return AGREE if other and same(one, other) else None
     printed, stated = bracketed(tidied), bracketed(text)
     if printed and stated:
         return _compare_bracketed(printed, stated)
@@ -272,25 +239,17 @@ def _compare_string(value: str, answer: str, text: str) -> Open:
     return leaf(tidied, text) if is_output_formula(tidied) else None
 
 
-def _same_ratio(one: str, other: str) -> bool | None:
-    if not (RATIO.fullmatch(one) and RATIO.fullmatch(other)):
-        return None
-    return re.findall("[0-9]+", one) == re.findall("[0-9]+", other)
+def _ratio(text: str) -> list[str] | None:
+    return re.findall("[0-9]+", text) if RATIO.fullmatch(text) else None
 
 
-def _same_time(one: str, other: str) -> bool | None:
-    time, stated = read_clock(one), read_clock(other)
-    return None if not time else bool(stated and same_time(time, stated))
-
-
-def _same_date(one: str, other: str) -> bool | None:
-    date = read_date(one)
-    return None if not date else date == read_date(other)
-
-
-def _same_duration(one: str, other: str) -> bool | None:
-    durations = read_duration(one), read_duration(other)
-    return durations[0] == durations[1] if all(durations) else None
+# Reader of a kind of value, whether two of them are the same, and whether nothing else agrees.
+_KINDS: tuple[tuple[Callable[[str], Any], Callable[[Any, Any], bool], bool], ...] = (
+    (_ratio, operator.eq, False),
+    (read_clock, same_time, True),
+    (read_date, operator.eq, True),
+    (read_duration, operator.eq, False),
+)
 
 
 def _compare_bracketed(output: tuple[str, str, str], answer: tuple[str, str, str]) -> Open:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
+from transforms.thoughts import visible
 from transforms.verification.answers.brackets import RATIO
 from transforms.verification.answers.calendar import read_clock, read_date
 from transforms.verification.answers.latex import fold, plain_characters, tidy
@@ -14,13 +16,6 @@ from transforms.verification.answers.symbolic import SYMBOLIC_CAP, is_formula, l
 TEXT_CAP = 50_000
 """Characters that are read, from the end of a solution; final answers come last."""
 
-_THOUGHT_END = re.compile(
-    r"(?:</|\[/|◁/)(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad)(?:>|\]|▷)"
-    r"|<channel\|>|<\|end_of_thought\|>",
-    re.I,
-)
-_THOUGHT_START = re.compile(r"\s*(?:<|\[|◁)(?:think|thinking|thought|reasoning)(?:>|\]|▷)", re.I)
-_SPECIAL_TOKEN = re.compile(r"</?s>|<\|[^|<>\n]{1,40}\|>|<(?:/?(?:eos|bos|pad)|end_of_turn)>")
 _ANSWER_TAG = re.compile(r"<(answer|final_answer|solution)>([^<]{0,12000})</\1>", re.I)
 _NEXT_PROBLEM = re.compile(
     r"^[ \t#*]*(?:problem|question|q|instruction|human|user|example)\b[ \t*]*[0-9]{0,3}[ \t*]*:",
@@ -118,20 +113,13 @@ def extract_answer(text: str) -> str | None:
       it announces another answer than the one it boxed and takes neither back. Linear in the text,
       of which the last 50,000 characters are read.
     """
-    text = _SPECIAL_TOKEN.sub("", plain_characters(text[-TEXT_CAP:]))
-    text = _EMPHASIS.sub(r"\1", text)
-    for thought in _THOUGHT_END.finditer(text):
-        end = thought.end()
-    if _THOUGHT_END.search(text):
-        text = text[end:]
-    elif _THOUGHT_START.match(text):
-        return None
+    text = _EMPHASIS.sub(r"\1", plain_characters(visible(text)[-TEXT_CAP:]))
     if _COMMA_NUMBER.search(text) and _writes_comma(text):
         text = _COMMA_NUMBER.sub(_with_point, text)
-    return _stated(_without_next_problem(text))
+    return _stated(without_next_problem(text))
 
 
-def _without_next_problem(text: str) -> str:
+def without_next_problem(text: str) -> str:
     """Cuts off another problem that the text goes on to after its answer."""
     for heading in _NEXT_PROBLEM.finditer(text):
         if _MARKER.search(text, 0, heading.start()) or "boxed{" in text[: heading.start()]:
@@ -167,9 +155,9 @@ def _concludes_otherwise(text: str, boxed: str) -> bool:
     line = text.rstrip("\n $[]\\").rpartition("\n")[2]
     if not _CONCLUSION.match(line) and not _MARKER.search(line):
         return False
-    one, other = (read_quantity(tidy(side or "")) for side in (_marked(line), boxed))
-    whole = one and other and one.value.denominator == other.value.denominator == 1
-    return bool(one and other and whole and one.value != other.value)
+    one, other = _values(_marked(line), boxed)
+    whole = one is not None and other is not None and one.denominator == other.denominator == 1
+    return whole and one != other
 
 
 def _after_box(boxed: str, rest: str) -> str | None:
@@ -181,12 +169,16 @@ def _after_box(boxed: str, rest: str) -> str | None:
     later = _marked(rest)
     if later is None:
         return None if retracted and re.search("[0-9]", rest[retracted.start() :]) else boxed
-    if fold(tidy(later)) == fold(tidy(boxed)):
-        return boxed
-    one, other = read_quantity(tidy(later)), read_quantity(tidy(boxed))
-    if one and other and one.value == other.value:
+    one, other = _values(later, boxed)
+    if fold(tidy(later)) == fold(tidy(boxed)) or (one is not None and one == other):
         return boxed
     return later if retracted else None
+
+
+def _values(*answers: str | None) -> list[Fraction | None]:
+    """The values of answers that are plain quantities; None for any other."""
+    stated = [read_quantity(tidy(answer or "")) for answer in answers]
+    return [quantity and quantity.value for quantity in stated]
 
 
 def _boxes(text: str) -> list[tuple[int, int, str | None]]:
@@ -229,8 +221,8 @@ def _contradicts(between: str, answer: str) -> bool:
     earlier, after = _first_statement(between.lstrip(" \t\r\n*_`:"))
     if not earlier or _RETRACTION.search(after):
         return False
-    one, other = read_quantity(tidy(earlier)), read_quantity(tidy(answer))
-    return bool(one and other and one.value != other.value)
+    values = _values(earlier, answer)
+    return None not in values and values[0] != values[1]
 
 
 def _first_statement(text: str) -> tuple[str | None, str]:

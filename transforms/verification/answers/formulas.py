@@ -7,16 +7,19 @@ Why not math-verify alone: version 0.9.0 finds that 5% = 0.05 and 5% = 5, that 0
 equal as numbers, and the rest hold both ways.
 """
 
-import ast
 import logging
-import operator
 import re
-from collections.abc import Callable
-from typing import Any
 
 import sympy
 from math_verify import parse, verify
 from math_verify.parser import LatexExtractionConfig, NormalizationConfig
+from sympy.parsing.sympy_parser import (
+    convert_xor,
+    implicit_multiplication,
+    parse_expr,
+    split_symbols_custom,
+    standard_transformations,
+)
 
 logging.disable(logging.WARNING)  # math-verify warns that no time limit is set: the sandbox sets it
 LATEX = [
@@ -26,72 +29,35 @@ LATEX = [
         )
     )
 ]
-OPERATORS: dict[type, Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-}
 NAMES = "sqrt cbrt exp log ln sin cos tan asin acos atan sinh cosh tanh factorial binomial Rational"
-FUNCTIONS = {name: getattr(sympy, name) for name in NAMES.split()}
-FUNCTIONS["abs"] = FUNCTIONS["Abs"] = sympy.Abs
-CONSTANTS = {"pi": sympy.pi, "oo": sympy.oo, "e": sympy.E, "E": sympy.E, "i": sympy.I, "I": sympy.I}
-TOKEN = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9]+|[A-Za-z]+|\*\*|\S")
-
-
-def with_products(text):
-    """Writes implied products out: 2xy(x+1) as 2*x*y*(x+1)."""
-    tokens: list[str] = []
-    for token in TOKEN.findall(text.replace("^", "**")):
-        known = token in FUNCTIONS or token in CONSTANTS or not token.isalpha()
-        for part in [token] if known else token:
-            previous = tokens[-1] if tokens else "("
-            calls = previous in FUNCTIONS and part == "("
-            ends = previous[-1].isalnum() or previous in ".)"
-            if ends and (part[0].isalnum() or part == "(") and not calls:
-                tokens.append("*")
-            tokens.append(part)
-    return "".join(tokens)
-
-
-def value_of(node):
-    """A sympy value, from arithmetic, the functions above and one-letter names alone."""
-    match node:
-        case ast.Constant(value=bool() | str() | bytes() | complex()):
-            raise ValueError("not a number")
-        case ast.Constant(value=number):
-            return sympy.sympify(number)
-        case ast.Name(id=name) if name in CONSTANTS:
-            return CONSTANTS[name]
-        case ast.Name(id=name) if len(name) == 1:
-            return sympy.Symbol(name.lower())
-        case ast.UnaryOp(op=op, operand=operand):
-            return OPERATORS[type(op)](value_of(operand))
-        case ast.BinOp(op=op, left=left, right=right):
-            return OPERATORS[type(op)](value_of(left), value_of(right))
-        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
-            return FUNCTIONS[name](*map(value_of, args))
-    raise ValueError("not arithmetic")
+KNOWN = {name: getattr(sympy, name) for name in f"{NAMES} pi oo E I".split()}
+KNOWN |= {"abs": sympy.Abs, "Abs": sympy.Abs, "e": sympy.E, "i": sympy.I}
+# What sympy's tokenizer writes; without it every name of sympy, S and N included, would be known.
+WRITTEN = {name: getattr(sympy, name) for name in ["Integer", "Float", "Symbol", "Function"]}
+SPLIT = split_symbols_custom(lambda name: True)
+RULES = (*standard_transformations, convert_xor, SPLIT, implicit_multiplication)
 
 
 def read(text):
-    """Reads Python's notation, else LaTeX; None where it is neither."""
+    """Reads Python's notation, else LaTeX; None where it is neither.
+
+    The text passed `is_formula`: its names are single letters and those above, so that sympy's
+    parser, which evaluates, has nothing to call but them.
+    """
     try:
-        return value_of(ast.parse(with_products(text), mode="eval").body)
-    except (SyntaxError, ValueError, KeyError, TypeError):
-        pass
-    text = re.sub(r"(?<![\\A-Za-z])(pi|sin|cos|tan|ln|log|exp)(?![a-z])", r"\\\1 ", text)
-    text = re.sub(r"(?<![\\A-Za-z])oo(?![a-z])", r"\\infty ", text)
-    parsed = parse(
-        "\\boxed{" + text + "}", LATEX, fallback_mode="no_fallback", parsing_timeout=None
-    )
-    if not parsed:
+        parsed = parse_expr(text, KNOWN, RULES, WRITTEN)
+    except Exception:  # what its tokenizer and Python make of LaTeX
+        parsed = None
+    if not isinstance(parsed, sympy.Basic):
+        text = re.sub(r"(?<![\\A-Za-z])(pi|sin|cos|tan|ln|log|exp)(?![a-z])", r"\\\1 ", text)
+        text = re.sub(r"(?<![\\A-Za-z])oo(?![a-z])", r"\\infty ", text)
+        boxed = "\\boxed{" + text + "}"
+        found = parse(boxed, LATEX, fallback_mode="no_fallback", parsing_timeout=None)
+        parsed = found[0] if found else None
+    if parsed is None:
         return None
-    names = {symbol: symbol.name.lower() for symbol in parsed[0].free_symbols}
-    return parsed[0].xreplace(
+    names = {symbol: symbol.name.lower() for symbol in parsed.free_symbols}
+    return parsed.xreplace(
         {symbol: sympy.I if name == "i" else sympy.Symbol(name) for symbol, name in names.items()}
     )
 

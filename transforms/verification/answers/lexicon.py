@@ -176,6 +176,41 @@ def _cardinal(words: list[str], language: str) -> Fraction | None:
     return None if text in _HOMOGRAPHS else _cardinal_of(text, language)
 
 
+_HAN = "〇零一二三四五六七八九十百千万亿两兩壹贰叁肆伍陆柒捌玖拾佰仟萬億"
+HAN = re.compile(
+    f"(?!.?些|一[样起共定直般切旦]|.*千[克米瓦帕卡焦])[{_HAN}]+(?:[点點][{_HAN}]+|分之[{_HAN}]+)?"
+)
+"""A Chinese or Japanese number in words; not "some", nor what may be three kilos or 3,000 grams."""
+
+
+def han(text: str) -> Fraction | None:
+    """A number in Chinese words, as `HAN` finds it; None where they are no number.
+
+    >>> han("一百二十"), han("三万五"), han("三点一四"), han("三分之二")
+    (Fraction(120, 1), Fraction(35000, 1), Fraction(157, 50), Fraction(2, 3))
+    """
+    if "分之" in text:
+        under, over = map(han, text.split("分之"))
+        return over / under if under and over is not None and under != 100 else None
+    whole, *decimals = re.split("[点點]", text)
+    values = [2 if char in "两兩" else int(unicodedata.numeric(char)) for char in whole]
+    digits = "".join(str(int(unicodedata.numeric(char))) for part in decimals for char in part)
+    if len(values) > 1 and max(values) < 10:  # 二〇二四
+        return Fraction("".join(map(str, values)) + "." + digits)
+    total = section = digit = 0
+    last = 10
+    for value in values:
+        if value < 10:
+            digit, last = value, last if value else 10
+        elif value < 10**4:
+            section, digit, last = section + (digit or 1) * value, 0, value
+        elif total < value:
+            total, section, digit, last = (total + section + digit) * value, 0, 0, value
+        else:
+            total, section, digit, last = total + (section + digit) * value, 0, 0, value
+    return Fraction(f"{total + section + digit * last // 10}.{digits}")
+
+
 def spelled_anywhere(words: list[str]) -> Fraction | None:
     """The same in the first of the languages that reads the words so."""
     values = (spelled(words, language) for language in _NUMBER_WORDS)

@@ -84,8 +84,10 @@ _NO_UNITS = CHANGING.union(
 _TENS = words("twenty thirty forty fifty sixty seventy eighty ninety")
 _NO_FIRST_UNITS = words("squared cubed times am pm")
 _UNSPACED = "\u2e80-\u9fff\uac00-\ud7a3\u0e00-\u0e7f"  # scripts that write no spaces
-_CHARACTERS_NO_UNITS = re.compile("[万萬亿億兆百十半倍折打双雙对對]|千(?![克米瓦帕卡焦])|[^个個]前")
-_FRACTION = re.compile(r"\\frac ?(?:\{ ?(-?[0-9.,]+) ?\} ?\{ ?([0-9.,]+) ?\}|([0-9]) ?([0-9]))")
+_CHARACTERS_NO_UNITS = re.compile(
+    "[万萬亿億兆百十半倍折成打双雙对對]|千(?![克米瓦帕卡焦])|[^个個]前"
+)
+FRACTION = re.compile(r"\\frac ?(?:\{ ?(-?[0-9.,]+) ?\} ?\{ ?([0-9.,]+) ?\}|([0-9]) ?([0-9]))")
 _UNIT_FRACTION = re.compile(r"\\frac ?\{([^{}0-9]+)\} ?\{([^{}0-9]+)\}")
 
 
@@ -103,7 +105,7 @@ def read_quantity(text: str) -> Quantity | None:
     if twice := _SAID_TWICE.fullmatch(text):
         stated = _read_words(twice[1])
         return stated if stated and stated.value == int(twice[2]) else None
-    text = _FRACTION.sub(_slash, text).strip()
+    text = FRACTION.sub(slash, text).strip()
     match = _QUANTITY.fullmatch(without_base(text))
     number = _in_digits(match) if match else None
     if not match or not number:
@@ -136,7 +138,7 @@ def without_base(text: str) -> str:
     return match[1]
 
 
-def _slash(fraction: re.Match[str]) -> str:
+def slash(fraction: re.Match[str]) -> str:
     """Writes a numeric LaTeX fraction with a slash, and apart from a whole number before it."""
     over, under = (part for part in fraction.groups() if part)
     return f" {over}/{under}"
@@ -227,8 +229,17 @@ def _may_be_attached(word: str) -> bool:
 
 def _read_words(text: str) -> Quantity | None:
     """Reads a number in words ("minus three and a half", "twelve apples")."""
+    if re.search("[0-9]", text):
+        return None
+    if (han := lexicon.HAN.match(text.lstrip("负負"))) and (
+        value := lexicon.han(han[0])
+    ) is not None:
+        unit = _unit(" " + text.lstrip("负負")[han.end() :])
+        return (
+            None if unit is None else Quantity(-value if text[0] in "负負" else value, None, unit)
+        )
     spoken = text.casefold().replace("-", " ").split()
-    if not spoken or re.search("[0-9]", text):
+    if not spoken:
         return None
     negative = spoken[0] in ("minus", "negative")
     spoken = spoken[1:] if negative else spoken
