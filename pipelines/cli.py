@@ -12,6 +12,7 @@ from pipelines.arguments import take_word
 
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
+    "recipes": "which recipes there are, what each makes, and its stages",
     "augment": "verified seeds in, the same problems with other numbers out; no model",
     "train": "verified seeds, or a run's accepted rows, into a model that writes more of them",
     "report": "one page on a run: funnel, cost, diversity, rejects, rows",

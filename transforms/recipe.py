@@ -14,7 +14,7 @@ from transforms.code import code_digest
 from transforms.errors import SettingsError
 from transforms.generation.prompts import PromptTemplate
 from transforms.ids import content_id
-from transforms.paths import PROJECT
+from transforms.paths import prompt_path
 from transforms.settings import (
     DecontaminateSettings,
     Group,
@@ -57,7 +57,7 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
     not fit, and for a stage that cannot take what the stage before it writes.
     """
     ordered = in_order(settings.recipe)
-    classes = {name: _stage_class(name, stage) for name, stage in ordered.items()}
+    classes = {name: stage_class(name, stage) for name, stage in ordered.items()}
     groups = _grouped(ordered, classes)
     fingerprints: list[str] = []
     for names in groups:
@@ -185,7 +185,8 @@ def _values(name: str, stage: StageSettings, cls: Any) -> dict[str, Any]:
     return values
 
 
-def _stage_class(name: str, stage: StageSettings) -> Any:
+def stage_class(name: str, stage: StageSettings) -> Any:
+    """The class of a stage; SettingsError where its import path names none."""
     try:
         cls = get_class(stage.target)
     except Exception:
@@ -205,10 +206,7 @@ def _prompts(given: Mapping[str, Any]) -> list[str]:
 
 
 def _prompt(settings: RunSettings, name: str) -> PromptTemplate:
-    folder = settings.recipe.prompts
-    if "://" not in folder:
-        folder = str(PROJECT / folder)
-    return PromptTemplate.load(f"{folder}/{name}.yaml")
+    return PromptTemplate.load(prompt_path(settings.recipe.prompts, name))
 
 
 def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) -> list[Any]:
