@@ -23,7 +23,7 @@ from transforms.settings import (
     StageSettings,
 )
 from transforms.sources.content import SOURCES, content
-from transforms.stage import Stage, takes, written_by
+from transforms.stage import Stage, lacking, takes, written_by
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,11 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
             stage = _built(name, ordered[name], classes[name], settings, run, last_of)
             if not takes(stage, arriving):
                 raise _misfit(stage, arriving)
+            for field, value in lacking(stage, arriving).items():
+                raise SettingsError(
+                    f"recipe.stages.{name}.{field}={value}: {getattr(arriving, '__name__', '')}, "
+                    "which comes in, has no such field"
+                )
             arriving = written_by(stage, arriving)
             stages.append(stage)
         assert arriving is not None
