@@ -12,7 +12,12 @@ from pipelines.arguments import take_word
 
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
+    "recipes": "which recipes there are, what each makes, and its stages",
     "augment": "verified seeds in, the same problems with other numbers out; no model",
+    "dedup": "any Parquet: of rows alike in text, or in program, one stays",
+    "decontaminate": "any Parquet: rows that repeat an item of an evaluation set are rejected",
+    "execute": "any Parquet: programs are run in the sandbox, and what they give is added",
+    "verify": "any Parquet: solutions are kept whose final answer agrees with the reference",
     "train": "verified seeds, or a run's accepted rows, into a model that writes more of them",
     "report": "one page on a run: funnel, cost, diversity, rejects, rows",
     "sandbox": "sandbox status: which walls this machine's kernel puts around programs",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import hydra
@@ -19,8 +19,11 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipelines.arguments import HELP, flags_and_settings, readable
+from pipelines.config_folders import config_folders, take_config_folders
+from pipelines.stage_help import stage_options
 from transforms import errors
 from transforms.errors import CotmillError, Interrupted, SettingsError
 from transforms.paths import CONF, DATA
@@ -51,11 +54,12 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
     """
     with _one_line():
         flags, settings = flags_and_settings(sys.argv[1:])
+        flags = take_config_folders(flags)
         overrides = [settable(chosen(readable(setting))) for setting in settings]
         if set(HELP) & set(flags):
             print_help(command, purpose, root, overrides)
             return
-    sys.argv[1:] = [*flags, *_QUIET, *overrides]
+    sys.argv[1:] = [*flags, *_QUIET, *search_path(), *overrides]
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         os.environ["COTMILL_DEBUG"] = "1"  # tracebacks in full
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printing
@@ -79,6 +83,17 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
 
 def config_name(command: str) -> str:
     return command.replace(" ", "_")
+
+
+def search_path() -> list[str]:
+    """The override by which Hydra finds the choices of all config folders."""
+    added = ",".join(f'"file://{folder}"' for folder in config_folders()[1:])
+    return [f"hydra.searchpath=[{added}]"] if added else []
+
+
+def _is_group(key: str) -> bool:
+    """Whether a key names a config group; it may say where a choice goes, as backend@after."""
+    return any((folder / key.split("@")[0]).is_dir() for folder in config_folders())
 
 
 def to_settings(config: DictConfig, root: type[S]) -> S:
@@ -154,7 +169,7 @@ def chosen(setting: str) -> str:
     """Returns a setting; SettingsError where it chooses from a group by something but a name."""
     group, equals, value = setting.partition("=")
     group = group.lstrip("+")
-    if not equals or not (CONF / group.split("@")[0]).is_dir():
+    if not equals or not _is_group(group):
         return setting
     override = OverridesParser.create().parse_override(setting)
     if override.is_sweep_override() or isinstance(override.value(), (str, type(None))):
@@ -171,8 +186,12 @@ def _no_choice(group: str) -> str:
 def settable(argument: str) -> str:
     """Lets KEY=VALUE set a key that no YAML lists: which keys there are, the settings know."""
     key, equals, _ = argument.partition("=")
-    group = (CONF / key.split("@")[0]).is_dir()
-    plain = equals and not group and key[:1] not in ("+", "~", "-") and not key.startswith("hydra")
+    plain = (
+        equals
+        and not _is_group(key)
+        and key[:1] not in ("+", "~", "-")
+        and not key.startswith("hydra")
+    )
     return f"++{argument}" if plain else argument
 
 
@@ -188,23 +207,30 @@ def hydra_mistake(error: Exception) -> str:
 
 def choices(group: str) -> list[str]:
     """The names of a config group's files; `group` may say where they go, as in backend@after."""
-    return sorted(path.stem for path in (CONF / group.split("@")[0]).glob("*.yaml"))
+    folders = [folder / group.split("@")[0] for folder in config_folders()]
+    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
 
 
 def chosen_groups(command: str) -> list[str]:
     """The config groups that a command's YAML chooses from."""
-    config = yaml.safe_load((CONF / f"{config_name(command)}.yaml").read_text())
-    return sorted(
-        name for item in config.get("defaults", []) if isinstance(item, dict) for name in item
-    )
+    config = yaml.safe_load((CONF / f"{config_name(command)}.yaml").read_text()) or {}
+    groups: set[str] = set()
+    for item in config.get("defaults", []):
+        if isinstance(item, dict):
+            groups.update(item)
+        elif item != "_self_":  # the YAML of another command, whose groups are this one's too
+            groups.update(chosen_groups(item))
+    return sorted(groups)
 
 
-def _compose(command: str, overrides: list[str]) -> dict[str, Any]:
+def composed(config: str | None, overrides: Iterable[str]) -> dict[str, Any]:
+    """Returns what Hydra composes from a YAML of conf/ (None: from the overrides alone), as plain
+    values whose interpolations are left as they are."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        config = compose(config_name=config_name(command), overrides=overrides)
-    OmegaConf.set_struct(config, False)
-    values = OmegaConf.to_container(config, resolve=False)
+        found = compose(config_name=config, overrides=[*search_path(), *overrides])
+    OmegaConf.set_struct(found, False)
+    values = OmegaConf.to_container(found, resolve=False)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
@@ -224,7 +250,7 @@ def options(
 
 def print_help(command: str, purpose: str, root: type[Group], overrides: list[str]) -> None:
     """Prints the groups with their choices, and every option with its value and meaning."""
-    values = _compose(command, overrides)
+    values = composed(config_name(command), overrides)
     console = Console()
     console.print(f"[bold]cotmill {command}[/]: {purpose}\n")
     console.print(
@@ -251,12 +277,29 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
         shown = f"(see conf/{key.split('.')[0]})" if long else _shown(value)
         table.add_row(key, shown, f"{field.description or ''} {_type(field)}".strip())
     console.print(table, "")
+    if "recipe" in values:
+        _print_stages(console, values["recipe"], root)
     console.print(
         "Choose a group to see its own options: "
         f"cotmill {command} GROUP=CHOICE --help\n"
         "Hydra's flags: --cfg job (show the configuration), --multirun, --hydra-help",
         markup=False,
     )
+
+
+def _print_stages(console: Console, recipe: dict[str, Any], root: type[Group]) -> None:
+    table = Table(
+        title=f"Stages of recipe {recipe.get('name')} with their own fields, beside begins_segment",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("KEY", no_wrap=True)
+    table.add_column("VALUE", overflow="fold", max_width=28)
+    table.add_column("MEANING")
+    for row in stage_options(recipe, root):
+        table.add_row(*map(Text, row))
+    console.print(table, "")
 
 
 def _shown(value: Any) -> str:

@@ -143,6 +143,9 @@ LIMIT = {"_target_": "transforms.losers.Limit", "reason": "r"}
         ({"a": FILTER | {"checks": 3}}, r"recipe.stages.a.checks: "),
         ({"seeds": {"_target_": "transforms.sources.ReadSeeds"},
           "a": LIMIT | {"key": "no.such"}}, "no.such"),
+        ({"seeds": {"_target_": "transforms.sources.ReadSeeds"},
+          "a": {"_target_": "transforms.diversity.instructions.Deduplicate", "text": "txt"}},
+         "recipe.stages.a.text=txt: Seed, which comes in, has no such field"),
         ({}, "recipe.stages is empty"),
     ],
 )  # fmt: skip

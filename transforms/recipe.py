@@ -14,7 +14,7 @@ from transforms.code import code_digest
 from transforms.errors import SettingsError
 from transforms.generation.prompts import PromptTemplate
 from transforms.ids import content_id
-from transforms.paths import PROJECT
+from transforms.paths import prompt_path
 from transforms.settings import (
     DecontaminateSettings,
     Group,
@@ -25,7 +25,7 @@ from transforms.settings import (
     backend_for,
 )
 from transforms.sources.content import SOURCES, content
-from transforms.stage import Stage, takes, written_by
+from transforms.stage import Stage, lacking, takes, written_by
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
     not fit, and for a stage that cannot take what the stage before it writes.
     """
     ordered = in_order(settings.recipe)
-    classes = {name: _stage_class(name, stage) for name, stage in ordered.items()}
+    classes = {name: stage_class(name, stage) for name, stage in ordered.items()}
     groups = _grouped(ordered, classes)
     fingerprints: list[str] = []
     for names in groups:
@@ -84,6 +84,11 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
             stage = _built(name, ordered[name], classes[name], settings, run, last_of)
             if not takes(stage, arriving):
                 raise _misfit(stage, arriving)
+            for field, value in lacking(stage, arriving).items():
+                raise SettingsError(
+                    f"recipe.stages.{name}.{field}={value}: {getattr(arriving, '__name__', '')}, "
+                    "which comes in, has no such field"
+                )
             arriving = written_by(stage, arriving)
             stages.append(stage)
         assert arriving is not None
@@ -194,7 +199,8 @@ def _values(name: str, stage: StageSettings, cls: Any) -> dict[str, Any]:
     return values
 
 
-def _stage_class(name: str, stage: StageSettings) -> Any:
+def stage_class(name: str, stage: StageSettings) -> Any:
+    """The class of a stage; SettingsError where its import path names none."""
     try:
         cls = get_class(stage.target)
     except Exception:
@@ -214,10 +220,7 @@ def _prompts(given: Mapping[str, Any]) -> list[str]:
 
 
 def _prompt(settings: RunSettings, name: str) -> PromptTemplate:
-    folder = settings.recipe.prompts
-    if "://" not in folder:
-        folder = str(PROJECT / folder)
-    return PromptTemplate.load(f"{folder}/{name}.yaml")
+    return PromptTemplate.load(prompt_path(settings.recipe.prompts, name))
 
 
 def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) -> list[Any]:

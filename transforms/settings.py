@@ -934,7 +934,12 @@ class RecipeSettings(Group):
     name: str = Field(description="name of the recipe, a column of every row")
     about: str = Field("", description="what it makes, in a line")
     citation: str = Field("", description="where its method comes from, such as arXiv 2510.04081")
-    prompts: str = Field("", description="folder of prompt files, where a stage has prompts")
+    prompts: str | list[str] = Field(
+        "",
+        description="folder of prompt files, where a stage has prompts, or a list: the first that "
+        "has a file gives it (pkg://PACKAGE/FOLDER: of an installed package; a relative folder: "
+        "below --config-dir or cotmill's own)",
+    )
     stages: dict[StageName, StageSettings | None] = Field(
         description="name -> stage, in order (null: left out)"
     )

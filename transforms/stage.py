@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar
 
 import apache_beam as beam
@@ -43,6 +43,8 @@ class Stage(beam.PTransform):
     """The record type that it keeps, or `Same`."""
     creates_records: ClassVar[bool] = False
     """Whether what enters it is other than the records that the stage before it kept."""
+    by_field: ClassVar[tuple[str, ...]] = ()
+    """Its own fields whose values name fields of the records that it reads."""
 
 
 def written_by(stage: Stage, arriving: type | None) -> type:
@@ -60,6 +62,13 @@ def takes(stage: Stage, arriving: type | None) -> bool:
     if wanted is None or arriving is None:
         return wanted is arriving
     return wanted is AnyRecord or issubclass(arriving, wanted)
+
+
+def lacking(stage: Stage, arriving: type | None) -> dict[str, str]:
+    """Returns the stage's own field -> the field that it names and that arriving records lack."""
+    there = {field.name for field in fields(arriving)} if arriving is not None else set()
+    named = {field: getattr(stage, field) for field in stage.by_field}
+    return {field: name for field, name in named.items() if name and name not in there}
 
 
 def named(function: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Accepted examples that repeat an item of an evaluation benchmark are not published."""
+"""Records that repeat an item of an evaluation benchmark are not published."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from apache_beam.transforms.window import GlobalWindows
 from transforms.accounting import Decide, Outcome, Reason, Tally, Verdict, keep, reject
 from transforms.diversity.overlap import BenchmarkIndex, Item
 from transforms.errors import SourceError
-from transforms.records import Example, Seed
+from transforms.records import Seed
 from transforms.settings import DecontaminateSettings, SandboxSettings
 from transforms.sources import check_source
 from transforms.sources.read import ReadRows, parts
 from transforms.sources.rows import Row, parsed
-from transforms.stage import Stage
+from transforms.stage import AnyRecord, Same, Stage
 
 STAGE = "decontaminate"
 
 _BLOCK = 512
-"""Examples compared at once: a call for one costs as much as for some hundred."""
+"""Records compared at once: a call for one costs as much as for some hundred."""
 
 _MOST_ITEMS = 200_000
 """Every worker holds the index of all items, so their number is bounded. The usual benchmarks have
@@ -77,14 +77,19 @@ def build_index(items: Iterable[Item], settings: DecontaminateSettings) -> Bench
     return BenchmarkIndex.of(held, settings)
 
 
-def judge(examples: list[Example], index: BenchmarkIndex) -> Iterator[tuple[Example, Verdict]]:
-    """Yields each example with its verdict: kept, or which item it repeats and how."""
-    texts = [(example.instruction, example.code) for example in examples]
-    for example, overlap in zip(examples, index.overlaps(texts), strict=True):
+def judge(
+    records: list[Any], texts: list[tuple[str, str]], index: BenchmarkIndex
+) -> Iterator[tuple[Any, Verdict]]:
+    """Yields each record with its verdict: kept, or which item it repeats and how.
+
+    Args:
+        texts: each record's text and program.
+    """
+    for record, overlap in zip(records, index.overlaps(texts), strict=True):
         if overlap is None:
-            yield example, keep()
+            yield record, keep()
         else:
-            yield example, reject(Reason.CONTAMINATED, index.detail(overlap))
+            yield record, reject(Reason.CONTAMINATED, index.detail(overlap))
 
 
 @dataclass
@@ -114,14 +119,17 @@ def _tally(name: str, item: Item | None) -> Tally:
 
 
 class _Judge(beam.DoFn):
-    """Judges examples in blocks."""
+    """Judges records in blocks, by the fields that hold their text and their program."""
+
+    def __init__(self, text: str, code: str | None) -> None:
+        self._text, self._code = text, code
 
     def start_bundle(self) -> None:
-        self._held: list[Example] = []
+        self._held: list[Any] = []
         self._index: BenchmarkIndex | None = None
 
-    def process(self, example: Example, index: BenchmarkIndex) -> Iterator[tuple[Example, Verdict]]:
-        self._held.append(example)
+    def process(self, record: Any, index: BenchmarkIndex) -> Iterator[tuple[Any, Verdict]]:
+        self._held.append(record)
         self._index = index
         if len(self._held) >= _BLOCK:
             yield from self._judged()
@@ -130,15 +138,20 @@ class _Judge(beam.DoFn):
         for pair in self._judged():
             yield GlobalWindows.windowed_value(pair)
 
-    def _judged(self) -> Iterator[tuple[Example, Verdict]]:
+    def _judged(self) -> Iterator[tuple[Any, Verdict]]:
         held, self._held = self._held, []
         if self._index is not None:
-            yield from judge(held, self._index)
+            code = self._code
+            texts = [
+                (getattr(record, self._text), getattr(record, code) if code else "")
+                for record in held
+            ]
+            yield from judge(held, texts, self._index)
 
 
 @dataclass(kw_only=True)
 class Decontaminate(Stage):
-    """PCollection[Example] -> Outcome of Example: none that repeats an item of a benchmark.
+    """PCollection[record] -> Outcome of the same: none that repeats an item of a benchmark.
 
     Of several items that a row repeats, the one of the most telling kind of overlap is named, then
     the first by benchmark and name. No row is shuffled: benchmarks are small, so their hashes are
@@ -146,20 +159,25 @@ class Decontaminate(Stage):
     items each benchmark has.
 
     Args:
-        decontaminate: the benchmarks (none: every example is kept) and what counts as repeating.
+        decontaminate: the benchmarks (none: every record is kept) and what counts as repeating.
         sandbox: limits for the input generators of a benchmark of type codeio.
     """
 
     name: str = STAGE
     decontaminate: DecontaminateSettings
     sandbox: SandboxSettings
+    text: str = "instruction"
+    """The record's field that is compared with the items' problems."""
+    code: str | None = "code"
+    """The field that is compared with the items' code (null: none)."""
 
-    reads: ClassVar[type] = Example
-    writes: ClassVar[type] = Example
+    reads: ClassVar[type] = AnyRecord
+    writes: ClassVar[type] = Same
+    by_field: ClassVar[tuple[str, ...]] = ("text", "code")
 
-    def expand(self, examples: PCollection) -> Outcome:
+    def expand(self, records: PCollection) -> Outcome:
         settings = self.decontaminate
-        read = examples.pipeline | "Read benchmarks" >> ReadBenchmarks(settings, self.sandbox)
+        read = records.pipeline | "Read benchmarks" >> ReadBenchmarks(settings, self.sandbox)
         index = (
             read
             | "Items" >> beam.Values()
@@ -168,8 +186,8 @@ class Decontaminate(Stage):
             | "Index" >> beam.Map(build_index, settings)
         )
         decided = (
-            examples
-            | "Judge" >> beam.ParDo(_Judge(), AsSingleton(index))
+            records
+            | "Judge" >> beam.ParDo(_Judge(self.text, self.code), AsSingleton(index))
             | "Decide" >> Decide(self.name)
         )
         return decided._replace(tallies=read | "Count items" >> beam.MapTuple(_tally))

@@ -1,9 +1,9 @@
-"""Accepted examples whose instructions say the same thing are one example."""
+"""Records whose texts say the same thing are one: accepted rows by their instruction, say."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
@@ -15,9 +15,8 @@ from transforms.diversity.semantic import SemanticDuplicates, model_path
 from transforms.diversity.shingles import shingles, words
 from transforms.ids import content_id
 from transforms.losers import DropLosers, LimitPerKey
-from transforms.records import Example
 from transforms.settings import DedupSettings
-from transforms.stage import Stage
+from transforms.stage import AnyRecord, Same, Stage
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class _Said:
 
 @dataclass(kw_only=True)
 class Deduplicate(Stage):
-    """PCollection[Example] -> Outcome of Example: no equal and no nearly equal instructions.
+    """PCollection[record] -> Outcome of the same: no equal and no nearly equal texts.
 
     Of those alike, the one with the shortest program stays, then the one with the smallest id.
     What is equal or nearly equal to a seed's problem is a copy of it.
@@ -40,22 +39,30 @@ class Deduplicate(Stage):
 
     name: str = "deduplicate"
     dedup: DedupSettings
+    text: str = "instruction"
+    """The record's field that is compared."""
+    code: str | None = "code"
+    """The field whose length decides which of two alike stays (null: the id alone decides)."""
     seeds: str | None = None
     """Folder of the verified seeds, whose problems are not to be copied."""
 
-    reads: ClassVar[type] = Example
-    writes: ClassVar[type] = Example
+    reads: ClassVar[type] = AnyRecord
+    writes: ClassVar[type] = Same
+    by_field: ClassVar[tuple[str, ...]] = ("text", "code")
 
     def __post_init__(self) -> None:
         if self.dedup.semantic:
             model_path(self.dedup.semantic_model)  # what is missing is said before anything runs
 
-    def expand(self, examples: PCollection) -> Outcome:
-        ngram = self.dedup.ngram
-        said = examples | "Said" >> beam.Map(
-            lambda example: _Said(example.id, len(example.code), tuple(words(example.instruction)))
+    def _order(self, record: Any) -> int:
+        return len(getattr(record, self.code)) if self.code else 0
+
+    def expand(self, records: PCollection) -> Outcome:
+        ngram, text, order = self.dedup.ngram, self.text, self._order
+        said = records | "Said" >> beam.Map(
+            lambda record: _Said(record.id, order(record), tuple(words(getattr(record, text))))
         )
-        originals = seeds_from(examples.pipeline, self.seeds) | "Said by seeds" >> beam.Map(
+        originals = seeds_from(records.pipeline, self.seeds) | "Said by seeds" >> beam.Map(
             lambda seed: _Said(marked(seed), FIRST, tuple(words(seed.problem)))
         )
         compared = (said, originals) | "With seeds" >> beam.Flatten()
@@ -72,12 +79,12 @@ class Deduplicate(Stage):
             dedup=self.dedup,
         )
         losers = (equal, near) | "Losers" >> beam.Flatten() | "Name copies" >> beam.Map(name_copies)
-        different = examples | "Drop" >> DropLosers(self.name, losers)
+        different = records | "Drop" >> DropLosers(self.name, losers)
         if not self.dedup.semantic:
             return Outcome(different.kept, different.rejected)
         same = different.kept | "Find same meaning" >> SemanticDuplicates(
-            text=lambda example: example.instruction,
-            order=lambda example: len(example.code),
+            text=lambda record: getattr(record, text),
+            order=order,
             dedup=self.dedup,
         )
         meant_once = different.kept | "Drop same meaning" >> DropLosers(self.name, same)

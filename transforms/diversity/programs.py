@@ -16,9 +16,8 @@ from transforms.diversity.shingles import code_tokens, shingles
 from transforms.ids import content_id
 from transforms.losers import DropLosers, LimitPerKey
 from transforms.programs import fingerprint
-from transforms.records import Execution
 from transforms.settings import DedupSettings
-from transforms.stage import Stage
+from transforms.stage import AnyRecord, Same, Stage
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def _survivor(_: str, joined: dict[str, Iterable[Any]]) -> Iterator[_Structure]:
 
 @dataclass(kw_only=True)
 class DeduplicatePrograms(Stage):
-    """PCollection[Execution] -> Outcome of Execution, before anything more is paid for them.
+    """PCollection[record] -> Outcome of the same: no near copy of a program, few of a structure.
 
     Programs of equal tokens (layout and comments aside) are one; of those nearly equal, and of
     those with one structure (`dedup.max_per_fingerprint`), the shortest stay, then those with the
@@ -70,19 +69,25 @@ class DeduplicatePrograms(Stage):
 
     name: str = "structure"
     dedup: DedupSettings
+    code: str = "code"
+    """The record's field that holds the program."""
     seeds: str | None = None
     """Folder of the verified seeds, whose programs are not to be copied."""
 
-    reads: ClassVar[type] = Execution
-    writes: ClassVar[type] = Execution
+    reads: ClassVar[type] = AnyRecord
+    writes: ClassVar[type] = Same
+    by_field: ClassVar[tuple[str, ...]] = ("code",)
 
-    def expand(self, executions: PCollection) -> Outcome:
-        ngram = self.dedup.code_ngram
-        likenesses = executions | "Likeness" >> beam.Map(
-            lambda one: _likeness(one.id, len(one.code), one.code, ngram)
-        )
+    def expand(self, records: PCollection) -> Outcome:
+        ngram, field = self.dedup.code_ngram, self.code
+
+        def likeness(record: Any) -> _Likeness:
+            code = getattr(record, field)
+            return _likeness(record.id, len(code), code, ngram)
+
+        likenesses = records | "Likeness" >> beam.Map(likeness)
         originals = (
-            seeds_from(executions.pipeline, self.seeds)
+            seeds_from(records.pipeline, self.seeds)
             | "With code" >> beam.Filter(lambda seed: seed.code is not None)
             | "Likeness of seeds"
             >> beam.Map(lambda seed: _likeness(marked(seed), FIRST, seed.code, ngram))
@@ -118,5 +123,5 @@ class DeduplicatePrograms(Stage):
             reason=Reason.FINGERPRINT_FULL,
         )
         losers = (alike, same) | "Losers" >> beam.Flatten()
-        different = executions | "Drop" >> DropLosers(self.name, losers)
+        different = records | "Drop" >> DropLosers(self.name, losers)
         return Outcome(different.kept, different.rejected)

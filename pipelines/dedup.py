@@ -1,0 +1,54 @@
+"""cotmill dedup: rows of any Parquet, of those alike one."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipelines.hydra_app import run_command
+from pipelines.over_parquet import Columns, OverParquet, over_parquet
+from transforms.diversity.instructions import Deduplicate
+from transforms.diversity.programs import DeduplicatePrograms
+from transforms.filtering.checks import FormOf, Parses
+from transforms.settings import DedupSettings
+from transforms.stage import Filter, Stage
+
+PURPOSE = "any Parquet: of rows alike in text, or in program, one stays"
+
+
+class DedupColumns(Columns):
+    """What rows are compared by: a text, a program, or one after the other."""
+
+    text: str | None = Field(None, description="column of the texts that are compared")
+    code: str | None = Field(None, description="column of the Python programs that are compared")
+
+
+class DedupCommandSettings(OverParquet):
+    """Everything `cotmill dedup` can be told."""
+
+    columns: DedupColumns
+    dedup: DedupSettings
+
+
+def stages(settings: DedupCommandSettings) -> list[Stage]:
+    """Programs are compared first: of texts alike, the one with the shortest program stays."""
+    columns, chosen = settings.columns, list[Stage]()
+    if columns.code is not None:
+        chosen.append(Filter(name="form", checks=(FormOf((Parses(),)),)))
+        chosen.append(DeduplicatePrograms(name="programs", dedup=settings.dedup))
+    if columns.text is not None:
+        code = "code" if columns.code is not None else None
+        chosen.append(Deduplicate(name="texts", dedup=settings.dedup, text="text", code=code))
+    return chosen
+
+
+def dedup(settings: DedupCommandSettings) -> None:
+    """Writes the rows that stay, and the others with the row that each is like."""
+    over_parquet("dedup", settings, settings.columns, stages(settings))
+
+
+def main() -> None:
+    run_command("dedup", PURPOSE, DedupCommandSettings, dedup)
+
+
+if __name__ == "__main__":
+    main()

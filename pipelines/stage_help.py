@@ -1,0 +1,63 @@
+"""What `--help` shows of a recipe's stages: each one's own fields, values and meanings."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from transforms.docstrings import field_meanings
+from transforms.errors import CotmillError
+from transforms.recipe import in_order, stage_class
+from transforms.settings import Group, RecipeSettings
+
+_LEFT_OUT = ("name", "recipe", "run_id", "ledger_dir", "begins_segment")
+"""Fields that a run fills in, and the one that every stage has (shown where it is set)."""
+
+
+def stage_options(recipe: Mapping[str, Any], root: type[Group]) -> Iterator[tuple[str, str, str]]:
+    """Yields (key, value, meaning) of each stage of a composed recipe and of its own fields.
+
+    Fields that are groups of the settings `root` are left out: they are options of their own. A
+    stage that cannot be imported is shown with the reason.
+    """
+    ordered = in_order(RecipeSettings.model_validate({**recipe, "name": "", "prompts": ""}))
+    for name, stage in ordered.items():
+        key, chosen = f"recipe.stages.{name}", stage.model_extra or {}
+        try:
+            cls = stage_class(name, stage)
+        except CotmillError as error:
+            yield key, stage.target, str(error)
+            continue
+        yield key, stage.target.rpartition(".")[2], first_line(cls)
+        meanings, types = field_meanings(cls), inspect.get_annotations(cls)
+        for field in dataclasses.fields(cls):
+            elsewhere = field.name in _LEFT_OUT or field.name in root.model_fields
+            if elsewhere and field.name not in chosen:
+                continue
+            value = chosen.get(field.name, _default(field))
+            kind = str(types.get(field.name, field.type))
+            yield f"{key}.{field.name}", _shown(value), f"{meanings.get(field.name, '')} ({kind})"
+
+
+def first_line(cls: type) -> str:
+    """The first sentence of a class's docstring, in one line."""
+    paragraph = (inspect.getdoc(cls) or "").partition("\n\n")[0]
+    return " ".join(paragraph.split())
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return "(required)"
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_shown, value))}]"
+    return getattr(value, "__qualname__", None) or str(value)
