@@ -1,0 +1,12 @@
+"""What docs/ says is what the code has."""
+
+import re
+
+from transforms.accounting import Reason
+from transforms.paths import PROJECT
+
+
+def test_every_reason_of_the_shipped_stages_is_in_the_page_on_operations():
+    page = (PROJECT / "docs" / "operations.md").read_text()
+    named = set(re.findall(r"`([a-z_]+)`", "\n".join(re.findall(r"^\| `.*", page, re.M))))
+    assert {reason.value for reason in Reason} - named == set()
