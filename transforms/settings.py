@@ -245,8 +245,9 @@ class _Chats(Group):
     reasoning: Literal["keep", "drop"] | None = Field(
         None,
         description="for a model that reasons: rows keep or drop its thoughts, the ledger keeps "
-        "them; forced prefixes are not sent to it, as they would stand before the thought (null: "
-        "thoughts, if any, are kept, and prefixes are sent)",
+        "them; forced prefixes are not sent to it, as they would stand before the thought, and "
+        "what it wrote without a tag when it was cut off is thought (null: thoughts, if any, are "
+        "kept, and prefixes are sent)",
     )
     think_tags: tuple[str, str] = Field(
         THINK_TAGS,

@@ -20,7 +20,8 @@ from transforms.generation import embedded
 from transforms.generation.adapters import merged_model
 from transforms.generation.engines import Engine, close_engines, open_engine
 from transforms.generation.requests import ErrorKind, Request, Response
-from transforms.settings import VllmBackend
+from transforms.generation.vllm_engine import check_arguments
+from transforms.settings import VllmBackend, VllmServerBackend
 
 _BACKEND = VllmBackend(
     engine="vllm",
@@ -225,3 +226,26 @@ def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="cannot load") as caught:
         open_engine(backend)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.model
+def test_an_unknown_engine_argument_is_one_line_that_names_the_nearest() -> None:
+    backend = _BACKEND.model_copy(update={"engine_args": {"quantisation": "fp8"}})
+    with pytest.raises(BackendError, match=r"engine_args\.quantisation is no .* mean quantization"):
+        open_engine(backend)
+
+
+@pytest.mark.model
+def test_engine_arguments_reach_the_engine() -> None:
+    backend = _BACKEND.model_copy(update={"engine_args": {"quantization": "no_such_method"}})
+    with pytest.raises(BackendError, match="no_such_method"):
+        open_engine(backend)
+
+
+@pytest.mark.model
+def test_the_server_takes_arguments_of_its_own() -> None:
+    tools = {"enable_auto_tool_choice": True, "tool_call_parser": "hermes"}
+    here = {"engine": "vllm_server", "model": "m", "api": "chat", "engine_args": tools}
+    check_arguments(VllmServerBackend.model_validate(here))
+    with pytest.raises(BackendError, match="enable_auto_tool_choice is no argument"):
+        check_arguments(VllmBackend.model_validate({**here, "engine": "vllm"}))
