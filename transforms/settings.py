@@ -390,8 +390,9 @@ class VllmBackend(_Chats):
     engine_args: Annotated[dict[str, Any], AfterValidator(_arguments)] = Field(
         {},
         description="further arguments of vLLM's engine (`EngineArgs`), such as {quantization: "
-        "fp8, load_format: runai_streamer}; those that change answers are part of request ids, "
-        "those of placing, loading, scheduling and logging are not",
+        "fp8, load_format: runai_streamer}, and tool_call_parser, which reads calls of tools; "
+        "those that change answers are part of request ids, those of placing, loading, scheduling "
+        "and logging are not",
     )
     budget: OwnBudget = BudgetSettings()
     model_id: ModelId = None
