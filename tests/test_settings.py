@@ -1,12 +1,14 @@
 """A wrong setting is one clear line that names the key and, where it can, the fix."""
 
+import re
+
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
 from pipelines.hydra_app import choices, settable, to_settings
 from transforms.errors import SettingsError
-from transforms.paths import CONF
+from transforms.paths import CONF, PROJECT
 from transforms.settings import Settings, backend_for
 
 OPENAI = ["backend=openai", "++backend.model=m", "++backend.base_url=http://127.0.0.1:1/v1"]
@@ -221,3 +223,19 @@ def test_the_values_of_headers_are_in_no_manifest():
     settings = composed(*OPENAI, "backend.headers={X-Token: secret}", *JUDGE)
     assert settings.backend.headers["X-Token"].get_secret_value() == "secret"
     assert "secret" not in settings.model_dump_json()
+
+
+def test_the_commands_in_the_page_on_models_are_valid_settings():
+    page = (PROJECT / "docs" / "models.md").read_text().replace("\\\n", "")
+    commands = re.findall(r"^cotmill synthesize (.*)$", page, re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        composed(*command.split())
+
+
+def test_the_settings_in_the_page_on_models_are_valid():
+    page = (PROJECT / "docs" / "models.md").read_text()
+    rows = re.findall(r"^\| `(backend\.[^`]+)` \|", page, re.MULTILINE)
+    assert len(rows) == 4
+    for row in rows:
+        composed(*(["backend=vllm"] if "engine_args" in row else OPENAI), row)

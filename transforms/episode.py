@@ -53,6 +53,7 @@ from transforms.generation.models import checked
 from transforms.generation.prompts import PromptTemplate
 from transforms.generation.requests import Request, Response
 from transforms.ids import canonical_json, content_id
+from transforms.records import Message
 from transforms.settings import (
     Backend,
     BudgetSettings,
@@ -709,3 +710,9 @@ class ModelEpisode(Episode):
                 **variables,
             )
         )
+
+    def stored(self, talk: Iterable[Message]) -> tuple[Message, ...]:
+        """A conversation as rows hold it: without thoughts where `backend.reasoning=drop`."""
+        if self.backend.keeps_reasoning:
+            return tuple(talk)
+        return tuple(replace(message, reasoning=None) for message in talk)

@@ -245,8 +245,9 @@ class _Chats(Group):
     reasoning: Literal["keep", "drop"] | None = Field(
         None,
         description="for a model that reasons: rows keep or drop its thoughts, the ledger keeps "
-        "them; forced prefixes are not sent to it, as they would stand before the thought (null: "
-        "thoughts, if any, are kept, and prefixes are sent)",
+        "them; forced prefixes are not sent to it, as they would stand before the thought, and "
+        "what it wrote without a tag when it was cut off is thought (null: thoughts, if any, are "
+        "kept, and prefixes are sent)",
     )
     think_tags: tuple[str, str] = Field(
         THINK_TAGS,
@@ -389,8 +390,9 @@ class VllmBackend(_Chats):
     engine_args: Annotated[dict[str, Any], AfterValidator(_arguments)] = Field(
         {},
         description="further arguments of vLLM's engine (`EngineArgs`), such as {quantization: "
-        "fp8, load_format: runai_streamer}; those that change answers are part of request ids, "
-        "those of placing, loading, scheduling and logging are not",
+        "fp8, load_format: runai_streamer}, and tool_call_parser, which reads calls of tools; "
+        "those that change answers are part of request ids, those of placing, loading, scheduling "
+        "and logging are not",
     )
     budget: OwnBudget = BudgetSettings()
     model_id: ModelId = None

@@ -96,6 +96,25 @@ def test_the_thoughts_of_a_server_and_of_the_text_are_one() -> None:
     assert read_thought(asked, read) == read
 
 
+def test_what_a_reasoning_model_wrote_when_it_was_cut_off_is_thought() -> None:
+    asked = chat(reasons=True)
+    cut_off = response(asked, "Let me see: 1 +", finish_reason="length")
+    read = read_thought(asked, cut_off)
+    assert (read.text, read.reasoning) == ("", "Let me see: 1 +")
+    assert read_thought(asked, read) == read
+    assert read_thought(chat(), cut_off) == cut_off
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"finish_reason": "stop"}, {"finish_reason": "length", "reasoning": "1 and 1."}],
+)
+def test_an_answer_after_a_thought_or_without_one_stays_an_answer(changes: dict[str, Any]) -> None:
+    asked = chat(reasons=True)
+    answer = response(asked, "It is", **changes)
+    assert read_thought(asked, answer) == answer
+
+
 def _index(folder: Path) -> LedgerIndex:
     index = LedgerIndex(str(folder))
     index.refresh()

@@ -129,6 +129,16 @@ def test_further_body_template_and_headers_are_sent(
     assert server[1][-1]["chat_template_kwargs"] == {"enable_thinking": True}
 
 
+def test_names_that_differ_in_their_budget_share_a_model_and_other_secrets_do_not(
+    server: Server,
+) -> None:
+    def model(**changes: Any) -> Any:
+        return open_engine(_backend(server, "header", **changes))._model
+
+    assert model() is model(budget={"max_tokens": 9})
+    assert model(headers={"X-Token": "a"}) is not model(headers={"X-Token": "b"})
+
+
 @pytest.mark.parametrize(
     ("headers", "said"),
     [

@@ -12,15 +12,18 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from transformers import AutoTokenizer
 
 from tests.generation.adapters import write_adapter
-from tests.generation.examples import chat, request
+from tests.generation.examples import chat, request, response
 from transforms.errors import BackendError
 from transforms.generation import embedded
 from transforms.generation.adapters import merged_model
 from transforms.generation.engines import Engine, close_engines, open_engine
-from transforms.generation.requests import ErrorKind, Request, Response
-from transforms.settings import VllmBackend
+from transforms.generation.requests import ErrorKind, Request, Response, tool_json
+from transforms.generation.vllm_engine import check_arguments, tool_parser, with_calls
+from transforms.records import ToolCall
+from transforms.settings import VllmBackend, VllmServerBackend
 
 _BACKEND = VllmBackend(
     engine="vllm",
@@ -30,7 +33,10 @@ _BACKEND = VllmBackend(
     max_model_len=512,
     enforce_eager=True,
     cpu_kvcache_gib=1,
+    engine_args={"tool_call_parser": "hermes"},
 )
+_PYTHON = tool_json("python", "Runs code.", {"type": "object"})
+_CALL = '<tool_call>{"name": "python", "arguments": {"code": "1 + 1"}}</tool_call>'
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +231,55 @@ def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="cannot load") as caught:
         open_engine(backend)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.model
+def test_an_unknown_engine_argument_is_one_line_that_names_the_nearest() -> None:
+    backend = _BACKEND.model_copy(update={"engine_args": {"quantisation": "fp8"}})
+    with pytest.raises(BackendError, match=r"engine_args\.quantisation is no .* mean quantization"):
+        open_engine(backend)
+
+
+@pytest.mark.model
+def test_engine_arguments_reach_the_engine() -> None:
+    backend = _BACKEND.model_copy(update={"engine_args": {"quantization": "no_such_method"}})
+    with pytest.raises(BackendError, match="no_such_method"):
+        open_engine(backend)
+
+
+@pytest.mark.model
+def test_the_server_takes_arguments_of_its_own() -> None:
+    tools = {"enable_log_outputs": True, "tool_call_parser": "hermes"}
+    here = {"engine": "vllm_server", "model": "m", "api": "chat", "engine_args": tools}
+    check_arguments(VllmServerBackend.model_validate(here))
+    with pytest.raises(BackendError, match="enable_log_outputs is no argument"):
+        check_arguments(VllmBackend.model_validate({**here, "engine": "vllm"}))
+
+
+@pytest.mark.model
+def test_an_unknown_parser_of_calls_is_one_line() -> None:
+    backend = _BACKEND.model_copy(update={"engine_args": {"tool_call_parser": "no_such_parser"}})
+    with pytest.raises(BackendError, match="tool_call_parser=no_such_parser: vLLM has .*hermes"):
+        open_engine(backend)
+
+
+@pytest.mark.model
+def test_calls_of_tools_are_read_from_the_text_and_numbered() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(embedded.embedded_model())
+    asked = chat("Compute.", tools=(_PYTHON,))
+    answer = response(asked, f"<think>I run it.</think>\nNow:\n{_CALL}")
+    read = with_calls(answer, asked, tool_parser(_BACKEND), tokenizer)
+    assert (read.text, read.reasoning) == ("Now:\n", "I run it.")
+    key = f"call_{asked.id[:8]}_0"
+    assert read.tool_calls == (ToolCall(key, "python", '{"code": "1 + 1"}'),)
+
+
+@pytest.mark.model
+def test_the_engine_gives_calls_where_tools_were_offered(engine: Engine) -> None:
+    offered, not_offered = _ask(
+        engine,
+        chat("Compute.", prefix=_CALL, max_tokens=1, tools=(_PYTHON,)),
+        chat("Compute.", prefix=_CALL, max_tokens=1),
+    )
+    assert [call.name for call in offered.tool_calls] == ["python"]
+    assert not_offered.tool_calls == () and not_offered.text.startswith(_CALL)

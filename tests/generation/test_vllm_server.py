@@ -20,7 +20,8 @@ from tests.generation.examples import asks, chat, prompted, request
 from transforms.episode import Asking, Drive
 from transforms.generation.engines import Engine, close_engines, open_engine
 from transforms.generation.requests import ErrorKind, Request, Response
-from transforms.settings import LedgerSettings, VllmBackend
+from transforms.generation.vllm_server import server_plan
+from transforms.settings import LedgerSettings, VllmBackend, VllmServerBackend
 
 
 @pytest.fixture
@@ -119,3 +120,12 @@ def test_a_server_that_is_killed_loses_no_request(vllm_server: VllmServer, engin
     assert [answer.error for answer in answers] == [None] * 24
     assert {answer.generated_tokens for answer in answers} == {200}
     assert not set(doomed) & set(vllm_server.processes())
+
+
+def test_engine_arguments_are_flags_of_the_server() -> None:
+    arguments = {"hf_overrides": {"a": 1}, "enable_auto_tool_choice": True, "seed": 3}
+    here = {"engine": "vllm_server", "model": "m", "api": "chat", "engine_args": arguments}
+    command = server_plan(VllmServerBackend.model_validate(here)).command
+    assert command[command.index("--hf-overrides") + 1] == '{"a": 1}'
+    assert command[command.index("--seed") + 1] == "3"
+    assert "--enable-auto-tool-choice" in command

@@ -43,6 +43,7 @@ def call(code: str, number: int) -> dict[str, Any]:
     function = {"name": "python", "arguments": json.dumps({"code": code})}
     return {
         "content": "",
+        "reasoning_content": "I compute it.",
         "tool_calls": [{"id": f"c{number}", "type": "function", "function": function}],
     }
 
@@ -71,10 +72,14 @@ def test_tool_math_keeps_conversations_whose_answer_is_the_reference(tmp_path: P
             roles = [message["role"] for message in row["messages"]]
             assert roles == ["system", "user", *["assistant", "tool"] * 2, "assistant"]
             assert row["messages"][-2]["content"] == row["answer"]
+            assert row["messages"][2]["reasoning"] == "I compute it."
         before = len(asked)
         replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
         again = run(tmp_path / "again", "tool_math", "", SEEDS, *few, *replay)
         assert (again[1], len(asked)) == (rows, before)
+        replay.append("backend.reasoning=drop")
+        dropped = run(tmp_path / "dropped", "tool_math", "", SEEDS, *few, *replay)[1]
+        assert all(turn["reasoning"] is None for row in dropped for turn in row["messages"])
 
 
 def test_a_conversation_that_wants_more_turns_is_rejected(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from transforms.errors import BackendError
 from transforms.generation import draining
 from transforms.generation.models import Model, Reply, read_thought, valid_text
 from transforms.generation.requests import Request, Response
+from transforms.ids import canonical_json
 from transforms.settings import Backend, OpenAIBackend, ReplayBackend, VllmServerBackend
 
 _LOOK_SECONDS = 0.2
@@ -128,11 +129,18 @@ def open_engine(backend: Backend) -> Engine:
     Raises:
         BackendError: the model cannot be loaded or the endpoint cannot be reached.
     """
-    key = backend.model_dump_json()
+    key = _key(backend)
     with _lock:
         if key not in _models:
             _models[key] = _load(backend)
         return Engine(_models[key])
+
+
+def _key(backend: Backend) -> str:
+    """What models are told apart by: names that differ in their budgets alone share one."""
+    values = backend.model_dump(mode="json", exclude={"budget"})
+    secrets = getattr(backend, "headers", {}).items()
+    return canonical_json([values, {name: value.get_secret_value() for name, value in secrets}])
 
 
 def unrecorded() -> int:
@@ -148,7 +156,7 @@ def owed() -> int:
 def use_model(backend: Backend, model: Model) -> None:
     """Has `open_engine` use `model` for `backend`; for measuring."""
     with _lock:
-        _models[backend.model_dump_json()] = model
+        _models[_key(backend)] = model
 
 
 def hold_server(backend: Backend) -> None:

@@ -69,11 +69,14 @@ def read_thought(request: Request, response: Response) -> Response:
     """Returns `response` with the thought in its text, if any, in `reasoning`.
 
     Every response passes here once, where it is read from an engine or from a ledger: no check
-    of an answer sees a thought, wherever the server puts it.
+    of an answer sees a thought, wherever the server puts it. What a model that reasons had written
+    when it was cut off is thought where nothing ends one: many chat templates open the thought.
     """
     thought, answer = split_thought(response.text, request.think_tags)
     if thought is None and answer == response.text:
-        return response
+        if not request.reasons or response.finish_reason != "length" or response.reasoning:
+            return response
+        thought, answer = response.text.strip(), ""
     thoughts = [part for part in (response.reasoning, thought) if part]
     return replace(response, text=answer, reasoning="\n\n".join(thoughts) or None)
 

@@ -195,6 +195,7 @@ def requests_of(
         template=canonical_json(backend.chat_template_kwargs if words.prompt is None else {}),
         body=canonical_json(backend.request),
         think_tags=backend.think_tags,
+        reasons=backend.reasoning is not None,
     )
     return tuple(
         replace(first, sample=sample)

@@ -112,6 +112,8 @@ class Request:
     think_tags: tuple[str, str] = THINK_TAGS
     """What a thought in the answer's text stands between; decides how an answer is read, not
     what is asked, so it is not part of the id."""
+    reasons: bool = False
+    """Whether the model is known to think before it answers; not part of the id either."""
 
     @cached_property
     def id(self) -> str:

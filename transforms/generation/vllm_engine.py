@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import json
 import logging
 import multiprocessing
 import os
@@ -23,9 +24,12 @@ from transforms.generation.fire import FirstToken, first_token, whole
 from transforms.generation.models import Reply, failed, kind_of
 from transforms.generation.requests import ErrorKind, Request, Response, Sampler
 from transforms.generation.tokens import prompt_ids
+from transforms.records import ToolCall
 from transforms.settings import VllmBackend, VllmServerBackend
+from transforms.thoughts import split_thought
 
 _SHUTDOWN_SECONDS = 10.0
+_TOOL_PARSER = "tool_call_parser"
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class VllmModel:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         name = f"vllm {vllm.__version__}"
-        adapter = _adapter(self._backend)
+        adapter, parser = _adapter(self._backend), tool_parser(self._backend)
         count = 0
 
         def add(item: _Open) -> None:
@@ -160,7 +164,11 @@ class VllmModel:
                             if not first.ends:
                                 add(item)
                                 continue
-                        item.reply(_response(item, name, output))
+                        response = _response(item, name, output)
+                        if parser and item.request.tools and response.error is None:
+                            tokenizer = engine.get_tokenizer()
+                            response = with_calls(response, item.request, parser, tokenizer)
+                        item.reply(response)
 
     def _take(self, wait: bool) -> Iterator[_Open]:
         """Yields all that the inbox holds; with `wait`, waits for something first."""
@@ -239,10 +247,10 @@ def check_installed(backend: VllmBackend) -> None:
 
 def check_arguments(backend: VllmBackend) -> None:
     """Raises BackendError for a name in `backend.engine_args` that vLLM's engine or, for a server,
-    vLLM's server does not know; after `prepare_environment`."""
+    vLLM's server does not know, or for an unknown parser; after `prepare_environment`."""
     from vllm import EngineArgs, __version__
 
-    names = {field.name for field in dataclasses.fields(EngineArgs)}
+    names = {_TOOL_PARSER, *(field.name for field in dataclasses.fields(EngineArgs))}
     if isinstance(backend, VllmServerBackend):
         from vllm.entrypoints.launchers.cli_args import BaseFrontendArgs
 
@@ -254,6 +262,7 @@ def check_arguments(backend: VllmBackend) -> None:
                 f"backend.engine_args.{name} is no argument of vLLM {__version__}: "
                 + (f"did you mean {near[0]}?" if near else "see its EngineArgs for those there are")
             )
+    tool_parser(backend)
 
 
 def engine_arguments(backend: VllmBackend) -> dict[str, Any]:
@@ -275,7 +284,46 @@ def engine_arguments(backend: VllmBackend) -> dict[str, Any]:
     }
     if adapter_path(backend) is not None:
         arguments |= {"enable_lora": True, "max_lora_rank": backend.max_lora_rank}
-    return arguments | backend.engine_args
+    further = dict(backend.engine_args)
+    if isinstance(backend, VllmServerBackend):
+        if _TOOL_PARSER in further:
+            further["enable_auto_tool_choice"] = True
+    else:
+        further.pop(_TOOL_PARSER, None)  # no argument of the engine's: calls are read here
+    return arguments | further
+
+
+def tool_parser(backend: VllmBackend) -> Any:
+    """Returns vLLM's class that reads calls of tools in the model's texts; None where none is set.
+
+    Raises:
+        BackendError: vLLM has none of that name.
+    """
+    from vllm.tool_parsers import ToolParserManager
+
+    name = backend.engine_args.get(_TOOL_PARSER)
+    try:
+        return name and ToolParserManager.get_tool_parser(name)
+    except KeyError:
+        known = ", ".join(sorted(ToolParserManager.list_registered()))
+        raise BackendError(f"backend.engine_args.{_TOOL_PARSER}={name}: vLLM has {known}") from None
+
+
+def with_calls(response: Response, request: Request, parser: Any, tokenizer: Any) -> Response:
+    """Returns `response` with the calls of tools in its text as `tool_calls`, and a thought before
+    them as `reasoning`, as vLLM's server has them; calls are numbered, as their ids are random
+    there."""
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+    thought, answer = split_thought(response.text, request.think_tags)
+    tools = [json.loads(tool) for tool in request.tools]
+    asked = ChatCompletionRequest(model=request.model, messages=[], tools=tools)
+    found = parser(tokenizer, asked.tools).extract_tool_calls(answer, asked)
+    calls = tuple(
+        ToolCall(f"call_{request.id[:8]}_{place}", call.function.name, call.function.arguments)
+        for place, call in enumerate(found.tool_calls)
+    )
+    return replace(response, text=found.content or "", reasoning=thought, tool_calls=calls)
 
 
 def _adapter(backend: VllmBackend) -> Any:
@@ -337,6 +385,7 @@ def vllm_params(request: Request, already: int = 0) -> Any:
         logprobs=0 if sampler.logprobs else None,
         ignore_eos=sampler.ignore_eos,
         structured_outputs=_structure(sampler),
+        skip_special_tokens=not request.tools,  # many models mark calls by such tokens
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 

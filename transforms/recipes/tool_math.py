@@ -72,7 +72,7 @@ class SolveWithPython(ModelEpisode):
                 after = seen.after
                 talk.append(Message("tool", shown(seen), tool_call_id=call.id))
         made = derived(seed, "trajectory", sample, tokens=tokens)
-        return Trajectory(messages=tuple(talk), answer=answer, **made), verdict
+        return Trajectory(messages=self.stored(talk), answer=answer, **made), verdict
 
 
 def code_of(arguments: str) -> str:
