@@ -176,7 +176,8 @@ class _Parser:
             case "call":
                 return (token.text, *self._arguments())
             case "frac":
-                return (token.text, self._group(), self._group())
+                sign = "/" if token.text == "frac" else token.text
+                return (sign, self._group(), self._group())
             case "root":
                 grouped = self._peek().kind == "open"
                 inner = self._group() if grouped else self._expression(_BINDING["**"])
@@ -278,7 +279,6 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "perm": _whole(lambda n, k: math.perm(n, k), 150),
     "gcd": _whole(math.gcd, 10**15),
     "lcm": _whole(math.lcm, 10**15),
-    "frac": operator.truediv,
     "sqrt": math.sqrt,
     "max": max,
     "min": min,
@@ -326,8 +326,8 @@ def _on_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _ON_ARRAYS = {sign: _on_arrays(function) for sign, function in OPERATIONS.items()} | {
-    **{"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "frac": np.divide},
-    **{"**": np.power},
+    **{"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide},
+    "**": np.power,
 }
 
 
