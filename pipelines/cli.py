@@ -13,6 +13,8 @@ from pipelines.arguments import take_word
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
     "recipes": "which recipes there are, what each makes, and its stages",
+    "init": "init recipe NAME: a folder with a recipe of one's own that runs at once",
+    "preview": "a few records through all stages of a recipe, shown in the terminal",
     "augment": "verified seeds in, the same problems with other numbers out; no model",
     "dedup": "any Parquet: of rows alike in text, or in program, one stays",
     "decontaminate": "any Parquet: rows that repeat an item of an evaluation set are rejected",

@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from transforms.docstrings import field_meanings
 from transforms.errors import CotmillError
 from transforms.recipe import in_order, stage_class
 from transforms.settings import Group, RecipeSettings
+from transforms.tables import meanings
 
 _LEFT_OUT = ("name", "recipe", "run_id", "ledger_dir", "begins_segment")
 """Fields that a run fills in, and the one that every stage has (shown where it is set)."""
@@ -31,14 +31,14 @@ def stage_options(recipe: Mapping[str, Any], root: type[Group]) -> Iterator[tupl
             yield key, stage.target, str(error)
             continue
         yield key, stage.target.rpartition(".")[2], first_line(cls)
-        meanings, types = field_meanings(cls), inspect.get_annotations(cls)
+        fields, types = meanings(cls), inspect.get_annotations(cls)
         for field in dataclasses.fields(cls):
             elsewhere = field.name in _LEFT_OUT or field.name in root.model_fields
             if elsewhere and field.name not in chosen:
                 continue
             value = chosen.get(field.name, _default(field))
             kind = str(types.get(field.name, field.type))
-            yield f"{key}.{field.name}", _shown(value), f"{meanings.get(field.name, '')} ({kind})"
+            yield f"{key}.{field.name}", _shown(value), f"{fields.get(field.name, '')} ({kind})"
 
 
 def first_line(cls: type) -> str:

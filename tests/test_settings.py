@@ -30,6 +30,7 @@ def test_every_choice_of_a_group_makes_valid_settings(group):
         ("source", "huggingface"): ["source.path=x"],
         ("source", "reasoning_gym"): ["source.tasks=[gsm_symbolic]"],
         ("source", "run"): ["source.path=x"],
+        ("source", "function"): ["source.function=a.b"],
         ("backend", "openai"): OPENAI[1:],
         ("runner", "beam"): ["runner.options.runner=FlinkRunner"],
     }

@@ -106,8 +106,9 @@ class RunFolder:
 
     def _found(self, resume: bool, overwrite: bool, identity: str) -> dict[str, Any]:
         """Returns the manifest of what may be resumed or overwritten; empty for a free folder."""
-        # What a process leaves that is killed before it has a manifest makes no run.
-        early = tuple(map(self.path, (f".{_MANIFEST}.", SPENT_FILE, _LOCK)))
+        # What a process leaves that is killed before it has a manifest makes no run; nor does the
+        # ledger of a preview.
+        early = tuple(map(self.path, (f".{_MANIFEST}.", SPENT_FILE, _LOCK, "ledger/")))
         if all(path.startswith(early) for path in files_below(self.root)):
             return {}
         if not resume and not overwrite:

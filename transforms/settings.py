@@ -82,6 +82,25 @@ class ParquetSource(JsonlSource):
     name: str = Field("parquet", description="what the rows name as their source")
 
 
+class FunctionSource(Group):
+    """Seeds from rows that a Python function yields."""
+
+    type: Literal["function"]
+    function: str = Field(
+        description="import path of a function that yields rows, dicts of columns, such as "
+        "my_package.seeds.words (also of a module in a folder of --config-dir)"
+    )
+    arguments: dict[str, Any] = Field(
+        {}, description="what the function is called with, such as {path: words.txt}"
+    )
+    columns: Columns = Field({}, description="seed field -> the rows' column, as for source=jsonl")
+    name: str = Field("function", description="what the rows name as their source")
+    license: str | None = Field(
+        None, description="SPDX licence of the rows, where no column states it"
+    )
+    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
+
+
 class HuggingFaceSource(Group):
     """Seeds from a dataset that `datasets.load_dataset` opens."""
 
@@ -140,7 +159,13 @@ class RunSource(Group):
 
 
 Source = Annotated[
-    JsonlSource | ParquetSource | HuggingFaceSource | ReasoningGymSource | CodeIOSource | RunSource,
+    JsonlSource
+    | ParquetSource
+    | FunctionSource
+    | HuggingFaceSource
+    | ReasoningGymSource
+    | CodeIOSource
+    | RunSource,
     Field(discriminator="type"),
 ]
 
@@ -155,6 +180,7 @@ class MixSource(Group):
 AnySource = Annotated[
     JsonlSource
     | ParquetSource
+    | FunctionSource
     | HuggingFaceSource
     | ReasoningGymSource
     | CodeIOSource

@@ -4,6 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TypeVar
+
+from hydra import compose, initialize_config_dir
+
+from pipelines.hydra_app import search_path, settable, to_settings
+from transforms.paths import CONF
+from transforms.settings import Group
+
+S = TypeVar("S", bound=Group)
+
+
+def settings_of(command: str, root: type[S], *overrides: str) -> S:
+    """The settings of `cotmill COMMAND OVERRIDES`."""
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        return to_settings(compose(command, [*search_path(), *map(settable, overrides)]), root)
 
 
 def cotmill(*arguments: str, timeout: float = 800) -> subprocess.CompletedProcess[str]:

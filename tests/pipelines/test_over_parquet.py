@@ -11,10 +11,10 @@ import pytest
 from pipelines.decontaminate import DecontaminateCommandSettings, decontaminate
 from pipelines.dedup import DedupCommandSettings, dedup
 from pipelines.execute import ExecuteSettings, execute
-from pipelines.hydra_app import composed, settable
 from pipelines.verify import VerifyCommandSettings, verify
+from tests.pipelines import commands
 from transforms.errors import CotmillError
-from transforms.settings import Group, parse_settings
+from transforms.settings import Group
 
 S = TypeVar("S", bound=Group)
 
@@ -23,7 +23,7 @@ LONG = "A train leaves the station at noon and drives 60 miles an hour for three
 
 def settings_of(command: str, root: type[S], folder: Path, *overrides: str) -> S:
     given = [f"input={folder}/*.parquet", f"output_dir={folder}/out", *overrides]
-    return parse_settings(composed(command, map(settable, given)), root)
+    return commands.settings_of(command, root, *given)
 
 
 def table(folder: Path, name: str, **columns: list[Any]) -> None:
@@ -41,7 +41,8 @@ def test_dedup_keeps_the_first_of_those_alike_with_all_of_its_columns(
 ) -> None:
     table(tmp_path, "a", question=[LONG, "Something else?", None], mark=[[1], [2], [3]])
     table(tmp_path, "b", question=[LONG.upper(), LONG.replace("noon", "one")], mark=[[4], [5]])
-    chosen = ["columns.text=question", "dedup.threshold=0.5", f"runner.workers={workers}"]
+    chosen = ["columns.text=question", "dedup.threshold=0.5", "dedup.bands=64"]
+    chosen += [f"runner.workers={workers}"]
     dedup(settings_of("dedup", DedupCommandSettings, tmp_path, *chosen))
     assert rows(tmp_path) == [
         {"question": LONG, "mark": [1]},

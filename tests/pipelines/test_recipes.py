@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from pipelines.config_folders import config_folders, take_config_folders
-from pipelines.hydra_app import choices, composed, search_path, to_settings
+from pipelines.hydra_app import choices, composed
 from pipelines.recipes import found, recipes
 from pipelines.stage_help import stage_options
+from tests.pipelines import commands
 from transforms.errors import SettingsError
 from transforms.generation.prompts import PromptTemplate
 from transforms.paths import CONFIG_FOLDERS, DATA, prompt_path
@@ -58,10 +59,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def settings_of(*overrides: str) -> Settings:
-    from hydra import compose, initialize_config_dir
-
-    with initialize_config_dir(config_dir=str(config_folders()[0]), version_base="1.3"):
-        return to_settings(compose("synthesize", [*search_path(), *overrides]), Settings)
+    return commands.settings_of("synthesize", Settings, *overrides)
 
 
 def test_a_recipe_of_ones_own_folder_extends_a_shipped_one(clean, folder: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any, get_args
 
 from apache_beam.io.filesystems import FileSystems
 
+from transforms.code import code_digest
 from transforms.run_folder import absolute
-from transforms.settings import AnySource, HuggingFaceSource, MixSource, RunSource
+from transforms.settings import AnySource, FunctionSource, HuggingFaceSource, MixSource, RunSource
 from transforms.versions import versions
 
 SOURCES: tuple[type, ...] = get_args(get_args(AnySource)[0])
@@ -22,8 +23,9 @@ _READ_BYTES = 64_000_000
 def content(source: AnySource) -> Any:
     """Returns what tells the content of a source from another under the same settings.
 
-    Files by a digest of their bytes; many or remote ones by size and time of change. A dataset of
-    the Hub by its revision. None where nothing can be read: `check_source` says why.
+    A function by the code that it rests on. Files by a digest of their bytes; many or remote ones
+    by size and time of change. A dataset of the Hub by its revision. None where nothing can be
+    read: `check_source` says why.
     """
     if isinstance(source, MixSource):
         return {name: content(part) for name, part in source.sources.items()}
@@ -33,6 +35,8 @@ def content(source: AnySource) -> Any:
         if os.path.isdir(source.path):
             return files(FileSystems.join(source.path, "**"))
         return _revision(source.path, source.config)
+    if isinstance(source, FunctionSource):
+        return code_digest(source.function.rpartition(".")[0])
     path = getattr(source, "path", None)
     return versions().get("reasoning-gym") if path is None else files(path)
 

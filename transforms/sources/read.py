@@ -21,6 +21,7 @@ from transforms.losers import part_of
 from transforms.records import Seed
 from transforms.settings import (
     AnySource,
+    FunctionSource,
     HuggingFaceSource,
     JsonlSource,
     MixSource,
@@ -30,7 +31,16 @@ from transforms.settings import (
     SandboxSettings,
     Source,
 )
-from transforms.sources import codeio, huggingface, jsonl, parquet, reasoning_gym, rows, run
+from transforms.sources import (
+    codeio,
+    function,
+    huggingface,
+    jsonl,
+    parquet,
+    reasoning_gym,
+    rows,
+    run,
+)
 from transforms.sources.licenses import card_license, spdx
 from transforms.sources.rows import Row
 from transforms.stage import Stage
@@ -53,6 +63,7 @@ def check_source(source: AnySource) -> list[str]:
     checks: dict[str, Any] = {
         "jsonl": jsonl.check,
         "parquet": parquet.check,
+        "function": function.check,
         "huggingface": huggingface.check,
         "reasoning_gym": reasoning_gym.check,
         "codeio": codeio.check,
@@ -78,13 +89,17 @@ def _as_files(source: Source) -> Source:
     return files or source
 
 
-def _license_of(source: JsonlSource | HuggingFaceSource) -> tuple[str | None, str | None]:
+def _license_of(
+    source: JsonlSource | HuggingFaceSource | FunctionSource,
+) -> tuple[str | None, str | None]:
     """Returns the licence of rows that name none: the one in the dataset card, beside the files,
     else the one in the settings; and a line where SPDX does not know the card's.
     """
     if isinstance(source, HuggingFaceSource):
         return huggingface.license_of(source)
     stated = source.license and (spdx(source.license) or source.license)
+    if isinstance(source, FunctionSource):
+        return stated, None
     if isinstance(source.path, list):  # the files of a dataset, whose card is read already
         return stated, None
     license, note = card_license(os.path.join(os.path.dirname(source.path), "README.md"))
@@ -124,6 +139,8 @@ class ReadRows(beam.PTransform):
             raw = begin | "Parquet" >> parquet.ReadParquet(source)
         elif isinstance(source, JsonlSource):
             raw = begin | "JSON Lines" >> jsonl.ReadJsonl(source)
+        elif isinstance(source, FunctionSource):
+            raw = begin | "Function" >> function.ReadFunction(source)
         elif isinstance(source, HuggingFaceSource):
             raw = begin | "Hugging Face" >> huggingface.ReadHuggingFace(source)
         elif isinstance(source, ReasoningGymSource):

@@ -1,0 +1,67 @@
+"""scaffold: a solution to each problem, kept where it comes to the reference answer."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from transforms.accounting import Verdict, keep, reject
+from transforms.episode import ModelEpisode, Steps
+from transforms.records import Derived, Seed, derived
+from transforms.responses import judge_response
+from transforms.settings import SamplerSettings, SandboxSettings
+from transforms.stage import check
+from transforms.verification.answers import extract_answer
+from transforms.verification.judge import compare
+from transforms.verification.mark import as_pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solved(Derived):
+    """A row. The text below each field is its column's meaning in the dataset card."""
+
+    problem: str
+    """The problem, as the source has it."""
+    solution: str
+    """What the model wrote."""
+    answer: str
+    """The reference answer, which the solution comes to."""
+
+
+@dataclass(kw_only=True)
+class Answer(ModelEpisode):
+    """PCollection[Seed] -> Outcome of Solved: a right solution to each problem with an answer."""
+
+    name: str = "answer"
+    sampler: SamplerSettings
+    sandbox: SandboxSettings
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Solved
+
+    def episode(self, seed: Seed) -> Steps[Solved | Verdict]:
+        if seed.answer is None:
+            return reject("no_reference")
+        [response] = yield self.requests(self.sampler, instruction=seed.problem)[:1]
+        verdict = judge_response(response)
+        if verdict.kept:
+            verdict = yield from graded(seed.answer, response.text)
+        if not verdict.kept:
+            return verdict
+        made = derived(seed, "scaffold", response.text, tokens=response.generated_tokens)
+        return Solved(problem=seed.problem, solution=response.text, answer=seed.answer, **made)
+
+
+def graded(reference: str, solution: str) -> Steps[Verdict]:
+    """Keeps a solution whose final answer agrees with the reference; what exact rules cannot
+    decide is compared in the sandbox."""
+    answer = extract_answer(solution)
+    if answer is None:
+        return reject("no_answer")
+    [agrees] = yield from compare([as_pair(reference, answer)])
+    return keep() if agrees else reject("wrong_answer", f"{answer}, reference {reference}")
+
+
+@check("too_long")
+def too_long(row: Solved) -> str:
+    """A check says what is wrong with a row, and nothing where it has nothing against it."""
+    words = len(row.solution.split())
+    return f"{words} words" if words > 400 else ""

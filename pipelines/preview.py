@@ -1,0 +1,199 @@
+"""cotmill preview: a few records through all stages of a recipe, shown in the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+from pydantic import Field
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from pipelines.display import stage_line
+from pipelines.hydra_app import run_command
+from pipelines.stopping import stoppable
+from pipelines.synthesize import answerable, metered
+from transforms.diversity.decontaminate import check_benchmarks
+from transforms.execution.shared import shared_sandbox
+from transforms.generation.engines import close_engines
+from transforms.generation.ledger import flush_writers
+from transforms.recipe import Segment, build_segments
+from transforms.run_folder import RunFolder, absolute, files_below
+from transforms.segments import run_segment
+from transforms.settings import (
+    AnySource,
+    Group,
+    MixSource,
+    RecipeSettings,
+    RunnerSettings,
+    Settings,
+    StageSettings,
+)
+from transforms.sources import check_source
+
+_LINES, _CHARS = 8, 600
+"""Of a field, shown at most."""
+_SHORT = 40
+"""Characters; a longer text is printed once."""
+
+
+class PreviewGroup(Group):
+    """How much is shown."""
+
+    rows: int = Field(ge=1, description="records read, and programs sampled, at most")
+
+
+class PreviewSettings(Settings):
+    """Everything `cotmill preview` can be told: all that `cotmill synthesize` can, and how much."""
+
+    preview: PreviewGroup
+
+
+def preview(settings: PreviewSettings, console: Console) -> None:
+    """Runs a few records through the recipe in this process, and prints what each stage does.
+
+    Rows go to a temporary folder. Answers go to the ledger of `output_dir`, or to `ledger.dir`: a
+    second preview, and a run, do not pay for them again.
+
+    Raises CotmillError as `synthesize` does.
+    """
+    for line in check_source(settings.source):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    check_benchmarks(settings.decontaminate)
+    ledger = absolute(settings.ledger.dir or f"{settings.output_dir}/ledger")
+    settings = few(answerable(settings, ledger))
+    with tempfile.TemporaryDirectory(prefix="cotmill-preview-") as folder:
+        run = RunFolder(folder)
+        segments = build_segments(settings, run.root, ledger)
+        with shared_sandbox(settings.sandbox), metered(run, {}), stoppable():
+            try:
+                before: dict[str, dict[str, Any]] = {}
+                previous, rows, page = None, 0, _Page(console)
+                for segment in segments:
+                    entry = run_segment(segment, previous, rows, run, settings)
+                    console.print()
+                    console.print(Text(stage_line(entry["stages"][0]), style="bold"))
+                    kept = {row["id"]: row for row in _rows(run, segment.folder)}
+                    page.kept(kept, before)
+                    for reject in _rejects(run, segment):
+                        page.reject(reject)
+                    previous, rows, before = segment, entry["rows"], kept
+            finally:
+                flush_writers()
+                close_engines()
+    console.print(f"\nanswers are in {ledger}; no row was written", highlight=False, soft_wrap=True)
+
+
+def few(settings: PreviewSettings) -> PreviewSettings:
+    """The settings of a run of a few records, each stage a segment of its own in this process."""
+    rows = settings.preview.rows
+    stages = {
+        name: stage and StageSettings.model_validate({**_plain(stage), "begins_segment": True})
+        for name, stage in settings.recipe.stages.items()
+    }
+    recipe: RecipeSettings = settings.recipe.model_copy(update={"stages": stages})
+    programs = min(rows, settings.sampling.num_programs)
+    return settings.model_copy(
+        update={
+            "recipe": recipe,
+            "source": limited(settings.source, rows),
+            "sampling": settings.sampling.model_copy(update={"num_programs": programs}),
+            "runner": RunnerSettings(type="direct", workers=1, stage_shards=1),
+        }
+    )
+
+
+def _plain(stage: StageSettings) -> dict[str, Any]:
+    return stage.model_dump(by_alias=True)
+
+
+def limited(source: AnySource, rows: int) -> AnySource:
+    """A source that gives at most so many records; of a mix, each part."""
+    if isinstance(source, MixSource):
+        parts = {name: limited(part, rows) for name, part in source.sources.items()}
+        return source.model_copy(update={"sources": parts})
+    return source.model_copy(update={"limit": min(rows, source.limit or rows)})
+
+
+def _rows(run: RunFolder, folder: str, prefix: str = "") -> Iterator[dict[str, Any]]:
+    for path in files_below(run.path(folder)):
+        name = path.rpartition("/")[2]
+        if name.endswith(".parquet") and name.startswith(prefix):
+            yield from pl.read_parquet(path).iter_rows(named=True)
+
+
+def _rejects(run: RunFolder, segment: Segment) -> Iterator[dict[str, Any]]:
+    for folder in ("rejects", "unanswered"):
+        yield from _rows(run, folder, f"{segment.label}-")
+
+
+class _Page:
+    """What is printed. A long text that was printed before is not printed again."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._printed: set[tuple[str, str]] = set()
+
+    def kept(
+        self, records: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]]
+    ) -> None:
+        changed = {name: changes(row, before.get(name)) for name, row in records.items()}
+        for name, fields in changed.items():
+            if fields:
+                self._record(f"kept {name[:8]}", fields, "green")
+        if unchanged := [name[:8] for name, fields in changed.items() if not fields]:
+            self._line(f"kept as they were: {', '.join(unchanged)}", 2)
+
+    def reject(self, row: Mapping[str, Any]) -> None:
+        title = f"{row['reason']} {row['id'][:8]}: {row['detail']}"
+        self._record(title, changes(json.loads(row["record"]), None), "red")
+
+    def _record(self, title: str, fields: Mapping[str, Any], style: str) -> None:
+        self._line(title, 2, style)
+        for name, value in fields.items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            if len(text) < _SHORT or (name, text) not in self._printed:
+                self._line(f"{name}: {shortened(text)}", 4)
+            self._printed.add((name, text))
+
+    def _line(self, text: str, indent: int, style: str = "") -> None:
+        self._console.print(Padding(Text(text, style=style), (0, 0, 0, indent), expand=False))
+
+
+def changes(record: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields that a stage has set or changed; of a new record, those that are not empty."""
+    old = before or {}
+    return {
+        name: value
+        for name, value in record.items()
+        if name != "id" and value not in (None, "", [], {}, "{}") and old.get(name) != value
+    }
+
+
+def shortened(text: str) -> str:
+    """A text of a few lines; where more are left out, it ends in an ellipsis.
+
+    >>> shortened("a" * 700)[-3:]
+    'aa…'
+    """
+    lines = text.strip().splitlines()
+    short = "\n".join(lines[:_LINES])[:_CHARS]
+    return short if short == "\n".join(lines) else f"{short}…"
+
+
+def main() -> None:
+    run_command(
+        "preview",
+        "a few records through all stages of a recipe, shown in the terminal",
+        PreviewSettings,
+        lambda settings: preview(settings, Console(file=sys.stdout)),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""A preview shows each stage's work on a few records, and pays for an answer once."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from pipelines.preview import PreviewSettings, changes, limited, preview, shortened
+from tests.pipelines import commands
+from transforms.run_folder import RunFolder
+from transforms.settings import MixSource
+from transforms.stage import check
+from transforms.synthetic.pipeline_benchmark import scripted_endpoint
+
+LATER = ("meaning", "structure", "trivial", "reverse", "answerable", "solve", "verify",
+         "deduplicate", "decontaminate")  # fmt: skip
+
+
+def settings_of(*overrides: str) -> PreviewSettings:
+    given = ["backend=openai", "backend.model=scripted", *overrides]
+    if not any(each.startswith("backend.base_url") for each in given):
+        given.append("backend.base_url=http://127.0.0.1:9/v1")
+    return commands.settings_of("preview", PreviewSettings, *given)
+
+
+@check("far_too_short")
+def refuse(_: object) -> str:
+    return "by a check of one's own"
+
+
+def recorded(folder: Path) -> int:
+    return len(pl.read_parquet(folder / "ledger" / "*.parquet"))
+
+
+@pytest.fixture(scope="module")
+def previews(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], list[int]]:
+    """The folder, what was printed, and the ledger's entries, of one preview and of another."""
+    folder = tmp_path_factory.mktemp("preview") / "out"
+    printed, entries = [], []
+    with scripted_endpoint() as (url, _):
+        arguments = [f"backend.base_url={url}", "preview.rows=2", f"output_dir={folder}"]
+        arguments += [f"recipe.stages.{name}=null" for name in LATER]
+        refuse = "{_target_: transforms.stage.Filter, checks: [tests.pipelines.test_preview.refuse]"
+        arguments.append(f"recipe.stages.refused={refuse}, after: form}}")
+        for _ in range(2):
+            console = Console(file=io.StringIO(), width=100)
+            preview(settings_of(*arguments), console)
+            printed.append(console.file.getvalue())  # type: ignore[attr-defined]
+            entries.append(recorded(folder))
+    return folder, printed, entries
+
+
+def test_a_preview_shows_what_came_in_and_what_came_of_it_stage_by_stage(previews) -> None:
+    _, [printed, _], _ = previews
+    stages = ("seeds: 2 in, 2 kept", "validate: 2 in", "unify: 2 in", "sample: 2 in", "refused: ")
+    places = [printed.index(stage) for stage in stages]
+    assert places == sorted(places)
+    assert "problem: " in printed[: places[1]]
+    assert "kept as they were" in printed[places[2] : places[3]]
+
+
+def test_a_preview_says_why_a_record_is_rejected(previews) -> None:
+    _, [printed, _], _ = previews
+    rejected = printed[printed.index("refused: ") : printed.index("execute:")]
+    assert "far_too_short" in rejected and ": by a check of one's own" in rejected
+
+
+def test_a_second_preview_asks_nothing_and_shows_the_same(previews) -> None:
+    _, printed, entries = previews
+    assert entries[0] == entries[1] > 0
+    assert printed[0] == printed[1]
+
+
+def test_a_preview_leaves_its_ledger_alone_and_a_run_may_begin_there(previews) -> None:
+    folder, _, _ = previews
+    assert [path.name for path in folder.iterdir()] == ["ledger"]
+    with RunFolder(str(folder)).claimed(resume=False, overwrite=False) as found:
+        assert found == {}
+
+
+def test_each_part_of_a_mix_is_limited() -> None:
+    parts = {"a": {"type": "codeio"}, "b": {"type": "jsonl", "path": "x", "limit": 1}}
+    mix = MixSource.model_validate({"type": "mix", "sources": parts})
+    chosen = limited(mix, 5)
+    assert isinstance(chosen, MixSource)
+    assert [part.limit for part in chosen.sources.values()] == [5, 1]
+
+
+def test_a_record_that_was_there_before_is_shown_by_what_changed() -> None:
+    before = {"id": "a", "code": "x", "output": None}
+    assert changes({"id": "a", "code": "x", "output": "1"}, before) == {"output": "1"}
+    assert changes({"id": "b", "code": "x", "output": None}, None) == {"code": "x"}
+
+
+@given(st.text())
+def test_a_long_text_is_cut_and_says_so(text: str) -> None:
+    short = shortened(text)
+    assert len(short.splitlines()) <= 9 and len(short) <= 601
+    assert short.endswith("…") or short.splitlines() == text.strip().splitlines()

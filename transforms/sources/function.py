@@ -1,0 +1,67 @@
+"""Rows that a Python function yields: a source of one's own, named by its import path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import PBegin, PCollection
+
+from transforms.errors import SourceError
+from transforms.ids import canonical_json
+from transforms.settings import FunctionSource
+from transforms.sources.columns import check_columns
+from transforms.sources.files import one_line
+from transforms.sources.rows import Row, plain
+from transforms.stage import named
+
+
+def check(source: FunctionSource) -> list[str]:
+    """Takes the first row of the function, and returns lines that tell how its rows are read.
+
+    Raises:
+        SourceError: there is no such function, it raises, yields nothing, or yields no dicts, or a
+            mapped column is not in its first row.
+    """
+    where = f"source.function={source.function}"
+    try:
+        first = next(iter(_function(source)(**source.arguments)), None)
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{where}: {type(error).__name__}: {one_line(error)}") from error
+    if first is None:
+        raise SourceError(f"{where} yields no row")
+    if not isinstance(first, Mapping):
+        raise SourceError(f"{where} yields {type(first).__name__}, not dicts of columns")
+    return check_columns(where, source.columns, [first])
+
+
+def _function(source: FunctionSource) -> Callable[..., Any]:
+    try:
+        function: Callable[..., Any] = named(source.function)
+    except ValueError as error:
+        raise SourceError(f"source.function={source.function}: {error}") from None
+    return function
+
+
+def _rows(source: FunctionSource) -> Iterator[Row]:
+    for record in islice(_function(source)(**source.arguments), source.limit):
+        yield Row.make(source.name, canonical_json(plain(record)), source.function)
+
+
+@dataclass
+class ReadFunction(beam.PTransform):
+    """PBegin -> PCollection[Row]: what the function yields, in one worker."""
+
+    source: FunctionSource
+
+    def expand(self, begin: PBegin) -> PCollection:
+        return (
+            begin
+            | "Source" >> beam.Create([self.source], reshuffle=False)
+            | "Rows" >> beam.FlatMap(_rows)
+        )
