@@ -193,3 +193,46 @@ def test_a_judge_that_favours_a_place_prefers_nothing() -> None:
         ),
     ).result
     assert second.chosen[0].content == "Answer 1."
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("It is fine.\nJudgement: sound", None),
+        ("8 of 6 fields.\n**Judgement:** impossible", "impossible"),
+        ("I cannot say.", None),
+        ("Judgement: sound? No. Judgement: `unit_unclear`", "unit_unclear"),
+    ],
+)
+def test_a_judge_s_last_word_on_an_instruction_counts(said: str, reason: str | None) -> None:
+    sound = stage("sound", "recipe=caco_judged")
+    problem = grow(Problem, execution(SPAM), instruction="How many emails does Ada answer?")
+    played = play(sound.episode(problem), lambda request: response(request, said))
+    assert getattr(played.result, "reason", None) == reason
+    unreadable = [e for turn in played.turns for e in turn if isinstance(e, Tally)]
+    assert len(unreadable) == (said == "I cannot say.")
+
+
+def test_most_of_several_judgements_count() -> None:
+    sound = stage("sound", "recipe=caco_judged", "recipe.stages.sound.sampler.samples=3")
+    problem = grow(Problem, execution(SPAM), instruction="How many emails does Ada answer?")
+    for said, reason in (
+        ("sound sound impossible", None),
+        ("sound ambiguous ambiguous", "ambiguous"),
+    ):
+        words = said.split()
+        played = play(
+            sound.episode(problem),
+            lambda r, words=words: response(r, f"Judgement: {words[r.sample]}"),
+        )
+        assert getattr(played.result, "reason", None) == reason
+
+
+def test_the_judge_stands_between_answerable_and_solve() -> None:
+    settings = composed("recipe=caco_judged", "output_dir=x")
+    names = [s.name for segment in build_segments(settings, "x") for s in segment.stages]
+    assert names[names.index("sound") - 1 : names.index("sound") + 2] == [
+        "answerable",
+        "sound",
+        "solve",
+    ]
