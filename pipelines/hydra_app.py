@@ -274,8 +274,8 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
     table.add_column("MEANING")
     for key, field, value in options(root, values):
         long = isinstance(value, (list, dict)) and bool(value)
-        shown = f"(see conf/{key.split('.')[0]})" if long else _shown(value)
-        table.add_row(key, shown, f"{field.description or ''} {_type(field)}".strip())
+        text = f"(see conf/{key.split('.')[0]})" if long else shown(value)
+        table.add_row(key, text, f"{field.description or ''} {type_of(field)}".strip())
     console.print(table, "")
     if "recipe" in values:
         _print_stages(console, values["recipe"], root)
@@ -302,7 +302,7 @@ def _print_stages(console: Console, recipe: dict[str, Any], root: type[Group]) -
     console.print(table, "")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -312,7 +312,7 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _type(field: Any) -> str:
+def type_of(field: Any) -> str:
     """The type and bounds of an option, or its choices, in brackets."""
     annotation = field.annotation
     if get_origin(annotation) is Literal:

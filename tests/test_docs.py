@@ -2,6 +2,7 @@
 
 import re
 
+from pipelines.reference import PAGE, settings_page
 from transforms.accounting import Reason
 from transforms.paths import PROJECT
 
@@ -10,3 +11,8 @@ def test_every_reason_of_the_shipped_stages_is_in_the_page_on_operations():
     page = (PROJECT / "docs" / "operations.md").read_text()
     named = set(re.findall(r"`([a-z_]+)`", "\n".join(re.findall(r"^\| `.*", page, re.M))))
     assert {reason.value for reason in Reason} - named == set()
+
+
+def test_the_page_of_settings_is_what_the_settings_are():
+    """Where it is not: python -m pipelines.reference."""
+    assert PAGE.read_text() == settings_page()

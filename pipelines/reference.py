@@ -1,0 +1,51 @@
+"""The page docs/settings.md, made from the settings' classes: `python -m pipelines.reference`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipelines.cli import import_quietly
+from transforms.paths import PROJECT
+
+PAGE = PROJECT / "docs" / "settings.md"
+_COMMANDS = {
+    "synthesize": ("Settings", ["source=jsonl", "backend=openai"]),
+    "augment": ("AugmentSettings", []),
+    "train": ("TrainSettings", []),
+}
+"""Command -> its class of settings, and the choices that the page shows."""
+
+
+def settings_page() -> str:
+    """Returns the page: every setting of the commands that make data, its default and meaning."""
+    lines = [
+        "# Settings",
+        "",
+        "Made from the settings' classes by `python -m pipelines.reference`. Another choice of a "
+        "group, such as `backend=vllm`, has settings of its own: `cotmill COMMAND GROUP=CHOICE "
+        "--help` shows them.",
+    ]
+    for command, (name, choices) in _COMMANDS.items():
+        lines += ["", f"## cotmill {command}", "", *_table(command, name, choices)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(command: str, name: str, choices: list[str]) -> Iterator[str]:
+    app, settings = import_quietly("pipelines.hydra_app"), import_quietly("transforms.settings")
+    if choices:
+        yield f"With `{' '.join(choices)}`:"
+        yield ""
+    yield "| setting | default | meaning |"
+    yield "| --- | --- | --- |"
+    values = app.composed(command, choices)
+    for key, field, value in app.options(getattr(settings, name), values):
+        if key.startswith("recipe.stages"):
+            continue
+        text = repr(value) if isinstance(value, (list, dict)) else app.shown(value)
+        meaning = f"{field.description or ''} {app.type_of(field)}".strip()
+        cells = (f"`{key}`", f"`{text}`" if text else "", meaning)
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(settings_page())
