@@ -174,3 +174,13 @@ def test_a_recipe_that_extends_another_puts_stages_in_their_place_and_leaves_oth
 def test_a_stage_may_begin_a_segment_or_not_as_the_recipe_says():
     whole = segments("+recipe.stages.execute.begins_segment=false")
     assert [segment.name for segment in whole][2:4] == ["sample", "reverse"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [("judge", r"models\.jugde: .* did you mean models\.judge\?"), ("caco", "it names none")],
+)
+def test_a_model_that_no_stage_asks_is_one_line(recipe, message):
+    backend = "{engine: openai, model: m, base_url: 'http://127.0.0.1:9/v1', api: chat}"
+    with pytest.raises(SettingsError, match=message):
+        segments(f"recipe={recipe}", f"models.jugde={backend}")

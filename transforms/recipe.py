@@ -23,6 +23,7 @@ from transforms.settings import (
     Settings,
     StageSettings,
     backend_for,
+    check_models,
 )
 from transforms.sources.content import SOURCES, content
 from transforms.stage import Stage, lacking, takes, written_by
@@ -60,6 +61,9 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
     """
     ordered = in_order(settings.recipe)
     classes = {name: stage_class(name, stage) for name, stage in ordered.items()}
+    if isinstance(settings, Settings):
+        named = {(stage.model_extra or {}).get("model") for stage in ordered.values()}
+        check_models(settings, {name for name in named if name})
     groups = _grouped(ordered, classes)
     fingerprints: list[str] = []
     for names in groups:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -1062,6 +1062,19 @@ def backends_of(settings: Settings) -> dict[str, Backend]:
 def backend_for(settings: Settings, name: str | None) -> Backend:
     """Returns the backend of the model that a recipe calls `name`; None is the run's own."""
     return settings.backend if name is None else settings.models.get(name, settings.backend)
+
+
+def check_models(settings: Settings, names: Collection[str]) -> None:
+    """Raises SettingsError for a name in `models` that is none of `names`, those of the recipe."""
+    for name in settings.models:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            asked = f"it asks {', '.join(sorted(names))}" if names else "it names none"
+            hint = f"did you mean models.{near[0]}?" if near else asked
+            raise SettingsError(
+                f"models.{name}: no stage of recipe {settings.recipe.name} asks a model of this "
+                f"name: {hint} (recipe.stages.STAGE.model names one)"
+            )
 
 
 def with_backends(settings: Settings, change: Callable[[str, Backend], Backend]) -> Settings:

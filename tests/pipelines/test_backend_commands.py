@@ -52,6 +52,15 @@ def test_what_is_refused_becomes_settings(monkeypatch: pytest.MonkeyPatch) -> No
     }
 
 
+@pytest.mark.parametrize("model", ["reasoning_content", "think_tags"])
+def test_a_model_that_reasons_is_told_from_others(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = _checked(model, monkeypatch).strip().splitlines()[-1]
+    assert "backend.reasoning=keep" in last and "continue_prefix" not in last
+    assert "backend.reasoning" not in _checked("blocks", monkeypatch)
+
+
 def test_every_model_of_a_run_is_checked() -> None:
     console = Console(file=io.StringIO(), width=200)
     with odd_server() as (url, _):

@@ -21,6 +21,7 @@ from transforms.generation.endpoint_replies import (
 from transforms.generation.openai_engine import place_of
 from transforms.generation.transport import Transport
 from transforms.settings import OpenAIBackend
+from transforms.thoughts import split_thought
 
 _SCHEMA = {
     "type": "object",
@@ -104,13 +105,16 @@ def check_endpoint(backend: OpenAIBackend) -> Iterator[Finding]:
     yield Finding("answers", True, repr(plain.text[:40]))
     counts = plain.generated_tokens is not None
     yield Finding("counts tokens", counts, "yes" if counts else "budgets and costs would be 0")
+    reasoning = _reasoning(plain, backend)
+    yield reasoning
     yield _limit(endpoint)
     values = {"temperature": 0.7, "top_p": 0.95, "seed": 7, "stop": ["\n\n\n"]}
     for name, value in values.items():
         yield _parameter(endpoint, name, value)
     if backend.api == "chat":
         yield _system(endpoint)
-        yield _prefix(endpoint)
+        if not reasoning.works:  # a prefix would stand before the thought
+            yield _prefix(endpoint)
     for name, sampling, value in (("top_k", "top_k=0", 20), ("min_p", "min_p=0", 0.05)):
         question: dict[str, Any] = {name: value}
         reply = endpoint.ask(**question)
@@ -125,6 +129,15 @@ def check_endpoint(backend: OpenAIBackend) -> Iterator[Finding]:
     reply = endpoint.ask(api=other)
     works = isinstance(reply, Answer)
     yield Finding(f"backend.api={other}", works, reply if isinstance(reply, str) else "answers")
+
+
+def _reasoning(plain: Answer, backend: OpenAIBackend) -> Finding:
+    """Whether the model thinks before it answers, and where the endpoint puts that."""
+    if plain.reasoning:
+        return Finding("reasoning", True, "beside the text", ("backend.reasoning=keep",))
+    if split_thought(plain.text, backend.think_tags).answer != plain.text:
+        return Finding("reasoning", True, "in the text, in tags", ("backend.reasoning=keep",))
+    return Finding("reasoning", False, "none")
 
 
 def _limit(endpoint: _Endpoint) -> Finding:
