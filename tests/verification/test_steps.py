@@ -70,6 +70,7 @@ def test_false_equations_are_named(text, false):
         "3 × 400 = 1.2 thousand",
         "5 squared plus 12 squared equals 169 and 3 plus 4 squared is 49, or 19.",
         "5 squared equals 25, 2 cubed + 1 = 9, 3 pairs + 2 = 8 and 6 doubled + 1 is 13.",
+        "6 ÷ 2(1 + 2) = 1 and 6 ÷ 2(1 + 2) = 9, $3 + 50¢ = $3.50, 3 quarters + 2 dimes = 95 cents",
         "1/3 × 100 = 33.33 and 3.14 × 2.5 = 7.9",
         "14 / 1 / 4 = 56",
         "from 0900 - 0130 = 0730 on",
