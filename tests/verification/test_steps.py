@@ -48,6 +48,8 @@ def test_a_result_is_false_where_it_is_another_number(a, sign, b, off):
         (r"Thus $2 \times 3 = 7$ cm.", r"2 \times 3 = 7"),
         ("6 + 4 = 10 × 2 = 21", "6 + 4 = 10 × 2 = 21"),
         ("They are 1,200 * 3 = 3,700 miles", "1,200 * 3 = 3,700"),
+        ("Now 5 squared plus 12 equals 47.", "5 squared plus 12 equals 47"),
+        ("It takes 9 × 4 = 37 machine-hours.", "9 × 4 = 37"),
     ],
 )
 def test_false_equations_are_named(text, false):
@@ -66,6 +68,9 @@ def test_false_equations_are_named(text, false):
         "2x = 10, so x + 3 = 8 and 2 · x + 3 = 13.",
         "20 apples - 5 = 15 apples",
         "3 × 400 = 1.2 thousand",
+        "5 squared plus 12 squared equals 169 and 3 plus 4 squared is 49, or 19.",
+        "5 squared equals 25, 2 cubed + 1 = 9, 3 pairs + 2 = 8 and 6 doubled + 1 is 13.",
+        "6 ÷ 2(1 + 2) = 1 and 6 ÷ 2(1 + 2) = 9, $3 + 50¢ = $3.50, 3 quarters + 2 dimes = 95 cents",
         "1/3 × 100 = 33.33 and 3.14 × 2.5 = 7.9",
         "14 / 1 / 4 = 56",
         "from 0900 - 0130 = 0730 on",

@@ -32,6 +32,7 @@ _MEASURES = re.compile(
     r"(?:k|c|m|d)?m|(?:k|m)?g|m?l|h|s|(?:kilo|centi|milli)?(?:meter|metre|gram|liter|litre)|hr|hour|min"
     r"|minute|sec|second|day|week|month|year|decade|foot|feet|ft|inch|inche|in|yard|yd|mile|pound|lb"
     r"|ounce|oz|cent|dollar|euro|ton|tonne|gallon|quart|pint|cup|century|centurie|degree|mph|kph|pence"
+    r"|quarter|dime|nickel|penny|pennie"
 )
 
 
@@ -108,7 +109,8 @@ class _Parser:
     """Precedence climbing over the tokens of a side; its units are left out.
 
     Args:
-      tight: whether a fraction without spaces binds first, and 3 1/2 is a sum.
+      tight: whether a fraction without spaces binds first, and 3 1/2 is a sum. Otherwise a product
+        that is not written binds before a quotient: 6 ÷ 2(1 + 2) = 1.
 
     Raises:
       SyntaxError, IndexError: the tokens are no expression.
@@ -137,9 +139,13 @@ class _Parser:
 
     def _expression(self, least: int = 0) -> Tree:
         tree = self._operand()
-        while (sign := self._sign()) and _BINDING[sign] >= least:
-            self._at += self._peek().kind == "op"
-            tree = (sign, tree, self._expression(_BINDING[sign] + (sign != "**")))
+        while sign := self._sign():
+            written = self._peek().kind == "op"
+            binding = _BINDING[sign] if written or self._tight else _SIGN
+            if binding < least:
+                break
+            self._at += written
+            tree = (sign, tree, self._expression(binding + (sign != "**")))
         return tree
 
     def _sign(self) -> str:
@@ -365,7 +371,9 @@ def agree(left: Side, right: Side, known: dict[str, float], lenient: float) -> b
         if not (math.isfinite(a) and math.isfinite(b)):
             return True
         slack = max(1e-12 * abs(a), lenient * abs(a))
-        if len(left.measures) > 1 and any(t.text in ("+", "-") for t in left.tokens):
+        cents = sum(t.text == "cent" for t in left.tokens)  # $3 + 50¢
+        mixed = len(left.measures) > 1 or 0 < cents < len(left.numbers)
+        if mixed and any(t.text in ("+", "-") for t in left.tokens):
             return True
         if number is not None:
             shown = 10.0 ** -number.decimals[mode.european] * (

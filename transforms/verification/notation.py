@@ -59,7 +59,8 @@ _TOKEN = re.compile(
     | (?P<star>\*\*?)
     | (?P<cross>[xX](?=\s*[$€£]?\d|\s+\())
     | (?P<raise>\^)
-    | (?P<raised>⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)
+    | (?P<raised>⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\b(?:squared|cubed)\b)
+    | (?P<unclear>\b(?:doubled|tripled|halved|factorial)\b|\b(?:pairs?|couples?)(?=\s[-+−–]))
     | (?P<pi>π|\\pi(?![a-zA-Z]))
     | (?P<bang>!)
     | (?P<skip>\\(?:left|right|boxed|fbox|mathbf|bf|displaystyle|quad|qquad|big|Big)(?![a-zA-Z])
@@ -203,15 +204,15 @@ def tokens_of(text: str) -> list[Token]:
                 found.append(Token("word", start, end, "cent"))
             case "shut":
                 found.append(Token("close", start, end))
+            case "raised" if sign.isalpha() and [t.kind for t in found[-2:]] == ["op", "number"]:
+                found.append(Token("var", start, end, sign))  # 3 plus 4 squared: 19 or 49
             case "raised":
-                power = float(
-                    unicodedata.normalize("NFKC", sign).replace("−", "-").replace("⁻", "-")
-                )
-                found.append(
-                    Token(
-                        "raised" if before != "word" else "word", start, end, sign, (power, power)
-                    )
-                )
+                digits = {"squared": "2", "cubed": "3"}.get(sign, sign)
+                power = float(unicodedata.normalize("NFKC", digits).replace("−", "-"))
+                kind = "word" if before == "word" else "raised"
+                found.append(Token(kind, start, end, sign, (power, power)))
+            case "unclear":
+                found.append(Token("var", start, end, sign))
             case "mod":
                 found.append(Token("op", start, end, "%"))
             case "times_" | "cross" | "plus" | "minus" | "over_" | "raise" | "star":
