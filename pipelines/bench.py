@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pipelines.arguments import HELP, take_word
-from pipelines.cli import import_quietly
+from pipelines.cli import import_leanly
 from pipelines.hydra_app import run_command
 
 BENCHES = {
@@ -28,7 +28,7 @@ def main() -> None:
         lines = "\n".join(f"  {bench:<{width}}  {purpose}" for bench, purpose in BENCHES.items())
         print(f"Usage: cotmill bench NAME [KEY=VALUE] ...\n\n{lines}", file=sys.stderr)
         sys.exit(0 if not name and set(HELP) & set(sys.argv) else 2)
-    module = import_quietly(f"pipelines.benches.{name}")
+    module = import_leanly(f"pipelines.benches.{name}")
     run_command(f"bench {name}", BENCHES[name], module.SETTINGS, module.bench)
 
 

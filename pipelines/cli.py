@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 from importlib.metadata import version
 from typing import Any
 
 from pipelines.arguments import take_word
+from transforms.lean_imports import lean_imports
 
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
@@ -63,15 +63,12 @@ def main() -> None:
         )
         sys.exit(2)
     sys.argv[0] = f"cotmill {command}"
-    import_quietly(f"pipelines.{command}").main()
+    import_leanly(f"pipelines.{command}").main()
 
 
-def import_quietly(name: str) -> Any:
-    """Imports a module: Beam warns then of a package that only Google Cloud's sources need."""
-    logging.disable(logging.WARNING)
-    module = importlib.import_module(name)
-    logging.disable(logging.NOTSET)
-    return module
+def import_leanly(name: str) -> Any:
+    with lean_imports():
+        return importlib.import_module(name)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,6 @@ def end_with_driver() -> None:
 def main() -> None:
     """Runs Beam's worker as the environment says, until the driver ends it."""
     end_with_driver()
-    logging.disable(logging.WARNING)  # said at import, of a package that only Google Cloud needs
     from apache_beam.runners.worker import sdk_worker, sdk_worker_main
 
     logging.disable(logging.INFO)

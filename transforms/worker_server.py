@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import importlib
 import json
-import logging
 import os
 import selectors
 import signal
@@ -20,6 +19,8 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from transforms.lean_imports import lean_imports
 
 _lock = threading.Lock()
 _server: WorkerServer | None = None
@@ -149,11 +150,11 @@ def main(file: str) -> None:
     # Ctrl-C and a supervisor's signals reach workers by the driver, which outlives them.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
-    logging.disable(logging.WARNING)  # said at import, of a package that only Google Cloud needs
-    worker: Any = importlib.import_module("transforms.worker")
-    importlib.import_module("apache_beam.runners.worker.sdk_worker_main")
-    for module in sys.stdin.read().split():
-        importlib.import_module(module)
+    with lean_imports():
+        worker: Any = importlib.import_module("transforms.worker")
+        importlib.import_module("apache_beam.runners.worker.sdk_worker_main")
+        for module in sys.stdin.read().split():
+            importlib.import_module(module)
     with socket.socket(fileno=int(file)) as requests:
         environment = _serve(requests)
     if environment is not None:

@@ -247,10 +247,10 @@ def with_options(problem: str, options: Mapping[str, str]) -> str:
 
 def unified_code(code: str) -> str | None:
     """Returns code that has the unified form, taken out of its fence, or None where it has not."""
-    for text in (code, extract_program(code)):
-        if text is not None and _is_unified(text):
-            return text
-    return None
+    if _is_unified(code):
+        return code
+    program = extract_program(code)
+    return program if program is not None and _is_unified(program) else None
 
 
 def _is_unified(code: str) -> bool:
