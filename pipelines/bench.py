@@ -10,6 +10,7 @@ from pipelines.hydra_app import run_command
 
 BENCHES = {
     "sandbox": "programs per second, ours beside other ways to run them",
+    "sessions": "cells per second of many sessions, beside programs, and what a branch costs",
     "filters": "what the filters let through of records whose faults are known",
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",

@@ -68,3 +68,8 @@ def test_settings_and_engines_are_no_part_of_a_digest(digest):
 def test_a_module_without_source_has_a_digest_too():
     assert modules("nowhere.at_all") == {} == modules("math")
     assert len(code_digest("math")) == 32
+
+
+@pytest.mark.parametrize("name", ["zygote", "harness", "preload", "cells"])
+def test_what_runs_around_a_program_is_part_of_a_stages_code(name):
+    assert f"transforms.execution.{name}" in modules("transforms.execution.execute")

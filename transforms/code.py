@@ -24,6 +24,9 @@ _MACHINERY = (
 """Modules that carry rows and requests about. They decide none: settings and prompts are part of a
 fingerprint by their values, and answers are in the ledger by what was asked."""
 
+_SCRIPTS = {"transforms.execution.slots": ("transforms.execution.zygote",)}
+"""Module -> modules that it starts as scripts, by their paths."""
+
 
 def code_digest(module: str) -> str:
     """Returns the digest of a module and of those that it rests on (`modules`).
@@ -35,7 +38,7 @@ def code_digest(module: str) -> str:
 
 def modules(module: str) -> dict[str, str]:
     """Returns the digests by name of a module and of all that it imports, in turn, from its own
-    package or from `transforms`.
+    package or from `transforms`, or starts as a script.
 
     `module` is the dotted name. Modules without a source file are left out.
     """
@@ -48,6 +51,7 @@ def modules(module: str) -> dict[str, str]:
             continue
         digests[name], imports = _module(name)
         waiting += [each for each in imports if each.partition(".")[0] in packages]
+        waiting += _SCRIPTS.get(name, ())
     return {name: digest for name, digest in digests.items() if digest}
 
 

@@ -1266,6 +1266,15 @@ class BenchSandboxSettings(Group):
     sandbox: SandboxSettings
 
 
+class BenchSessionsSettings(Group):
+    """Everything `cotmill bench sessions` can be told."""
+
+    sessions: int = Field(ge=10, description="sessions of five cells each")
+    slots: int = Field(ge=1, description="programs and cells at once")
+    branches: int = Field(ge=1, description="branches from the third cell, each also rebuilt")
+    sandbox: SandboxSettings
+
+
 class BenchFiltersSettings(Group):
     """Everything `cotmill bench filters` can be told."""
 

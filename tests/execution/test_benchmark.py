@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from pipelines.benches.sessions import CELLS, measure
 from tests.execution.test_sandbox import SETTINGS
 from transforms.execution.benchmark import bench_sandbox, mixed_programs, ratios
 from transforms.execution.sandbox import tier_of
+from transforms.settings import BenchSessionsSettings
 
 
 def test_the_mix_has_its_shares():
@@ -24,3 +26,12 @@ def test_every_executor_runs_every_program():
     assert [row["executor"] for row in rows] == ["strict", "auto", "manager", "subprocess", "fork"]
     assert all(row["ok"] == 1 for row in rows if row["error"] is None), rows
     assert ratios(rows).keys() == {"over_manager_ratio", "of_fork_limit_ratio"}
+
+
+def test_the_bench_of_sessions_runs_every_program_both_ways():
+    limits = SETTINGS.model_copy(update={"cpu_seconds": 10, "wall_seconds": 60.0})
+    settings = BenchSessionsSettings(sessions=10, slots=2, branches=3, sandbox=limits)
+    figures = measure(settings)
+    assert [(row["what"], row["ok"]) for row in figures["rows"]] == [("programs", 1), ("cells", 1)]
+    assert figures["replayed"] < 10 * CELLS
+    assert figures["branch_ms"] < figures["rebuilt_ms"]

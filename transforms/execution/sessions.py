@@ -8,10 +8,11 @@ the same, because a session's generators are seeded and its files are its own.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import threading
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 
@@ -22,42 +23,48 @@ from transforms.settings import SandboxSettings
 
 _OVERHEAD_MB = 1.0
 """What the kernel keeps for each process."""
+_MOST_DROPPED = 16
+"""Dropped states that may wait to be ended with the next cell of their home."""
 _ROOT = ""
 """Name of the state before a session's first cell, which is never kept."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _State:
     """A kept state."""
 
     number: int
+    """Its zygote's name for it."""
     parent: str
     mb: float
+    used: int
+    """When a cell last began in it, or left it."""
+    forks: int = 0
+    """Kept states that were forked from it."""
 
 
-class _Lost(Exception):
-    """A state that was believed to be kept is not."""
+class _NotKept(Exception):
+    """A state that a cell was to run in was dropped meanwhile."""
+
+
+class _Silent(Exception):
+    """A state that is kept does not fork; the message is its name."""
 
 
 class _Home:
-    """A slot that keeps states, the cells that wait for it, and which states it keeps.
+    """A slot that keeps states, and the cells that wait for it.
 
-    Args:
-        snapshots, snapshots_mb: states kept at once, and their memory together.
+    Its states are changed by whoever holds the lock of its Sessions; the rest by the one thread
+    that runs a cell here.
     """
 
-    def __init__(
-        self,
-        settings: SandboxSettings,
-        snapshots: int,
-        snapshots_mb: int,
-        start: Callable[[], Slot],
-    ) -> None:
-        self._settings, self._start = settings, start
-        self._snapshots, self._snapshots_mb = snapshots, snapshots_mb
-        self._slot: Slot | None = None
-        self._numbers = 0
-        self._dropped: list[int] = []
+    def __init__(self) -> None:
+        self.slot: Slot | None = None
+        self.base_mb = 0.0
+        """Anonymous memory of a zygote without a cell."""
+        self.numbers = 0
+        self.dropped: list[int] = []
+        """States that the zygote still has to end."""
         self.states: dict[str, _State] = {}
         """By name, the one last used last."""
         self.waiting: deque[tuple[Cell, Future[CellResult]]] = deque()
@@ -68,100 +75,46 @@ class _Home:
         depth = len(names) - 1
         return next((depth - i for i in range(depth, 0, -1) if names[i] in self.states), depth)
 
-    def run(self, cell: Cell) -> CellResult:
-        lost: set[str] = set()
-        while True:
-            try:
-                return self._run(cell, lost)
-            except _Lost as error:
-                if (name := str(error)) in lost:
-                    return _crashed(cell, "the state before it does not answer, twice")
-                lost.add(name)
-            except ZygoteDied:
-                self.close()
-                if _ROOT in lost:
-                    return _crashed(cell, "its zygote died, twice")
-                lost.add(_ROOT)
+    def add(self, name: str, state: _State) -> None:
+        if name in self.states:  # another branch had left the same
+            self.drop(name)
+        self.states[name] = state
+        if state.parent in self.states:
+            self.states[state.parent].forks += 1
 
-    def _run(self, cell: Cell, lost: set[str]) -> CellResult:
-        names = state_names(cell)
-        missing = self.missing(names)
-        first = len(cell.after) - missing
-        for index in range(first, len(cell.after)):
-            earlier = replace(cell, code=cell.after[index], after=cell.after[:index])
-            result = self._exchange(earlier, names[index], index - first)
-            if len(result.after) != index + 1:
-                error = f"cell {index + 1}, run again, left no state: {result.status}"
-                return replace(result, after=cell.after, error=f"{error}: {result.error}")
-        return self._exchange(cell, names[-1], missing)
+    def drop(self, name: str) -> _State:
+        """Forgets a state; the zygote ends it with the next cell, or `_work` has it do so."""
+        state = self.states.pop(name)
+        if state.parent in self.states:
+            self.states[state.parent].forks -= 1
+        self.dropped.append(state.number)
+        return state
 
-    def _exchange(self, cell: Cell, parent: str, replayed: int) -> CellResult:
-        """Runs one cell from the state `parent`, which is kept, and keeps the state it leaves."""
-        if self._slot is None:
-            self._slot = self._start()
-            self._base_mb = self._slot.memory().anonymous
-        state = self.states.pop(parent) if parent != _ROOT else None
-        if state is not None:
-            self.states[parent] = state  # the one last used
-        self._numbers += 1
-        dropped, self._dropped = self._dropped, []
-        request = {
-            "drop": dropped,
-            "state": state.number if state else 0,
-            "number": self._numbers,
-            "index": len(cell.after) + 1,
-            "code": cell.code.encode(errors="replace").decode(),
-            "seed": cell.seed,
-        }
-        seen = self._slot.exchange(request)
-        if seen.reason is Reason.LOST:
-            self.states.pop(parent, None)
-            raise _Lost(parent)
-        result = judge_cell(seen, cell, replayed, self._settings)
-        if seen.exit_code is None:
-            pidfd = self._slot.receive_pidfd()
-            memory = memory_of(pidfd)
-            os.close(pidfd)
-            if len(result.after) == len(cell.after):  # it lives on, but its claim is none
-                self._dropped.append(self._numbers)
-            else:
-                grown = max(memory.anonymous - self._base_mb, memory.faulted)
-                mb = grown + seen.peak_mb + _OVERHEAD_MB
-                name = _name_after(parent, cell.code, cell.seed)
-                if name in self.states:  # another branch had left the same
-                    self._dropped.append(self.states.pop(name).number)
-                self.states[name] = _State(self._numbers, parent, mb)
-                self._make_room()
-        return result
+    def droppable(self) -> Iterator[tuple[bool, int, str]]:
+        """Yields what to drop first: (whether it is branched from or last, when used, name).
 
-    def _make_room(self) -> None:
-        """Drops the oldest states, first of those that one other alone was forked from.
-
-        Such a state is needed again only where its session takes another turn; one with several
-        forks is branched from. The newest state stays: a replay goes on from it.
+        A state with one fork is needed again only where its session takes another turn. The newest
+        one stays while a cell runs: a replay goes on from it.
         """
-        while len(self.states) > 1 and (
-            len(self.states) > self._snapshots
-            or sum(state.mb for state in self.states.values()) > self._snapshots_mb
-        ):
-            forks = Counter(state.parent for state in self.states.values())
-            older = list(self.states)[:-1]
-            name = next((name for name in older if forks[name] == 1), older[0])
-            self._dropped.append(self.states.pop(name).number)
+        names = list(self.states)
+        for name in names[:-1] if self.busy else names:
+            state = self.states[name]
+            yield state.forks != 1, state.used, name
 
     def close(self) -> None:
-        if self._slot is not None:
-            self._slot.close()
-        self._slot, self._dropped = None, []
+        if self.slot is not None:
+            self.slot.close()
+        self.slot = None
+        self.dropped.clear()
         self.states.clear()
 
 
 class Sessions:
-    """The homes of a sandbox's sessions, and which of them runs a cell.
+    """Keeps the states of a sandbox's sessions, and runs each cell where its state is.
 
     Args:
-        slots: homes of each kind.
-        start: starts a slot of a kind that keeps so many states, with so many MiB.
+        slots: cells that run at once in slots of one kind.
+        start: starts a slot of a kind that can keep so many states, with so many MiB.
     """
 
     def __init__(
@@ -173,50 +126,30 @@ class Sessions:
         self._settings, self._slots, self._start = settings, slots, start
         self._lock = threading.Lock()
         self._homes: dict[Kind, list[_Home]] = {}
+        self._uses = itertools.count()
 
     def submit(self, cell: Cell, threads: Executor) -> Future[CellResult]:
         """Has a cell run in the home that will have it done soonest, counted in cells."""
         kind = kind_of("\n".join((*cell.after, cell.code)), cell.seed)
         names = state_names(cell)
         future: Future[CellResult] = Future()
+
+        def cost(home: _Home) -> tuple[int, int, int]:
+            missing = home.missing(names)
+            return missing + len(home.waiting) + home.busy, missing, len(home.states)
+
         with self._lock:
             if kind not in self._homes:
-                self._homes[kind] = [self._home(kind) for _ in range(self._slots)]
-            home = min(
-                self._homes[kind],
-                key=lambda home: (
-                    home.missing(names) + len(home.waiting) + home.busy,
-                    len(home.states),
-                ),
-            )
+                self._homes[kind] = [_Home() for _ in range(self._slots)]
+            home = min(self._homes[kind], key=cost)
             home.waiting.append((cell, future))
-            if not home.busy:
-                home.busy = True
-                threads.submit(self._work, home, threads)
+            self._wake(kind, home, threads)
         return future
 
-    def _home(self, kind: Kind) -> _Home:
-        snapshots = max(1, self._settings.snapshots // self._slots)
-        snapshots_mb = max(1, self._settings.snapshots_mb // self._slots)
-        start = lambda: self._start(kind, snapshots, snapshots_mb)  # noqa: E731
-        return _Home(self._settings, snapshots, snapshots_mb, start)
-
-    def _work(self, home: _Home, threads: Executor) -> None:
-        """Runs the first cell that waits for a home; the next one queues behind other work."""
-        with self._lock:
-            if not home.waiting:  # cancelled
-                home.busy = False
-                return
-            cell, future = home.waiting.popleft()
-        if future.set_running_or_notify_cancel():
-            try:
-                future.set_result(home.run(cell))
-            except BaseException as error:
-                future.set_exception(error)
-        with self._lock:
-            home.busy = bool(home.waiting)
-            if home.busy:
-                threads.submit(self._work, home, threads)
+    @property
+    def kept(self) -> int:
+        """States that are kept now."""
+        return sum(len(home.states) for homes in self._homes.values() for home in homes)
 
     def cancel(self) -> None:
         """Cancels the cells that wait."""
@@ -233,6 +166,149 @@ class Sessions:
             for home in homes:
                 home.close()
         self._homes.clear()
+
+    def _wake(self, kind: Kind, home: _Home, threads: Executor) -> None:
+        if not home.busy:
+            home.busy = True
+            threads.submit(self._work, kind, home, threads)
+
+    def _work(self, kind: Kind, home: _Home, threads: Executor) -> None:
+        """Runs the first cell that waits for a home; the next one queues behind other work."""
+        with self._lock:
+            cell, future = home.waiting.popleft() if home.waiting else (None, None)
+        if cell is None or future is None:
+            self._end_dropped(home)
+        elif future.set_running_or_notify_cancel():
+            try:
+                future.set_result(self._run(kind, home, cell))
+            except BaseException as error:
+                future.set_exception(error)
+        with self._lock:
+            home.busy = False
+            if home.waiting:
+                self._wake(kind, home, threads)
+            idle = [
+                (each, other)
+                for each, homes in self._homes.items()
+                for other in homes
+                if len(other.dropped) > _MOST_DROPPED and not other.busy
+            ]
+            for each, other in idle:
+                self._wake(each, other, threads)
+
+    def _end_dropped(self, home: _Home) -> None:
+        with self._lock:
+            dropped, home.dropped = home.dropped, []
+        if home.slot is not None and dropped:
+            try:
+                home.slot.exchange({"drop": dropped})
+            except ZygoteDied:
+                self._close(home)
+
+    def _close(self, home: _Home) -> None:
+        with self._lock:
+            home.close()
+
+    def _run(self, kind: Kind, home: _Home, cell: Cell) -> CellResult:
+        silent: set[str] = set()
+        while True:
+            try:
+                return self._run_from_nearest(kind, home, cell)
+            except _NotKept:
+                continue
+            except _Silent as error:
+                if (name := str(error)) in silent:
+                    return _crashed(cell, "the state before it does not answer, twice")
+                silent.add(name)
+            except ZygoteDied:
+                self._close(home)
+                if _ROOT in silent:
+                    return _crashed(cell, "its zygote died, twice")
+                silent.add(_ROOT)
+
+    def _run_from_nearest(self, kind: Kind, home: _Home, cell: Cell) -> CellResult:
+        names = state_names(cell)
+        with self._lock:
+            missing = home.missing(names)
+        first = len(cell.after) - missing
+        for index in range(first, len(cell.after)):
+            earlier = replace(cell, code=cell.after[index], after=cell.after[:index])
+            result = self._exchange(kind, home, earlier, names[index], index - first)
+            if len(result.after) != index + 1:
+                error = f"cell {index + 1}, run again, left no state: {result.status}"
+                return replace(result, after=cell.after, error=f"{error}: {result.error}")
+        return self._exchange(kind, home, cell, names[-1], missing)
+
+    def _exchange(
+        self, kind: Kind, home: _Home, cell: Cell, parent: str, replayed: int
+    ) -> CellResult:
+        """Runs one cell from the state `parent`, and keeps the state that it leaves."""
+        limits = self._settings.snapshots, self._settings.snapshots_mb
+        if home.slot is None:
+            home.slot = self._start(kind, *limits)
+            home.base_mb = home.slot.memory().anonymous
+        with self._lock:
+            number = 0
+            if parent != _ROOT:
+                if parent not in home.states:
+                    raise _NotKept
+                state = home.states[parent] = home.states.pop(parent)
+                state.used = next(self._uses)
+                number = state.number
+            home.numbers += 1
+            left = home.numbers
+            dropped, home.dropped = home.dropped, []
+        request = {
+            "drop": dropped,
+            "state": number,
+            "number": left,
+            "index": len(cell.after) + 1,
+            "code": cell.code.encode(errors="replace").decode(),
+            "seed": cell.seed,
+        }
+        seen = home.slot.exchange(request)
+        if seen.reason is Reason.LOST:
+            with self._lock:
+                if parent in home.states:
+                    home.drop(parent)
+            raise _Silent(parent)
+        result = judge_cell(seen, cell, replayed, self._settings)
+        if seen.exit_code is not None:
+            return result
+        pidfd = home.slot.receive_pidfd()
+        memory = memory_of(pidfd)
+        os.close(pidfd)
+        mb = max(memory.anonymous - home.base_mb, memory.faulted) + seen.peak_mb + _OVERHEAD_MB
+        with self._lock:
+            if len(result.after) == len(cell.after):  # it lives on, but its claim is none
+                home.dropped.append(left)
+            else:
+                name = _name_after(parent, cell.code, cell.seed)
+                home.add(name, _State(left, parent, mb, next(self._uses)))
+                self._make_room(*limits)
+        return result
+
+    def _make_room(self, snapshots: int, snapshots_mb: int) -> None:
+        """Drops the oldest states of all homes where there are too many, an eighth at a time."""
+        homes = [home for homes in self._homes.values() for home in homes]
+        states = [state for home in homes for state in home.states.values()]
+        over = len(states) - snapshots
+        over_mb = sum(state.mb for state in states) - snapshots_mb
+        if over > 0:
+            over += snapshots // 8
+        if over_mb > 0:
+            over_mb += snapshots_mb / 8
+        if over <= 0 and over_mb <= 0:
+            return
+        first = sorted(
+            ((*each, home) for home in homes for each in home.droppable()),
+            key=lambda each: each[:2],
+        )
+        for _, _, name, home in first:
+            if over <= 0 and over_mb <= 0:
+                return
+            over_mb -= home.drop(name).mb
+            over -= 1
 
 
 def state_names(cell: Cell) -> list[str]:

@@ -65,11 +65,11 @@ class SessionZygote(Zygote):
         """Runs one cell; sends what was seen of it, and where it left a state the pidfd of that.
 
         `job` is {drop: numbers of states, state: number or 0, number of the state to leave, code,
-        index: which cell of the session it is, seed}.
+        index: which cell of the session it is, seed}; without a code it only drops.
         """
         for number in job["drop"]:
             self._drop(number)
-        seen = self._run_cell(job)
+        seen = self._run_cell(job) if "code" in job else _LOST
         write_all(self.slot, reply(seen, {}))
         if seen.status == LIVES_ON:
             pidfd = os.pidfd_open(self._states[job["number"]].pid)
@@ -163,8 +163,8 @@ class SessionZygote(Zygote):
     ) -> int | None:
         """Has a state fork; returns the new process, None where the state does not obey."""
         try:
-            os.kill(state.pid, signal.SIGCONT)
             socket.send_fds(state.channel, [b"f"], [theirs.fileno(), stdout, claim])
+            os.kill(state.pid, signal.SIGCONT)
             theirs.close()  # so that the end of the state is the end of the stream
             message, ancillary, _, _ = ours.recvmsg(1, socket.CMSG_SPACE(_CREDENTIALS.size))
             if not message:

@@ -1,0 +1,166 @@
+"""cotmill bench sessions: many sessions at once, beside the same code as programs in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from transforms.execution.benchmark import mixed_programs
+from transforms.execution.sandbox import TIERS, Cell, Job, Sandbox, Status, tier_of
+from transforms.settings import BenchSessionsSettings
+
+SETTINGS = BenchSessionsSettings
+CELLS = 5
+"""Cells of a session."""
+BRANCH_AT = 3
+"""The cell of a session after which it is branched."""
+
+T = TypeVar("T")
+
+
+def bench(settings: BenchSessionsSettings) -> None:
+    """Cells per second of many sessions, beside programs, and what a branch costs."""
+    console = Console()
+    console.print(
+        f"{settings.sessions} sessions of {CELLS} cells, {settings.slots} cells at once, "
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        highlight=False,
+    )
+    figures = measure(settings)
+    table = Table(box=None)
+    table.add_column("what runs")
+    for name in ("a second", "CPU ms", "p50 ms", "p99 ms", "ok %"):
+        table.add_column(name, justify="right")
+    for row in figures["rows"]:
+        values = [row[name] for name in ("per_second", "cpu_ms", "p50_ms", "p99_ms")]
+        table.add_row(row["what"], *(f"{value:,.1f}" for value in [*values, 100 * row["ok"]]))
+    console.print(table)
+    console.print(
+        f"cells over programs, a second: {figures['cells_over_programs']}; "
+        f"cells run again for states that were not kept: {figures['replayed']}; "
+        f"a branch after cell {BRANCH_AT}: {figures['branch_ms']} ms, where it is rebuilt "
+        f"{figures['rebuilt_ms']} ms",
+        highlight=False,
+    )
+    print(json.dumps({"bench": "sessions", **figures}))
+
+
+def measure(settings: BenchSessionsSettings) -> dict[str, Any]:
+    """Runs the same programs alone, and five at a time as the cells of a session.
+
+    All sessions are open at once and take turns: the first cell of each, then the second of each.
+
+    Returns:
+        rows (what, per_second, cpu_ms of all processes, p50_ms, p99_ms, ok), cells_over_programs,
+        replayed, branch_ms and rebuilt_ms (medians).
+    """
+    sessions = _sessions(settings.sessions)
+    programs = [code for session in sessions for code in session]
+    limits = settings.sandbox.model_copy(update={"slots": settings.slots})
+    with Sandbox(limits) as box, ThreadPoolExecutor(settings.slots) as threads:
+        # one of each tier on each slot first: what starts once is not timed
+        for tier in TIERS[1:]:
+            warm = f"import {tier.named[0]}" if tier.named[0] else ""
+            list(threads.map(lambda code: box.run_cell(Cell(code)), [warm] * 4 * settings.slots))
+            list(box.run([Job(warm)] * 4 * settings.slots))
+
+        def run_program(code: str) -> bool:
+            return box.submit(Job(code)).result().status is Status.OK
+
+        paths: list[tuple[str, ...]] = [()] * len(sessions)
+        replayed = [0]
+
+        def run_cell(place: tuple[int, int]) -> bool:
+            session, turn = place
+            result = box.run_cell(Cell(sessions[session][turn], paths[session]))
+            paths[session] = result.after
+            replayed[0] += result.replayed
+            return result.status is Status.OK
+
+        places = [(session, turn) for turn in range(CELLS) for session in range(len(sessions))]
+        rows = [
+            {"what": "programs", **_timed(threads, run_program, programs)},
+            {"what": "cells", **_timed(threads, run_cell, places)},
+        ]
+        branch, rebuilt = _branches(box, settings.branches)
+    return {
+        "rows": rows,
+        "cells_over_programs": round(rows[1]["per_second"] / rows[0]["per_second"], 3),
+        "replayed": replayed[0],
+        "branch_ms": round(1000 * branch, 2),
+        "rebuilt_ms": round(1000 * rebuilt, 2),
+    }
+
+
+def _sessions(count: int) -> list[list[str]]:
+    """Returns programs in groups that need the same modules, or a session would change slots."""
+    programs = mixed_programs(CELLS * (count + len(TIERS)))
+    sessions = []
+    for tier in TIERS:
+        same = [code for code in programs if tier_of(code) is tier]
+        sessions += [same[at : at + CELLS] for at in range(0, len(same) - CELLS + 1, CELLS)]
+    return sessions[-count:]
+
+
+def _cpu_seconds() -> float:
+    """Returns the CPU time of this process and all below it, those that were waited for included.
+
+    Not psutil's: a state that is kept has used less than one tick of its clock.
+    """
+    spent, parents = {}, {}
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with suppress(OSError):
+            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            own = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+            waited_for = sum(map(int, stat[13:15])) / os.sysconf("SC_CLK_TCK")
+            parents[pid], spent[pid] = int(stat[1]), own + waited_for
+    below = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in below} - below:
+        below |= more
+    return sum(spent[pid] for pid in below)
+
+
+def _timed(
+    threads: ThreadPoolExecutor, run: Callable[[T], bool], items: Iterable[T]
+) -> dict[str, Any]:
+    def timed(item: T) -> tuple[float, bool]:
+        started = time.perf_counter()
+        ok = run(item)
+        return time.perf_counter() - started, ok
+
+    cpu, started = _cpu_seconds(), time.perf_counter()
+    results = list(threads.map(timed, items))
+    seconds, cpu = time.perf_counter() - started, _cpu_seconds() - cpu
+    ordered = sorted(latency for latency, _ in results)
+    return {
+        "per_second": round(len(ordered) / seconds, 1),
+        "cpu_ms": round(1000 * cpu / len(ordered), 2),
+        "p50_ms": round(1000 * ordered[len(ordered) // 2], 2),
+        "p99_ms": round(1000 * ordered[len(ordered) * 99 // 100], 2),
+        "ok": round(sum(ok for _, ok in results) / len(ordered), 4),
+    }
+
+
+def _branches(box: Sandbox, count: int) -> tuple[float, float]:
+    """Returns the median seconds of a branch where its state is kept, and where it is not."""
+    kept: list[float] = []
+    rebuilt: list[float] = []
+    for number in range(count):
+        path = tuple(f"x{turn} = {number}" for turn in range(BRANCH_AT))
+        branch = Cell("x0 + 1", path)
+        for seconds in (rebuilt, kept):  # the first leaves the state that the second starts from
+            started = time.perf_counter()
+            box.run_cell(branch)
+            seconds.append(time.perf_counter() - started)
+    return statistics.median(kept), statistics.median(rebuilt)
