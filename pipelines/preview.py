@@ -66,16 +66,16 @@ def preview(settings: PreviewSettings, console: Console) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     check_benchmarks(settings.decontaminate)
     ledger = absolute(settings.ledger.dir or f"{settings.output_dir}/ledger")
-    settings = few(answerable(settings, ledger))
+    small = few(answerable(settings, ledger), settings.preview.rows)
     with tempfile.TemporaryDirectory(prefix="cotmill-preview-") as folder:
         run = RunFolder(folder)
-        segments = build_segments(settings, run.root, ledger)
-        with shared_sandbox(settings.sandbox), metered(run, {}), stoppable():
+        segments = build_segments(small, run.root, ledger)
+        with shared_sandbox(small.sandbox), metered(run, {}), stoppable():
             try:
                 before: dict[str, dict[str, Any]] = {}
                 previous, rows, page = None, 0, _Page(console)
                 for segment in segments:
-                    entry = run_segment(segment, previous, rows, run, settings)
+                    entry = run_segment(segment, previous, rows, run, small)
                     console.print()
                     console.print(Text(stage_line(entry["stages"][0]), style="bold"))
                     kept = {row["id"]: row for row in _rows(run, segment.folder)}
@@ -89,9 +89,8 @@ def preview(settings: PreviewSettings, console: Console) -> None:
     console.print(f"\nanswers are in {ledger}; no row was written", highlight=False, soft_wrap=True)
 
 
-def few(settings: PreviewSettings) -> PreviewSettings:
+def few(settings: Settings, rows: int) -> Settings:
     """The settings of a run of a few records, each stage a segment of its own in this process."""
-    rows = settings.preview.rows
     stages = {
         name: stage and StageSettings.model_validate({**_plain(stage), "begins_segment": True})
         for name, stage in settings.recipe.stages.items()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -65,17 +66,13 @@ class ReadCells(Stage):
     creates_records: ClassVar[bool] = True
 
     def expand(self, begin: PBegin) -> Outcome:
-        columns = dict(self.columns)
+        cells_of = partial(_cells_of, dict(self.columns))
         groups = [
             (number, path, group, first)
             for number, path in enumerate(self.paths)
             for group, first in _row_groups(path)
         ]
-        cells = (
-            begin
-            | "Row groups" >> beam.Create(groups)
-            | "Cells" >> beam.FlatMapTuple(lambda *group: _cells_of(*group, columns=columns))
-        )
+        cells = begin | "Row groups" >> beam.Create(groups) | "Cells" >> beam.FlatMapTuple(cells_of)
         return (cells | "Decide" >> Decide(self.name))._replace(entered=cells)
 
 
@@ -93,7 +90,7 @@ def _row_groups(path: str) -> list[tuple[int, int]]:
 
 
 def _cells_of(
-    number: int, path: str, group: int, first: int, columns: Mapping[str, str]
+    columns: Mapping[str, str], number: int, path: str, group: int, first: int
 ) -> Iterator[tuple[Cells, Verdict]]:
     with reading(path), FileSystems.open(path) as file:
         parquet = pq.ParquetFile(file)

@@ -8,6 +8,7 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
+from transforms import HOMES
 from transforms.ids import content_id
 
 _MACHINERY = (
@@ -50,9 +51,14 @@ def modules(module: str) -> dict[str, str]:
         if name in digests or (name != module and name.startswith(_MACHINERY)):
             continue
         digests[name], imports = _module(name)
-        waiting += [each for each in imports if each.partition(".")[0] in packages]
+        waiting += [_home(each) for each in imports if each.partition(".")[0] in packages]
         waiting += _SCRIPTS.get(name, ())
     return {name: digest for name, digest in digests.items() if digest}
+
+
+def _home(name: str) -> str:
+    """The module of a name that `transforms` itself offers; any other name as it is."""
+    return HOMES.get(name.removeprefix("transforms."), name)
 
 
 @cache

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.accounting import Verdict, keep, reject
+from transforms.accounting import Verdict, reject
 from transforms.episode import ModelEpisode, Steps
 from transforms.records import Derived, Seed, derived
 from transforms.responses import judge_response
 from transforms.settings import SamplerSettings, SandboxSettings
 from transforms.stage import check
-from transforms.verification.answers import extract_answer
-from transforms.verification.judge import compare
-from transforms.verification.mark import as_pair
+from transforms.verification.grade import graded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,21 +41,11 @@ class Answer(ModelEpisode):
         [response] = yield self.requests(self.sampler, instruction=seed.problem)[:1]
         verdict = judge_response(response)
         if verdict.kept:
-            verdict = yield from graded(seed.answer, response.text)
+            verdict = yield from graded(response.text, seed.answer)
         if not verdict.kept:
             return verdict
         made = derived(seed, "scaffold", response.text, tokens=response.generated_tokens)
         return Solved(problem=seed.problem, solution=response.text, answer=seed.answer, **made)
-
-
-def graded(reference: str, solution: str) -> Steps[Verdict]:
-    """Keeps a solution whose final answer agrees with the reference; what exact rules cannot
-    decide is compared in the sandbox."""
-    answer = extract_answer(solution)
-    if answer is None:
-        return reject("no_answer")
-    [agrees] = yield from compare([as_pair(reference, answer)])
-    return keep() if agrees else reject("wrong_answer", f"{answer}, reference {reference}")
 
 
 @check("too_long")

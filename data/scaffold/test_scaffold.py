@@ -1,8 +1,9 @@
 """Tests of the recipe's own code: no model, no sandbox, no pipeline."""
 
-from scaffold import Solved, graded, too_long
+from scaffold import Solved, too_long
 
 from transforms.episode import play
+from transforms.verification.grade import graded
 
 
 def row(solution: str) -> Solved:
@@ -13,12 +14,12 @@ def row(solution: str) -> Solved:
 
 
 def test_a_solution_that_comes_to_the_reference_is_kept() -> None:
-    assert play(graded("42", "6 times 7 is \\boxed{42}.")).result.kept
+    assert play(graded("6 times 7 is \\boxed{42}.", "42")).result.kept
 
 
-def test_a_solution_that_comes_to_another_answer_says_which() -> None:
-    verdict = play(graded("42", "It is \\boxed{41}.")).result
-    assert (verdict.reason, verdict.detail) == ("wrong_answer", "41, reference 42")
+def test_a_solution_that_comes_to_another_answer_is_rejected() -> None:
+    verdict = play(graded("It is \\boxed{41}.", "42")).result
+    assert (verdict.reason, verdict.detail) == ("answer_mismatch", "41, reference 42")
 
 
 def test_a_long_solution_is_rejected() -> None:
