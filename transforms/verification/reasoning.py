@@ -13,7 +13,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 from transforms.accounting import Reason, Verdict, keep, reject
-from transforms.answerability import stated_numbers
+from transforms.stated import asked_unit, same_kind, stated_numbers, unit_of
+from transforms.verification.answers import extract_answer
 from transforms.verification.steps import false_step
 
 _TEXT_CAP = 50_000  # characters
@@ -69,6 +70,8 @@ def judge_reasoning(solution: str, instruction: str) -> Verdict:
         return reject(Reason.NO_REASONING, solution[:200])
     if finals and (differs := _other_conclusion(solution, finals)):
         return reject(Reason.OTHER_CONCLUSION, differs)
+    if differs := _other_unit(solution, instruction):
+        return reject(Reason.OTHER_UNIT, differs)
     if _is_about_something_else(steps, instruction):
         return reject(Reason.OTHER_PROBLEM, steps[:200])
     return keep()
@@ -123,6 +126,17 @@ def _is_shown(answer: Fraction, value: Fraction) -> bool:
     """Whether a number is the answer, up to its sign, its rounding, and a share in percent."""
     answer = abs(answer)
     return any(abs(answer - v) <= abs(v) / 200 for v in (value, 100 * value, value / 100))
+
+
+def _other_unit(solution: str, instruction: str) -> str | None:
+    """The answer of a solution in minutes where hours are asked for; None for any other."""
+    asked = asked_unit(instruction)
+    if not asked:
+        return None
+    answer = re.sub(r"\\[a-z]+|[{}$*~\\]", " ", extract_answer(solution) or "")
+    measured = re.fullmatch(r"\s*[-−]?[\d., /]*\d\s*([^\W\d_]+)[\s.]*", answer)
+    unit = unit_of(measured[1].lower()) if measured else ""
+    return answer.strip() if unit != asked and same_kind(unit, asked) else None
 
 
 def _is_about_something_else(steps: str, instruction: str) -> bool:
