@@ -21,7 +21,8 @@ _TEXT_CAP = 50_000  # characters
 _FINAL = re.compile(
     r"\$*\\boxed\s*\{(?P<box>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\$*"
     r"|(?:\b(?:final\s)?answers?\b[ \t*_]*(?::|\b(?:is|are)\b)|^[ \t]*\#{4})[ \t*_$:\\(]*"
-    r"(?P<stated>[-−]?[\d.,]*\d)(?![\w/^{,:]|\.\d)",
+    r"(?P<stated>[-−]?(?:\\[dt]?frac\{\d+\}\{\d+\}|\d+/\d+|[\d.,]*(?:\{,\}\d{3})*\d))"
+    r"(?![\w/^{,:]|\.\d)",
     re.IGNORECASE | re.MULTILINE,
 )
 """A final answer: a box, or a number that is stated as the answer."""
