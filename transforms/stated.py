@@ -24,28 +24,26 @@ _FUNCTION_WORDS = {
     "de": r"der|die|das|und|ein|eine|wie|viele|je|mit|ist|den|hat",
     "fr": r"le|la|les|des|et|un|une|combien|de|est|chacune?|à",
     "es": r"el|la|los|las|y|un|una|cuántos|cuántas|de|cada|con|hay",
-    "pt": r"o|os|um|uma|e|quantos|quantas|de|cada|com|do|da",
 }
 _PARTS = {
     **{"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "halb": 2},
     **{"halbe": 2, "halbes": 2, "halben": 2, "demi": 2, "demie": 2, "moitié": 2, "mitad": 2},
     **{"medio": 2, "media": 2, "drittel": 3, "viertel": 4, "tiers": 3, "quart": 4, "quarts": 4},
     **{"tercio": 3, "tercios": 3, "cuarto": 4, "cuartos": 4, "половина": 2, "половину": 2},
-    **{"треть": 3, "трети": 3, "четверть": 4, "четверти": 4, "半": 2, "半分": 2, "نصف": 2},
-    **{"ثلث": 3, "ربع": 4},
+    **{"треть": 3, "трети": 3, "четверть": 4, "четверти": 4, "نصف": 2, "ثلث": 3, "ربع": 4},
 }
 _MULTIPLES = {
     **{"once": 1, "single": 1, "twice": 2, "double": 2, "doubles": 2, "doubled": 2, "both": 2},
     **{"second": 2, "thrice": 3, "triple": 3, "triples": 3, "tripled": 3, "quadruple": 4},
-    **{"doppelt": 2, "doppelte": 2, "dreimal": 3, "zweimal": 2, "deux": 2, "doble": 2},
-    **{"вдвое": 2, "дважды": 2, "втрое": 3, "两": 2, "倍": 2, "ضعف": 2},
+    **{"doppelt": 2, "doppelte": 2, "dreimal": 3, "zweimal": 2, "doble": 2},
+    **{"вдвое": 2, "дважды": 2, "втрое": 3, "ضعف": 2},
 }
 _GROUPS = {
     **dict.fromkeys(["pair", "pairs", "couple", "couples", "paar", "paire", "paires", "par"], 2),
     **dict.fromkeys(["dozen", "dozens", "dutzend", "douzaine", "douzaines", "docena"], 12),
-    **dict.fromkeys(["docenas", "дюжина", "дюжины", "дюжин", "打", "ダース"], 12),
+    **dict.fromkeys(["docenas", "дюжина", "дюжины", "дюжин"], 12),
     **{"trio": 3, "trios": 3, "score": 20, "gross": 144, "fortnight": 14, "fortnights": 14},
-    **{"pares": 2, "пар": 2, "пары": 2, "пара": 2, "对": 2, "組": 2},
+    **{"pares": 2, "пар": 2, "пары": 2, "пара": 2},
 }
 _SIZES: dict[str, tuple[dict[str, int], ...]] = {
     "time": (
@@ -106,14 +104,16 @@ _AND_A_HALF = re.compile(
 _RUSSIAN_CASES = (
     (re.compile(r"восьм(?:и|ью)\b"), "восемь"),
     (re.compile(r"(пят|шест|сем|девят|десят|дцат)(?:и|ью)\b"), r"\1ь"),
-    (re.compile(r"\b(сорок|ст)а\b"), lambda m: {"ст": "сто"}.get(m[1], m[1])),
+    (re.compile(r"\bсорока\b"), "сорок"),
+    (re.compile(r"\bста\b"), "сто"),
     (re.compile(r"\bдв(?:ух|ум|умя)\b"), "два"),
     (re.compile(r"\bтр(?:ех|ем|емя)\b"), "три"),
     (re.compile(r"\bчетыр(?:ех|ем|ьмя)\b"), "четыре"),
 )
 _PAST = re.compile(
-    r"\b(?P<minutes>half|quarter|a quarter|\d{1,2})(?: minutes?)? (?P<way>past|after|to|before) "
-    r"(?P<hour>1[0-2]|[1-9])\b|\b(?P<whole>1[0-2]|[1-9]) ?(?:o'clock|o’clock|a\.?m\b|p\.?m\b)"
+    r"\b(?P<minutes>half|quarter|a quarter|\d{1,2} minutes?|\d{1,2}(?= past))"
+    r" (?P<way>past|after|to|before) (?P<hour>1[0-2]|[1-9])\b"
+    r"|\b(?P<whole>1[0-2]|[1-9]) ?(?:o'clock|o’clock|a\.?m\b|p\.?m\b)"
 )
 
 
@@ -124,7 +124,7 @@ class Mention:
     values: frozenset[Fraction]
     """What it may mean: 1.350 is 1350 or 1.35."""
     unit: str
-    """Its unit (`hour`, `kilometer`; see `_SIZES`), or the word after it; "" for none."""
+    """Its unit (`hour`, `kilometer`; see `_SIZES`); "" for none."""
     label: str
     """The words that make it a name, as in "room 12"; "" for a number that counts."""
     start: int
@@ -170,7 +170,7 @@ class Stated:
 
     @cached_property
     def ranges(self) -> frozenset[tuple[int, int]]:
-        """Ranges of whole numbers, ends included: from 1 to 4, Monday (0) to Friday (4)."""
+        """Ranges of whole numbers, ends included, as in "from 1 to 4"."""
         found = set()
         for one, other in zip(self.mentions, self.mentions[1:], strict=False):
             if _TO.fullmatch(self.plain[one.end : other.start]):
@@ -217,6 +217,7 @@ def language_of(text: str) -> str:
 
 
 def _with_digits(text: str) -> str:
+    text = re.sub(r"(?<=[^\W\d_])[²³]", "", text)  # square metres
     text = "".join(
         f" {unicodedata.normalize('NFKC', c)} " if unicodedata.category(c) == "No" else c
         for c in text
@@ -460,7 +461,7 @@ def _clocks(text: str) -> Iterator[tuple[int, int, int]]:
             yield int(match["whole"]), 0, match.start()
             continue
         shares = {"half": 30, "quarter": 15, "a quarter": 15}
-        minutes = shares.get(match["minutes"]) or int(match["minutes"])
+        minutes = shares.get(match["minutes"]) or int(match["minutes"].split()[0])
         hour = int(match["hour"])
         if match["way"] in ("to", "before"):
             yield (hour - 1) or 12, 60 - minutes, match.start()
