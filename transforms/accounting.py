@@ -71,6 +71,7 @@ class Reason(StrEnum):
     MISSING_INPUT_VALUE = "missing_input_value"
     SEVERAL_QUESTIONS = "several_questions"
     NOT_A_QUESTION = "not_a_question"
+    OTHER_UNIT = "other_unit"
     # augmentation
     NOT_REDRAWABLE = "not_redrawable"
     UNEXPLAINED_NUMBER = "unexplained_number"

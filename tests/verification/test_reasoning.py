@@ -58,11 +58,44 @@ def test_reasoning_that_leads_to_its_answer_passes(solution):
         (f"{STEPS}\nThe answer is 36.\nThe answer is 30.", Reason.OTHER_CONCLUSION),
         ("A train goes 40 km an hour. 40 × 3 = 120 km.\n\\boxed{36}", Reason.OTHER_CONCLUSION),
         ("A train goes 12 km an hour. 12 × 3 = 36 km.\n\\boxed{36}", Reason.OTHER_PROBLEM),
+        (
+            f"{STEPS}\nSo there are 37 eggs.\nThe answer is \\frac{{72}}{{2}}.",
+            Reason.OTHER_CONCLUSION,
+        ),
         ("Purple clouds sing while tables dream loudly.\n\\boxed{36}", Reason.OTHER_PROBLEM),
     ],
 )
 def test_reasoning_that_does_not_lead_to_its_answer_is_named(solution, fault):
     assert reason(solution) is fault
+
+
+@pytest.mark.parametrize(
+    ("solution", "kept"),
+    [
+        ("8 × 25 = 200 and 200 + 10 = 210 minutes.\nThe answer is 210 minutes.", False),
+        ("8 × 25 = 200 and 200 + 10 = 210 minutes.\n\\boxed{210\\text{ min}}", False),
+        ("8 × 25 = 200 and 200 + 10 = 210.\nThe answer is 210 hours.", True),
+        ("8 × 25 = 200 and 200 + 10 = 210.\nThe answer is 210.", True),
+    ],
+)
+def test_an_answer_in_another_unit_than_asked_is_named(solution, kept):
+    asked = "She works 8 shifts of 25 hours, and 10 more. How many hours does she work?"
+    verdict = judge_reasoning(solution, asked)
+    assert verdict.kept is kept and (kept or verdict.reason is Reason.OTHER_UNIT)
+
+
+def test_steps_that_share_hardly_a_word_nor_a_number_are_of_another_problem():
+    asked = "A tank holds 900 litres. It loses 12 litres for 30 minutes, then 4 litres for 60."
+    steps = "Trains need 30 hours, travellers arrive before noon. 30 × 10 = 300.\n#### 300"
+    assert judge_reasoning(steps, asked).reason is Reason.OTHER_PROBLEM
+    assert judge_reasoning(f"The tank of 900 litres: {steps}", asked).kept
+
+
+def test_whole_numbers_are_rounded_only_where_the_text_speaks_of_it():
+    asked = "A box holds 38 rows of 100 screws, and 4 lie beside it. How many screws are there?"
+    steps = "38 × 100 = 3800 and 3800 + 4 = 3804 screws."
+    assert judge_reasoning(f"{steps}\nSo in total it is 3808.\n#### 3804", asked).reason
+    assert judge_reasoning(f"{steps}\nSo it is about 3808.\n#### 3804", asked).kept
 
 
 def test_the_solutions_of_the_shipped_seeds_pass():

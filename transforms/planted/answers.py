@@ -66,15 +66,47 @@ def _float(value: float) -> list[str]:
     return found
 
 
-def stated(value: Any, rng: random.Random, *, reasoning: str = "") -> str:
+def stated(value: Any, rng: random.Random, *, reasoning: str = "", closing: str = "") -> str:
     """Returns a language solution that ends in `value`, in a notation and a phrase drawn by `rng`.
 
     The dollar signs of a formula are left to values that are formulas.
+
+    Args:
+        closing: the sentence to state a plain number in, or in a box, in place of English phrases.
     """
+    if closing:
+        phrase = rng.choice((closing, "\\boxed{{{}}}"))
+        return f"{reasoning}\n{phrase.format(notations(value)[0])}"
     written = rng.choice(notations(value))
     formula = isinstance(value, (int, float)) and written not in _WORDS
     phrases = _STATEMENTS if formula else _STATEMENTS[:1] + _STATEMENTS[2:5]
     return f"{reasoning}\n{rng.choice(phrases).format(written)}".strip()
+
+
+FORMS = (
+    "The answer is {} in all.",
+    "<answer>{}</answer>",
+    "\\[\n\\boxed{{{}}}\n\\]",
+    "$$\\boxed{{\\text{{{}}}}}$$",
+    "**The final answer is: {}**",
+    "Answer: ${}$",
+    "Answer: `{}`",
+    "\\boxed{{{} \\text{{ units}}}}",
+    "\\boxed{{x = {}}}",
+    "The final answer is **{}**!",
+    "### Final Answer\n{}",
+    "Thus, we obtain {}.\n\nAnswer: {}",
+)
+"""Other forms that models state a plain number in."""
+
+
+def other_forms(value: int, rng: random.Random) -> list[str]:
+    """Returns statements of a whole number, each in a form of its own, with other digits too."""
+    full_width = str.maketrans("0123456789", "０１２３４５６７８９")
+    arabic = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+    written = [str(value), f"{value:,}".replace(",", "\u202f"), f"{value:,}", f"{value}.00"]
+    written += [str(value).translate(full_width), str(value).translate(arabic)]
+    return [form.format(rng.choice(written), str(value)) for form in FORMS]
 
 
 Wrong = Callable[[Any, random.Random], Iterator[Any]]

@@ -23,8 +23,15 @@ from transforms.episode import Drive
 from transforms.execution.sandbox import Sandbox
 from transforms.filtering.checks import FormOf, form_checks
 from transforms.filtering.stages import CapTrivial, FilterForm, FilterMeaning, RunPrograms
-from transforms.planted.cases import Case, make_cases
-from transforms.planted.faults import RIGHT, Planted, plant, plant_executed
+from transforms.planted.cases import Case, answered, make_cases
+from transforms.planted.faults import (
+    RIGHT,
+    Planted,
+    plant,
+    plant_everyday,
+    plant_executed,
+    plant_worded,
+)
 from transforms.planted.sets import (
     Group,
     LabelledSet,
@@ -36,6 +43,7 @@ from transforms.planted.sets import (
     program_set,
     trivial_set,
 )
+from transforms.planted.wordings import worded_cases
 from transforms.records import Attempt, Attempts, Problem, Program, Seed, grow
 from transforms.runners import open_pipeline
 from transforms.settings import BenchFiltersSettings, JsonlSource, RunnerSettings
@@ -83,7 +91,8 @@ def judge_records(
     """
     known = {record.id: record for record in planted}
     whole = [record for record in planted if record.output is None]
-    already = [record for record in planted if record.output is not None]
+    judged = [record for record in planted if record.judged]
+    ran_already = [r for r in planted if r.output is not None and not r.judged]
     with open_pipeline(RunnerSettings(type="direct")) as pipeline:
         form = (
             pipeline
@@ -92,15 +101,17 @@ def judge_records(
         )
         ran = form.kept | RunPrograms(sandbox=settings.sandbox, filter=settings.filter)
         meaning = ran.kept | FilterMeaning(sandbox=settings.sandbox, filter=settings.filter)
+        instructed = meaning.kept | "Instructions" >> beam.Map(
+            lambda e: grow(Problem, e, instruction=known[e.id].instruction)
+        )
         answerable = (
-            meaning.kept
-            | "Instructions"
-            >> beam.Map(lambda e: grow(Problem, e, instruction=known[e.id].instruction))
+            (instructed, pipeline | "Ran" >> beam.Create(list(map(as_executed, ran_already))))
+            | "Instructed" >> beam.Flatten()
             | FilterInstructions()
         )
         problems = (
             answerable.kept,
-            pipeline | "Executed" >> beam.Create(list(map(as_executed, already))),
+            pipeline | "Judged" >> beam.Create(list(map(as_executed, judged))),
         ) | "Problems" >> beam.Flatten()
         form_of = FormOf(form_checks(settings.filter))
         attempted = problems | "Attempts" >> beam.Map(
@@ -268,11 +279,13 @@ def bench_filters(
     """
     with Sandbox(settings.sandbox) as box:
         cases = make_cases(seeds, settings.redraws, box)
+        worded = answered(list(worded_cases()), box)
         bare = [case for case in make_cases(bare_seeds, 0, box) if _is_plain(case)]
-    planted = [*plant(cases), *plant_executed(bare)]
+    originals = [case for case in cases if "/" not in case.id]
+    planted = [*plant(cases), *plant_worded(worded, originals), *plant_everyday()]
+    planted += plant_executed(bare)
     fates = judge_records(planted, settings, folder / "records")
     rows, figures = score_records(planted, fates)
-    originals = [case for case in cases if "/" not in case.id]
     redrawn = {case.id.partition("/")[0]: case.problem for case in cases if "/" in case.id}
     sets = (
         program_set(originals, settings.dedup.max_per_fingerprint),

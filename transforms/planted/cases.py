@@ -35,6 +35,8 @@ class Case:
     """The program's output: checked against the seed's own answer, or computed from new values."""
     reasoning: str
     """A worked solution without its last line."""
+    language: str = "en"
+    """That of problem and reasoning (ISO 639-1)."""
     swapped: Any = None
     """The output with two values of the input swapped, where that is another one; else None."""
 
@@ -63,7 +65,9 @@ def _places(text: str, number: str) -> list[re.Match[str]]:
     """Where a number stands for itself: not in another, a date, a time, a ratio or an ordinal."""
     return list(
         re.finditer(
-            rf"(?<![\w.,:/−-]){re.escape(number)}(?![\w:/]|[.,]\d|\s*(?:st|nd|rd|th)\b|-\d)", text
+            rf"(?<![^\W\u3040-\u9fff]|[.,:/−-]){re.escape(number)}"
+            r"(?![^\W\u3040-\u9fff]|[:/]|[.,]\d|\s*(?:st|nd|rd|th)\b|-\d)",
+            text,
         )
     )
 
@@ -106,7 +110,12 @@ def make_cases(seeds: Sequence[Seed], redraws: int, box: Sandbox) -> list[Case]:
     Seeds are verified ones: their program gives their answer. A redrawn case is kept where its
     program ends well with a number of the same type and sign as before.
     """
-    plans = [plan for seed in seeds for plan in _plans(seed, redraws)]
+    return answered([plan for seed in seeds for plan in _plans(seed, redraws)], box)
+
+
+def answered(plans: Sequence[Case], box: Sandbox) -> list[Case]:
+    """Returns cases with the answers that their programs give; those whose program fails are left
+    out."""
     results = box.run(Job(case.code) for case in plans)
     cases: list[Case] = []
     first: dict[str, Any] = {}

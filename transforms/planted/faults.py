@@ -10,8 +10,10 @@ from typing import Any
 
 from transforms.accounting import Reason
 from transforms.ids import content_id
-from transforms.planted.answers import WRONG, first_wrong, is_wrong, stated
-from transforms.planted.cases import Case, slots, without
+from transforms.planted.answers import WRONG, first_wrong, is_wrong, other_forms, stated
+from transforms.planted.cases import UNSPELLED, Case, slots, without
+from transforms.planted.wordings import everyday_problems, phrases
+from transforms.verification.answers import SMALL_NUMBERS
 
 RIGHT = "right"
 WRONG_ANSWER = (Reason.LOW_AGREEMENT, Reason.NO_ANSWER_FOUND)
@@ -33,8 +35,10 @@ class Planted:
     instruction: str
     attempts: tuple[str, ...]
     input: str | None = None
-    """Set (JSON) where the record has run already and enters at verification."""
+    """Set (JSON) where the record has run already and enters at answerability."""
     output: str | None = None
+    judged: bool = False
+    """Whether it enters at verification: there is no instruction to judge."""
 
 
 def _planted(case: Case, fault: str, family: str, reasons: Sequence[Reason], **changes: Any) -> Any:
@@ -51,17 +55,31 @@ def _planted(case: Case, fault: str, family: str, reasons: Sequence[Reason], **c
 def solutions(case: Case, values: Sequence[Any], *purpose: str) -> tuple[str, ...]:
     """Language solutions that state these values, each in a notation of its own."""
     rng = case.rng("solutions", *purpose)
-    return tuple(stated(value, rng, reasoning=case.reasoning) for value in values)
+    closing = "" if case.language == "en" else phrases(case.language)["closing"]
+    return tuple(stated(value, rng, reasoning=case.reasoning, closing=closing) for value in values)
 
 
 def right_records(case: Case) -> Iterator[Planted]:
     """Yields records to be kept: all attempts right, or three of four."""
     truth = case.answer
-    yield _planted(case, RIGHT, RIGHT, (), attempts=solutions(case, [truth] * _ATTEMPTS, RIGHT))
+    place = f", in {phrases(case.language)['name']}" if case.kind == "worded" else ""
+    attempts = solutions(case, [truth] * _ATTEMPTS, RIGHT)
+    yield _planted(case, RIGHT + place, RIGHT, (), attempts=attempts)
     wrong = _some_wrong(case)
     if wrong is not None:
         noisy = solutions(case, [truth, wrong, truth, truth], "noisy")
-        yield _planted(case, "right, one attempt wrong", RIGHT, (), attempts=noisy)
+        fault = "right, one attempt wrong" + place
+        yield _planted(case, fault, RIGHT, (), attempts=noisy)
+
+
+def right_in_other_forms(case: Case) -> Iterator[Planted]:
+    """Yields records to be kept: all attempts right, and all in one unusual form."""
+    if type(case.answer) is int:
+        rng = case.rng("other forms")
+        for number, form in enumerate(rng.sample(other_forms(case.answer, rng), 2)):
+            attempts = (f"{case.reasoning}\n{form}",) * _ATTEMPTS
+            record = _planted(case, "right, in another form", RIGHT, (), attempts=attempts)
+            yield replace(record, id=f"{record.id}/{number}")
 
 
 def _some_wrong(case: Case) -> Any:
@@ -163,10 +181,18 @@ def wrong_instructions(case: Case, other: Case) -> Iterator[Planted]:
             case, fault, "instruction", (reason,), instruction=instruction, attempts=texts
         )
 
+    words = phrases(case.language)
     written = list(slots(case.problem, case.input).values())
     if written:
-        text = without(case.problem, written[0], "some")
+        text = without(case.problem, written[0], words["vague"])
         yield record("missing_value", Reason.MISSING_INPUT_VALUE, text)
+        named = f"{text} {words['label'].format(written[0])}"
+        yield record("missing_value_is_a_label", Reason.MISSING_INPUT_VALUE, named)
+    if case.language == "en" and 2 in case.input.values():
+        twos = list(re.finditer(r"\b(?:2|[Tt]wo)\b(?![.:/-])", case.problem))
+        if len(twos) == 1:
+            text = f"{case.problem[: twos[0].start()]}some{case.problem[twos[0].end() :]}"
+            yield record("missing_two", Reason.MISSING_INPUT_VALUE, text)
     question, before = _question(case.problem)
     if before and written and not any(number in question for number in written):
         yield record("vague", Reason.MISSING_INPUT_VALUE, question)
@@ -176,6 +202,12 @@ def wrong_instructions(case: Case, other: Case) -> Iterator[Planted]:
     answer = case.answer if isinstance(case.answer, str) else json.dumps(case.answer)
     hint = rng.choice(("(The answer is {}.)", "Show that the result is {}.", "Hint: it is {}."))
     yield record("leaks_answer", Reason.LEAKS_ANSWER, f"{case.problem} {hint.format(answer)}")
+    spelled = SMALL_NUMBERS[case.answer] if case.answer in range(len(SMALL_NUMBERS)) else answer
+    told = words["told"].format(spelled if case.language == "en" else answer)
+    yield record("leaks_answer_in_words", Reason.LEAKS_ANSWER, f"{case.problem} {told}")
+    if type(case.answer) is int and abs(case.answer) > 2 and case.answer not in _numbers(case):
+        aside = rng.choice(_ASIDES).format(answer)
+        yield record("mentions_answer", Reason.LEAKS_ANSWER, f"{case.problem} {aside}")
     shown = rng.choice(
         (
             "{0} Use the following program:\n{1}",
@@ -190,6 +222,45 @@ def wrong_instructions(case: Case, other: Case) -> Iterator[Planted]:
     asked = rng.choice(("{0} {1}", "(a) {0}\n(b) {1}", "{0} Also, how many would it be in all?"))
     text = asked.format(case.problem, second)
     yield record("several_questions", Reason.SEVERAL_QUESTIONS, text)
+    further = words["second"] if case.language != "en" else rng.choice(_FURTHER_DEMANDS)
+    yield record("two_demands", Reason.SEVERAL_QUESTIONS, f"{case.problem} {further}")
+    yield from _other_unit(case)
+
+
+_ASIDES = (
+    "(It comes to {}.)",
+    "In the end there are {} of them.",
+    "A friend says that {} is right.",
+)
+_FURTHER_DEMANDS = (
+    "Determine also how long all of that takes.",
+    "Then find the mean of all the numbers given.",
+    "Also calculate the same for twice as many.",
+    "How would this change if one more were added?",
+)
+_OTHER_UNITS = {"minutes": "hours", "hours": "minutes", "days": "weeks", "seconds": "minutes"}
+_OTHER_UNITS |= {
+    "metres": "centimetres",
+    "centimetres": "metres",
+    "cents": "euros",
+    "euros": "cents",
+}
+
+
+def _other_unit(case: Case) -> Iterator[Planted]:
+    """Yields a record that asks for hours where minutes are computed, and answered."""
+    asks = re.search(r"[Hh]ow many (\w+)", case.problem)
+    if asks and asks[1] in _OTHER_UNITS:
+        text = re.sub(rf"(?<=ow many ){asks[1]}\b", _OTHER_UNITS[asks[1]], case.problem)
+        answer = f"{case.reasoning}\nThe answer is {case.answer} {asks[1]}."
+        reasons = (Reason.OTHER_UNIT, *WRONG_ANSWER)
+        fields = {"instruction": text, "attempts": (answer,) * _ATTEMPTS}
+        yield _planted(case, "other_unit", "instruction", reasons, **fields)
+
+
+def _numbers(case: Case) -> set[int]:
+    """The numbers of an input, however nested."""
+    return {int(digits) for digits in re.findall(r"\d+", json.dumps(case.input))}
 
 
 def _question(problem: str) -> tuple[str, str]:
@@ -280,10 +351,45 @@ def plant(cases: Sequence[Case]) -> list[Planted]:
     for case in cases:
         found += [*right_records(case), *wrong_answers(case), *wrong_programs(case)]
     for index, case in enumerate(originals):
-        found += [*wrong_steps(case), *loose_reasoning(case, originals[index - 1])]
+        found += [*right_in_other_forms(case), *wrong_steps(case)]
+        found += loose_reasoning(case, originals[index - 1])
         found += wrong_instructions(case, originals[index - 1])
         found += wrong_programs_by_form(case)
     return found
+
+
+def plant_worded(cases: Sequence[Case], others: Sequence[Case]) -> list[Planted]:
+    """Returns right and faulty records of problems in several wordings and languages.
+
+    Args:
+        others: cases of other problems, to take second questions from.
+    """
+    found: list[Planted] = []
+    for index, case in enumerate(cases):
+        found += [*right_records(case), *wrong_answers(case), *wrong_steps(case)]
+        found += wrong_instructions(case, others[index % len(others)])
+    return found
+
+
+def plant_everyday() -> list[Planted]:
+    """Returns right records whose instruction leaves to the reader what everybody knows."""
+    return [
+        Planted(
+            id=content_id("planted", problem["text"]),
+            fault="right, known to everybody",
+            family=RIGHT,
+            reasons=(),
+            code="",
+            instruction=problem["text"],
+            attempts=(
+                f"{problem['text']}\n{UNSPELLED}\nThe answer is {json.loads(problem['answer'])}.",
+            )
+            * _ATTEMPTS,
+            input=json.dumps(problem["input"]),
+            output=problem["answer"],
+        )
+        for problem in everyday_problems()
+    ]
 
 
 def plant_executed(cases: Sequence[Case]) -> list[Planted]:
@@ -296,5 +402,6 @@ def plant_executed(cases: Sequence[Case]) -> list[Planted]:
         for record in (*right_records(case), *wrong_answers(case)):
             fields = {**vars(record), "input": json.dumps(case.input)}
             fields["output"] = json.dumps(case.answer, ensure_ascii=False)
+            fields["judged"] = True
             found.append(Planted(**fields))
     return found

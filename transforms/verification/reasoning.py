@@ -13,14 +13,16 @@ from fractions import Fraction
 from functools import lru_cache
 
 from transforms.accounting import Reason, Verdict, keep, reject
-from transforms.answerability import stated_numbers
+from transforms.stated import asked_unit, same_kind, stated_numbers, unit_of
+from transforms.verification.answers import extract_answer
 from transforms.verification.steps import false_step
 
 _TEXT_CAP = 50_000  # characters
 _FINAL = re.compile(
     r"\$*\\boxed\s*\{(?P<box>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\$*"
     r"|(?:\b(?:final\s)?answers?\b[ \t*_]*(?::|\b(?:is|are)\b)|^[ \t]*\#{4})[ \t*_$:\\(]*"
-    r"(?P<stated>[-−]?[\d.,]*\d)(?![\w/^{,:]|\.\d)",
+    r"(?P<stated>[-−]?(?:\\[dt]?frac\{\d+\}\{\d+\}|\d+/\d+|[\d.,]*(?:\{,\}\d{3})*\d))"
+    r"(?![\w/^{,:]|\.\d)",
     re.IGNORECASE | re.MULTILINE,
 )
 """A final answer: a box, or a number that is stated as the answer."""
@@ -43,6 +45,7 @@ _REASONS = re.compile(
     re.IGNORECASE,
 )
 """Words that any solution may use, whatever its problem."""
+_ROUNDS = re.compile(r"round|nearest|approx|about|almost|nearly|≈|\\approx", re.IGNORECASE)
 _REPEATS = 8
 """How often one sentence may stand in a solution."""
 _LEAST_WORDS = 4
@@ -69,6 +72,8 @@ def judge_reasoning(solution: str, instruction: str) -> Verdict:
         return reject(Reason.NO_REASONING, solution[:200])
     if finals and (differs := _other_conclusion(solution, finals)):
         return reject(Reason.OTHER_CONCLUSION, differs)
+    if differs := _other_unit(solution, instruction):
+        return reject(Reason.OTHER_UNIT, differs)
     if _is_about_something_else(steps, instruction):
         return reject(Reason.OTHER_PROBLEM, steps[:200])
     return keep()
@@ -88,7 +93,8 @@ def _number(final: re.Match[str]) -> Fraction | None:
     """The value of a final answer that is a plain number; None for any other."""
     text = (final["box"] if final["box"] is not None else final["stated"]).strip().strip("$")
     text = text.replace("−", "-").replace("{,}", ",").replace("\\!", "")
-    plain = re.fullmatch(r"(-?)(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?", text)
+    text = re.sub(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}", r"\1/\2", text)
+    plain = re.fullmatch(r"-?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\d+/[1-9]\d*)", text)
     return Fraction(text.replace(",", "")) if plain else None
 
 
@@ -114,33 +120,51 @@ def _other_conclusion(solution: str, finals: list[re.Match[str]]) -> str | None:
     concluding = _CONCLUDES.match(sentences[-1]) is not None
     tail = sentences[-1] if concluding else " ".join(sentences[-3:])
     counted = concluding or re.search(r"\d\W{0,4}=|=\W{0,4}\d", sentences[-1])
-    if counted and not any(_is_shown(answer, value) for value in stated_numbers(tail)):
+    rounded = _ROUNDS.search(tail) is not None
+    if counted and not any(_is_shown(answer, value, rounded) for value in stated_numbers(tail)):
         return f"{sentences[-1].strip()[:150]} but {last.group().strip()}"
     return None
 
 
-def _is_shown(answer: Fraction, value: Fraction) -> bool:
-    """Whether a number is the answer, up to its sign, its rounding, and a share in percent."""
+def _is_shown(answer: Fraction, value: Fraction, rounded: bool) -> bool:
+    """Whether a number is the answer, up to its sign, its rounding, and a share in percent.
+
+    Whole numbers that differ are rounded only where the text speaks of it.
+    """
     answer = abs(answer)
-    return any(abs(answer - v) <= abs(v) / 200 for v in (value, 100 * value, value / 100))
+    whole = answer.denominator == value.denominator == 1 and not rounded
+    return any(
+        answer == v or (not whole and abs(answer - v) <= abs(v) / 200)
+        for v in (value, 100 * value, value / 100)
+    )
+
+
+def _other_unit(solution: str, instruction: str) -> str | None:
+    """The answer of a solution in minutes where hours are asked for; None for any other."""
+    asked = asked_unit(instruction)
+    if not asked:
+        return None
+    answer = re.sub(r"\\[a-z]+|[{}$*~\\]", " ", extract_answer(solution) or "")
+    measured = re.fullmatch(r"\s*[-−]?[\d., /]*\d\s*([^\W\d_]+)[\s.]*", answer)
+    unit = unit_of(measured[1].lower()) if measured else ""
+    return answer.strip() if unit != asked and same_kind(unit, asked) else None
 
 
 def _is_about_something_else(steps: str, instruction: str) -> bool:
-    """Whether steps share no number and no longer word with what was asked."""
-    asked = set(stated_numbers(instruction)) - {0, 1, 2}
-    shares = re.search(r"%|percent", instruction, re.IGNORECASE)  # 4 percent more is 1.04
-    if (
-        not shares
-        and len(asked) >= 2
-        and _CALCULATES.search(steps)
-        and not asked & set(stated_numbers(steps))
-    ):
-        return True
-    words = {word.lower() for word in _WORDS.findall(instruction)}
-    return bool(
-        len(words) >= 5
-        and not words & {word.lower() for word in _WORDS.findall(steps)}
-        and not asked & set(stated_numbers(steps))
-        and not _CALCULATES.search(steps)
-        and not _REASONS.search(steps)
-    )
+    """Whether steps share hardly a number and hardly a longer word with what was asked."""
+    asked = stated_numbers(instruction) - {0, 1, 2}
+    shared = asked & stated_numbers(steps)
+    words, used = _stems(instruction), _stems(steps)
+    if _CALCULATES.search(steps):
+        shares = re.search(r"%|percent", instruction, re.IGNORECASE)  # 4 percent more is 1.04
+        if len(asked) < 2 or (shares and shared):
+            return False
+        other_words = len(used) >= 3 and 5 * len(used & words) < len(used)
+        return not (shared or shares) or (other_words and 2 * len(shared) < len(asked))
+    strange = len(words) >= 5 and not words & used and not shared
+    return strange and not _REASONS.search(steps)
+
+
+def _stems(text: str) -> set[str]:
+    """The beginnings of a text's longer words: buys and buying are one."""
+    return {word.lower()[:5] for word in _WORDS.findall(text)}
