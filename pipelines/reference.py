@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipelines.cli import import_quietly
+from pipelines import hydra_app
+from transforms import settings as classes
 from transforms.paths import PROJECT
 
 PAGE = PROJECT / "docs" / "settings.md"
@@ -31,18 +32,17 @@ def settings_page() -> str:
 
 
 def _table(command: str, name: str, choices: list[str]) -> Iterator[str]:
-    app, settings = import_quietly("pipelines.hydra_app"), import_quietly("transforms.settings")
     if choices:
         yield f"With `{' '.join(choices)}`:"
         yield ""
     yield "| setting | default | meaning |"
     yield "| --- | --- | --- |"
-    values = app.composed(command, choices)
-    for key, field, value in app.options(getattr(settings, name), values):
+    values = hydra_app.composed(command, choices)
+    for key, field, value in hydra_app.options(getattr(classes, name), values):
         if key.startswith("recipe.stages"):
             continue
-        text = repr(value) if isinstance(value, (list, dict)) else app.shown(value)
-        meaning = f"{field.description or ''} {app.type_of(field)}".strip()
+        text = repr(value) if isinstance(value, (list, dict)) else hydra_app.shown(value)
+        meaning = f"{field.description or ''} {hydra_app.type_of(field)}".strip()
         cells = (f"`{key}`", f"`{text}`" if text else "", meaning)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

@@ -49,4 +49,4 @@ def _places(folder: str) -> list[str]:
     if "://" in folder:
         return [folder]
     roots = os.environ.get(CONFIG_FOLDERS, "").split(os.pathsep)
-    return [str(Path(root) / folder) for root in (*filter(None, roots), PROJECT)]
+    return [str(Path(root) / folder) for root in [*filter(None, roots), str(PROJECT)]]

@@ -170,7 +170,7 @@ def _built(
             continue
         if known.name in run:
             given[known.name] = run[known.name]
-        elif (group := _group_of(known.name, stage, settings)) is not None:
+        elif (group := _group_of(known.name, stage, cls, settings)) is not None:
             given[known.name] = group
     try:
         built: Stage = cls(**given)
@@ -181,10 +181,11 @@ def _built(
     return built
 
 
-def _group_of(field: str, stage: StageSettings, settings: RunSettings) -> Any:
+def _group_of(field: str, stage: StageSettings, cls: Any, settings: RunSettings) -> Any:
     """The settings that a stage's field is named after; of the backends, that of its model."""
     if field == "backend" and isinstance(settings, Settings):
-        return backend_for(settings, (stage.model_extra or {}).get("model"))
+        model = (stage.model_extra or {}).get("model", getattr(cls, "model", None))
+        return backend_for(settings, model)
     return getattr(settings, field, None) if field in type(settings).model_fields else None
 
 
@@ -235,7 +236,7 @@ def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) 
         given[field] = _prompt(settings, given[field]).identity()
     groups, contents = {}, {}
     for known in dataclasses.fields(cls):
-        group = _group_of(known.name, stage, settings)
+        group = _group_of(known.name, stage, cls, settings)
         if known.name not in given and isinstance(group, Group):
             groups[known.name] = group.identity()
             if isinstance(group, SOURCES):
