@@ -178,7 +178,7 @@ def _after_box(boxed: str, rest: str) -> str | None:
 def _values(*answers: str | None) -> list[Fraction | None]:
     """The values of answers that are plain quantities; None for any other."""
     stated = [read_quantity(tidy(answer or "")) for answer in answers]
-    return [None if quantity is None else quantity.value for quantity in stated]
+    return [quantity.value if quantity else None for quantity in stated]
 
 
 def _boxes(text: str) -> list[tuple[int, int, str | None]]:
