@@ -35,7 +35,7 @@ The rules:
 from transforms.verification.answers.asked import as_asked
 from transforms.verification.answers.compare import compare_plain, compare_program
 from transforms.verification.answers.extract import extract_answer, without_next_problem
-from transforms.verification.answers.lexicon import SMALL_NUMBERS, may_spell, spelled
+from transforms.verification.answers.lexicon import SMALL_NUMBERS, spelled
 
 __all__ = [
     "SMALL_NUMBERS",
@@ -43,7 +43,6 @@ __all__ = [
     "compare_plain",
     "compare_program",
     "extract_answer",
-    "may_spell",
     "spelled",
     "without_next_problem",
 ]

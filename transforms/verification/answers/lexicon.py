@@ -161,12 +161,6 @@ def _cardinal_of(text: str, language: str) -> Fraction | None:
         return None
 
 
-@lru_cache(100_000)
-def may_spell(word: str) -> bool:
-    """Whether an English number in words may hold this word."""
-    return word in ("a", "an", "and") or word in _PARTS or _cardinal_of(word, "en") is not None
-
-
 def _cardinal(words: list[str], language: str) -> Fraction | None:
     text = " ".join(words)
     if language == "en":
