@@ -16,3 +16,9 @@ def test_every_reason_of_the_shipped_stages_is_in_the_page_on_operations():
 def test_the_page_of_settings_is_what_the_settings_are():
     """Where it is not: python -m pipelines.reference."""
     assert PAGE.read_text() == settings_page()
+
+
+def test_the_code_of_the_page_on_data_runs():
+    page = (PROJECT / "docs" / "data_model.md").read_text()
+    for code in re.findall(r"```python\n(.*?)```", page, re.S):
+        exec(compile(code, "data_model.md", "exec"), {"__name__": "docs"})
