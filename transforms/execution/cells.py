@@ -86,8 +86,8 @@ class Session:
                 sys.setprofile(None)
                 _set_timer(signal.ITIMER_REAL, 0)
                 self._limit_files(self._open_files + SPARE_FILES)
-                channel.sendall(b"d")
             close(claim)
+            channel.sendall(b"d")
             channel, stdout, claim = self._branch(channel)
 
     def _run_here(self, code: str, number: int) -> dict[str, Any]:

@@ -247,8 +247,9 @@ class SessionZygote(Zygote):
         if pid is not None:
             with suppress(OSError):
                 ours.sendall(b"{}\n")
-            if self._stop(pid):
-                return State(pid, ours, {})
+                # once it has read: what waited for it would be read as one with the next message
+                if ours.recv(1) == b"d" and self._stop(pid):
+                    return State(pid, ours, {})
             self.end(pid)
         ours.close()
         return None
