@@ -110,10 +110,12 @@ class Verdict:
 
 
 def keep() -> Verdict:
+    """Keeps a record."""
     return Verdict()
 
 
 def reject(reason: str, detail: str = "") -> Verdict:
+    """Rejects a record; `detail` says what a person needs to see the reason at a glance."""
     return Verdict(reason, detail)
 
 

@@ -22,8 +22,9 @@ def package_folder(package: str) -> Path | None:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
         return None
-    places = None if spec is None else spec.submodule_search_locations
-    return Path(next(iter(places))) if places else None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(str(next(iter(spec.submodule_search_locations))))
 
 
 def prompt_path(folders: str | Sequence[str], name: str) -> str:
