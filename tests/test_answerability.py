@@ -171,6 +171,8 @@ def test_units_are_converted_only_where_the_text_speaks_of_them(text, value, sta
         ("She lives on the 3rd floor.", "apples", 3, False),
         ("A standard deck is cut.", "deck_size", 52, True),
         ("A deck is cut.", "players", 4, False),
+        ("It starts from nowhere.", "best_so_far", float("inf"), True),
+        ("A third of them are red.", "red_share", 0.3333333333333333, True),
     ],
 )
 def test_a_number_states_the_value_of_a_key_only_where_it_can_count_it(text, key, value, states):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from calendar import monthrange
 from collections.abc import Iterator
@@ -200,7 +201,11 @@ class Reading:
         if isinstance(value, bool) or value is None:
             return True
         if isinstance(value, (int, float)):
-            return self._states_number(Fraction(str(abs(value))), key.lower())
+            if not math.isfinite(value):
+                return True  # nobody writes infinity down
+            exact, near = Fraction(str(value)), Fraction(value).limit_denominator(100)
+            number = near if abs(near - exact) < 1e-9 else exact  # 0.3333333333 is a third
+            return self._states_number(abs(number), key.lower())
         return self._states_text(value, key.lower())
 
     def _states_text(self, value: str, key: str) -> bool:
