@@ -30,7 +30,8 @@ def take_config_folders(flags: Sequence[str]) -> list[str]:
 
     A module that lies in such a folder can be named by a recipe, also in worker processes.
 
-    Raises SettingsError for a folder that is not there.
+    Raises SettingsError for a folder that is not there, and for a recipe whose name is taken:
+    Hydra would take the first of them without a word.
     """
     left, named = [], []
     rest = list(flags)
@@ -51,6 +52,10 @@ def take_config_folders(flags: Sequence[str]) -> list[str]:
         before = os.environ.get("PYTHONPATH")
         paths = [*map(str, named), *([before] if before else [])]
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    first: dict[str, Path] = {}
+    for path in (path for each in config_folders() for path in each.glob("recipe/*.yaml")):
+        if (other := first.setdefault(path.stem, path)) != path:
+            raise SettingsError(f"{path} has the name of {other}: rename it")
     return left
 
 

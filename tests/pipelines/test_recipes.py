@@ -81,6 +81,12 @@ def test_a_folder_that_is_not_there_is_named() -> None:
         take_config_folders(["-cd", "/nowhere"])
 
 
+def test_a_recipe_whose_name_is_taken_is_named(clean, folder: Path) -> None:
+    (folder / "recipe" / "caco.yaml").write_text(EXTENDING)
+    with pytest.raises(SettingsError, match="recipe/caco.yaml has the name of .*: rename it"):
+        take_config_folders(["-cd", str(folder)])
+
+
 def package(folder: Path, *, conf: bool) -> None:
     """Lays an installed package `own_recipes` into a folder, with an entry point."""
     (folder / "own_recipes").mkdir()
