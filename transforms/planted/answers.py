@@ -66,18 +66,21 @@ def _float(value: float) -> list[str]:
     return found
 
 
-def stated(value: Any, rng: random.Random, *, reasoning: str = "", closing: str = "") -> str:
+def stated(
+    value: Any, rng: random.Random, *, reasoning: str = "", closing: str = "", exact: bool = False
+) -> str:
     """Returns a language solution that ends in `value`, in a notation and a phrase drawn by `rng`.
 
     The dollar signs of a formula are left to values that are formulas.
 
     Args:
+        exact: whether a rounded value is another answer, since decimals are asked for.
         closing: the sentence to state a plain number in, or in a box, in place of English phrases.
     """
     if closing:
         phrase = rng.choice((closing, "\\boxed{{{}}}"))
         return f"{reasoning}\n{phrase.format(notations(value)[0])}"
-    written = rng.choice(notations(value))
+    written = rng.choice(notations(value)[: 1 if exact else None])
     formula = isinstance(value, (int, float)) and written not in _WORDS
     phrases = _STATEMENTS if formula else _STATEMENTS[:1] + _STATEMENTS[2:5]
     return f"{reasoning}\n{rng.choice(phrases).format(written)}".strip()

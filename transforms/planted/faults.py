@@ -56,7 +56,11 @@ def solutions(case: Case, values: Sequence[Any], *purpose: str) -> tuple[str, ..
     """Language solutions that state these values, each in a notation of its own."""
     rng = case.rng("solutions", *purpose)
     closing = "" if case.language == "en" else phrases(case.language)["closing"]
-    return tuple(stated(value, rng, reasoning=case.reasoning, closing=closing) for value in values)
+    exact = re.search(r"\bround|decimal|nearest", case.problem) is not None
+    return tuple(
+        stated(value, rng, reasoning=case.reasoning, closing=closing, exact=exact)
+        for value in values
+    )
 
 
 def right_records(case: Case) -> Iterator[Planted]:

@@ -22,7 +22,7 @@ _FINAL = re.compile(
     r"\$*\\boxed\s*\{(?P<box>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\$*"
     r"|(?:\b(?:final\s)?answers?\b[ \t*_]*(?::|\b(?:is|are)\b)|^[ \t]*\#{4})[ \t*_$:\\(]*"
     r"(?P<stated>[-−]?(?:\\[dt]?frac\{\d+\}\{\d+\}|\d+/\d+|[\d.,]*(?:\{,\}\d{3})*\d))"
-    r"(?![\w/^{,:]|\.\d)",
+    r"(?![\w/^{,:]|\.\d|[ \u00a0\u202f]\d{3}\b)",
     re.IGNORECASE | re.MULTILINE,
 )
 """A final answer: a box, or a number that is stated as the answer."""
@@ -159,7 +159,7 @@ def _is_about_something_else(steps: str, instruction: str) -> bool:
         shares = re.search(r"%|percent", instruction, re.IGNORECASE)  # 4 percent more is 1.04
         if len(asked) < 2 or (shares and shared):
             return False
-        other_words = len(used) >= 3 and 5 * len(used & words) < len(used)
+        other_words = len(used) >= 3 and 7 * len(used & words) < len(used)
         return not (shared or shares) or (other_words and 2 * len(shared) < len(asked))
     strange = len(words) >= 5 and not words & used and not shared
     return strange and not _REASONS.search(steps)
