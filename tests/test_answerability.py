@@ -11,6 +11,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.benches.planted.wordings import everyday_problems, phrases, worded_cases
 from tests.beam import on_workers
 from tests.programs_for_tests import SANDBOX, execution
 from transforms.accounting import Reason
@@ -21,7 +22,6 @@ from transforms.answerability import (
 )
 from transforms.execution.sandbox import Job, Sandbox
 from transforms.paths import PROJECT
-from transforms.planted.wordings import everyday_problems, phrases, worded_cases
 from transforms.records import Problem, grow
 from transforms.stated import stated_numbers
 

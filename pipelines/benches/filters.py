@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.benches.planted.benchmark import Scores, bench_filters
 from pipelines.benches.programs import codeio_seeds, shipped_seeds
-from transforms.planted.benchmark import Scores, bench_filters
 from transforms.settings import BenchFiltersSettings
 
 SETTINGS = BenchFiltersSettings

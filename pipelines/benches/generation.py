@@ -10,7 +10,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from transforms.generation.benchmark import bench_generation, summary
+from pipelines.benches.measures.generation import bench_generation, summary
 from transforms.settings import BenchGenerationSettings
 
 SETTINGS = BenchGenerationSettings

@@ -9,7 +9,7 @@ import platform
 from rich.console import Console
 from rich.table import Table
 
-from transforms.generation.ledger_benchmark import bench_ledger, bench_recording
+from pipelines.benches.measures.ledger import bench_ledger, bench_recording
 from transforms.settings import BenchLedgerSettings
 
 SETTINGS = BenchLedgerSettings

@@ -8,7 +8,12 @@ import os
 from rich.console import Console
 from rich.table import Table
 
-from transforms.diversity.benchmark import available, bench_minhash, disagreements, promised
+from pipelines.benches.measures.near_duplicates import (
+    available,
+    bench_minhash,
+    disagreements,
+    promised,
+)
 from transforms.settings import BenchMinhashSettings
 
 SETTINGS = BenchMinhashSettings

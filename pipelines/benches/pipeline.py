@@ -8,8 +8,8 @@ import os
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.benches.synthetic.pipeline_benchmark import PARTS, bench_pipeline
 from transforms.settings import BenchPipelineSettings
-from transforms.synthetic.pipeline_benchmark import PARTS, bench_pipeline
 
 SETTINGS = BenchPipelineSettings
 

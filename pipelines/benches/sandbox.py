@@ -9,8 +9,8 @@ import platform
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.benches.measures.programs import bench_sandbox, mixed_programs, ratios
 from pipelines.benches.programs import codeio_seeds
-from transforms.execution.benchmark import bench_sandbox, mixed_programs, ratios
 from transforms.settings import BenchSandboxSettings
 
 SETTINGS = BenchSandboxSettings

@@ -8,8 +8,8 @@ import os
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.benches.synthetic.benchmark import bench_scale, slopes
 from transforms.settings import BenchScaleSettings
-from transforms.synthetic.benchmark import bench_scale, slopes
 
 SETTINGS = BenchScaleSettings
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from transforms.execution.benchmark import mixed_programs
+from pipelines.benches.measures.programs import mixed_programs
 from transforms.execution.sandbox import TIERS, Cell, Job, Sandbox, Status, tier_of
 from transforms.settings import BenchSessionsSettings
 

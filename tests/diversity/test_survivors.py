@@ -9,13 +9,13 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
+from pipelines.benches.synthetic.benchmark import as_example
+from pipelines.benches.synthetic.problems import problem
 from tests.beam import on_workers
 from tests.programs_for_tests import DEDUP, FILTER, SPAM, execution
 from transforms.diversity.instructions import Deduplicate
 from transforms.diversity.programs import DeduplicatePrograms
 from transforms.filtering.stages import CapTrivial
-from transforms.synthetic.benchmark import as_example
-from transforms.synthetic.problems import problem
 
 ROWS = 300
 FEW_TRIVIAL = FILTER.model_copy(update={"max_trivial_share": 0.03})

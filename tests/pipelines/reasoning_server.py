@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from transforms.synthetic.endpoint import Model
+from pipelines.benches.synthetic.endpoint import Model
 
 IN_TAGS = "The task is clear. The answer is \\boxed{17}?\n```python\noutput = 17\n```\nI write it."
 IN_A_FIELD = "Is it 18? I know the answer."

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from pipelines.preview import PreviewSettings, changes, limited, preview, shortened
 from tests.pipelines import commands
 from transforms.run_folder import RunFolder
 from transforms.settings import MixSource
 from transforms.stage import check
-from transforms.synthetic.pipeline_benchmark import scripted_endpoint
 
 LATER = ("meaning", "structure", "trivial", "reverse", "answerable", "solve", "verify",
          "deduplicate", "decontaminate")  # fmt: skip

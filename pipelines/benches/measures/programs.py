@@ -189,7 +189,7 @@ def _run_baseline(executor: str, programs: list[str], slots: int) -> dict[str, A
     ]
     request = {"executor": executor, "slots": slots, "tiers": [tier for tier in tiers if tier[1]]}
     ran = subprocess.run(
-        [sys.executable, "-m", "transforms.execution.baselines"],
+        [sys.executable, "-m", "pipelines.benches.measures.baselines"],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         input=json.dumps(request),
         capture_output=True,

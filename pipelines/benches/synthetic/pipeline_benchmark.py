@@ -29,7 +29,7 @@ PARTS = ("pipeline", "sandbox", "server")
 def scripted_endpoint() -> Iterator[tuple[str, int]]:
     """Runs the endpoint in a process of its own; yields (base URL, process id)."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "transforms.synthetic.endpoint"],
+        [sys.executable, "-m", "pipelines.benches.synthetic.endpoint"],
         env={**os.environ, **_ENVIRONMENT},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -29,7 +29,7 @@ from transforms.tables import batched
 _CHILD = (
     # Beam warns at import of a package that only Google Cloud's sources need
     "import logging, sys; logging.disable(logging.WARNING); "
-    "from transforms.generation.ledger_benchmark import join; "
+    "from pipelines.benches.measures.ledger import join; "
     "join(sys.argv[1], *map(int, sys.argv[2:]))"
 )
 _BLOCK = 10_000

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pipelines.benches.synthetic.problems import problem
 from transforms.answerability import FilterInstructions
 from transforms.diversity.instructions import Deduplicate
 from transforms.diversity.programs import DeduplicatePrograms
@@ -29,7 +30,6 @@ from transforms.run_folder import RunFolder
 from transforms.segments import run_segment
 from transforms.settings import BenchScaleSettings
 from transforms.stage import Filter, Map
-from transforms.synthetic.problems import problem
 from transforms.tables import shard_path, write_table
 
 

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.benches.synthetic.problems import WORDS
 from transforms.ids import derived_seed
-from transforms.synthetic.problems import WORDS
 
 FAULTS = {"syntax": 0.02, "runtime": 0.02, "unused": 0.02, "constant": 0.02, "repeated": 0.04}
 """What is wrong with a program, and how often."""

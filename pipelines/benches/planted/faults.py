@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipelines.benches.planted.answers import WRONG, first_wrong, is_wrong, other_forms, stated
+from pipelines.benches.planted.cases import UNSPELLED, Case, slots, without
+from pipelines.benches.planted.wordings import everyday_problems, phrases
 from transforms.accounting import Reason
 from transforms.ids import content_id
-from transforms.planted.answers import WRONG, first_wrong, is_wrong, other_forms, stated
-from transforms.planted.cases import UNSPELLED, Case, slots, without
-from transforms.planted.wordings import everyday_problems, phrases
 from transforms.verification.answers import SMALL_NUMBERS
 
 RIGHT = "right"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.generation.benchmark import Run, Watch, mixes, summary
+from pipelines.benches.measures.generation import Run, Watch, mixes, summary
 
 
 def _run(mix: str, way: str, repetition: int, seconds: float, outside: float = 0.0) -> Run:

@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pipelines.benches.planted.answers import stated
+from pipelines.benches.planted.cases import Case
 from transforms.accounting import Reason
 from transforms.diversity.shingles import shingles, words
 from transforms.ids import content_id
-from transforms.planted.answers import stated
-from transforms.planted.cases import Case
 from transforms.records import Attempt, Attempts, Example, Execution, Program, grow
 from transforms.verification.verify import example
 

@@ -6,11 +6,11 @@ import urllib.request
 
 import pytest
 
+from pipelines.benches.synthetic.endpoint import FAULTS, Model, spoiled, story
+from pipelines.benches.synthetic.pipeline_benchmark import CpuMeter, scripted_endpoint
 from tests.programs_for_tests import FILTER, program
 from transforms.filtering.checks import FormOf, form_checks
 from transforms.programs import fingerprint
-from transforms.synthetic.endpoint import FAULTS, Model, spoiled, story
-from transforms.synthetic.pipeline_benchmark import CpuMeter, scripted_endpoint
 
 SOLVE = "{}\n\nReason step by step, then put the final answer within \\boxed{{}}."
 

@@ -9,15 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.benches.programs import shipped_seeds
-from tests.programs_for_tests import DEDUP, FILTER, SANDBOX
-from transforms.accounting import Reason
-from transforms.execution.sandbox import Sandbox
-from transforms.planted.answers import WRONG, first_wrong, is_wrong, notations, stated
-from transforms.planted.benchmark import Fate, bench_filters, score_groups, score_records
-from transforms.planted.cases import make_cases, redrawn, slots, without
-from transforms.planted.faults import RIGHT, Planted, plant
-from transforms.planted.sets import (
+from pipelines.benches.planted.answers import WRONG, first_wrong, is_wrong, notations, stated
+from pipelines.benches.planted.benchmark import Fate, bench_filters, score_groups, score_records
+from pipelines.benches.planted.cases import make_cases, redrawn, slots, without
+from pipelines.benches.planted.faults import RIGHT, Planted, plant
+from pipelines.benches.planted.sets import (
     Group,
     contaminated_set,
     instruction_set,
@@ -27,6 +23,10 @@ from transforms.planted.sets import (
     reworded,
     trivial_set,
 )
+from pipelines.benches.programs import shipped_seeds
+from tests.programs_for_tests import DEDUP, FILTER, SANDBOX
+from transforms.accounting import Reason
+from transforms.execution.sandbox import Sandbox
 from transforms.programs import fingerprint
 from transforms.settings import (
     BenchFiltersSettings,

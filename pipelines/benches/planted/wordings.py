@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from pipelines.benches.planted.cases import Case
 from transforms.paths import DATA
-from transforms.planted.cases import Case
 
 PATH = DATA / "planted" / "wordings.yaml"
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.programs_for_tests import DEDUP
-from transforms.diversity.benchmark import (
+from pipelines.benches.measures.near_duplicates import (
     RUNS,
     Pair,
     Text,
@@ -14,6 +13,7 @@ from transforms.diversity.benchmark import (
     promised,
     survivors,
 )
+from tests.programs_for_tests import DEDUP
 from transforms.diversity.shingles import shingles, words
 from transforms.settings import BenchMinhashSettings, RunnerSettings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transforms.generation.ledger_benchmark import bench_ledger, bench_recording
+from pipelines.benches.measures.ledger import bench_ledger, bench_recording
 
 
 def test_every_request_is_answered_and_measured() -> None:

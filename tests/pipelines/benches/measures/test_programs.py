@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from pipelines.benches.measures.programs import bench_sandbox, mixed_programs, ratios
 from pipelines.benches.sessions import CELLS, measure
 from tests.execution.test_sandbox import SETTINGS
-from transforms.execution.benchmark import bench_sandbox, mixed_programs, ratios
 from transforms.execution.sandbox import tier_of
 from transforms.settings import BenchSessionsSettings
 

@@ -14,17 +14,8 @@ import apache_beam as beam
 import polars as pl
 from apache_beam.pvalue import PCollection
 
-from transforms.accounting import Outcome, Reject
-from transforms.answerability import FilterInstructions
-from transforms.diversity.decontaminate import Decontaminate
-from transforms.diversity.instructions import Deduplicate
-from transforms.diversity.programs import DeduplicatePrograms
-from transforms.episode import Drive
-from transforms.execution.sandbox import Sandbox
-from transforms.filtering.checks import FormOf, form_checks
-from transforms.filtering.stages import CapTrivial, FilterForm, FilterMeaning, RunPrograms
-from transforms.planted.cases import Case, answered, make_cases
-from transforms.planted.faults import (
+from pipelines.benches.planted.cases import Case, answered, make_cases
+from pipelines.benches.planted.faults import (
     RIGHT,
     Planted,
     plant,
@@ -32,7 +23,7 @@ from transforms.planted.faults import (
     plant_executed,
     plant_worded,
 )
-from transforms.planted.sets import (
+from pipelines.benches.planted.sets import (
     Group,
     LabelledSet,
     contaminated_set,
@@ -43,7 +34,16 @@ from transforms.planted.sets import (
     program_set,
     trivial_set,
 )
-from transforms.planted.wordings import worded_cases
+from pipelines.benches.planted.wordings import worded_cases
+from transforms.accounting import Outcome, Reject
+from transforms.answerability import FilterInstructions
+from transforms.diversity.decontaminate import Decontaminate
+from transforms.diversity.instructions import Deduplicate
+from transforms.diversity.programs import DeduplicatePrograms
+from transforms.episode import Drive
+from transforms.execution.sandbox import Sandbox
+from transforms.filtering.checks import FormOf, form_checks
+from transforms.filtering.stages import CapTrivial, FilterForm, FilterMeaning, RunPrograms
 from transforms.records import Attempt, Attempts, Problem, Program, Seed, grow
 from transforms.runners import open_pipeline
 from transforms.settings import BenchFiltersSettings, JsonlSource, RunnerSettings

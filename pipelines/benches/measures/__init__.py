@@ -1,0 +1,1 @@
+"""What benches measure and against what, without the command around it."""
