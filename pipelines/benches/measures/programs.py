@@ -10,11 +10,11 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from transforms.errors import SandboxError
 from transforms.execution.sandbox import TIERS, Job, Sandbox, Status, tier_of
+from transforms.paths import PROJECT
 from transforms.settings import SandboxSettings
 
 _ARITHMETIC = (
@@ -190,7 +190,7 @@ def _run_baseline(executor: str, programs: list[str], slots: int) -> dict[str, A
     request = {"executor": executor, "slots": slots, "tiers": [tier for tier in tiers if tier[1]]}
     ran = subprocess.run(
         [sys.executable, "-m", "pipelines.benches.measures.baselines"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
         input=json.dumps(request),
         capture_output=True,
         text=True,
