@@ -38,7 +38,7 @@ def test_a_run_leaves_rows_rejects_and_an_account_that_adds_up(run):
     assert f"{len(rows)} accepted rows" in printed
     assert rows.columns == arrow_schema(Variant).names
     assert "pencils" in (folder / "report.html").read_text()
-    assert "other numbers" in (folder / "README.md").read_text()
+    assert "new values" in (folder / "README.md").read_text()
 
 
 def test_rows_are_seeds_again(run):
