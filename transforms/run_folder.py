@@ -149,7 +149,7 @@ class RunFolder:
         """Deletes the rows, rejects and counts of every segment but those that still hold.
 
         Args:
-            labels: of the segments that hold, such as 03-sampling.
+            labels: of the segments that hold, such as 03-sample.
             folders: their rows' folders, relative to the run folder.
         """
         stale = []

@@ -94,13 +94,18 @@ def end_when_answered(signum: int, frame: Any) -> None:
     end_now(signum, frame)
 
 
+def flush() -> None:
+    """Writes what the ledgers of this process have pending."""
+    if ledger := sys.modules.get("transforms.generation.ledger"):
+        ledger.flush_writers()
+
+
 def end_now(signum: int, frame: Any) -> None:
     """Writes what ledgers have pending, then ends this process, whatever its threads do."""
     for each in (signal.SIGTERM, END_NOW):
         signal.signal(each, signal.SIG_IGN)
     try:
-        if ledger := sys.modules.get("transforms.generation.ledger"):
-            ledger.flush_writers()
+        flush()
     finally:
         unregister()
         os._exit(0)  # the driver, which asked for it, is not to report a failure
@@ -131,4 +136,5 @@ def main() -> None:
     try:
         sdk_worker_main.main(sys.argv)
     finally:
+        flush()  # where the driver died, its silence may come before the signal
         unregister()

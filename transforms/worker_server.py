@@ -157,10 +157,11 @@ def main(file: str) -> None:
             importlib.import_module(module)
     with socket.socket(fileno=int(file)) as requests:
         environment = _serve(requests)
-    if environment is not None:
-        os.environ.clear()
-        os.environ.update(environment)
-        worker.main()
+    if environment is None:
+        os._exit(0)  # at once: workers learn of the driver's end by this process's
+    os.environ.clear()
+    os.environ.update(environment)
+    worker.main()
 
 
 if __name__ == "__main__":

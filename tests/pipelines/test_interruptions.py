@@ -173,7 +173,7 @@ def test_a_signal_loses_no_response_and_leaves_a_run_that_can_be_resumed(
     assert signal.Signals(signum).name in line and "resume=true" in line
     assert all("answer" in line and "Ctrl-C again to drop" in line for line in waited)
     found = manifest(folder)
-    assert (found["status"], found["open_segment"]) == ("interrupted", "03-sampling")
+    assert (found["status"], found["open_segment"]) == ("interrupted", "03-sample")
     assert [segment["name"] for segment in found["segments"]] == ["01-seeds", "02-unify"]
     assert processes_of(folder) == []
     recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")

@@ -164,7 +164,7 @@ def test_rejects_hold_the_record_and_the_reason(run):
 def test_in_a_pipe_progress_is_plain_lines_and_the_funnel_comes_last(run):
     _, printed, _ = run
     assert "\x1b" not in printed
-    assert "03-sampling: sample: 24 in" in printed
+    assert "03-sample: sample: 24 in" in printed
     assert printed.index("Funnel") < printed.index("Top reject reasons")
     assert "accepted rows in" in printed
 
@@ -253,7 +253,7 @@ def test_a_finished_run_is_refused_then_resumed_without_work(run):
     assert "resume=true" in refused.stderr and len(refused.stderr.strip().splitlines()) == 1
     before = rows(folder)
     again = cotmill(*arguments, f"output_dir={folder}", "resume=true")
-    assert again.stdout.count("done before") == 9
+    assert again.stdout.count("done before") == 7
     assert rows(folder) == before
 
 
@@ -264,7 +264,7 @@ def test_an_interrupted_run_is_finished_from_its_ledger(run, replays):
     interrupted = manifest(folder)
     interrupted["segments"] = interrupted["segments"][:4]
     (folder / "manifest.json").write_text(json.dumps(interrupted))
-    (folder / "stages" / "06-reversal" / "part-00000-of-00009.parquet").write_bytes(b"stale")
+    (folder / "stages" / "05-reverse" / "part-00000-of-00009.parquet").write_bytes(b"stale")
     without_backend = [item for item in arguments if not item.startswith("backend")]
     cotmill(
         "backend=replay",
