@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from tests.sources.reading import SANDBOX, read
 from transforms import programs
 from transforms.accounting import Verdict
-from transforms.execution.sandbox import Sandbox
+from transforms.episode import drive
 from transforms.records import Seed
 from transforms.settings import CodeIOSource
 from transforms.sources import codeio
@@ -50,8 +51,8 @@ def row(**change: Any) -> Row:
 
 
 def converted(row: Row) -> Seed | Verdict:
-    with Sandbox(SANDBOX) as box:
-        return codeio.finish(row, list(box.run(codeio.plan(SOURCE, row))))[1]
+    [(_, made)] = drive([row], partial(codeio.seed_of, source=SOURCE), sandbox=SANDBOX)
+    return made
 
 
 def test_a_program_comes_out_in_the_unified_form_with_its_own_comments() -> None:
