@@ -189,6 +189,17 @@ def test_a_cold_fire_is_what_is_likeliest(engine: Engine) -> None:
 
 
 @pytest.mark.model
+def test_the_engine_gives_calls_where_tools_were_offered(engine: Engine) -> None:
+    offered, not_offered = _ask(
+        engine,
+        chat("Compute.", prefix=_CALL, max_tokens=1, tools=(_PYTHON,)),
+        chat("Compute.", prefix=_CALL, max_tokens=1),
+    )
+    assert [call.name for call in offered.tool_calls] == ["python"]
+    assert not_offered.tool_calls == () and not_offered.text.startswith(_CALL)
+
+
+@pytest.mark.model
 def test_two_users_on_two_threads_each_get_their_own(engine: Engine) -> None:
     mine = [request(f"mine {i}") for i in range(6)]
     other = open_engine(_BACKEND)
@@ -272,14 +283,3 @@ def test_calls_of_tools_are_read_from_the_text_and_numbered() -> None:
     assert (read.text, read.reasoning) == ("Now:\n", "I run it.")
     key = f"call_{asked.id[:8]}_0"
     assert read.tool_calls == (ToolCall(key, "python", '{"code": "1 + 1"}'),)
-
-
-@pytest.mark.model
-def test_the_engine_gives_calls_where_tools_were_offered(engine: Engine) -> None:
-    offered, not_offered = _ask(
-        engine,
-        chat("Compute.", prefix=_CALL, max_tokens=1, tools=(_PYTHON,)),
-        chat("Compute.", prefix=_CALL, max_tokens=1),
-    )
-    assert [call.name for call in offered.tool_calls] == ["python"]
-    assert not_offered.tool_calls == () and not_offered.text.startswith(_CALL)
