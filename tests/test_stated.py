@@ -100,3 +100,8 @@ def test_the_unit_that_is_asked_for_is_read(text, unit):
 )
 def test_a_name_tells_the_unit_that_it_ends_in(name, unit):
     assert unit_in_name(name) == unit
+
+
+@given(st.text(alphabet="〇零一二两兩三四五六七八九十百千万亿億个只分之点 ", max_size=8))
+def test_any_run_of_chinese_signs_is_read_without_complaint(text):
+    assert stated(f"小明有{text}个苹果。").plain

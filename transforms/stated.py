@@ -17,7 +17,7 @@ from functools import cache, cached_property, lru_cache
 from babel import Locale
 from text_to_num import alpha2digit
 
-from transforms.verification.answers.lexicon import LANGUAGES, months, scales, units
+from transforms.verification.answers.lexicon import LANGUAGES, han_values, months, scales, units
 
 _FUNCTION_WORDS = {
     "en": r"the|a|an|of|is|are|how|and|in|each|what|to",
@@ -248,7 +248,7 @@ def _with_digits(text: str) -> str:
 
 def _chinese(numeral: str) -> int:
     """The value of a Chinese or Japanese numeral: with signs for 10 and 100, or digit by digit."""
-    values = [int(unicodedata.numeric(c)) for c in numeral]
+    values = han_values(numeral)
     if all(value < 10 for value in values):
         return int("".join(map(str, values)))
     total = section = digit = 0

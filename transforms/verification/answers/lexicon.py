@@ -177,6 +177,11 @@ HAN = re.compile(
 """A Chinese or Japanese number in words; not "some", nor what may be three kilos or 3,000 grams."""
 
 
+def han_values(numeral: str) -> list[int]:
+    """The values of the signs of a Chinese or Japanese numeral."""
+    return [2 if sign in "两兩" else int(unicodedata.numeric(sign)) for sign in numeral]
+
+
 def han(text: str) -> Fraction | None:
     """A number in Chinese words, as `HAN` finds it; None where they are no number.
 
@@ -187,8 +192,8 @@ def han(text: str) -> Fraction | None:
         under, over = map(han, text.split("分之"))
         return over / under if under and over is not None and under != 100 else None
     whole, *decimals = re.split("[点點]", text)
-    values = [2 if char in "两兩" else int(unicodedata.numeric(char)) for char in whole]
-    digits = "".join(str(int(unicodedata.numeric(char))) for part in decimals for char in part)
+    values = han_values(whole)
+    digits = "".join(str(value) for part in decimals for value in han_values(part))
     if len(values) > 1 and max(values) < 10:  # 二〇二四
         return Fraction("".join(map(str, values)) + "." + digits)
     total = section = digit = 0
