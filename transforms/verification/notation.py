@@ -179,15 +179,17 @@ def tokens_of(text: str) -> list[Token]:
                     found.append(Token("word", start, end, match["tail"]))
             case "mixed":
                 value = (
-                    unicodedata.numeric(match["vulgar"]) + int(match["before"] or 0)
+                    unicodedata.numeric(match["vulgar"]) + float(match["before"] or 0)
                     if match["vulgar"]
-                    else int(match["whole"]) + int(match["top"]) / (int(match["under"]) or math.nan)
+                    else float(match["whole"])
+                    + float(match["top"]) / (float(match["under"]) or math.nan)
                 )
                 found.append(Token("number", start, end, sign, (value, value), (12, 12)))
             case "hex":
-                found.append(Token("number", start, end, sign, (int(sign, 16),) * 2))
+                value = float(int(sign, 16)) if len(sign) < 200 else math.nan
+                found.append(Token("number", start, end, sign, (value, value)))
             case "frac" if match["over"]:
-                value = int(match["over"]) / (int(match["beneath"]) or math.nan)
+                value = float(match["over"]) / (float(match["beneath"]) or math.nan)
                 found.append(Token("number", start, end, sign, (value, value), (12, 12)))
             case "frac":
                 found.append(Token("frac", start, end, "comb" if "binom" in sign else "frac"))
