@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from transforms import progress
-from transforms.report.read import texts_of
+from transforms.report.formats import texts_of
 
 _PLAIN_SECONDS = 10
 """How often a run that prints to a pipe says where it is."""

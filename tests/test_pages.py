@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 import yaml
 
+from tests.chat_server import chat_server
 from tests.pipelines.commands import cotmill
-from tests.recipes.chat_server import chat_server
 from transforms.paths import PROJECT
 
 DOCS = PROJECT / "docs"

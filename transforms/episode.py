@@ -27,7 +27,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from queue import SimpleQueue
 from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
@@ -326,7 +326,7 @@ class Driver:
         if self._asking is None:
             self._run(episode, index, cell)
             return
-        key = content_id("cell", self._sandbox_settings.identity(), *asdict(cell).values())
+        key = content_id("cell", self._sandbox_identity, cell.code, cell.after, cell.seed)
         if (seen := self._index.observation(key)) is not None:
             values = json.loads(seen)
             after = tuple(values.pop("after"))
@@ -345,6 +345,10 @@ class Driver:
         if self._sandbox is None:
             raise TypeError(f"{self._stage} runs programs, and has no field `sandbox`")
         return self._sandbox
+
+    @cached_property
+    def _sandbox_identity(self) -> Any:
+        return self._sandbox_settings.identity()
 
     def _ask(self, episode: _Open, asked: list[tuple[int, Request]]) -> None:
         if self._asking is None:
@@ -509,7 +513,6 @@ def drive(
     driver = Driver(stage, asking, sandbox)
     try:
         driver.start()
-        found: dict[int, R] = {}
         for place, record in enumerate(records):
             driver.begin(place, episode(record))
             driver.step(wait=False)
@@ -517,7 +520,7 @@ def drive(
                 driver.step(wait=True)
         while driver.open:
             driver.step(wait=True)
-        found.update(driver.ended())
+        found: dict[int, R] = dict(driver.ended())
         return [found[place] for place in sorted(found)]
     finally:
         driver.close()

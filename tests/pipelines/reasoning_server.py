@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from pipelines.benches.synthetic.endpoint import Model
+from tests.chat_server import server_by_path
 
 IN_TAGS = "The task is clear. The answer is \\boxed{17}?\n```python\noutput = 17\n```\nI write it."
 IN_A_FIELD = "Is it 18? I know the answer."
@@ -37,39 +36,12 @@ def reasoning_server() -> Iterator[tuple[str, list[bool]]]:
     model, lock = Model(), threading.Lock()
     asked: list[bool] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        reasons = path.startswith("/reasoning/")
+        with lock:
+            asked.append(reasons)
+            text = model.answer(body["messages"][-1]["content"], body["seed"])
+        return WAYS[body["seed"] % len(WAYS)](text) if reasons else {"content": text}
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            self._send({"object": "list", "data": []})
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            reasons = self.path.startswith("/reasoning/")
-            with lock:
-                asked.append(reasons)
-                text = model.answer(body["messages"][-1]["content"], body["seed"])
-            message = WAYS[body["seed"] % len(WAYS)](text) if reasons else {"content": text}
-            choice = {"index": 0, "finish_reason": "stop", "message": message}
-            self._send({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 9}})
-
-        def _send(self, reply: Any) -> None:
-            content = json.dumps(reply).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with server_by_path(answer) as url:
+        yield url, asked

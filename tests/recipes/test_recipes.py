@@ -12,8 +12,8 @@ import polars as pl
 from rich.console import Console
 
 from pipelines.synthesize import synthesize
+from tests.chat_server import chat_server
 from tests.programs_for_tests import SPAM
-from tests.recipes.chat_server import chat_server
 from tests.test_settings import composed
 
 SEEDS = [

@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from transforms.diversity.measure import Figures, Variety
 from transforms.manifest import unanswered_in
-from transforms.report.formats import clock, number, percent, pretty, short
+from transforms.report.formats import clock, facts_of, number, percent, pretty, short, texts_of
 from transforms.report.measures import embedding, measures
 from transforms.report.plots import bars, histogram
-from transforms.report.read import Refused, facts_of, texts_of
+from transforms.report.read import Refused
 
 SETS = {
     "rows": "accepted rows",

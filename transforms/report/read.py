@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,47 +125,6 @@ def _columns(run: RunFolder, folder: str) -> list[str]:
         with FileSystems.open(path, compression_type="uncompressed") as source:
             return list(pq.read_schema(source).names)
     return []
-
-
-_TEXTS = {
-    "instruction": "instruction",
-    "problem": "instruction",
-    "messages": "conversation",
-    "solution": "solution",
-    "code": "program",
-    "answer": "answer",
-}
-"""Columns that a person reads, and what they are called."""
-
-
-def texts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The texts of a row that a person reads, as (title, text).
-
-    A conversation is left out where the row tells the same as instruction and solution.
-    """
-    found = []
-    for column, title in _TEXTS.items():
-        value = row.get(column)
-        if not value or (column == "messages" and row.get("solution")):
-            continue
-        if column == "messages":
-            value = "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in value)
-        found.append((title, value if isinstance(value, str) else json.dumps(value, default=str)))
-    return found
-
-
-def facts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The short values of a row beside its texts, as (column, value)."""
-    return [
-        (name, f"{value:.3g}" if isinstance(value, float) else str(value))
-        for name, value in row.items()
-        if name not in _TEXTS and name != "id" and isinstance(value, (str, int, float))
-        if len(str(value)) <= _SHORT
-    ]
-
-
-_SHORT = 60
-"""Characters of a value that stands in a line with others."""
 
 
 def accepted(run: RunFolder) -> list[dict[str, Any]]:

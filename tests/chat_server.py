@@ -11,15 +11,12 @@ from typing import Any
 
 
 @contextmanager
-def chat_server(
-    answer: Callable[[dict[str, Any]], dict[str, Any]],
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A running server; yields its base URL and the bodies of the requests it was sent.
+def server_by_path(answer: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Iterator[str]:
+    """A running server; yields its root URL.
 
     Args:
-        answer: a request's body -> the assistant's message (without its role).
+        answer: (path, body) of a request -> the assistant's message (without its role).
     """
-    asked: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -32,11 +29,10 @@ def chat_server(
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append(body)
-            message = {"role": "assistant", **answer(body)}
+            message = {"role": "assistant", **answer(self.path, body)}
             reason = "tool_calls" if message.get("tool_calls") else "stop"
             choice = {"index": 0, "finish_reason": reason, "message": message}
-            self._send({"choices": [choice], "usage": {"prompt_tokens": 5, "completion_tokens": 3}})
+            self._send({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 9}})
 
         def _send(self, reply: Any) -> None:
             content = json.dumps(reply).encode()
@@ -50,8 +46,27 @@ def chat_server(
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", asked
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def chat_server(
+    answer: Callable[[dict[str, Any]], dict[str, Any]],
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A running server; yields its base URL and the bodies of the requests it was sent.
+
+    Args:
+        answer: a request's body -> the assistant's message (without its role).
+    """
+    asked: list[dict[str, Any]] = []
+
+    def noted(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        asked.append(body)
+        return answer(body)
+
+    with server_by_path(noted) as url:
+        yield f"{url}/v1", asked
