@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
-from transforms.errors import SettingsError
+from transforms.engine.errors import SettingsError
 
 HELP = ("--help", "-h")
 _FLAGS = [*HELP, "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"]

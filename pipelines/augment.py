@@ -9,9 +9,9 @@ from rich.console import Console
 
 from pipelines.hydra_app import run_command
 from pipelines.synthesize import check_rows, print_where, run_recipe
-from transforms.recipe import build_segments
-from transforms.run_folder import RunFolder, absolute
-from transforms.settings import AugmentSettings
+from transforms.engine.recipe import build_segments
+from transforms.engine.run_folder import RunFolder, absolute
+from transforms.engine.settings import AugmentSettings
 from transforms.sources import check_source
 
 

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.hydra_app import run_command
-from transforms.generation.endpoint_check import check_endpoint
-from transforms.settings import BackendCheckSettings, OpenAIBackend
+from transforms.engine.settings import BackendCheckSettings, OpenAIBackend
+from transforms.models.backends.endpoint_check import check_endpoint
 
 
 def check(settings: BackendCheckSettings, console: Console) -> None:

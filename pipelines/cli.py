@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from pipelines.arguments import take_word
-from transforms.lean_imports import lean_imports
+from transforms.engine.lean_imports import lean_imports
 
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from transforms.errors import SettingsError
-from transforms.paths import CONF, CONFIG_FOLDERS, package_folder
+from transforms.engine.errors import SettingsError
+from transforms.engine.paths import CONF, CONFIG_FOLDERS, package_folder
 
 ENTRY_POINTS = "cotmill.recipes"
 """Group of the entry points by which an installed package offers recipes: each one's value is a

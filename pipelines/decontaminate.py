@@ -6,8 +6,8 @@ from pydantic import Field
 
 from pipelines.hydra_app import run_command
 from pipelines.over_parquet import Columns, OverParquet, over_parquet
-from transforms.diversity.decontaminate import Decontaminate, check_benchmarks
-from transforms.settings import DecontaminateSettings, SandboxSettings
+from transforms.engine.settings import DecontaminateSettings, SandboxSettings
+from transforms.stages.diversity.decontaminate import Decontaminate, check_benchmarks
 
 PURPOSE = "any Parquet: rows that repeat an item of an evaluation set are rejected"
 

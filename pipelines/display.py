@@ -17,8 +17,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from transforms import progress
-from transforms.report.formats import texts_of
+from transforms.engine import progress
+from transforms.publish.report.formats import texts_of
 
 _PLAIN_SECONDS = 10
 """How often a run that prints to a pipe says where it is."""

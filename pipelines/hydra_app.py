@@ -24,10 +24,10 @@ from rich.text import Text
 from pipelines.arguments import HELP, flags_and_settings, readable
 from pipelines.config_folders import config_folders, take_config_folders
 from pipelines.stage_help import stage_options
-from transforms import errors
-from transforms.errors import CotmillError, Interrupted, SettingsError
-from transforms.paths import CONF, DATA
-from transforms.settings import Group, group_class, parse_settings
+from transforms.engine import errors
+from transforms.engine.errors import CotmillError, Interrupted, SettingsError
+from transforms.engine.paths import CONF, DATA
+from transforms.engine.settings import Group, group_class, parse_settings
 
 OmegaConf.register_new_resolver("data", lambda path: str(DATA / path), replace=True)
 
@@ -148,7 +148,7 @@ def user_message(error: BaseException | None) -> str | None:
         if isinstance(error, CotmillError):
             return re.sub(r" \[while running '.*", "", str(error), flags=re.DOTALL)
         names = "|".join(name for name in vars(errors) if name[0].isupper())
-        found = re.findall(rf"transforms\.errors\.(?:{names}): (.*)", str(error))
+        found = re.findall(rf"transforms\.engine\.errors\.(?:{names}): (.*)", str(error))
         if found:
             return re.sub(r" \[while running '.*", "", found[-1])
         full = re.search(r"\[Errno (?:28|122)\] [^\n\[]*", str(error))

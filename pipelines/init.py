@@ -11,9 +11,9 @@ from rich.console import Console
 
 from pipelines.arguments import HELP, take_word
 from pipelines.hydra_app import choices, run_command
-from transforms.errors import SettingsError
-from transforms.paths import DATA
-from transforms.settings import Group
+from transforms.engine.errors import SettingsError
+from transforms.engine.paths import DATA
+from transforms.engine.settings import Group
 
 _SCAFFOLD = DATA / "scaffold"
 """The recipe that is copied. It runs itself; its name is replaced."""

@@ -9,12 +9,12 @@ from rich.table import Table
 
 from pipelines.arguments import HELP, take_word
 from pipelines.hydra_app import run_command
-from transforms.errors import LedgerError
-from transforms.generation.compaction import compact
-from transforms.generation.ledger import ledger_folder
-from transforms.generation.ledger_status import ledger_status
-from transforms.run_folder import absolute
-from transforms.settings import LedgerCompactSettings, LedgerStatusSettings
+from transforms.engine.errors import LedgerError
+from transforms.engine.run_folder import absolute
+from transforms.engine.settings import LedgerCompactSettings, LedgerStatusSettings
+from transforms.models.ledger.compaction import compact
+from transforms.models.ledger.ledger import ledger_folder
+from transforms.models.ledger.status import ledger_status
 
 _STATUS = "what a ledger holds: responses and tokens by stage and model"
 _COMPACT = "many small parts -> few large ones, one row a request; runs may go on meanwhile"

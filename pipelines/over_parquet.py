@@ -12,13 +12,13 @@ from pydantic import Field
 from rich.console import Console
 
 from pipelines.display import stage_line
-from transforms.any_parquet import run_over
-from transforms.errors import SettingsError, SourceError
-from transforms.run_folder import RunFolder, absolute
-from transforms.settings import Group, LocalOrNot, RunnerSettings, SinkSettings
+from transforms.engine.any_parquet import run_over
+from transforms.engine.errors import SettingsError, SourceError
+from transforms.engine.run_folder import RunFolder, absolute
+from transforms.engine.settings import Group, LocalOrNot, RunnerSettings, SinkSettings
+from transforms.engine.stage import Stage
+from transforms.engine.versions import versions
 from transforms.sources.files import matching
-from transforms.stage import Stage
-from transforms.versions import versions
 
 
 class Columns(Group):

@@ -18,14 +18,10 @@ from pipelines.display import stage_line
 from pipelines.hydra_app import run_command
 from pipelines.stopping import stoppable
 from pipelines.synthesize import answerable, metered
-from transforms.diversity.decontaminate import check_benchmarks
-from transforms.execution.shared import shared_sandbox
-from transforms.generation.engines import close_engines
-from transforms.generation.ledger import flush_writers
-from transforms.recipe import Segment, build_segments
-from transforms.run_folder import RunFolder, absolute, files_below
-from transforms.segments import run_segment
-from transforms.settings import (
+from transforms.engine.recipe import Segment, build_segments
+from transforms.engine.run_folder import RunFolder, absolute, files_below
+from transforms.engine.segments import run_segment
+from transforms.engine.settings import (
     AnySource,
     Group,
     MixSource,
@@ -34,7 +30,11 @@ from transforms.settings import (
     Settings,
     StageSettings,
 )
+from transforms.models.engines import close_engines
+from transforms.models.ledger.ledger import flush_writers
+from transforms.sandbox.shared import shared_sandbox
 from transforms.sources import check_source
+from transforms.stages.diversity.decontaminate import check_benchmarks
 
 _LINES, _CHARS = 8, 600
 """Of a field, shown at most."""

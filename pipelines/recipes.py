@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from pipelines.hydra_app import choices, composed, run_command
-from transforms.recipe import in_order
-from transforms.settings import Group, RecipeSettings, parse_settings
+from transforms.engine.recipe import in_order
+from transforms.engine.settings import Group, RecipeSettings, parse_settings
 
 
 class RecipesSettings(Group):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipelines import hydra_app
-from transforms import settings as classes
-from transforms.paths import PROJECT
+from transforms.engine import settings as classes
+from transforms.engine.paths import PROJECT
 
 PAGE = PROJECT / "docs" / "settings.md"
 _COMMANDS = {

@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.hydra_app import run_command
-from transforms.errors import RunFolderError
-from transforms.report.page import page
-from transforms.report.read import accepted, diversity, rejects
-from transforms.run_folder import RunFolder, absolute
-from transforms.settings import ReportSettings
-from transforms.tables import write_text
+from transforms.engine.errors import RunFolderError
+from transforms.engine.run_folder import RunFolder, absolute
+from transforms.engine.settings import ReportSettings
+from transforms.engine.tables import write_text
+from transforms.publish.report.page import page
+from transforms.publish.report.read import accepted, diversity, rejects
 
 
 def write_report(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from pipelines.arguments import HELP, take_word
 from pipelines.hydra_app import run_command
-from transforms.execution.sandbox import describe, missing
-from transforms.settings import SandboxStatusSettings
+from transforms.engine.settings import SandboxStatusSettings
+from transforms.sandbox.sandbox import describe, missing
 
 
 def status(settings: SandboxStatusSettings, console: Console) -> None:

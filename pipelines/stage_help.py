@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from transforms.errors import CotmillError
-from transforms.recipe import in_order, stage_class
-from transforms.settings import Group, RecipeSettings
-from transforms.tables import meanings
+from transforms.engine.errors import CotmillError
+from transforms.engine.recipe import in_order, stage_class
+from transforms.engine.settings import Group, RecipeSettings
+from transforms.engine.tables import meanings
 
 _LEFT_OUT = ("name", "recipe", "run_id", "ledger_dir", "begins_segment")
 """Fields that a run fills in, and the one that every stage has (shown where it is set)."""

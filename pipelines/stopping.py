@@ -15,10 +15,10 @@ from types import FrameType
 
 import psutil
 
-from transforms.generation import draining
-from transforms.generation.draining import Stopped
-from transforms.generation.engines import owed, unrecorded
-from transforms.worker import END_NOW, WORKERS, owed_by, registered
+from transforms.engine.worker import END_NOW, WORKERS, owed_by, registered
+from transforms.models.backends import draining
+from transforms.models.backends.draining import Stopped
+from transforms.models.engines import owed, unrecorded
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _COUNT_SECONDS = 2.0

@@ -20,24 +20,12 @@ from pipelines.display import Display, print_funnel, print_rows
 from pipelines.hydra_app import is_caused_by, run_command, user_message
 from pipelines.report import write_report
 from pipelines.stopping import Stopping, stoppable
-from transforms.card import dataset_card
-from transforms.diversity.decontaminate import check_benchmarks
-from transforms.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
-from transforms.execution.isolation import Layer
-from transforms.execution.sandbox import missing
-from transforms.execution.shared import shared_sandbox
-from transforms.generation.budget import SPENT, Spent, begin_meter, open_meter
-from transforms.generation.embedded import EMBEDDED
-from transforms.generation.engines import close_engines, hold_server
-from transforms.generation.ledger import flush_writers
-from transforms.generation.model_identity import identified
-from transforms.generation.replay import replayed, resolve_replay
-from transforms.manifest import finish_manifest, new_manifest, now, unanswered_in
-from transforms.recipe import Segment, build_segments
-from transforms.report.read import accepted
-from transforms.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
-from transforms.segments import run_segment
-from transforms.settings import (
+from transforms.engine.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
+from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
+from transforms.engine.recipe import Segment, build_segments
+from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
+from transforms.engine.segments import run_segment
+from transforms.engine.settings import (
     Backend,
     OpenAIBackend,
     Price,
@@ -47,8 +35,20 @@ from transforms.settings import (
     backends_of,
     with_backends,
 )
+from transforms.engine.tables import make_folder, write_text
+from transforms.models.budget import SPENT, Spent, begin_meter, open_meter
+from transforms.models.embedded.smollm2 import EMBEDDED
+from transforms.models.engines import close_engines, hold_server
+from transforms.models.identity import identified
+from transforms.models.ledger.ledger import flush_writers
+from transforms.models.replay import replayed, resolve_replay
+from transforms.publish.card import dataset_card
+from transforms.publish.report.read import accepted
+from transforms.sandbox.isolation import Layer
+from transforms.sandbox.sandbox import missing
+from transforms.sandbox.shared import shared_sandbox
 from transforms.sources import check_source
-from transforms.tables import make_folder, write_text
+from transforms.stages.diversity.decontaminate import check_benchmarks
 
 _ROWS_SHOWN = 3
 

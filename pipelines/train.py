@@ -16,17 +16,19 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.hydra_app import run_command
-from transforms.errors import RunFolderError, SettingsError, SourceError
-from transforms.ids import content_id
-from transforms.manifest import lineage, now
-from transforms.pool import kinds_of
-from transforms.recipe import Segment
-from transforms.records import Seed
-from transforms.run_folder import RunFolder, absolute
-from transforms.segments import run_segment
-from transforms.settings import TrainSettings
+from transforms.engine.errors import RunFolderError, SettingsError, SourceError
+from transforms.engine.ids import content_id
+from transforms.engine.manifest import lineage, now
+from transforms.engine.recipe import Segment
+from transforms.engine.records import Seed
+from transforms.engine.run_folder import RunFolder, absolute
+from transforms.engine.segments import run_segment
+from transforms.engine.settings import TrainSettings
+from transforms.engine.tables import from_row
+from transforms.engine.versions import versions
+from transforms.models.pool import kinds_of
 from transforms.sources import ReadSeeds, check_source
-from transforms.tables import from_row
+from transforms.stages.unify import ValidateSeeds
 from transforms.training.card import model_card
 from transforms.training.curve import draw_losses, losses
 from transforms.training.examples import TrainingExample, examples, load_prompts
@@ -38,8 +40,6 @@ from transforms.training.trainer import (
     require_trl,
     token_count,
 )
-from transforms.unify import ValidateSeeds
-from transforms.versions import versions
 
 _STAGES = "stages/01-seeds"
 _LONGEST_VERIFICATION = timedelta(hours=12)

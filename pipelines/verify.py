@@ -6,8 +6,8 @@ from pydantic import Field
 
 from pipelines.hydra_app import run_command
 from pipelines.over_parquet import Columns, OverParquet, over_parquet
-from transforms.settings import SandboxSettings
-from transforms.verification.grade import Grade
+from transforms.engine.settings import SandboxSettings
+from transforms.stages.grade import Grade
 
 PURPOSE = "any Parquet: solutions are kept whose final answer agrees with the reference"
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.generation.processes import ended_within, running_with
-from transforms.generation.engines import close_engines
-from transforms.settings import OpenAIBackend, VllmServerBackend
+from tests.models.processes import ended_within, running_with
+from transforms.engine.settings import OpenAIBackend, VllmServerBackend
+from transforms.models.engines import close_engines
 
 _SETTINGS = VllmServerBackend(
     engine="vllm_server",
@@ -26,8 +26,8 @@ _SETTINGS = VllmServerBackend(
 )
 _HOLDER = """
 import sys
-from transforms.generation.vllm_server import Lease, server_plan
-from transforms.settings import VllmServerBackend
+from transforms.models.backends.vllm_server import Lease, server_plan
+from transforms.engine.settings import VllmServerBackend
 lease = Lease(server_plan(VllmServerBackend.model_validate_json(sys.argv[1])), "embedded")
 place = lease.place()
 print(place.base_url, place.api_key, flush=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from transforms.records import Execution, Program
-from transforms.settings import DedupSettings, FilterSettings, SandboxSettings
+from transforms.engine.records import Execution, Program
+from transforms.engine.settings import DedupSettings, FilterSettings, SandboxSettings
 
 SPAM = """input = {"emails": 160, "percent_spam": 30, "days": 5}
 

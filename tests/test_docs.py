@@ -3,8 +3,8 @@
 import re
 
 from pipelines.reference import PAGE, settings_page
-from transforms.accounting import Reason
-from transforms.paths import PROJECT
+from transforms.engine.accounting import Reason
+from transforms.engine.paths import PROJECT
 
 
 def test_every_reason_of_the_shipped_stages_is_in_the_page_on_operations():

@@ -15,7 +15,7 @@ import yaml
 
 from tests.chat_server import chat_server
 from tests.pipelines.commands import cotmill
-from transforms.paths import PROJECT
+from transforms.engine.paths import PROJECT
 
 DOCS = PROJECT / "docs"
 SEEDS = [

@@ -11,22 +11,22 @@ from typing import Any
 sys.set_int_max_str_digits(100_000)
 
 MODULES = {
-    "transforms.accounting": ("Outcome", "Reason", "Reject", "Verdict", "keep", "reject"),
-    "transforms.defaults": ("group",),
-    "transforms.diversity.decontaminate": ("Decontaminate",),
-    "transforms.diversity.instructions": ("Deduplicate",),
-    "transforms.diversity.programs": ("DeduplicatePrograms",),
-    "transforms.episode": ("Drive", "Episode", "ModelEpisode", "Steps", "drive", "play"),
-    "transforms.execution.execute": ("Execute",),
-    "transforms.execution.jobs": ("Job", "Result", "Status"),
-    "transforms.filtering.stages": ("CapTrivial", "FilterForm", "FilterMeaning", "RunPrograms"),
-    "transforms.losers": ("Limit",),
-    "transforms.records": ("Derived", "Execution", "Message", "Program", "Seed", "derived"),
+    "transforms.engine.accounting": ("Outcome", "Reason", "Reject", "Verdict", "keep", "reject"),
+    "transforms.engine.defaults": ("group",),
+    "transforms.stages.diversity.decontaminate": ("Decontaminate",),
+    "transforms.stages.diversity.instructions": ("Deduplicate",),
+    "transforms.stages.diversity.programs": ("DeduplicatePrograms",),
+    "transforms.models.episode": ("Drive", "Episode", "ModelEpisode", "Steps", "drive", "play"),
+    "transforms.stages.execute": ("Execute",),
+    "transforms.sandbox.jobs": ("Job", "Result", "Status"),
+    "transforms.stages.filtering": ("CapTrivial", "FilterForm", "FilterMeaning", "RunPrograms"),
+    "transforms.engine.losers": ("Limit",),
+    "transforms.engine.records": ("Derived", "Execution", "Message", "Program", "Seed", "derived"),
     "transforms.sources": ("ReadSeeds",),
-    "transforms.stage": ("AnyRecord", "Filter", "Map", "Same", "Stage", "check"),
-    "transforms.tables": ("ReadRecords", "WriteRecords"),
-    "transforms.unify": ("UnifySeeds", "ValidateSeeds"),
-    "transforms.verification.grade": ("Grade",),
+    "transforms.engine.stage": ("AnyRecord", "Filter", "Map", "Same", "Stage", "check"),
+    "transforms.engine.tables": ("ReadRecords", "WriteRecords"),
+    "transforms.stages.unify": ("UnifySeeds", "ValidateSeeds"),
+    "transforms.stages.grade": ("Grade",),
 }
 """Module -> the names that it offers here."""
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.accounting import Verdict, reject
-from transforms.episode import ModelEpisode, Steps
-from transforms.records import Derived, Seed, derived
-from transforms.responses import judge_response
-from transforms.settings import SamplerSettings, SandboxSettings
-from transforms.stage import check
-from transforms.verification.grade import graded
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.records import Derived, Seed, derived
+from transforms.engine.settings import SamplerSettings, SandboxSettings
+from transforms.engine.stage import check
+from transforms.models.episode import ModelEpisode, Steps
+from transforms.models.responses import judge_response
+from transforms.stages.grade import graded
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from scaffold import Solved, too_long
 
-from transforms.episode import play
-from transforms.verification.grade import graded
+from transforms.models.episode import play
+from transforms.stages.grade import graded
 
 
 def row(solution: str) -> Solved:

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.synthesize import synthesize
-from transforms.run_folder import absolute
-from transforms.settings import BenchCodegenSettings, CodegenWay, Settings, parse_settings
+from transforms.engine.run_folder import absolute
+from transforms.engine.settings import BenchCodegenSettings, CodegenWay, Settings, parse_settings
 
 SETTINGS = BenchCodegenSettings
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipelines.benches.planted.benchmark import Scores, bench_filters
 from pipelines.benches.programs import codeio_seeds, shipped_seeds
-from transforms.settings import BenchFiltersSettings
+from transforms.engine.settings import BenchFiltersSettings
 
 SETTINGS = BenchFiltersSettings
 

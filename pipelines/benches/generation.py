@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.measures.generation import bench_generation, summary
-from transforms.settings import BenchGenerationSettings
+from transforms.engine.settings import BenchGenerationSettings
 
 SETTINGS = BenchGenerationSettings
 

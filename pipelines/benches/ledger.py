@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.measures.ledger import bench_ledger, bench_recording
-from transforms.settings import BenchLedgerSettings
+from transforms.engine.settings import BenchLedgerSettings
 
 SETTINGS = BenchLedgerSettings
 

@@ -14,7 +14,7 @@ from pipelines.benches.measures.near_duplicates import (
     disagreements,
     promised,
 )
-from transforms.settings import BenchMinhashSettings
+from transforms.engine.settings import BenchMinhashSettings
 
 SETTINGS = BenchMinhashSettings
 

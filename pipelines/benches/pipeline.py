@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.synthetic.pipeline_benchmark import PARTS, bench_pipeline
-from transforms.settings import BenchPipelineSettings
+from transforms.engine.settings import BenchPipelineSettings
 
 SETTINGS = BenchPipelineSettings
 

@@ -6,10 +6,10 @@ import json
 import random
 from functools import partial
 
-from transforms.episode import drive
-from transforms.paths import DATA
-from transforms.records import Seed
-from transforms.settings import CodeIOSource, SandboxSettings
+from transforms.engine.paths import DATA
+from transforms.engine.records import Seed
+from transforms.engine.settings import CodeIOSource, SandboxSettings
+from transforms.models.episode import drive
 from transforms.sources import codeio
 
 

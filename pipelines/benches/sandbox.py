@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipelines.benches.measures.programs import bench_sandbox, mixed_programs, ratios
 from pipelines.benches.programs import codeio_seeds
-from transforms.settings import BenchSandboxSettings
+from transforms.engine.settings import BenchSandboxSettings
 
 SETTINGS = BenchSandboxSettings
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.synthetic.benchmark import bench_scale, slopes
-from transforms.settings import BenchScaleSettings
+from transforms.engine.settings import BenchScaleSettings
 
 SETTINGS = BenchScaleSettings
 

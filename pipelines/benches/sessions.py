@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.measures.programs import mixed_programs
-from transforms.execution.sandbox import TIERS, Cell, Job, Sandbox, Status, tier_of
-from transforms.settings import BenchSessionsSettings
+from transforms.engine.settings import BenchSessionsSettings
+from transforms.sandbox.sandbox import TIERS, Cell, Job, Sandbox, Status, tier_of
 
 SETTINGS = BenchSessionsSettings
 CELLS = 5

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.accounting import Outcome
-from transforms.episode import Episode, Steps
-from transforms.execution.sandbox import Job
-from transforms.records import Message
-from transforms.settings import SandboxSettings
-from transforms.stage import Stage, check
+from transforms.engine.accounting import Outcome
+from transforms.engine.records import Message
+from transforms.engine.settings import SandboxSettings
+from transforms.engine.stage import Stage, check
+from transforms.models.episode import Episode, Steps
+from transforms.sandbox.sandbox import Job
 
 
 @dataclass(frozen=True)

@@ -740,7 +740,7 @@ PROGRAMS = [
     Hostile(
         "imports",
         "the project",
-        attempt("import transforms.settings"),
+        attempt("import transforms.engine.settings"),
         OK,
         output=REFUSED,
     ),

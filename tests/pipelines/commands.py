@@ -11,8 +11,8 @@ from typing import TypeVar
 from hydra import compose, initialize_config_dir
 
 from pipelines.hydra_app import search_path, settable, to_settings
-from transforms.paths import CONF, PROJECT
-from transforms.settings import Group
+from transforms.engine.paths import CONF, PROJECT
+from transforms.engine.settings import Group
 
 S = TypeVar("S", bound=Group)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from transforms.paths import DATA
+from transforms.engine.paths import DATA
 
 SEEDS = [
     seed

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.arguments import flags_and_settings, readable
-from transforms.errors import SettingsError
+from transforms.engine.errors import SettingsError
 
 
 def value_of(setting):

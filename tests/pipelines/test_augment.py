@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from tests.pipelines.commands import cotmill
-from transforms.paths import DATA
-from transforms.records import Variant
-from transforms.tables import arrow_schema
+from transforms.engine.paths import DATA
+from transforms.engine.records import Variant
+from transforms.engine.tables import arrow_schema
 
 SMALL = ["augmentation.draws=60", "augmentation.rows_per_seed=5", "sandbox.slots=2"]
 

@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from pipelines.backend import check
-from tests.generation import odd_server as module
-from tests.generation.odd_server import Asked, Reply, complains, envelope, odd_server, send
-from transforms.errors import BackendError
-from transforms.settings import BackendCheckSettings
+from tests.models import odd_server as module
+from tests.models.odd_server import Asked, Reply, complains, envelope, odd_server, send
+from transforms.engine.errors import BackendError
+from transforms.engine.settings import BackendCheckSettings
 
 
 def _newer(asked: Asked) -> Reply:

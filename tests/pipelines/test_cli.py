@@ -8,9 +8,9 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.cli import main
 from pipelines.hydra_app import chosen, is_caused_by, options, settable, user_message
-from tests.test_settings import composed
-from transforms.errors import BackendError, BudgetReached, SettingsError
-from transforms.settings import Settings
+from tests.engine.test_settings import composed
+from transforms.engine.errors import BackendError, BudgetReached, SettingsError
+from transforms.engine.settings import Settings
 
 
 def run(*arguments):
@@ -104,7 +104,7 @@ def test_plain_overrides_may_set_keys_that_no_yaml_lists(argument, expected):
 def test_a_users_error_is_found_inside_what_a_worker_process_left_of_it():
     text = (
         "Traceback (most recent call last):\n  File ...\n"
-        "transforms.errors.BackendError: nothing answers at x [while running 'unify/Ask']\n"
+        "transforms.engine.errors.BackendError: nothing answers at x [while running 'unify/Ask']\n"
     )
     assert user_message(RuntimeError(text)) == "nothing answers at x"
     wrapped = RuntimeError("outer")
@@ -114,7 +114,7 @@ def test_a_users_error_is_found_inside_what_a_worker_process_left_of_it():
 
 
 def test_an_errors_kind_is_known_inside_what_a_worker_process_left_of_it():
-    text = "Traceback ...\ntransforms.errors.BudgetReached: it is spent [while running 'Ask']\n"
+    text = "Traceback ...\ntransforms.engine.errors.BudgetReached: spent [while running 'Ask']\n"
     assert is_caused_by(RuntimeError(text), BudgetReached)
     assert not is_caused_by(RuntimeError(text), BackendError)
     wrapped = RuntimeError("outer")

@@ -8,7 +8,7 @@ import time
 from rich.console import Console
 
 from pipelines.display import Display, print_funnel, print_rows, stage_line
-from transforms import progress
+from transforms.engine import progress
 
 STAGE = {
     "name": "execute",

@@ -8,9 +8,9 @@ from apache_beam.testing.test_pipeline import TestPipeline
 
 from pipelines.synthesize import check_rows, unexpected
 from tests.beam import on_workers
-from transforms.errors import NoRows, SettingsError
-from transforms.generation.draining import Stopped
-from transforms.run_folder import RunFolder
+from transforms.engine.errors import NoRows, SettingsError
+from transforms.engine.run_folder import RunFolder
+from transforms.models.backends.draining import Stopped
 
 
 def fail(number):

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.generation.fault_server import FaultServer, fault_server
+from tests.models.fault_server import FaultServer, fault_server
 from tests.pipelines.shipped_answers import shipped_answer, stage_of, write_seeds
 
 FLUSH = 5

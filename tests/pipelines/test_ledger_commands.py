@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from pipelines.ledger import run_compaction, show_status
-from tests.generation.test_compaction import write
-from transforms.errors import LedgerError
-from transforms.settings import LedgerCompactSettings, LedgerFolder, LedgerStatusSettings
+from tests.models.ledger.test_compaction import write
+from transforms.engine.errors import LedgerError
+from transforms.engine.settings import LedgerCompactSettings, LedgerFolder, LedgerStatusSettings
 
 
 def said(command, settings) -> str:

@@ -13,8 +13,8 @@ from pipelines.dedup import DedupCommandSettings, dedup
 from pipelines.execute import ExecuteSettings, execute
 from pipelines.verify import VerifyCommandSettings, verify
 from tests.pipelines import commands
-from transforms.errors import CotmillError
-from transforms.settings import Group
+from transforms.engine.errors import CotmillError
+from transforms.engine.settings import Group
 
 S = TypeVar("S", bound=Group)
 

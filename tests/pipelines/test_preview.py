@@ -14,9 +14,9 @@ from rich.console import Console
 from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from pipelines.preview import PreviewSettings, changes, limited, preview, shortened
 from tests.pipelines import commands
-from transforms.run_folder import RunFolder
-from transforms.settings import MixSource
-from transforms.stage import check
+from transforms.engine.run_folder import RunFolder
+from transforms.engine.settings import MixSource
+from transforms.engine.stage import check
 
 LATER = ("meaning", "structure", "trivial", "reverse", "answerable", "solve", "verify",
          "deduplicate", "decontaminate")  # fmt: skip
@@ -46,7 +46,7 @@ def previews(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str],
     with scripted_endpoint() as (url, _):
         arguments = [f"backend.base_url={url}", "preview.rows=2", f"output_dir={folder}"]
         arguments += [f"recipe.stages.{name}=null" for name in LATER]
-        refuse = "{_target_: transforms.stage.Filter, checks: [tests.pipelines.test_preview.refuse]"
+        refuse = "{_target_: transforms.Filter, checks: [tests.pipelines.test_preview.refuse]"
         arguments.append(f"recipe.stages.refused={refuse}, after: form}}")
         for _ in range(2):
             console = Console(file=io.StringIO(), width=100)

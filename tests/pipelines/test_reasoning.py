@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from pipelines.synthesize import synthesize
+from tests.engine.test_settings import composed
 from tests.pipelines.reasoning_server import (
     CORRECTED,
     IN_A_FIELD,
@@ -19,8 +20,7 @@ from tests.pipelines.reasoning_server import (
     UNOPENED,
     reasoning_server,
 )
-from tests.test_settings import composed
-from transforms.generation.ledger import ledger_parts, read_columns
+from transforms.models.ledger.ledger import ledger_parts, read_columns
 
 Server = tuple[str, list[bool]]
 THOUGHTS = {CORRECTED, IN_A_FIELD, IN_TAGS, UNOPENED}

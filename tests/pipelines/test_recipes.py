@@ -13,11 +13,11 @@ from pipelines.hydra_app import choices, composed
 from pipelines.recipes import found, recipes
 from pipelines.stage_help import stage_options
 from tests.pipelines import commands
-from transforms.errors import SettingsError
-from transforms.generation.prompts import PromptTemplate
-from transforms.paths import CONFIG_FOLDERS, DATA, prompt_path
-from transforms.recipe import build_segments
-from transforms.settings import Settings
+from transforms.engine.errors import SettingsError
+from transforms.engine.paths import CONFIG_FOLDERS, DATA, prompt_path
+from transforms.engine.recipe import build_segments
+from transforms.engine.settings import Settings
+from transforms.models.prompts import PromptTemplate
 
 EXTENDING = """
 defaults: [caco]
@@ -27,12 +27,12 @@ prompts: [prompts, data/prompts/caco]
 stages:
   trivial: null
   brief:
-    _target_: transforms.stage.Filter
+    _target_: transforms.engine.stage.Filter
     checks: [own_checks.wordy]
     after: verify
 """
 CHECKS = """
-from transforms.stage import check
+from transforms.engine.stage import check
 
 @check("too_wordy")
 def wordy(row):

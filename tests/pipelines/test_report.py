@@ -13,8 +13,8 @@ import pytest
 
 from pipelines.report import write_report
 from tests.pipelines.commands import cotmill
-from tests.report.folder import HOSTILE, run_folder
-from transforms.run_folder import RunFolder
+from tests.publish.report.folder import HOSTILE, run_folder
+from transforms.engine.run_folder import RunFolder
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.pipelines import commands
-from transforms.paths import DATA
-from transforms.records import Example
-from transforms.tables import arrow_schema
+from transforms.engine.paths import DATA
+from transforms.engine.records import Example
+from transforms.engine.tables import arrow_schema
 
 TIMINGS = ["wall_seconds", "cpu_seconds", "peak_mb"]
 SMALL = [

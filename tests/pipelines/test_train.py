@@ -17,10 +17,10 @@ from pipelines.benches.programs import shipped_seeds
 from pipelines.hydra_app import options
 from pipelines.train import divide, identity_of, train
 from tests.training.tiny import SMALL, train_settings, write_tiny_model
-from transforms.errors import BackendError, RunFolderError, SettingsError, SourceError
-from transforms.paths import DATA, PROJECT
-from transforms.run_folder import RunFolder
-from transforms.settings import TrainSettings
+from transforms.engine.errors import BackendError, RunFolderError, SettingsError, SourceError
+from transforms.engine.paths import DATA, PROJECT
+from transforms.engine.run_folder import RunFolder
+from transforms.engine.settings import TrainSettings
 
 
 def cotmill(

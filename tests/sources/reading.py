@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from tests import programs_for_tests
 from tests.beam import on_workers
-from transforms.settings import AnySource
+from transforms.engine.settings import AnySource
 from transforms.sources import ReadSeeds
 
 SANDBOX = programs_for_tests.SANDBOX.model_copy(update={"output_kb": 256, "determinism": "off"})

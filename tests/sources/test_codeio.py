@@ -11,10 +11,10 @@ import pytest
 
 from tests.sources.reading import SANDBOX, read
 from transforms import programs
-from transforms.accounting import Verdict
-from transforms.episode import drive
-from transforms.records import Seed
-from transforms.settings import CodeIOSource
+from transforms.engine.accounting import Verdict
+from transforms.engine.records import Seed
+from transforms.engine.settings import CodeIOSource
+from transforms.models.episode import drive
 from transforms.sources import codeio
 from transforms.sources.rows import Row
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.errors import SourceError
+from transforms.engine.errors import SourceError
 from transforms.sources.columns import (
     check_columns,
     column_at,

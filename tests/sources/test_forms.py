@@ -19,7 +19,7 @@ from transforms.sources.forms import (
     with_answer,
     with_options,
 )
-from transforms.verification.answers import compare_plain
+from transforms.text.answers import compare_plain
 
 PROSE = (
     "First we find how many pens are in all of the boxes together. Each box has four pens, and "

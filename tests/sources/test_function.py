@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sources.reading import read, source_of
-from transforms.errors import SourceError
+from transforms.engine.errors import SourceError
 from transforms.sources import check_source
 
 HERE = "tests.sources.test_function"

@@ -8,7 +8,7 @@ import datasets
 import pytest
 
 from tests.sources.reading import read, source_of, write_lines
-from transforms.errors import SourceError
+from transforms.engine.errors import SourceError
 from transforms.sources import check_source
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.sources.reading import read, source_of, write_lines
-from transforms.errors import SourceError
+from transforms.engine.errors import SourceError
 from transforms.sources import check_source
 from transforms.sources.jsonl import lines_in
 

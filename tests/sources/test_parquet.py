@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.sources.reading import read, source_of
-from transforms.errors import SourceError
+from transforms.engine.errors import SourceError
 from transforms.sources import check_source
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.engine.test_settings import composed
 from tests.sources.reading import write_lines
-from tests.test_settings import composed
-from transforms.accounting import Verdict
-from transforms.paths import CONF
-from transforms.records import Seed
+from transforms.engine.accounting import Verdict
+from transforms.engine.paths import CONF
+from transforms.engine.records import Seed
 from transforms.sources import check_source
 from transforms.sources.huggingface import as_files
 from transforms.sources.jsonl import lines_in, row_of

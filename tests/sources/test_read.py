@@ -8,10 +8,10 @@ from dataclasses import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.accounting import Reason
-from transforms.blocks import pack
-from transforms.ids import canonical_json
-from transforms.records import Seed
+from transforms.engine.accounting import Reason
+from transforms.engine.blocks import pack
+from transforms.engine.ids import canonical_json
+from transforms.engine.records import Seed
 from transforms.sources.read import one_of_each
 
 

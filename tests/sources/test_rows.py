@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.programs_for_tests import SPAM
-from transforms.accounting import Reason, Verdict
-from transforms.ids import canonical_json
-from transforms.records import Seed
+from transforms.engine.accounting import Reason, Verdict
+from transforms.engine.ids import canonical_json
+from transforms.engine.records import Seed
 from transforms.sources.forms import split_steps
 from transforms.sources.rows import Row, plain, refused, seed_of
 

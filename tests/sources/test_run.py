@@ -17,19 +17,19 @@ from hypothesis import strategies as st
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX, execution
 from tests.sources.reading import read, source_of
-from transforms.accounting import Reason, Verdict
-from transforms.errors import SourceError
-from transforms.ids import canonical_json
-from transforms.losers import over_limit
-from transforms.records import Attempt, Attempts, Example, Seed, grow
-from transforms.run_folder import RunFolder
-from transforms.settings import RunSource
+from transforms.engine.accounting import Reason, Verdict
+from transforms.engine.errors import SourceError
+from transforms.engine.ids import canonical_json
+from transforms.engine.losers import over_limit
+from transforms.engine.records import Attempt, Attempts, Example, Seed, grow
+from transforms.engine.run_folder import RunFolder
+from transforms.engine.settings import RunSource
+from transforms.engine.tables import to_row, write_table
+from transforms.recipes.caco.verify import example
 from transforms.sources import ReadSeeds, check_source
 from transforms.sources.rows import Row
 from transforms.sources.run import ranked, seed_of
-from transforms.tables import to_row, write_table
-from transforms.unify import ValidateSeeds
-from transforms.verification.verify import example
+from transforms.stages.unify import ValidateSeeds
 
 CODE = """input = {{"people": {people}, "price": 7}}
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.engine.test_settings import composed
 from tests.programs_for_tests import SPAM, execution
-from tests.test_settings import composed
-from transforms.generation.requests import Request
-from transforms.paths import DATA
-from transforms.pool import Pool
-from transforms.recipe import build_segments
-from transforms.records import Problem, Seed, grow
-from transforms.settings import TaskSettings
+from transforms.engine.paths import DATA
+from transforms.engine.recipe import build_segments
+from transforms.engine.records import Problem, Seed, grow
+from transforms.engine.settings import TaskSettings
+from transforms.models.pool import Pool
+from transforms.models.requests import Request
 from transforms.training.examples import (
     PROMPTS,
     TrainingExample,

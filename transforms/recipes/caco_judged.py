@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.accounting import Tally, Verdict, reject
-from transforms.episode import ModelEpisode, Steps
-from transforms.records import Problem
-from transforms.settings import SamplerSettings
+from transforms.engine.accounting import Tally, Verdict, reject
+from transforms.engine.records import Problem
+from transforms.engine.settings import SamplerSettings
+from transforms.models.episode import ModelEpisode, Steps
 
 UNSOUND = ("ambiguous", "contradictory", "impossible", "unit_unclear")
 """What a judge may object to; a reject's reason."""

@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.accounting import Verdict, reject
-from transforms.episode import ModelEpisode, Steps
-from transforms.records import Derived, Message, Seed, derived
-from transforms.responses import judge_all
-from transforms.settings import SamplerSettings
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.records import Derived, Message, Seed, derived
+from transforms.engine.settings import SamplerSettings
+from transforms.models.episode import ModelEpisode, Steps
+from transforms.models.responses import judge_all
 
 _CHOICE = re.compile(r"\[\[([AB])\]\]")
 

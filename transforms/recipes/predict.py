@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from transforms import programs
-from transforms.accounting import Verdict, keep, reject
-from transforms.episode import ModelEpisode, Steps
-from transforms.execution.jobs import Job
-from transforms.records import Derived, Message, Seed, derived
-from transforms.responses import judge_response
-from transforms.settings import SamplerSettings, SandboxSettings
-from transforms.verification.judge import Pair, compare
+from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.records import Derived, Message, Seed, derived
+from transforms.engine.settings import SamplerSettings, SandboxSettings
+from transforms.models.episode import ModelEpisode, Steps
+from transforms.models.responses import judge_response
+from transforms.sandbox.jobs import Job
+from transforms.stages.judge import Pair, compare
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,15 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from pydantic import Field
 
-from transforms.accounting import Verdict, reject
-from transforms.episode import ModelEpisode, Steps
-from transforms.execution.jobs import Cell, CellResult
-from transforms.generation.requests import tool_json
-from transforms.records import Derived, Message, Seed, derived
-from transforms.responses import judge_response
-from transforms.settings import SamplerSettings, SandboxSettings
-from transforms.verification.judge import compare
-from transforms.verification.mark import as_pair, final_answer
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.records import Derived, Message, Seed, derived
+from transforms.engine.settings import SamplerSettings, SandboxSettings
+from transforms.models.episode import ModelEpisode, Steps
+from transforms.models.requests import tool_json
+from transforms.models.responses import judge_response
+from transforms.recipes.caco.mark import as_pair, final_answer
+from transforms.sandbox.jobs import Cell, CellResult
+from transforms.stages.judge import compare
 
 _ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
 PYTHON = tool_json("python", "Runs code in a session that keeps its variables.", _ARGUMENTS)

@@ -21,13 +21,13 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
 from transforms import programs
-from transforms.accounting import Reason, Verdict, reject
-from transforms.episode import Steps
-from transforms.errors import SourceError
-from transforms.execution.sandbox import Job, Result, Status
-from transforms.ids import canonical_json, derived_seed
-from transforms.records import Seed
-from transforms.settings import CodeIOSource
+from transforms.engine.accounting import Reason, Verdict, reject
+from transforms.engine.errors import SourceError
+from transforms.engine.ids import canonical_json, derived_seed
+from transforms.engine.records import Seed
+from transforms.engine.settings import CodeIOSource
+from transforms.models.episode import Steps
+from transforms.sandbox.sandbox import Job, Result, Status
 from transforms.sources.rows import Row, parsed
 
 NAME = "reasoning-gym/codeio"

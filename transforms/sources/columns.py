@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from transforms.errors import SourceError
+from transforms.engine.errors import SourceError
 
 Columns: TypeAlias = Mapping[str, "str | Sequence[str]"]
 """Seed field -> column, or columns whose texts are joined."""

@@ -9,10 +9,16 @@ from typing import Any, get_args
 
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.code import code_digest
-from transforms.run_folder import absolute
-from transforms.settings import AnySource, FunctionSource, HuggingFaceSource, MixSource, RunSource
-from transforms.versions import versions
+from transforms.engine.code import code_digest
+from transforms.engine.run_folder import absolute
+from transforms.engine.settings import (
+    AnySource,
+    FunctionSource,
+    HuggingFaceSource,
+    MixSource,
+    RunSource,
+)
+from transforms.engine.versions import versions
 
 SOURCES: tuple[type, ...] = get_args(get_args(AnySource)[0])
 """The classes of source settings."""

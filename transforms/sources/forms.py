@@ -1,6 +1,6 @@
 r"""Answers, solutions, options and code as data sets write them, brought into a seed's form.
 
-Where an answer stands inside a text is for `transforms.verification.answers` to find; here is only
+Where an answer stands inside a text is for `transforms.text.answers` to find; here is only
 decided which texts are looked through.
 """
 
@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from transforms import programs
-from transforms.ids import canonical_json
-from transforms.responses import extract_program
-from transforms.thoughts import visible
-from transforms.verification.answers import compare_plain, extract_answer
+from transforms.engine.ids import canonical_json
+from transforms.models.responses import extract_program
+from transforms.models.thoughts import visible
+from transforms.text.answers import compare_plain, extract_answer
 
 NO_ANSWER = re.compile(
     r"""

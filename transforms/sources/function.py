@@ -10,13 +10,13 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
-from transforms.errors import SourceError
-from transforms.ids import canonical_json
-from transforms.settings import FunctionSource
+from transforms.engine.errors import SourceError
+from transforms.engine.ids import canonical_json
+from transforms.engine.settings import FunctionSource
+from transforms.engine.stage import named
 from transforms.sources.columns import check_columns
 from transforms.sources.files import one_line
 from transforms.sources.rows import Row, plain
-from transforms.stage import named
 
 
 def check(source: FunctionSource) -> list[str]:

@@ -13,9 +13,9 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 from huggingface_hub import hf_hub_download
 
-from transforms.errors import SourceError
-from transforms.ids import canonical_json
-from transforms.settings import HuggingFaceSource, JsonlSource, ParquetSource
+from transforms.engine.errors import SourceError
+from transforms.engine.ids import canonical_json
+from transforms.engine.settings import HuggingFaceSource, JsonlSource, ParquetSource
 from transforms.sources.columns import check_columns, outline, wanted_columns
 from transforms.sources.files import one_line, suffixes
 from transforms.sources.licenses import card_license, spdx

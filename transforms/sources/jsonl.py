@@ -15,9 +15,9 @@ from apache_beam.coders import BytesCoder
 from apache_beam.io import ReadAllFromText
 from apache_beam.pvalue import PBegin, PCollection
 
-from transforms.accounting import Verdict
-from transforms.errors import SourceError
-from transforms.settings import JsonlSource
+from transforms.engine.accounting import Verdict
+from transforms.engine.errors import SourceError
+from transforms.engine.settings import JsonlSource
 from transforms.sources.columns import check_columns
 from transforms.sources.files import is_glob, matching, named, open_whole, reading, suffixes
 from transforms.sources.rows import Row, parsed

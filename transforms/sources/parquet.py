@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 
-from transforms.errors import SourceError
-from transforms.ids import canonical_json
-from transforms.settings import ParquetSource
+from transforms.engine.errors import SourceError
+from transforms.engine.ids import canonical_json
+from transforms.engine.settings import ParquetSource
 from transforms.sources.columns import check_columns, outline, wanted_columns
 from transforms.sources.files import matching, named, one_line, reading, suffixes
 from transforms.sources.rows import Row, plain

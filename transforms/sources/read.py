@@ -12,14 +12,13 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
-from transforms.blocks import Block, PackByKey, unpack
-from transforms.episode import Drive
-from transforms.errors import SourceError
-from transforms.ids import canonical_json
-from transforms.losers import part_of
-from transforms.records import Seed
-from transforms.settings import (
+from transforms.engine.accounting import Decide, Outcome, Reason, Verdict, keep, reject
+from transforms.engine.blocks import Block, PackByKey, unpack
+from transforms.engine.errors import SourceError
+from transforms.engine.ids import canonical_json
+from transforms.engine.losers import part_of
+from transforms.engine.records import Seed
+from transforms.engine.settings import (
     AnySource,
     FunctionSource,
     HuggingFaceSource,
@@ -31,6 +30,8 @@ from transforms.settings import (
     SandboxSettings,
     Source,
 )
+from transforms.engine.stage import Stage
+from transforms.models.episode import Drive
 from transforms.sources import (
     codeio,
     function,
@@ -43,7 +44,6 @@ from transforms.sources import (
 )
 from transforms.sources.licenses import card_license, spdx
 from transforms.sources.rows import Row
-from transforms.stage import Stage
 
 
 def parts(source: AnySource) -> dict[str, Source]:

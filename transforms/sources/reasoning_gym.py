@@ -10,11 +10,11 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
-from transforms.accounting import Reason, Verdict, reject
-from transforms.errors import SourceError
-from transforms.ids import canonical_json, derived_seed
-from transforms.records import Seed
-from transforms.settings import ReasoningGymSource
+from transforms.engine.accounting import Reason, Verdict, reject
+from transforms.engine.errors import SourceError
+from transforms.engine.ids import canonical_json, derived_seed
+from transforms.engine.records import Seed
+from transforms.engine.settings import ReasoningGymSource
 from transforms.sources.files import one_line
 from transforms.sources.forms import split_steps, with_answer
 from transforms.sources.rows import Row, parsed, plain

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.accounting import Reason, Reject, Verdict, reason_text, reject
-from transforms.ids import canonical_json, content_id
-from transforms.records import Seed
+from transforms.engine.accounting import Reason, Reject, Verdict, reason_text, reject
+from transforms.engine.ids import canonical_json, content_id
+from transforms.engine.records import Seed
+from transforms.models.thoughts import visible
 from transforms.sources import forms
 from transforms.sources.columns import FIELDS, Columns, columns_of, value_of
 from transforms.sources.licenses import NO_LICENSE, spdx
-from transforms.thoughts import visible
-from transforms.verification.answers import extract_answer
+from transforms.text.answers import extract_answer
 
 _ANY_VALUE = ("answer", "kind", "options")
 """Fields that a column may fill with other values than text."""

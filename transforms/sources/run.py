@@ -11,18 +11,18 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 
-from transforms.accounting import Reason, Verdict, reject
-from transforms.errors import RunFolderError, SourceError
-from transforms.ids import canonical_json
-from transforms.losers import JudgeLosers, LimitPerKey
+from transforms.engine.accounting import Reason, Verdict, reject
+from transforms.engine.errors import RunFolderError, SourceError
+from transforms.engine.ids import canonical_json
+from transforms.engine.losers import JudgeLosers, LimitPerKey
+from transforms.engine.records import Seed
+from transforms.engine.run_folder import RunFolder, absolute
+from transforms.engine.settings import RunSource
+from transforms.models.responses import extract_program
 from transforms.programs import Unparsable, fingerprint
-from transforms.records import Seed
-from transforms.responses import extract_program
-from transforms.run_folder import RunFolder, absolute
-from transforms.settings import RunSource
+from transforms.recipes.caco.mark import plain_answer
 from transforms.sources.files import matching, reading
 from transforms.sources.rows import NO_LICENSE, Row, parsed
-from transforms.verification.mark import plain_answer
 
 _NEEDED = ("id", "instruction", "code", "answer")
 _COLUMNS = (*_NEEDED, "solution", "kind", "source", "license", "run_id")

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from transforms.card import seeds_table, table
+from transforms.publish.card import seeds_table, table
 from transforms.training.curve import losses
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from transforms.generation.prompts import PromptTemplate, Words
-from transforms.ids import derived_seed
-from transforms.records import Seed
-from transforms.settings import TaskSettings
-from transforms.verification.equations import chains
-from transforms.verification.numerals import numerals
+from transforms.engine.ids import derived_seed
+from transforms.engine.records import Seed
+from transforms.engine.settings import TaskSettings
+from transforms.models.prompts import PromptTemplate, Words
+from transforms.text.equations import chains
+from transforms.text.numerals import numerals
 
 PROMPTS = {
     "codegen": "program",

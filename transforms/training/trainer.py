@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from transforms.errors import BackendError
-from transforms.generation.adapters import adapter_folder
-from transforms.generation.embedded import EMBEDDED, weights_of
-from transforms.generation.model_cache import share
-from transforms.settings import ModelSettings, TrainSettings
+from transforms.engine.errors import BackendError
+from transforms.engine.settings import ModelSettings, TrainSettings
+from transforms.models.embedded.adapters import adapter_folder
+from transforms.models.embedded.model_cache import share
+from transforms.models.embedded.smollm2 import EMBEDDED, weights_of
 from transforms.training.examples import TrainingExample
 
 

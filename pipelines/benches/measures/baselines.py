@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from transforms.execution.preload import preload
+from transforms.sandbox.preload import preload
 
 Run = Callable[[str], bool]
 Drive = Callable[[Run, list[str], int], list[tuple[float, bool]]]

@@ -13,25 +13,25 @@ from typing import Any
 
 import apache_beam as beam
 
-from transforms.episode import Asking, Drive, Steps
-from transforms.errors import BackendError
-from transforms.generation.engines import close_engines, use_model
-from transforms.generation.models import Model, Reply
-from transforms.generation.requests import Request, Response, Sampler
-from transforms.generation.vllm_engine import (
-    VllmModel,
-    engine_arguments,
-    prepare_environment,
-    vllm_params,
-)
-from transforms.runners import open_pipeline
-from transforms.settings import (
+from transforms.engine.errors import BackendError
+from transforms.engine.runners import open_pipeline
+from transforms.engine.settings import (
     BenchGenerationSettings,
     LedgerSettings,
     RunnerSettings,
     VllmBackend,
     VllmServerBackend,
 )
+from transforms.models.backends.base import Model, Reply
+from transforms.models.backends.vllm_engine import (
+    VllmModel,
+    engine_arguments,
+    prepare_environment,
+    vllm_params,
+)
+from transforms.models.engines import close_engines, use_model
+from transforms.models.episode import Asking, Drive, Steps
+from transforms.models.requests import Request, Response, Sampler
 
 _WORDS = "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north"
 _LENGTHS = (8, 16, 32, 48, 64, 96, 160, 256)
@@ -245,7 +245,7 @@ def _in_process(backend: VllmBackend) -> Iterator[tuple[Any, Watched]]:
 
 @contextmanager
 def _spawned(backend: VllmServerBackend) -> Iterator[Watched]:
-    from transforms.generation.vllm_server import VllmServerModel
+    from transforms.models.backends.vllm_server import VllmServerModel
 
     model = Watched(VllmServerModel(backend))
     use_model(backend, model)

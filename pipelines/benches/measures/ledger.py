@@ -17,14 +17,14 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms.episode import Asking, Drive, Steps
-from transforms.generation.ledger import SCHEMA, LedgerWriter, ledger_parts, new_part
-from transforms.generation.requests import Request, Response, Sampler
-from transforms.memory import resident_bytes
-from transforms.paths import PROJECT
-from transforms.runners import open_pipeline
-from transforms.settings import LedgerSettings, ReplayBackend, RunnerSettings
-from transforms.tables import batched
+from transforms.engine.memory import resident_bytes
+from transforms.engine.paths import PROJECT
+from transforms.engine.runners import open_pipeline
+from transforms.engine.settings import LedgerSettings, ReplayBackend, RunnerSettings
+from transforms.engine.tables import batched
+from transforms.models.episode import Asking, Drive, Steps
+from transforms.models.ledger.ledger import SCHEMA, LedgerWriter, ledger_parts, new_part
+from transforms.models.requests import Request, Response, Sampler
 
 _CHILD = (
     # Beam warns at import of a package that only Google Cloud's sources need

@@ -19,15 +19,15 @@ from typing import Any
 import pyarrow.parquet as pq
 from rensa import RMinHash, RMinHashDeduplicator
 
-from transforms.diversity.minhash import collision_probability
-from transforms.diversity.near import NearDuplicates
-from transforms.diversity.shingles import shingles, words
-from transforms.ids import content_id
-from transforms.losers import DropLosers
-from transforms.paths import PROJECT
-from transforms.runners import open_pipeline
-from transforms.settings import BenchMinhashSettings
-from transforms.tables import ReadRecords, WriteRecords, shard_path, write_table
+from transforms.engine.ids import content_id
+from transforms.engine.losers import DropLosers
+from transforms.engine.paths import PROJECT
+from transforms.engine.runners import open_pipeline
+from transforms.engine.settings import BenchMinhashSettings
+from transforms.engine.tables import ReadRecords, WriteRecords, shard_path, write_table
+from transforms.stages.diversity.minhash import collision_probability
+from transforms.stages.diversity.near import NearDuplicates
+from transforms.text.shingles import shingles, words
 
 SIMILARITIES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 _IN_PAIRS = 0.2

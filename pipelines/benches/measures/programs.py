@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from transforms.errors import SandboxError
-from transforms.execution.sandbox import TIERS, Job, Sandbox, Status, tier_of
-from transforms.paths import PROJECT
-from transforms.settings import SandboxSettings
+from transforms.engine.errors import SandboxError
+from transforms.engine.paths import PROJECT
+from transforms.engine.settings import SandboxSettings
+from transforms.sandbox.sandbox import TIERS, Job, Sandbox, Status, tier_of
 
 _ARITHMETIC = (
     """input = {{"emails": {a}, "percent": {b}, "days": {c}}}

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
-from transforms.verification.answers import SMALL_NUMBERS
+from transforms.text.answers import SMALL_NUMBERS
 
 _MARGIN = 2e-3
 """A wrong number differs by more than this share from the right one: a float's answer may be
-rounded by up to 1e-3 (see `transforms.verification.answers`), and what is within is right."""
+rounded by up to 1e-3 (see `transforms.text.answers`), and what is within is right."""
 
 _STATEMENTS = (
     "The answer is {}.",

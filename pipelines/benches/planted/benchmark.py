@@ -35,21 +35,21 @@ from pipelines.benches.planted.sets import (
     trivial_set,
 )
 from pipelines.benches.planted.wordings import worded_cases
-from transforms.accounting import Outcome, Reject
-from transforms.answerability import FilterInstructions
-from transforms.diversity.decontaminate import Decontaminate
-from transforms.diversity.instructions import Deduplicate
-from transforms.diversity.programs import DeduplicatePrograms
-from transforms.episode import Drive
-from transforms.execution.sandbox import Sandbox
-from transforms.filtering.checks import FormOf, form_checks
-from transforms.filtering.stages import CapTrivial, FilterForm, FilterMeaning, RunPrograms
-from transforms.records import Attempt, Attempts, Problem, Program, Seed, grow
-from transforms.runners import open_pipeline
-from transforms.settings import BenchFiltersSettings, JsonlSource, RunnerSettings
-from transforms.tables import WriteRecords
-from transforms.verification.mark import mark
-from transforms.verification.verify import Verify
+from transforms.engine.accounting import Outcome, Reject
+from transforms.engine.records import Attempt, Attempts, Problem, Program, Seed, grow
+from transforms.engine.runners import open_pipeline
+from transforms.engine.settings import BenchFiltersSettings, JsonlSource, RunnerSettings
+from transforms.engine.tables import WriteRecords
+from transforms.models.episode import Drive
+from transforms.programs.checks import FormOf, form_checks
+from transforms.recipes.caco.answerability import FilterInstructions
+from transforms.recipes.caco.mark import mark
+from transforms.recipes.caco.verify import Verify
+from transforms.sandbox.sandbox import Sandbox
+from transforms.stages.diversity.decontaminate import Decontaminate
+from transforms.stages.diversity.instructions import Deduplicate
+from transforms.stages.diversity.programs import DeduplicatePrograms
+from transforms.stages.filtering import CapTrivial, FilterForm, FilterMeaning, RunPrograms
 
 
 @dataclass(frozen=True)

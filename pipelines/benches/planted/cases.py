@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from transforms import programs
-from transforms.augmentation.redraws import YEARS
-from transforms.execution.sandbox import Job, Sandbox, Status
-from transforms.ids import derived_seed
-from transforms.records import Seed
+from transforms.engine.ids import derived_seed
+from transforms.engine.records import Seed
+from transforms.recipes.augment.redraws import YEARS
+from transforms.sandbox.sandbox import Job, Sandbox, Status
 
 UNSPELLED = "The steps are those of the text, one after the other."
 """The reasoning of a solution whose steps nobody has written down."""

@@ -11,9 +11,9 @@ from typing import Any
 from pipelines.benches.planted.answers import WRONG, first_wrong, is_wrong, other_forms, stated
 from pipelines.benches.planted.cases import UNSPELLED, Case, slots, without
 from pipelines.benches.planted.wordings import everyday_problems, phrases
-from transforms.accounting import Reason
-from transforms.ids import content_id
-from transforms.verification.answers import SMALL_NUMBERS
+from transforms.engine.accounting import Reason
+from transforms.engine.ids import content_id
+from transforms.text.answers import SMALL_NUMBERS
 
 RIGHT = "right"
 WRONG_ANSWER = (Reason.LOW_AGREEMENT, Reason.NO_ANSWER_FOUND)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from pipelines.benches.planted.answers import stated
 from pipelines.benches.planted.cases import Case
-from transforms.accounting import Reason
-from transforms.diversity.shingles import shingles, words
-from transforms.ids import content_id
-from transforms.records import Attempt, Attempts, Example, Execution, Program, grow
-from transforms.verification.verify import example
+from transforms.engine.accounting import Reason
+from transforms.engine.ids import content_id
+from transforms.engine.records import Attempt, Attempts, Example, Execution, Program, grow
+from transforms.recipes.caco.verify import example
+from transforms.text.shingles import shingles, words
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from pipelines.benches.planted.cases import Case
-from transforms.paths import DATA
+from transforms.engine.paths import DATA
 
 PATH = DATA / "planted" / "wordings.yaml"
 

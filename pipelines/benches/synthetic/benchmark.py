@@ -17,20 +17,20 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipelines.benches.synthetic.problems import problem
-from transforms.answerability import FilterInstructions
-from transforms.diversity.instructions import Deduplicate
-from transforms.diversity.programs import DeduplicatePrograms
-from transforms.filtering.checks import meaning_checks
-from transforms.filtering.stages import CapTrivial, FilterForm
-from transforms.memory import resident_bytes
-from transforms.paths import PROJECT
-from transforms.recipe import Segment
-from transforms.records import Example, Message, Models, Problem
-from transforms.run_folder import RunFolder
-from transforms.segments import run_segment
-from transforms.settings import BenchScaleSettings
-from transforms.stage import Filter, Map
-from transforms.tables import shard_path, write_table
+from transforms.engine.memory import resident_bytes
+from transforms.engine.paths import PROJECT
+from transforms.engine.recipe import Segment
+from transforms.engine.records import Example, Message, Models, Problem
+from transforms.engine.run_folder import RunFolder
+from transforms.engine.segments import run_segment
+from transforms.engine.settings import BenchScaleSettings
+from transforms.engine.stage import Filter, Map
+from transforms.engine.tables import shard_path, write_table
+from transforms.programs.checks import meaning_checks
+from transforms.recipes.caco.answerability import FilterInstructions
+from transforms.stages.diversity.instructions import Deduplicate
+from transforms.stages.diversity.programs import DeduplicatePrograms
+from transforms.stages.filtering import CapTrivial, FilterForm
 
 
 @dataclass(kw_only=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.benches.synthetic.problems import WORDS
-from transforms.ids import derived_seed
+from transforms.engine.ids import derived_seed
 
 FAULTS = {"syntax": 0.02, "runtime": 0.02, "unused": 0.02, "constant": 0.02, "repeated": 0.04}
 """What is wrong with a program, and how often."""

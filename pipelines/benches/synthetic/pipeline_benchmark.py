@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 
-from transforms.errors import CotmillError
-from transforms.paths import PROJECT
-from transforms.settings import BenchPipelineSettings
+from transforms.engine.errors import CotmillError
+from transforms.engine.paths import PROJECT
+from transforms.engine.settings import BenchPipelineSettings
 
 _LOOK_SECONDS = 0.2
 _ENVIRONMENT = {"PYTHONPATH": str(PROJECT)}

@@ -16,9 +16,9 @@ from functools import cache
 from typing import Any
 
 from transforms import programs
-from transforms.ids import content_id, derived_seed
-from transforms.paths import DATA
-from transforms.records import Problem
+from transforms.engine.ids import content_id, derived_seed
+from transforms.engine.paths import DATA
+from transforms.engine.records import Problem
 
 KINDS = {
     "own": 0.59,

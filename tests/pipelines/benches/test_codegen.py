@@ -13,10 +13,10 @@ from hydra import compose, initialize_config_dir
 
 from pipelines.benches.codegen import asked, run_settings
 from pipelines.hydra_app import settable, to_settings
-from tests.generation.fault_server import fault_server
+from tests.models.fault_server import fault_server
 from tests.pipelines.shipped_answers import shipped_answer, stage_of, write_seeds
-from transforms.paths import CONF
-from transforms.settings import BenchCodegenSettings
+from transforms.engine.paths import CONF
+from transforms.engine.settings import BenchCodegenSettings
 
 
 def _settings(*overrides: str) -> BenchCodegenSettings:

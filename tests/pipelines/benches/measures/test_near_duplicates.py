@@ -14,8 +14,8 @@ from pipelines.benches.measures.near_duplicates import (
     survivors,
 )
 from tests.programs_for_tests import DEDUP
-from transforms.diversity.shingles import shingles, words
-from transforms.settings import BenchMinhashSettings, RunnerSettings
+from transforms.engine.settings import BenchMinhashSettings, RunnerSettings
+from transforms.text.shingles import shingles, words
 
 SETTINGS = BenchMinhashSettings(
     rows=700, dedup=DEDUP, runner=RunnerSettings(type="direct", workers=1)

@@ -6,9 +6,9 @@ from collections import Counter
 
 from pipelines.benches.measures.programs import bench_sandbox, mixed_programs, ratios
 from pipelines.benches.sessions import CELLS, measure
-from tests.execution.test_sandbox import SETTINGS
-from transforms.execution.sandbox import tier_of
-from transforms.settings import BenchSessionsSettings
+from tests.sandbox.test_sandbox import SETTINGS
+from transforms.engine.settings import BenchSessionsSettings
+from transforms.sandbox.sandbox import tier_of
 
 
 def test_the_mix_has_its_shares():

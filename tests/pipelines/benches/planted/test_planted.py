@@ -25,15 +25,15 @@ from pipelines.benches.planted.sets import (
 )
 from pipelines.benches.programs import shipped_seeds
 from tests.programs_for_tests import DEDUP, FILTER, SANDBOX
-from transforms.accounting import Reason
-from transforms.execution.sandbox import Sandbox
-from transforms.programs import fingerprint
-from transforms.settings import (
+from transforms.engine.accounting import Reason
+from transforms.engine.settings import (
     BenchFiltersSettings,
     DecontaminateSettings,
     VerifySettings,
 )
-from transforms.verification.answers import compare_plain, extract_answer
+from transforms.programs import fingerprint
+from transforms.sandbox.sandbox import Sandbox
+from transforms.text.answers import compare_plain, extract_answer
 
 values = st.one_of(
     st.booleans(),

@@ -7,9 +7,9 @@ import pytest
 from pipelines.benches.synthetic.benchmark import bench_scale, slopes
 from pipelines.benches.synthetic.problems import problem
 from tests.programs_for_tests import DEDUP, FILTER
-from transforms.filtering.checks import FormOf, form_checks
+from transforms.engine.settings import BenchScaleSettings, RunnerSettings, SinkSettings
 from transforms.programs import fingerprint
-from transforms.settings import BenchScaleSettings, RunnerSettings, SinkSettings
+from transforms.programs.checks import FormOf, form_checks
 
 
 def test_a_row_depends_on_its_number_and_the_seed_alone():

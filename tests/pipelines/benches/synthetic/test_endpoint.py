@@ -9,8 +9,8 @@ import pytest
 from pipelines.benches.synthetic.endpoint import FAULTS, Model, spoiled, story
 from pipelines.benches.synthetic.pipeline_benchmark import CpuMeter, scripted_endpoint
 from tests.programs_for_tests import FILTER, program
-from transforms.filtering.checks import FormOf, form_checks
 from transforms.programs import fingerprint
+from transforms.programs.checks import FormOf, form_checks
 
 SOLVE = "{}\n\nReason step by step, then put the final answer within \\boxed{{}}."
 

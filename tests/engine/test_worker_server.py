@@ -1,0 +1,54 @@
+"""Workers are forked with the environment and output of the driver, which learns how each ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from transforms.engine.worker_server import Worker, WorkerServer
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[WorkerServer]:
+    server = WorkerServer(["transforms.engine.ids"])
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def worker(server: WorkerServer) -> Iterator[Worker]:
+    """A worker whose driver's port is open but silent: it waits for work."""
+    with socket.create_server(("127.0.0.1", 0)) as control:
+        url = f"url: '127.0.0.1:{control.getsockname()[1]}'"
+        worker = server.start({**os.environ, "CONTROL_API_SERVICE_DESCRIPTOR": url})
+        yield worker
+        worker.kill()
+        worker.wait()
+
+
+def test_a_worker_without_a_driver_to_ask_fails(
+    server: WorkerServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert server.start({"PATH": os.environ["PATH"]}).wait() == 1
+    assert "CONTROL_API_SERVICE_DESCRIPTOR" in capfd.readouterr().err
+
+
+def test_a_worker_that_is_killed_is_known_by_the_signal(worker: Worker) -> None:
+    worker.kill()
+    assert (worker.wait(), worker.poll()) == (-signal.SIGKILL, -signal.SIGKILL)
+
+
+def test_workers_end_with_their_server(worker: Worker, server: WorkerServer) -> None:
+    process = psutil.Process(worker.pid)
+    server.close()
+    assert worker.wait() == -signal.SIGKILL
+    deadline = time.monotonic() + 30
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,319 @@
+"""A session keeps what its cells did, and loses no more than the cell that went wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.sandbox.test_processes import descendants
+from tests.sandbox.test_sandbox import SETTINGS
+from transforms.sandbox.sandbox import Cell, CellResult, Sandbox, Status
+
+
+@pytest.fixture(scope="module")
+def box():
+    with Sandbox(SETTINGS) as open_box:
+        yield open_box
+
+
+def run_all(box: Sandbox, *codes: str) -> CellResult:
+    """Runs cells one after the other and returns the last one's result."""
+    after: tuple[str, ...] = ()
+    for code in codes:
+        result = box.run_cell(Cell(code, after))
+        after = result.after
+    return result
+
+
+def test_a_cell_sees_what_earlier_cells_left(box):
+    result = run_all(box, "x = [1]\ndef f(): return sum(x)", "x.append(2)", "f()")
+    assert (result.status, result.value) == (Status.OK, "3")
+
+
+def test_a_cell_shows_its_last_expression_and_what_it_printed(box):
+    result = run_all(box, "print('seen')\n1\n'a' + 'b'")
+    assert (result.value, result.stdout) == ("'ab'", "seen\n")
+
+
+@pytest.mark.parametrize("code", ["x = 1", "None", "1\nx = 2", "exit()", ""])
+def test_a_cell_without_a_last_value_shows_none(box, code):
+    assert (run_all(box, code).status, run_all(box, code).value) == (Status.OK, None)
+
+
+def test_an_exception_keeps_what_was_done_before_it(box):
+    failed = run_all(box, "x = 1", "x = 2\n1 / 0")
+    assert (failed.status, failed.error_type) == (Status.RUNTIME_ERROR, "ZeroDivisionError")
+    assert box.run_cell(Cell("x", failed.after)).value == "2"
+
+
+def test_a_traceback_shows_the_lines_of_the_cells_alone(box):
+    error = run_all(box, "def f():\n    return {}['missing']", "f()").error
+    assert 'File "<cell 1>", line 2, in f' in error
+    assert "return {}['missing']" in error
+    assert "cells.py" not in error
+
+
+LEAVES_NOTHING = {
+    "times out": ("x = 2\nwhile True: pass", Status.TIMEOUT),
+    "crashes": ("x = 2\nimport ctypes; ctypes.string_at(0)", Status.CRASHED),
+    "runs out of memory": ("x = 2\ny = [0] * 10**9", Status.MEMORY_LIMIT),
+    "prints too much": ("x = 2\nwhile True: print('x' * 1000)", Status.OUTPUT_LIMIT),
+    "has too long a value": ("x = 2\n'x' * 70_000", Status.OUTPUT_LIMIT),
+    "is not parsed": ("x = = 2", Status.SYNTAX_ERROR),
+    "leaves large files": ("x = 2\nfor i in range(3):\n open(str(i), 'wb').write(bytes(1 << 19))",)
+    + (Status.OUTPUT_LIMIT,),
+    "closes all descriptors": ("x = 2\nimport os; os.closerange(0, 256)", Status.CRASHED),
+    "forges a claim and leaves": (
+        "x = 2\nimport os\nfor fd in range(3, 64):\n"
+        ' try: os.write(fd, b\'{"status": "ok", "value": "7"}\')\n except OSError: pass\n'
+        "os._exit(0)",
+        Status.CRASHED,
+    ),
+    "forges a claim and goes on": (
+        "x = 2\nimport os\nfor fd in range(3, 64):\n"
+        ' try: os.write(fd, b\'{"status": "ok", "value": "7"}\')\n except OSError: pass\n',
+        Status.CRASHED,
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "status"), LEAVES_NOTHING.values(), ids=LEAVES_NOTHING)
+def test_a_cell_that_goes_wrong_loses_itself_alone(box, code, status):
+    result = run_all(box, "x = 1", code)
+    assert (result.status, result.after) == (status, ("x = 1",))
+    assert result.error or result.error_type
+    again = box.run_cell(Cell("x", result.after))
+    assert (again.value, again.replayed) == ("1", 0)
+
+
+def test_any_earlier_state_can_be_branched_without_running_its_cells_again(box):
+    path = ("x = [0]", "x.append(1)", "x.append(2)", "x.append(3)", "x.append(4)")
+    run_all(box, *path)
+    branch = box.run_cell(Cell("x.append('b')\nx", path[:3]))
+    assert (branch.value, branch.replayed) == ("[0, 1, 2, 'b']", 0)
+    assert box.run_cell(Cell("x", path)).value == "[0, 1, 2, 3, 4]"
+
+
+RANDOM = (
+    "import random\nx = random.random()",
+    "open('f', 'w').write(str(x))\nimport numpy",
+    "y = numpy.random.rand(), random.random(), sorted({'a', 'b', 'c'}), open('f').read()",
+    "list({str(i) for i in range(20)}), x, y",
+)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_state_that_was_dropped_is_rebuilt_the_same(box, seed):
+    kept = box.run_cell(Cell(RANDOM[-1], RANDOM[:-1], seed))
+    one_state = SETTINGS.model_copy(update={"snapshots": 1, "slots": 1})
+    with Sandbox(one_state) as other:
+        run_all(other, *RANDOM[:2])
+        other.run_cell(Cell("another = 'numpy'"))
+        rebuilt = other.run_cell(Cell(RANDOM[-1], RANDOM[:-1], seed))
+    assert rebuilt.replayed == 3
+    assert (kept.status, kept.value) == (Status.OK, rebuilt.value)
+
+
+def test_seeds_differ(box):
+    values = {box.run_cell(Cell(RANDOM[-1], RANDOM[:-1], seed)).value for seed in range(3)}
+    assert len(values) == 3
+
+
+def test_files_belong_to_a_state(box):
+    first = run_all(box, "import os; os.mkdir('d')\nopen('d/f', 'w').write('one')")
+    other = box.run_cell(Cell("open('d/f', 'w').write('two')", first.after))
+    assert box.run_cell(Cell("open('d/f').read()", first.after)).value == "'one'"
+    assert box.run_cell(Cell("open('d/f').read()", other.after)).value == "'two'"
+    assert run_all(box, "import os; os.listdir('.')").value == "[]"
+
+
+def test_imports_from_the_future_hold_in_later_cells(box):
+    result = run_all(box, "from __future__ import annotations", "x: missing = 1\n__annotations__")
+    assert result.value == "{'x': 'missing'}"
+
+
+def test_a_later_cell_may_need_another_template(box):
+    result = run_all(box, "x = 2", "import sympy\nsympy.Integer(x) / 4")
+    assert (result.value, result.replayed) == ("1/2", 1)
+
+
+# what a session does to itself
+
+
+def test_memory_filled_over_many_cells_costs_the_cell_that_passes_the_limit(box):
+    cells = ["x = []", *(f"x.append(bytearray(60 << 20))  # {i}" for i in range(8))]
+    after: tuple[str, ...] = ()
+    statuses = []
+    for code in cells:
+        result = box.run_cell(Cell(code, after))
+        statuses.append(result.status)
+        after = result.after
+    assert set(statuses[:3]) == {Status.OK}
+    assert statuses[-1] is Status.MEMORY_LIMIT
+    assert box.run_cell(Cell("len(x)", after)).value == str(len(after) - 1)
+
+
+def test_threads_and_children_end_with_their_cell(box):
+    left = run_all(
+        box,
+        "import os, threading, time\nx = 1\n"
+        "def spin():\n  while True: pass\n"
+        "threading.Thread(target=spin, daemon=True).start()\n"
+        "if os.fork() == 0:\n  while True: time.sleep(1)",
+    )
+    assert left.status is Status.OK
+    after = box.run_cell(
+        Cell("try: os.waitpid(-1, 0)\nexcept ChildProcessError: x = 2", left.after)
+    )
+    seen = box.run_cell(Cell("threading.active_count(), x", after.after))
+    assert (seen.value, seen.replayed) == ("(1, 2)", 0)
+
+
+def test_a_cell_cannot_end_the_state_it_came_from(box):
+    code = (
+        "import os\n"
+        "for pid in (os.getppid(), -1, *range(2, 400)):\n"
+        "  try: os.kill(pid, 9)\n  except OSError: pass"
+    )
+    result = run_all(box, "x = 1", code)
+    assert result.status is Status.OK
+    assert [box.run_cell(Cell("x", after)).replayed for after in (("x = 1",), result.after)] == [
+        0,
+        0,
+    ]
+
+
+def test_what_a_cell_patches_stays_in_its_session(box):
+    patch = (
+        "import builtins, json, os, sys, signal\n"
+        "builtins.repr = lambda value: 'patched'\njson.dumps = json.loads = os.write = None\n"
+        "sys.stdout = None\nos._exit = os.fork = signal.setitimer = None\n"
+    )
+    result = run_all(box, patch, "x = 5\nx")
+    assert (result.status, result.value) == (Status.OK, "patched")
+    other = run_all(box, "import json\nprint(json.dumps(1))\n3")
+    assert (other.value, other.stdout) == ("3", "1\n")
+
+
+def test_a_session_that_never_answers_again_ends_in_one_clear_error():
+    forge = (
+        "import os, stat\n"
+        "for fd in range(3, 64):\n"
+        "  try: kind = stat.S_IFMT(os.fstat(fd).st_mode)\n"
+        "  except OSError: continue\n"
+        '  if kind == stat.S_IFIFO: os.write(fd, b\'{"status": "ok", "value": "7"}\')\n'
+        "  if kind == stat.S_IFSOCK: end = fd\n"
+        "os.write(end, b'd')\nwhile True: pass"
+    )
+    with Sandbox(SETTINGS.model_copy(update={"wall_seconds": 2.0, "slots": 1})) as own:
+        forged = run_all(own, forge)
+        assert forged.value == "7"  # a claim, as all that a cell shows
+        after = own.run_cell(Cell("1", forged.after))
+        assert (after.status, after.after) == (Status.CRASHED, forged.after)
+        assert "does not answer" in after.error
+        assert run_all(own, "2").value == "2"
+
+
+def test_deleted_files_that_a_session_keeps_open_cannot_fill_the_disk(box):
+    if not {layer.name: layer.active for layer in box.layers}["mount_namespace"]:
+        pytest.skip("without a file system of its own there is no limit to fill")
+    code = (
+        "import os\nheld = []\nfor i in range(3):\n"
+        "  held.append(open('f', 'wb')); held[-1].write(bytes(1 << 20)); held[-1].flush()\n"
+        "  os.unlink('f')"
+    )
+    assert run_all(box, code).status is Status.OUTPUT_LIMIT
+    assert run_all(box, "open('f', 'wb').write(bytes(1 << 19))").value == str(1 << 19)
+
+
+# many sessions
+
+
+def test_many_sessions_run_at_once_within_few_states():
+    few = SETTINGS.model_copy(update={"snapshots": 8})
+    with Sandbox(few) as own:
+        after = dict.fromkeys(range(30), ())
+        for turn in range(3):
+            code = "x = {n}" if turn == 0 else "x += 100\nx"
+            futures = {
+                n: own.submit_cell(Cell(code.format(n=n), path)) for n, path in after.items()
+            }
+            results = {n: future.result() for n, future in futures.items()}
+            after = {n: result.after for n, result in results.items()}
+        assert {n: result.value for n, result in results.items()} == {
+            n: str(n + 200) for n in range(30)
+        }
+        assert own._sessions.kept <= 8
+
+
+def test_states_are_dropped_where_they_need_too_much_memory():
+    small = SETTINGS.model_copy(update={"snapshots_mb": 64, "slots": 1})
+    with Sandbox(small) as own:
+        for n in range(5):
+            own.run_cell(Cell(f"x = b'{n}' * (20 << 20)"))
+        again = own.run_cell(Cell("x[:1]", (f"x = b'{0}' * (20 << 20)",)))
+    assert (again.value, again.replayed) == ("b'0'", 1)
+
+
+def test_a_session_outlives_its_supervisor():
+    with Sandbox(SETTINGS.model_copy(update={"slots": 1})) as own:
+        first = run_all(own, "x = 7")
+        for pid in descendants(own._templates[next(iter(own._templates))]._process.pid):
+            os.kill(pid, signal.SIGKILL)
+        after = own.run_cell(Cell("x", first.after))
+    assert (after.value, after.replayed) == ("7", 1)
+
+
+# cells against whole programs
+
+STATEMENTS = (
+    "x += 1",
+    "items.append(x)",
+    "print(x, items)",
+    "def f(n): return n * x + len(items)",
+    "y = f(x)",
+    "class C:\n    count = x\n    def get(self): return self.count + x",
+    "c = C().get()",
+    "for i in range(3):\n    x += i",
+    "g = (n for n in items)",
+    "first = next(g, None)",
+    "r = random.random()",
+    "random.shuffle(items)",
+    "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    caught = str(error)",
+    "global_name = [lambda: x for _ in range(2)][0]()",
+    "with open('log', 'a') as log: size = log.write(str(x))",
+    "text = open('log', 'a+').name",
+    "del y\ny = x",
+    "y = z = x, *items",
+    "print(end='-')",
+)
+START = (
+    "import random\nx, y, items, f, g = 1, 0, [], abs, iter(())\n"
+    "class C:\n    def get(self): return 0"
+)
+SHOW = (
+    "sorted((name, repr(value)) for name, value in list(globals().items()) if not "
+    "name.startswith('__') and isinstance(value, (int, float, str, list, tuple, type(None))))"
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_cut_into_cells_a_program_leaves_and_prints_the_same(box, data):
+    statements = [START, *data.draw(st.lists(st.sampled_from(STATEMENTS), max_size=8)), "y = 0"]
+    cuts = data.draw(st.sets(st.integers(1, len(statements) - 1), min_size=1, max_size=3))
+    bounds = [0, *sorted(cuts), len(statements)]
+    cells = ["\n".join(statements[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    whole = box.run_cell(Cell("\n".join(statements)))
+    after: tuple[str, ...] = ()
+    printed = ""
+    for code in cells:
+        result = box.run_cell(Cell(code, after))
+        after, printed = result.after, printed + result.stdout
+    shown = [box.run_cell(Cell(SHOW, path)).value for path in (whole.after, after)]
+    assert whole.status is result.status is Status.OK, (whole, result)
+    assert (shown[0], whole.stdout) == (shown[1], printed)

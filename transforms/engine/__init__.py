@@ -1,0 +1,1 @@
+"""What every recipe stands on: stages, records, segments, accounts, tables, workers, settings."""

@@ -1,0 +1,250 @@
+"""A recipe, from its YAML to stages: finds the transforms, fills in their settings, hashes them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from hydra.utils import get_class
+from pydantic import TypeAdapter, ValidationError
+
+from transforms.engine.code import code_digest
+from transforms.engine.errors import SettingsError
+from transforms.engine.ids import content_id
+from transforms.engine.paths import prompt_path
+from transforms.engine.settings import (
+    DecontaminateSettings,
+    Group,
+    RecipeSettings,
+    RunSettings,
+    Settings,
+    StageSettings,
+    backend_for,
+    check_models,
+)
+from transforms.engine.stage import Stage, lacking, takes, written_by
+from transforms.models.prompts import PromptTemplate
+from transforms.sources.content import SOURCES, content
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One Beam pipeline of a run: its stages in order, and what identifies its result."""
+
+    name: str
+    """That of its first stage."""
+    label: str
+    """Number and name, such as 03-sample: what its rejects and counts are filed under."""
+    folder: str
+    """Where its kept rows go, relative to the run folder."""
+    stages: tuple[Stage, ...]
+    reads: type | None
+    """The record type that it starts from; None where it starts from a source."""
+    writes: type
+    fingerprint: str
+    """Hash of everything that decides its rows, all earlier segments included."""
+
+
+def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tuple[Segment, ...]:
+    """Returns the recipe's segments, ready to run into the folder `root`.
+
+    A stage is a dataclass, and its name the recipe's key. Its fields come from the recipe; those
+    that the recipe leaves out and that bear the name of a settings group are given that group.
+    `prompt` and `..._prompt` name a prompt file, `seeds` a stage before it, whose rows are to be
+    shown: it has to be the last of its segment. A segment begins at the first stage and at each
+    with `begins_segment`.
+
+    Raises SettingsError for a transform, field, value, prompt or stage that does not exist or does
+    not fit, and for a stage that cannot take what the stage before it writes.
+    """
+    ordered = in_order(settings.recipe)
+    classes = {name: stage_class(name, stage) for name, stage in ordered.items()}
+    if isinstance(settings, Settings):
+        named = {(stage.model_extra or {}).get("model") for stage in ordered.values()}
+        check_models(settings, {name for name in named if name})
+    groups = _grouped(ordered, classes)
+    fingerprints: list[str] = []
+    for names in groups:
+        upstream = fingerprints[-1] if fingerprints else ""
+        identities = [_identity(name, ordered[name], classes[name], settings) for name in names]
+        fingerprints.append(content_id("segment", upstream, settings.recipe.name, identities))
+    labels = [f"{number:02d}-{names[0]}" for number, names in enumerate(groups, start=1)]
+    folders = [*(f"stages/{label}" for label in labels[:-1]), "data"]
+    run = {
+        "ledger_dir": ledger_dir,
+        "recipe": settings.recipe.name,
+        "run_id": fingerprints[-1],
+    }
+    last_of = {names[-1]: f"{root}/{folder}" for names, folder in zip(groups, folders, strict=True)}
+    segments: list[Segment] = []
+    arriving: type | None = None
+    for names, label, folder, fingerprint in zip(
+        groups, labels, folders, fingerprints, strict=True
+    ):
+        reads, stages = arriving, []
+        for name in names:
+            stage = _built(name, ordered[name], classes[name], settings, run, last_of)
+            if not takes(stage, arriving):
+                raise _misfit(stage, arriving)
+            for field, value in lacking(stage, arriving).items():
+                raise SettingsError(
+                    f"recipe.stages.{name}.{field}={value}: {getattr(arriving, '__name__', '')}, "
+                    "which comes in, has no such field"
+                )
+            arriving = written_by(stage, arriving)
+            stages.append(stage)
+        assert arriving is not None
+        segments.append(
+            Segment(names[0], label, folder, tuple(stages), reads, arriving, fingerprint)
+        )
+    return tuple(segments)
+
+
+def in_order(recipe: RecipeSettings) -> dict[str, StageSettings]:
+    """Returns a recipe's stages by name, those with `after` or `before` in their place; a stage
+    that is null is left out.
+
+    Raises SettingsError where a stage is to stand beside one that is not there.
+    """
+    given = {name: stage for name, stage in recipe.stages.items() if stage is not None}
+    names = [name for name, stage in given.items() if not (stage.after or stage.before)]
+    for name, stage in given.items():
+        beside = stage.after or stage.before
+        if beside is None:
+            continue
+        if beside not in names:
+            raise SettingsError(
+                f"recipe.stages.{name} stands {'after' if stage.after else 'before'} {beside}, "
+                f"which is not a stage before it in the file ({', '.join(names)})"
+            )
+        names.insert(names.index(beside) + bool(stage.after), name)
+    if not names:
+        raise SettingsError("recipe.stages is empty: a recipe has at least one stage")
+    return {name: given[name] for name in names}
+
+
+def _grouped(ordered: Mapping[str, StageSettings], classes: Mapping[str, Any]) -> list[list[str]]:
+    """The names of the stages, segment by segment."""
+    groups: list[list[str]] = []
+    for name, stage in ordered.items():
+        begins = (stage.model_extra or {}).get("begins_segment", classes[name].begins_segment)
+        if begins or not groups:
+            groups.append([])
+        groups[-1].append(name)
+    return groups
+
+
+def _misfit(stage: Stage, arriving: type | None) -> SettingsError:
+    wanted = "nothing" if stage.reads is None else stage.reads.__name__
+    found = "nothing comes before it" if arriving is None else f"{arriving.__name__} comes in"
+    return SettingsError(
+        f"recipe.stages.{stage.name} ({type(stage).__name__}) reads {wanted}, but {found}: change "
+        "the order of the stages"
+    )
+
+
+def _built(
+    name: str,
+    stage: StageSettings,
+    cls: Any,
+    settings: RunSettings,
+    run: Mapping[str, Any],
+    folders: Mapping[str, str],
+) -> Stage:
+    given = dict(stage.model_extra or {})
+    if "seeds" in given:
+        if given["seeds"] not in folders:
+            raise SettingsError(
+                f"recipe.stages.{name} takes its seeds from stage {given['seeds']!r}, which does "
+                f"not end a segment of the recipe (those that do: {', '.join(folders)})"
+            )
+        given["seeds"] = folders[given["seeds"]]
+    for field in _prompts(given):
+        given[field] = _prompt(settings, given[field])
+    given |= _values(name, stage, cls)
+    given["name"] = name
+    for known in dataclasses.fields(cls):
+        if known.name in given:
+            continue
+        if known.name in run:
+            given[known.name] = run[known.name]
+        elif (group := _group_of(known.name, stage, cls, settings)) is not None:
+            given[known.name] = group
+    try:
+        built: Stage = cls(**given)
+    except TypeError as error:
+        raise SettingsError(
+            f"recipe.stages.{name}: {stage.target} cannot be built from the recipe: {error}"
+        ) from None
+    return built
+
+
+def _group_of(field: str, stage: StageSettings, cls: Any, settings: RunSettings) -> Any:
+    """The settings that a stage's field is named after; of the backends, that of its model."""
+    if field == "backend" and isinstance(settings, Settings):
+        model = (stage.model_extra or {}).get("model", getattr(cls, "model", None))
+        return backend_for(settings, model)
+    return getattr(settings, field, None) if field in type(settings).model_fields else None
+
+
+def _values(name: str, stage: StageSettings, cls: Any) -> dict[str, Any]:
+    """The fields that the recipe sets, prompts and seeds aside, as their types have them: bounds
+    hold, groups are built, and functions are found."""
+    given, values = stage.model_extra or {}, {}
+    hints = get_type_hints(cls, include_extras=True)
+    for field in given.keys() & hints.keys() - {"seeds", *_prompts(given)}:
+        try:
+            values[field] = TypeAdapter(hints[field]).validate_python(given[field])
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(["recipe.stages", name, field, *(str(part) for part in first["loc"])])
+            raise SettingsError(f"{place}: {first['msg']} (it is {first['input']!r})") from None
+    return values
+
+
+def stage_class(name: str, stage: StageSettings) -> Any:
+    """The class of a stage; SettingsError where its import path names none."""
+    try:
+        cls = get_class(stage.target)
+    except Exception:
+        raise SettingsError(
+            f"recipe.stages.{name}: there is no transform {stage.target}: check its _target_"
+        ) from None
+    if not issubclass(cls, Stage) or not hasattr(cls, "writes"):
+        raise SettingsError(
+            f"recipe.stages.{name}: {stage.target} is not a stage (see transforms/engine/stage.py)"
+        )
+    return cls
+
+
+def _prompts(given: Mapping[str, Any]) -> list[str]:
+    """The fields of a stage that name prompt files."""
+    return [name for name in given if name == "prompt" or name.endswith("_prompt")]
+
+
+def _prompt(settings: RunSettings, name: str) -> PromptTemplate:
+    return PromptTemplate.load(prompt_path(settings.recipe.prompts, name))
+
+
+def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) -> list[Any]:
+    """Everything that decides the rows of a stage, as JSON values: its code, its settings, and
+    what its sources hold. Speed stays out."""
+    given = dict(stage.model_extra or {})
+    for field in _prompts(given):
+        given[field] = _prompt(settings, given[field]).identity()
+    groups, contents = {}, {}
+    for known in dataclasses.fields(cls):
+        group = _group_of(known.name, stage, cls, settings)
+        if known.name not in given and isinstance(group, Group):
+            groups[known.name] = group.identity()
+            if isinstance(group, SOURCES):
+                contents[known.name] = content(group)  # type: ignore[arg-type]
+            elif isinstance(group, DecontaminateSettings):
+                contents |= {name: content(source) for name, source in group.benchmarks.items()}
+    values = _values(name, stage, cls).values()
+    functions = [f for v in values for f in (v if isinstance(v, tuple) else (v,)) if callable(f)]
+    modules = [cls.__module__, *sorted({function.__module__ for function in functions})]
+    code = [code_digest(module) for module in modules]
+    return [name, stage.target, code, given, groups, contents]

@@ -1,0 +1,117 @@
+"""Beam runners by name: the runner that is meant is the runner that runs."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import types
+import weakref
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability import local_job_service
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.transforms import userstate
+from apache_beam.transforms.core import CallableWrapperDoFn
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
+from google.protobuf import json_format, struct_pb2
+
+from transforms.engine.settings import RunnerSettings
+from transforms.engine.worker_server import start_worker
+from transforms.sandbox.cores import LOCAL_WORKERS
+
+_FORK = "fork a local worker of "
+"""What stands for the command of a worker process, with the number of workers behind it."""
+
+
+class _Options(PipelineOptions):
+    """Pipeline options that remember their views.
+
+    Beam asks for one several times a transform and builds a parser of all flags each time: a sixth
+    of what a pipeline costs to build. A view reads and writes the options that it is a view of.
+    """
+
+    def view_as(self, cls: Any) -> Any:
+        views = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return views[cls]
+
+
+_SPECS = weakref.WeakKeyDictionary[type, Any]()
+_specs_of = userstate.get_dofn_specs
+
+
+def _remembered_specs(dofn: Any) -> Any:
+    if isinstance(dofn, CallableWrapperDoFn):
+        function = dofn._fn
+        plain = isinstance(function, types.FunctionType)
+        if plain and not function.__defaults__ and not function.__kwdefaults__:
+            return set(), set()
+        return _specs_of(dofn)
+    if type(dofn) not in _SPECS:
+        _SPECS[type(dofn)] = _specs_of(dofn)
+    return _SPECS[type(dofn)]
+
+
+# Beam looks for state and timers in the defaults of all methods of each DoFn, eight times in the
+# driver and once more for each copy in a worker: a fifth of what a pipeline costs to build.
+userstate.get_dofn_specs = _remembered_specs
+
+
+def _popen(command: str, **arguments: Any) -> Any:
+    if command.startswith(_FORK):
+        return start_worker(arguments["env"] | {LOCAL_WORKERS: command.removeprefix(_FORK)})
+    return subprocess.Popen(command, **arguments)
+
+
+# Beam starts a worker process by its command; ours are forked.
+setattr(local_job_service, "subprocess", types.SimpleNamespace(Popen=_popen))  # noqa: B010
+
+
+def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
+    """Returns an empty pipeline on the runner that `settings` name.
+
+    `direct` is Beam's FnApiRunner: in memory for one worker, separate worker processes for more.
+    (Beam's own default would try to download Prism; its thread mode loses rows.)
+    """
+    if settings.type == "beam":
+        return beam.Pipeline(options=_Options.from_dictionary(settings.options))
+    # What fails here is raised here: Beam would log the same traceback once more per layer.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    # ... but what worker processes warn of is passed on under this name.
+    logging.getLogger(local_job_service.__name__).setLevel(logging.WARNING)
+    if settings.workers == 1:
+        return beam.Pipeline(
+            runner=FnApiRunner(), options=_Options.from_dictionary(settings.options)
+        )
+    options = {
+        "direct_num_workers": settings.workers,
+        "default_sdk_harness_log_level": "WARNING",
+        **settings.options,
+    }
+    runner = FnApiRunner(
+        # The option direct_running_mode=multi_processing does the same with Beam's own entry point.
+        default_environment=SubprocessSDKEnvironment.from_command_string(
+            f"{_FORK}{settings.workers}"
+        ),
+        provision_info=_provision(options),
+    )
+    return beam.Pipeline(runner=runner, options=_Options.from_dictionary(options))
+
+
+def _provision(options: dict[str, Any]) -> ExtendedProvisionInfo:
+    """Carries the pipeline options to the worker processes, which otherwise see none."""
+    # A protobuf Struct knows no integers: 2 would reach the workers as 2.0, which they refuse.
+    values = {
+        f"beam:option:{name}:v1": str(value) if type(value) is int else value
+        for name, value in options.items()
+    }
+    return ExtendedProvisionInfo(
+        beam_provision_api_pb2.ProvisionInfo(
+            pipeline_options=json_format.ParseDict(values, struct_pb2.Struct())
+        )
+    )

@@ -1,0 +1,262 @@
+"""Runs one segment: Parquet -> stages -> Parquet, with rejects, unanswered and counts beside."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import apache_beam as beam
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import PCollection
+
+from transforms.engine.accounting import (
+    CountStage,
+    Outcome,
+    Reject,
+    StageCount,
+    SumTallies,
+    Tally,
+)
+from transforms.engine.errors import AccountingError
+from transforms.engine.recipe import Segment
+from transforms.engine.run_folder import RunFolder, files_below
+from transforms.engine.runners import open_pipeline
+from transforms.engine.settings import RunnerSettings, SinkSettings
+from transforms.engine.tables import ReadRecords, WriteRecords, write_text
+
+
+class RunsAndWrites(Protocol):
+    """The settings that a segment itself needs: where it runs, and how rows are written."""
+
+    @property
+    def runner(self) -> RunnerSettings: ...
+
+    @property
+    def sink(self) -> SinkSettings: ...
+
+
+class _WriteTallies(beam.DoFn):
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def process(self, tallies: list[Tally]) -> Iterator[str]:
+        write_text(self._path, json.dumps([asdict(t) for t in sorted(tallies, key=_order)]))
+        yield self._path
+
+
+def _order(tally: Tally) -> tuple[str, str, str]:
+    return tally.stage, tally.what, tally.key
+
+
+def run_segment(
+    segment: Segment,
+    previous: Segment | None,
+    rows_before: int,
+    run: RunFolder,
+    settings: RunsAndWrites,
+) -> dict[str, Any]:
+    """Runs a segment from its predecessor's rows and returns its entry for the manifest.
+
+    `rows_before` is how many rows the predecessor wrote. Whatever an interrupted run left of this
+    segment is deleted first, so no stale shard stays beside new ones. The manifest's entry is what
+    makes the result count: it is written after this returns.
+
+    Raises AccountingError where counts and written rows do not add up.
+    """
+    run.clear(segment.folder)
+    for folder in _BESIDE:
+        _clear_beside(run, folder, segment)
+    tally_path = run.path("stages", f"{segment.label}.counts.json")
+    shards = settings.runner.stage_shards
+    if segment.folder == "data":
+        shards = max(1, -(-rows_before // settings.sink.rows_per_shard))
+    started = time.monotonic()
+    with open_pipeline(settings.runner) as pipeline:
+        _build(pipeline, segment, previous, run, settings, shards, tally_path)
+    seconds = time.monotonic() - started
+    entry: dict[str, Any] = {
+        "name": segment.label,
+        "folder": segment.folder,
+        "fingerprint": segment.fingerprint,
+        "seconds": round(seconds, 3),
+        "rows": _rows(run.path(segment.folder)),
+        "stages": _stages(segment, _read_tallies(tally_path)),
+    }
+    rejects, unanswered = (_rows(run.path(name), f"{segment.label}-") for name in _BESIDE)
+    check_segment(entry, rejects, unanswered)
+    if not unanswered:
+        _clear_beside(run, "unanswered", segment)  # an empty shard: the folder is there for some
+    return entry
+
+
+_BESIDE = ("rejects", "unanswered")
+"""Folders of `Reject`s, whose files begin with the label of their segment."""
+
+
+def _clear_beside(run: RunFolder, folder: str, segment: Segment) -> None:
+    paths = [
+        path
+        for path in files_below(run.path(folder))
+        if FileSystems.split(path)[1].startswith(f"{segment.label}-")
+    ]
+    if paths:
+        FileSystems.delete(paths)
+
+
+def _build(
+    pipeline: beam.Pipeline,
+    segment: Segment,
+    previous: Segment | None,
+    run: RunFolder,
+    settings: RunsAndWrites,
+    shards: int,
+    tally_path: str,
+) -> None:
+    records: Any = pipeline
+    if segment.reads is not None:
+        if previous is None:
+            raise ValueError(f"segment {segment.name} reads records, but nothing comes before it")
+        records = pipeline | f"Read {previous.name}" >> ReadRecords(
+            segment.reads, run.path(previous.folder)
+        )
+    rejects: list[PCollection] = []
+    unanswered: list[PCollection] = []
+    tallies: list[PCollection] = []
+    for stage in segment.stages:
+        outcome: Outcome = records | stage.name >> stage
+        entered = records if outcome.entered is None else outcome.entered
+        put_off = [] if outcome.unanswered is None else [outcome.unanswered]
+        rejects.append(outcome.rejected)
+        unanswered += put_off
+        tallies.append(
+            (entered, outcome.kept, outcome.rejected, *put_off)
+            | f"Count {stage.name}" >> CountStage(stage.name)
+        )
+        if outcome.tallies is not None:
+            tallies.append(outcome.tallies)
+        records = outcome.kept
+    compression = settings.sink.compression
+    prefix = "train" if segment.folder == "data" else "part"
+    records | "Write rows" >> WriteRecords(
+        segment.writes, run.path(segment.folder), prefix, shards, compression
+    )
+    for folder, parts in zip(_BESIDE, (rejects, unanswered), strict=True):
+        if parts:
+            (
+                parts
+                | f"All {folder}" >> beam.Flatten()
+                | f"Write {folder}"
+                >> WriteRecords(Reject, run.path(folder), segment.label, 1, compression)
+            )
+    (
+        tallies
+        | "All tallies" >> beam.Flatten()
+        | "Sum" >> SumTallies()
+        | "To one list" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+        | "Write tallies" >> beam.ParDo(_WriteTallies(tally_path))
+    )
+
+
+def _rows(folder: str, prefix: str = "") -> int:
+    """Counts the rows of a folder's Parquet files from their footers."""
+    total = 0
+    for path in files_below(folder):
+        name = FileSystems.split(path)[1]
+        if name.endswith(".parquet") and name.startswith(prefix) and not name.startswith("."):
+            with FileSystems.open(path, compression_type="uncompressed") as source:
+                total += pq.ParquetFile(source).metadata.num_rows
+    return total
+
+
+def _read_tallies(path: str) -> list[Tally]:
+    with FileSystems.open(path, "text/plain", "uncompressed") as source:
+        return [Tally(**row) for row in json.loads(source.read())]
+
+
+def _stages(segment: Segment, tallies: Iterable[Tally]) -> list[dict[str, Any]]:
+    """The manifest's account of each stage, from the summed tallies."""
+    by_stage: dict[str, list[Tally]] = {stage.name: [] for stage in segment.stages}
+    for tally in tallies:
+        by_stage.setdefault(tally.stage, []).append(tally)
+    return [
+        _account(stage.name, stage.creates_records, by_stage[stage.name])
+        for stage in segment.stages
+    ]
+
+
+def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]:
+    totals = {"in": 0, "kept": 0, "unanswered": 0}
+    rejected: dict[str, int] = {}
+    models: dict[str, dict[str, int]] = {}
+    benchmarks: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {}
+    for tally in tallies:
+        if tally.what in totals:
+            totals[tally.what] += tally.amount
+        elif tally.what == "rejected":
+            rejected[tally.key] = tally.amount
+        elif tally.what.startswith("benchmark."):
+            what = tally.what.removeprefix("benchmark.")
+            benchmarks.setdefault(tally.key, {})[what] = tally.amount
+        elif tally.what.startswith(("requests", "tokens")):
+            models.setdefault(tally.key, {})[tally.what] = tally.amount
+        else:
+            counts.setdefault(tally.what, {})[tally.key] = tally.amount
+    return {
+        "name": name,
+        "draws": draws,
+        "in": totals["in"],
+        "kept": totals["kept"],
+        "rejected": dict(sorted(rejected.items(), key=lambda item: (-item[1], item[0]))),
+        "unanswered": totals["unanswered"],
+        **({"models": models} if models else {}),
+        **({"benchmarks": benchmarks} if benchmarks else {}),
+        **({"counts": counts} if counts else {}),
+    }
+
+
+def check_segment(entry: dict[str, Any], rejects_written: int, unanswered_written: int) -> None:
+    """Raises AccountingError unless a segment's counts add up with each other and with its files.
+
+    in = kept + rejected + unanswered at each stage; what one stage keeps the next takes in; the
+    rows, rejects and unanswered records written are those counted.
+    """
+    before: dict[str, Any] | None = None
+    refused = put_off = 0
+    for stage in entry["stages"]:
+        count = StageCount(
+            stage["in"], stage["kept"], stage["rejected"], stage.get("unanswered", 0)
+        )
+        refused += sum(count.rejected.values())
+        put_off += count.unanswered
+        if not count.balanced:
+            raise AccountingError(
+                f"stage {stage['name']}: {count.entered} in, but {count.kept} kept + "
+                f"{sum(count.rejected.values())} rejected + {count.unanswered} unanswered: rows "
+                "were lost or doubled; do not use this run"
+            )
+        if before is not None and not stage["draws"] and before["kept"] != stage["in"]:
+            raise AccountingError(
+                f"stage {before['name']} kept {before['kept']}, but stage {stage['name']} took "
+                f"in {stage['in']}: rows were lost or doubled; do not use this run"
+            )
+        before = stage
+    if before is not None and before["kept"] != entry["rows"]:
+        raise AccountingError(
+            f"segment {entry['name']}: {before['kept']} records kept, but {entry['rows']} rows "
+            f"written to {entry['folder']}; do not use this run"
+        )
+    for end, counted, written in (
+        ("rejected", refused, rejects_written),
+        ("unanswered", put_off, unanswered_written),
+    ):
+        if counted != written:
+            folder = "rejects" if end == "rejected" else end
+            raise AccountingError(
+                f"segment {entry['name']}: {counted} records {end}, but {written} rows written "
+                f"to {folder}; do not use this run"
+            )

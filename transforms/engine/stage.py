@@ -1,0 +1,172 @@
+"""A stage: a named step of a recipe, from PCollection of `reads` to `Outcome` of `writes`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+from hydra.utils import get_method
+from pydantic import BeforeValidator
+
+from transforms.engine.accounting import (
+    Check,
+    Decide,
+    Outcome,
+    Verdict,
+    first_rejection,
+    keep,
+    reject,
+)
+
+
+class Same:
+    """As `writes`: the stage writes records of the type that it reads."""
+
+
+class AnyRecord:
+    """As `reads`: a stage that takes records of any type, a dataclass with an `id`."""
+
+
+@dataclass(kw_only=True)
+class Stage(beam.PTransform):
+    """A step of a recipe. A subclass is a dataclass that says what it reads and writes.
+
+    Its fields come from the recipe's YAML, or, where one is named like a group of settings
+    (`sandbox`, `filter`), from that group. `expand` returns an `Outcome`.
+    """
+
+    name: str
+    """The recipe's key: unique in the recipe, and what counts and rejects are filed under."""
+    begins_segment: bool = False
+    """Whether a segment begins here: what came before it is not run again where a run is gone on
+    with."""
+
+    reads: ClassVar[type | None]
+    """The record type that it takes; None for a source, which takes a pipeline's begin."""
+    writes: ClassVar[type]
+    """The record type that it keeps, or `Same`."""
+    creates_records: ClassVar[bool] = False
+    """Whether what enters it is other than the records that the stage before it kept."""
+    by_field: ClassVar[tuple[str, ...]] = ()
+    """Its own fields whose values name fields of the records that it reads."""
+
+
+def written_by(stage: Stage, arriving: type | None) -> type:
+    """Returns the record type that a stage writes where records of type `arriving` come in."""
+    if stage.writes is not Same:
+        return stage.writes
+    if arriving is None:
+        raise TypeError(f"{stage.name} writes what it reads, and nothing comes before it")
+    return arriving
+
+
+def takes(stage: Stage, arriving: type | None) -> bool:
+    """Returns whether a stage can take what comes in: records of a type, or (None) nothing."""
+    wanted: Any = stage.reads
+    if wanted is None or arriving is None:
+        return wanted is arriving
+    return wanted is AnyRecord or issubclass(arriving, wanted)
+
+
+def lacking(stage: Stage, arriving: type | None) -> dict[str, str]:
+    """Returns the stage's own field -> the field that it names and that arriving records lack."""
+    there = {field.name for field in fields(arriving)} if arriving is not None else set()
+    named = {field: getattr(stage, field) for field in stage.by_field}
+    return {field: name for field, name in named.items() if name and name not in there}
+
+
+def named(function: Any) -> Any:
+    """Returns a function, or the one that a recipe names by its import path.
+
+    Raises ValueError where there is none of that name.
+    """
+    if not isinstance(function, str):
+        return function
+    try:
+        return get_method(function)
+    except Exception as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f"there is no function {function}: {first}") from None
+
+
+Named = Annotated[Callable[..., Any], BeforeValidator(named)]
+"""The type of a stage's field that is a function: a recipe names it by its import path."""
+
+
+def check(reason: str) -> Callable[[Callable[[Any], Any]], Check]:
+    """Makes a check of a function that says what is wrong with a record.
+
+    The function returns the detail of the rejection, or True; and None, False or an empty text
+    where it has nothing against the record.
+
+    >>> @check("too_wordy")
+    ... def too_wordy(row):
+    ...     return len(row.split()) > 3 and f"{len(row.split())} words"
+    >>> too_wordy("one two three four")
+    Verdict(reason='too_wordy', detail='4 words', unanswered=False)
+    >>> too_wordy("one").kept
+    True
+    """
+
+    def make(function: Callable[[Any], Any]) -> Check:
+        @functools.wraps(function)
+        def judge(record: Any) -> Verdict:
+            found = function(record)
+            return reject(reason, "" if found is True else str(found)) if found else keep()
+
+        return judge
+
+    return make
+
+
+def pair(record: Any, returned: Any) -> tuple[Any, Verdict]:
+    """Returns what a function of a record returned as (record, Verdict): a Verdict is one on the
+    record itself, and any other record is kept."""
+    if isinstance(returned, Verdict):
+        return record, returned
+    return returned if isinstance(returned, tuple) else (returned, keep())
+
+
+@dataclass(kw_only=True)
+class Filter(Stage):
+    """PCollection[record] -> Outcome of the same: the first check that objects decides.
+
+    A subclass says what it reads; `Filter` itself takes records of any type.
+    """
+
+    checks: tuple[Named, ...] = ()
+    """Functions record -> Verdict (see `check`)."""
+
+    reads: ClassVar[type] = AnyRecord
+    writes: ClassVar[type] = Same
+
+    def checked_by(self) -> tuple[Check, ...]:
+        """The checks, in order."""
+        return self.checks
+
+    def expand(self, records: PCollection) -> Outcome:
+        checks = self.checked_by()
+        return (
+            records
+            | "Judge" >> beam.Map(lambda record: (record, first_rejection(checks, record)))
+            | "Decide" >> Decide(self.name)
+        )
+
+
+@dataclass(kw_only=True)
+class Map(Stage):
+    """PCollection of `reads` -> Outcome of `writes`: what `of` makes of each record."""
+
+    of: ClassVar[Callable[..., Any]]
+    """record -> a record of `writes`, or a Verdict that rejects the record that was read."""
+
+    def expand(self, records: PCollection) -> Outcome:
+        return (
+            records
+            | "Make" >> beam.Map(lambda record: pair(record, self.of(record)))
+            | "Decide" >> Decide(self.name)
+        )

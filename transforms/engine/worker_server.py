@@ -1,0 +1,168 @@
+"""Forks local worker processes from one process that has imported what they need.
+
+A pipeline of several workers starts each of them anew, and a run has as many pipelines as segments:
+imports would be most of what short segments cost.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from transforms.engine.lean_imports import lean_imports
+
+_lock = threading.Lock()
+_server: WorkerServer | None = None
+
+
+class WorkerServer:
+    """The driver's end of a server process, which ends with the driver.
+
+    Args:
+        modules: names of what the server imports before it forks a worker.
+    """
+
+    def __init__(self, modules: Iterable[str]) -> None:
+        self._requests, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.PIPE,
+            )
+        assert self._process.stdin is not None
+        with self._process.stdin as names:
+            names.write(" ".join(modules).encode())
+
+    def close(self) -> None:
+        """Ends the server, and with it the workers that still run."""
+        self._requests.close()
+        self._process.wait()
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    def start(self, environment: Mapping[str, str]) -> Worker:
+        """Forks a worker with this environment, and with this process's output."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._requests, [b"."], [theirs.fileno(), 1, 2])
+        ours.sendall(json.dumps(dict(environment)).encode())
+        ours.shutdown(socket.SHUT_WR)
+        return Worker(ours)
+
+
+class Worker:
+    """A forked worker process, with what Beam's local runner uses of `subprocess.Popen`."""
+
+    def __init__(self, status: socket.socket) -> None:
+        self._status = status.makefile("rb")
+        status.close()
+        self.pid = int(self._status.readline() or 0)
+        self.returncode: int | None = None
+
+    def wait(self) -> int:
+        """Returns the exit status once the process has ended; -9 where its server ended first."""
+        if self.returncode is None:
+            self.returncode = int(self._status.readline() or -signal.SIGKILL)
+        return self.returncode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def kill(self) -> None:
+        if self.pid and self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+def start_worker(environment: Mapping[str, str]) -> Worker:
+    """Forks a worker from this process's server, which is started where none runs."""
+    global _server
+    with _lock:
+        if _server is None or not _server.runs:
+            _server = WorkerServer(sorted(n for n in sys.modules if n.startswith("transforms.")))
+            atexit.register(_server.close)
+        return _server.start(environment)
+
+
+def _serve(requests: socket.socket) -> dict[str, str] | None:
+    """Forks a worker for each request; returns None once the driver has ended.
+
+    In a worker it returns at once, with the environment that the request names.
+    """
+    waiting = selectors.DefaultSelector()
+    waiting.register(requests, selectors.EVENT_READ)
+    while True:
+        for key, _ in waiting.select():
+            if key.fileobj is requests:
+                message, files, _, _ = socket.recv_fds(requests, 1, 3)
+                if not message:
+                    return None
+                pid = os.fork()
+                asker = socket.socket(fileno=files[0])
+                if not pid:
+                    waiting.close()
+                    return _take_over(asker, files[1:])
+                for file in files[1:]:
+                    os.close(file)
+                _tell(asker, pid)
+                waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, asker))
+            else:
+                pid, asker = key.data
+                _tell(asker, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                asker.close()
+                waiting.unregister(key.fileobj)
+                os.close(key.fd)
+
+
+def _tell(asker: socket.socket, number: int) -> None:
+    with contextlib.suppress(OSError):  # the driver has ended
+        asker.sendall(b"%d\n" % number)
+
+
+def _take_over(asker: socket.socket, output: list[int]) -> dict[str, str]:
+    for target, file in enumerate(output, start=1):
+        os.dup2(file, target)
+        os.close(file)
+    with asker, asker.makefile("rb") as request:
+        environment: dict[str, str] = json.load(request)
+    return environment
+
+
+def main(file: str) -> None:
+    """Imports the modules that standard input names, then serves the requests of a socket.
+
+    `file` is the number of the socket's descriptor.
+    """
+    # Ctrl-C and a supervisor's signals reach workers by the driver, which outlives them.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    with lean_imports():
+        worker: Any = importlib.import_module("transforms.engine.worker")
+        importlib.import_module("apache_beam.runners.worker.sdk_worker_main")
+        for module in sys.stdin.read().split():
+            importlib.import_module(module)
+    with socket.socket(fileno=int(file)) as requests:
+        environment = _serve(requests)
+    if environment is None:
+        os._exit(0)  # at once: workers learn of the driver's end by this process's
+    os.environ.clear()
+    os.environ.update(environment)
+    worker.main()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Asking models: requests, prompts, episodes, and the engines and ledger behind them."""

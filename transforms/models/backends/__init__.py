@@ -1,0 +1,1 @@
+"""What answers requests: OpenAI-compatible endpoints, vLLM in a worker, vLLM's server."""

@@ -1,0 +1,464 @@
+"""vLLM in this worker: one engine, fed continuously, on a GPU or with the CPU build."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import json
+import logging
+import multiprocessing
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from transforms.engine.errors import BackendError
+from transforms.engine.records import ToolCall
+from transforms.engine.settings import VllmBackend, VllmServerBackend
+from transforms.models.backends.base import Reply, failed, kind_of
+from transforms.models.backends.fire import FirstToken, first_token, whole
+from transforms.models.embedded.adapters import adapter_path, model_path
+from transforms.models.requests import ErrorKind, Request, Response, Sampler
+from transforms.models.thoughts import split_thought
+from transforms.models.tokens import prompt_ids
+
+_SHUTDOWN_SECONDS = 10.0
+_TOOL_PARSER = "tool_call_parser"
+
+
+@dataclass(frozen=True)
+class _Open:
+    request: Request
+    reply: Callable[[Reply], None]
+    since: float
+    first: FirstToken | None = None
+
+    @property
+    def draws_first(self) -> bool:
+        """Whether what the engine is asked now is FIRE's first step."""
+        return self.request.sampler.fire_temperature is not None and self.first is None
+
+
+class VllmModel:
+    """A model in vLLM's V1 engine.
+
+    A thread of its own loads the model and then alternates between taking in new requests and
+    stepping the engine, so requests join and leave the running batch at every token and callers
+    on any thread never wait for one another.
+
+    The engine's core stays in the subprocess that vLLM gives it. vLLM binds the CPU build's
+    threads to cores only there; 64 sequences on 2 cores gave 428 tokens/s there, and 197, 237
+    and 270 in three runs in process. Cores bound in process would also be inherited by
+    everything else that the worker starts. A watcher ends the subprocess should this process
+    be killed outright.
+
+    Raises:
+        BackendError: vLLM is not installed, or the model cannot be loaded.
+    """
+
+    def __init__(
+        self, backend: VllmBackend, load: Callable[[VllmBackend], Any] | None = None
+    ) -> None:
+        """`load` returns vLLM's `LLMEngine`; for measuring one that others use as well."""
+        self._backend = backend
+        self._load = load or load_engine
+        self._inbox: SimpleQueue[_Open | None] = SimpleQueue()
+        self._loaded: SimpleQueue[BackendError | None] = SimpleQueue()
+        self._ended = BackendError(f"the vLLM engine of {backend.model} was closed")
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="vllm", daemon=True)
+        self._thread.start()
+        if error := self._loaded.get():
+            raise error
+
+    @property
+    def owed(self) -> int:
+        return 0
+
+    def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
+        self._inbox.put(_Open(request, reply, time.monotonic()))
+        if not self._thread.is_alive():  # nobody else is left to take it out again
+            self._refuse(self._take(wait=False))
+
+    def close(self) -> None:
+        self._inbox.put(None)
+        self._thread.join()
+
+    # Everything below runs on the model's own thread.
+
+    def _run(self) -> None:
+        engine: Any = None
+        watcher: subprocess.Popen[bytes] | None = None
+        cores: list[BaseProcess] = []
+        opened: dict[str, _Open] = {}
+        try:
+            try:
+                others = multiprocessing.active_children()
+                engine = self._load(self._backend)
+                cores = [
+                    child
+                    for child in multiprocessing.active_children()
+                    if child not in others and child.name.startswith("EngineCore")
+                ]
+                watcher = _watch(cores)
+            except Exception as error:
+                self._loaded.put(_cannot_load(self._backend, error))
+                return
+            self._loaded.put(None)
+            self._serve(engine, opened)
+        except Exception as error:
+            self._ended = BackendError(
+                f"the vLLM engine of {self._backend.model} stopped: {_one_line(error)}"
+            )
+        finally:
+            if engine is not None:
+                engine.engine_core.shutdown(timeout=_SHUTDOWN_SECONDS)
+            for core in cores:  # a busy machine may need longer than that
+                core.kill()
+                core.join()
+            if watcher is not None:
+                watcher.kill()
+                watcher.wait()
+            self._refuse(opened.values())
+            self._refuse(self._take(wait=False))
+
+    def _serve(self, engine: Any, opened: dict[str, _Open]) -> None:
+        import vllm
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        name = f"vllm {vllm.__version__}"
+        adapter, parser = _adapter(self._backend), tool_parser(self._backend)
+        count = 0
+
+        def add(item: _Open) -> None:
+            nonlocal count
+            count += 1
+            key = str(count)  # the same request may be open twice, for two users
+            opened[key] = item
+            try:
+                prompt, params = _prompt(engine, item), _params(item)
+                engine.add_request(key, prompt, params, lora_request=adapter)
+            except EngineDeadError:
+                raise
+            except Exception as error:  # this request is refused; its neighbours go on
+                del opened[key]
+                what, seconds = _one_line(error), time.monotonic() - item.since
+                item.reply(failed(item.request, name, kind_of(what), what, seconds))
+
+        while not self._closing:
+            for item in self._take(wait=not opened):
+                add(item)
+            if opened:
+                for output in engine.step():
+                    if output.finished:
+                        item = opened.pop(output.request_id)
+                        if item.draws_first:
+                            first = _first(engine, item, output)
+                            item = replace(item, first=first)
+                            if not first.ends:
+                                add(item)
+                                continue
+                        response = _response(item, name, output)
+                        if parser and item.request.tools and response.error is None:
+                            tokenizer = engine.get_tokenizer()
+                            response = with_calls(response, item.request, parser, tokenizer)
+                        item.reply(response)
+
+    def _take(self, wait: bool) -> Iterator[_Open]:
+        """Yields all that the inbox holds; with `wait`, waits for something first."""
+        try:
+            while True:
+                item = self._inbox.get(block=wait)
+                wait = False
+                if item is None:
+                    self._closing = True
+                    return
+                yield item
+        except Empty:
+            return
+
+    def _refuse(self, items: Iterable[_Open]) -> None:
+        for item in items:
+            item.reply(self._ended)
+
+
+def load_engine(backend: VllmBackend) -> Any:
+    """Returns vLLM's `LLMEngine` for `backend`."""
+    prepare_environment(backend)
+    check_arguments(backend)
+    from vllm import EngineArgs
+    from vllm.usage.usage_lib import UsageContext
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    arguments = EngineArgs(**engine_arguments(backend), disable_log_stats=True)
+    # The context of vLLM's own offline class, whose defaults are for throughput, not for latency.
+    return LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
+
+
+def prepare_environment(backend: VllmBackend) -> None:
+    """Sets what vLLM reads from the environment; before it is imported.
+
+    Raises:
+        BackendError: vLLM is not installed.
+    """
+    os.environ.update(forced_environment(backend))
+    for name, value in QUIET.items():  # vLLM's processes inherit these
+        os.environ.setdefault(name, value)
+    # A worker has threads by now, and a forked copy of them can hang.
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+    if os.environ["VLLM_LOGGING_LEVEL"] == "ERROR":  # it speaks up before it reads that
+        logging.getLogger("vllm").setLevel(logging.ERROR)
+    check_installed(backend)
+
+
+QUIET = {
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "PYTHONWARNINGS": "ignore",
+}
+"""Environment of vLLM's processes; a user who wants to hear more sets these."""
+
+
+def forced_environment(backend: VllmBackend) -> dict[str, str]:
+    """The environment variables that `backend` decides."""
+    variables = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    if backend.cpu_kvcache_gib is not None:
+        variables["VLLM_CPU_KVCACHE_SPACE"] = str(backend.cpu_kvcache_gib)
+        variables["VLLM_CPU_OMP_THREADS_BIND"] = _cores(backend)
+    return variables
+
+
+def check_installed(backend: VllmBackend) -> None:
+    """Raises BackendError where vLLM cannot be imported."""
+    try:
+        importlib.import_module("vllm.engine.arg_utils")
+    except ImportError as error:
+        extra = "gpu" if backend.cpu_kvcache_gib is None else "cpu"
+        raise BackendError(
+            f"the {backend.engine} backend needs vLLM ({error}): pip install 'cotmill[{extra}]'"
+        ) from error
+
+
+def check_arguments(backend: VllmBackend) -> None:
+    """Raises BackendError for a name in `backend.engine_args` that vLLM's engine or, for a server,
+    vLLM's server does not know, or for an unknown parser; after `prepare_environment`."""
+    from vllm import EngineArgs, __version__
+
+    names = {_TOOL_PARSER, *(field.name for field in dataclasses.fields(EngineArgs))}
+    if isinstance(backend, VllmServerBackend):
+        from vllm.entrypoints.launchers.cli_args import BaseFrontendArgs
+
+        names |= {field.name for field in dataclasses.fields(BaseFrontendArgs)}
+    for name in backend.engine_args:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            raise BackendError(
+                f"backend.engine_args.{name} is no argument of vLLM {__version__}: "
+                + (f"did you mean {near[0]}?" if near else "see its EngineArgs for those there are")
+            )
+    tool_parser(backend)
+
+
+def engine_arguments(backend: VllmBackend) -> dict[str, Any]:
+    """vLLM's `EngineArgs` for `backend`, in process and for a server; None is vLLM's default."""
+    arguments: dict[str, Any] = {
+        "model": model_path(backend),
+        "max_model_len": backend.max_model_len,
+        "max_num_seqs": backend.max_in_flight,
+        "dtype": backend.dtype,
+        "enforce_eager": backend.enforce_eager,
+        "gpu_memory_utilization": backend.gpu_memory_utilization,
+        "tensor_parallel_size": backend.tensor_parallel_size,
+        # Samples of one prompt, and prompts with the same examples, share their prefix's keys.
+        "enable_prefix_caching": True,
+        # The CPU build dies on a seeded request whose prompt is prefilled in chunks: it rewinds
+        # the request's generator, and a CPU generator cannot be rewound.
+        "enable_chunked_prefill": None if backend.cpu_kvcache_gib is None else False,
+        "use_tqdm_on_load": False,
+    }
+    if adapter_path(backend) is not None:
+        arguments |= {"enable_lora": True, "max_lora_rank": backend.max_lora_rank}
+    further = dict(backend.engine_args)
+    if isinstance(backend, VllmServerBackend):
+        if _TOOL_PARSER in further:
+            further["enable_auto_tool_choice"] = True
+    else:
+        further.pop(_TOOL_PARSER, None)  # no argument of the engine's: calls are read here
+    return arguments | further
+
+
+def tool_parser(backend: VllmBackend) -> Any:
+    """Returns vLLM's class that reads calls of tools in the model's texts; None where none is set.
+
+    Raises:
+        BackendError: vLLM has none of that name.
+    """
+    from vllm.tool_parsers import ToolParserManager
+
+    name = backend.engine_args.get(_TOOL_PARSER)
+    try:
+        return name and ToolParserManager.get_tool_parser(name)
+    except KeyError:
+        known = ", ".join(sorted(ToolParserManager.list_registered()))
+        raise BackendError(f"backend.engine_args.{_TOOL_PARSER}={name}: vLLM has {known}") from None
+
+
+def with_calls(response: Response, request: Request, parser: Any, tokenizer: Any) -> Response:
+    """Returns `response` with the calls of tools in its text as `tool_calls`, and a thought before
+    them as `reasoning`, as vLLM's server has them; calls are numbered, as their ids are random
+    there."""
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+    thought, answer = split_thought(response.text, request.think_tags)
+    tools = [json.loads(tool) for tool in request.tools]
+    asked = ChatCompletionRequest(model=request.model, messages=[], tools=tools)
+    found = parser(tokenizer, asked.tools).extract_tool_calls(answer, asked)
+    calls = tuple(
+        ToolCall(f"call_{request.id[:8]}_{place}", call.function.name, call.function.arguments)
+        for place, call in enumerate(found.tool_calls)
+    )
+    return replace(response, text=found.content or "", reasoning=thought, tool_calls=calls)
+
+
+def _adapter(backend: VllmBackend) -> Any:
+    """Returns vLLM's `LoRARequest` for the adapter of `backend`, if it has one."""
+    path = adapter_path(backend)
+    if path is None:
+        return None
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(backend.answering, 1, path)
+
+
+def _cores(backend: VllmBackend) -> str:
+    """Returns the cores to bind. vLLM's `auto` keeps one free for its scheduler, which on a
+    small machine is a large part of it: there, all cores compute."""
+    cores = sorted(os.sched_getaffinity(0))
+    if backend.cpu_threads == "auto" and backend.tensor_parallel_size == 1 and len(cores) <= 4:
+        return ",".join(str(core) for core in cores)
+    return backend.cpu_threads
+
+
+def _prompt(engine: Any, item: _Open) -> Any:
+    if item.first is not None:
+        ids = [*item.first.prompt, item.first.token]
+    else:
+        ids = prompt_ids(engine.get_tokenizer(), item.request)
+    (rendered,) = engine.renderer.render_cmpl([{"prompt_token_ids": ids}])
+    return rendered
+
+
+def _params(item: _Open) -> Any:
+    if not item.draws_first:
+        return vllm_params(item.request, already=int(item.first is not None))
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        temperature=0.0,
+        max_tokens=1,
+        logprobs=item.request.sampler.fire_top_k,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def vllm_params(request: Request, already: int = 0) -> Any:
+    """vLLM's `SamplingParams` for `request`, of whose answer `already` tokens are made."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    sampler = request.sampler
+    return SamplingParams(
+        temperature=sampler.temperature,
+        top_p=sampler.top_p,
+        top_k=sampler.top_k,
+        min_p=sampler.min_p,
+        max_tokens=sampler.max_tokens - already,
+        stop=list(sampler.stop),
+        seed=request.seed,
+        logprobs=0 if sampler.logprobs else None,
+        ignore_eos=sampler.ignore_eos,
+        structured_outputs=_structure(sampler),
+        skip_special_tokens=not request.tools,  # many models mark calls by such tokens
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _structure(sampler: Sampler) -> Any:
+    from vllm.sampling_params import StructuredOutputsParams
+
+    if sampler.json_schema is not None:
+        return StructuredOutputsParams(json=sampler.json_schema)
+    return sampler.regex and StructuredOutputsParams(regex=sampler.regex)
+
+
+def _first(engine: Any, item: _Open, output: Any) -> FirstToken:
+    (likely,) = output.outputs[0].logprobs
+    return first_token(
+        item.request,
+        engine.get_tokenizer(),
+        list(output.prompt_token_ids),
+        {token: each.logprob for token, each in likely.items()},
+        output.num_cached_tokens or 0,
+        engine.model_config.max_model_len,
+    )
+
+
+def _response(item: _Open, engine: str, output: Any) -> Response:
+    request, completion = item.request, output.outputs[0]
+    seconds = time.monotonic() - item.since
+    if completion.finish_reason not in ("stop", "length"):
+        what = f"vLLM gave up: {completion.finish_reason}"
+        return failed(request, engine, ErrorKind.SERVER_ERROR, what, seconds)
+    generated = len(completion.token_ids)
+    logprob = completion.cumulative_logprob
+    response = Response(
+        id=request.id,
+        stage=request.stage,
+        model=request.model,
+        engine=engine,
+        text=request.sampler.prefix + completion.text,
+        finish_reason=completion.finish_reason,
+        error=None,
+        prompt_tokens=len(output.prompt_token_ids),
+        generated_tokens=generated,
+        seconds=seconds,
+        cached_tokens=output.num_cached_tokens or 0,
+        mean_logprob=logprob / generated if request.sampler.logprobs and generated else None,
+    )
+    return whole(request, item.first, response) if item.first else response
+
+
+def _watch(cores: list[BaseProcess]) -> subprocess.Popen[bytes]:
+    """Starts a shell that kills vLLM's core once this process is gone, however it went.
+
+    vLLM's workers watch for the end of the core, but nothing was found in vLLM 0.32 that has
+    the core watch for the end of the process that started it.
+    """
+    pids = " ".join(str(core.pid) for core in cores)
+    return subprocess.Popen(
+        ["/bin/sh", "-c", f"read _; kill -9 {pids}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # out of reach of the terminal's Ctrl-C
+    )
+
+
+def _cannot_load(backend: VllmBackend, error: Exception) -> BackendError:
+    if isinstance(error, BackendError):
+        return error
+    return BackendError(
+        f"vLLM cannot load {backend.model}: {_one_line(error)} "
+        "(VLLM_LOGGING_LEVEL=INFO shows all that it says)"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]

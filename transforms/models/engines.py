@@ -1,0 +1,201 @@
+"""Engines: what answers requests, opened once a process and shared by all who ask it."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from transforms.engine.errors import BackendError
+from transforms.engine.ids import canonical_json
+from transforms.engine.settings import Backend, OpenAIBackend, ReplayBackend, VllmServerBackend
+from transforms.models.backends import draining
+from transforms.models.backends.base import Model, Reply, read_thought, valid_text
+from transforms.models.requests import Request, Response
+
+_LOOK_SECONDS = 0.2
+"""How often an engine that waits looks whether the process has been told to end."""
+
+
+class Engine:
+    """One user's view of a model: submit requests, collect responses as they finish.
+
+    An engine belongs to one thread (a DoFn instance); the model behind it is shared.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self.in_flight = 0
+        self.unrecorded = 0
+        """Requests submitted whose responses its user has not yet recorded in the ledger."""
+        _engines.add(self)
+
+    def submit(self, request: Request) -> None:
+        """Begins `request`; never waits for the model."""
+        self.in_flight += 1
+        self.unrecorded += 1
+        inbox = self._inbox  # another one may have replaced it when the reply comes
+        self._model.start(request, lambda reply: inbox.put(_read(request, reply)))
+
+    def reply_to(self, inbox: SimpleQueue[Any]) -> None:
+        """Forgets what is in flight; replies to what is submitted from now on are put into `inbox`,
+        for `receive`."""
+        self._inbox = inbox
+        self.in_flight = self.unrecorded = 0
+
+    def receive(self, reply: Reply) -> Response:
+        """Returns the response of a reply that was put into the inbox.
+
+        Its texts are valid Unicode, and a thought stands apart from the answer. A request that
+        failed is a response with `finish_reason` `error`.
+
+        Raises:
+            BackendError: the model itself is gone.
+        """
+        if isinstance(reply, BackendError):
+            raise reply
+        self.in_flight -= 1
+        return reply
+
+    def finished(self, wait: bool) -> list[Response]:
+        """Returns the responses that have come since the last call, in no particular order.
+
+        With `wait`, blocks until there is at least one, unless nothing is in flight or the
+        process is draining.
+
+        Raises:
+            BackendError: as `receive`, once what came before it is returned.
+        """
+        responses: list[Response] = []
+        replies = take(self._inbox, wait and self.in_flight > 0)
+        for place, reply in enumerate(replies):
+            if isinstance(reply, BackendError) and responses:
+                for later in replies[place:]:
+                    self._inbox.put(later)
+                break
+            responses.append(self.receive(reply))
+        return responses
+
+    def last(self) -> Iterator[Response]:
+        """Yields, while the process drains, the answers that have come and those still owed."""
+        while self._model.owed or not self._inbox.empty():
+            with contextlib.suppress(Empty):
+                reply = self._inbox.get(timeout=_LOOK_SECONDS)
+                if isinstance(reply, Response):
+                    yield self.receive(reply)
+
+    def close(self) -> None:
+        """Forgets what is in flight; the model stays for others (`close_engines` frees it)."""
+        self.reply_to(SimpleQueue())
+
+
+def take(inbox: SimpleQueue[Any], wait: bool) -> list[Any]:
+    """Returns what is in an inbox; with `wait`, blocks until it holds something, or the process
+    drains."""
+    found: list[Any] = []
+    while not inbox.empty() or (wait and not found):
+        try:
+            found.append(inbox.get(timeout=_LOOK_SECONDS))
+        except Empty:
+            if draining.has_begun():
+                break
+    return found
+
+
+def _read(request: Request, reply: Reply) -> Reply:
+    """Returns a reply in valid Unicode, with the thought apart from the answer."""
+    if isinstance(reply, BackendError):
+        return reply
+    reasoning = reply.reasoning and valid_text(reply.reasoning)
+    valid = replace(reply, text=valid_text(reply.text), reasoning=reasoning)
+    return read_thought(request, valid)
+
+
+_lock = threading.Lock()
+_models: dict[str, Model] = {}
+_leases: list[Any] = []
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def open_engine(backend: Backend) -> Engine:
+    """Returns an engine on the model that `backend` names, loading it if this process has not.
+
+    Raises:
+        BackendError: the model cannot be loaded or the endpoint cannot be reached.
+    """
+    key = _key(backend)
+    with _lock:
+        if key not in _models:
+            _models[key] = _load(backend)
+        return Engine(_models[key])
+
+
+def _key(backend: Backend) -> str:
+    """What models are told apart by: names that differ in their budgets alone share one."""
+    values = backend.model_dump(mode="json", exclude={"budget"})
+    secrets = getattr(backend, "headers", {}).items()
+    return canonical_json([values, {name: value.get_secret_value() for name, value in secrets}])
+
+
+def unrecorded() -> int:
+    """Returns how many requests of this process are submitted and not yet recorded."""
+    return sum(engine.unrecorded for engine in list(_engines))
+
+
+def owed() -> int:
+    """Returns how many answers are on their way to this process that are paid for."""
+    return sum(model.owed for model in list(_models.values()))
+
+
+def use_model(backend: Backend, model: Model) -> None:
+    """Has `open_engine` use `model` for `backend`; for measuring."""
+    with _lock:
+        _models[_key(backend)] = model
+
+
+def hold_server(backend: Backend) -> None:
+    """Keeps the server that worker processes share, once they have started it, until
+    `close_engines`: their own hold on it ends with each pipeline.
+
+    Does nothing for a backend without one.
+    """
+    if isinstance(backend, VllmServerBackend):
+        from transforms.models.backends.vllm_server import Lease, server_plan
+
+        with _lock:
+            _leases.append(Lease(server_plan(backend), backend.model))
+
+
+def close_engines() -> None:
+    """Frees every model of this process, and its hold on servers; also done at exit."""
+    with _lock:
+        closing = [*_models.values(), *_leases]
+        _models.clear()
+        _leases.clear()
+    for each in closing:
+        each.close()
+
+
+atexit.register(close_engines)
+
+
+def _load(backend: Backend) -> Model:
+    if isinstance(backend, ReplayBackend):
+        raise ValueError("a replay has no engine: it is answered from the ledger")
+    if isinstance(backend, OpenAIBackend):
+        from transforms.models.backends.openai_engine import OpenAIModel
+
+        return OpenAIModel(backend)
+    if isinstance(backend, VllmServerBackend):
+        from transforms.models.backends.vllm_server import VllmServerModel
+
+        return VllmServerModel(backend)
+    from transforms.models.backends.vllm_engine import VllmModel
+
+    return VllmModel(backend)

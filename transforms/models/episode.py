@@ -1,0 +1,721 @@
+"""Episodes: the work on one record in which a model is asked and code is run, as a generator.
+
+An episode yields effects, and is sent what becomes of them; what it returns is its result:
+
+    def episode(self, task, pool):
+        response = yield self.requests(self.sampler, task=task)[0]
+        result = yield Job(response.text)
+        return judged(task, response, result)
+
+Effects are values:
+
+- a `Request`: a model is asked, and gives a `Response`;
+- a `Job`: a program is run in the sandbox, and gives a `Result`; a `Check`: a program and then its
+  checker, `Checked`; a `Cell`: a cell of a session, `CellResult`, whose `after` names the state to
+  go on from. A session is branched by going on twice from one state;
+- a `Tally`: an amount is counted, and gives None.
+
+Those of a list are worked on side by side, and give the list of what became of each. So an episode
+needs neither Beam nor a model to be seen at work: `play` takes answers made by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
+from queue import SimpleQueue
+from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.typehints.decorators import no_annotations
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms.engine import progress
+from transforms.engine.accounting import Decide, Outcome, Tally, Verdict
+from transforms.engine.errors import BackendError, LedgerMiss
+from transforms.engine.ids import canonical_json, content_id
+from transforms.engine.records import Message
+from transforms.engine.settings import (
+    Backend,
+    BudgetSettings,
+    LedgerSettings,
+    Price,
+    ReplayBackend,
+    SamplerSettings,
+    SamplingSettings,
+    SandboxSettings,
+)
+from transforms.engine.stage import Stage, pair
+from transforms.models.backends import draining
+from transforms.models.backends.base import checked
+from transforms.models.backends.draining import Stopped
+from transforms.models.budget import Account
+from transforms.models.engines import Engine, open_engine, take
+from transforms.models.ledger.index import open_index
+from transforms.models.ledger.ledger import LedgerWriter, backend_hash
+from transforms.models.prompts import PromptTemplate
+from transforms.models.requests import Request, Response
+from transforms.sandbox.jobs import Cell, CellResult, Check, Job, Status
+from transforms.sandbox.sandbox import Sandbox
+from transforms.sandbox.shared import shared_sandbox
+
+Effect = Request | Job | Check | Cell | Tally
+R = TypeVar("R")
+Steps = Generator[Any, Any, R]
+"""The steps of an episode with a result of type R: yields an effect or a list of them, and is sent
+what became of it, or the list of that."""
+
+_RECALLED_AT_ONCE = 20_000
+"""Recorded requests that a worker gathers before it reads their texts: enough that a ledger in
+any order is read few times over, few enough (100 to 200 MB) to hold."""
+
+_JOBS_PER_SLOT = 64
+"""Jobs of a worker that wait or run: slots stay busy behind a program that takes long."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Which model an episode asks, where its answers are recorded, and what they may cost."""
+
+    backend: Backend
+    ledger_dir: str
+    ledger: LedgerSettings
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+
+class Played(NamedTuple, Generic[R]):
+    """An episode played by hand: what it yielded, turn by turn, and what it returned."""
+
+    turns: list[list[Effect]]
+    result: R
+
+
+def play(steps: Steps[R], answers: Callable[[Any], Any] | Iterable[Any] = ()) -> Played[R]:
+    """Plays an episode by hand, without Beam, a model or a sandbox.
+
+    Args:
+        answers: what becomes of each effect: a function of it, or the answers in the order in
+            which the effects are yielded. Tallies are not answered.
+
+    Raises:
+        ValueError: the episode yields more effects than there are answers.
+    """
+    given = None if callable(answers) else iter(answers)
+    turns: list[list[Effect]] = []
+
+    def answer(effect: Effect) -> Any:
+        if isinstance(effect, Tally):
+            return None
+        if given is None:
+            return answers(effect)  # type: ignore[operator]
+        try:
+            return next(given)
+        except StopIteration:
+            raise ValueError(f"there is no answer to {effect}") from None
+
+    sent: Any = None
+    while True:
+        try:
+            yielded = steps.send(sent)
+        except StopIteration as end:
+            return Played(turns, end.value)
+        turns.append(yielded if isinstance(yielded, list) else [yielded])
+        found = [answer(effect) for effect in turns[-1]]
+        sent = found if isinstance(yielded, list) else found[0]
+
+
+class _Open:
+    """An episode under way: whose it is, and what became of the effects it waits for."""
+
+    def __init__(self, place: Any, steps: Steps[Any]) -> None:
+        self.place, self.steps = place, steps
+
+    def wait_for(self, yielded: Any) -> list[Effect]:
+        self._is_list = isinstance(yielded, list)
+        effects: list[Effect] = yielded if self._is_list else [yielded]
+        self._found: list[Any] = [None] * len(effects)
+        self.missing = len(effects)
+        return effects
+
+    def give(self, index: int, what: Any) -> None:
+        self._found[index] = what
+        self.missing -= 1
+
+    def found(self) -> Any:
+        return self._found if self._is_list else self._found[0]
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """What an episode had run has ended."""
+
+    episode: _Open
+    index: int
+    future: Future[Any]
+    key: str
+    """That of a cell in the ledger; empty for what is not recorded there."""
+
+
+class Driver:
+    """Plays many episodes at once over one model and the process's sandbox.
+
+    Any number of episodes is open at a time, each where its own effects have brought it: none
+    waits for another. Requests that the ledger holds are answered from it; the others go to the
+    model, up to `backend.open_requests` at once, those of episodes that are under way before those
+    of new ones, and are written to the ledger as they come back. A request that is open or was
+    answered since `start` is not asked a second time. What cells showed to a model is in the ledger
+    too, so a replay runs none. The model is loaded, and the sandbox is opened, when the first
+    request or job needs it.
+
+    Args:
+        stage: name under which tallies and progress are counted.
+        asking: None for episodes that ask no model.
+        sandbox: None for episodes that run no program.
+    """
+
+    def __init__(self, stage: str, asking: Asking | None, sandbox: SandboxSettings | None) -> None:
+        self._stage, self._asking, self._sandbox = stage, asking, sandbox
+        self._leases = ExitStack()
+        self._engine: Engine | None = None
+        self._box: Sandbox | None = None
+        self._futures: set[Future[Any]] = set()
+        self.open = 0
+        """Episodes that have begun and not ended."""
+        self._is_replay = asking is not None and isinstance(asking.backend, ReplayBackend)
+        if asking is not None:
+            self._account = Account(asking.budget, asking.backend, asking.prices)
+            self._writer = LedgerWriter(
+                asking.ledger_dir,
+                asking.ledger,
+                api=asking.backend.api or "",
+                continue_prefix=asking.backend.sends_prefix,
+                backend=backend_hash(asking.backend),
+            )
+
+    def start(self) -> None:
+        """Begins anew, with the ledger as it is now; forgets what an earlier start left open."""
+        self._cancel()
+        self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self.open = 0
+        self._ended: deque[tuple[Any, Any]] = deque()
+        self._backlog: deque[Request] = deque()
+        self._sent: dict[str, Request] = {}
+        self._recorded: dict[str, Request] = {}
+        self._waiting: dict[str, list[tuple[_Open, int, Request]]] = {}
+        self._answered: set[str] = set()
+        self._tallies: dict[tuple[str, str], int] = {}
+        if self._engine is not None:
+            self._engine.reply_to(self._inbox)
+        if self._asking is not None:
+            self._index = open_index(self._asking.ledger_dir, failures=self._is_replay)
+
+    def begin(self, place: Any, steps: Steps[Any]) -> None:
+        """Begins an episode; `place` is what `ended` names it by."""
+        self.open += 1
+        self._go_on(_Open(place, steps), None)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the model and the sandbox have as much to do as they take at a time."""
+        return bool(self._backlog) or (
+            self._box is not None and len(self._futures) > _JOBS_PER_SLOT * self._box.slots
+        )
+
+    def step(self, wait: bool) -> None:
+        """Takes in what the model and the sandbox have finished; episodes go on with it.
+
+        With `wait`, blocks until there is something.
+
+        Raises:
+            BackendError: the model cannot be loaded or reached, or is gone.
+            BudgetReached: the budget is spent; what was asked until then is in the ledger.
+            LedgerMiss: a replay's ledger does not hold a request.
+            SandboxError: programs cannot be run.
+        """
+        try:
+            self._send()
+            if len(self._recorded) >= _RECALLED_AT_ONCE or (
+                wait and self._recorded and not self._backlog
+            ):
+                self._recall()
+                return
+            self._take_in(take(self._inbox, wait and bool(self._sent or self._futures)))
+            if draining.has_begun():
+                self._drain()
+            self._send()
+            if self._asking is not None:
+                self._writer.flush_if_due()
+        except BaseException:  # the run ends here: what came before is not lost
+            self.flush()
+            raise
+
+    def ended(self) -> Iterator[tuple[Any, Any]]:
+        """Yields (place, result) of the episodes that have ended since the last call."""
+        while self._ended:
+            yield self._ended.popleft()
+
+    def tallies(self) -> Iterator[Tally]:
+        """Yields what was counted since `start`: of tokens and requests, with the model as key."""
+        for (what, key), amount in self._tallies.items():
+            yield Tally(self._stage, what, key, amount)
+
+    def flush(self) -> None:
+        """Writes the answers that are not yet in the ledger."""
+        if self._asking is not None:
+            self._writer.flush()
+
+    def close(self) -> None:
+        self._cancel()
+        self.flush()
+        if self._engine is not None:
+            self._engine.close()
+        self._leases.close()
+
+    def _go_on(self, episode: _Open, sent: Any) -> None:
+        """Sends an episode what it waited for, until it waits again or ends."""
+        while True:
+            try:
+                yielded = episode.steps.send(sent)
+            except StopIteration as end:
+                self.open -= 1
+                self._ended.append((episode.place, end.value))
+                return
+            effects = episode.wait_for(yielded)
+            asked = []
+            for index, effect in enumerate(effects):
+                if isinstance(effect, Request):
+                    asked.append((index, effect))
+                elif isinstance(effect, Cell):
+                    self._run_cell(episode, index, effect)
+                elif isinstance(effect, (Job, Check)):
+                    self._run(episode, index, effect)
+                elif isinstance(effect, Tally):
+                    self._count(effect.what, effect.key, effect.amount)
+                    episode.give(index, None)
+                else:
+                    raise TypeError(f"{self._stage}: an episode yields {effect!r}, not an effect")
+            if asked:
+                self._ask(episode, asked)
+            if episode.missing:
+                return
+            sent = episode.found()
+
+    def _run(self, episode: _Open, index: int, what: Job | Check | Cell, key: str = "") -> None:
+        if self._box is None:
+            self._box = self._leases.enter_context(shared_sandbox(self._sandbox_settings))
+        future: Future[Any]
+        if isinstance(what, Cell):
+            future = self._box.submit_cell(what)
+        elif isinstance(what, Check):
+            future = self._box.submit_check(what)
+        else:
+            future = self._box.submit(what)
+        self._futures.add(future)
+        inbox = self._inbox
+        future.add_done_callback(lambda done: inbox.put(_Ran(episode, index, done, key)))
+
+    def _run_cell(self, episode: _Open, index: int, cell: Cell) -> None:
+        if self._asking is None:
+            self._run(episode, index, cell)
+            return
+        key = content_id("cell", self._sandbox_identity, cell.code, cell.after, cell.seed)
+        if (seen := self._index.observation(key)) is not None:
+            values = json.loads(seen)
+            after = tuple(values.pop("after"))
+            result = CellResult(status=Status(values.pop("status")), after=after, **values)
+            episode.give(index, result)
+        elif self._is_replay:
+            raise LedgerMiss(
+                f"{self._stage}: a cell is not in the ledger {self._asking.ledger_dir}: run with "
+                f"the backend that made the ledger (its code begins {cell.code[:80]!r})"
+            )
+        else:
+            self._run(episode, index, cell, key)
+
+    @property
+    def _sandbox_settings(self) -> SandboxSettings:
+        if self._sandbox is None:
+            raise TypeError(f"{self._stage} runs programs, and has no field `sandbox`")
+        return self._sandbox
+
+    @cached_property
+    def _sandbox_identity(self) -> Any:
+        return self._sandbox_settings.identity()
+
+    def _ask(self, episode: _Open, asked: list[tuple[int, Request]]) -> None:
+        if self._asking is None:
+            raise TypeError(f"{self._stage} asks a model, and is not a ModelEpisode")
+        new: dict[str, Request] = {}
+        for index, request in asked:
+            if request.id not in self._waiting:
+                new[request.id] = request
+            self._waiting.setdefault(request.id, []).append((episode, index, request))
+        if not self._answered.isdisjoint(new):  # asked before: by now the ledger has it
+            self._writer.flush()
+            self._index = open_index(self._asking.ledger_dir, failures=self._is_replay)
+        for request, held in zip(new.values(), self._index.holds(list(new.values())), strict=True):
+            if held:
+                self._recorded[request.id] = request
+            else:
+                self._to_send(request)
+
+    def _to_send(self, request: Request) -> None:
+        if self._is_replay:
+            raise self._miss(request)
+        self._backlog.append(request)
+
+    def _send(self) -> None:
+        """Has the model take up what it has room for."""
+        if not self._backlog or self._asking is None:
+            return
+        backend = self._asking.backend
+        assert not isinstance(backend, ReplayBackend)  # what is not recorded is a LedgerMiss there
+        if self._engine is None:
+            self._engine = open_engine(backend)
+            self._engine.reply_to(self._inbox)
+        while self._backlog and self._engine.in_flight < backend.open_requests:
+            if reached := self._account.reached():
+                while self._sent:  # they are paid for: a later run must find them
+                    self._take_in(take(self._inbox, True))
+                self.flush()
+                raise reached
+            request = self._backlog.popleft()
+            self._sent[request.id] = request
+            self._engine.submit(request)
+
+    def _recall(self) -> None:
+        """Answers from the ledger what it holds; asks what turns out to be unreadable there."""
+        if self._asking is None:
+            return
+        asked, self._recorded = self._recorded, {}
+        how = None if self._is_replay else backend_hash(self._asking.backend)
+        responses = self._index.read(asked.values(), how)
+        for key, request in asked.items():
+            if key in responses:
+                self._answer(replace(responses[key], stage=self._stage))
+            else:
+                self._to_send(request)
+
+    def _take_in(self, events: list[Any]) -> None:
+        """Records the responses among `events`, then has the episodes go on with all of them."""
+        responses: list[Response] = []
+        gone: BackendError | None = None
+        for event in events:
+            if isinstance(event, BackendError):
+                gone = event
+            elif isinstance(event, Response):
+                assert self._engine is not None
+                responses.append(self._record(self._engine.receive(event)))
+        if gone is not None:
+            raise gone
+        if draining.has_begun():
+            return
+        for response in responses:
+            self._answer(response)
+        for event in events:
+            if isinstance(event, _Ran):
+                self._futures.discard(event.future)
+                result = event.future.result()
+                if event.key:
+                    self._writer.add_observation(event.key, canonical_json(asdict(result)))
+                self._give(event.episode, event.index, result)
+
+    def _record(self, response: Response) -> Response:
+        assert self._engine is not None and self._asking is not None
+        self._writer.add(self._sent.pop(response.id), response)
+        self._account.pay(response)
+        self._engine.unrecorded -= 1
+        return response
+
+    def _drain(self) -> NoReturn:
+        """Records the answers that are paid for and still come, then ends."""
+        if self._engine is not None:
+            for response in self._engine.last():
+                self._record(response)
+            self._engine.close()
+        self.flush()
+        raise Stopped
+
+    def _answer(self, response: Response) -> None:
+        """Gives a response to the episodes that wait for it."""
+        if response.id not in self._answered:
+            self._count_response(response)
+            self._answered.add(response.id)
+        for episode, index, request in self._waiting.pop(response.id):
+            self._give(episode, index, checked(request, response))
+
+    def _give(self, episode: _Open, index: int, what: Any) -> None:
+        episode.give(index, what)
+        if not episode.missing:
+            self._go_on(episode, episode.found())
+
+    def _count_response(self, response: Response) -> None:
+        if response.recorded:
+            amounts = {
+                "requests.recorded": 1,
+                "tokens.recorded": response.generated_tokens,
+                "tokens.recorded.prompt": response.prompt_tokens,
+                "tokens.recorded.cached": response.cached_tokens,
+            }
+        else:
+            amounts = {
+                "requests": 1,
+                "requests.failed": int(response.finish_reason == "error"),
+                "tokens.prompt": response.prompt_tokens,
+                "tokens.cached": response.cached_tokens,
+                "tokens.generated": response.generated_tokens,
+            }
+            progress.report(self._stage, "tokens", response.generated_tokens)
+        progress.report(self._stage, "requests", 1)
+        for what, amount in amounts.items():
+            if amount:
+                self._count(what, response.model, amount)
+
+    def _count(self, what: str, key: str, amount: int) -> None:
+        self._tallies[what, key] = self._tallies.get((what, key), 0) + amount
+
+    def _cancel(self) -> None:
+        for future in self._futures:
+            future.cancel()
+        self._futures.clear()
+
+    def _miss(self, request: Request) -> LedgerMiss:
+        assert self._asking is not None
+        text = request.prompt if request.prompt is not None else request.messages[-1].content
+        start = " ".join(text.split())[:80]
+        return LedgerMiss(
+            f"{self._stage}: request {request.id} is not in the ledger {self._asking.ledger_dir} "
+            f"(model {request.model}, prompt: {start!r}): run with the backend that made the "
+            "ledger, or with the settings it was made with"
+        )
+
+
+def drive(
+    records: Iterable[Any],
+    episode: Callable[[Any], Steps[R]],
+    asking: Asking | None = None,
+    sandbox: SandboxSettings | None = None,
+    stage: str = "",
+) -> list[R]:
+    """Plays an episode for each record in this process, without Beam; returns the results, in the
+    order of the records.
+
+    Raises: as `Driver.step` does.
+    """
+    driver = Driver(stage, asking, sandbox)
+    try:
+        driver.start()
+        for place, record in enumerate(records):
+            driver.begin(place, episode(record))
+            driver.step(wait=False)
+            while driver.is_full:
+                driver.step(wait=True)
+        while driver.open:
+            driver.step(wait=True)
+        found: dict[int, R] = dict(driver.ended())
+        return [found[place] for place in sorted(found)]
+    finally:
+        driver.close()
+
+
+class Driven(NamedTuple):
+    """What `Drive` returns.
+
+    results: PCollection of what the episodes returned, one for each record.
+    tallies: PCollection[Tally]: those that episodes yielded, and of tokens and requests by model.
+    """
+
+    results: PCollection
+    tallies: PCollection
+
+
+@dataclass
+class Drive(beam.PTransform):
+    """PCollection[record] -> `Driven`: `episode` played for each record.
+
+    A worker has as many episodes open as its model and its sandbox can serve (see `Driver`); an
+    episode lives within a bundle, and a bundle that is run again takes from the ledger what was
+    answered before. A bundle is a barrier, since its records must have left by its end; within it
+    there is none. FnApiRunner gives each worker its share of the whole stage as one bundle, so
+    there the model drains once a stage.
+
+    Tallies of each model: `requests`, `requests.recorded`, `requests.failed`, `tokens.prompt`,
+    `tokens.cached` (of those of the prompt), `tokens.generated`, and for what an earlier run or
+    attempt paid for `tokens.recorded` (generated), `tokens.recorded.prompt`,
+    `tokens.recorded.cached`.
+
+    Requests of equal content have equal ids, and are paid for once within a worker. Across workers
+    two that ask at the same time may both pay; what one of them has written to the ledger before
+    the other's bundle begins is paid for once.
+
+    Why not Beam's `RunInference`: one set of sampling arguments holds for its whole transform
+    (here each request has its own seed), a batch is a barrier (the longest answer of a batch
+    idles the engine that continuous batching would fill), one refused request loses its whole
+    batch, and two steps load the model twice.
+
+    Args:
+        stage: name under which tallies and progress are counted.
+        episode: (record, **sides) -> its steps.
+        asking: None for episodes that ask no model.
+        sandbox: None for episodes that run no program.
+        sides: further arguments of `episode` by name, side inputs among them.
+
+    Raises (as the pipeline runs): as `Driver.step` does.
+    """
+
+    stage: str
+    episode: Callable[..., Steps[Any]]
+    asking: Asking | None = None
+    sandbox: SandboxSettings | None = None
+    sides: Mapping[str, Any] = field(default_factory=dict)
+
+    def expand(self, records: PCollection) -> Driven:
+        played = records | "Play" >> beam.ParDo(
+            _Play(self.stage, self.episode, self.asking, self.sandbox), **self.sides
+        ).with_outputs("tallies", main="results")
+        return Driven(played["results"], played["tallies"])
+
+
+class _Play(beam.DoFn):
+    def __init__(
+        self,
+        stage: str,
+        episode: Callable[..., Steps[Any]],
+        asking: Asking | None,
+        sandbox: SandboxSettings | None,
+    ) -> None:
+        self._episode = episode
+        self._driver_of = partial(Driver, stage, asking, sandbox)
+
+    def setup(self) -> None:
+        self._driver = self._driver_of()
+
+    def start_bundle(self) -> None:
+        self._driver.start()
+
+    @no_annotations  # Beam cannot bind arguments by name to **sides
+    def process(
+        self,
+        element: Any,
+        timestamp: Any = beam.DoFn.TimestampParam,
+        window: Any = beam.DoFn.WindowParam,
+        **sides: Any,
+    ) -> Iterator[WindowedValue]:
+        driver = self._driver
+        driver.begin((timestamp, window), self._episode(element, **sides))
+        driver.step(wait=False)
+        while driver.is_full:
+            yield from self._ended()
+            driver.step(wait=True)
+        yield from self._ended()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        while self._driver.open:
+            yield from self._ended()
+            self._driver.step(wait=True)
+        yield from self._ended()
+        self._driver.flush()
+        for tally in self._driver.tallies():
+            yield TaggedOutput("tallies", GlobalWindows.windowed_value(tally))
+        progress.flush()
+
+    def teardown(self) -> None:
+        self._driver.close()
+
+    def _ended(self) -> Iterator[WindowedValue]:
+        for (timestamp, window), result in self._driver.ended():
+            yield WindowedValue(result, timestamp, (window,))
+
+
+@dataclass(kw_only=True)
+class Episode(Stage):
+    """A stage that works on each record in an episode. A field `sandbox` says where programs run.
+
+    Subclasses write `episode`, which returns one of
+
+    - a record of `writes`: it is kept;
+    - a `Verdict`: the record that was read is rejected, or put off;
+    - (record, Verdict): that record is kept, rejected or put off;
+    - a list of these, where the stage creates records.
+    """
+
+    episode: ClassVar[Callable[..., Steps[Any]]]
+    """(record, **sides) -> the steps of the work on it."""
+
+    def sides(self, records: PCollection) -> Mapping[str, Any]:
+        """Further arguments of `episode` by name, side inputs among them."""
+        return {}
+
+    def opened(self, records: PCollection) -> PCollection:
+        """What the episodes are about, where that is not the records themselves."""
+        return records
+
+    def expand(self, records: PCollection) -> Outcome:
+        asking = self.asking if isinstance(self, ModelEpisode) else None
+        sandbox: SandboxSettings | None = getattr(self, "sandbox", None)
+        driven = self.opened(records) | "Episodes" >> Drive(
+            self.name, partial(_judged, self), asking, sandbox, self.sides(records)
+        )
+        judged = driven.results | "Each" >> beam.FlatMap(lambda results: results)
+        return (judged | "Decide" >> Decide(self.name))._replace(
+            entered=judged if self.creates_records else None, tallies=driven.tallies
+        )
+
+
+def _judged(stage: Episode, record: Any, **sides: Any) -> Steps[list[tuple[Any, Verdict]]]:
+    """Plays an episode; returns what it returns as pairs of a record and the verdict on it."""
+    returned = yield from stage.episode(record, **sides)
+    return [pair(record, one) for one in (returned if isinstance(returned, list) else [returned])]
+
+
+@dataclass(kw_only=True)
+class ModelEpisode(Episode):
+    """An episode in which a model is asked: renders the stage's prompt for each record."""
+
+    begins_segment: bool = True
+    model: str | None = None
+    """What the recipe calls the model that is asked (see `models`); None asks the run's own."""
+    sampling: SamplingSettings
+    backend: Backend
+    prompt: PromptTemplate
+    ledger_dir: str
+    ledger: LedgerSettings
+    budget: BudgetSettings
+    prices: Mapping[str, Price]
+
+    @property
+    def asking(self) -> Asking:
+        return Asking(self.backend, self.ledger_dir, self.ledger, self.budget, self.prices)
+
+    def requests(
+        self,
+        sampler: SamplerSettings,
+        first_sample: int = 0,
+        prompt: PromptTemplate | None = None,
+        **variables: Any,
+    ) -> list[Request]:
+        """The requests of a prompt (the stage's own) for one record, filled in with `variables`."""
+        return list(
+            (prompt or self.prompt).requests(
+                stage=self.name,
+                backend=self.backend,
+                sampler=sampler,
+                run_seed=self.sampling.seed,
+                first_sample=first_sample,
+                **variables,
+            )
+        )
+
+    def stored(self, talk: Iterable[Message]) -> tuple[Message, ...]:
+        """A conversation as rows hold it: without thoughts where `backend.reasoning=drop`."""
+        if self.backend.keeps_reasoning:
+            return tuple(talk)
+        return tuple(replace(message, reasoning=None) for message in talk)

@@ -1,0 +1,1 @@
+"""The ledger: every answer, in Parquet parts that survive a crash."""

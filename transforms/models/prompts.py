@@ -1,0 +1,232 @@
+"""Prompt files: YAML with the words of a stage, for chat models and for models that continue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import yaml
+from apache_beam.io.filesystems import FileSystems
+from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from transforms.engine.errors import SettingsError
+from transforms.engine.ids import canonical_json
+from transforms.engine.records import Message
+from transforms.engine.settings import Backend, SamplerSettings
+from transforms.models.requests import Request, Sampler
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    prefix: str = Field("", description="text that the answer is forced to begin with")
+    stop: list[str] = Field([], description="texts at which the answer ends")
+
+
+class _Chat(_Section):
+    system: str | None = Field(None, description="what the model is told of its part")
+    user: str = Field(description="what it is asked")
+
+
+class _Completion(_Section):
+    text: str = Field(description="what it continues")
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    license: str = Field(description="SPDX licence of the prompt")
+    chat: _Chat
+    completion: _Completion | None = None
+
+
+@dataclass(frozen=True)
+class Words:
+    """A rendered prompt: messages for a chat, or a text to continue."""
+
+    messages: tuple[Message, ...]
+    prompt: str | None
+    prefix: str
+    """What the answer is forced to begin with."""
+    stop: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """One stage's prompt: Jinja templates over the variables that the stage gives.
+
+    Every text but `stop` is a template. A variable that is missing is an error; a variable's
+    value is kept verbatim, braces and all.
+    """
+
+    path: str
+    words: _File
+
+    @classmethod
+    def load(cls, path: str) -> PromptTemplate:
+        """Reads a prompt file (on any Beam filesystem).
+
+        Raises:
+            SettingsError: the file is missing or is not a prompt file.
+        """
+        try:
+            with FileSystems.open(path) as file:
+                content = yaml.safe_load(file.read().decode("utf-8"))
+            words = _File.model_validate(content)
+            for section in filter(None, (words.chat, words.completion)):
+                for text in section.model_dump().values():
+                    if isinstance(text, str):
+                        _compiled(text)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"the prompt file {path} cannot be read: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise SettingsError(f"the prompt file {path}: {where}: {first['msg']}") from error
+        except (yaml.YAMLError, TemplateError) as error:
+            text = " ".join(str(error).split())
+            raise SettingsError(f"the prompt file {path} does not parse: {text}") from error
+        return cls(path, words)
+
+    def identity(self) -> Any:
+        """What decides the requests, as JSON: the words, wherever the file is."""
+        return self.words.model_dump(mode="json")
+
+    def requests(
+        self,
+        *,
+        stage: str,
+        backend: Backend,
+        sampler: SamplerSettings,
+        run_seed: int,
+        first_sample: int = 0,
+        **variables: Any,
+    ) -> tuple[Request, ...]:
+        """Renders once and returns `sampler.samples` requests, samples `first_sample` onwards.
+
+        The backend decides between the chat and the completion form, and whether the prefix is
+        part of the request: a chat whose server does not continue an answer is asked without it.
+        So is the role of the system message, and which sampling parameters are left out.
+
+        Raises:
+            SettingsError: a template asks for a variable that the stage does not give.
+        """
+        words = self.rendered(backend.api, sends_prefix=backend.sends_prefix, **variables)
+        return requests_of(
+            words,
+            stage=stage,
+            backend=backend,
+            sampler=sampler,
+            run_seed=run_seed,
+            first_sample=first_sample,
+        )
+
+    def rendered(self, api: str | None, *, sends_prefix: bool = True, **variables: Any) -> Words:
+        """Renders the chat form for `api` chat, the completion form for any other.
+
+        Raises:
+            SettingsError: a template asks for a variable that is not given, or the file has no
+                completion form.
+        """
+        section = self.words.chat if api == "chat" else self.words.completion
+        if section is None:
+            raise SettingsError(
+                f"the prompt file {self.path} is for chat models alone: set backend.api=chat, or "
+                "give it a section `completion`"
+            )
+        prefix = self._render(section.prefix, variables) if sends_prefix else ""
+        if isinstance(section, _Completion):
+            return Words((), self._render(section.text, variables), prefix, tuple(section.stop))
+        turns = [("system", section.system), ("user", section.user)]
+        messages = tuple(
+            Message(role, self._render(text, variables).strip()) for role, text in turns if text
+        )
+        return Words(messages, None, prefix, tuple(section.stop))
+
+    def _render(self, text: str, variables: dict[str, Any]) -> str:
+        try:
+            return _compiled(text).render(**variables)
+        except TemplateError as error:
+            raise SettingsError(f"the prompt file {self.path}: {error}") from error
+
+
+def requests_of(
+    words: Words,
+    *,
+    stage: str,
+    backend: Backend,
+    sampler: SamplerSettings,
+    run_seed: int,
+    first_sample: int = 0,
+    tools: tuple[str, ...] = (),
+) -> tuple[Request, ...]:
+    """Returns `sampler.samples` requests with these words, samples `first_sample` onwards.
+
+    Args:
+        tools: what the model may call (`tool_json`).
+    """
+    schema = sampler.json_schema
+    settings = Sampler(
+        temperature=sampler.temperature,
+        top_p=sampler.top_p,
+        top_k=sampler.top_k,
+        min_p=sampler.min_p,
+        max_tokens=sampler.max_tokens,
+        stop=(*words.stop, *sampler.stop),
+        prefix=words.prefix,
+        json_schema=None if schema is None else canonical_json(schema),
+        regex=sampler.regex,
+        logprobs=sampler.logprobs,
+        fire_temperature=sampler.fire_temperature,
+        fire_top_k=sampler.fire_top_k if sampler.fire_temperature else None,
+        left_out=backend.left_out(sampler.model_dump()),
+    )
+    first = Request(
+        stage=stage,
+        model=backend.answering or "",
+        messages=with_system_role(words.messages, backend.parameters.get("system")),
+        prompt=words.prompt,
+        sampler=settings,
+        run_seed=run_seed,
+        sample=first_sample,
+        model_id=backend.model_id or "",
+        tools=tools,
+        template=canonical_json(backend.chat_template_kwargs if words.prompt is None else {}),
+        body=canonical_json(backend.request),
+        think_tags=backend.think_tags,
+        reasons=backend.reasoning is not None,
+    )
+    return tuple(
+        replace(first, sample=sample)
+        for sample in range(first_sample, first_sample + sampler.samples)
+    )
+
+
+def with_system_role(messages: tuple[Message, ...], role: str | None) -> tuple[Message, ...]:
+    """Returns `messages` with the system message under another role; None leaves them as they are.
+
+    Under `user` it becomes the beginning of the user's message: many models take two of these
+    in a row no better than a system message.
+    """
+    if role is None or not messages or messages[0].role != "system":
+        return messages
+    system, *rest = messages
+    if role == "user" and rest and rest[0].role == "user":
+        first = Message("user", f"{system.content}\n\n{rest[0].content}")
+        return (first, *rest[1:])
+    return (Message(role, system.content), *rest)
+
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,
+)
+
+
+@cache
+def _compiled(text: str) -> Template:
+    return _ENVIRONMENT.from_string(text)

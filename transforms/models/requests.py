@@ -1,0 +1,288 @@
+"""What is asked of a model and what it answers; a request's id is the hash of its content."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from typing import Any
+
+from transforms.engine.ids import canonical_json, content_id, derived_seed
+from transforms.engine.records import Message, ToolCall
+from transforms.models.thoughts import THINK_TAGS
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """The settings that decide what a model writes."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    """0 keeps every token."""
+    min_p: float
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    prefix: str = ""
+    """Text the answer is forced to begin with; part of the response's text."""
+    json_schema: str | None = None
+    """JSON schema (as canonical JSON) that what follows the prefix must obey."""
+    regex: str | None = None
+    """Regular expression that what follows the prefix must match as a whole."""
+    logprobs: bool = False
+    """Whether the response says how likely its tokens were."""
+    fire_temperature: float | None = None
+    """Temperature of the first token alone (FIRE)."""
+    fire_top_k: int | None = None
+    """The first token is one of the `fire_top_k` likeliest."""
+    left_out: tuple[str, ...] = ()
+    """Parameters of the above that the endpoint does not take, so that its own values hold."""
+    ignore_eos: bool = False
+    """Whether the answer goes on to `max_tokens` come what may: for measuring."""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the answer, as JSON values.
+
+        Settings that came later than the first ledgers are named only where they are used, so
+        that requests without them keep their ids.
+        """
+        values = asdict(self)
+        return {name: value for name, value in values.items() if value or name not in _LATER}
+
+
+_LATER = {
+    "json_schema",
+    "regex",
+    "logprobs",
+    "fire_temperature",
+    "fire_top_k",
+    "left_out",
+    "ignore_eos",
+}
+
+
+@lru_cache(1000)
+def _identity(sampler: Sampler) -> dict[str, Any]:
+    """The identity of a sampler, once for the many requests of a stage: it costs more than hashing
+    them."""
+    return sampler.identity()
+
+
+@lru_cache(1000)
+def _limitless(sampler: Sampler) -> dict[str, Any]:
+    """The identity of a sampler without its limit, once for the many requests of a stage."""
+    return {name: value for name, value in sampler.identity().items() if name != "max_tokens"}
+
+
+def tool_json(name: str, description: str, parameters: dict[str, Any]) -> str:
+    """Returns a tool as `Request.tools` has it.
+
+    Args:
+        parameters: JSON schema of the arguments.
+    """
+    function = {"name": name, "description": description, "parameters": parameters}
+    return canonical_json({"type": "function", "function": function})
+
+
+@dataclass(frozen=True)
+class Request:
+    """One sample asked of one model: a chat (`messages`) or a completion (`prompt`)."""
+
+    stage: str
+    """Who asks; for accounting, not part of the id."""
+    model: str
+    """The model's name, for people, prices and the engine."""
+    messages: tuple[Message, ...]
+    """Chat turns; empty for a completion."""
+    prompt: str | None
+    """Text to continue; None for a chat."""
+    sampler: Sampler
+    run_seed: int
+    sample: int
+    """Which of several samples of the same prompt this is."""
+    model_id: str = ""
+    """What identifies the model's content; empty where its name does."""
+    tools: tuple[str, ...] = ()
+    """Tools that the model may call, each in the API's form as canonical JSON (`tool_json`)."""
+    template: str = "{}"
+    """Further arguments of the chat template, as canonical JSON."""
+    body: str = "{}"
+    """Further fields of the request to an endpoint, as canonical JSON."""
+    think_tags: tuple[str, str] = THINK_TAGS
+    """What a thought in the answer's text stands between; decides how an answer is read, not
+    what is asked, so it is not part of the id."""
+    reasons: bool = False
+    """Whether the model is known to think before it answers; not part of the id either."""
+
+    @cached_property
+    def id(self) -> str:
+        return self._content_id("request", _identity(self.sampler))
+
+    @cached_property
+    def question(self) -> str:
+        """The id without the limit: equal for requests that differ only in `max_tokens`."""
+        return self._content_id("question", _limitless(self.sampler))
+
+    def _content_id(self, kind: str, sampler: dict[str, Any]) -> str:
+        """Fields that came later than the first ledgers count only where they are used."""
+        later = self.later()
+        return content_id(
+            kind,
+            self.model_id or self.model,
+            [[m.role, m.content, *filter(None, [m.later()])] for m in self.messages],
+            self.prompt,
+            sampler,
+            self.run_seed,
+            self.sample,
+            *([later] if later else []),
+        )
+
+    def later(self) -> dict[str, Any]:
+        """Those of tools, template and body that are used, as JSON values."""
+        if not self.tools and self.template == self.body == "{}":
+            return {}
+        values = {
+            "tools": [json.loads(tool) for tool in self.tools],
+            "template": json.loads(self.template),
+            "body": json.loads(self.body),
+        }
+        return {name: value for name, value in values.items() if value}
+
+    @property
+    def seed(self) -> int:
+        """The sampling seed (31 bits), derived from the id."""
+        return derived_seed(self.run_seed, self.id)
+
+
+class ErrorKind(StrEnum):
+    """Why a request failed alone: a closed vocabulary, whatever the engine."""
+
+    TOO_LONG = "too_long"
+    """The prompt does not fit into the model's context."""
+    REFUSED = "refused"
+    """The model or its server declined: a content filter, or a refusal."""
+    BAD_JSON = "bad_json"
+    """A JSON schema was asked for, and the answer is not JSON."""
+    TIMEOUT = "timeout"
+    """No answer in time, however often it was asked."""
+    SERVER_ERROR = "server_error"
+    """The server failed, or answered no whole answer, however often it was asked."""
+    INVALID = "invalid"
+    """The engine or server cannot take the request as it is."""
+
+
+UNANSWERED = frozenset({ErrorKind.TIMEOUT, ErrorKind.SERVER_ERROR})
+"""Failures that are not the request's own fault: asked again later, it may well be answered."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came back for one request: a text, calls of tools, or an error of this request alone."""
+
+    id: str
+    """The request's id."""
+    stage: str
+    model: str
+    engine: str
+    """The engine and its version, such as `vllm 0.32.0`."""
+    text: str
+    """The answer, beginning with the forced prefix, without the thought before it."""
+    finish_reason: str
+    """`stop`, `length`, or `error`."""
+    error: str | None
+    prompt_tokens: int
+    generated_tokens: int
+    seconds: float
+    """From submission to the last token."""
+    request: str = "{}"
+    """The request itself as JSON, so that a ledger can be read by a person."""
+    recorded: bool = False
+    """True where the response was read from a ledger and cost nothing now."""
+    cached_tokens: int = 0
+    """Of `prompt_tokens`, those that the engine's prefix cache held."""
+    mean_logprob: float | None = None
+    """Mean log probability of the generated tokens; None where the engine was not asked."""
+    error_kind: ErrorKind | None = None
+    """Of which kind `error` is; None where there is none."""
+    reasoning: str | None = None
+    """What the model thought before the answer; None where it did not."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The calls of tools that the model asks for."""
+
+    @property
+    def message(self) -> Message:
+        """The assistant's turn, to append to the conversation."""
+        return Message("assistant", self.text, self.reasoning, self.tool_calls or None)
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether nobody answered: this says nothing of the request or of its record."""
+        return self.error_kind in UNANSWERED
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """Returns a turn as chat APIs and chat templates take it.
+
+    A thought goes back to the model only with the calls of tools that it led to: templates drop
+    it elsewhere, and some endpoints refuse it there.
+    """
+    values: dict[str, Any] = {"role": message.role, "content": message.content, **message.later()}
+    reasoning = values.pop("reasoning", None)
+    if message.tool_calls:
+        values["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.tool_calls
+        ]
+        if reasoning:
+            values["reasoning_content"] = reasoning
+    return values
+
+
+def request_json(request: Request) -> dict[str, Any]:
+    """The request's content as plain JSON values, for the ledger and for error messages.
+
+    `request_from_json` reads it.
+    """
+    return {
+        "messages": [{"role": m.role, "content": m.content, **m.later()} for m in request.messages],
+        "prompt": request.prompt,
+        "sampler": request.sampler.identity(),
+        "run_seed": request.run_seed,
+        "sample": request.sample,
+        **request.later(),
+    }
+
+
+def request_from_json(stage: str, model: str, model_id: str, values: dict[str, Any]) -> Request:
+    """Returns the request that `request_json` wrote.
+
+    Raises:
+        AttributeError, KeyError, TypeError: `values` are not a request's.
+    """
+    sampler: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values["sampler"].items()
+    }
+    return Request(
+        stage=stage,
+        model=model,
+        messages=tuple(map(_message, values["messages"])),
+        prompt=values["prompt"],
+        sampler=Sampler(**sampler),
+        run_seed=values["run_seed"],
+        sample=values["sample"],
+        model_id=model_id,
+        tools=tuple(map(canonical_json, values.get("tools", []))),
+        template=canonical_json(values.get("template", {})),
+        body=canonical_json(values.get("body", {})),
+    )
+
+
+def _message(values: dict[str, Any]) -> Message:
+    calls = values.get("tool_calls")
+    return Message(**{**values, "tool_calls": calls and tuple(ToolCall(**call) for call in calls)})

@@ -1,0 +1,43 @@
+"""Between text and tokens: what an answer follows, and the text that a token adds."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+from transforms.engine.records import Message
+from transforms.models.requests import Request, message_json
+
+
+def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
+    """Returns the tokens that the answer to `request` follows, its forced prefix among them."""
+    prefix = request.sampler.prefix
+    if request.prompt is not None:
+        return list(tokenizer.encode(request.prompt + prefix, add_special_tokens=True))
+    text = tokenizer.apply_chat_template(
+        list(map(_turn, request.messages)),
+        tools=[json.loads(tool) for tool in request.tools] or None,
+        tokenize=False,
+        add_generation_prompt=True,
+        **json.loads(request.template),
+    )
+    # the chat template has written the special tokens
+    return list(tokenizer.encode(text + prefix, add_special_tokens=False))
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A turn as chat templates take it: the arguments of a call as an object where they are one."""
+    turn = message_json(message)
+    for call in turn.get("tool_calls", []):
+        with contextlib.suppress(ValueError):
+            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    return turn
+
+
+def text_of(tokenizer: Any, before: list[int], token: int) -> str:
+    """The text that `token` adds after the tokens `before` it; none if it is a special one."""
+    if token in tokenizer.all_special_ids:
+        return ""
+    tail = before[-8:]
+    return str(tokenizer.decode([*tail, token])).removeprefix(tokenizer.decode(tail))

@@ -1,0 +1,187 @@
+"""The checks on programs: pure functions of one record, each with its own reason."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from transforms import programs
+from transforms.engine.accounting import Check, Reason, Verdict, first_rejection, keep, reject
+from transforms.engine.records import Execution
+from transforms.engine.settings import FilterSettings
+from transforms.programs.names import Names
+from transforms.sandbox.sandbox import Status
+
+
+@dataclass(frozen=True)
+class Source:
+    """A program's text with its tree and names, found once for all checks of its form."""
+
+    code: str
+
+    @cached_property
+    def tree(self) -> Any:
+        return programs.parse(self.code)
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.tree)
+
+
+@dataclass(frozen=True)
+class Parses:
+    """Rejects text that is no Python."""
+
+    def __call__(self, source: Source) -> Verdict:
+        try:
+            _ = source.tree
+        except programs.Unparsable as error:
+            return reject(Reason.DOES_NOT_PARSE, str(error))
+        return keep()
+
+
+@dataclass(frozen=True)
+class IsUnified:
+    """Rejects programs without a dict `input`, a `solution` and an `output`."""
+
+    def __call__(self, source: Source) -> Verdict:
+        if not programs.is_unified(source.tree):
+            return reject(Reason.NOT_UNIFIED, "needs input = {...}, def solution, output = ...")
+        return keep()
+
+
+@dataclass(frozen=True)
+class HasEnoughLines:
+    """Rejects programs too short to be a chain of thought (Caco asks for 6 lines)."""
+
+    least: int
+
+    def __call__(self, source: Source) -> Verdict:
+        lines = programs.code_lines(source.code, source.tree)
+        return reject(Reason.TOO_SHORT, f"{lines} lines") if lines < self.least else keep()
+
+
+@dataclass(frozen=True)
+class UsesEveryInput:
+    """Rejects programs that ignore part of their own input."""
+
+    def __call__(self, source: Source) -> Verdict:
+        unused = programs.unused_inputs(source.tree, source.names)
+        return reject(Reason.UNUSED_INPUT, ", ".join(sorted(unused))) if unused else keep()
+
+
+@dataclass(frozen=True)
+class NothingBanned:
+    """Rejects imports and calls that only waste a run: the sandbox is the guard, not this."""
+
+    def __call__(self, source: Source) -> Verdict:
+        found = programs.banned(source.tree, source.names)
+        if found is None:
+            return keep()
+        kind, name = found
+        return reject(Reason.BANNED_IMPORT if kind == "import" else Reason.BANNED_CALL, name)
+
+
+def form_checks(settings: FilterSettings) -> tuple[Check, ...]:
+    """The checks of a program's text, in the order they are applied."""
+    return (
+        Parses(),
+        IsUnified(),
+        HasEnoughLines(settings.min_code_lines),
+        UsesEveryInput(),
+        NothingBanned(),
+    )
+
+
+@dataclass(frozen=True)
+class FormOf:
+    """Applies checks of form to any record with `code`."""
+
+    checks: tuple[Check, ...]
+
+    def __call__(self, record: Any) -> Verdict:
+        return first_rejection(self.checks, Source(record.code))
+
+
+@dataclass(frozen=True)
+class RanWell:
+    """Rejects runs that the sandbox did not call `ok`; the reason is the status."""
+
+    def __call__(self, execution: Execution) -> Verdict:
+        if execution.status == Status.OK:
+            return keep()
+        return reject(Reason(execution.status), execution.error or "")
+
+
+@dataclass(frozen=True)
+class HasOutput:
+    """Rejects outputs that are not JSON, empty, or too long to be an answer."""
+
+    most_chars: int
+
+    def __call__(self, execution: Execution) -> Verdict:
+        if execution.output is None or execution.input is None:
+            return reject(Reason.OUTPUT_NOT_JSON, execution.error or "")
+        if execution.output in ("null", '""', "[]", "{}"):
+            return reject(Reason.EMPTY_OUTPUT, execution.output)
+        if len(execution.output) > self.most_chars:
+            return reject(Reason.OUTPUT_TOO_LONG, f"{len(execution.output)} characters")
+        return keep()
+
+
+def run_checks(settings: FilterSettings) -> tuple[Check, ...]:
+    """The checks of a program's run."""
+    return RanWell(), HasOutput(settings.max_output_chars)
+
+
+@dataclass(frozen=True)
+class DependsOnInput:
+    """Rejects programs whose output no perturbed input changes: constants in disguise."""
+
+    def __call__(self, execution: Execution) -> Verdict:
+        if execution.sensitive_keys:
+            return keep()
+        return reject(Reason.CONSTANT_OUTPUT, f"output is always {execution.output}"[:200])
+
+
+@dataclass(frozen=True)
+class DoesNotCopyInput:
+    """Rejects programs that hand an input value back and look at nothing else."""
+
+    def __call__(self, execution: Execution) -> Verdict:
+        inputs = json.loads(execution.input or "{}")
+        output = json.loads(execution.output or "null")
+        copied = [key for key in execution.sensitive_keys if _same(inputs.get(key), output)]
+        if copied and len(execution.sensitive_keys) == 1 and len(inputs) > 0:
+            return reject(Reason.COPIES_INPUT, copied[0])
+        return keep()
+
+
+def meaning_checks() -> tuple[Check, ...]:
+    """The checks of what a program computes, once its input was perturbed."""
+    return DependsOnInput(), DoesNotCopyInput()
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def is_yes_no(output: str) -> bool:
+    """Whether an output, as JSON, is one of two values."""
+    return output.lower() in ("true", "false", '"yes"', '"no"', '"true"', '"false"')
+
+
+def trivial_kind(execution: Execution) -> str | None:
+    """Names what makes an answer easy to hit without solving anything; None where nothing does.
+
+    `yes_no`: one of two values. `input_value`: equal to a value of the input, though computed
+    from more than that (the larger of two numbers, say).
+    """
+    output = execution.output or "null"
+    if is_yes_no(output):
+        return "yes_no"
+    inputs = json.loads(execution.input or "{}")
+    values = inputs.values() if isinstance(inputs, dict) else ()
+    return "input_value" if any(_same(value, json.loads(output)) for value in values) else None

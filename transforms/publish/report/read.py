@@ -1,0 +1,206 @@
+"""What the report reads from a run folder, in one pass over each Parquet file."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.engine.accounting import Reject
+from transforms.engine.ids import content_id
+from transforms.engine.processes import map_on_cores
+from transforms.engine.run_folder import RunFolder, files_below
+from transforms.engine.tables import arrow_schema
+from transforms.stages.diversity.measure import Figures, Row, Survey, compare
+
+EXAMPLES = 10
+"""Accepted rows that are shown."""
+REJECTS = 2
+"""Rejects of each stage and reason that are shown."""
+PART = 10_000
+"""Rows that a process measures at a time, at least: about ten seconds."""
+
+
+def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
+    """Measures the accepted rows, the programs that ran (before deduplication), and the seeds.
+
+    A set that the run has not written, or whose records carry no program, is left out.
+    """
+    folders = [segment["folder"] for segment in manifest["segments"]]
+    columns = {folder: _columns(run, folder) for folder in folders}
+    early = [folder for folder in folders if folder != "data"]
+    chosen = {
+        "rows": folders[-1:] if "data" in folders else [],
+        "programs": [folder for folder in early if {"code", "status"} <= set(columns[folder])][:1],
+        "seeds": [folder for folder in early if columns[folder] == columns[folders[0]]][-1:],
+    }
+    parts: list[_Part] = []
+    surveys: dict[str, Survey] = {}
+    for name, found in chosen.items():
+        for folder in found:
+            if {"id", "code"} <= set(columns[folder]):
+                surveys[name] = Survey()
+                parts += _parts(name, run.path(folder), _measured(columns[folder]))
+    for name, survey in _survey_all(parts):
+        surveys[name].merge(survey)
+    return compare(surveys)
+
+
+_MEASURED = {
+    "id": ("id",),
+    "code": ("code",),
+    "answer": ("output", "answer"),
+    "instruction": ("instruction", "problem"),
+    "solution": ("solution",),
+    "kind": ("kind",),
+}
+"""What is measured of a row, and the columns it may stand in: the first that is there."""
+
+
+def _measured(columns: Sequence[str]) -> dict[str, str | None]:
+    """What is measured, and the column of a set that it stands in; None where it has none."""
+    return {
+        what: next((name for name in names if name in columns), None)
+        for what, names in _MEASURED.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some row groups of a Parquet file, and how to measure their rows."""
+
+    name: str
+    """The set that the rows belong to."""
+    path: str
+    groups: tuple[int, ...]
+    rows: int
+    columns: dict[str, str | None]
+    """What is measured, and the column that it stands in."""
+
+
+def _parts(name: str, folder: str, columns: dict[str, str | None]) -> Iterator[_Part]:
+    for path in _parquet(folder):
+        with FileSystems.open(path, compression_type="uncompressed") as source:
+            footer = pq.ParquetFile(source).metadata
+            sizes = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+        groups: list[int] = []
+        rows = 0
+        for group, size in enumerate(sizes):
+            groups.append(group)
+            rows += size
+            if rows >= PART or group + 1 == len(sizes):
+                yield _Part(name, path, tuple(groups), rows, columns)
+                groups, rows = [], 0
+
+
+def _survey_all(parts: list[_Part]) -> Iterator[tuple[str, Survey]]:
+    """Surveys parts, on all cores where there are many rows."""
+    if sum(part.rows for part in parts) < 2 * PART:
+        return map(_survey, parts)
+    return map_on_cores(_survey, parts)
+
+
+def _survey(part: _Part) -> tuple[str, Survey]:
+    survey = Survey()
+    columns = [column for column in part.columns.values() if column]
+    for batch in _batches(part.path, columns, part.groups):
+        for row in batch.to_pylist():
+            values: dict[str, Any] = {
+                what: column and row[column] for what, column in part.columns.items()
+            }
+            if values["code"] is not None:
+                survey.add(Row(**values))
+    return part.name, survey
+
+
+def _columns(run: RunFolder, folder: str) -> list[str]:
+    """The columns of a folder's records; none where it has no file."""
+    for path in _parquet(run.path(folder)):
+        with FileSystems.open(path, compression_type="uncompressed") as source:
+            return list(pq.read_schema(source).names)
+    return []
+
+
+def accepted(run: RunFolder) -> list[dict[str, Any]]:
+    """Some accepted rows, whole: those with the smallest hashes, so always the same ones."""
+    rows = (
+        (_drawn(row_id), batch, index)
+        for batch in batches(run.path("data"))
+        for index, row_id in enumerate(batch.column("id").to_pylist())
+    )
+    drawn = heapq.nsmallest(EXAMPLES, rows, key=lambda row: row[0])
+    return [batch.slice(index, 1).to_pylist()[0] for _, batch, index in drawn]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A reject as it is shown."""
+
+    id: str
+    stage: str
+    reason: str
+    detail: str
+    record_type: str
+    record: Any
+    """The record as it was rejected: a dict, or the text of a row that could not be read."""
+
+
+def rejects(run: RunFolder) -> dict[tuple[str, str], list[Refused]]:
+    """Some rejects of each (stage, reason): those with the smallest hashes of their ids."""
+    drawn: dict[tuple[str, str], list[tuple[int, str, str]]] = {}
+    for batch in batches(run.path("rejects"), arrow_schema(Reject).names):
+        keys = batch.select(["stage", "reason", "id"]).to_pylist()
+        for index, key in enumerate(keys):
+            found = drawn.setdefault((key["stage"], key["reason"]), [])
+            hash_ = -_drawn(key["id"])
+            if len(found) == REJECTS and hash_ <= found[0][0]:
+                continue
+            row = json.dumps(batch.slice(index, 1).to_pylist()[0])
+            heapq.heappush(found, (hash_, key["id"], row))
+            del found[: max(0, len(found) - REJECTS)]
+            heapq.heapify(found)
+    return {
+        key: [_refused(json.loads(row)) for _, _, row in sorted(found, reverse=True)]
+        for key, found in sorted(drawn.items())
+    }
+
+
+def _refused(row: dict[str, Any]) -> Refused:
+    shown = {name: row[name] for name in ("id", "stage", "reason", "detail", "record_type")}
+    return Refused(**shown, record=json.loads(row["record"]))
+
+
+def _drawn(record_id: str) -> int:
+    return int(content_id("shown", record_id)[:16], 16)
+
+
+def batches(folder: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of a folder's Parquet files, some at a time; none where there are none."""
+    for path in _parquet(folder):
+        yield from _batches(path, columns)
+
+
+def _batches(
+    path: str, columns: Sequence[str] | None, groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    with FileSystems.open(path, compression_type="uncompressed") as source:
+        yield from pq.ParquetFile(source).iter_batches(
+            batch_size=1024,
+            columns=None if columns is None else list(columns),
+            row_groups=None if groups is None else list(groups),
+        )
+
+
+def _parquet(folder: str) -> list[str]:
+    """The Parquet files of a folder that are whole."""
+    return sorted(
+        path
+        for path in files_below(folder)
+        if path.endswith(".parquet") and not FileSystems.split(path)[1].startswith(".")
+    )

@@ -1,0 +1,494 @@
+"""Answerability: instructions that cannot be solved as they stand are dropped before it is tried.
+
+Each check is cheap and looks at words alone. What an instruction states is read generously (units
+converted, numbers in words, dates, what everybody knows), since a sound one that is dropped was
+paid for; what slips through costs attempts, and is then dropped for want of agreement.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, ClassVar
+
+from transforms.engine.accounting import Reason, Verdict, keep, reject
+from transforms.engine.records import Problem
+from transforms.engine.stage import Filter, Named
+from transforms.programs import form
+from transforms.text.answers.lexicon import months
+from transforms.text.stated import (
+    Mention,
+    Stated,
+    asked_unit,
+    same_kind,
+    stated,
+    unit_in_name,
+    weekday_ranges,
+)
+
+_CODE = re.compile(
+    r"```|\bdef \w+\(|\bsolution\(|\breturn \w+$|^\s*(?:input|output)\s*=|\bpython\b"
+    r"|\b(?:the|this|following|given|above|below) (?:program|code snippet)\b"
+    r"|\b(?:the|this) (?:code|function) (?:computes|calculates|returns|takes|prints|above|below)\b"
+    r"|\b(?:write|implement|define|complete|create|design) (?:a|an|the|this) (?:\w+ ){0,2}?"
+    r"(?:function|program|script|algorithm|method|class)\b|^\W*implement\b"
+    r"|\b(?:according to|based on|as in|following|in) the (?:code|program|script|function)\b"
+    r"|\b(?:ignore|disregard|forget) (?:all |any |the |your )*"
+    r"(?:previous|prior|above|earlier)\b",
+    re.MULTILINE | re.IGNORECASE,
+)
+_DEMANDS = (
+    r"find|calculate|compute|determine|evaluate|simplify|solve|give|list|name|state|write|count"
+    r"|work out|return|decode|encode|decrypt|encrypt|sort|convert|translate|estimate|express|prove"
+    r"|show|decide|tell|report|identify|factor|expand|add|subtract|multiply|divide|arrange|reverse"
+    r"|replace|choose|select|complete|provide|what"
+)
+_ASKS = re.compile(
+    # where a sentence or a clause begins: within one, these words tell rather than ask
+    rf"(?:^|[.!?:;,)\n]|\b(?:and|then|please|must|should))\s*[\"“*]*(?:{_DEMANDS})\b"
+    r"|\bhow (?:many|much|long|far|old|often|tall|wide|fast)\b"
+    r"|[？؟]|多少|几|幾|求|什么|计算|計算|いくつ|いくら|何|求め|كم|ما هو|احسب|أوجد"
+    r"|\b(?:wie ?viele?|berechne|bestimme|welche[rsn]?|combien|quel(?:le)?s?|calcule[rz]?"
+    r"|trouve[rz]?|cuánt[oa]s?|cuál|calcul[ae]|encuentra|halla|сколько|найдите|вычислите|какой|чему)\b",
+    re.IGNORECASE,
+)
+_PART = re.compile(r"(?:^|\s)\(?(?:b|ii|2)\)\s", re.IGNORECASE)
+_FIRST_PART = re.compile(r"(?:^|\s)\(?(?:a|i|1)\)\s", re.IGNORECASE)
+_SECOND_QUESTION = re.compile(
+    r"(?:,? and|;|\balso\b,?) (?:also )?(?:how (?:many|much|long|far|old|often)"
+    r"|what (?:is|are|was|were)|find|calculate|compute|determine)\b"
+    r"|\bund (?:wie ?viel|was|welche)|\bet (?:combien|quel)|\by (?:cuánt|cuál)|\bи (?:сколько|как)",
+    re.IGNORECASE,
+)
+_COMMANDS = re.compile(
+    r".*(?:求|计算|計算)|\W*(?:(?:please|then|also|finally|next|now|and|moreover)[,\s]+)*(?:find|calculate|compute"
+    r"|determine|work out|evaluate|count|berechne|bestimme|calcule[rz]?|trouve[rz]?|calcula|halla"
+    r"|encuentra|найдите|вычислите|определите|احسب|أوجد)\b"
+    r"(?!\s+(?:it|this|them|these|that|your|the (?:answer|result))\b)",
+    re.IGNORECASE,
+)
+_ONCE_MORE = re.compile(r"How (?:many|much|long)(?: \w+)? (?:is|are) (?:there|it|that)\?")
+"""A question that repeats a demand before it: Count the pieces. How many are there?"""
+_WRITES = re.compile(
+    r"\W*(?:state|give|write|name|list)\b(?!.*\b(?:it|this|your|answer|result|these|them|that)\b)",
+    re.I,
+)
+"""A demand where a question follows; after one it says how to answer."""
+_TWO_VALUES = re.compile(
+    r"\b(?:find|calculate|compute|determine|what (?:is|are)) (?:both )?the (?:total |\w+est )?"
+    r"(?!sum|product|difference|ratio|average|number|first|last)\w+ and (?:also )?the \w+",
+    re.IGNORECASE,
+)
+_QUESTION_MARK = re.compile(r"[\w=][)\]]?\s?\?(?=\W|$|[^\x00-\xff])|か。|か$")  # not the ? of 4?82
+_MARKS = str.maketrans("？؟！", "??!")
+_GIVES_AWAY = (
+    # not: if there is none, answer 0
+    r"(?:(?<!, )(?<!, the )\b(?:answer|result|output|solution|hint|expected|antwort|lösung|ergebnis"
+    r"|réponse|résultat|respuesta|resultado|ответ)s?\b"
+    r"[^.?!]{0,40}?(?::|=|—|\b(?:is|are|be|equals?|ist|lautet|est|es|равен)\b)"
+    r"|(?:答案|结果)[是为：:]+|答えは|(?:الجواب|الإجابة|الناتج)(?: هو| هي|:)"
+    r"|\b(?:show|prove|verify|confirm|check) that\b[^.?!]{0,200}?)"
+)
+"""What announces the answer itself, even one that is short enough to stand in a text by chance."""
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
+_EVERYDAY = (
+    (r"\bdecks?\b|playing card|kartenspiel|jeu de cartes|baraja|колод", (52, 26, 13, 4, 12),
+     "card|deck|suit|rank|heart|spade|diamond|club|ace|king|queen|face|total|red|black|size"),
+    (r"\bdic?e\b|würfel|\bdés?\b|\bdados?\b|кубик|骰子|サイコロ", (6,), "side|face|die|dice|max"),
+    (r"\bcoins?\b", (2,), "side|face|outcome"),
+    (r"chess ?board|checkerboard", (8, 64), "board|square|size|side|row|col|field"),
+    (r"alphabet|\bletters?\b", (26,), "alpha|letter|mod|size|wrap"),
+    (r"vowel", (5,), "vowel"),
+    (r"week|day|\bsun", (7,), "week|cycle|mod"),
+    (r"week ?day|working day|work ?week", (5,), "day"),
+    (r"week ?end", (2,), "day"),
+    (r"\bdecade", (10,), "year"),
+    (r"century|centuries", (100,), "year"),
+    (r"triang", (3, 180), "side|angle|corner|vert|sum|total|deg"),
+    (r"square|rectang|quadril|perpendicular|right angle", (4, 90, 360), "side|angle|corner|deg"),
+    (r"angle|degree|circle|turn|polygon|rotat|compass", (360, 180, 90), "angle|deg|total|turn"),
+    (r"pentagon", (5,), "side|corner|vert|angle|edge"),
+    (r"hexagon", (6,), "side|corner|vert|angle|edge"),
+    (r"octagon", (8,), "side|corner|vert|angle|edge"),
+    (r"\bcubes?\b|cuboid|block|\bbox", (6, 8, 12), "face|side|corner|vert|edge"),
+    (r"spider|octopus", (8,), "leg|feet|arm"),
+    (r"insect|\bbees?\b|\bants?\b|beetle", (6,), "leg|feet"),
+    (r"\bcows?\b|horse|sheep|\bdogs?\b|\bcats?\b|rabbit|\bpigs?\b|goat", (4,), "leg|feet|paw"),
+    (r"\bcars?\b", (4,), "wheel"),
+    (r"chicken|\bhens?\b|duck|bird|people|person|child", (2,), "leg|feet|wing|eye|hand"),
+    (r"bicycle|\bbikes?\b", (2,), "wheel"),
+    (r"tricycle|tripod", (3,), "leg|wheel"),
+    (r"decimal|digit|numeral|\btens\b", (10,), "base|digit|mod|radix|ten"),
+    (r"binary", (2,), "base|radix"),
+    (r"hexadecimal", (16,), "base|radix"),
+    (r"percent|per cent|%|prozent|pour cent|por ciento|процент", (100,), "percent|whole|scale"),
+    (r"clock|midnight|noon|\b[ap]\.?m\b|\d:\d\d|hour", (12, 24), "clock|mod|cycle|half|wrap"),
+    (r"clock|\d:\d\d|hour|minute", (60, 3600, 1440), "clock|mod|cycle|per|wrap|hour|minute$"),
+)  # fmt: skip
+"""What a reader knows of what a text speaks of: words of the text, values, words of the key."""
+_CONSTANTS = (
+    *((60, "min", "hour"), (60, "sec", "min"), (24, "hour", "day"), (7, "day", "week")),
+    *((12, "month", "year"), (52, "week", "year"), (365, "day", "year"), (366, "day", "year")),
+    *((3600, "sec", "hour"), (1440, "min", "day"), (12, "inch", "f"), (3, "f", "yard")),
+    *((100, "cent|pence", "euro|dollar|pound"), (100, "c", "m"), (10, "m", "c"), (12, "", "dozen")),
+    *((1000, "m|g", "k|l|t|m|g"), (16, "ounce|oz", "pound|lb"), (2, "", "pair"), (20, "", "score")),
+    *((86400, "sec", "day"), (168, "hour", "week"), (10, "year", "decade"), (100, "year", "cent")),
+)
+"""How many of one unit make another, which names of input keys have: minutes_per_hour."""
+_SHARE = re.compile(
+    r"percent|pct|share|rate|frac|ratio|prob|chance|factor|part|growth|discount|multipl|tax|off"
+    r"|interest|(?:^|_)p(?:_|$)"
+)
+_UNSAID = {
+    0: r"\b(?:no|none|nothing|nobody|without|empty|origin|start\w*|begin\w*|at rest|never|neither"
+    r"|initial\w*|new)\b|keine?|leer|sans|vide|\bsin\b|vac[ií]|нет|пуст|没|空|ない|بدون",
+    1: r"\b(?:an?|each|every|per|another|next|last|only|once|single|the|alone|unit\w*)\b"
+    r"|[^\x00-\u024f]|\b(?:ein|une?|una?|jede|chaque|cada)",
+    2: r"\b(?:half|halved|halves|square[ds]?|alternat\w+|even|odd|either|return\w*|other)\b"
+    r"|halb|demi|moitié|mitad|半|половин",
+}
+"""Words by which a text may speak of 0, 1 and 2 without a number."""
+_VAGUE = re.compile(
+    r"\b(?:some|several|(?<!as )(?<!how )(?<!so )(?<!too )many|a few|various"
+    r"|a (?:certain |large )?number of)\b(?! of (?:the|them|these))"
+)
+"""An amount that is left open."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An instruction with what it states, read once for all checks."""
+
+    problem: Problem
+
+    @property
+    def text(self) -> str:
+        return self.problem.instruction
+
+    @cached_property
+    def stated(self) -> Stated:
+        return stated(self.text)
+
+    @cached_property
+    def letters(self) -> str:
+        """The text in lower case, without what only shapes it."""
+        return _bare(self.text)
+
+    @cached_property
+    def everyday(self) -> tuple[tuple[tuple[int, ...], str], ...]:
+        """Numbers that a reader of this text knows without being told, with words of their keys."""
+        plain = self.stated.plain
+        known = [(values, key) for words, values, key in _EVERYDAY if re.search(words, plain)]
+        return (*known, (tuple(weekday_ranges(self.text)), "day"))
+
+    @cached_property
+    def inputs(self) -> Any:
+        return json.loads(self.problem.input or "{}")
+
+    def states(self, value: Any, key: str = "") -> bool:
+        """Whether a number or text of the input can be read off the instruction.
+
+        Args:
+            key: the input's key; it says what the value counts.
+        """
+        if isinstance(value, bool) or value is None:
+            return True
+        if isinstance(value, (int, float)):
+            if not math.isfinite(value):
+                return True  # nobody writes infinity down
+            exact, near = Fraction(str(value)), Fraction(value).limit_denominator(100)
+            number = near if abs(near - exact) < 1e-9 else exact  # 0.3333333333 is a third
+            return self._states_number(abs(number), key.lower())
+        return self._states_text(value, key.lower())
+
+    def _states_text(self, value: str, key: str) -> bool:
+        bare = _bare(value)
+        if not bare or bare in self.letters:
+            return True
+        clock = re.fullmatch(r"(\d{1,2}):(\d{2})(?::00)?", value)
+        if clock and (int(clock[1]) % 12, int(clock[2])) in self.stated.clocks:
+            return True
+        if value.isdecimal() and self.states_sequence([int(digit) for digit in value]):
+            return True
+        return all(self._states_word(word, key) for word in value.split())
+
+    def _states_word(self, word: str, key: str) -> bool:
+        numbers = [Fraction(found.replace(",", "")) for found in _NUMBER.findall(word)]
+        if numbers and all(
+            number in self.stated.numbers or self._states_number(number, key) for number in numbers
+        ):
+            return True
+        return _bare(word) in self.letters
+
+    def states_sequence(self, items: list[Any]) -> bool:
+        """Whether a list is stated as a range, "from 1 to 4", or as the digits of a number."""
+        if len(items) < 2 or not all(type(item) is int for item in items):
+            return False
+        if items == list(range(items[0], items[-1] + 1)):
+            return (items[0], items[-1]) in self.stated.ranges
+        return all(0 <= item < 10 for item in items) and (
+            "".join(map(str, items)) in self.stated.digits
+        )
+
+    def _states_number(self, value: Fraction, key: str) -> bool:
+        mentions, unit = self.stated.mentions, unit_in_name(key)
+        if any(m.states(value, unit) and _counts(m, key) for m in mentions):
+            return True
+        if value.denominator == 1 and value > 9 and str(value) in self.stated.sequences:
+            return True
+        if any(value in values and re.search(words, key) for values, words in self.everyday):
+            return True
+        if value in _UNSAID and not _VAGUE.search(self.stated.plain):
+            return re.search(_UNSAID[int(value)], self.stated.plain) is not None
+        share = _SHARE.search(key) and value in self._shares
+        return bool(share) or self._is_constant(value, key)
+
+    @cached_property
+    def _shares(self) -> frozenset[Fraction]:
+        """What is left of a share, and the factor by which it changes: 1.08 for 8 percent more."""
+        shares = {v for m in self.stated.mentions for v in m.values if 0 < v < 1}
+        shares |= {v / 100 for m in self.stated.mentions if m.unit == "percent" for v in m.values}
+        both = {share for v in shares for share in (v, 1 - v, 1 + v)}
+        return frozenset(both | {100 * share for share in both})
+
+    def _is_constant(self, value: Fraction, key: str) -> bool:
+        """Whether a value is how many of one unit make another, or belongs to the calendar."""
+        for size, small, large in _CONSTANTS:
+            parts = rf"(?:^|_)(?:{small})", rf"(?:^|_)(?:{large})"
+            if value == size and (
+                re.fullmatch(large, key) or all(re.search(part, key) for part in parts)
+            ):
+                return True
+        if "day" in key and 28 <= value <= 31:
+            named = {months()[word] for word in self.stated.plain.split() if word in months()}
+            return any(value == monthrange(y, m)[1] for m in named for y in (2023, 2024))
+        return False
+
+
+def _counts(mention: Mention, key: str) -> bool:
+    """Whether a mention counts something, or is a name (room 12) that its key names, too."""
+    parts = re.split(r"[^a-z]+", key)
+    return not mention.label or any(
+        len(part) > 2 and part.rstrip("s") in mention.label for part in parts
+    )
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[^\w#.*+-]+", "", text.lower())
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Yields the numbers, texts and truth values in an input, however nested; keys left out."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from leaves(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from leaves(inner)
+    else:
+        yield value
+
+
+@dataclass(frozen=True)
+class HidesTheProgram:
+    """Rejects instructions that show or speak of the program: a reader must not need it."""
+
+    def __call__(self, reading: Reading) -> Verdict:
+        code = _CODE.search(reading.text)
+        if code:
+            return reject(Reason.LEAKS_CODE, code.group().strip())
+        named = [key for key in _keys(reading.inputs) if "_" in key and key in reading.text]
+        return reject(Reason.LEAKS_CODE, f"variable {named[0]}") if named else keep()
+
+
+def _keys(inputs: Any) -> list[str]:
+    return sorted(inputs) if isinstance(inputs, dict) else []
+
+
+@dataclass(frozen=True)
+class Asks:
+    """Rejects texts that ask and demand nothing."""
+
+    def __call__(self, reading: Reading) -> Verdict:
+        if "?" in reading.text or _ASKS.search(reading.text):
+            return keep()
+        return reject(Reason.NOT_A_QUESTION, reading.text[-80:])
+
+
+@dataclass(frozen=True)
+class AsksOnce:
+    """Rejects instructions with several questions: only one of them has an answer to hold to."""
+
+    def __call__(self, reading: Reading) -> Verdict:
+        text = re.sub(
+            r"[\"“«「][^\"”»」]*[\"”»」]", "", reading.text
+        )  # what somebody says is not asked
+        text = text.translate(_MARKS)
+        marks = len(_QUESTION_MARK.findall(text))
+        if marks > 1:
+            return reject(Reason.SEVERAL_QUESTIONS, f"{marks} question marks")
+        if _FIRST_PART.search(text) and _PART.search(text):
+            return reject(Reason.SEVERAL_QUESTIONS, "parts (a) and (b)")
+        sentences = re.split(r"(?<=[.!?])\)?\s+(?=[¿\"“(]?[^\W\d_a-z])|(?<=[。])", text.strip())
+        asking = [
+            sentence
+            for sentence in sentences
+            if (_QUESTION_MARK.search(sentence) and not _ONCE_MORE.fullmatch(sentence))
+            or _COMMANDS.match(sentence)
+        ]
+        if len(asking) > 1 or (
+            asking and any(map(_WRITES.match, sentences[:-1])) and (sentences[-1] is asking[-1])
+        ):
+            return reject(Reason.SEVERAL_QUESTIONS, asking[-1][:100])
+        second = _SECOND_QUESTION.search(sentences[-1])
+        if second and _ASKS.search(sentences[-1][: second.start()]):
+            return reject(Reason.SEVERAL_QUESTIONS, second.group().strip())
+        both = _TWO_VALUES.search(text)
+        if both and (reading.problem.output or "")[:1] not in '[{"':
+            return reject(Reason.SEVERAL_QUESTIONS, both.group())
+        return keep()
+
+
+@dataclass(frozen=True)
+class StatesItsInput:
+    """Rejects instructions that leave out a value which the program was given."""
+
+    def __call__(self, reading: Reading) -> Verdict:
+        inputs = reading.inputs
+        for key in _keys(inputs):
+            missing = list(_missing(reading, key, inputs[key]))
+            if missing:
+                return reject(Reason.MISSING_INPUT_VALUE, f"{key}: {missing[0]}"[:200])
+        return keep()
+
+
+def _missing(reading: Reading, key: str, value: Any) -> Iterator[Any]:
+    """Yields the values below a key that an instruction does not state."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _missing(reading, f"{key}_{name}", inner)
+    elif isinstance(value, list):
+        if not reading.states_sequence(value):
+            for inner in value:
+                yield from _missing(reading, key, inner)
+    elif not reading.states(value, key):
+        yield value
+
+
+@dataclass(frozen=True)
+class KeepsItsAnswer:
+    """Rejects instructions that state their own answer."""
+
+    def __call__(self, reading: Reading) -> Verdict:
+        output = json.loads(reading.problem.output or "null")
+        if isinstance(output, bool) or output is None:
+            return keep()
+        written = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+        if self._announces(reading, output, written) or self._states(reading, output, written):
+            return reject(Reason.LEAKS_ANSWER, written[:100])
+        return keep()
+
+    def _announces(self, reading: Reading, output: Any, written: str) -> bool:
+        """Whether a text says that this is the answer, in digits or in words."""
+        announced = rf"{_GIVES_AWAY}[^\w.?!\[{{-]{{0,4}}{re.escape(written)}(?!\w|[.,]\d)"
+        if re.search(announced, reading.text, re.IGNORECASE):
+            return True
+        items = output if isinstance(output, list) else [output]
+        if not items or not all(type(item) in (int, float) for item in items):
+            return False
+        for match in re.finditer(_GIVES_AWAY, reading.text, re.IGNORECASE):
+            rest = re.split(r"[.?!](?:\s|$)|[。？！]", reading.text[match.end() :])[0]
+            told = [m for m in stated(rest).mentions if m.values]
+            near = told and not re.match(r"\W*(?:\w+\W+){4}", rest[: told[0].start])
+            if (
+                near
+                and len(told) >= len(items)
+                and all(
+                    abs(Fraction(str(item))) in mention.values
+                    for item, mention in zip(items, told, strict=False)
+                )
+            ):
+                return True
+        return False
+
+    def _states(self, reading: Reading, output: Any, written: str) -> bool:
+        """Whether the answer stands in the text, other than by chance or as a choice to be made."""
+        if isinstance(output, (list, dict)) or written in set(map(str, leaves(reading.inputs))):
+            return False
+        if isinstance(output, str):
+            telling = len(output) > 2 and (len(output.split()) > 1 or re.search(r"\d", output))
+            found = re.search(rf"(?<!\w){re.escape(output)}(?!\w)", reading.text, re.IGNORECASE)
+            return bool(telling and found)
+        value = abs(Fraction(str(output)))
+        return value > 2 and any(
+            value in mention.values
+            and not mention.label
+            and not mention.sums
+            and not self._is_used(reading, mention)
+            for mention in reading.stated.mentions
+        )
+
+    def _is_used(self, reading: Reading, mention: Mention) -> bool:
+        """Whether a mention states a value of the input, in this unit or in another."""
+        return any(
+            type(leaf) in (int, float) and mention.states(abs(Fraction(str(leaf))))
+            for leaf in leaves(reading.inputs)
+        )
+
+
+@dataclass(frozen=True)
+class AsksForWhatIsComputed:
+    """Rejects instructions that ask for hours where the program returns minutes."""
+
+    def __call__(self, reading: Reading) -> Verdict:
+        asked, computed = asked_unit(reading.text), _computed_unit(reading.problem.code)
+        if asked != computed and same_kind(asked, computed):
+            return reject(Reason.OTHER_UNIT, f"asks for {asked}s, computes {computed}s")
+        return keep()
+
+
+def _computed_unit(code: str) -> str:
+    """The unit in the name of what `solution` returns (`total_minutes`: minute); "" for none."""
+    try:
+        function = form.solution_of(form.parse(code))
+    except form.Unparsable:
+        return ""
+    returns = [n.value for n in ast.walk(function) if isinstance(n, ast.Return)] if function else []
+    value = returns[-1] if returns else None
+    if isinstance(value, ast.Call) and value.args:  # round(minutes, 2)
+        value = value.args[0]
+    name = value.id if isinstance(value, ast.Name) else ""
+    return unit_in_name(name)
+
+
+CHECKS = (
+    HidesTheProgram(),
+    Asks(),
+    AsksOnce(),
+    KeepsItsAnswer(),
+    StatesItsInput(),
+    AsksForWhatIsComputed(),
+)
+
+
+def judge_instruction(problem: Problem) -> Verdict:
+    """Applies every check to a problem's instruction; the first rejection counts."""
+    reading = Reading(problem)
+    return next((v for check in CHECKS if not (v := check(reading)).kept), keep())
+
+
+@dataclass(kw_only=True)
+class FilterInstructions(Filter):
+    """PCollection[Problem] -> Outcome of Problem: those whose instruction can be answered."""
+
+    name: str = "answerable"
+    checks: tuple[Named, ...] = (judge_instruction,)
+
+    reads: ClassVar[type] = Problem

@@ -1,0 +1,328 @@
+"""Runs the cells of sessions where their states are kept, and rebuilds a state that is not.
+
+A state is named by the cells that led to it. Where none of a session's states is kept (another
+worker began it, a bundle was retried, the oldest were dropped), its cells are run again: they give
+the same, because a session's generators are seeded and its files are its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
+
+from transforms.engine.settings import SandboxSettings
+from transforms.sandbox.claims import Reason, judge_cell
+from transforms.sandbox.jobs import Cell, CellResult, Status
+from transforms.sandbox.slots import Kind, Slot, ZygoteDied, kind_of, memory_of
+
+_OVERHEAD_MB = 1.0
+"""What the kernel keeps for each process."""
+_MOST_DROPPED = 16
+"""Dropped states that may wait to be ended with the next cell of their home."""
+_ROOT = ""
+"""Name of the state before a session's first cell, which is never kept."""
+
+
+@dataclass
+class _State:
+    """A kept state."""
+
+    number: int
+    """Its zygote's name for it."""
+    parent: str
+    mb: float
+    used: int
+    """When a cell last began in it, or left it."""
+    forks: int = 0
+    """Kept states that were forked from it."""
+
+
+class _NotKept(Exception):
+    """A state that a cell was to run in was dropped meanwhile."""
+
+
+class _Silent(Exception):
+    """A state that is kept does not fork; the message is its name."""
+
+
+class _Home:
+    """A slot that keeps states, and the cells that wait for it.
+
+    Its states are changed by whoever holds the lock of its Sessions; the rest by the one thread
+    that runs a cell here.
+    """
+
+    def __init__(self) -> None:
+        self.slot: Slot | None = None
+        self.base_mb = 0.0
+        """Anonymous memory of a zygote without a cell."""
+        self.numbers = 0
+        self.dropped: list[int] = []
+        """States that the zygote still has to end."""
+        self.states: dict[str, _State] = {}
+        """By name, the one last used last."""
+        self.waiting: deque[tuple[Cell, Future[CellResult]]] = deque()
+        self.busy = False
+
+    def missing(self, names: list[str]) -> int:
+        """Returns how many of a session's last cells would have to be run again."""
+        depth = len(names) - 1
+        return next((depth - i for i in range(depth, 0, -1) if names[i] in self.states), depth)
+
+    def add(self, name: str, state: _State) -> None:
+        if name in self.states:  # another branch had left the same
+            self.drop(name)
+        self.states[name] = state
+        if state.parent in self.states:
+            self.states[state.parent].forks += 1
+
+    def drop(self, name: str) -> _State:
+        """Forgets a state; the zygote ends it with the next cell, or `_work` has it do so."""
+        state = self.states.pop(name)
+        if state.parent in self.states:
+            self.states[state.parent].forks -= 1
+        self.dropped.append(state.number)
+        return state
+
+    def droppable(self) -> Iterator[tuple[bool, int, str]]:
+        """Yields what to drop first: (whether it is branched from or last, when used, name).
+
+        A state with one fork is needed again only where its session takes another turn. The newest
+        one stays while a cell runs: a replay goes on from it.
+        """
+        names = list(self.states)
+        for name in names[:-1] if self.busy else names:
+            state = self.states[name]
+            yield state.forks != 1, state.used, name
+
+    def close(self) -> None:
+        if self.slot is not None:
+            self.slot.close()
+        self.slot = None
+        self.dropped.clear()
+        self.states.clear()
+
+
+class Sessions:
+    """Keeps the states of a sandbox's sessions, and runs each cell where its state is.
+
+    Args:
+        slots: cells that run at once in slots of one kind.
+        start: starts a slot of a kind that can keep so many states, with so many MiB.
+    """
+
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        slots: int,
+        start: Callable[[Kind, int, int], Slot],
+    ) -> None:
+        self._settings, self._slots, self._start = settings, slots, start
+        self._lock = threading.Lock()
+        self._homes: dict[Kind, list[_Home]] = {}
+        self._uses = itertools.count()
+
+    def submit(self, cell: Cell, threads: Executor) -> Future[CellResult]:
+        """Has a cell run in the home that will have it done soonest, counted in cells."""
+        kind = kind_of("\n".join((*cell.after, cell.code)), cell.seed)
+        names = state_names(cell)
+        future: Future[CellResult] = Future()
+
+        def cost(home: _Home) -> tuple[int, int, int]:
+            missing = home.missing(names)
+            return missing + len(home.waiting) + home.busy, missing, len(home.states)
+
+        with self._lock:
+            if kind not in self._homes:
+                self._homes[kind] = [_Home() for _ in range(self._slots)]
+            home = min(self._homes[kind], key=cost)
+            home.waiting.append((cell, future))
+            self._wake(kind, home, threads)
+        return future
+
+    @property
+    def kept(self) -> int:
+        """States that are kept now."""
+        return sum(len(home.states) for homes in self._homes.values() for home in homes)
+
+    def cancel(self) -> None:
+        """Cancels the cells that wait."""
+        with self._lock:
+            for homes in self._homes.values():
+                for home in homes:
+                    for _, future in home.waiting:
+                        future.cancel()
+                    home.waiting.clear()
+
+    def close(self) -> None:
+        """Ends every session; no cell may run."""
+        for homes in self._homes.values():
+            for home in homes:
+                home.close()
+        self._homes.clear()
+
+    def _wake(self, kind: Kind, home: _Home, threads: Executor) -> None:
+        if not home.busy:
+            home.busy = True
+            threads.submit(self._work, kind, home, threads)
+
+    def _work(self, kind: Kind, home: _Home, threads: Executor) -> None:
+        """Runs the first cell that waits for a home; the next one queues behind other work."""
+        with self._lock:
+            cell, future = home.waiting.popleft() if home.waiting else (None, None)
+        if cell is None or future is None:
+            self._end_dropped(home)
+        elif future.set_running_or_notify_cancel():
+            try:
+                future.set_result(self._run(kind, home, cell))
+            except BaseException as error:
+                future.set_exception(error)
+        with self._lock:
+            home.busy = False
+            if home.waiting:
+                self._wake(kind, home, threads)
+            idle = [
+                (each, other)
+                for each, homes in self._homes.items()
+                for other in homes
+                if len(other.dropped) > _MOST_DROPPED and not other.busy
+            ]
+            for each, other in idle:
+                self._wake(each, other, threads)
+
+    def _end_dropped(self, home: _Home) -> None:
+        with self._lock:
+            dropped, home.dropped = home.dropped, []
+        if home.slot is not None and dropped:
+            try:
+                home.slot.exchange({"drop": dropped})
+            except ZygoteDied:
+                self._close(home)
+
+    def _close(self, home: _Home) -> None:
+        with self._lock:
+            home.close()
+
+    def _run(self, kind: Kind, home: _Home, cell: Cell) -> CellResult:
+        silent: set[str] = set()
+        while True:
+            try:
+                return self._run_from_nearest(kind, home, cell)
+            except _NotKept:
+                continue
+            except _Silent as error:
+                if (name := str(error)) in silent:
+                    return _crashed(cell, "the state before it does not answer, twice")
+                silent.add(name)
+            except ZygoteDied:
+                self._close(home)
+                if _ROOT in silent:
+                    return _crashed(cell, "its zygote died, twice")
+                silent.add(_ROOT)
+
+    def _run_from_nearest(self, kind: Kind, home: _Home, cell: Cell) -> CellResult:
+        names = state_names(cell)
+        with self._lock:
+            missing = home.missing(names)
+        first = len(cell.after) - missing
+        for index in range(first, len(cell.after)):
+            earlier = replace(cell, code=cell.after[index], after=cell.after[:index])
+            result = self._exchange(kind, home, earlier, names[index], index - first)
+            if len(result.after) != index + 1:
+                error = f"cell {index + 1}, run again, left no state: {result.status}"
+                return replace(result, after=cell.after, error=f"{error}: {result.error}")
+        return self._exchange(kind, home, cell, names[-1], missing)
+
+    def _exchange(
+        self, kind: Kind, home: _Home, cell: Cell, parent: str, replayed: int
+    ) -> CellResult:
+        """Runs one cell from the state `parent`, and keeps the state that it leaves."""
+        limits = self._settings.snapshots, self._settings.snapshots_mb
+        if home.slot is None:
+            home.slot = self._start(kind, *limits)
+            home.base_mb = home.slot.memory().anonymous
+        with self._lock:
+            number = 0
+            if parent != _ROOT:
+                if parent not in home.states:
+                    raise _NotKept
+                state = home.states[parent] = home.states.pop(parent)
+                state.used = next(self._uses)
+                number = state.number
+            home.numbers += 1
+            left = home.numbers
+            dropped, home.dropped = home.dropped, []
+        request = {
+            "drop": dropped,
+            "state": number,
+            "number": left,
+            "index": len(cell.after) + 1,
+            "code": cell.code.encode(errors="replace").decode(),
+            "seed": cell.seed,
+        }
+        seen = home.slot.exchange(request)
+        if seen.reason is Reason.LOST:
+            with self._lock:
+                if parent in home.states:
+                    home.drop(parent)
+            raise _Silent(parent)
+        result = judge_cell(seen, cell, replayed, self._settings)
+        if seen.exit_code is not None:
+            return result
+        pidfd = home.slot.receive_pidfd()
+        memory = memory_of(pidfd)
+        os.close(pidfd)
+        mb = max(memory.anonymous - home.base_mb, memory.faulted) + seen.peak_mb + _OVERHEAD_MB
+        with self._lock:
+            if len(result.after) == len(cell.after):  # it lives on, but its claim is none
+                home.dropped.append(left)
+            else:
+                name = _name_after(parent, cell.code, cell.seed)
+                home.add(name, _State(left, parent, mb, next(self._uses)))
+                self._make_room(*limits)
+        return result
+
+    def _make_room(self, snapshots: int, snapshots_mb: int) -> None:
+        """Drops the oldest states of all homes where there are too many, an eighth at a time."""
+        homes = [home for homes in self._homes.values() for home in homes]
+        states = [state for home in homes for state in home.states.values()]
+        over = len(states) - snapshots
+        over_mb = sum(state.mb for state in states) - snapshots_mb
+        if over > 0:
+            over += snapshots // 8
+        if over_mb > 0:
+            over_mb += snapshots_mb / 8
+        if over <= 0 and over_mb <= 0:
+            return
+        first = sorted(
+            ((*each, home) for home in homes for each in home.droppable()),
+            key=lambda each: each[:2],
+        )
+        for _, _, name, home in first:
+            if over <= 0 and over_mb <= 0:
+                return
+            over_mb -= home.drop(name).mb
+            over -= 1
+
+
+def state_names(cell: Cell) -> list[str]:
+    """Returns the names of the states that lead to a cell, from before the first of its session."""
+    names = [_ROOT]
+    for code in cell.after:
+        names.append(_name_after(names[-1], code, cell.seed))
+    return names
+
+
+def _name_after(parent: str, code: str, seed: int) -> str:
+    text = f"{parent}\0{seed}\0{code}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _crashed(cell: Cell, why: str) -> CellResult:
+    return CellResult(Status.CRASHED, None, "", None, why, cell.after, 0.0, 0.0)

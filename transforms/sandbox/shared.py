@@ -1,0 +1,37 @@
+"""One sandbox per process: whatever runs programs there at one time leases the same one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from transforms.engine.settings import SandboxSettings
+from transforms.sandbox.sandbox import Sandbox
+
+_lock = threading.Lock()
+_leases: dict[tuple[int, SandboxSettings], tuple[Sandbox, int]] = {}
+"""(Process id, settings) -> the open sandbox and its holders. A forked process starts its own."""
+
+
+@contextmanager
+def shared_sandbox(settings: SandboxSettings) -> Iterator[Sandbox]:
+    """Leases this process's sandbox with these settings; the last lease to end closes it.
+
+    Raises:
+        SandboxError: as `Sandbox` does on entering.
+    """
+    key = os.getpid(), settings
+    with _lock:
+        box, holders = _leases.get(key) or (Sandbox(settings).__enter__(), 0)
+        _leases[key] = box, holders + 1
+    try:
+        yield box
+    finally:
+        with _lock:
+            box, holders = _leases.pop(key)
+            if holders > 1:
+                _leases[key] = box, holders - 1
+            else:
+                box.close()

@@ -1,0 +1,193 @@
+"""Records that repeat an item of an evaluation benchmark are not published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import apache_beam as beam
+from apache_beam.pvalue import AsSingleton, PBegin, PCollection
+from apache_beam.transforms.window import GlobalWindows
+
+from transforms.engine.accounting import Decide, Outcome, Reason, Tally, Verdict, keep, reject
+from transforms.engine.errors import SourceError
+from transforms.engine.records import Seed
+from transforms.engine.settings import DecontaminateSettings, SandboxSettings
+from transforms.engine.stage import AnyRecord, Same, Stage
+from transforms.sources import check_source
+from transforms.sources.read import ReadRows, parts
+from transforms.sources.rows import Row, parsed
+from transforms.stages.diversity.overlap import BenchmarkIndex, Item
+
+STAGE = "decontaminate"
+
+_BLOCK = 512
+"""Records compared at once: a call for one costs as much as for some hundred."""
+
+_MOST_ITEMS = 200_000
+"""Every worker holds the index of all items, so their number is bounded. The usual benchmarks have
+some 12,000 together; whoever has more than this has a training set."""
+
+_IDS = ("task_id", "unique_id", "question_id", "id", "ID")
+"""Columns in which benchmarks number their items."""
+
+
+def check_benchmarks(settings: DecontaminateSettings) -> None:
+    """Checks, before a pipeline starts, that every benchmark can be read.
+
+    Raises:
+        SourceError: one line that names the benchmark, what is wrong with it, and the fix.
+    """
+    for name, source in settings.benchmarks.items():
+        key = f"decontaminate.benchmarks.{name}"
+        try:
+            check_source(source)
+        except SourceError as error:
+            raise SourceError(
+                f"in {key}: {error}; leave it out with '~{key}', or read a local copy with "
+                f"{key}.path=FOLDER"
+            ) from error
+
+
+def item_of(benchmark: str, row: Row, made: Seed | Verdict) -> Item | None:
+    """The item that a benchmark's row makes; None where it has neither a problem nor code."""
+    if isinstance(made, Verdict):
+        return None
+    data = parsed(row.raw)
+    found = data if isinstance(data, dict) else {}
+    name = next((str(found[column]) for column in _IDS if found.get(column) is not None), row.place)
+    return Item(benchmark, name, made.problem, made.code)
+
+
+def build_index(items: Iterable[Item], settings: DecontaminateSettings) -> BenchmarkIndex:
+    """Raises SourceError where a benchmark has no item, or all have too many."""
+    held = list(items)
+    if len(held) > _MOST_ITEMS:
+        raise SourceError(
+            f"decontaminate.benchmarks have {len(held):,} items, more than {_MOST_ITEMS:,}: "
+            "leave out what is no benchmark"
+        )
+    for name in settings.benchmarks.keys() - {item.benchmark for item in held}:
+        raise SourceError(
+            f"decontaminate.benchmarks.{name} has no row with a problem or code: map the column "
+            f"with decontaminate.benchmarks.{name}.columns.problem=COLUMN, or leave it out"
+        )
+    return BenchmarkIndex.of(held, settings)
+
+
+def judge(
+    records: list[Any], texts: list[tuple[str, str]], index: BenchmarkIndex
+) -> Iterator[tuple[Any, Verdict]]:
+    """Yields each record with its verdict: kept, or which item it repeats and how.
+
+    Args:
+        texts: each record's text and program.
+    """
+    for record, overlap in zip(records, index.overlaps(texts), strict=True):
+        if overlap is None:
+            yield record, keep()
+        else:
+            yield record, reject(Reason.CONTAMINATED, index.detail(overlap))
+
+
+@dataclass
+class ReadBenchmarks(beam.PTransform):
+    """PBegin -> PCollection[(name, Item | None)]: None for a row that makes no item."""
+
+    settings: DecontaminateSettings
+    sandbox: SandboxSettings
+
+    def expand(self, begin: PBegin) -> PCollection:
+        read = []
+        for name, source in self.settings.benchmarks.items():
+            for part, one in parts(source).items():
+                _, made = begin | f"{name}, {part}" >> ReadRows(one, self.sandbox, answers=False)
+                read.append(
+                    made | f"Items of {name}, {part}" >> beam.MapTuple(partial(_item, name))
+                )
+        return read | "All" >> beam.Flatten(pipeline=begin.pipeline)
+
+
+def _item(name: str, row: Row, made: Seed | Verdict) -> tuple[str, Item | None]:
+    return name, item_of(name, row, made)
+
+
+def _tally(name: str, item: Item | None) -> Tally:
+    return Tally(STAGE, "benchmark.unreadable" if item is None else "benchmark.items", name, 1)
+
+
+class _Judge(beam.DoFn):
+    """Judges records in blocks, by the fields that hold their text and their program."""
+
+    def __init__(self, text: str, code: str | None) -> None:
+        self._text, self._code = text, code
+
+    def start_bundle(self) -> None:
+        self._held: list[Any] = []
+        self._index: BenchmarkIndex | None = None
+
+    def process(self, record: Any, index: BenchmarkIndex) -> Iterator[tuple[Any, Verdict]]:
+        self._held.append(record)
+        self._index = index
+        if len(self._held) >= _BLOCK:
+            yield from self._judged()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for pair in self._judged():
+            yield GlobalWindows.windowed_value(pair)
+
+    def _judged(self) -> Iterator[tuple[Any, Verdict]]:
+        held, self._held = self._held, []
+        if self._index is not None:
+            code = self._code
+            texts = [
+                (getattr(record, self._text), getattr(record, code) if code else "")
+                for record in held
+            ]
+            yield from judge(held, texts, self._index)
+
+
+@dataclass(kw_only=True)
+class Decontaminate(Stage):
+    """PCollection[record] -> Outcome of the same: none that repeats an item of a benchmark.
+
+    Of several items that a row repeats, the one of the most telling kind of overlap is named, then
+    the first by benchmark and name. No row is shuffled: benchmarks are small, so their hashes are
+    indexed in one place and every worker looks its rows up in a copy. Its tallies say how many
+    items each benchmark has.
+
+    Args:
+        decontaminate: the benchmarks (none: every record is kept) and what counts as repeating.
+        sandbox: limits for the input generators of a benchmark of type codeio.
+    """
+
+    name: str = STAGE
+    decontaminate: DecontaminateSettings
+    sandbox: SandboxSettings
+    text: str = "instruction"
+    """The record's field that is compared with the items' problems."""
+    code: str | None = "code"
+    """The field that is compared with the items' code (null: none)."""
+
+    reads: ClassVar[type] = AnyRecord
+    writes: ClassVar[type] = Same
+    by_field: ClassVar[tuple[str, ...]] = ("text", "code")
+
+    def expand(self, records: PCollection) -> Outcome:
+        settings = self.decontaminate
+        read = records.pipeline | "Read benchmarks" >> ReadBenchmarks(settings, self.sandbox)
+        index = (
+            read
+            | "Items" >> beam.Values()
+            | "Readable" >> beam.Filter(lambda item: item is not None)
+            | "Collect" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+            | "Index" >> beam.Map(build_index, settings)
+        )
+        decided = (
+            records
+            | "Judge" >> beam.ParDo(_Judge(self.text, self.code), AsSingleton(index))
+            | "Decide" >> Decide(self.name)
+        )
+        return decided._replace(tallies=read | "Count items" >> beam.MapTuple(_tally))

@@ -1,0 +1,127 @@
+"""Programs that compute the same are few: near copies one, of a structure a stated number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from transforms.engine.accounting import Outcome, Reason
+from transforms.engine.ids import content_id
+from transforms.engine.losers import DropLosers, LimitPerKey
+from transforms.engine.settings import DedupSettings
+from transforms.engine.stage import AnyRecord, Same, Stage
+from transforms.programs import fingerprint
+from transforms.stages.diversity.copies import FIRST, marked, name_copies, seeds_from
+from transforms.stages.diversity.near import NearDuplicates
+from transforms.text.shingles import code_tokens, shingles
+
+
+@dataclass(frozen=True)
+class _Likeness:
+    """What decides whether a program is a duplicate, without the program."""
+
+    id: str
+    chars: int
+    tokens: str
+    """Hash of the program's tokens."""
+    structure: str
+    shingles: tuple[str, ...]
+
+
+def _likeness(record_id: str, order: int, code: str, ngram: int) -> _Likeness:
+    tokens = code_tokens(code)
+    return _Likeness(
+        record_id,
+        order,
+        content_id("tokens", tokens),
+        fingerprint(code),
+        tuple(shingles(tokens, ngram)),
+    )
+
+
+@dataclass(frozen=True)
+class _Structure:
+    id: str
+    chars: int
+    structure: str
+
+
+def _survivor(_: str, joined: dict[str, Iterable[Any]]) -> Iterator[_Structure]:
+    if not list(joined["losers"]):
+        yield from joined["structures"]
+
+
+@dataclass(kw_only=True)
+class DeduplicatePrograms(Stage):
+    """PCollection[record] -> Outcome of the same: no near copy of a program, few of a structure.
+
+    Programs of equal tokens (layout and comments aside) are one; of those nearly equal, and of
+    those with one structure (`dedup.max_per_fingerprint`), the shortest stay, then those with the
+    smallest id. What is equal or nearly equal to a seed's program is a copy of it.
+
+    Equal programs are alike to the same others, so looking for near ones among all of them finds
+    what looking among those that stay would. Structures are counted among those that stay.
+    """
+
+    name: str = "structure"
+    dedup: DedupSettings
+    code: str = "code"
+    """The record's field that holds the program."""
+    seeds: str | None = None
+    """Folder of the verified seeds, whose programs are not to be copied."""
+
+    reads: ClassVar[type] = AnyRecord
+    writes: ClassVar[type] = Same
+    by_field: ClassVar[tuple[str, ...]] = ("code",)
+
+    def expand(self, records: PCollection) -> Outcome:
+        ngram, field = self.dedup.code_ngram, self.code
+
+        def likeness(record: Any) -> _Likeness:
+            code = getattr(record, field)
+            return _likeness(record.id, len(code), code, ngram)
+
+        likenesses = records | "Likeness" >> beam.Map(likeness)
+        originals = (
+            seeds_from(records.pipeline, self.seeds)
+            | "With code" >> beam.Filter(lambda seed: seed.code is not None)
+            | "Likeness of seeds"
+            >> beam.Map(lambda seed: _likeness(marked(seed), FIRST, seed.code, ngram))
+        )
+        compared = (likenesses, originals) | "With seeds" >> beam.Flatten()
+        equal = compared | "Find equal" >> LimitPerKey(
+            key=lambda likeness: likeness.tokens,
+            order=lambda likeness: likeness.chars,
+            limit=1,
+            reason=Reason.DUPLICATE_PROGRAM,
+        )
+        near = compared | "Find near" >> NearDuplicates(
+            shingles=lambda likeness: likeness.shingles,
+            order=lambda likeness: likeness.chars,
+            threshold=self.dedup.code_threshold,
+            dedup=self.dedup,
+        )
+        alike = (equal, near) | "Alike" >> beam.Flatten() | "Name copies" >> beam.Map(name_copies)
+        unlike = (
+            {
+                "structures": likenesses
+                | "Structure"
+                >> beam.Map(lambda one: (one.id, _Structure(one.id, one.chars, one.structure))),
+                "losers": alike,
+            }
+            | "Join" >> beam.CoGroupByKey()
+            | "Unlike" >> beam.FlatMapTuple(_survivor)
+        )
+        same = unlike | "Find same structure" >> LimitPerKey(
+            key=lambda one: one.structure,
+            order=lambda one: one.chars,
+            limit=self.dedup.max_per_fingerprint,
+            reason=Reason.FINGERPRINT_FULL,
+        )
+        losers = (alike, same) | "Losers" >> beam.Flatten()
+        different = records | "Drop" >> DropLosers(self.name, losers)
+        return Outcome(different.kept, different.rejected)

@@ -1,0 +1,87 @@
+"""Running programs: once or twice, and what the runs amount to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from transforms.engine.ids import derived_seed
+from transforms.engine.records import Execution, Program, grow
+from transforms.engine.settings import SandboxSettings
+from transforms.models.episode import Drive, Steps
+from transforms.sandbox.sandbox import Job, Result, Status
+
+SAMPLED_ONE_IN = 10
+"""Of so many programs, one is run twice with determinism `sampled`."""
+
+
+def plan_program(program: Program, determinism: str) -> list[Job]:
+    """Returns the runs of one program: one, or two under different seeds.
+
+    Args:
+        determinism: `off` (one run), `always` (two), or `sampled` (two for one program in
+            `SAMPLED_ONE_IN`, drawn from its id).
+    """
+    first = Job(program.code, seed=0)
+    sampled = determinism == "sampled" and derived_seed(2, program.id) % SAMPLED_ONE_IN == 0
+    if not sampled and determinism != "always":
+        return [first]
+    # odd, so that the hash seed differs as well wherever only two of them are kept
+    return [first, Job(program.code, seed=derived_seed(1, program.id) | 1)]
+
+
+def finish_program(program: Program, results: list[Result]) -> Execution:
+    """Returns the Execution that one or two runs of a program amount to.
+
+    The first run is the one reported; where it is ok, a second that is not, or whose output or
+    input differs, makes it nondeterministic.
+    """
+    first, *others = results
+    status, error = first.status, first.error
+    if first.error_type is not None:
+        error = f"{first.error_type}: {error}" if error else first.error_type
+    if status is Status.OK:
+        for other in others:
+            if other.status is not Status.OK:
+                status = Status.NONDETERMINISTIC
+                error = f"ok, then {other.status} under another seed"
+            elif (other.input, other.output) != (first.input, first.output):
+                status = Status.NONDETERMINISTIC
+                error = "another result under another seed"
+    return grow(
+        Execution,
+        program,
+        status=status.value,
+        input=first.input,
+        output=first.output,
+        error=error,
+        wall_seconds=first.wall_seconds,
+        cpu_seconds=sum(result.cpu_seconds for result in results),
+        peak_mb=max(result.peak_mb for result in results),
+    )
+
+
+def execute(program: Program, determinism: str) -> Steps[Execution]:
+    """Runs a program, once or twice (see `plan_program`); it comes out whatever its status."""
+    results = yield plan_program(program, determinism)
+    return finish_program(program, results)
+
+
+@dataclass
+class Execute(beam.PTransform):
+    """PCollection[Program] -> PCollection[Execution]: every program comes out, whatever its status.
+
+    Args:
+        sandbox: limits, mode, and whether each program runs twice to find nondeterminism.
+    """
+
+    sandbox: SandboxSettings
+
+    def expand(self, programs: PCollection) -> PCollection:
+        determinism = self.sandbox.determinism
+        driven = programs | "Programs" >> Drive(
+            "execute", lambda program: execute(program, determinism), sandbox=self.sandbox
+        )
+        return driven.results

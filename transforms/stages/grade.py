@@ -1,0 +1,48 @@
+"""Grading: a solution is kept where its final answer agrees with the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from transforms.engine.accounting import Reason, Verdict, keep, reject
+from transforms.engine.settings import SandboxSettings
+from transforms.engine.stage import AnyRecord, Same
+from transforms.models.episode import Episode, Steps
+from transforms.recipes.caco.mark import as_pair
+from transforms.stages.judge import compare
+from transforms.text.answers import extract_answer
+
+
+def graded(solution: str, reference: str) -> Steps[Verdict]:
+    """Keeps a solution, or a bare answer, that comes to the reference answer.
+
+    What exact rules cannot decide is compared in the sandbox.
+    """
+    answer = extract_answer(solution)
+    if answer is None:
+        return reject(Reason.NO_ANSWER_FOUND, solution[-200:])
+    [agrees] = yield from compare([as_pair(reference, answer)])
+    if agrees:
+        return keep()
+    return reject(Reason.ANSWER_MISMATCH, f"{answer[:200]}, reference {reference[:200]}")
+
+
+@dataclass(kw_only=True)
+class Grade(Episode):
+    """PCollection[record] -> Outcome of the same: solutions that come to the reference answer."""
+
+    name: str = "grade"
+    sandbox: SandboxSettings
+    solution: str = "solution"
+    """The record's field that holds the solution, or its final answer alone."""
+    answer: str = "answer"
+    """The field that holds the reference answer."""
+
+    reads: ClassVar[type] = AnyRecord
+    writes: ClassVar[type] = Same
+    by_field: ClassVar[tuple[str, ...]] = ("solution", "answer")
+
+    def episode(self, record: Any) -> Steps[tuple[Any, Verdict]]:
+        solution, reference = getattr(record, self.solution), getattr(record, self.answer)
+        return record, (yield from graded(solution, reference))

@@ -1,0 +1,1 @@
+"""What texts say: numbers, units, equations, answers. Pure functions, no Beam."""

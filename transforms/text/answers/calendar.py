@@ -1,0 +1,112 @@
+"""Clock times, dates and durations as texts state them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from transforms.text.answers import lexicon
+from transforms.text.answers.quantity import read_quantity
+
+_CLOCK = re.compile(
+    r"([0-9]{1,2})(?:\s?[:.h]\s?([0-9]{2})(?::([0-9]{2}))?)?\s*"
+    r"(?:([ap])\.?\s?m\.?|(uhr|h|o'?clock))?(?: (?:in|at) the (morning|afternoon|evening))?",
+    re.I,
+)
+_WORDED = re.compile(
+    r"(half|quarter|[a-z-]+(?: minutes)?) (past|to|after) ([a-z]+|[0-9]{1,2})", re.I
+)
+_NAMED = {"noon": 43_200, "midday": 43_200, "midnight": 0}
+_ISO = re.compile(
+    r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日?"
+)
+
+_FILLERS = lexicon.words("the of de del st nd rd th er on года г den le")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A time of day."""
+
+    seconds: int
+    half: bool
+    """Whether it says which half of the day it is in, where its hour could be in either."""
+
+
+def read_clock(text: str) -> Clock | None:
+    """Reads `9:05`, `3 p.m.`, `15:45`, `noon` or `quarter past nine`; None where it is none."""
+    text = text.strip()
+    if text.casefold() in _NAMED:
+        return Clock(_NAMED[text.casefold()], True)
+    if worded := _WORDED.fullmatch(text):
+        return _worded(worded)
+    match = _CLOCK.fullmatch(text)
+    if not match:
+        return None
+    hour, minute, second = int(match[1]), int(match[2] or 0), int(match[3] or 0)
+    part = (match[6] or "").casefold()
+    half = (match[4] or "").casefold() or ("a" if part == "morning" else "p" if part else "")
+    if not (half or match[5]) and (not match[2] or "." in match[0]):
+        return None  # a number
+    if hour > 24 or minute > 59 or second > 59 or (half and not 0 < hour < 24):
+        return None
+    if half and hour <= 12:
+        hour = hour % 12 + (12 if half == "p" else 0)
+    return Clock((hour * 60 + minute) * 60 + second, bool(half) or hour not in range(1, 13))
+
+
+def _worded(match: re.Match[str]) -> Clock | None:
+    spelled = lexicon.spelled(match[1].casefold().removesuffix(" minutes").split("-"))
+    minutes = {"half": 30, "quarter": 15}.get(match[1].casefold(), spelled)
+    hour = int(match[3]) if match[3].isdigit() else lexicon.spelled([match[3].casefold()])
+    if minutes is None or hour is None or not 0 < hour <= 12 or not 0 < minutes < 60:
+        return None
+    total = hour * 60 + (-minutes if match[2].casefold() == "to" else minutes)
+    return Clock(int(total * 60) % 43_200 or 43_200, False)
+
+
+def same_time(one: Clock, other: Clock) -> bool:
+    """Whether two times are the same; one that may be either half of the day is only itself."""
+    if one.half != other.half:
+        unsure = other if one.half else one
+        if 3600 <= unsure.seconds < 13 * 3600:
+            return False
+    return one.seconds == other.seconds
+
+
+def read_date(text: str) -> tuple[int | None, int, int] | None:
+    """Year (None where it is not stated), month and day; None where the text is no whole date.
+
+    The month has to be named, or the year to stand first: `3/5/2024` is two dates.
+    """
+    if match := _ISO.fullmatch(text.strip()):
+        stated, month, day = (int(part) for part in match.groups() if part and part.isdigit())
+        return (stated, month, day) if 0 < month <= 12 and 0 < day <= 31 else None
+    tokens = re.findall(r"[^\W\d_]+|[0-9]+|[^\w\s.,]", text.casefold())
+    if not 2 <= len(tokens) <= 8:
+        return None
+    months = lexicon.months()
+    named = [months[token] for token in tokens if token in months]
+    numbers = [token for token in tokens if token.isdigit()]
+    rest = set(tokens) - set(numbers) - months.keys() - lexicon.weekdays() - _FILLERS
+    days = [number for number in numbers if len(number) < 3]
+    years = [number for number in numbers if len(number) == 4]
+    if rest or len(named) != 1 or len(days) != 1 or len(days) + len(years) != len(numbers):
+        return None
+    if len(years) > 1 or not 0 < int(days[0]) <= 31:
+        return None
+    return int(years[0]) if years else None, named[0], int(days[0])
+
+
+def read_duration(text: str) -> dict[str, object] | None:
+    """Each unit -> its number in `2 hours and 30 minutes`; None where the text is none."""
+    text = text.casefold()
+    if re.search(r"[0-9] ?h", text):
+        text = re.sub(r"(?<=[0-9]) ?m\b", " min", text)
+    parts = re.split(r"\s*(?:,|\band\b)\s*|\s+(?=[0-9])|(?<=[a-z])(?=[0-9])", text)
+    quantities = [read_quantity(part) for part in parts if part]
+    if not all(quantities):
+        return None
+    stated = {quantity.unit: quantity.value for quantity in quantities if quantity}
+    timed = all(unit.startswith("duration-") for unit in stated)
+    return dict(stated) if timed and len(stated) == len(quantities) else None

@@ -1,0 +1,485 @@
+"""Quantities that a text states: in digits or in words, with units, as dates, times and ranges.
+
+Texts are read in the languages that answers are read in (`verification.answers.lexicon`): a wrong
+reading costs little where a value is looked for, a missing one costs a sound record.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache, cached_property, lru_cache
+
+from babel import Locale
+from text_to_num import alpha2digit
+
+from transforms.text.answers.lexicon import LANGUAGES, han_values, months, scales, units
+
+_FUNCTION_WORDS = {
+    "en": r"the|a|an|of|is|are|how|and|in|each|what|to",
+    "de": r"der|die|das|und|ein|eine|wie|viele|je|mit|ist|den|hat",
+    "fr": r"le|la|les|des|et|un|une|combien|de|est|chacune?|à",
+    "es": r"el|la|los|las|y|un|una|cuántos|cuántas|de|cada|con|hay",
+}
+_PARTS = {
+    **{"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "halb": 2},
+    **{"halbe": 2, "halbes": 2, "halben": 2, "demi": 2, "demie": 2, "moitié": 2, "mitad": 2},
+    **{"medio": 2, "media": 2, "drittel": 3, "viertel": 4, "tiers": 3, "quart": 4, "quarts": 4},
+    **{"tercio": 3, "tercios": 3, "cuarto": 4, "cuartos": 4, "половина": 2, "половину": 2},
+    **{"треть": 3, "трети": 3, "четверть": 4, "четверти": 4, "نصف": 2, "ثلث": 3, "ربع": 4},
+}
+_MULTIPLES = {
+    **{"once": 1, "single": 1, "twice": 2, "double": 2, "doubles": 2, "doubled": 2, "both": 2},
+    **{"second": 2, "thrice": 3, "triple": 3, "triples": 3, "tripled": 3, "quadruple": 4},
+    **{"doppelt": 2, "doppelte": 2, "dreimal": 3, "zweimal": 2, "doble": 2},
+    **{"вдвое": 2, "дважды": 2, "втрое": 3, "ضعف": 2},
+}
+_GROUPS = {
+    **dict.fromkeys(["pair", "pairs", "couple", "couples", "paar", "paire", "paires", "par"], 2),
+    **dict.fromkeys(["dozen", "dozens", "dutzend", "douzaine", "douzaines", "docena"], 12),
+    **dict.fromkeys(["docenas", "дюжина", "дюжины", "дюжин"], 12),
+    **{"trio": 3, "trios": 3, "score": 20, "gross": 144, "fortnight": 14, "fortnights": 14},
+    **{"pares": 2, "пар": 2, "пары": 2, "пара": 2},
+}
+_SIZES: dict[str, tuple[dict[str, int], ...]] = {
+    "time": (
+        {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800},
+        {"month": 1, "quarter": 3, "year": 12, "decade": 120, "century": 1200},
+    ),
+    "length": (
+        {"millimeter": 1, "centimeter": 10, "decimeter": 100, "meter": 1000, "kilometer": 10**6},
+        {"inch": 1, "foot": 12, "yard": 36, "mile": 63360},
+    ),
+    "mass": (
+        {"milligram": 1, "gram": 1000, "kilogram": 10**6, "tonne": 10**9},
+        {"ounce": 1, "pound": 16},
+    ),
+    "volume": (
+        {"milliliter": 1, "centiliter": 10, "deciliter": 100, "liter": 1000},
+        {"pint": 1, "quart": 2, "gallon": 8},
+    ),
+    "money": ({"cent": 1, "money": 100},),
+    "share": ({"share": 1, "percent": 100},),
+}
+"""Units by what they measure; those of one dict, with sizes in its smallest, are converted."""
+_SCALE_OF = {unit: scale for scales in _SIZES.values() for scale in scales for unit in scale}
+_KIND_OF = {u: kind for kind, scales in _SIZES.items() for scale in scales for u in scale}
+_MONEY = re.compile(r"euros?|dollars?|pounds?|francs?|eur|usd|€|\$|£|元|евро|يورو|рубл\w*")
+_CENTS = re.compile(r"cents?|pence|céntimos?|centimes?|kope\w+|копе\w+|¢")
+_ALIASES = {"公斤": "kilogram", "千米": "kilometer", "キロ": "kilometer", "kg": "kilogram"}
+
+_LABEL = re.compile(
+    r"\b(?:house|room|flat|apartment|bus|tram|train|line|platform|gate|chapter|flight|channel"
+    r"|highway|route|exercise|locker|version|track|door|page"
+    r"|haus|hausnummer|zimmer|linie|bus|wohnung|chambre|maison|casa|habitación|ligne|línea|дом\w*"
+    r"|комнат\w*|квартир\w*|номер\w*|غرفة|الغرفة|منزل)"
+    r"[\s,]*(?:number|numbered|no\.?|nummer|nr\.?|numéro|número|номер|رقم|n°|#|№)?[\s#]*\Z",
+    re.IGNORECASE,
+)
+"""Nouns that a number after them names rather than counts."""
+_LABEL_AFTER = re.compile(
+    r"\s*(?:号房|号楼|号线|号门|號房|号室|番地|番線"
+    r"|(?<=[snrt][tdh])\s*(?:floor|street|avenue|century|edition|grade)\b)"
+)
+_YEAR_BEFORE = re.compile(
+    r"\b(?:in|since|of|year|jahr|anno|en|desde|seit|depuis|vor|by|année|año|founded|built)\s*\Z"
+)
+_NUMBER = re.compile(
+    r"(?<![\w.])(?P<clock>\d{1,2}:\d{2}(?::\d{2})?)(?!\d)"
+    r"|(?P<over>\d+)\s*/\s*(?P<under>[1-9]\d*)(?![\d/])"
+    r"|(?P<digits>\d+(?:[.,]\d+)*(?:(?<=\d) \d{3}(?![\d.,]))*|\.\d+)(?P<suffix>st|nd|rd|th)?"
+)
+_UNIT = re.compile(r"[\s-]*(%|°|€|\$|£|¢|[^\W\d_]+)")
+_CJK = re.compile(r"[〇零一二两兩三四五六七八九十百千万亿億]+")
+_TO = re.compile(
+    r"\s*(?:to|through|until|till|and|bis|à|au|al?|hasta|до|по|到|至|から|-|–|—|~|〜|إلى)\s*(?:the\s+)?"
+)
+_AND_A_HALF = re.compile(
+    r"(?:\s+([^\W\d_]+))?\s+and\s+(?:a|1)\s+(half|quarter)\b(?:\s+([^\W\d_]+))?"
+)
+_RUSSIAN_CASES = (
+    (re.compile(r"восьм(?:и|ью)\b"), "восемь"),
+    (re.compile(r"(пят|шест|сем|девят|десят|дцат)(?:и|ью)\b"), r"\1ь"),
+    (re.compile(r"\bсорока\b"), "сорок"),
+    (re.compile(r"\bста\b"), "сто"),
+    (re.compile(r"\bдв(?:ух|ум|умя)\b"), "два"),
+    (re.compile(r"\bтр(?:ех|ем|емя)\b"), "три"),
+    (re.compile(r"\bчетыр(?:ех|ем|ьмя)\b"), "четыре"),
+)
+_PAST = re.compile(
+    r"\b(?P<minutes>half|quarter|a quarter|\d{1,2} minutes?|\d{1,2}(?= past))"
+    r" (?P<way>past|after|to|before) (?P<hour>1[0-2]|[1-9])\b"
+    r"|\b(?P<whole>1[0-2]|[1-9]) ?(?:o'clock|o’clock|a\.?m\b|p\.?m\b)"
+)
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A number where a text states it."""
+
+    values: frozenset[Fraction]
+    """What it may mean: 1.350 is 1350 or 1.35."""
+    unit: str
+    """Its unit (`hour`, `kilometer`; see `_SIZES`); "" for none."""
+    label: str
+    """The words that make it a name, as in "room 12"; "" for a number that counts."""
+    start: int
+    end: int
+    sums: bool = False
+    """Whether it is two mentions added, as in 5 feet 7 inches."""
+
+    def states(self, value: Fraction, unit: str = "") -> bool:
+        """Whether it means a value in a unit; without one, in its own or any it converts to."""
+        scale = _SCALE_OF.get(self.unit)
+        if scale is None or (unit and unit not in scale):
+            return value in self.values and (
+                not unit or not self.unit or same_kind(unit, self.unit)
+            )
+        units = [unit] if unit else scale
+        return any(value * scale[to] / scale[self.unit] in self.values for to in units)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a text states."""
+
+    text: str
+
+    @cached_property
+    def plain(self) -> str:
+        """The text in lower case, with digits for numbers in words."""
+        return _with_digits(self.text)
+
+    @cached_property
+    def mentions(self) -> tuple[Mention, ...]:
+        return tuple(_mentions(self.plain))
+
+    @cached_property
+    def numbers(self) -> frozenset[Fraction]:
+        """All numbers as they are written, names (room 12) among them."""
+        return frozenset().union(*(mention.values for mention in self.mentions))
+
+    @cached_property
+    def clocks(self) -> frozenset[tuple[int, int]]:
+        """Clock times as (hour modulo 12, minute)."""
+        return frozenset((hour % 12, minute) for hour, minute, _ in _clocks(self.plain))
+
+    @cached_property
+    def ranges(self) -> frozenset[tuple[int, int]]:
+        """Ranges of whole numbers, ends included, as in "from 1 to 4"."""
+        found = set()
+        for one, other in zip(self.mentions, self.mentions[1:], strict=False):
+            if _TO.fullmatch(self.plain[one.end : other.start]):
+                ends = [min(mention.values) for mention in (one, other)]
+                found.add((int(ends[0]), int(ends[1])))
+        return frozenset(found)
+
+    @cached_property
+    def sequences(self) -> frozenset[str]:
+        """Numbers of several digits, and lists of single digits as if written without gaps."""
+        listed = re.findall(r"(?<!\d)\d(?:(?:,\s*|\s+)(?:and\s+)?\d(?!\d))+", self.plain)
+        return frozenset(re.sub(r"\D", "", digits) for digits in listed)
+
+    @cached_property
+    def digits(self) -> str:
+        """All digits of the text, those of one number without a gap."""
+        return " ".join(re.findall(r"\d+", self.plain))
+
+
+@lru_cache(256)
+def stated(text: str) -> Stated:
+    """Reads a text, or returns it as it was read before."""
+    return Stated(text)
+
+
+def stated_numbers(text: str) -> frozenset[Fraction]:
+    """The numbers that a text states, in digits or words.
+
+    >>> sorted(map(int, stated_numbers("Thirty-five boxes of 1,200 screws")))
+    [35, 1200]
+    """
+    return stated(text).numbers
+
+
+def language_of(text: str) -> str:
+    """The language to read number words in: the one with most of the text's function words."""
+    if re.search(r"[а-яё]", text):
+        return "ru"
+    counts = {
+        language: len(re.findall(rf"\b(?:{words})\b", text))
+        for language, words in _FUNCTION_WORDS.items()
+    }
+    return max(counts, key=lambda language: counts[language])
+
+
+def _with_digits(text: str) -> str:
+    text = re.sub(r"(?<=[^\W\d_])[²³]", "", text)  # square metres
+    text = "".join(
+        f" {unicodedata.normalize('NFKC', c)} " if unicodedata.category(c) == "No" else c
+        for c in text
+    )
+    text = unicodedata.normalize("NFKC", text).lower().replace("⁄", "/").replace("−", "-")
+    text = "".join(str(unicodedata.decimal(c)) if c > "\x7f" and c.isdecimal() else c for c in text)
+    text = text.replace("٫", ".").replace("٬", ",").replace("٪", "%")
+    language = language_of(text)
+    if language == "en":
+        text = re.sub(r"-(?=(?:half|halves|\w+(?:th|ird|rter)s?)\b)", " ", text)
+        text = re.sub(r"\b(hundred|thousand|million) and (?=\w)", r"\1 ", text)
+        text = re.sub(r"\ban? (?=hundred|thousand|million|billion)", "one ", text)
+    elif language == "ru":
+        text = text.replace("ё", "е")
+        for pattern, nominative in _RUSSIAN_CASES:
+            text = pattern.sub(nominative, text)
+    elif language == "es":
+        text = "".join(c for c in unicodedata.normalize("NFD", text) if c != "\u0301")
+        text = re.sub(r"\b(\w+i|treinta y |\w+enta y )una?\b", r"\1uno", text)
+    elif language == "fr":
+        text = re.sub(r"\bquatre[- ]vingts\b", "quatre-vingt", text)
+    with suppress(ValueError, KeyError, IndexError, AttributeError):  # text2num, on odd words
+        text = alpha2digit(text, language, ordinal_threshold=0)
+    if language == "en":
+        text = re.sub(r"\bone\b", "1", text)
+    return _CJK.sub(lambda match: f" {_chinese(match.group())} ", text)
+
+
+def _chinese(numeral: str) -> int:
+    """The value of a Chinese or Japanese numeral: with signs for 10 and 100, or digit by digit."""
+    values = han_values(numeral)
+    if all(value < 10 for value in values):
+        return int("".join(map(str, values)))
+    total = section = digit = 0
+    for value in values:
+        if value < 10:
+            digit = value
+        elif value < 10_000:
+            section, digit = section + (digit or 1) * value, 0
+        else:
+            total, section, digit = total + (section + digit or 1) * value, 0, 0
+    return total + section + digit
+
+
+def _mentions(text: str) -> Iterator[Mention]:
+    previous: Mention | None = None
+    for mention in _single(text):
+        yield mention
+        if previous and re.fullmatch(
+            r"\s*(?:,|and|und|et|y|и|و)?\s*", text[_after(text, previous) : mention.start]
+        ):
+            scale = _SCALE_OF.get(previous.unit)
+            if scale and mention.unit in scale and scale[mention.unit] < scale[previous.unit]:
+                size, smaller = scale[previous.unit], scale[mention.unit]
+                total = max(previous.values) * size / smaller + max(mention.values)
+                yield Mention(
+                    frozenset([total]), mention.unit, "", previous.start, mention.end, sums=True
+                )
+        previous = mention
+
+
+def _after(text: str, mention: Mention) -> int:
+    unit = _UNIT.match(text, mention.end)
+    return unit.end() if unit else mention.end
+
+
+def _single(text: str) -> Iterator[Mention]:
+    for match in _NUMBER.finditer(text):
+        values = set(_readings(match))
+        end = match.end()
+        before = text[max(0, match.start() - 40) : match.start()]
+        if match["under"] and (whole := re.search(r"(\d+)\s+\Z", before)):
+            values |= {value + int(whole[1]) for value in values}
+        if match["suffix"] and re.search(r"\b(?:a|1) \Z", before):  # a third
+            values |= {1 / value for value in values if value}
+        after = re.match(r"[\s-]+([^\W\d_]+|10{3,}\b|\d+(?:th|rd)s?\b)", text[end : end + 40])
+        if after and (factor := _factor(after[1])):
+            values |= {value * factor for value in values}
+            end += after.end()
+        yield _mention(text, match.start(), end, values, before, bool(match["suffix"]))
+    for match in re.finditer(r"[^\W\d_]+", text):
+        yield from _from_word(text, match)
+    late = re.search(r"\bp\.?m\b|evening|afternoon|night|noon", text)
+    for hour, minute, place in _clocks(text):
+        hours = {hour, hour + 12} if late and hour < 12 else {hour}
+        together = {Fraction(hour * 60 + minute) for hour in hours}
+        alone = frozenset(map(Fraction, {*hours, minute}))
+        yield Mention(alone | together, "", "", place, place)
+
+
+def _factor(word: str) -> Fraction | None:
+    """What a word after a number multiplies it by: 2 dozen, 3 quarters, 2 million, 4 5ths."""
+    if word in _PARTS:
+        return Fraction(1, _PARTS[word])
+    if word[0].isdigit():
+        size = int(word.rstrip("rdths"))
+        return Fraction(size) if word.isdigit() else Fraction(1, size or 1)
+    factor = _GROUPS.get(word) or scales().get(word)
+    return Fraction(factor) if factor else None
+
+
+def _readings(match: re.Match[str]) -> Iterator[Fraction]:
+    if match["clock"]:
+        parts = [int(part) for part in match["clock"].split(":")]
+        yield from map(Fraction, parts)
+        total = 0
+        for part in parts:
+            total = total * 60 + part
+        yield Fraction(total)
+    elif match["under"]:
+        over, under = int(match["over"]), int(match["under"])
+        yield from (Fraction(over, under), Fraction(over), Fraction(under))
+    else:
+        written = match["digits"]
+        pieces = re.split(r"[., ]", written)
+        if re.fullmatch(r"\d{1,3}(?:([,. ])\d{3})(?:\1\d{3})*(?:[.,]\d+)?", written):
+            marks = re.findall(r"[,. ]", written)
+            last = marks[-1] if len(set(marks)) > 1 else None
+            whole, _, rest = written.rpartition(last) if last else (written, "", "")
+            yield Fraction(re.sub(r"\D", "", whole) + (f".{rest}" if rest else ""))
+        if len(pieces) == 2 and " " not in written:
+            yield Fraction(f"{pieces[0] or 0}.{pieces[1]}")
+        if len(pieces) > 2 or "," in written and len(pieces[-1]) != 3:
+            yield from (Fraction(piece) for piece in pieces if piece)
+        if len(pieces) == 1:
+            yield Fraction(written)
+
+
+def _from_word(text: str, match: re.Match[str]) -> Iterator[Mention]:
+    word, start, end = match.group(), match.start(), match.end()
+    if word in _MULTIPLES:
+        yield _mention(text, start, end, {Fraction(_MULTIPLES[word])}, "")
+    elif word in _GROUPS:
+        yield _mention(text, start, end, {Fraction(_GROUPS[word])}, "")
+    elif word in _PARTS:
+        yield _mention(text, start, end, {Fraction(1, _PARTS[word])}, "")
+    elif word in ("a", "an") and unit_after(text, end):
+        yield _mention(text, start, end, {Fraction(1)}, "")
+    elif month := months().get(word):
+        values = frozenset([Fraction(month)])
+        yield Mention(values, "", "month date day", start, end)
+
+
+def _mention(
+    text: str, start: int, end: int, values: set[Fraction], before: str, ordinal: bool = False
+) -> Mention:
+    unit = unit_after(text, end, before)
+    if more := _AND_A_HALF.match(text, end):
+        values = values | {value + Fraction(1, _PARTS[more[2]]) for value in values}
+        unit = unit_of(more[1] or more[3] or "")
+    label = _LABEL.search(before)
+    year = _YEAR_BEFORE.search(before) and not unit
+    named = label.group() if label and not unit else ""
+    if year and any(1800 <= value <= 2100 and value.denominator == 1 for value in values):
+        named = "year date start end begin born since"
+    if after := (_LABEL_AFTER.match(text, end)):
+        named = after.group()
+    return Mention(frozenset(values), unit, named, start, end)
+
+
+def unit_after(text: str, end: int, before: str = "") -> str:
+    """The unit after a place in a text (see `_SIZES`), or of a currency sign before it."""
+    if re.search(r"[$€£]\s*\Z|\b(?:eur|usd)\s*\Z", before):
+        return "money"
+    match = re.compile(r"[\s-]*(?:of an? |an? )?(%|°|€|\$|£|¢|[^\W\d_]+)").match(text, end)
+    return unit_of(match[1]) if match else ""
+
+
+@lru_cache(10_000)
+def unit_of(word: str) -> str:
+    """The unit that a word or sign names (`hrs`: `hour`), or "" where it names none of `_SIZES`."""
+    if word == "%" or word.startswith(("percent", "prozent", "процент", "パーセント")):
+        return "percent"
+    if _MONEY.fullmatch(word):
+        return "money"
+    if _CENTS.fullmatch(word):
+        return "cent"
+    if word == "time":  # an hour in Danish
+        return ""
+    for size in range(len(word), 0 if word > "\u2e80" else len(word) - 1, -1):
+        key = _ALIASES.get(word[:size]) or units().get(word[:size], "").rpartition("-")[2]
+        if key in _SCALE_OF:
+            return key
+    return ""
+
+
+_HOW_MANY = re.compile(
+    r"\b(?:how many|number of|wie ?viele?|combien (?:de |d['’])?|cu[aá]nt[oa]s|сколько|كم)\b"
+    r"|多少|[几幾何]"
+)
+
+
+def asked_unit(text: str) -> str:
+    """The unit that a text asks for (`hour`), or "" where it asks for none, or for several.
+
+    >>> asked_unit("How many minutes does a walk of 2 hours take?")
+    'minute'
+    """
+    plain = stated(text).plain
+    asked = {unit_after(plain, match.end()) for match in _HOW_MANY.finditer(plain)} - {""}
+    return asked.pop() if len(asked) == 1 else ""
+
+
+def unit_in_name(name: str) -> str:
+    """The unit that a name of a program ends in (`total_minutes`: minute); "" for none.
+
+    Single words that mean something else too count as plurals only (seconds, pounds).
+    """
+    parts = re.split(r"[^a-z]+", name.lower())
+    last = "meter" if parts[-1] == "m" and len(parts) > 1 else parts[-1]
+    if last in _NO_UNITS or "per" in parts:
+        return ""
+    word = re.sub(r"tre$", "ter", last.rstrip("s"))
+    word = _IRREGULAR.get(word, word)
+    return word if word in _SCALE_OF else ""
+
+
+_NO_UNITS = frozenset(["second", "quarter", "share", "pound", "foot", "money", "yard"])
+_IRREGULAR = {
+    "feet": "foot",
+    "inche": "inch",
+    "centurie": "century",
+    "min": "minute",
+    "kg": "kilogram",
+}
+_IRREGULAR |= {"euro": "money", "dollar": "money", "km": "kilometer", "cm": "centimeter"}
+_IRREGULAR |= {"mm": "millimeter", "hr": "hour", "sec": "second", "ml": "milliliter"}
+
+
+def same_kind(one: str, other: str) -> bool:
+    """Whether two units measure the same: minutes and hours, or feet and metres."""
+    return one in _KIND_OF and _KIND_OF[one] == _KIND_OF.get(other)
+
+
+def _clocks(text: str) -> Iterator[tuple[int, int, int]]:
+    """Yields (hour, minute, place) of clock times: 9:15, quarter past 9, 9 o'clock, 3 p.m."""
+    for match in re.finditer(r"(?<![\d:])(\d{1,2}):(\d{2})(?!\d)", text):
+        yield int(match[1]), int(match[2]), match.start()
+    for match in _PAST.finditer(text):
+        if match["whole"]:
+            yield int(match["whole"]), 0, match.start()
+            continue
+        shares = {"half": 30, "quarter": 15, "a quarter": 15}
+        minutes = shares.get(match["minutes"]) or int(match["minutes"].split()[0])
+        hour = int(match["hour"])
+        if match["way"] in ("to", "before"):
+            yield (hour - 1) or 12, 60 - minutes, match.start()
+        else:
+            yield hour, minutes, match.start()
+
+
+@cache
+def _weekdays() -> dict[str, int]:
+    found: dict[str, int] = {}
+    for language in LANGUAGES:
+        for number, name in Locale(language).days["format"]["wide"].items():
+            found.setdefault(name.casefold(), number)
+    return found
+
+
+def weekday_ranges(text: str) -> Iterator[int]:
+    """Yields how many days lie from one day of the week to another: Monday to Friday are 5."""
+    names = "|".join(map(re.escape, sorted(_weekdays(), key=len, reverse=True)))
+    for match in re.finditer(rf"({names})s?{_TO.pattern}({names})", text.lower()):
+        yield (_weekdays()[match[2]] - _weekdays()[match[1]]) % 7 + 1
