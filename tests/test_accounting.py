@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from transforms.accounting import (
-    CountStage,
     Reason,
     StageCount,
-    SumTallies,
     Verdict,
     first_rejection,
     keep,
@@ -23,6 +21,7 @@ from transforms.accounting import (
     reject,
     rejected,
 )
+from transforms.engine.outcomes import CountStage, SumTallies
 from transforms.errors import AccountingError
 from transforms.records import Seed
 from transforms.segments import check_segment

@@ -11,11 +11,12 @@ from typing import Any
 sys.set_int_max_str_digits(100_000)
 
 MODULES = {
-    "transforms.accounting": ("Outcome", "Reason", "Reject", "Verdict", "keep", "reject"),
+    "transforms.accounting": ("Reason", "Reject", "Verdict", "keep", "reject"),
     "transforms.defaults": ("group",),
     "transforms.diversity.decontaminate": ("Decontaminate",),
     "transforms.diversity.instructions": ("Deduplicate",),
     "transforms.diversity.programs": ("DeduplicatePrograms",),
+    "transforms.engine.outcomes": ("Outcome",),
     "transforms.episode": ("Drive", "Episode", "ModelEpisode", "Steps", "drive", "play"),
     "transforms.execution.execute": ("Execute",),
     "transforms.execution.jobs": ("Job", "Result", "Status"),

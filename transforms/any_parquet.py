@@ -22,7 +22,8 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin
 from numpy.typing import NDArray
 
-from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
+from transforms.accounting import Reason, Verdict, keep, reject
+from transforms.engine.outcomes import Decide, Outcome
 from transforms.errors import SettingsError
 from transforms.ids import canonical_json
 from transforms.recipe import Segment

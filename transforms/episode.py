@@ -38,7 +38,8 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import progress
-from transforms.accounting import Decide, Outcome, Tally, Verdict
+from transforms.accounting import Tally, Verdict
+from transforms.engine.outcomes import Decide, Outcome
 from transforms.errors import BackendError, LedgerMiss
 from transforms.execution.jobs import Cell, CellResult, Check, Job, Status
 from transforms.execution.sandbox import Sandbox

@@ -12,8 +12,9 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from pydantic import Field
 
-from transforms.accounting import Decide, Outcome, Verdict, keep, reject
+from transforms.accounting import Verdict, keep, reject
 from transforms.blocks import Block, PackByKey, unpack
+from transforms.engine.outcomes import Decide, Outcome
 from transforms.stage import AnyRecord, Named, Same, Stage
 
 _PARTITIONS = 64

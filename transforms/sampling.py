@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
-from transforms.accounting import Outcome, Reason, Verdict
+from transforms.accounting import Reason, Verdict
+from transforms.engine.outcomes import Outcome
 from transforms.episode import ModelEpisode, Steps
 from transforms.errors import SourceError
 from transforms.generation.requests import Response

@@ -13,14 +13,8 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 
-from transforms.accounting import (
-    CountStage,
-    Outcome,
-    Reject,
-    StageCount,
-    SumTallies,
-    Tally,
-)
+from transforms.accounting import Reject, StageCount, Tally
+from transforms.engine.outcomes import CountStage, Outcome, SumTallies
 from transforms.errors import AccountingError
 from transforms.recipe import Segment
 from transforms.run_folder import RunFolder, files_below

@@ -8,8 +8,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.augmentation.seeds import AUGMENTATION, PENCILS, judged, variants
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX
-from transforms.accounting import CountStage, SumTallies
 from transforms.augmentation.stages import Augment, same_problem
+from transforms.engine.outcomes import CountStage, SumTallies
 from transforms.losers import Limit
 from transforms.records import Seed
 from transforms.unify import ValidateSeeds

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.accounting import Outcome
+from transforms.engine.outcomes import Outcome
 from transforms.episode import Episode, Steps
 from transforms.execution.sandbox import Job
 from transforms.records import Message

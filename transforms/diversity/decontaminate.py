@@ -11,8 +11,9 @@ import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PBegin, PCollection
 from apache_beam.transforms.window import GlobalWindows
 
-from transforms.accounting import Decide, Outcome, Reason, Tally, Verdict, keep, reject
+from transforms.accounting import Reason, Tally, Verdict, keep, reject
 from transforms.diversity.overlap import BenchmarkIndex, Item
+from transforms.engine.outcomes import Decide, Outcome
 from transforms.errors import SourceError
 from transforms.records import Seed
 from transforms.settings import DecontaminateSettings, SandboxSettings

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.accounting import Outcome, Reason
+from transforms.accounting import Reason
 from transforms.diversity.copies import FIRST, marked, name_copies, seeds_from
 from transforms.diversity.near import NearDuplicates
 from transforms.diversity.semantic import SemanticDuplicates, model_path
 from transforms.diversity.shingles import shingles, words
+from transforms.engine.outcomes import Outcome
 from transforms.ids import content_id
 from transforms.losers import DropLosers, LimitPerKey
 from transforms.settings import DedupSettings

@@ -9,7 +9,8 @@ from typing import ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
-from transforms.accounting import Check, Outcome, Reason, Verdict, first_rejection, reject
+from transforms.accounting import Check, Reason, Verdict, first_rejection, reject
+from transforms.engine.outcomes import Outcome
 from transforms.episode import Episode, Steps
 from transforms.execution.execute import execute
 from transforms.filtering.checks import (

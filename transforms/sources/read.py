@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from transforms.accounting import Decide, Outcome, Reason, Verdict, keep, reject
+from transforms.accounting import Reason, Verdict, keep, reject
 from transforms.blocks import Block, PackByKey, unpack
+from transforms.engine.outcomes import Decide, Outcome
 from transforms.episode import Drive
 from transforms.errors import SourceError
 from transforms.ids import canonical_json

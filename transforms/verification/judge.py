@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from transforms.episode import Steps
-from transforms.execution.sandbox import Job, Result, Status
+from transforms.execution.jobs import Job, Result, Status
 from transforms.verification.answers import compare_plain, compare_program
+
+if TYPE_CHECKING:
+    from transforms.episode import Steps
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,16 @@ import json
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from transforms.accounting import Check
-from transforms.episode import Steps
-from transforms.execution.sandbox import Job, Result, Status
+from transforms.execution.jobs import Job, Result, Status
 from transforms.records import Attempt, Attempts
 from transforms.verification.answers import as_asked, compare_plain, extract_answer
 from transforms.verification.judge import Pair, compare
+
+if TYPE_CHECKING:
+    from transforms.episode import Steps
 
 
 @dataclass(frozen=True)

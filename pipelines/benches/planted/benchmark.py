@@ -35,11 +35,12 @@ from pipelines.benches.planted.sets import (
     trivial_set,
 )
 from pipelines.benches.planted.wordings import worded_cases
-from transforms.accounting import Outcome, Reject
+from transforms.accounting import Reject
 from transforms.answerability import FilterInstructions
 from transforms.diversity.decontaminate import Decontaminate
 from transforms.diversity.instructions import Deduplicate
 from transforms.diversity.programs import DeduplicatePrograms
+from transforms.engine.outcomes import Outcome
 from transforms.episode import Drive
 from transforms.execution.sandbox import Sandbox
 from transforms.filtering.checks import FormOf, form_checks

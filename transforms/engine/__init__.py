@@ -1,0 +1,1 @@
+"""What every recipe runs on: stages, records, accounting, segments and runs."""
