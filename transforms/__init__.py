@@ -11,11 +11,12 @@ from typing import Any
 sys.set_int_max_str_digits(100_000)
 
 MODULES = {
-    "transforms.engine.accounting": ("Outcome", "Reason", "Reject", "Verdict", "keep", "reject"),
+    "transforms.engine.accounting": ("Reason", "Reject", "Verdict", "keep", "reject"),
     "transforms.engine.defaults": ("group",),
     "transforms.stages.diversity.decontaminate": ("Decontaminate",),
     "transforms.stages.diversity.instructions": ("Deduplicate",),
     "transforms.stages.diversity.programs": ("DeduplicatePrograms",),
+    "transforms.engine.outcomes": ("Outcome",),
     "transforms.models.episode": ("Drive", "Episode", "ModelEpisode", "Steps", "drive", "play"),
     "transforms.stages.execute": ("Execute",),
     "transforms.sandbox.jobs": ("Job", "Result", "Status"),

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from transforms.engine.accounting import (
-    CountStage,
     Reason,
     StageCount,
-    SumTallies,
     Verdict,
     first_rejection,
     keep,
@@ -24,6 +22,7 @@ from transforms.engine.accounting import (
     rejected,
 )
 from transforms.engine.errors import AccountingError
+from transforms.engine.outcomes import CountStage, SumTallies
 from transforms.engine.records import Seed
 from transforms.engine.segments import check_segment
 from transforms.engine.stage import Filter

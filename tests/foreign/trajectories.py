@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.engine.accounting import Outcome
+from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Message
 from transforms.engine.settings import SandboxSettings
 from transforms.engine.stage import Stage, check

@@ -1,18 +1,15 @@
-"""Verdicts, rejects and counts: records are kept, rejected or put off here, and tallied."""
+"""Verdicts, rejects and counts: records are kept, rejected or put off here, and tallied.
+
+Pure: neither Beam nor a model is imported. `outcomes` has what counts and splits PCollections.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from enum import Enum, StrEnum
-from typing import Any, NamedTuple
-
-import apache_beam as beam
-from apache_beam.pvalue import PCollection, TaggedOutput
-from apache_beam.transforms.window import GlobalWindows
-
-from transforms.engine import progress
+from typing import Any
 
 
 class Reason(StrEnum):
@@ -185,112 +182,6 @@ class Tally:
     what: str
     key: str
     amount: int
-
-
-class Outcome(NamedTuple):
-    """What every stage returns.
-
-    kept: PCollection of the stage's output records.
-    rejected: PCollection[Reject].
-    entered: PCollection of what the stage counts as its input; None where that is the PCollection
-        that it was applied to. A stage that draws or builds new records sets it.
-    tallies: PCollection[Tally] of anything else to sum, such as tokens; None for nothing.
-    unanswered: PCollection[Reject] of the records that are put off; None where the stage asks
-        nobody.
-    """
-
-    kept: PCollection
-    rejected: PCollection
-    entered: PCollection | None = None
-    tallies: PCollection | None = None
-    unanswered: PCollection | None = None
-
-
-class _Split(beam.DoFn):
-    def __init__(self, stage: str) -> None:
-        self._stage = stage
-
-    def process(self, element: tuple[Any, Verdict]) -> Iterator[Any]:
-        record, verdict = element
-        if verdict.kept:
-            yield record
-        else:
-            end = "unanswered" if verdict.unanswered else "rejected"
-            yield TaggedOutput(end, rejected(self._stage, record, verdict))
-
-
-@dataclass
-class Decide(beam.PTransform):
-    """Splits PCollection[(record, Verdict)] into an Outcome: kept, rejected and unanswered."""
-
-    stage: str
-
-    def expand(self, pcoll: PCollection) -> Outcome:
-        split = pcoll | "Split" >> beam.ParDo(_Split(self.stage)).with_outputs(
-            "rejected", "unanswered", main="kept"
-        )
-        return Outcome(split["kept"], split["rejected"], unanswered=split["unanswered"])
-
-
-class _Count(beam.DoFn):
-    """Emits one Tally a bundle and key, and tells the progress display."""
-
-    def __init__(self, stage: str, what: str) -> None:
-        self._stage, self._what = stage, what
-
-    def start_bundle(self) -> None:
-        self._counts: dict[str, int] = {}
-
-    def process(self, element: Any) -> None:
-        key = element.reason if self._what == "rejected" else ""
-        self._counts[key] = self._counts.get(key, 0) + 1
-        progress.report(self._stage, self._what, 1)
-
-    def finish_bundle(self) -> Iterator[Any]:
-        for key, amount in self._counts.items():
-            yield GlobalWindows.windowed_value(Tally(self._stage, self._what, key, amount))
-        progress.flush()
-
-
-_ENDS = ("in", "kept", "rejected", "unanswered")
-
-
-@dataclass
-class CountStage(beam.PTransform):
-    """(entered, kept, rejected[, unanswered]) of a stage -> PCollection[Tally] of their sizes.
-
-    Rejects are counted by reason. Counts are data, not runner metrics: they are summed by the same
-    retry-safe machinery as the rows, so they are exact on every runner. Each PCollection is counted
-    apart, and so they can disagree.
-    """
-
-    stage: str
-
-    def expand(self, parts: tuple[PCollection, ...]) -> PCollection:
-        return (
-            tuple(
-                part | end.capitalize() >> beam.ParDo(_Count(self.stage, end))
-                for end, part in zip(_ENDS, parts, strict=False)
-            )
-            | "All" >> beam.Flatten()
-        )
-
-
-def _tally(key: tuple[str, str, str], amount: int) -> Tally:
-    stage, what, name = key
-    return Tally(stage, what, name, amount)
-
-
-class SumTallies(beam.PTransform):
-    """PCollection[Tally] -> PCollection[Tally], one per (stage, what, key)."""
-
-    def expand(self, tallies: PCollection) -> PCollection:
-        return (
-            tallies
-            | "Key" >> beam.Map(lambda tally: ((tally.stage, tally.what, tally.key), tally.amount))
-            | "Sum" >> beam.CombinePerKey(sum)
-            | "Unkey" >> beam.MapTuple(_tally)
-        )
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin
 from numpy.typing import NDArray
 
-from transforms.engine.accounting import Decide, Outcome, Reason, Verdict, keep, reject
+from transforms.engine.accounting import Reason, Verdict, keep, reject
 from transforms.engine.errors import SettingsError
 from transforms.engine.ids import canonical_json
+from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.segments import RunsAndWrites, run_segment

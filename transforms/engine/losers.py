@@ -12,8 +12,9 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from pydantic import Field
 
-from transforms.engine.accounting import Decide, Outcome, Verdict, keep, reject
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.blocks import Block, PackByKey, unpack
+from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.stage import AnyRecord, Named, Same, Stage
 
 _PARTITIONS = 64

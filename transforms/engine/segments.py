@@ -13,15 +13,9 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 
-from transforms.engine.accounting import (
-    CountStage,
-    Outcome,
-    Reject,
-    StageCount,
-    SumTallies,
-    Tally,
-)
+from transforms.engine.accounting import Reject, StageCount, Tally
 from transforms.engine.errors import AccountingError
+from transforms.engine.outcomes import CountStage, Outcome, SumTallies
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.runners import open_pipeline

@@ -12,15 +12,8 @@ from apache_beam.pvalue import PCollection
 from hydra.utils import get_method
 from pydantic import BeforeValidator
 
-from transforms.engine.accounting import (
-    Check,
-    Decide,
-    Outcome,
-    Verdict,
-    first_rejection,
-    keep,
-    reject,
-)
+from transforms.engine.accounting import Check, Verdict, first_rejection, keep, reject
+from transforms.engine.outcomes import Decide, Outcome
 
 
 class Same:

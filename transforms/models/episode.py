@@ -38,9 +38,10 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.engine import progress
-from transforms.engine.accounting import Decide, Outcome, Tally, Verdict
+from transforms.engine.accounting import Tally, Verdict
 from transforms.engine.errors import BackendError, LedgerMiss
 from transforms.engine.ids import canonical_json, content_id
+from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Message
 from transforms.engine.settings import (
     Backend,

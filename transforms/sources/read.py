@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from transforms.engine.accounting import Decide, Outcome, Reason, Verdict, keep, reject
+from transforms.engine.accounting import Reason, Verdict, keep, reject
 from transforms.engine.blocks import Block, PackByKey, unpack
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
 from transforms.engine.losers import part_of
+from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Seed
 from transforms.engine.settings import (
     AnySource,

@@ -9,9 +9,10 @@ from typing import ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
-from transforms.engine.accounting import Check, Outcome, Reason, Verdict, first_rejection, reject
+from transforms.engine.accounting import Check, Reason, Verdict, first_rejection, reject
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers
+from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Execution, Program
 from transforms.engine.settings import FilterSettings, SandboxSettings
 from transforms.engine.stage import Filter, Stage

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from transforms.models.episode import Steps
-from transforms.sandbox.sandbox import Job, Result, Status
+from transforms.sandbox.jobs import Job, Result, Status
 from transforms.text.answers import compare_plain, compare_program
+
+if TYPE_CHECKING:
+    from transforms.models.episode import Steps
 
 
 @dataclass(frozen=True)

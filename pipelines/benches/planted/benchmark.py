@@ -35,7 +35,8 @@ from pipelines.benches.planted.sets import (
     trivial_set,
 )
 from pipelines.benches.planted.wordings import worded_cases
-from transforms.engine.accounting import Outcome, Reject
+from transforms.engine.accounting import Reject
+from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Attempt, Attempts, Problem, Program, Seed, grow
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import BenchFiltersSettings, JsonlSource, RunnerSettings

@@ -8,8 +8,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX
 from tests.recipes.augment.seeds import AUGMENTATION, PENCILS, judged, variants
-from transforms.engine.accounting import CountStage, SumTallies
 from transforms.engine.losers import Limit
+from transforms.engine.outcomes import CountStage, SumTallies
 from transforms.engine.records import Seed
 from transforms.recipes.augment.stages import Augment, same_problem
 from transforms.stages.unify import ValidateSeeds

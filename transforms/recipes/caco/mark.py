@@ -6,13 +6,16 @@ import json
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from transforms.engine.accounting import Check
 from transforms.engine.records import Attempt, Attempts
-from transforms.models.episode import Steps
-from transforms.sandbox.sandbox import Job, Result, Status
+from transforms.sandbox.jobs import Job, Result, Status
 from transforms.stages.judge import Pair, compare
 from transforms.text.answers import as_asked, compare_plain, extract_answer
+
+if TYPE_CHECKING:
+    from transforms.models.episode import Steps
 
 
 @dataclass(frozen=True)

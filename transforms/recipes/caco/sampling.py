@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
-from transforms.engine.accounting import Outcome, Reason, Verdict
+from transforms.engine.accounting import Reason, Verdict
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import content_id, derived_seed
 from transforms.engine.losers import DropLosers, LimitPerKey
+from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Program, Seed
 from transforms.engine.settings import SamplingSettings
 from transforms.models.episode import ModelEpisode, Steps

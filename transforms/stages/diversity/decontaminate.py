@@ -11,8 +11,9 @@ import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PBegin, PCollection
 from apache_beam.transforms.window import GlobalWindows
 
-from transforms.engine.accounting import Decide, Outcome, Reason, Tally, Verdict, keep, reject
+from transforms.engine.accounting import Reason, Tally, Verdict, keep, reject
 from transforms.engine.errors import SourceError
+from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Seed
 from transforms.engine.settings import DecontaminateSettings, SandboxSettings
 from transforms.engine.stage import AnyRecord, Same, Stage

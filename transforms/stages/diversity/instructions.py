@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.engine.accounting import Outcome, Reason
+from transforms.engine.accounting import Reason
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers, LimitPerKey
+from transforms.engine.outcomes import Outcome
 from transforms.engine.settings import DedupSettings
 from transforms.engine.stage import AnyRecord, Same, Stage
 from transforms.stages.diversity.copies import FIRST, marked, name_copies, seeds_from
