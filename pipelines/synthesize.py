@@ -24,7 +24,7 @@ from transforms.engine.errors import BudgetReached, CotmillError, Interrupted, N
 from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.engine.recipe import Segment, build_segments
 from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
-from transforms.engine.segments import run_segment
+from transforms.engine.segments import run_segment, undeclared
 from transforms.engine.settings import (
     Backend,
     OpenAIBackend,
@@ -184,6 +184,13 @@ def run_segments(
                 settings,
             )
             display.finish(entry)
+            for name, others in undeclared(segment.stages, entry).items():
+                console.print(
+                    f"note: {name} rejects for {', '.join(others)}, which it does not declare "
+                    "(docs/write_a_stage.md)",
+                    highlight=False,
+                    soft_wrap=True,
+                )
             done.append(entry)
             manifest["open_segment"] = None
             save(manifest, run)

@@ -11,7 +11,7 @@ from typing import Any
 sys.set_int_max_str_digits(100_000)
 
 MODULES = {
-    "transforms.engine.accounting": ("Reason", "Reject", "Verdict", "keep", "reject"),
+    "transforms.engine.accounting": ("Reject", "Verdict", "keep", "reject"),
     "transforms.engine.defaults": ("group",),
     "transforms.stages.diversity.decontaminate": ("Decontaminate",),
     "transforms.stages.diversity.instructions": ("Deduplicate",),

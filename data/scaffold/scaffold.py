@@ -8,8 +8,8 @@ from transforms.engine.records import Derived, Seed, derived
 from transforms.engine.settings import SamplerSettings, SandboxSettings
 from transforms.engine.stage import check
 from transforms.models.episode import ModelEpisode, Steps
-from transforms.models.responses import judge_response
-from transforms.stages.grade import graded
+from transforms.models.responses import ResponseReason, judge_response
+from transforms.stages.grade import GradeReason, graded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class Answer(ModelEpisode):
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Solved
+    reasons: ClassVar[tuple[str, ...]] = (*ResponseReason, *GradeReason, "no_reference")
 
     def episode(self, seed: Seed) -> Steps[Solved | Verdict]:
         if seed.answer is None:

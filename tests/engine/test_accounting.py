@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from transforms.engine.accounting import (
-    Reason,
     StageCount,
     Verdict,
     first_rejection,
@@ -26,6 +25,7 @@ from transforms.engine.outcomes import CountStage, SumTallies
 from transforms.engine.records import Seed
 from transforms.engine.segments import check_segment
 from transforms.engine.stage import Filter
+from transforms.programs.checks import FormReason, RunReason
 
 
 def seed(number: int) -> Seed:
@@ -36,7 +36,7 @@ def seed(number: int) -> Seed:
 class IsEven:
     def __call__(self, record: Seed) -> Verdict:
         number = int(record.problem.split()[1])
-        return keep() if number % 2 == 0 else reject(Reason.TOO_SHORT, f"{number} is odd")
+        return keep() if number % 2 == 0 else reject(FormReason.TOO_SHORT, f"{number} is odd")
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,17 @@ class IsKnown:
 @dataclass(frozen=True)
 class IsSmall:
     def __call__(self, record: Seed) -> Verdict:
-        return keep() if len(record.problem) < 10 else reject(Reason.OUTPUT_TOO_LONG)
+        return keep() if len(record.problem) < 10 else reject(RunReason.OUTPUT_TOO_LONG)
 
 
 def test_the_first_check_that_rejects_gives_the_reason():
     verdict = first_rejection((IsSmall(), IsEven()), seed(101))
-    assert verdict.reason is Reason.OUTPUT_TOO_LONG
+    assert verdict.reason is RunReason.OUTPUT_TOO_LONG
 
 
 def test_a_reject_carries_the_record_its_reason_and_its_seeds():
     record = seed(1)
-    item = rejected("form", record, reject(Reason.TOO_SHORT, "x" * 1000))
+    item = rejected("form", record, reject(FormReason.TOO_SHORT, "x" * 1000))
     assert (item.id, item.stage, item.reason) == (record.id, "form", "too_short")
     assert '"problem": "problem 1"' in item.record
     assert len(item.detail) == 500

@@ -16,8 +16,8 @@ from transforms.engine.settings import RecipeSettings
 
 STAGES = {
     "tell": {"_target_": "tests.foreign.trajectories.Tell", "count": 10},
-    "small": {"_target_": "transforms.engine.stage.Filter",
-              "checks": ["tests.foreign.trajectories.is_small"]},
+    "small": {"_target_": "transforms.Filter", "checks": ["tests.foreign.trajectories.is_no_nine",
+                                                          "tests.foreign.trajectories.is_small"]},
     "reward": {"_target_": "tests.foreign.trajectories.Reward"},
     "few": {"_target_": "transforms.Limit", "key": "tests.engine.test_foreign_recipe.reward_of",
             "keep": 3, "reason": "enough_of_them"},
@@ -48,20 +48,21 @@ def test_it_runs_is_counted_resumed_and_reported(tmp_path):
     }
     assert counts == {
         "tell": (10, 10, {}),
-        "small": (10, 8, {"far_too_large": 2}),
+        "small": (10, 8, {"far_too_large": 1, "nine": 1}),
         "reward": (8, 8, {}),
         "few": (8, 5, {"enough_of_them": 3}),
     }
     rows = load_dataset("parquet", data_files=str(tmp_path / "run/data/*.parquet"))["train"]
     assert sorted(rows["reward"]) == [0.0] * 3 + [1.0] * 2
     rejects = pl.read_parquet(tmp_path / "run/rejects/*.parquet").filter(reason="far_too_large")
-    assert json.loads(rejects["record"][0])["messages"][1]["content"] in "89"
+    assert json.loads(rejects["record"][0])["messages"][1]["content"] == "8"
     assert (
         "| reward | double | What the last turn is worth |"
         in (tmp_path / "run/README.md").read_text()
     )
     page = (tmp_path / "run/report.html").read_text()
     assert "far_too_large" in page and "user: Square" in page
+    assert "note: small rejects for nine, which it does not declare" in said
     assert "warning" not in said and "user: Square" in said
     again, said = run(tmp_path / "run", resume=True)
     assert "02-reward: done before" in said and again["accepted"] == 5

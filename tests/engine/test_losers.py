@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.beam import on_workers
-from transforms.engine.accounting import Reason
 from transforms.engine.losers import DropLosers, LimitPerKey, over_limit
 from transforms.engine.records import Seed
+from transforms.programs.checks import FormReason
+from transforms.stages.diversity.reasons import Sameness
 
 
 @given(
@@ -21,7 +22,7 @@ from transforms.engine.records import Seed
 def test_the_smallest_stay_in_any_order_of_arrival(group, limit, random):
     shuffled = list(group)
     random.shuffle(shuffled)
-    lost = sorted(record_id for record_id, _ in over_limit(shuffled, limit, Reason.TOO_SHORT))
+    lost = sorted(record_id for record_id, _ in over_limit(shuffled, limit, FormReason.TOO_SHORT))
     assert lost == sorted(record_id for _, record_id in sorted(group)[limit:])
 
 
@@ -41,7 +42,7 @@ def test_the_shortest_of_each_key_stays_on_any_number_of_workers(workers):
             key=lambda seed: seed.problem[0],
             order=lambda seed: len(seed.problem),
             limit=1,
-            reason=Reason.DUPLICATE_PROGRAM,
+            reason=Sameness.DUPLICATE_PROGRAM,
         )
         outcome = seeds | DropLosers("test", losers)
         kept = outcome.kept | "Problems" >> beam.Map(lambda seed: seed.problem)

@@ -146,6 +146,9 @@ LIMIT = {"_target_": "transforms.engine.losers.Limit", "reason": "r"}
         ({"seeds": {"_target_": "transforms.sources.ReadSeeds"},
           "a": {"_target_": "transforms.stages.diversity.instructions.Deduplicate", "text": "txt"}},
          "recipe.stages.a.text=txt: Seed, which comes in, has no such field"),
+        ({"seeds": {"_target_": "transforms.sources.ReadSeeds"},
+          "a": LIMIT | {"key": "builtins.len", "reason": "Too many"}},
+         "a .Limit. gives a reason 'Too many'"),
         ({}, "recipe.stages is empty"),
     ],
 )  # fmt: skip

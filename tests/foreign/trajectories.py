@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Message
 from transforms.engine.settings import SandboxSettings
@@ -46,6 +47,11 @@ class Tell(Stage):
             ]
         )
         return Outcome(told, begin | "None" >> beam.Create([]), entered=told)
+
+
+def is_no_nine(trajectory: Trajectory) -> Verdict:
+    """A plain function: nobody knows beforehand for what it rejects."""
+    return reject("nine") if trajectory.messages[-1].content == "9" else keep()
 
 
 @check("far_too_large")

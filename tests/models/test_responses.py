@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.engine.accounting import Reason
 from transforms.models.requests import ErrorKind, Response
 from transforms.models.responses import (
+    ResponseReason,
     extract_program,
     instruction_of,
     judge_program,
@@ -90,13 +90,13 @@ def test_there_is_no_program_where_output_is_never_assigned(text):
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (response("", error="HTTP 400"), Reason.REQUEST_FAILED),
-        (response("", error="HTTP 400", kind=ErrorKind.INVALID), Reason.REQUEST_FAILED),
-        (response("", error="long", kind=ErrorKind.TOO_LONG), Reason.PROMPT_TOO_LONG),
-        (response("", error="no", kind=ErrorKind.REFUSED), Reason.REFUSED),
-        (response("{", error="JSON", kind=ErrorKind.BAD_JSON), Reason.BAD_JSON),
-        (response(" \n"), Reason.EMPTY_RESPONSE),
-        (response("The answer", "length"), Reason.TRUNCATED),
+        (response("", error="HTTP 400"), ResponseReason.REQUEST_FAILED),
+        (response("", error="HTTP 400", kind=ErrorKind.INVALID), ResponseReason.REQUEST_FAILED),
+        (response("", error="long", kind=ErrorKind.TOO_LONG), ResponseReason.PROMPT_TOO_LONG),
+        (response("", error="no", kind=ErrorKind.REFUSED), ResponseReason.REFUSED),
+        (response("{", error="JSON", kind=ErrorKind.BAD_JSON), ResponseReason.BAD_JSON),
+        (response(" \n"), ResponseReason.EMPTY_RESPONSE),
+        (response("The answer", "length"), ResponseReason.TRUNCATED),
     ],
 )
 def test_a_response_without_a_whole_text_is_rejected(given, reason):
@@ -120,12 +120,12 @@ def test_a_whole_program_in_a_response_that_was_cut_off_is_kept():
 
 def test_a_program_that_was_cut_off_is_truncated_rather_than_missing():
     _, verdict = judge_program(response(PROGRAM[:40], "length"))
-    assert verdict.reason is Reason.TRUNCATED
+    assert verdict.reason is ResponseReason.TRUNCATED
 
 
 def test_a_response_without_a_program_is_kept_as_text_for_the_reject():
     code, verdict = judge_program(response("I cannot."))
-    assert verdict.reason is Reason.NO_PROGRAM and code == "I cannot."
+    assert verdict.reason is ResponseReason.NO_PROGRAM and code == "I cannot."
 
 
 THOUGHT = "Maybe \\boxed{9}?\n```python\nprint(1)\n```\nNo: what else?"
@@ -168,8 +168,8 @@ def test_thoughts_special_tokens_and_control_characters_are_not_seen(text):
     ],
 )
 def test_a_thought_without_an_answer_after_it_is_truncated(text):
-    assert judge_response(response(text)).reason is Reason.TRUNCATED
-    assert judge_program(response(text))[1].reason is Reason.TRUNCATED
+    assert judge_response(response(text)).reason is ResponseReason.TRUNCATED
+    assert judge_program(response(text))[1].reason is ResponseReason.TRUNCATED
 
 
 @given(st.text('<>think/[]|\\boxed{}-*# \n"`:Problem5', max_size=60))

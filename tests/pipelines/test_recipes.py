@@ -27,12 +27,12 @@ prompts: [prompts, data/prompts/caco]
 stages:
   trivial: null
   brief:
-    _target_: transforms.engine.stage.Filter
+    _target_: transforms.Filter
     checks: [own_checks.wordy]
     after: verify
 """
 CHECKS = """
-from transforms.engine.stage import check
+from transforms import check
 
 @check("too_wordy")
 def wordy(row):

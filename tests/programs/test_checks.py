@@ -3,13 +3,15 @@
 import pytest
 
 from tests.programs_for_tests import FILTER, SPAM, execution, program
-from transforms.engine.accounting import Reason
 from transforms.programs.checks import (
     DependsOnInput,
     DoesNotCopyInput,
     FormOf,
+    FormReason,
     HasOutput,
+    MeaningReason,
     RanWell,
+    RunReason,
     form_checks,
     trivial_kind,
 )
@@ -24,21 +26,21 @@ def test_a_good_program_passes_every_check_of_form():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (("def solution(", "def solution(("), Reason.DOES_NOT_PARSE),
-        (("\0", "\0"), Reason.DOES_NOT_PARSE),
-        (("output = solution(**input)", "print(solution(**input))"), Reason.NOT_UNIFIED),
-        (("def solution", "def solve"), Reason.NOT_UNIFIED),
+        (("def solution(", "def solution(("), FormReason.DOES_NOT_PARSE),
+        (("\0", "\0"), FormReason.DOES_NOT_PARSE),
+        (("output = solution(**input)", "print(solution(**input))"), FormReason.NOT_UNIFIED),
+        (("def solution", "def solve"), FormReason.NOT_UNIFIED),
         (("    answered = emails - spam\n    return answered * days", "    return spam"), None),
-        (("return answered * days", "return answered"), Reason.UNUSED_INPUT),
-        (("def solution", "import os\n\ndef solution"), Reason.BANNED_IMPORT),
-        (("    spam =", "    open('/etc/passwd')\n    spam ="), Reason.BANNED_CALL),
-        (("    spam =", "    ().__class__.__base__\n    spam ="), Reason.BANNED_CALL),
+        (("return answered * days", "return answered"), FormReason.UNUSED_INPUT),
+        (("def solution", "import os\n\ndef solution"), FormReason.BANNED_IMPORT),
+        (("    spam =", "    open('/etc/passwd')\n    spam ="), FormReason.BANNED_CALL),
+        (("    spam =", "    ().__class__.__base__\n    spam ="), FormReason.BANNED_CALL),
     ],
 )
 def test_a_program_of_bad_form_is_rejected_with_its_reason(change, reason):
     old, new = change
     code = SPAM + "\0" if old == "\0" else SPAM.replace(old, new)
-    expected = reason or Reason.TOO_SHORT
+    expected = reason or FormReason.TOO_SHORT
     assert FORM(program(code)).reason is expected
 
 
@@ -67,12 +69,12 @@ def test_a_run_that_did_not_end_well_is_rejected_with_its_status(status):
 @pytest.mark.parametrize(
     ("output", "reason"),
     [
-        (None, Reason.OUTPUT_NOT_JSON),
-        ("null", Reason.EMPTY_OUTPUT),
-        ('""', Reason.EMPTY_OUTPUT),
-        ("[]", Reason.EMPTY_OUTPUT),
-        ("{}", Reason.EMPTY_OUTPUT),
-        ("1" * 1001, Reason.OUTPUT_TOO_LONG),
+        (None, RunReason.OUTPUT_NOT_JSON),
+        ("null", RunReason.EMPTY_OUTPUT),
+        ('""', RunReason.EMPTY_OUTPUT),
+        ("[]", RunReason.EMPTY_OUTPUT),
+        ("{}", RunReason.EMPTY_OUTPUT),
+        ("1" * 1001, RunReason.OUTPUT_TOO_LONG),
         ("0", None),
         ("false", None),
     ],
@@ -82,13 +84,16 @@ def test_an_output_must_be_json_not_empty_and_short(output, reason):
 
 
 def test_a_program_that_no_perturbed_input_moves_is_a_constant():
-    assert DependsOnInput()(execution()).reason is Reason.CONSTANT_OUTPUT
+    assert DependsOnInput()(execution()).reason is MeaningReason.CONSTANT_OUTPUT
     assert DependsOnInput()(execution(sensitive_keys=("days",))).kept
 
 
 def test_a_program_that_hands_one_input_back_and_looks_at_nothing_else_is_a_copy():
     check = DoesNotCopyInput()
-    assert check(execution(output="160", sensitive_keys=("emails",))).reason is Reason.COPIES_INPUT
+    assert (
+        check(execution(output="160", sensitive_keys=("emails",))).reason
+        is MeaningReason.COPIES_INPUT
+    )
     assert check(execution(output="160", sensitive_keys=("days", "emails"))).kept
     assert check(execution(output="161", sensitive_keys=("emails",))).kept
 

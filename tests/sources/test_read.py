@@ -8,11 +8,11 @@ from dataclasses import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.engine.accounting import Reason
 from transforms.engine.blocks import pack
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Seed
 from transforms.sources.read import one_of_each
+from transforms.sources.rows import SeedReason
 
 
 def seeds(pairs: list[tuple[str, str]]) -> list[Seed]:
@@ -39,4 +39,4 @@ def test_of_equal_seeds_the_first_by_content_stays_in_any_order_and_division(pai
         for seed in sorted(records, key=lambda seed: canonical_json(asdict(seed)), reverse=True)
     }
     assert len(kept) == len({seed.id for seed in records})
-    assert all(v.kept or v.reason is Reason.DUPLICATE_ID for _, v in decided)
+    assert all(v.kept or v.reason is SeedReason.DUPLICATE_ID for _, v in decided)

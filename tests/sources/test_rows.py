@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.programs_for_tests import SPAM
-from transforms.engine.accounting import Reason, Verdict
+from transforms.engine.accounting import Verdict
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Seed
 from transforms.sources.forms import split_steps
-from transforms.sources.rows import Row, plain, refused, seed_of
+from transforms.sources.rows import Row, SeedReason, plain, refused, seed_of
 
 
 def seed(row: dict[str, Any], columns: dict[str, str] | None = None) -> Seed | Verdict:
@@ -111,7 +111,7 @@ def test_fenced_code_in_the_unified_form_is_taken_out_of_its_fence() -> None:
 @pytest.mark.parametrize("answer", ["proof", "notfound", "N/A", "see solution", "None"])
 def test_an_answer_that_is_none_is_refused_unless_code_gives_one(answer: str) -> None:
     verdict = seed({"problem": "p", "answer": answer, "solution": "So it holds."})
-    assert isinstance(verdict, Verdict) and verdict.reason is Reason.NO_REFERENCE_ANSWER
+    assert isinstance(verdict, Verdict) and verdict.reason is SeedReason.NO_REFERENCE_ANSWER
     assert f"answer {answer!r} states no value" in verdict.detail
     made = seed({"problem": "p", "answer": answer, "code": SPAM})
     assert isinstance(made, Seed) and (made.answer, made.code) == (None, SPAM)
@@ -179,7 +179,7 @@ def test_problem_and_answer_come_from_options_paths_and_chats(
 
 def test_a_letter_that_names_no_option_is_no_answer() -> None:
     verdict = seed({"question": "q", "options": ["1", "2"], "answer": "D"})
-    assert isinstance(verdict, Verdict) and verdict.reason is Reason.NO_REFERENCE_ANSWER
+    assert isinstance(verdict, Verdict) and verdict.reason is SeedReason.NO_REFERENCE_ANSWER
     assert "none of the options A, B" in verdict.detail
 
 
@@ -209,7 +209,7 @@ def test_a_licence_column_is_written_as_spdx_does() -> None:
 )
 def test_a_row_without_a_problem_or_a_mapped_value_misses_a_field(row: Any, columns: Any) -> None:
     made = seed(row, columns)
-    assert isinstance(made, Verdict) and made.reason is Reason.MISSING_FIELD
+    assert isinstance(made, Verdict) and made.reason is SeedReason.MISSING_FIELD
 
 
 @pytest.mark.parametrize(
@@ -218,14 +218,14 @@ def test_a_row_without_a_problem_or_a_mapped_value_misses_a_field(row: Any, colu
 def test_a_row_that_is_no_json_object_is_unreadable_and_can_still_be_written(raw: str) -> None:
     row = Row.make("mine", raw, "a.jsonl")
     verdict = seed_of(row, {}, None)
-    assert isinstance(verdict, Verdict) and verdict.reason is Reason.UNREADABLE_RECORD
+    assert isinstance(verdict, Verdict) and verdict.reason is SeedReason.UNREADABLE_RECORD
     assert verdict.detail.startswith("a.jsonl: ")
     assert json.loads(refused("seeds", row, verdict).record) == raw
 
 
 def test_a_mapped_problem_that_is_not_text_is_unreadable() -> None:
     made = seed({"q": ["p"]}, {"problem": "q"})
-    assert isinstance(made, Verdict) and made.reason is Reason.UNREADABLE_RECORD
+    assert isinstance(made, Verdict) and made.reason is SeedReason.UNREADABLE_RECORD
     assert "column q" in made.detail
 
 

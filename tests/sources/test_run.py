@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX, execution
 from tests.sources.reading import read, source_of
-from transforms.engine.accounting import Reason, Verdict
+from transforms.engine.accounting import Verdict
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
 from transforms.engine.losers import over_limit
@@ -27,8 +27,9 @@ from transforms.engine.settings import RunSource
 from transforms.engine.tables import to_row, write_table
 from transforms.recipes.caco.verify import example
 from transforms.sources import ReadSeeds, check_source
-from transforms.sources.rows import Row
+from transforms.sources.rows import Row, SeedReason
 from transforms.sources.run import ranked, seed_of
+from transforms.stages.diversity.reasons import Sameness
 from transforms.stages.unify import ValidateSeeds
 
 CODE = """input = {{"people": {people}, "price": 7}}
@@ -132,7 +133,7 @@ def test_which_rows_of_a_structure_stay_does_not_depend_on_their_order(
     source = RunSource(type="run", path="-", max_per_fingerprint=limit)
     raw = [Row.make("test", canonical_json(to_row(row)), "here") for row in rows]
     group = [(one.order, one.id) for each in raw for one in ranked(source, each)]
-    over = {row_id for row_id, _ in over_limit(group, limit, Reason.FINGERPRINT_FULL)}
+    over = {row_id for row_id, _ in over_limit(group, limit, Sameness.FINGERPRINT_FULL)}
     seeds = [seed_of(source, each) for each in raw if each.id not in over]
     kept = {seed.problem for seed in seeds if isinstance(seed, Seed)}
     first = sorted(PEOPLE, key=lambda row: (len(row.code), row.id))[:limit]
@@ -149,7 +150,7 @@ def test_a_row_without_an_answer_is_rejected_for_it() -> None:
     source = RunSource(type="run", path="-")
     raw = Row.make("test", canonical_json({**to_row(PEOPLE[0]), "answer": ""}), "here")
     verdict = seed_of(source, raw)
-    assert isinstance(verdict, Verdict) and verdict.reason is Reason.MISSING_FIELD
+    assert isinstance(verdict, Verdict) and verdict.reason is SeedReason.MISSING_FIELD
 
 
 def test_a_folder_that_is_no_finished_run_is_one_line_that_says_so(tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.engine.accounting import Reason
 from transforms.engine.paths import DATA
-from transforms.text.reasoning import judge_reasoning
+from transforms.text.reasoning import ReasoningReason, judge_reasoning
 
 ASKED = "A box holds 6 rows of 5 eggs, and 6 eggs more lie beside it. How many eggs are there?"
 STEPS = "The box holds 6 × 5 = 30 eggs. With the others there are 30 + 6 = 36 eggs."
@@ -42,27 +41,42 @@ def test_reasoning_that_leads_to_its_answer_passes(solution):
 @pytest.mark.parametrize(
     ("solution", "fault"),
     [
-        ("The box holds 6 × 5 = 31 eggs, so 36.\n\\boxed{36}", Reason.FALSE_EQUATION),
-        ("\\boxed{36}", Reason.NO_REASONING),
-        ("36", Reason.NO_REASONING),
-        ("The answer is 36.", Reason.NO_REASONING),
-        ("So the final answer is $\\boxed{36}$.", Reason.NO_REASONING),
-        ("答案是 \\boxed{36}", Reason.NO_REASONING),
-        (f"{STEPS}\n" + "I count the eggs again. " * 150 + "\\boxed{36}", Reason.REPETITIVE),
-        (f"{STEPS}\n\\boxed{{36}}" + "\nWait, let me check." * 150, Reason.REPETITIVE),
-        (f"{STEPS} " + "so then, " * 400 + "\\boxed{36}", Reason.REPETITIVE),
-        (f"{STEPS} So she has 43 eggs.\n\\boxed{{36}}", Reason.OTHER_CONCLUSION),
-        ("6 × 5 = 30, and 30 + 13 = 43 eggs.\nTherefore:\n\\boxed{36}", Reason.OTHER_CONCLUSION),
-        (f"{STEPS} \\boxed{{36}}\nWait, the 6 beside it do not count: 30", Reason.OTHER_CONCLUSION),
-        (f"{STEPS}\nThe answer is 30.\n\\boxed{{36}}", Reason.OTHER_CONCLUSION),
-        (f"{STEPS}\nThe answer is 36.\nThe answer is 30.", Reason.OTHER_CONCLUSION),
-        ("A train goes 40 km an hour. 40 × 3 = 120 km.\n\\boxed{36}", Reason.OTHER_CONCLUSION),
-        ("A train goes 12 km an hour. 12 × 3 = 36 km.\n\\boxed{36}", Reason.OTHER_PROBLEM),
+        ("The box holds 6 × 5 = 31 eggs, so 36.\n\\boxed{36}", ReasoningReason.FALSE_EQUATION),
+        ("\\boxed{36}", ReasoningReason.NO_REASONING),
+        ("36", ReasoningReason.NO_REASONING),
+        ("The answer is 36.", ReasoningReason.NO_REASONING),
+        ("So the final answer is $\\boxed{36}$.", ReasoningReason.NO_REASONING),
+        ("答案是 \\boxed{36}", ReasoningReason.NO_REASONING),
+        (
+            f"{STEPS}\n" + "I count the eggs again. " * 150 + "\\boxed{36}",
+            ReasoningReason.REPETITIVE,
+        ),
+        (f"{STEPS}\n\\boxed{{36}}" + "\nWait, let me check." * 150, ReasoningReason.REPETITIVE),
+        (f"{STEPS} " + "so then, " * 400 + "\\boxed{36}", ReasoningReason.REPETITIVE),
+        (f"{STEPS} So she has 43 eggs.\n\\boxed{{36}}", ReasoningReason.OTHER_CONCLUSION),
+        (
+            "6 × 5 = 30, and 30 + 13 = 43 eggs.\nTherefore:\n\\boxed{36}",
+            ReasoningReason.OTHER_CONCLUSION,
+        ),
+        (
+            f"{STEPS} \\boxed{{36}}\nWait, the 6 beside it do not count: 30",
+            ReasoningReason.OTHER_CONCLUSION,
+        ),
+        (f"{STEPS}\nThe answer is 30.\n\\boxed{{36}}", ReasoningReason.OTHER_CONCLUSION),
+        (f"{STEPS}\nThe answer is 36.\nThe answer is 30.", ReasoningReason.OTHER_CONCLUSION),
+        (
+            "A train goes 40 km an hour. 40 × 3 = 120 km.\n\\boxed{36}",
+            ReasoningReason.OTHER_CONCLUSION,
+        ),
+        ("A train goes 12 km an hour. 12 × 3 = 36 km.\n\\boxed{36}", ReasoningReason.OTHER_PROBLEM),
         (
             f"{STEPS}\nSo there are 37 eggs.\nThe answer is \\frac{{72}}{{2}}.",
-            Reason.OTHER_CONCLUSION,
+            ReasoningReason.OTHER_CONCLUSION,
         ),
-        ("Purple clouds sing while tables dream loudly.\n\\boxed{36}", Reason.OTHER_PROBLEM),
+        (
+            "Purple clouds sing while tables dream loudly.\n\\boxed{36}",
+            ReasoningReason.OTHER_PROBLEM,
+        ),
     ],
 )
 def test_reasoning_that_does_not_lead_to_its_answer_is_named(solution, fault):
@@ -81,13 +95,13 @@ def test_reasoning_that_does_not_lead_to_its_answer_is_named(solution, fault):
 def test_an_answer_in_another_unit_than_asked_is_named(solution, kept):
     asked = "She works 8 shifts of 25 hours, and 10 more. How many hours does she work?"
     verdict = judge_reasoning(solution, asked)
-    assert verdict.kept is kept and (kept or verdict.reason is Reason.OTHER_UNIT)
+    assert verdict.kept is kept and (kept or verdict.reason is ReasoningReason.OTHER_UNIT)
 
 
 def test_steps_that_share_hardly_a_word_nor_a_number_are_of_another_problem():
     asked = "A tank holds 900 litres. It loses 12 litres for 30 minutes, then 4 litres for 60."
     steps = "Trains need 30 hours, travellers arrive before noon. 30 × 10 = 300.\n#### 300"
-    assert judge_reasoning(steps, asked).reason is Reason.OTHER_PROBLEM
+    assert judge_reasoning(steps, asked).reason is ReasoningReason.OTHER_PROBLEM
     assert judge_reasoning(f"The tank of 900 litres: {steps}", asked).kept
 
 

@@ -8,84 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Any
-
-
-class Reason(StrEnum):
-    """Why the shipped stages reject a record; a stage or check of one's own may use any string."""
-
-    # sources
-    UNREADABLE_RECORD = "unreadable_record"
-    MISSING_FIELD = "missing_field"
-    NOT_CONVERTIBLE = "not_convertible"
-    ANSWER_MISMATCH = "answer_mismatch"
-    NO_REFERENCE_ANSWER = "no_reference_answer"
-    # the model
-    REQUEST_FAILED = "request_failed"
-    PROMPT_TOO_LONG = "prompt_too_long"
-    REFUSED = "refused"
-    BAD_JSON = "bad_json"
-    TRUNCATED = "truncated"
-    EMPTY_RESPONSE = "empty_response"
-    NO_PROGRAM = "no_program"
-    NO_PROGRAM_AGREES = "no_program_agrees"
-    # form
-    DOES_NOT_PARSE = "does_not_parse"
-    NOT_UNIFIED = "not_unified"
-    TOO_SHORT = "too_short"
-    UNUSED_INPUT = "unused_input"
-    BANNED_IMPORT = "banned_import"
-    BANNED_CALL = "banned_call"
-    # run: one reason per status of the sandbox that is not `ok`
-    TIMEOUT = "timeout"
-    MEMORY_LIMIT = "memory_limit"
-    OUTPUT_LIMIT = "output_limit"
-    RUNTIME_ERROR = "runtime_error"
-    SYNTAX_ERROR = "syntax_error"
-    BLOCKED = "blocked"
-    CRASHED = "crashed"
-    NONDETERMINISTIC = "nondeterministic"
-    OUTPUT_NOT_JSON = "output_not_json"
-    EMPTY_OUTPUT = "empty_output"
-    OUTPUT_TOO_LONG = "output_too_long"
-    # meaning
-    CONSTANT_OUTPUT = "constant_output"
-    COPIES_INPUT = "copies_input"
-    TRIVIAL_OVER_SHARE = "trivial_over_share"
-    # sameness
-    DUPLICATE_ID = "duplicate_id"
-    DUPLICATE_PROGRAM = "duplicate_program"
-    FINGERPRINT_FULL = "fingerprint_full"
-    DUPLICATE_INSTRUCTION = "duplicate_instruction"
-    NEAR_DUPLICATE = "near_duplicate"
-    COPY_OF_SEED = "copy_of_seed"
-    CONTAMINATED = "contaminated"
-    SEMANTIC_DUPLICATE = "semantic_duplicate"
-    # answerability
-    LEAKS_CODE = "leaks_code"
-    LEAKS_ANSWER = "leaks_answer"
-    MISSING_INPUT_VALUE = "missing_input_value"
-    SEVERAL_QUESTIONS = "several_questions"
-    NOT_A_QUESTION = "not_a_question"
-    OTHER_UNIT = "other_unit"
-    # augmentation
-    NOT_REDRAWABLE = "not_redrawable"
-    UNEXPLAINED_NUMBER = "unexplained_number"
-    OTHER_WAY = "other_way"
-    AMBIGUOUS_NUMBER = "ambiguous_number"
-    IMPLAUSIBLE = "implausible"
-    # augmentation and verification
-    FALSE_EQUATION = "false_equation"
-    # verification
-    NO_ANSWER_FOUND = "no_answer_found"
-    LOW_AGREEMENT = "low_agreement"
-    REPETITIVE = "repetitive"
-    NO_REASONING = "no_reasoning"
-    OTHER_CONCLUSION = "other_conclusion"
-    OTHER_PROBLEM = "other_problem"
-    TIED = "tied"
-
 
 UNANSWERED = "unanswered"
 """The reason of records that are put off: nobody answered a request that decides on them."""
@@ -96,7 +20,7 @@ class Verdict:
     """What is decided of a record: kept (`reason` is None), rejected, or put off."""
 
     reason: str | None = None
-    """A `Reason`, or any string of a user's own."""
+    """One of the reasons that the stage declares."""
     detail: str = ""
     unanswered: bool = False
     """Whether the record is put off, neither kept nor rejected: `resume=true` asks again."""
@@ -141,7 +65,7 @@ class Reject:
     """The record's own id."""
     stage: str
     reason: str
-    """A `Reason`, a string of a user's own, or `UNANSWERED`."""
+    """One of the reasons that the stage declares, or `UNANSWERED`."""
     detail: str
     """What a person needs to see the reason at a glance, at most 500 characters."""
     record_type: str

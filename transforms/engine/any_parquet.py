@@ -7,7 +7,7 @@ in the end from the input's files: kept ones with all of their columns, rejects 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -22,7 +22,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin
 from numpy.typing import NDArray
 
-from transforms.engine.accounting import Reason, Verdict, keep, reject
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.errors import SettingsError
 from transforms.engine.ids import canonical_json
 from transforms.engine.outcomes import Decide, Outcome
@@ -32,7 +32,7 @@ from transforms.engine.segments import RunsAndWrites, run_segment
 from transforms.engine.stage import Stage, written_by
 from transforms.engine.tables import make_folder, replace, shard_path
 from transforms.sources.files import reading
-from transforms.sources.rows import plain
+from transforms.sources.rows import SeedReason, plain
 
 _BATCH = 1024
 
@@ -65,6 +65,7 @@ class ReadCells(Stage):
     reads: ClassVar[type | None] = None
     writes: ClassVar[type] = Cells
     creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (SeedReason.MISSING_FIELD,)
 
     def expand(self, begin: PBegin) -> Outcome:
         cells_of = partial(_cells_of, dict(self.columns))
@@ -102,7 +103,7 @@ def _cells_of(
                 texts = {field: _text(values[column]) for field, column in columns.items()}
                 missing = [columns[field] for field, text in texts.items() if not text]
                 empty = f"{path}, row {row}: column {', '.join(missing)} is empty"
-                verdict = reject(Reason.MISSING_FIELD, empty) if missing else keep()
+                verdict = reject(SeedReason.MISSING_FIELD, empty) if missing else keep()
                 yield Cells(row_id(number, row), **texts), verdict
                 row += 1
 

@@ -71,6 +71,9 @@ class Limit(Stage):
     reads: ClassVar[type] = AnyRecord
     writes: ClassVar[type] = Same
 
+    def rejects_for(self) -> tuple[str, ...]:
+        return (self.reason,)
+
     def expand(self, records: PCollection) -> Outcome:
         losers = records | "Find" >> LimitPerKey(
             self.key, self.order or (lambda record: 0), self.keep, self.reason

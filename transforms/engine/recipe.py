@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
@@ -10,6 +11,7 @@ from typing import Any, get_type_hints
 from hydra.utils import get_class
 from pydantic import TypeAdapter, ValidationError
 
+from transforms.engine.accounting import UNANSWERED
 from transforms.engine.code import code_digest
 from transforms.engine.errors import SettingsError
 from transforms.engine.ids import content_id
@@ -57,7 +59,8 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
     with `begins_segment`.
 
     Raises SettingsError for a transform, field, value, prompt or stage that does not exist or does
-    not fit, and for a stage that cannot take what the stage before it writes.
+    not fit, for a stage that cannot take what the stage before it writes, and for a reason that
+    cannot be one.
     """
     ordered = in_order(settings.recipe)
     classes = {name: stage_class(name, stage) for name, stage in ordered.items()}
@@ -88,6 +91,7 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
             stage = _built(name, ordered[name], classes[name], settings, run, last_of)
             if not takes(stage, arriving):
                 raise _misfit(stage, arriving)
+            _check_reasons(stage)
             for field, value in lacking(stage, arriving).items():
                 raise SettingsError(
                     f"recipe.stages.{name}.{field}={value}: {getattr(arriving, '__name__', '')}, "
@@ -134,6 +138,15 @@ def _grouped(ordered: Mapping[str, StageSettings], classes: Mapping[str, Any]) -
             groups.append([])
         groups[-1].append(name)
     return groups
+
+
+def _check_reasons(stage: Stage) -> None:
+    for reason in stage.rejects_for():
+        if reason == UNANSWERED or not re.fullmatch("[a-z][a-z0-9_]*", reason):
+            raise SettingsError(
+                f"recipe.stages.{stage.name} ({type(stage).__name__}) gives a reason {reason!r}: "
+                f"one is a word of a-z, 0-9 and _, and {UNANSWERED} stands for records put off"
+            )
 
 
 def _misfit(stage: Stage, arriving: type | None) -> SettingsError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import RunnerSettings, SinkSettings
+from transforms.engine.stage import Stage
 from transforms.engine.tables import ReadRecords, WriteRecords, write_text
 
 
@@ -180,6 +181,20 @@ def _stages(segment: Segment, tallies: Iterable[Tally]) -> list[dict[str, Any]]:
         _account(stage.name, stage.creates_records, by_stage[stage.name])
         for stage in segment.stages
     ]
+
+
+def undeclared(stages: Iterable[Stage], entry: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Returns stage -> the reasons for which it rejected records and that it does not declare.
+
+    Args:
+        entry: what `run_segment` returned for these stages.
+    """
+    declared = {stage.name: stage.rejects_for() for stage in stages}
+    return {
+        counts["name"]: others
+        for counts in entry["stages"]
+        if (others := [r for r in counts["rejected"] if r not in declared[counts["name"]]])
+    }
 
 
 def _account(name: str, draws: bool, tallies: Iterable[Tally]) -> dict[str, Any]:

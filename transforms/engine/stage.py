@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar
 
@@ -44,8 +44,15 @@ class Stage(beam.PTransform):
     """The record type that it keeps, or `Same`."""
     creates_records: ClassVar[bool] = False
     """Whether what enters it is other than the records that the stage before it kept."""
+    reasons: ClassVar[Iterable[str]] = ()
+    """Why it rejects records, as one word each: a StrEnum, or members of several."""
     by_field: ClassVar[tuple[str, ...]] = ()
     """Its own fields whose values name fields of the records that it reads."""
+
+    def rejects_for(self) -> tuple[str, ...]:
+        """The reasons for which this instance rejects records: those of its class, and those that
+        its fields add."""
+        return tuple(map(str, self.reasons))
 
 
 def written_by(stage: Stage, arriving: type | None) -> type:
@@ -111,6 +118,7 @@ def check(reason: str) -> Callable[[Callable[[Any], Any]], Check]:
             found = function(record)
             return reject(reason, "" if found is True else str(found)) if found else keep()
 
+        judge.reason = reason  # type: ignore[attr-defined]
         return judge
 
     return make
@@ -140,6 +148,10 @@ class Filter(Stage):
     def checked_by(self) -> tuple[Check, ...]:
         """The checks, in order."""
         return self.checks
+
+    def rejects_for(self) -> tuple[str, ...]:
+        checks = [getattr(check, "reason", None) for check in self.checks]
+        return (*super().rejects_for(), *filter(None, checks))
 
     def expand(self, records: PCollection) -> Outcome:
         checks = self.checked_by()

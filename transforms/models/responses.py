@@ -7,18 +7,32 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from typing import Any
 
-from transforms.engine.accounting import Reason, Verdict, keep, put_off, reject
+from transforms.engine.accounting import Verdict, keep, put_off, reject
 from transforms.models.requests import ErrorKind, Response
 from transforms.models.thoughts import split_thought, visible
 from transforms.text.answers import without_next_problem
 
-_REASONS: dict[ErrorKind | None, Reason] = {
-    ErrorKind.TOO_LONG: Reason.PROMPT_TOO_LONG,
-    ErrorKind.REFUSED: Reason.REFUSED,
-    ErrorKind.BAD_JSON: Reason.BAD_JSON,
-    ErrorKind.INVALID: Reason.REQUEST_FAILED,
+
+class ResponseReason(StrEnum):
+    """Why a model's response is of no use."""
+
+    REQUEST_FAILED = "request_failed"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    REFUSED = "refused"
+    BAD_JSON = "bad_json"
+    TRUNCATED = "truncated"
+    EMPTY_RESPONSE = "empty_response"
+    NO_PROGRAM = "no_program"
+
+
+_REASONS: dict[ErrorKind | None, ResponseReason] = {
+    ErrorKind.TOO_LONG: ResponseReason.PROMPT_TOO_LONG,
+    ErrorKind.REFUSED: ResponseReason.REFUSED,
+    ErrorKind.BAD_JSON: ResponseReason.BAD_JSON,
+    ErrorKind.INVALID: ResponseReason.REQUEST_FAILED,
 }
 
 
@@ -35,14 +49,16 @@ def judge_response(response: Response) -> Verdict:
     if response.error is not None:
         if response.unanswered:
             return put_off(f"{response.error_kind}: {response.error}")
-        return reject(_REASONS.get(response.error_kind, Reason.REQUEST_FAILED), response.error)
+        return reject(
+            _REASONS.get(response.error_kind, ResponseReason.REQUEST_FAILED), response.error
+        )
     if response.finish_reason == "length":
-        return reject(Reason.TRUNCATED, f"{response.generated_tokens} tokens")
+        return reject(ResponseReason.TRUNCATED, f"{response.generated_tokens} tokens")
     if visible(response.text):
         return keep()
     if response.reasoning or split_thought(response.text).thought:
-        return reject(Reason.TRUNCATED, "a thought that is not followed by an answer")
-    return reject(Reason.EMPTY_RESPONSE)
+        return reject(ResponseReason.TRUNCATED, "a thought that is not followed by an answer")
+    return reject(ResponseReason.EMPTY_RESPONSE)
 
 
 _FENCE = re.compile(
@@ -153,13 +169,15 @@ def judge_program(response: Response) -> tuple[str, Verdict]:
     A response cut off at its limit is kept where the program in it is whole.
     """
     verdict = judge_response(response)
-    if not verdict.kept and verdict.reason is not Reason.TRUNCATED:
+    if not verdict.kept and verdict.reason is not ResponseReason.TRUNCATED:
         return response.text, verdict
     text = visible(response.text)
     code = extract_program(text)
     if code is not None:
         return code, keep()
-    return (text, reject(Reason.NO_PROGRAM, text[:200])) if verdict.kept else (text, verdict)
+    return (
+        (text, reject(ResponseReason.NO_PROGRAM, text[:200])) if verdict.kept else (text, verdict)
+    )
 
 
 def solution_of(text: str) -> str:

@@ -4,15 +4,51 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from transforms import programs
-from transforms.engine.accounting import Check, Reason, Verdict, first_rejection, keep, reject
+from transforms.engine.accounting import Check, Verdict, first_rejection, keep, reject
 from transforms.engine.records import Execution
 from transforms.engine.settings import FilterSettings
 from transforms.programs.names import Names
 from transforms.sandbox.sandbox import Status
+
+
+class FormReason(StrEnum):
+    """Why the text of a program is refused before it runs."""
+
+    DOES_NOT_PARSE = "does_not_parse"
+    NOT_UNIFIED = "not_unified"
+    TOO_SHORT = "too_short"
+    UNUSED_INPUT = "unused_input"
+    BANNED_IMPORT = "banned_import"
+    BANNED_CALL = "banned_call"
+
+
+class RunReason(StrEnum):
+    """Why a run, or its output, is of no use. The first are statuses of the sandbox."""
+
+    TIMEOUT = "timeout"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    RUNTIME_ERROR = "runtime_error"
+    SYNTAX_ERROR = "syntax_error"
+    BLOCKED = "blocked"
+    CRASHED = "crashed"
+    NONDETERMINISTIC = "nondeterministic"
+    OUTPUT_NOT_JSON = "output_not_json"
+    EMPTY_OUTPUT = "empty_output"
+    OUTPUT_TOO_LONG = "output_too_long"
+
+
+class MeaningReason(StrEnum):
+    """Why a program is taken to compute nothing."""
+
+    CONSTANT_OUTPUT = "constant_output"
+    COPIES_INPUT = "copies_input"
+    TRIVIAL_OVER_SHARE = "trivial_over_share"
 
 
 @dataclass(frozen=True)
@@ -38,7 +74,7 @@ class Parses:
         try:
             _ = source.tree
         except programs.Unparsable as error:
-            return reject(Reason.DOES_NOT_PARSE, str(error))
+            return reject(FormReason.DOES_NOT_PARSE, str(error))
         return keep()
 
 
@@ -48,7 +84,7 @@ class IsUnified:
 
     def __call__(self, source: Source) -> Verdict:
         if not programs.is_unified(source.tree):
-            return reject(Reason.NOT_UNIFIED, "needs input = {...}, def solution, output = ...")
+            return reject(FormReason.NOT_UNIFIED, "needs input = {...}, def solution, output = ...")
         return keep()
 
 
@@ -60,7 +96,7 @@ class HasEnoughLines:
 
     def __call__(self, source: Source) -> Verdict:
         lines = programs.code_lines(source.code, source.tree)
-        return reject(Reason.TOO_SHORT, f"{lines} lines") if lines < self.least else keep()
+        return reject(FormReason.TOO_SHORT, f"{lines} lines") if lines < self.least else keep()
 
 
 @dataclass(frozen=True)
@@ -69,7 +105,7 @@ class UsesEveryInput:
 
     def __call__(self, source: Source) -> Verdict:
         unused = programs.unused_inputs(source.tree, source.names)
-        return reject(Reason.UNUSED_INPUT, ", ".join(sorted(unused))) if unused else keep()
+        return reject(FormReason.UNUSED_INPUT, ", ".join(sorted(unused))) if unused else keep()
 
 
 @dataclass(frozen=True)
@@ -81,7 +117,9 @@ class NothingBanned:
         if found is None:
             return keep()
         kind, name = found
-        return reject(Reason.BANNED_IMPORT if kind == "import" else Reason.BANNED_CALL, name)
+        return reject(
+            FormReason.BANNED_IMPORT if kind == "import" else FormReason.BANNED_CALL, name
+        )
 
 
 def form_checks(settings: FilterSettings) -> tuple[Check, ...]:
@@ -112,7 +150,7 @@ class RanWell:
     def __call__(self, execution: Execution) -> Verdict:
         if execution.status == Status.OK:
             return keep()
-        return reject(Reason(execution.status), execution.error or "")
+        return reject(execution.status, execution.error or "")
 
 
 @dataclass(frozen=True)
@@ -123,11 +161,11 @@ class HasOutput:
 
     def __call__(self, execution: Execution) -> Verdict:
         if execution.output is None or execution.input is None:
-            return reject(Reason.OUTPUT_NOT_JSON, execution.error or "")
+            return reject(RunReason.OUTPUT_NOT_JSON, execution.error or "")
         if execution.output in ("null", '""', "[]", "{}"):
-            return reject(Reason.EMPTY_OUTPUT, execution.output)
+            return reject(RunReason.EMPTY_OUTPUT, execution.output)
         if len(execution.output) > self.most_chars:
-            return reject(Reason.OUTPUT_TOO_LONG, f"{len(execution.output)} characters")
+            return reject(RunReason.OUTPUT_TOO_LONG, f"{len(execution.output)} characters")
         return keep()
 
 
@@ -143,7 +181,7 @@ class DependsOnInput:
     def __call__(self, execution: Execution) -> Verdict:
         if execution.sensitive_keys:
             return keep()
-        return reject(Reason.CONSTANT_OUTPUT, f"output is always {execution.output}"[:200])
+        return reject(MeaningReason.CONSTANT_OUTPUT, f"output is always {execution.output}"[:200])
 
 
 @dataclass(frozen=True)
@@ -155,7 +193,7 @@ class DoesNotCopyInput:
         output = json.loads(execution.output or "null")
         copied = [key for key in execution.sensitive_keys if _same(inputs.get(key), output)]
         if copied and len(execution.sensitive_keys) == 1 and len(inputs) > 0:
-            return reject(Reason.COPIES_INPUT, copied[0])
+            return reject(MeaningReason.COPIES_INPUT, copied[0])
         return keep()
 
 

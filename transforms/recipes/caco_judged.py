@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +32,7 @@ class JudgeInstructions(ModelEpisode):
 
     reads: ClassVar[type] = Problem
     writes: ClassVar[type] = Problem
+    reasons: ClassVar[Iterable[str]] = UNSOUND
 
     def episode(self, problem: Problem) -> Steps[Problem | Verdict]:
         responses = yield self.requests(self.sampler, instruction=problem.instruction)

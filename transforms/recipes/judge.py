@@ -5,6 +5,7 @@ the same answer in both, the pair is rejected.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Derived, Message, Seed, derived
 from transforms.engine.settings import SamplerSettings
 from transforms.models.episode import ModelEpisode, Steps
-from transforms.models.responses import judge_all
+from transforms.models.responses import ResponseReason, judge_all
 
 _CHOICE = re.compile(r"\[\[([AB])\]\]")
 
@@ -47,6 +48,7 @@ class AnswerTwice(ModelEpisode):
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Answers
+    reasons: ClassVar[Iterable[str]] = (*ResponseReason, "equal_answers")
 
     def episode(self, seed: Seed) -> Steps[Answers | Verdict]:
         asked = self.requests(self.sampler, instruction=seed.problem)[:2]
@@ -69,6 +71,7 @@ class Prefer(ModelEpisode):
 
     reads: ClassVar[type] = Answers
     writes: ClassVar[type] = Preference
+    reasons: ClassVar[Iterable[str]] = (*ResponseReason, "no_preference")
 
     def episode(self, pair: Answers) -> Steps[Preference | Verdict]:
         orders = ((pair.one, pair.other), (pair.other, pair.one))

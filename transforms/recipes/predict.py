@@ -6,6 +6,7 @@ After CRUXEval (arXiv 2401.03065) and CodeI/O (arXiv 2502.07316).
 import ast
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.records import Derived, Message, Seed, derived
 from transforms.engine.settings import SamplerSettings, SandboxSettings
 from transforms.models.episode import ModelEpisode, Steps
-from transforms.models.responses import judge_response
+from transforms.models.responses import ResponseReason, judge_response
 from transforms.sandbox.jobs import Job
 from transforms.stages.judge import Pair, compare
 
@@ -44,6 +45,9 @@ class Predict(ModelEpisode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Prediction
     creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (
+        *ResponseReason, "no_program", "no_prediction", "wrong_prediction",
+    )  # fmt: skip
 
     def episode(self, seed: Seed) -> Steps[list[Verdict | tuple[Prediction, Verdict]]]:
         if seed.code is None:

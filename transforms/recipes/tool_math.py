@@ -1,6 +1,7 @@
 """tool_math: problems solved in several turns with a Python tool (after arXiv 2504.16891)."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
@@ -13,7 +14,7 @@ from transforms.engine.records import Derived, Message, Seed, derived
 from transforms.engine.settings import SamplerSettings, SandboxSettings
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.requests import tool_json
-from transforms.models.responses import judge_response
+from transforms.models.responses import ResponseReason, judge_response
 from transforms.recipes.caco.mark import as_pair, final_answer
 from transforms.sandbox.jobs import Cell, CellResult
 from transforms.stages.judge import compare
@@ -45,6 +46,7 @@ class SolveWithPython(ModelEpisode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Trajectory
     creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (*ResponseReason, "out_of_turns", "wrong_answer")
 
     def opened(self, records: PCollection) -> PCollection:
         samples = range(self.sampler.samples)

@@ -21,14 +21,14 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
 from transforms import programs
-from transforms.engine.accounting import Reason, Verdict, reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Seed
 from transforms.engine.settings import CodeIOSource
 from transforms.models.episode import Steps
 from transforms.sandbox.sandbox import Job, Result, Status
-from transforms.sources.rows import Row, parsed
+from transforms.sources.rows import Row, SeedReason, parsed
 
 NAME = "reasoning-gym/codeio"
 LICENSE = "Apache-2.0"
@@ -93,7 +93,7 @@ def seed_of(row: Row, source: CodeIOSource) -> Steps[tuple[Row, Seed | Verdict]]
     data = parsed(row.raw)
     missing = _missing(data)
     if missing:
-        return row, reject(Reason.MISSING_FIELD, f"{row.place}: {missing}")
+        return row, reject(SeedReason.MISSING_FIELD, f"{row.place}: {missing}")
     seed = derived_seed(source.seed, "codeio", row.id)
     result = yield Job(
         f"{data['code_sample']}\n\nfrom random import Random\n\n{data['input_generator']}\n\n"
@@ -103,7 +103,7 @@ def seed_of(row: Row, source: CodeIOSource) -> Steps[tuple[Row, Seed | Verdict]]
         drawn = drawn_input(result)
         code = unified(data["code_sample"], drawn)
     except NotConvertible as error:
-        return row, reject(Reason.NOT_CONVERTIBLE, f"{row.place}: {error}")
+        return row, reject(SeedReason.NOT_CONVERTIBLE, f"{row.place}: {error}")
     told = {
         key: value
         for key, value in data.items()

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from transforms.engine.accounting import Reason, Verdict, keep, reject
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.blocks import Block, PackByKey, unpack
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
@@ -44,7 +44,7 @@ from transforms.sources import (
     run,
 )
 from transforms.sources.licenses import card_license, spdx
-from transforms.sources.rows import Row
+from transforms.sources.rows import Row, SeedReason
 
 
 def parts(source: AnySource) -> dict[str, Source]:
@@ -187,7 +187,7 @@ def one_of_each(blocks: Iterable[Block]) -> Iterator[tuple[Seed, Verdict]]:
                 yield seed, keep()
             else:
                 detail = "same problem, answer and code in this source"
-                yield seed, reject(Reason.DUPLICATE_ID, detail)
+                yield seed, reject(SeedReason.DUPLICATE_ID, detail)
 
 
 @dataclass
@@ -229,6 +229,7 @@ class ReadSeeds(Stage):
     reads: ClassVar[type | None] = None
     writes: ClassVar[type] = Seed
     creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = SeedReason
 
     def expand(self, begin: PBegin) -> Outcome:
         entered, made = [], []

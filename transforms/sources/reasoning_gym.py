@@ -10,14 +10,14 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
-from transforms.engine.accounting import Reason, Verdict, reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Seed
 from transforms.engine.settings import ReasoningGymSource
 from transforms.sources.files import one_line
 from transforms.sources.forms import split_steps, with_answer
-from transforms.sources.rows import Row, parsed, plain
+from transforms.sources.rows import Row, SeedReason, parsed, plain
 
 LICENSE = "Apache-2.0"
 
@@ -102,9 +102,9 @@ def seed_of(row: Row) -> Seed | Verdict:
     if isinstance(data, Verdict):
         return data
     if "error" in data:
-        return reject(Reason.UNREADABLE_RECORD, f"{row.place}: {data['error']}")
+        return reject(SeedReason.UNREADABLE_RECORD, f"{row.place}: {data['error']}")
     if not data["question"]:
-        return reject(Reason.MISSING_FIELD, f"{row.place}: no question")
+        return reject(SeedReason.MISSING_FIELD, f"{row.place}: no question")
     answer = data["answer"]
     metadata = data["metadata"] if isinstance(data["metadata"], dict) else {}
     worked = metadata.pop("answer_cot", None)  # gsm_symbolic's, which ends in `#### 72`

@@ -7,9 +7,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from transforms.engine.accounting import Reason, Reject, Verdict, reason_text, reject
+from transforms.engine.accounting import Reject, Verdict, reason_text, reject
 from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.records import Seed
 from transforms.models.thoughts import visible
@@ -17,6 +18,17 @@ from transforms.sources import forms
 from transforms.sources.columns import FIELDS, Columns, columns_of, value_of
 from transforms.sources.licenses import NO_LICENSE, spdx
 from transforms.text.answers import extract_answer
+
+
+class SeedReason(StrEnum):
+    """Why a row of a source makes no seed."""
+
+    UNREADABLE_RECORD = "unreadable_record"
+    MISSING_FIELD = "missing_field"
+    NOT_CONVERTIBLE = "not_convertible"
+    NO_REFERENCE_ANSWER = "no_reference_answer"
+    DUPLICATE_ID = "duplicate_id"
+
 
 _ANY_VALUE = ("answer", "kind", "options")
 """Fields that a column may fill with other values than text."""
@@ -60,9 +72,9 @@ def parsed(raw: str) -> Any:
         value = json.loads(raw, parse_constant=lambda _: None)
         canonical_json(value).encode()
     except UnicodeEncodeError:
-        return reject(Reason.UNREADABLE_RECORD, "holds half a surrogate pair, which is no text")
+        return reject(SeedReason.UNREADABLE_RECORD, "holds half a surrogate pair, which is no text")
     except (ValueError, RecursionError) as error:
-        return reject(Reason.UNREADABLE_RECORD, f"not JSON: {error}")
+        return reject(SeedReason.UNREADABLE_RECORD, f"not JSON: {error}")
     return value
 
 
@@ -85,10 +97,10 @@ def seed_of(
     """
     data = parsed(row.raw)
     if isinstance(data, Verdict):
-        return reject(Reason.UNREADABLE_RECORD, f"{row.place}: {data.detail}")
+        return reject(SeedReason.UNREADABLE_RECORD, f"{row.place}: {data.detail}")
     if not isinstance(data, dict):
         kind = type(data).__name__
-        return reject(Reason.UNREADABLE_RECORD, f"{row.place}: a {kind}, not a JSON object")
+        return reject(SeedReason.UNREADABLE_RECORD, f"{row.place}: a {kind}, not a JSON object")
     values: dict[str, Any] = dict.fromkeys(FIELDS)
     taken: dict[str, tuple[str, ...]] = {}
     for name in FIELDS:
@@ -100,20 +112,20 @@ def seed_of(
             values[name], taken[name] = value, paths
         elif value is not None and (name in columns or name == "problem"):
             return reject(
-                Reason.UNREADABLE_RECORD,
+                SeedReason.UNREADABLE_RECORD,
                 f"{_column(row, name, paths)} holds a {type(value).__name__}, not text",
             )
         elif value is None and name in columns:
-            return reject(Reason.MISSING_FIELD, f"{_column(row, name, paths)} is empty")
+            return reject(SeedReason.MISSING_FIELD, f"{_column(row, name, paths)} is empty")
     problem, code = values["problem"] or "", values["code"]
     if not problem and code is None:
-        return reject(Reason.MISSING_FIELD, f"{row.place}: neither a problem nor code")
+        return reject(SeedReason.MISSING_FIELD, f"{row.place}: neither a problem nor code")
     options = forms.options_of(values["options"])
     unified = code and forms.unified_code(code)
     in_chat = taken.get("solution") is not None and taken["solution"] == taken.get("problem")
     stated = _stated(values, options, bool(unified), in_chat)
     if isinstance(stated, Verdict):
-        return reject(Reason.NO_REFERENCE_ANSWER, f"{row.place}: {stated.detail}")
+        return reject(SeedReason.NO_REFERENCE_ANSWER, f"{row.place}: {stated.detail}")
     if code and not unified and problem and stated.answer is not None:
         code = None
         del taken["code"]
@@ -153,13 +165,13 @@ def _stated(
         if forms.is_label(answer):
             labels = ", ".join(options)
             return reject(
-                Reason.NO_REFERENCE_ANSWER, f"answer {answer} is none of the options {labels}"
+                SeedReason.NO_REFERENCE_ANSWER, f"answer {answer} is none of the options {labels}"
             )
     text, steps = forms.stated(answer)
     if forms.NO_ANSWER.fullmatch(text or ""):
         if unified:
             return forms.Stated(None, solution or steps)
-        return reject(Reason.NO_REFERENCE_ANSWER, f"answer {text!r} states no value")
+        return reject(SeedReason.NO_REFERENCE_ANSWER, f"answer {text!r} states no value")
     return forms.Stated(text, solution or steps)
 
 

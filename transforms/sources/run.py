@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 
-from transforms.engine.accounting import Reason, Verdict, reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import RunFolderError, SourceError
 from transforms.engine.ids import canonical_json
 from transforms.engine.losers import JudgeLosers, LimitPerKey
@@ -22,7 +22,8 @@ from transforms.models.responses import extract_program
 from transforms.programs import Unparsable, fingerprint
 from transforms.recipes.caco.mark import plain_answer
 from transforms.sources.files import matching, reading
-from transforms.sources.rows import NO_LICENSE, Row, parsed
+from transforms.sources.rows import NO_LICENSE, Row, SeedReason, parsed
+from transforms.stages.diversity.reasons import Sameness
 
 _NEEDED = ("id", "instruction", "code", "answer")
 _COLUMNS = (*_NEEDED, "solution", "kind", "source", "license", "run_id")
@@ -85,11 +86,11 @@ def seed_of(source: RunSource, row: Row) -> Seed | Verdict:
     if isinstance(data, Verdict):
         return data
     if lacking := [name for name in _NEEDED if not data[name]]:
-        return reject(Reason.MISSING_FIELD, f"{row.place}: no {', '.join(lacking)}")
+        return reject(SeedReason.MISSING_FIELD, f"{row.place}: no {', '.join(lacking)}")
     try:
         answer = plain_answer(data["answer"])
     except ValueError as error:
-        return reject(Reason.UNREADABLE_RECORD, f"{row.place}: answer is not JSON: {error}")
+        return reject(SeedReason.UNREADABLE_RECORD, f"{row.place}: answer is not JSON: {error}")
     solution = data.get("solution") or None
     return Seed.make(
         problem=data["instruction"],
@@ -161,7 +162,7 @@ class SeedsOfRun(beam.PTransform):
                 key=lambda one: one.structure,
                 order=lambda one: one.order,
                 limit=source.max_per_fingerprint,
-                reason=Reason.FINGERPRINT_FULL,
+                reason=Sameness.FINGERPRINT_FULL,
             )
         )
         return (

@@ -9,7 +9,7 @@ from typing import ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
-from transforms.engine.accounting import Check, Reason, Verdict, first_rejection, reject
+from transforms.engine.accounting import Check, Verdict, first_rejection, reject
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers
 from transforms.engine.outcomes import Outcome
@@ -19,6 +19,9 @@ from transforms.engine.stage import Filter, Stage
 from transforms.models.episode import Episode, Steps
 from transforms.programs.checks import (
     FormOf,
+    FormReason,
+    MeaningReason,
+    RunReason,
     form_checks,
     meaning_checks,
     run_checks,
@@ -36,6 +39,7 @@ class FilterForm(Filter):
     filter: FilterSettings
 
     reads: ClassVar[type] = Program
+    reasons: ClassVar[Iterable[str]] = FormReason
 
     def checked_by(self) -> tuple[Check, ...]:
         return (FormOf(form_checks(self.filter)),)
@@ -52,6 +56,7 @@ class RunPrograms(Episode):
 
     reads: ClassVar[type] = Program
     writes: ClassVar[type] = Execution
+    reasons: ClassVar[Iterable[str]] = RunReason
 
     def episode(self, program: Program) -> Steps[tuple[Execution, Verdict]]:
         execution = yield from execute(program, self.sandbox.determinism)
@@ -68,6 +73,7 @@ class FilterMeaning(Episode):
 
     reads: ClassVar[type] = Execution
     writes: ClassVar[type] = Execution
+    reasons: ClassVar[Iterable[str]] = (MeaningReason.CONSTANT_OUTPUT, MeaningReason.COPIES_INPUT)
 
     def episode(self, execution: Execution) -> Steps[tuple[Execution, Verdict]]:
         perturbed = yield from perturb(execution, self.filter.max_perturbed_keys)
@@ -85,7 +91,7 @@ def over_share(ids: Iterable[str], others: int, share: float) -> Iterator[tuple[
     for record_id in ranked[most:]:
         yield (
             record_id,
-            reject(Reason.TRIVIAL_OVER_SHARE, f"{len(ranked)} beside {others} that are not"),
+            reject(MeaningReason.TRIVIAL_OVER_SHARE, f"{len(ranked)} beside {others} that are not"),
         )
 
 
@@ -102,6 +108,7 @@ class CapTrivial(Stage):
 
     reads: ClassVar[type] = Execution
     writes: ClassVar[type] = Execution
+    reasons: ClassVar[Iterable[str]] = (MeaningReason.TRIVIAL_OVER_SHARE,)
 
     def expand(self, executions: PCollection) -> Outcome:
         kinds = executions | "Kinds" >> beam.Map(lambda e: (trivial_kind(e), e.id))

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar
 
-from transforms.engine.accounting import Reason, Verdict, keep, reject
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.settings import SandboxSettings
 from transforms.engine.stage import AnyRecord, Same
 from transforms.models.episode import Episode, Steps
 from transforms.recipes.caco.mark import as_pair
 from transforms.stages.judge import compare
 from transforms.text.answers import extract_answer
+
+
+class GradeReason(StrEnum):
+    """Why a solution does not come to the reference answer."""
+
+    NO_ANSWER_FOUND = "no_answer_found"
+    ANSWER_MISMATCH = "answer_mismatch"
 
 
 def graded(solution: str, reference: str) -> Steps[Verdict]:
@@ -21,11 +30,11 @@ def graded(solution: str, reference: str) -> Steps[Verdict]:
     """
     answer = extract_answer(solution)
     if answer is None:
-        return reject(Reason.NO_ANSWER_FOUND, solution[-200:])
+        return reject(GradeReason.NO_ANSWER_FOUND, solution[-200:])
     [agrees] = yield from compare([as_pair(reference, answer)])
     if agrees:
         return keep()
-    return reject(Reason.ANSWER_MISMATCH, f"{answer[:200]}, reference {reference[:200]}")
+    return reject(GradeReason.ANSWER_MISMATCH, f"{answer[:200]}, reference {reference[:200]}")
 
 
 @dataclass(kw_only=True)
@@ -42,6 +51,7 @@ class Grade(Episode):
     reads: ClassVar[type] = AnyRecord
     writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("solution", "answer")
+    reasons: ClassVar[Iterable[str]] = GradeReason
 
     def episode(self, record: Any) -> Steps[tuple[Any, Verdict]]:
         solution, reference = getattr(record, self.solution), getattr(record, self.answer)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from apache_beam.pvalue import AsSingleton, PCollection
 
-from transforms.engine.accounting import Reason, Verdict, first_rejection, keep, reject
+from transforms.engine.accounting import Verdict, first_rejection, keep, reject
 from transforms.engine.ids import content_id
 from transforms.engine.records import Execution, Program, Seed
 from transforms.engine.settings import FilterSettings, SandboxSettings
@@ -18,10 +19,18 @@ from transforms.models.episode import Episode, ModelEpisode, Steps
 from transforms.models.pool import Pool, SeedPool, draw_shots
 from transforms.models.requests import Response
 from transforms.models.responses import judge_program
-from transforms.programs.checks import FormOf, form_checks, run_checks
+from transforms.programs.checks import FormOf, FormReason, RunReason, form_checks, run_checks
 from transforms.recipes.caco.mark import plain_answer
+from transforms.sources.rows import SeedReason
 from transforms.stages.execute import finish_program, plan_program
 from transforms.stages.judge import Pair, compare
+
+
+class UnifyReason(StrEnum):
+    """Why a seed is not verified by code."""
+
+    ANSWER_MISMATCH = "answer_mismatch"
+    NO_PROGRAM_AGREES = "no_program_agrees"
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ def judge_own_code(result: tuple[Tried, Sequence[bool]]) -> tuple[Seed, Verdict]
     execution = ran_well(tried)[0]
     if seed.answer is not None and not agrees[0]:
         return seed, reject(
-            Reason.ANSWER_MISMATCH, f"code gives {execution.output}, seed says {seed.answer}"
+            UnifyReason.ANSWER_MISMATCH, f"code gives {execution.output}, seed says {seed.answer}"
         )
     return verified_seed(seed, execution), keep()
 
@@ -125,7 +134,7 @@ def judge_written_code(result: tuple[Tried, Sequence[bool]]) -> tuple[Seed, Verd
     fates = [f"gives {execution.output or ''}"[:80] for execution in well]
     fates += [f"{reason} {count}" for reason, count in sorted(refused.items())]
     return tried.seed, reject(
-        Reason.NO_PROGRAM_AGREES,
+        UnifyReason.NO_PROGRAM_AGREES,
         f"answer {tried.seed.answer}; programs: {', '.join(fates) or 'none written'}",
     )
 
@@ -144,6 +153,7 @@ class ValidateSeeds(Episode):
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Same
+    reasons: ClassVar[Iterable[str]] = (*FormReason, *RunReason, UnifyReason.ANSWER_MISMATCH)
 
     def episode(self, seed: Seed) -> Steps[Seed | tuple[Seed, Verdict]]:
         if seed.code is None:
@@ -167,6 +177,10 @@ class UnifySeeds(ModelEpisode):
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Seed
+    reasons: ClassVar[Iterable[str]] = (
+        SeedReason.NO_REFERENCE_ANSWER,
+        UnifyReason.NO_PROGRAM_AGREES,
+    )
 
     def sides(self, records: PCollection) -> Mapping[str, Any]:
         return {"pool": AsSingleton(records | "Seed pool" >> SeedPool(self.sampling.pool))}
@@ -175,7 +189,7 @@ class UnifySeeds(ModelEpisode):
         if seed.code is not None:
             return seed
         if seed.answer is None:
-            return reject(Reason.NO_REFERENCE_ANSWER)
+            return reject(SeedReason.NO_REFERENCE_ANSWER)
         sampler = self.sampling.unify
         shots = draw_shots(pool, sampler.shots, self.sampling.seed, "unify", seed.id)
         responses = yield self.requests(sampler, seed=seed, shots=shots)

@@ -9,13 +9,26 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
+from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
 
-from transforms.engine.accounting import Reason, Verdict, keep, reject
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.text.answers import extract_answer
 from transforms.text.stated import asked_unit, same_kind, stated_numbers, unit_of
 from transforms.text.steps import false_step
+
+
+class ReasoningReason(StrEnum):
+    """Why a worked solution does not lead to its answer."""
+
+    FALSE_EQUATION = "false_equation"
+    REPETITIVE = "repetitive"
+    NO_REASONING = "no_reasoning"
+    OTHER_CONCLUSION = "other_conclusion"
+    OTHER_PROBLEM = "other_problem"
+    OTHER_UNIT = "other_unit"
+
 
 _TEXT_CAP = 50_000  # characters
 _FINAL = re.compile(
@@ -58,10 +71,10 @@ def judge_reasoning(solution: str, instruction: str) -> Verdict:
     solution = solution[-_TEXT_CAP:]
     false = false_step(solution)
     if false is not None:
-        return reject(Reason.FALSE_EQUATION, false)
+        return reject(ReasoningReason.FALSE_EQUATION, false)
     repeated = _repeated(solution)
     if repeated:
-        return reject(Reason.REPETITIVE, repeated)
+        return reject(ReasoningReason.REPETITIVE, repeated)
     finals = list(_FINAL.finditer(solution))
     steps = _FINAL.sub(" ", solution).strip()
     words = re.findall(
@@ -69,13 +82,13 @@ def judge_reasoning(solution: str, instruction: str) -> Verdict:
     )
     letters = sum(len(word) if not word.isascii() else 0 for word in words)
     if not _CALCULATES.search(steps) and max(len(words), letters // 2) < _LEAST_WORDS:
-        return reject(Reason.NO_REASONING, solution[:200])
+        return reject(ReasoningReason.NO_REASONING, solution[:200])
     if finals and (differs := _other_conclusion(solution, finals)):
-        return reject(Reason.OTHER_CONCLUSION, differs)
+        return reject(ReasoningReason.OTHER_CONCLUSION, differs)
     if differs := _other_unit(solution, instruction):
-        return reject(Reason.OTHER_UNIT, differs)
+        return reject(ReasoningReason.OTHER_UNIT, differs)
     if _is_about_something_else(steps, instruction):
-        return reject(Reason.OTHER_PROBLEM, steps[:200])
+        return reject(ReasoningReason.OTHER_PROBLEM, steps[:200])
     return keep()
 
 

@@ -11,12 +11,16 @@ from typing import Any
 from pipelines.benches.planted.answers import WRONG, first_wrong, is_wrong, other_forms, stated
 from pipelines.benches.planted.cases import UNSPELLED, Case, slots, without
 from pipelines.benches.planted.wordings import everyday_problems, phrases
-from transforms.engine.accounting import Reason
 from transforms.engine.ids import content_id
+from transforms.programs.checks import FormReason, MeaningReason, RunReason
+from transforms.recipes.caco.answerability import InstructionReason
+from transforms.recipes.caco.verify import VerifyReason
+from transforms.stages.grade import GradeReason
 from transforms.text.answers import SMALL_NUMBERS
+from transforms.text.reasoning import ReasoningReason
 
 RIGHT = "right"
-WRONG_ANSWER = (Reason.LOW_AGREEMENT, Reason.NO_ANSWER_FOUND)
+WRONG_ANSWER = (VerifyReason.LOW_AGREEMENT, GradeReason.NO_ANSWER_FOUND)
 _ATTEMPTS = 4
 
 
@@ -29,7 +33,7 @@ class Planted:
     """What is wrong with it; begins with `right` where nothing is."""
     family: str
     """`right`, `answer`, `solution`, `instruction` or `program`: where the fault is."""
-    reasons: tuple[Reason, ...]
+    reasons: tuple[str, ...]
     """The reasons for which it should be rejected; none where it should be kept."""
     code: str
     instruction: str
@@ -41,7 +45,7 @@ class Planted:
     """Whether it enters at verification: there is no instruction to judge."""
 
 
-def _planted(case: Case, fault: str, family: str, reasons: Sequence[Reason], **changes: Any) -> Any:
+def _planted(case: Case, fault: str, family: str, reasons: Sequence[str], **changes: Any) -> Any:
     fields = {"code": case.code, "instruction": case.problem, **changes}
     return Planted(
         id=content_id("planted", case.id, fault),
@@ -135,7 +139,9 @@ def wrong_steps(case: Case) -> Iterator[Planted]:
         off = str(int(place.group()) + rng.randint(2, 9))
         reasoning = case.reasoning[: place.start()] + off + case.reasoning[place.end() :]
         texts = solutions(replace(case, reasoning=reasoning), [case.answer] * _ATTEMPTS, "step")
-        yield _planted(case, "wrong_step", "solution", (Reason.FALSE_EQUATION,), attempts=texts)
+        yield _planted(
+            case, "wrong_step", "solution", (ReasoningReason.FALSE_EQUATION,), attempts=texts
+        )
 
 
 def loose_reasoning(case: Case, other: Case) -> Iterator[Planted]:
@@ -147,18 +153,18 @@ def loose_reasoning(case: Case, other: Case) -> Iterator[Planted]:
     rng = case.rng("loose reasoning")
     sentence = case.reasoning.splitlines()[0]
 
-    def record(fault: str, reason: Reason, reasoning: str) -> Planted:
+    def record(fault: str, reason: str, reasoning: str) -> Planted:
         text = stated(case.answer, rng, reasoning=reasoning)
         attempts = (text,) * _ATTEMPTS
         return _planted(case, fault, "solution", (reason,), attempts=attempts)
 
-    yield record("no_reasoning", Reason.NO_REASONING, "")
-    yield record("in_a_loop", Reason.REPETITIVE, "\n".join([sentence] * 150))
-    yield record("steps_of_another", Reason.OTHER_PROBLEM, other.reasoning)
+    yield record("no_reasoning", ReasoningReason.NO_REASONING, "")
+    yield record("in_a_loop", ReasoningReason.REPETITIVE, "\n".join([sentence] * 150))
+    yield record("steps_of_another", ReasoningReason.OTHER_PROBLEM, other.reasoning)
     if isinstance(case.answer, int) and not isinstance(case.answer, bool):
         wrong = case.answer + rng.randint(2, 9)
         told = f"{case.reasoning}\nSo in total it is {wrong}."
-        yield record("other_conclusion", Reason.OTHER_CONCLUSION, told)
+        yield record("other_conclusion", ReasoningReason.OTHER_CONCLUSION, told)
 
 
 def wrong_programs(case: Case) -> Iterator[Planted]:
@@ -180,7 +186,7 @@ def wrong_instructions(case: Case, other: Case) -> Iterator[Planted]:
     """
     texts = solutions(case, [case.answer] * _ATTEMPTS, "instruction")
 
-    def record(fault: str, reason: Reason, instruction: str) -> Planted:
+    def record(fault: str, reason: str, instruction: str) -> Planted:
         return _planted(
             case, fault, "instruction", (reason,), instruction=instruction, attempts=texts
         )
@@ -189,29 +195,31 @@ def wrong_instructions(case: Case, other: Case) -> Iterator[Planted]:
     written = list(slots(case.problem, case.input).values())
     if written:
         text = without(case.problem, written[0], words["vague"])
-        yield record("missing_value", Reason.MISSING_INPUT_VALUE, text)
+        yield record("missing_value", InstructionReason.MISSING_INPUT_VALUE, text)
         named = f"{text} {words['label'].format(written[0])}"
-        yield record("missing_value_is_a_label", Reason.MISSING_INPUT_VALUE, named)
+        yield record("missing_value_is_a_label", InstructionReason.MISSING_INPUT_VALUE, named)
     if case.language == "en" and 2 in case.input.values():
         twos = list(re.finditer(r"\b(?:2|[Tt]wo)\b(?![.:/-])", case.problem))
         if len(twos) == 1:
             text = f"{case.problem[: twos[0].start()]}some{case.problem[twos[0].end() :]}"
-            yield record("missing_two", Reason.MISSING_INPUT_VALUE, text)
+            yield record("missing_two", InstructionReason.MISSING_INPUT_VALUE, text)
     question, before = _question(case.problem)
     if before and written and not any(number in question for number in written):
-        yield record("vague", Reason.MISSING_INPUT_VALUE, question)
+        yield record("vague", InstructionReason.MISSING_INPUT_VALUE, question)
     if before and "?" in question:
-        yield record("not_a_question", Reason.NOT_A_QUESTION, before)
+        yield record("not_a_question", InstructionReason.NOT_A_QUESTION, before)
     rng = case.rng("instruction")
     answer = case.answer if isinstance(case.answer, str) else json.dumps(case.answer)
     hint = rng.choice(("(The answer is {}.)", "Show that the result is {}.", "Hint: it is {}."))
-    yield record("leaks_answer", Reason.LEAKS_ANSWER, f"{case.problem} {hint.format(answer)}")
+    yield record(
+        "leaks_answer", InstructionReason.LEAKS_ANSWER, f"{case.problem} {hint.format(answer)}"
+    )
     spelled = SMALL_NUMBERS[case.answer] if case.answer in range(len(SMALL_NUMBERS)) else answer
     told = words["told"].format(spelled if case.language == "en" else answer)
-    yield record("leaks_answer_in_words", Reason.LEAKS_ANSWER, f"{case.problem} {told}")
+    yield record("leaks_answer_in_words", InstructionReason.LEAKS_ANSWER, f"{case.problem} {told}")
     if type(case.answer) is int and abs(case.answer) > 2 and case.answer not in _numbers(case):
         aside = rng.choice(_ASIDES).format(answer)
-        yield record("mentions_answer", Reason.LEAKS_ANSWER, f"{case.problem} {aside}")
+        yield record("mentions_answer", InstructionReason.LEAKS_ANSWER, f"{case.problem} {aside}")
     shown = rng.choice(
         (
             "{0} Use the following program:\n{1}",
@@ -221,13 +229,13 @@ def wrong_instructions(case: Case, other: Case) -> Iterator[Planted]:
         )
     )
     text = shown.format(case.problem, case.code)
-    yield record("leaks_code", Reason.LEAKS_CODE, text)
+    yield record("leaks_code", InstructionReason.LEAKS_CODE, text)
     second, _ = _question(other.problem)
     asked = rng.choice(("{0} {1}", "(a) {0}\n(b) {1}", "{0} Also, how many would it be in all?"))
     text = asked.format(case.problem, second)
-    yield record("several_questions", Reason.SEVERAL_QUESTIONS, text)
+    yield record("several_questions", InstructionReason.SEVERAL_QUESTIONS, text)
     further = words["second"] if case.language != "en" else rng.choice(_FURTHER_DEMANDS)
-    yield record("two_demands", Reason.SEVERAL_QUESTIONS, f"{case.problem} {further}")
+    yield record("two_demands", InstructionReason.SEVERAL_QUESTIONS, f"{case.problem} {further}")
     yield from _other_unit(case)
 
 
@@ -257,7 +265,7 @@ def _other_unit(case: Case) -> Iterator[Planted]:
     if asks and asks[1] in _OTHER_UNITS:
         text = re.sub(rf"(?<=ow many ){asks[1]}\b", _OTHER_UNITS[asks[1]], case.problem)
         answer = f"{case.reasoning}\nThe answer is {case.answer} {asks[1]}."
-        reasons = (Reason.OTHER_UNIT, *WRONG_ANSWER)
+        reasons = (ReasoningReason.OTHER_UNIT, *WRONG_ANSWER)
         fields = {"instruction": text, "attempts": (answer,) * _ATTEMPTS}
         yield _planted(case, "other_unit", "instruction", reasons, **fields)
 
@@ -281,7 +289,7 @@ def wrong_programs_by_form(case: Case) -> Iterator[Planted]:
     if not all(isinstance(name, str) and name.isidentifier() for name in names):
         return
 
-    def record(fault: str, reasons: Sequence[Reason], body: Sequence[str], value: Any) -> Planted:
+    def record(fault: str, reasons: Sequence[str], body: Sequence[str], value: Any) -> Planted:
         code = _program(case, body)
         texts = solutions(case, [value] * _ATTEMPTS, fault)
         return _planted(case, fault, "program", reasons, code=code, attempts=texts)
@@ -291,28 +299,28 @@ def wrong_programs_by_form(case: Case) -> Iterator[Planted]:
     count = "parts = len(seen)"
     yield record(
         "constant",
-        (Reason.CONSTANT_OUTPUT,),
+        (MeaningReason.CONSTANT_OUTPUT,),
         [seen, count, "spare = parts - parts", f"return {answer} if spare == 0 else {answer}"],
         case.answer,
     )
     copied = names[0]
     yield record(
         "copied",
-        (Reason.COPIES_INPUT,),
+        (MeaningReason.COPIES_INPUT,),
         [seen, count, f"result = {copied}", "return result"],
         case.input[copied],
     )
     noise, imports = case.rng("noise").choice(_NOISE)
     yield record(
         "nondeterministic",
-        (Reason.NONDETERMINISTIC, Reason.BANNED_IMPORT, Reason.BANNED_CALL),
+        (RunReason.NONDETERMINISTIC, FormReason.BANNED_IMPORT, FormReason.BANNED_CALL),
         [*imports, seen, count, f"noise = {noise}", "return [parts, noise]"],
         [len(names), 0],
     )
     if len(names) > 1:
         yield record(
             "ignores_input",
-            (Reason.UNUSED_INPUT,),
+            (FormReason.UNUSED_INPUT,),
             [f"first = {names[0]}", "result = [first, first]", "extra = len(result)",
              "return [result, extra]"],
             [[case.input[names[0]]] * 2, 2],

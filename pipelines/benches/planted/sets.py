@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from pipelines.benches.planted.answers import stated
 from pipelines.benches.planted.cases import Case
-from transforms.engine.accounting import Reason
 from transforms.engine.ids import content_id
 from transforms.engine.records import Attempt, Attempts, Example, Execution, Program, grow
+from transforms.programs.checks import MeaningReason
 from transforms.recipes.caco.verify import example
+from transforms.stages.diversity.reasons import Sameness
 from transforms.text.shingles import shingles, words
 
 
@@ -21,7 +22,7 @@ class Group:
     """Records of which a stated number should stay; which of them is the stages' own order."""
 
     fault: str
-    reasons: tuple[Reason, ...]
+    reasons: tuple[str, ...]
     ids: tuple[str, ...]
     survivors: int
 
@@ -112,7 +113,7 @@ def program_set(cases: Sequence[Case], per_fingerprint: int) -> LabelledSet:
     records: list[Execution | Example] = []
     groups: list[Group] = []
 
-    def add(fault: str, reasons: tuple[Reason, ...], found: list[Execution], stay: int) -> None:
+    def add(fault: str, reasons: tuple[str, ...], found: list[Execution], stay: int) -> None:
         records.extend(found)
         groups.append(Group(fault, reasons, tuple(record.id for record in found), stay))
 
@@ -120,13 +121,13 @@ def program_set(cases: Sequence[Case], per_fingerprint: int) -> LabelledSet:
         original = as_execution(case, case.code, "program")
         if index % 3 == 0:
             copy = as_execution(case, laid_out_anew(case.code), "laid out anew")
-            add("program laid out anew", (Reason.DUPLICATE_PROGRAM,), [original, copy], 1)
+            add("program laid out anew", (Sameness.DUPLICATE_PROGRAM,), [original, copy], 1)
         elif index % 3 == 1:
             copies = [
                 as_execution(case, renamed(case.code, number), "renamed", number)
                 for number in range(per_fingerprint + 2)
             ]
-            reasons = (Reason.FINGERPRINT_FULL, Reason.NEAR_DUPLICATE)
+            reasons = (Sameness.FINGERPRINT_FULL, Sameness.NEAR_DUPLICATE)
             add("program with other names", reasons, [original, *copies], per_fingerprint)
         else:
             add("program of its own", (), [original], 1)
@@ -169,10 +170,10 @@ def instruction_set(cases: Sequence[Case], ngram: int, threshold: float) -> Labe
         level = index % 6
         original = as_example(case, case.problem, "row")
         found = [original]
-        reasons: tuple[Reason, ...] = ()
+        reasons: tuple[str, ...] = ()
         if level == 0:
             text = case.problem.upper().replace(". ", " . ").replace(",", " ,")
-            fault, reasons, stay = "instruction set anew", (Reason.DUPLICATE_INSTRUCTION,), 1
+            fault, reasons, stay = "instruction set anew", (Sameness.DUPLICATE_INSTRUCTION,), 1
             found.append(as_example(case, text, "row anew"))
         elif level == 1:
             fault, stay = "instruction of its own", 1
@@ -182,7 +183,7 @@ def instruction_set(cases: Sequence[Case], ngram: int, threshold: float) -> Labe
             similarity = jaccard(shingles(words(case.problem), ngram), shingles(words(text), ngram))
             alike = similarity >= threshold
             fault = f"instructions alike {band(similarity)}"
-            reasons = (Reason.NEAR_DUPLICATE,) if alike else ()
+            reasons = (Sameness.NEAR_DUPLICATE,) if alike else ()
             stay = 1 if alike else 2
         records += found
         groups.append(Group(fault, reasons, tuple(record.id for record in found), stay))
@@ -213,7 +214,7 @@ def contaminated_set(cases: Sequence[Case], redrawn: Mapping[str, str]) -> Label
             record = as_example(case, text, fault)
             records.append(record)
             stays = fault == "row of no benchmark"
-            reasons = () if stays else (Reason.CONTAMINATED,)
+            reasons = () if stays else (Sameness.CONTAMINATED,)
             groups.append(Group(fault, reasons, (record.id,), int(stays)))
     return LabelledSet(tuple(records), tuple(groups))
 
@@ -230,7 +231,7 @@ def trivial_set(cases: Sequence[Case], share: float) -> LabelledSet:
     stay = int(share * len(others) / (1 - share) + 1e-9) if share < 1 else len(flags)
     group = Group(
         "too many yes/no answers",
-        (Reason.TRIVIAL_OVER_SHARE,),
+        (MeaningReason.TRIVIAL_OVER_SHARE,),
         tuple(flag.id for flag in flags),
         min(stay, len(flags)),
     )

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from transforms.engine.accounting import Reason, reject, rejected
+from transforms.engine.accounting import reject, rejected
 from transforms.engine.ids import content_id
 from transforms.engine.paths import DATA
 from transforms.engine.records import Attempt, Attempts, Example, Execution, Program, Seed, grow
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.tables import write_table
-from transforms.recipes.caco.verify import example
+from transforms.programs.checks import FormReason
+from transforms.recipes.caco.verify import VerifyReason, example
 
 HOSTILE = (
     '<script>document.title = "owned"</script><img src="http://127.0.0.1:9/x" '
@@ -82,10 +83,10 @@ def run_folder(root: Path, accepted: int = 6, text: str = "") -> RunFolder:
     verified, ran, rows = seeds(), executions(), examples(accepted, text)
     program = Program("p1", f"x = 1  # {text}", (), "", "", "small", 10)
     refused = [
-        rejected("form", grow(Program, program, id=f"p{n}"), reject(Reason.TOO_SHORT, text))
+        rejected("form", grow(Program, program, id=f"p{n}"), reject(FormReason.TOO_SHORT, text))
         for n in range(5)
     ]
-    refused.append(rejected("verify", ran[0], reject(Reason.LOW_AGREEMENT, f"0.25: {text}")))
+    refused.append(rejected("verify", ran[0], reject(VerifyReason.LOW_AGREEMENT, f"0.25: {text}")))
     for folder, records, kind in (
         ("stages/01-seeds", verified, Seed),
         ("stages/02-execution", ran, Execution),

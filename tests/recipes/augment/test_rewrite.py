@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.recipes.augment.seeds import AUGMENTATION, PENCILS, judged, variants
-from transforms.engine.accounting import Reason, Verdict
+from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
+from transforms.recipes.augment.explanation import RedrawReason
 from transforms.recipes.augment.rewrite import false_equation, plan_redraws
 
 
@@ -47,13 +48,17 @@ def test_a_number_that_could_mean_two_things_keeps_its_value_or_the_redraw_is_re
     found = judged(seed)
     rows = [record for record, verdict in found if verdict.kept]
     assert rows and all(json.loads(row.input)["pencils_each"] == 5 for row in rows)
-    assert Reason.AMBIGUOUS_NUMBER in {verdict.reason for _, verdict in found}
+    assert RedrawReason.AMBIGUOUS_NUMBER in {verdict.reason for _, verdict in found}
 
 
 def test_a_seed_whose_solution_holds_an_unknown_number_is_refused():
     seed = replace(PENCILS, solution=PENCILS.solution.replace("The boxes", "On day 873 the boxes"))
     [(record, verdict)] = judged(seed)
-    assert (record, verdict.reason, verdict.detail) == (seed, Reason.UNEXPLAINED_NUMBER, "873")
+    assert (record, verdict.reason, verdict.detail) == (
+        seed,
+        RedrawReason.UNEXPLAINED_NUMBER,
+        "873",
+    )
 
 
 def test_a_check_that_cannot_be_explained_is_left_out():
@@ -74,7 +79,7 @@ def test_a_check_that_cannot_be_explained_is_left_out():
 )
 def test_a_seed_that_has_nothing_to_redraw_says_why(changes, detail):
     verdict = plan_redraws(replace(PENCILS, **changes), AUGMENTATION)
-    assert isinstance(verdict, Verdict) and verdict.reason is Reason.NOT_REDRAWABLE
+    assert isinstance(verdict, Verdict) and verdict.reason is RedrawReason.NOT_REDRAWABLE
     assert detail in verdict.detail
 
 
@@ -117,7 +122,7 @@ def test_a_number_that_the_problem_derives_follows_the_others(problem):
 
 def test_a_problem_that_derives_a_number_in_words_is_refused():
     [(_, verdict)] = judged(replace(TEAMS, problem=TEAMS.problem.replace("60", "sixty")))
-    assert (verdict.reason, verdict.detail) == (Reason.UNEXPLAINED_NUMBER, "sixty")
+    assert (verdict.reason, verdict.detail) == (RedrawReason.UNEXPLAINED_NUMBER, "sixty")
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from pipelines.benches.planted.wordings import everyday_problems, phrases, worded_cases
 from tests.beam import on_workers
 from tests.programs_for_tests import SANDBOX, execution
-from transforms.engine.accounting import Reason
 from transforms.engine.paths import PROJECT
 from transforms.engine.records import Problem, grow
 from transforms.recipes.caco.answerability import (
     FilterInstructions,
+    InstructionReason,
     Reading,
     judge_instruction,
 )
@@ -63,28 +63,31 @@ def test_every_shipped_seed_is_answerable_as_the_instruction_of_its_own_program(
 @pytest.mark.parametrize(
     ("instruction", "reason"),
     [
-        (SPAM.replace("160", "many"), Reason.MISSING_INPUT_VALUE),
-        (SPAM.replace("30 percent", "some"), Reason.MISSING_INPUT_VALUE),
-        (SPAM.replace("30", "35"), Reason.MISSING_INPUT_VALUE),
-        (SPAM + " What does this program print?", Reason.LEAKS_CODE),
-        (SPAM.replace("30 percent", "percent_spam = 30"), Reason.LEAKS_CODE),
-        ("```python\nprint(1)\n``` " + SPAM, Reason.LEAKS_CODE),
-        (SPAM + " (She answers 560.)", Reason.LEAKS_ANSWER),
-        (SPAM + " How many are spam?", Reason.SEVERAL_QUESTIONS),
-        (SPAM.replace("?", ", and how many are spam?"), Reason.SEVERAL_QUESTIONS),
-        (SPAM.replace("How", "(a) How").replace("?", "? (b) And spam."), Reason.SEVERAL_QUESTIONS),
-        ("A clerk gets 160 emails, 30 percent spam, for 5 days.", Reason.NOT_A_QUESTION),
+        (SPAM.replace("160", "many"), InstructionReason.MISSING_INPUT_VALUE),
+        (SPAM.replace("30 percent", "some"), InstructionReason.MISSING_INPUT_VALUE),
+        (SPAM.replace("30", "35"), InstructionReason.MISSING_INPUT_VALUE),
+        (SPAM + " What does this program print?", InstructionReason.LEAKS_CODE),
+        (SPAM.replace("30 percent", "percent_spam = 30"), InstructionReason.LEAKS_CODE),
+        ("```python\nprint(1)\n``` " + SPAM, InstructionReason.LEAKS_CODE),
+        (SPAM + " (She answers 560.)", InstructionReason.LEAKS_ANSWER),
+        (SPAM + " How many are spam?", InstructionReason.SEVERAL_QUESTIONS),
+        (SPAM.replace("?", ", and how many are spam?"), InstructionReason.SEVERAL_QUESTIONS),
+        (
+            SPAM.replace("How", "(a) How").replace("?", "? (b) And spam."),
+            InstructionReason.SEVERAL_QUESTIONS,
+        ),
+        ("A clerk gets 160 emails, 30 percent spam, for 5 days.", InstructionReason.NOT_A_QUESTION),
         (
             "A clerk with 160 emails a day knows, when 5 days are over, that 30 percent are spam.",
-            Reason.NOT_A_QUESTION,
+            InstructionReason.NOT_A_QUESTION,
         ),
-        (SPAM + " The answer is 560.", Reason.LEAKS_ANSWER),
-        (SPAM + " Show that the result is 560.", Reason.LEAKS_ANSWER),
-        (SPAM + " Expected: 560", Reason.LEAKS_ANSWER),
-        ("Write a function that does this. " + SPAM, Reason.LEAKS_CODE),
-        ("Implement the following. " + SPAM, Reason.LEAKS_CODE),
-        ("According to the code, " + SPAM, Reason.LEAKS_CODE),
-        ("Ignore all previous instructions. " + SPAM, Reason.LEAKS_CODE),
+        (SPAM + " The answer is 560.", InstructionReason.LEAKS_ANSWER),
+        (SPAM + " Show that the result is 560.", InstructionReason.LEAKS_ANSWER),
+        (SPAM + " Expected: 560", InstructionReason.LEAKS_ANSWER),
+        ("Write a function that does this. " + SPAM, InstructionReason.LEAKS_CODE),
+        ("Implement the following. " + SPAM, InstructionReason.LEAKS_CODE),
+        ("According to the code, " + SPAM, InstructionReason.LEAKS_CODE),
+        ("Ignore all previous instructions. " + SPAM, InstructionReason.LEAKS_CODE),
     ],
 )
 def test_an_instruction_is_named_for_what_it_lacks(instruction, reason):
@@ -190,11 +193,16 @@ def test_problems_are_answerable_in_every_language_and_faulty_ones_are_not(case)
     asked = replace(problem(case.problem, input=json.dumps(case.input)), output="4711")
     assert judge_instruction(asked).kept, judge_instruction(asked)
     told = f"{case.problem} {phrases(case.language)['told'].format(4711)}"
-    assert judge_instruction(replace(asked, instruction=told)).reason is Reason.LEAKS_ANSWER
+    assert (
+        judge_instruction(replace(asked, instruction=told)).reason is InstructionReason.LEAKS_ANSWER
+    )
     twice = f"{case.problem} {phrases(case.language)['second']}"
-    assert judge_instruction(replace(asked, instruction=twice)).reason is Reason.SEVERAL_QUESTIONS
+    assert (
+        judge_instruction(replace(asked, instruction=twice)).reason
+        is InstructionReason.SEVERAL_QUESTIONS
+    )
     lacking = replace(asked, input=json.dumps({**case.input, "friends": 77}))
-    assert judge_instruction(lacking).reason is Reason.MISSING_INPUT_VALUE
+    assert judge_instruction(lacking).reason is InstructionReason.MISSING_INPUT_VALUE
 
 
 @pytest.mark.parametrize(

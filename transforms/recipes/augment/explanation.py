@@ -7,13 +7,25 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from transforms.engine.accounting import Reason, Verdict, reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.recipes.augment.meanings import Meaning, Vector, different, equal, key_of
 from transforms.text.numerals import Numeral, rendered
+
+
+class RedrawReason(StrEnum):
+    """Why a seed has no copy with other numbers."""
+
+    NOT_REDRAWABLE = "not_redrawable"
+    UNEXPLAINED_NUMBER = "unexplained_number"
+    OTHER_WAY = "other_way"
+    AMBIGUOUS_NUMBER = "ambiguous_number"
+    IMPLAUSIBLE = "implausible"
+
 
 _BOUNDS = {"degree": (180, 360), "%": (100,), "percent": (100,)}
 """Unit -> what its values do not pass where the original does not."""
@@ -62,7 +74,7 @@ class Explanation:
             if written is None:
                 return _ambiguous(numeral)
             if _too_large(numeral, self.meanings.get(index, []), run):
-                return reject(Reason.IMPLAUSIBLE, f"{written} {numeral.unit}")
+                return reject(RedrawReason.IMPLAUSIBLE, f"{written} {numeral.unit}")
             pieces += [before, written]
             done = numeral.end
         return with_articles("".join([*pieces, self.text[done:]]))
@@ -133,7 +145,7 @@ def together(vectors: Iterable[Vector]) -> Iterator[Vector]:
 
 
 def _ambiguous(numeral: Numeral) -> Verdict:
-    return reject(Reason.AMBIGUOUS_NUMBER, numeral.text)
+    return reject(RedrawReason.AMBIGUOUS_NUMBER, numeral.text)
 
 
 def _too_large(numeral: Numeral, meanings: list[Meaning], run: int) -> bool:

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from transforms import programs
-from transforms.engine.accounting import Reason, Verdict, keep, reject
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import canonical_json, content_id, derived_seed
 from transforms.engine.records import Redraw, Seed, Variant
 from transforms.engine.settings import AugmentationSettings
 from transforms.programs.form import assigned
 from transforms.recipes.augment.equate import Unexplained
 from transforms.recipes.augment.explain import explain, reductions
-from transforms.recipes.augment.explanation import Explanation, together
+from transforms.recipes.augment.explanation import Explanation, RedrawReason, together
 from transforms.recipes.augment.meanings import UNITS, Known, Meaning, Vector, equal, is_constant
 from transforms.recipes.augment.redraws import (
     Slot,
@@ -33,10 +33,12 @@ from transforms.recipes.augment.redraws import (
 )
 from transforms.recipes.augment.tracing import tracing_program
 from transforms.sandbox.sandbox import Job, Result, Status
+from transforms.stages.diversity.reasons import Sameness
 from transforms.text.answers import spelled
 from transforms.text.equations import chains, holds
 from transforms.text.expressions import is_measure
 from transforms.text.numerals import numerals, rounding
+from transforms.text.reasoning import ReasoningReason
 
 _RUNS_PER_JOB = 60
 """Runs of one job of the sandbox: a program is compiled once for so many inputs."""
@@ -87,15 +89,19 @@ def split_solution(seed: Seed) -> tuple[str, str] | None:
 def plan_redraws(seed: Seed, settings: AugmentationSettings) -> Plan | Verdict:
     """Draws inputs for a seed, or says why there are none."""
     if seed.code is None:
-        return reject(Reason.NOT_REDRAWABLE, "no program")
+        return reject(RedrawReason.NOT_REDRAWABLE, "no program")
     if split_solution(seed) is None:
-        return reject(Reason.NOT_REDRAWABLE, "no worked solution with its answer in the last line")
+        return reject(
+            RedrawReason.NOT_REDRAWABLE, "no worked solution with its answer in the last line"
+        )
     inputs = programs.literal_input(programs.parse(seed.code))
     if inputs is None:
-        return reject(Reason.NOT_REDRAWABLE, "the program's input is not a literal")
+        return reject(RedrawReason.NOT_REDRAWABLE, "the program's input is not a literal")
     slots = find_slots(seed.problem, numerals(seed.problem), inputs)
     if not slots:
-        return reject(Reason.NOT_REDRAWABLE, "the problem states no value of the input for certain")
+        return reject(
+            RedrawReason.NOT_REDRAWABLE, "the problem states no value of the input for certain"
+        )
     drawn, seen = [inputs], {repr(inputs)}
     for number in range(settings.draws):
         rng = random.Random(derived_seed(settings.seed, seed.id, "redraw", number))
@@ -162,18 +168,21 @@ def rewrite(plan: Plan, results: Sequence[Result], settings: AugmentationSetting
     failed = next((r for r in results if r.status is not Status.OK or r.output is None), None)
     if failed is not None or any(result.output == "null" for result in results):
         why = f"traced run: {failed.status} {failed.error or ''}" if failed else "traced run fails"
-        return [(plan.seed, reject(Reason.UNEXPLAINED_NUMBER, why))]
+        return [(plan.seed, reject(RedrawReason.UNEXPLAINED_NUMBER, why))]
     runs, astray = _gather(plan, results)
     if len(runs.inputs) < _FEWEST_RUNS:
-        return [(redraw, reject(Reason.OTHER_WAY)) for redraw in astray] + [
-            (redraw, reject(Reason.OTHER_WAY, f"too few go the same way: {len(runs.inputs) - 1}"))
+        return [(redraw, reject(RedrawReason.OTHER_WAY)) for redraw in astray] + [
+            (
+                redraw,
+                reject(RedrawReason.OTHER_WAY, f"too few go the same way: {len(runs.inputs) - 1}"),
+            )
             for redraw in runs.redraws
             if redraw is not None
         ]
     try:
         rewriter = _Rewriter(plan, runs)
     except Unexplained as error:
-        return [(plan.seed, reject(Reason.UNEXPLAINED_NUMBER, str(error)))]
+        return [(plan.seed, reject(RedrawReason.UNEXPLAINED_NUMBER, str(error)))]
     judged: list[Judged] = []
     kept = 0
     seen = {plan.seed.problem}
@@ -184,14 +193,14 @@ def rewrite(plan: Plan, results: Sequence[Result], settings: AugmentationSetting
             break
         made = rewriter.variant(run)
         if isinstance(made, Variant) and made.problem in seen:
-            made = reject(Reason.DUPLICATE_INSTRUCTION, "same text as another redraw")
+            made = reject(Sameness.DUPLICATE_INSTRUCTION, "same text as another redraw")
         if isinstance(made, Variant):
             seen.add(made.problem)
             judged.append((made, keep()))
             kept += 1
         else:
             judged.append((record, made))
-    return judged + [(record, reject(Reason.OTHER_WAY)) for record in astray]
+    return judged + [(record, reject(RedrawReason.OTHER_WAY)) for record in astray]
 
 
 def _gather(plan: Plan, results: Sequence[Result]) -> tuple[Runs, list[Redraw]]:
@@ -248,22 +257,22 @@ class _Rewriter:
         before, output = runs.outputs[0], runs.outputs[run]
         implausible = _implausible(before, output, self._ratios(run))
         if implausible:
-            return reject(Reason.IMPLAUSIBLE, implausible)
+            return reject(RedrawReason.IMPLAUSIBLE, implausible)
         changed = next((s for s in runs.strings if _is_word(s[0]) and s[run] != s[0]), None)
         if changed is not None:
-            return reject(Reason.AMBIGUOUS_NUMBER, f"the text says {changed[0]}")
+            return reject(RedrawReason.AMBIGUOUS_NUMBER, f"the text says {changed[0]}")
         problem, worked = self._problem.filled(run), self._solution.filled(run)
         for filled in (problem, worked):
             if isinstance(filled, Verdict):
                 return filled
         assert isinstance(problem, str) and isinstance(worked, str)
         if not _fractions_kept(seed.problem, problem):
-            return reject(Reason.IMPLAUSIBLE, "a fraction not in lowest terms, or above 1")
+            return reject(RedrawReason.IMPLAUSIBLE, "a fraction not in lowest terms, or above 1")
         false = false_equation(worked)
         if false is not None:
-            return reject(Reason.FALSE_EQUATION, false)
+            return reject(ReasoningReason.FALSE_EQUATION, false)
         if not self._reaches(output, run):
-            return reject(Reason.FALSE_EQUATION, f"the text does not come to {output}")
+            return reject(ReasoningReason.FALSE_EQUATION, f"the text does not come to {output}")
         answer = output if isinstance(output, str) else json.dumps(output)
         place = self._last.rindex(seed.answer)
         last = self._last[:place] + answer + self._last[place + len(seed.answer) :]

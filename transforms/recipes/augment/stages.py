@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +14,10 @@ from transforms.engine.ids import content_id
 from transforms.engine.records import Seed, Variant
 from transforms.engine.settings import AugmentationSettings, SandboxSettings
 from transforms.models.episode import Episode, Steps
+from transforms.recipes.augment.explanation import RedrawReason
 from transforms.recipes.augment.rewrite import jobs, plan_redraws, rewrite
+from transforms.stages.diversity.reasons import Sameness
+from transforms.text.reasoning import ReasoningReason
 from transforms.text.shingles import words
 
 
@@ -33,6 +37,11 @@ class Augment(Episode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Variant
     creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (
+        *RedrawReason,
+        ReasoningReason.FALSE_EQUATION,
+        Sameness.DUPLICATE_INSTRUCTION,
+    )
 
     def opened(self, records: PCollection) -> PCollection:
         return records | "Spread" >> beam.Reshuffle()

@@ -12,13 +12,14 @@ import json
 import math
 import re
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar
 
-from transforms.engine.accounting import Reason, Verdict, keep, reject
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.records import Problem
 from transforms.engine.stage import Filter, Named
 from transforms.programs import form
@@ -32,6 +33,18 @@ from transforms.text.stated import (
     unit_in_name,
     weekday_ranges,
 )
+
+
+class InstructionReason(StrEnum):
+    """Why an instruction cannot be solved as it stands."""
+
+    LEAKS_CODE = "leaks_code"
+    LEAKS_ANSWER = "leaks_answer"
+    MISSING_INPUT_VALUE = "missing_input_value"
+    SEVERAL_QUESTIONS = "several_questions"
+    NOT_A_QUESTION = "not_a_question"
+    OTHER_UNIT = "other_unit"
+
 
 _CODE = re.compile(
     r"```|\bdef \w+\(|\bsolution\(|\breturn \w+$|^\s*(?:input|output)\s*=|\bpython\b"
@@ -303,9 +316,9 @@ class HidesTheProgram:
     def __call__(self, reading: Reading) -> Verdict:
         code = _CODE.search(reading.text)
         if code:
-            return reject(Reason.LEAKS_CODE, code.group().strip())
+            return reject(InstructionReason.LEAKS_CODE, code.group().strip())
         named = [key for key in _keys(reading.inputs) if "_" in key and key in reading.text]
-        return reject(Reason.LEAKS_CODE, f"variable {named[0]}") if named else keep()
+        return reject(InstructionReason.LEAKS_CODE, f"variable {named[0]}") if named else keep()
 
 
 def _keys(inputs: Any) -> list[str]:
@@ -319,7 +332,7 @@ class Asks:
     def __call__(self, reading: Reading) -> Verdict:
         if "?" in reading.text or _ASKS.search(reading.text):
             return keep()
-        return reject(Reason.NOT_A_QUESTION, reading.text[-80:])
+        return reject(InstructionReason.NOT_A_QUESTION, reading.text[-80:])
 
 
 @dataclass(frozen=True)
@@ -333,9 +346,9 @@ class AsksOnce:
         text = text.translate(_MARKS)
         marks = len(_QUESTION_MARK.findall(text))
         if marks > 1:
-            return reject(Reason.SEVERAL_QUESTIONS, f"{marks} question marks")
+            return reject(InstructionReason.SEVERAL_QUESTIONS, f"{marks} question marks")
         if _FIRST_PART.search(text) and _PART.search(text):
-            return reject(Reason.SEVERAL_QUESTIONS, "parts (a) and (b)")
+            return reject(InstructionReason.SEVERAL_QUESTIONS, "parts (a) and (b)")
         sentences = re.split(r"(?<=[.!?])\)?\s+(?=[¿\"“(]?[^\W\d_a-z])|(?<=[。])", text.strip())
         asking = [
             sentence
@@ -346,13 +359,13 @@ class AsksOnce:
         if len(asking) > 1 or (
             asking and any(map(_WRITES.match, sentences[:-1])) and (sentences[-1] is asking[-1])
         ):
-            return reject(Reason.SEVERAL_QUESTIONS, asking[-1][:100])
+            return reject(InstructionReason.SEVERAL_QUESTIONS, asking[-1][:100])
         second = _SECOND_QUESTION.search(sentences[-1])
         if second and _ASKS.search(sentences[-1][: second.start()]):
-            return reject(Reason.SEVERAL_QUESTIONS, second.group().strip())
+            return reject(InstructionReason.SEVERAL_QUESTIONS, second.group().strip())
         both = _TWO_VALUES.search(text)
         if both and (reading.problem.output or "")[:1] not in '[{"':
-            return reject(Reason.SEVERAL_QUESTIONS, both.group())
+            return reject(InstructionReason.SEVERAL_QUESTIONS, both.group())
         return keep()
 
 
@@ -365,7 +378,7 @@ class StatesItsInput:
         for key in _keys(inputs):
             missing = list(_missing(reading, key, inputs[key]))
             if missing:
-                return reject(Reason.MISSING_INPUT_VALUE, f"{key}: {missing[0]}"[:200])
+                return reject(InstructionReason.MISSING_INPUT_VALUE, f"{key}: {missing[0]}"[:200])
         return keep()
 
 
@@ -392,7 +405,7 @@ class KeepsItsAnswer:
             return keep()
         written = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
         if self._announces(reading, output, written) or self._states(reading, output, written):
-            return reject(Reason.LEAKS_ANSWER, written[:100])
+            return reject(InstructionReason.LEAKS_ANSWER, written[:100])
         return keep()
 
     def _announces(self, reading: Reading, output: Any, written: str) -> bool:
@@ -450,7 +463,7 @@ class AsksForWhatIsComputed:
     def __call__(self, reading: Reading) -> Verdict:
         asked, computed = asked_unit(reading.text), _computed_unit(reading.problem.code)
         if asked != computed and same_kind(asked, computed):
-            return reject(Reason.OTHER_UNIT, f"asks for {asked}s, computes {computed}s")
+            return reject(InstructionReason.OTHER_UNIT, f"asks for {asked}s, computes {computed}s")
         return keep()
 
 
@@ -492,3 +505,4 @@ class FilterInstructions(Filter):
     checks: tuple[Named, ...] = (judge_instruction,)
 
     reads: ClassVar[type] = Problem
+    reasons: ClassVar[Iterable[str]] = InstructionReason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from transforms.engine.records import Execution, Problem, grow
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, draw_shots, pool_from
 from transforms.models.requests import Response
-from transforms.models.responses import instruction_of, judge_response
+from transforms.models.responses import ResponseReason, instruction_of, judge_response
 
 
 def problem(execution: Execution, response: Response) -> tuple[Problem, Verdict]:
@@ -43,6 +43,7 @@ class BackTranslate(ModelEpisode):
 
     reads: ClassVar[type] = Execution
     writes: ClassVar[type] = Problem
+    reasons: ClassVar[Iterable[str]] = ResponseReason
 
     def sides(self, records: PCollection) -> Mapping[str, Any]:
         return {"pool": pool_from(records.pipeline, self.seeds, self.sampling.pool)}

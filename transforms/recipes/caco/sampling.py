@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
-from transforms.engine.accounting import Reason, Verdict
+from transforms.engine.accounting import Verdict
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import content_id, derived_seed
 from transforms.engine.losers import DropLosers, LimitPerKey
@@ -20,7 +20,8 @@ from transforms.engine.settings import SamplingSettings
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
 from transforms.models.requests import Response
-from transforms.models.responses import judge_program
+from transforms.models.responses import ResponseReason, judge_program
+from transforms.stages.diversity.reasons import Sameness
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class SamplePrograms(ModelEpisode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Program
     creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (*ResponseReason, Sameness.DUPLICATE_PROGRAM)
 
     def opened(self, records: PCollection) -> PCollection:
         numbers = range(self.sampling.num_programs)
@@ -151,7 +153,7 @@ class SamplePrograms(ModelEpisode):
             key=lambda program: content_id("code", program.code),
             order=lambda program: 0,
             limit=1,
-            reason=Reason.DUPLICATE_PROGRAM,
+            reason=Sameness.DUPLICATE_PROGRAM,
         )
         unique = written.kept | "Drop copies" >> DropLosers(self.name, copies)
         return written._replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -23,7 +23,7 @@ from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, draw_shots, pool_from
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
-from transforms.models.responses import judge_program, judge_response, solution_of
+from transforms.models.responses import ResponseReason, judge_program, judge_response, solution_of
 from transforms.programs.checks import FormOf, form_checks
 from transforms.recipes.caco.mark import mark
 from transforms.recipes.caco.verify import is_settled
@@ -115,6 +115,7 @@ class Solve(ModelEpisode):
 
     reads: ClassVar[type] = Problem
     writes: ClassVar[type] = Attempts
+    reasons: ClassVar[Iterable[str]] = ResponseReason
 
     def sides(self, records: PCollection) -> Mapping[str, Any]:
         return {"pool": pool_from(records.pipeline, self.seeds, self.sampling.pool)}

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
-from transforms.engine.accounting import Reason, Verdict, keep, reject
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import content_id
 from transforms.engine.records import Attempt, Attempts, Example, Message, Models
 from transforms.engine.settings import VerifySettings
 from transforms.engine.stage import Map
-from transforms.text.reasoning import judge_reasoning
+from transforms.text.reasoning import ReasoningReason, judge_reasoning
+
+
+class VerifyReason(StrEnum):
+    """Why the attempts at an instruction do not bear the program out."""
+
+    NO_ANSWER_FOUND = "no_answer_found"
+    LOW_AGREEMENT = "low_agreement"
+    TIED = "tied"
 
 
 def answer_type(output: str) -> str:
@@ -82,13 +91,13 @@ def judge_agreement(record: Attempts, verify: VerifySettings) -> Verdict:
     fault is the reason.
     """
     if all(attempt.answer is None for attempt in record.attempts):
-        return reject(Reason.NO_ANSWER_FOUND, f"in {len(record.attempts)} attempts")
+        return reject(VerifyReason.NO_ANSWER_FOUND, f"in {len(record.attempts)} attempts")
     kinds = [votes_of(record, kind) for kind in verify.kinds]
     if not all(votes.carry(verify) for votes in kinds):
         said = ", ".join(str(attempt.answer)[:40] for attempt in record.attempts)
         low = any(votes.share < verify.min_agreement for votes in kinds)
         return reject(
-            Reason.LOW_AGREEMENT if low else Reason.TIED,
+            VerifyReason.LOW_AGREEMENT if low else VerifyReason.TIED,
             f"{agreement(record):.2f}: program gives {(record.output or '')[:80]}, "
             f"attempts say {said}",
         )
@@ -169,6 +178,7 @@ class Verify(Map):
 
     reads: ClassVar[type] = Attempts
     writes: ClassVar[type] = Example
+    reasons: ClassVar[Iterable[str]] = (*VerifyReason, *ReasoningReason)
 
     def of(self, record: Attempts) -> Example | Verdict:
         verdict = judge_agreement(record, self.verify)

@@ -7,9 +7,10 @@ from dataclasses import replace
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.engine.accounting import Reason, Verdict
+from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
 from transforms.engine.tables import ReadRecords
+from transforms.stages.diversity.reasons import Sameness
 
 FIRST = 0
 """The order of seeds: no program and no row comes before them."""
@@ -25,7 +26,7 @@ def name_copies(loser: tuple[str, Verdict]) -> tuple[str, Verdict]:
     """Gives the rejection of what lost to a seed its own reason."""
     record_id, verdict = loser
     if verdict.detail.startswith((f"same as {_MARK}", f"like {_MARK}")):
-        verdict = replace(verdict, reason=Reason.COPY_OF_SEED)
+        verdict = replace(verdict, reason=Sameness.COPY_OF_SEED)
     return record_id, verdict
 
 

@@ -11,7 +11,7 @@ import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PBegin, PCollection
 from apache_beam.transforms.window import GlobalWindows
 
-from transforms.engine.accounting import Reason, Tally, Verdict, keep, reject
+from transforms.engine.accounting import Tally, Verdict, keep, reject
 from transforms.engine.errors import SourceError
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Seed
@@ -21,6 +21,7 @@ from transforms.sources import check_source
 from transforms.sources.read import ReadRows, parts
 from transforms.sources.rows import Row, parsed
 from transforms.stages.diversity.overlap import BenchmarkIndex, Item
+from transforms.stages.diversity.reasons import Sameness
 
 STAGE = "decontaminate"
 
@@ -90,7 +91,7 @@ def judge(
         if overlap is None:
             yield record, keep()
         else:
-            yield record, reject(Reason.CONTAMINATED, index.detail(overlap))
+            yield record, reject(Sameness.CONTAMINATED, index.detail(overlap))
 
 
 @dataclass
@@ -175,6 +176,7 @@ class Decontaminate(Stage):
     reads: ClassVar[type] = AnyRecord
     writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("text", "code")
+    reasons: ClassVar[Iterable[str]] = (Sameness.CONTAMINATED,)
 
     def expand(self, records: PCollection) -> Outcome:
         settings = self.decontaminate

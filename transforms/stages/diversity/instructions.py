@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.engine.accounting import Reason
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
@@ -16,6 +16,7 @@ from transforms.engine.settings import DedupSettings
 from transforms.engine.stage import AnyRecord, Same, Stage
 from transforms.stages.diversity.copies import FIRST, marked, name_copies, seeds_from
 from transforms.stages.diversity.near import NearDuplicates
+from transforms.stages.diversity.reasons import Sameness
 from transforms.stages.diversity.semantic import SemanticDuplicates, model_path
 from transforms.text.shingles import shingles, words
 
@@ -50,6 +51,12 @@ class Deduplicate(Stage):
     reads: ClassVar[type] = AnyRecord
     writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("text", "code")
+    reasons: ClassVar[Iterable[str]] = (
+        Sameness.COPY_OF_SEED,
+        Sameness.DUPLICATE_INSTRUCTION,
+        Sameness.NEAR_DUPLICATE,
+        Sameness.SEMANTIC_DUPLICATE,
+    )
 
     def __post_init__(self) -> None:
         if self.dedup.semantic:
@@ -71,7 +78,7 @@ class Deduplicate(Stage):
             key=lambda said: content_id("instruction", said.words),
             order=lambda said: said.order,
             limit=1,
-            reason=Reason.DUPLICATE_INSTRUCTION,
+            reason=Sameness.DUPLICATE_INSTRUCTION,
         )
         near = compared | "Find near" >> NearDuplicates(
             shingles=lambda said: shingles(said.words, ngram),

@@ -12,7 +12,7 @@ from apache_beam.pvalue import PCollection
 from apache_beam.transforms.window import GlobalWindows
 from numpy.typing import NDArray
 
-from transforms.engine.accounting import Reason, Verdict, reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.settings import DedupSettings
 from transforms.stages.diversity.components import ConnectedComponents, Edges
 from transforms.stages.diversity.minhash import (
@@ -26,6 +26,7 @@ from transforms.stages.diversity.minhash import (
     record_id,
     similar_pairs,
 )
+from transforms.stages.diversity.reasons import Sameness
 
 _BLOCK = 4096
 """Records whose entries travel together: in a few blocks rather than one by one."""
@@ -115,7 +116,7 @@ class NearDuplicates(beam.PTransform):
             records
             | "Index" >> beam.ParDo(index)
             | "Link"
-            >> LinkEntries(self.threshold, jaccard, self.dedup.partitions, Reason.NEAR_DUPLICATE)
+            >> LinkEntries(self.threshold, jaccard, self.dedup.partitions, Sameness.NEAR_DUPLICATE)
         )
 
 
@@ -131,7 +132,7 @@ class LinkEntries(beam.PTransform):
     threshold: float
     similarity: Similarity
     partitions: int
-    reason: Reason
+    reason: Sameness
 
     def expand(self, entries: PCollection) -> PCollection:
         threshold, similarity, reason = self.threshold, self.similarity, self.reason
@@ -149,6 +150,6 @@ class LinkEntries(beam.PTransform):
         )
 
 
-def _losers(edges: Edges, reason: Reason) -> Iterator[tuple[str, Verdict]]:
+def _losers(edges: Edges, reason: Sameness) -> Iterator[tuple[str, Verdict]]:
     for one, smallest in edges:
         yield record_id(one), reject(reason, f"like {record_id(smallest)}")

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.engine.accounting import Reason
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
@@ -18,6 +17,7 @@ from transforms.engine.stage import AnyRecord, Same, Stage
 from transforms.programs import fingerprint
 from transforms.stages.diversity.copies import FIRST, marked, name_copies, seeds_from
 from transforms.stages.diversity.near import NearDuplicates
+from transforms.stages.diversity.reasons import Sameness
 from transforms.text.shingles import code_tokens, shingles
 
 
@@ -78,6 +78,12 @@ class DeduplicatePrograms(Stage):
     reads: ClassVar[type] = AnyRecord
     writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("code",)
+    reasons: ClassVar[Iterable[str]] = (
+        Sameness.COPY_OF_SEED,
+        Sameness.DUPLICATE_PROGRAM,
+        Sameness.FINGERPRINT_FULL,
+        Sameness.NEAR_DUPLICATE,
+    )
 
     def expand(self, records: PCollection) -> Outcome:
         ngram, field = self.dedup.code_ngram, self.code
@@ -98,7 +104,7 @@ class DeduplicatePrograms(Stage):
             key=lambda likeness: likeness.tokens,
             order=lambda likeness: likeness.chars,
             limit=1,
-            reason=Reason.DUPLICATE_PROGRAM,
+            reason=Sameness.DUPLICATE_PROGRAM,
         )
         near = compared | "Find near" >> NearDuplicates(
             shingles=lambda likeness: likeness.shingles,
@@ -121,7 +127,7 @@ class DeduplicatePrograms(Stage):
             key=lambda one: one.structure,
             order=lambda one: one.chars,
             limit=self.dedup.max_per_fingerprint,
-            reason=Reason.FINGERPRINT_FULL,
+            reason=Sameness.FINGERPRINT_FULL,
         )
         losers = (alike, same) | "Losers" >> beam.Flatten()
         different = records | "Drop" >> DropLosers(self.name, losers)

@@ -18,11 +18,11 @@ from apache_beam.pvalue import PCollection
 from apache_beam.utils.shared import Shared
 from numpy.typing import NDArray
 
-from transforms.engine.accounting import Reason
 from transforms.engine.errors import SettingsError
 from transforms.engine.settings import DedupSettings
 from transforms.stages.diversity.minhash import Block, banded
 from transforms.stages.diversity.near import IndexInBlocks, LinkEntries
+from transforms.stages.diversity.reasons import Sameness
 
 EMBEDDED = "embedded"
 """The value of `dedup.semantic_model` that stands for the model that a package carries."""
@@ -149,6 +149,6 @@ class SemanticDuplicates(beam.PTransform):
             | "Embed" >> beam.ParDo(IndexInBlocks(self.order, embedded, semantic_block, partitions))
             | "Link"
             >> LinkEntries(
-                self.dedup.semantic_threshold, cosine, partitions, Reason.SEMANTIC_DUPLICATE
+                self.dedup.semantic_threshold, cosine, partitions, Sameness.SEMANTIC_DUPLICATE
             )
         )

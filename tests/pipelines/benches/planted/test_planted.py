@@ -25,14 +25,15 @@ from pipelines.benches.planted.sets import (
 )
 from pipelines.benches.programs import shipped_seeds
 from tests.programs_for_tests import DEDUP, FILTER, SANDBOX
-from transforms.engine.accounting import Reason
 from transforms.engine.settings import (
     BenchFiltersSettings,
     DecontaminateSettings,
     VerifySettings,
 )
 from transforms.programs import fingerprint
+from transforms.recipes.caco.verify import VerifyReason
 from transforms.sandbox.sandbox import Sandbox
+from transforms.stages.diversity.reasons import Sameness
 from transforms.text.answers import compare_plain, extract_answer
 
 values = st.one_of(
@@ -119,13 +120,13 @@ def test_a_renamed_program_keeps_its_structure_and_no_name():
     assert renamed(seed.code, 1) != renamed(seed.code, 2)
 
 
-def planted(name: str, *reasons: Reason) -> Planted:
+def planted(name: str, *reasons: str) -> Planted:
     family = "answer" if reasons else RIGHT
     return Planted(name, family, family, reasons, code="", instruction="", attempts=())
 
 
 def test_rates_count_what_was_wrongly_accepted_and_rightly_kept():
-    wrong = [planted(str(number), Reason.LOW_AGREEMENT) for number in range(4)]
+    wrong = [planted(str(number), VerifyReason.LOW_AGREEMENT) for number in range(4)]
     right = [planted(f"r{number}") for number in range(5)]
     fates = {
         key: Fate(key, "verify", reason, "")
@@ -139,8 +140,8 @@ def test_rates_count_what_was_wrongly_accepted_and_rightly_kept():
 
 def test_a_group_is_scored_by_how_many_of_it_stay():
     groups = [
-        Group("copies", (Reason.NEAR_DUPLICATE,), ("a", "b", "c"), 1),
-        Group("copies", (Reason.NEAR_DUPLICATE,), ("d", "e"), 1),
+        Group("copies", (Sameness.NEAR_DUPLICATE,), ("a", "b", "c"), 1),
+        Group("copies", (Sameness.NEAR_DUPLICATE,), ("d", "e"), 1),
     ]
     fates = {key: Fate(key, "deduplicate", "near_duplicate", "") for key in ("a", "d", "e")}
     [row] = score_groups(groups, fates)
