@@ -44,9 +44,7 @@ class AsPrograms(Map):
     writes: ClassVar[type] = Program
 
     def of(self, cells: Cells) -> Program:
-        return Program(
-            cells.id, cells.code, seed_ids=(), source="", license="", codegen_model="", tokens=0
-        )
+        return Program(cells.id, cells.code, seed_ids=(), source="", license="", calls=(), tokens=0)
 
 
 def execute(settings: ExecuteSettings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transforms.engine.records import Execution, Program
+from transforms.engine.records import Call, Execution, Program
 from transforms.engine.settings import DedupSettings, FilterSettings, SandboxSettings
 
 SPAM = """input = {"emails": 160, "percent_spam": 30, "days": 5}
@@ -53,7 +53,7 @@ def program(code: str, id: str = "p") -> Program:
         seed_ids=("s",),
         source="test",
         license="CC0-1.0",
-        codegen_model="m",
+        calls=(Call("sample", "m", 1),),
         tokens=1,
     )
 

@@ -45,7 +45,7 @@ class Answer(ModelEpisode):
             verdict = yield from graded(response.text, seed.answer)
         if not verdict.kept:
             return verdict
-        made = derived(seed, "scaffold", response.text, tokens=response.generated_tokens)
+        made = derived(seed, "scaffold", response.text, calls=self.calls(response))
         return Solved(problem=seed.problem, solution=response.text, answer=seed.answer, **made)
 
 

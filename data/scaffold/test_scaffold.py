@@ -8,7 +8,7 @@ from transforms.stages.grade import graded
 
 def row(solution: str) -> Solved:
     return Solved(
-        id="1", tokens=0, seed_ids=(), source="test", license="MIT",
+        id="1", tokens=0, calls=(), seed_ids=(), source="test", license="MIT",
         problem="What is 6 times 7?", solution=solution, answer="42",
     )  # fmt: skip
 

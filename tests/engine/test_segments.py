@@ -39,8 +39,6 @@ def attempts(row, index):
         execution(row["code"], output=output, id=str(index)),
         kind=row["kind"] if row["kind"] != "strings" else None,
         instruction=row["problem"],
-        reverse_model="m",
-        solve_model="m",
         attempts=(
             Attempt("It cannot be known.", "stop", answer=None, agrees=False),
             Attempt(row["solution"], "stop", answer=answer, agrees=True),
@@ -123,7 +121,7 @@ def test_rows_are_whole_and_load_in_datasets(finished):
         assert row["solution"] == seed["solution"]
         assert (row["agreement"], row["difficulty"], row["attempts"]) == (0.5, 0.5, 2)
         assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
-        assert row["models"] == {"codegen": "m", "reverse": "m", "solve": "m"}
+        assert row["calls"] == [{"stage": "sample", "model": "m", "tokens": 1}]
         assert row["run_id"] == manifest["run_id"]
         assert json.loads(row["answer"]) is not None
 

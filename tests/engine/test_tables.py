@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.beam import on_workers
-from transforms.engine.records import Attempt, Attempts, Example, Message, Models, Seed
+from transforms.engine.records import Attempt, Attempts, Call, Example, Message, Seed
 from transforms.engine.tables import (
     ReadRecords,
     WriteRecords,
@@ -27,7 +27,7 @@ examples = st.builds(
     Example,
     messages=st.lists(st.builds(Message, texts, texts), max_size=3).map(tuple),
     seed_ids=st.lists(texts, max_size=3).map(tuple),
-    models=st.builds(Models, texts, texts, texts),
+    calls=st.lists(st.builds(Call, texts, texts, st.integers(0, 2**60))).map(tuple),
     attempts=st.integers(0, 100),
     tokens=st.integers(0, 2**60),
     agreement=st.floats(0, 1),
@@ -63,7 +63,7 @@ def test_a_record_with_nested_and_missing_values_is_the_same_after_parquet(tmp_p
         seed_ids=("a", "b"),
         source="s",
         license="l",
-        codegen_model="m",
+        calls=(Call("sample", "m", 3),),
         tokens=3,
         status="ok",
         input="{}",
@@ -136,7 +136,7 @@ def test_published_columns_are_those_of_the_contract():
         "seed_ids",
         "source",
         "license",
-        "models",
+        "calls",
         "tokens",
         "run_id",
     ]

@@ -56,6 +56,9 @@ def test_the_embedded_default_accepts_rows_of_its_own(tmp_path: Path) -> None:
     rows = pl.read_parquet(f"{folder}/data/*.parquet")
     assert rows.height >= 3
     assert set(rows["license"]) == {"Apache-2.0"}
-    assert rows["models"].struct.field("solve")[0] == "embedded+smollm2-135m-caco"
+    calls = rows["calls"][0]
+    assert {call["model"] for call in calls} == {"embedded+smollm2-135m-caco"}
+    assert [call["stage"] for call in calls] == ["sample", "reverse", "solve"]
+    assert sum(call["tokens"] for call in calls) == rows["tokens"][0]
     seeds = pl.read_parquet(f"{folder}/stages/02-unify/*.parquet")
     assert not set(rows["instruction"]) & set(seeds["problem"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -61,14 +62,42 @@ class Seed:
         )
 
 
+@dataclass(frozen=True)
+class Call:
+    """What a stage had a model write for a record."""
+
+    stage: str
+    """The stage's name in the recipe."""
+    model: str
+    """The model's name, as it answered."""
+    tokens: int
+    """Tokens generated."""
+
+
+def with_calls(before: Iterable[Call], *calls: Call) -> dict[str, Any]:
+    """Returns a record's fields `calls` and `tokens`: those of before and new ones, summed for each
+    stage and model.
+
+    >>> with_calls([Call("solve", "m", 5)], Call("solve", "m", 2), Call("judge", "n", 1))["tokens"]
+    8
+    """
+    sums: dict[tuple[str, str], int] = {}
+    for call in (*before, *calls):
+        sums[call.stage, call.model] = sums.get((call.stage, call.model), 0) + call.tokens
+    summed = tuple(Call(stage, model, tokens) for (stage, model), tokens in sums.items())
+    return {"calls": summed, "tokens": sum(sums.values())}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Derived:
     """What a record says of the seed that it was made from, whatever else it holds."""
 
     id: str
     """Hash of what it was made from and what was made."""
+    calls: tuple[Call, ...]
+    """The models that wrote it, stage by stage."""
     tokens: int
-    """Tokens generated for it."""
+    """Tokens generated for it, over all of its stages."""
     seed_ids: tuple[str, ...]
     """The seed that it was made from."""
     source: str
@@ -77,16 +106,18 @@ class Derived:
     """SPDX identifier of the seed's licence."""
 
 
-def derived(parent: Seed | Derived, what: str, *parts: object, tokens: int) -> dict[str, Any]:
+def derived(
+    parent: Seed | Derived, what: str, *parts: object, calls: Iterable[Call]
+) -> dict[str, Any]:
     """Returns the fields of `Derived` of a record made from `parent`.
 
     Args:
         what: kind of the record; with `parts`, which tell it from others, it makes the id.
-        tokens: generated for this record, beside those for its parent.
+        calls: what models wrote for this record, beside those for its parent.
     """
     return {
         "id": content_id(what, parent.id, *parts),
-        "tokens": tokens + getattr(parent, "tokens", 0),
+        **with_calls(getattr(parent, "calls", ()), *calls),
         "seed_ids": getattr(parent, "seed_ids", (parent.id,)),
         "source": parent.source,
         "license": parent.license,
@@ -128,9 +159,10 @@ class Program:
     """SPDX expression over the licences of those seeds."""
     kind: str | None = field(default=None, kw_only=True)
     """The kind of problem asked for, or that all of those seeds have; None where there is none."""
-    codegen_model: str
+    calls: tuple[Call, ...]
+    """What models wrote for this record so far."""
     tokens: int
-    """Tokens generated for this record so far."""
+    """Tokens generated for it."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +189,6 @@ class Problem(Execution):
     """An executed program and the instruction written back from it."""
 
     instruction: str = ""
-    reverse_model: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,7 +216,6 @@ class Attempts(Problem):
     """A problem and the attempts at it."""
 
     attempts: tuple[Attempt, ...] = ()
-    solve_model: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,15 +258,6 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Models:
-    """Which model wrote what."""
-
-    codegen: str
-    reverse: str
-    solve: str
-
-
-@dataclass(frozen=True)
 class Example:
     """An accepted row, as it is published."""
 
@@ -275,8 +296,8 @@ class Example:
     """Where those seeds come from."""
     license: str
     """SPDX expression over their licences."""
-    models: Models
-    """The models that wrote program, instruction and solution."""
+    calls: tuple[Call, ...]
+    """The models that wrote program, instruction and attempts, stage by stage."""
     tokens: int
     """Tokens generated for this row, over all of its stages."""
     run_id: str

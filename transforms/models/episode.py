@@ -42,7 +42,7 @@ from transforms.engine.accounting import Tally, Verdict
 from transforms.engine.errors import BackendError, LedgerMiss
 from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.outcomes import Decide, Outcome
-from transforms.engine.records import Message
+from transforms.engine.records import Call, Message
 from transforms.engine.settings import (
     Backend,
     BudgetSettings,
@@ -63,6 +63,7 @@ from transforms.models.ledger.index import open_index
 from transforms.models.ledger.ledger import LedgerWriter, backend_hash
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
+from transforms.models.responses import calls
 from transforms.sandbox.jobs import Cell, CellResult, Check, Job, Status
 from transforms.sandbox.sandbox import Sandbox
 from transforms.sandbox.shared import shared_sandbox
@@ -714,6 +715,10 @@ class ModelEpisode(Episode):
                 **variables,
             )
         )
+
+    def calls(self, *responses: Response) -> tuple[Call, ...]:
+        """What models wrote in these responses, for the record made of them (`derived`)."""
+        return calls(self.name, responses)
 
     def stored(self, talk: Iterable[Message]) -> tuple[Message, ...]:
         """A conversation as rows hold it: without thoughts where `backend.reasoning=drop`."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from transforms.engine.accounting import Verdict, keep, put_off, reject
+from transforms.engine.records import Call, with_calls
 from transforms.models.requests import ErrorKind, Response
 from transforms.models.thoughts import split_thought, visible
 from transforms.text.answers import without_next_problem
@@ -34,6 +35,11 @@ _REASONS: dict[ErrorKind | None, ResponseReason] = {
     ErrorKind.BAD_JSON: ResponseReason.BAD_JSON,
     ErrorKind.INVALID: ResponseReason.REQUEST_FAILED,
 }
+
+
+def calls(stage: str, responses: Iterable[Response]) -> tuple[Call, ...]:
+    """Returns what models wrote for a stage in these responses, one entry each model."""
+    return with_calls((), *(Call(stage, r.model, r.generated_tokens) for r in responses))["calls"]
 
 
 def judge_all(responses: Iterable[Response]) -> Verdict:

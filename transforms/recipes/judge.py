@@ -57,8 +57,8 @@ class AnswerTwice(ModelEpisode):
             return verdict
         if one.text == other.text:
             return reject("equal_answers")
-        tokens = one.generated_tokens + other.generated_tokens
-        made = derived(seed, "answers", one.text, other.text, tokens=tokens)
+        calls = self.calls(one, other)
+        made = derived(seed, "answers", one.text, other.text, calls=calls)
         return Answers(prompt=asked[0].messages, one=one.text, other=other.text, **made)
 
 
@@ -84,6 +84,5 @@ class Prefer(ModelEpisode):
         if said not in ("AB", "BA"):
             return reject("no_preference", f"says {said}")
         turns = [(Message("assistant", text),) for text in orders["AB".index(said[0])]]
-        tokens = sum(response.generated_tokens for response in responses)
-        made = derived(pair, "preference", tokens=tokens)
+        made = derived(pair, "preference", calls=self.calls(*responses))
         return Preference(prompt=pair.prompt, chosen=turns[0], rejected=turns[1], **made)

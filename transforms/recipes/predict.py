@@ -66,7 +66,7 @@ class Predict(ModelEpisode):
             said, verdict = predicted(response.text), judge_response(response)
             if verdict.kept:
                 verdict = yield from judged(task, seed, said)
-            made = derived(seed, task, response.text, tokens=response.generated_tokens)
+            made = derived(seed, task, response.text, calls=self.calls(response))
             talk = (*request.messages, response.message)
             what = Prediction(task=task, code=seed.code, prediction=said, messages=talk, **made)
             found.append((what, verdict))

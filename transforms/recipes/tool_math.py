@@ -55,13 +55,13 @@ class SolveWithPython(ModelEpisode):
     def episode(self, attempt: tuple[Seed, int]) -> Steps[tuple[Trajectory, Verdict]]:
         seed, sample = attempt
         asked = self.requests(self.sampler, instruction=seed.problem)[sample]
-        talk, answer, tokens = list(asked.messages), None, 0
+        talk, answer, responses = list(asked.messages), None, []
         after: tuple[str, ...] = ()
         verdict = reject("out_of_turns")
         for _ in range(self.turns):
             response = yield replace(asked, messages=tuple(talk), tools=(PYTHON,))
             talk.append(response.message)
-            tokens += response.generated_tokens
+            responses.append(response)
             if not response.tool_calls:
                 answer = final_answer(response.text, response.finish_reason)
                 verdict = judge_response(response)
@@ -73,7 +73,7 @@ class SolveWithPython(ModelEpisode):
                 seen = yield Cell(code_of(call.arguments), after)
                 after = seen.after
                 talk.append(Message("tool", shown(seen), tool_call_id=call.id))
-        made = derived(seed, "trajectory", sample, tokens=tokens)
+        made = derived(seed, "trajectory", sample, calls=self.calls(*responses))
         return Trajectory(messages=self.stored(talk), answer=answer, **made), verdict
 
 

@@ -47,7 +47,7 @@ class Tried:
     """Why responses hold no program, one each."""
 
 
-def program_of(seed: Seed, code: str, model: str = "", tokens: int = 0) -> Program:
+def program_of(seed: Seed, code: str) -> Program:
     """A seed's program, as the sandbox takes it."""
     return Program(
         id=content_id("program", seed.id, code),
@@ -55,8 +55,8 @@ def program_of(seed: Seed, code: str, model: str = "", tokens: int = 0) -> Progr
         seed_ids=(seed.id,),
         source=seed.source,
         license=seed.license,
-        codegen_model=model,
-        tokens=tokens,
+        calls=(),
+        tokens=0,
     )
 
 
@@ -204,7 +204,7 @@ def written_programs(seed: Seed, responses: Sequence[Response]) -> Tried:
     for response in responses:
         code, verdict = judge_program(response)
         if verdict.kept:
-            program = program_of(seed, code, response.model, response.generated_tokens)
+            program = program_of(seed, code)
             programs.setdefault(program.id, program)
         else:
             lacking.append(verdict)

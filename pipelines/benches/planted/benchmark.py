@@ -75,7 +75,7 @@ def as_program(planted: Planted) -> Program:
 def attempts_at(problem: Problem, attempts: Iterable[str]) -> Attempts:
     """The problem with its planted attempts, as yet unmarked."""
     made = tuple(Attempt(text, "stop") for text in attempts)
-    return grow(Attempts, problem, attempts=made, solve_model="planted")
+    return grow(Attempts, problem, attempts=made)
 
 
 def as_executed(planted: Planted) -> Problem:

@@ -53,7 +53,7 @@ def program(record_id: str, code: str) -> Program:
         seed_ids=(record_id,),
         source="planted",
         license="Apache-2.0",
-        codegen_model="planted",
+        calls=(),
         tokens=0,
     )
 

@@ -20,7 +20,7 @@ from pipelines.benches.synthetic.problems import problem
 from transforms.engine.memory import resident_bytes
 from transforms.engine.paths import PROJECT
 from transforms.engine.recipe import Segment
-from transforms.engine.records import Example, Message, Models, Problem
+from transforms.engine.records import Example, Message, Problem
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.segments import run_segment
 from transforms.engine.settings import BenchScaleSettings
@@ -67,7 +67,7 @@ def as_example(problem: Problem) -> Example:
         seed_ids=(),
         source=problem.source,
         license=problem.license,
-        models=Models("none", "none", "none"),
+        calls=problem.calls,
         tokens=problem.tokens,
         run_id="bench",
     )

@@ -18,7 +18,7 @@ from typing import Any
 from transforms import programs
 from transforms.engine.ids import content_id, derived_seed
 from transforms.engine.paths import DATA
-from transforms.engine.records import Problem
+from transforms.engine.records import Call, Problem, with_calls
 
 KINDS = {
     "own": 0.59,
@@ -255,8 +255,7 @@ def problem(index: int, seed: int = 0) -> Problem:
         seed_ids=(),
         source="synthetic",
         license="Apache-2.0",
-        codegen_model="none",
-        tokens=len(code) // 3,
+        **with_calls((), Call("sample", "none", len(code) // 3)),
         status="ok",
         input=json.dumps(inputs),
         output=answer,
@@ -266,5 +265,4 @@ def problem(index: int, seed: int = 0) -> Problem:
         peak_mb=0.0,
         sensitive_keys=() if kind == "constant" else tuple(sorted(map(str, inputs))),
         instruction=instruction,
-        reverse_model="none",
     )

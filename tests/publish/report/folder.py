@@ -9,7 +9,16 @@ from typing import Any
 from transforms.engine.accounting import reject, rejected
 from transforms.engine.ids import content_id
 from transforms.engine.paths import DATA
-from transforms.engine.records import Attempt, Attempts, Example, Execution, Program, Seed, grow
+from transforms.engine.records import (
+    Attempt,
+    Attempts,
+    Call,
+    Example,
+    Execution,
+    Program,
+    Seed,
+    grow,
+)
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.tables import write_table
 from transforms.programs.checks import FormReason
@@ -40,7 +49,7 @@ def executions(count: int = 6) -> list[Execution]:
             source=seed.source,
             license=seed.license,
             kind=seed.kind,
-            codegen_model="small",
+            calls=(Call("sample", "small", 100),),
             tokens=100,
             status="ok",
             input="{}",

@@ -41,8 +41,6 @@ def attempts(*texts, output="560", id="a", kind="cot"):
         Attempts,
         execution(output=output, id=id),
         instruction=f"How many emails does {id} answer?",
-        reverse_model="m",
-        solve_model="m",
         attempts=tuple(
             Attempt(REASONED + text if kind == "cot" and text else text, "stop", kind)
             for text in texts

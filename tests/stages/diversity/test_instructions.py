@@ -7,7 +7,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from tests.beam import on_workers
 from tests.programs_for_tests import DEDUP
-from transforms.engine.records import Example, Models, Seed
+from transforms.engine.records import Example, Seed
 from transforms.engine.tables import write_table
 from transforms.stages.diversity.instructions import Deduplicate
 
@@ -36,7 +36,7 @@ def example(id, instruction, code="x = 1"):
         seed_ids=(),
         source="test",
         license="CC0-1.0",
-        models=Models("m", "m", "m"),
+        calls=(),
         tokens=1,
         run_id="r",
     )

@@ -10,14 +10,14 @@ from apache_beam.pvalue import PCollection
 
 from transforms.engine.accounting import Verdict
 from transforms.engine.ids import content_id
-from transforms.engine.records import Execution, Problem, grow
+from transforms.engine.records import Execution, Problem, grow, with_calls
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, draw_shots, pool_from
 from transforms.models.requests import Response
-from transforms.models.responses import ResponseReason, instruction_of, judge_response
+from transforms.models.responses import ResponseReason, calls, instruction_of, judge_response
 
 
-def problem(execution: Execution, response: Response) -> tuple[Problem, Verdict]:
+def problem(execution: Execution, response: Response, stage: str) -> tuple[Problem, Verdict]:
     """Returns the problem that a response words, and the verdict on the response."""
     text = instruction_of(response.text)
     return (
@@ -26,8 +26,7 @@ def problem(execution: Execution, response: Response) -> tuple[Problem, Verdict]
             execution,
             id=content_id("problem", execution.id, text),
             instruction=text,
-            reverse_model=response.model,
-            tokens=execution.tokens + response.generated_tokens,
+            **with_calls(execution.calls, *calls(stage, [response])),
         ),
         judge_response(response),
     )
@@ -52,4 +51,4 @@ class BackTranslate(ModelEpisode):
         sampler = self.sampling.reverse
         shots = draw_shots(pool, sampler.shots, self.sampling.seed, "reverse", execution.id)
         request = self.requests(sampler, program=execution, shots=shots)[0]
-        return problem(execution, (yield request))
+        return problem(execution, (yield request), self.name)

@@ -15,12 +15,12 @@ from transforms.engine.errors import SourceError
 from transforms.engine.ids import content_id, derived_seed
 from transforms.engine.losers import DropLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
-from transforms.engine.records import Program, Seed
+from transforms.engine.records import Program, Seed, with_calls
 from transforms.engine.settings import SamplingSettings
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
 from transforms.models.requests import Response
-from transforms.models.responses import ResponseReason, judge_program
+from transforms.models.responses import ResponseReason, calls, judge_program
 from transforms.stages.diversity.reasons import Sameness
 
 
@@ -95,7 +95,9 @@ def _none_to_show(kind: str | None, pool: Pool) -> SourceError:
     )
 
 
-def programs(record: Draw, responses: Iterable[Response]) -> Iterator[tuple[Program, Verdict]]:
+def programs(
+    record: Draw, responses: Iterable[Response], stage: str
+) -> Iterator[tuple[Program, Verdict]]:
     """Yields a program for each response to a draw, with the verdict on the response."""
     for response in responses:
         code, verdict = judge_program(response)
@@ -107,8 +109,7 @@ def programs(record: Draw, responses: Iterable[Response]) -> Iterator[tuple[Prog
                 source=record.source,
                 license=record.license,
                 kind=record.kind,
-                codegen_model=response.model,
-                tokens=response.generated_tokens,
+                **with_calls(calls(stage, [response])),
             ),
             verdict,
         )
@@ -145,7 +146,7 @@ class SamplePrograms(ModelEpisode):
             shots=shots,
             kind=None if shots else record.kind,
         )
-        return list(programs(record, (yield requests)))
+        return list(programs(record, (yield requests), self.name))
 
     def expand(self, records: PCollection) -> Outcome:
         written = super().expand(records)

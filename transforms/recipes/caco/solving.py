@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from apache_beam.pvalue import PCollection
 
 from transforms.engine.accounting import Tally, Verdict, keep
-from transforms.engine.records import Attempt, Attempts, Problem, Seed, grow
+from transforms.engine.records import Attempt, Attempts, Problem, Seed, grow, with_calls
 from transforms.engine.settings import (
     FilterSettings,
     SamplerSettings,
@@ -23,7 +23,13 @@ from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, draw_shots, pool_from
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
-from transforms.models.responses import ResponseReason, judge_program, judge_response, solution_of
+from transforms.models.responses import (
+    ResponseReason,
+    calls,
+    judge_program,
+    judge_response,
+    solution_of,
+)
 from transforms.programs.checks import FormOf, form_checks
 from transforms.recipes.caco.mark import mark
 from transforms.recipes.caco.verify import is_settled
@@ -42,6 +48,7 @@ def with_responses(
     record: Attempts,
     kinds: Sequence[str],
     responses: Sequence[Response],
+    stage: str,
     keeps_reasoning: bool = True,
 ) -> Attempts:
     """Adds what came back, with the reasoning if it is kept.
@@ -62,8 +69,7 @@ def with_responses(
     return replace(
         record,
         attempts=tuple(attempts),
-        solve_model=responses[0].model,
-        tokens=record.tokens + sum(response.generated_tokens for response in responses),
+        **with_calls(record.calls, *calls(stage, responses)),
     )
 
 
@@ -122,6 +128,7 @@ class Solve(ModelEpisode):
 
     def episode(self, problem: Problem, pool: Pool) -> Steps[tuple[Attempts, Verdict]]:
         form, verify = FormOf(form_checks(self.filter)), self.verify
+        keeps = self.backend.keeps_reasoning
         asked = {kind: self._asked(kind, problem, pool) for kind in verify.kinds}
         planned = tuple(len(requests) for requests in asked.values())
         rounds = {kind: shares(len(requests), verify.rounds) for kind, requests in asked.items()}
@@ -132,11 +139,11 @@ class Solve(ModelEpisode):
             if kinds:
                 responses = yield [asked[kind][i] for kind, part in parts.items() for i in part]
                 failures += [judge_response(r) for r in responses if r.error is not None]
-                added = with_responses(record, kinds, responses, self.backend.keeps_reasoning)
+                added = with_responses(record, kinds, responses, self.name, keeps)
                 record = yield from mark(added, form)
             left = sum(planned) - sum(part.stop for part in parts.values())
             if left and is_settled(record, unknown(record, planned, verify), verify):
-                yield Tally(self.name, "requests.saved", record.solve_model, left)
+                yield Tally(self.name, "requests.saved", record.calls[-1].model, left)
                 break
         return record, judge_attempts(record, failures, planned, verify)
 

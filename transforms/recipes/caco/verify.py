@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import content_id
-from transforms.engine.records import Attempt, Attempts, Example, Message, Models
+from transforms.engine.records import Attempt, Attempts, Example, Message
 from transforms.engine.settings import VerifySettings
 from transforms.engine.stage import Map
 from transforms.text.reasoning import ReasoningReason, judge_reasoning
@@ -154,7 +154,7 @@ def example(record: Attempts, recipe: str, run_id: str) -> Example:
         seed_ids=record.seed_ids,
         source=record.source,
         license=record.license,
-        models=Models(record.codegen_model, record.reverse_model, record.solve_model),
+        calls=record.calls,
         tokens=record.tokens,
         run_id=run_id,
     )
