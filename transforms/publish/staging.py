@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.errors import PublishError
-from transforms.publish.scrub import REMOVED, Scrubber
 from transforms.engine.run_folder import RunFolder, files_below
+from transforms.publish.scrub import REMOVED, Scrubber
 
 _BATCH = 1024
 
