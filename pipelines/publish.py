@@ -160,8 +160,9 @@ def lay_out(
     # What is written at a run's end lacks where it did not come to it.
     whole = {"lineage": [], "kinds": [], **manifest, "accepted": rows.count}
     published = published_manifest(whole, scrubber)
-    data = front_matter(published, rows, settings)
-    card = dataset_card(published, data, _loading(settings))
+    licenses = _licenses(published, rows, settings.license)
+    data = front_matter(published, rows, licenses, settings.language)
+    card = dataset_card(published, data, _loading(settings), _licensed(licenses, rows, settings))
     (folder / "README.md").write_text(card, encoding="utf-8")
     stage_manifest(published, folder)
     stage_page(run, "report.html", folder, scrubber)
@@ -169,7 +170,7 @@ def lay_out(
 
 
 def front_matter(
-    manifest: dict[str, Any], rows: Rows, settings: PublishSettings
+    manifest: dict[str, Any], rows: Rows, licenses: list[str], language: list[str]
 ) -> DatasetCardData:
     """The card's front matter: what the manifest tells, licence, languages, features and sizes."""
     # datasets imports pandas: a second that --help and a mistake need not wait for
@@ -177,9 +178,9 @@ def front_matter(
     from datasets.info import DatasetInfosDict
 
     data = card_data(manifest)
-    for name, value in hub_license(_licenses(manifest, rows, settings.license)).items():
+    for name, value in hub_license(licenses).items():
         data[name] = value
-    data["language"] = settings.language or None
+    data["language"] = language or None
     split = SplitInfo("train", num_bytes=rows.arrow_bytes, num_examples=rows.count)
     splits = SplitDict()
     splits.add(split)
@@ -205,6 +206,15 @@ def _licenses(manifest: dict[str, Any], rows: Rows, stated: str | None) -> list[
             "LicenseRef-NAME"
         )
     return [str(license)]
+
+
+def _licensed(licenses: list[str], rows: Rows, settings: PublishSettings) -> str:
+    """The card's words on the licence: who decided on it, and what the rows' own are."""
+    named = ", ".join(licenses)
+    if settings.license is not None:
+        return f"{named}, as whoever published the rows states."
+    column = " Each row names its own in the column `license`." if rows.licenses else ""
+    return f"{named}: the licences of the seeds that the rows were made from.{column}"
 
 
 def _loading(settings: PublishSettings) -> str:

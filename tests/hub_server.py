@@ -65,6 +65,8 @@ class Hub:
     repos: dict[str, Repo] = field(default_factory=dict)
     received: list[str] = field(default_factory=list)
     """SHA-256 of each LFS object that was uploaded, in order."""
+    lfs: bool = True
+    """Whether binary files go by LFS; otherwise every file is part of its commit."""
     refuse_after: int | None = None
     """LFS objects taken before further ones are refused (403); None: all are taken."""
 
@@ -209,7 +211,7 @@ class Hub:
 
     def large(self, path: str, sample: bytes) -> bool:
         """Whether a file goes by LFS: what is no text does."""
-        return b"\0" in sample or path.endswith(".parquet")
+        return self.lfs and (b"\0" in sample or path.endswith(".parquet"))
 
     async def lfs_batch(self, request: web.Request) -> web.Response:
         self._pushed(request)

@@ -4,6 +4,8 @@ import json
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from transforms.publish.scrub import REMOVED, Scrubber, names_secret
 
@@ -50,6 +52,9 @@ def planted() -> dict:
                 "stages": [
                     {
                         "name": "solve",
+                        "in": 3,
+                        "kept": 3,
+                        "rejected": {},
                         "models": {f"{PATHS[0]}+{PATHS[3]}": {"requests": 3}},
                         "notes": [f"Authorization: Bearer {SECRETS['bearer']}", SECRETS["pem"]],
                         "detail": f"{PATHS[2]}/ledger/part-1.parquet: cannot be read",
@@ -118,6 +123,12 @@ def test_a_page_is_scrubbed_where_html_has_escaped_it_and_yaml_has_wrapped_it():
     assert published == "<td>~/x/y.jsonl</td><td>z.jsonl</td> path: seeds & more.jsonl"
 
 
+def test_a_secret_too_short_to_look_for_is_taken_out_of_the_settings_of_a_page():
+    page = "<pre>backend:\n  password: it''s\n  db_password: null\n  max_tokens: 9\n</pre>"
+    published = Scrubber({}, {}).text(page)
+    assert published == page.replace("it''s", REMOVED)
+
+
 def test_rows_lose_secrets_and_paths_of_the_manifest_at_any_depth():
     rows = [
         {"id": "a", "n": 1, "source": PATHS[1], "models": {"solve": PATHS[0]}, "messages": []},
@@ -160,3 +171,21 @@ def test_keys_that_name_a_secret(key):
 )
 def test_keys_that_name_none(key):
     assert not names_secret(key)
+
+
+NAMES = st.text("abcxyz0189_-.é", min_size=1, max_size=8).filter(lambda name: name.strip("."))
+PLACES = st.tuples(
+    st.sampled_from(["", "see ", "error: '", "a=", "x+", "(", "[1] ", '"']),
+    st.sampled_from(["", "'", " is gone", ", and", ":12: no", ")"]),
+)
+
+
+@given(NAMES, NAMES, st.lists(st.one_of(NAMES, st.none()), max_size=4), PLACES)
+def test_no_path_of_a_home_stays_wherever_it_stands_in_a_json_value(user, name, keys, place):
+    user = f"user-{user}-0"
+    path = f"/home/{user}/work/{name}"
+    value: object = path.join(place)
+    for key in keys:
+        value = [value, 1] if key is None else {key: value, path: None}
+    published = Scrubber({}, {}).manifest(value)
+    assert user not in json.dumps(published, ensure_ascii=False)

@@ -29,13 +29,17 @@ def size_category(rows: int) -> str:
 
 
 def dataset_card(
-    manifest: dict[str, Any], data: DatasetCardData | None = None, load: str = LOCAL
+    manifest: dict[str, Any],
+    data: DatasetCardData | None = None,
+    load: str = LOCAL,
+    licensed: str = "",
 ) -> str:
     """Returns the card of a finished run from its manifest.
 
     Args:
         data: front matter (None: what the manifest alone tells).
         load: how the rows are loaded, in Markdown.
+        licensed: under what the rows may be used, in Markdown (empty: left out).
     """
     recipe = manifest["config"]["recipe"]
     columns = [(c["name"], c["type"], c["meaning"]) for c in manifest.get("columns", [])]
@@ -54,6 +58,7 @@ def dataset_card(
         "## Decontamination",
         _decontamination(manifest),
         *(["## Seeds", seeds_table(manifest)] if manifest["lineage"] else []),
+        *(["## Licence", licensed] if licensed else []),
         "## Known limits",
         _limits(manifest),
         f"Run `{manifest['run_id']}`, {manifest['finished']}.",
@@ -192,4 +197,9 @@ def _decontamination(manifest: dict[str, Any]) -> str:
 def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     """A table in Markdown."""
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    """A cell's text; kinds and names of models may hold anything."""
+    return " ".join(str(value).split()).replace("|", "\\|")

@@ -51,6 +51,9 @@ _IN_TEXT = (
 )
 """Secrets that a text shows by what stands before them, and what becomes of them."""
 
+_ENTRY = re.compile(r"^([ \t-]*)([\w.-]+)(:[ \t]+)(\S.*)$", re.MULTILINE)
+"""A line of YAML: indentation, key, colon, value."""
+
 _PART = r"(?:[^\s/\\'\"<>|:;,`()\[\]{}+]|\+(?!/))+"
 _PATH = re.compile(
     rf"(?:(?<=file://)|(?<![\w./~<*)\]}}\\]))/(?=[A-Za-z_.])(?:{_PART}/)+(?:{_PART})?"
@@ -138,6 +141,7 @@ class Scrubber:
         text = _TOKEN.sub(REMOVED, self._without_known(text))
         for pattern, instead in _IN_TEXT:
             text = pattern.sub(instead, text)
+        text = _ENTRY.sub(_without_value, text)
         return _PATH.sub(lambda found: _last_part(found[0]), text)
 
     def rows(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, int]:
@@ -178,8 +182,8 @@ def _texts_of(value: Any, key: str = "", secret: bool = False) -> Iterator[tuple
     elif isinstance(value, list):
         for each in value:
             yield from _texts_of(each, key, secret)
-    elif isinstance(value, str):
-        yield key, value, secret
+    elif isinstance(value, str) or (secret and type(value) in (int, float)):
+        yield key, str(value), secret
 
 
 def _is_telling(text: str) -> bool:
@@ -187,6 +191,12 @@ def _is_telling(text: str) -> bool:
     if len(text) < 8 or set(text) == {"*"}:
         return False
     return len(text) >= 16 or any(letter.isdigit() for letter in text)
+
+
+def _without_value(found: re.Match[str]) -> str:
+    """A line of YAML without its value, where its key names a secret."""
+    before, key, colon, value = found.groups()
+    return f"{before}{key}{colon}{REMOVED if names_secret(key) and value != 'null' else value}"
 
 
 def _last_part(path: str) -> str:
