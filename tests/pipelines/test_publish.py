@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,6 +23,7 @@ from tests.pipelines.commands import cotmill
 from tests.publish.report.folder import examples, run_folder
 from tests.publish.test_scrub import ENVIRONMENT, leaks, planted
 from transforms.engine.errors import CotmillError, RunFolderError
+from transforms.engine.paths import PROJECT
 from transforms.engine.records import Example
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.tables import write_table
@@ -81,42 +84,34 @@ def refusal(hub: Hub, run: RunFolder, **settings) -> str:
     return str(refused.value)
 
 
-LOAD = """
-import json, sys
-from datasets import load_dataset
-rows = load_dataset(sys.argv[1])
-print(json.dumps([str(dict(rows["train"].features)), rows["train"].to_list(), list(rows)]))
-"""
+def page(language: str) -> str:
+    """The first block of a language in docs/publish.md."""
+    text = (PROJECT / "docs" / "publish.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)[0]
 
 
-def loaded_by_name(hub: Hub, folder: Path) -> tuple[str, list, list[str]]:
-    """(features, rows, splits) of `load_dataset(REPO)`, by a user of the Hub."""
-    environment = {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder), "HF_TOKEN": TOKEN}
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, REPO],
-        env={**os.environ, **environment, "HF_HUB_DISABLE_XET": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    features, rows, splits = json.loads(done.stdout)
-    return features, rows, splits
-
-
-def test_what_the_command_publishes_loads_by_name_with_the_rows_and_features_of_the_folder(
+def test_what_the_page_publishes_loads_by_name_with_the_rows_and_features_of_the_folder(
     hub, tmp_path, monkeypatch
 ):
-    run = a_run(tmp_path / "run")
-    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
-    done = cotmill("publish", run.root, f"repo={REPO}", "private=true", f"endpoint={hub.url}")
-    assert done.returncode == 0, done.stderr
-    assert f"{hub.url}/datasets/{REPO}/commit/" in done.stdout
+    run = a_run(tmp_path / "outputs" / "demo")
+    for name, value in {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_XET": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for line in page("bash").splitlines():
+        if line.startswith("cotmill"):
+            done = cotmill(*shlex.split(line)[1:], cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+    assert hub.repos[REPO].private and f"{hub.url}/datasets/{REPO}/commit/" in done.stdout
+    seen = "\nimport json\nprint(json.dumps([str(dict(rows.features)), rows.to_list()]))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", page("python") + seen], capture_output=True, text=True, timeout=300
+    )
+    assert loaded.returncode == 0, loaded.stderr
     local = load_dataset("parquet", data_files=f"{run.root}/data/*.parquet")["train"]
-    features, rows, splits = loaded_by_name(hub, tmp_path / "home")
-    assert rows == local.to_list()
-    assert features == str(dict(local.features))
-    assert splits == ["train"]
+    assert json.loads(loaded.stdout) == [str(dict(local.features)), local.to_list()]
 
 
 def test_card_report_manifest_and_rows_are_published_and_nothing_else(hub, tmp_path):
@@ -236,6 +231,18 @@ def test_a_dry_run_tells_what_differs_from_what_is_there(hub, tmp_path):
     assert states["data/train-00000-of-00002.parquet"] == "same"
     assert states["data/train-00001-of-00002.parquet"] == "changed"
     assert hub.commits(REPO) == 2
+
+
+def test_a_dry_run_without_a_hub_shows_all_files_as_new(hub, tmp_path):
+    run = a_run(tmp_path / "run")
+    states, printed = published(hub, run, dry_run=True, endpoint="http://127.0.0.1:9")
+    assert set(states.values()) == {"new"}
+    assert "all files are shown as new: endpoint=http://127.0.0.1:9 cannot be reached" in printed
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(hub, tmp_path):
+    line = refusal(hub, a_run(tmp_path / "run"), endpoint="http://alice:pass@127.0.0.1:9")
+    assert line.startswith("endpoint=http://127.0.0.1:9 cannot be reached")
 
 
 def test_a_private_repository_is_hidden_from_others(hub, tmp_path):

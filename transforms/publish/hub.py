@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-import httpx
 from huggingface_hub import CommitInfo, HfApi
 from huggingface_hub.errors import (
     HfHubHTTPError,
     OfflineModeIsEnabled,
-    RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import httpx
 from huggingface_hub.utils.sha import git_hash, sha_fileobj
 
 from transforms.engine.errors import PublishError
@@ -62,10 +61,12 @@ def _same(local: Path, held: RepoFile) -> bool:
 
 def remote_files(api: HfApi, repo: str, revision: str | None) -> dict[str, RepoFile]:
     """The files of a dataset repository by path; none where it, or the revision, is not there."""
+    if not api.repo_exists(repo, repo_type="dataset"):
+        return {}
     try:
         tree = api.list_repo_tree(repo, repo_type="dataset", revision=revision, recursive=True)
         return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
-    except (RepositoryNotFoundError, RevisionNotFoundError):
+    except RevisionNotFoundError:
         return {}
 
 
