@@ -55,8 +55,8 @@ class PublishSettings(Group):
         description="SPDX licence to publish under (null: computed from the rows' licences; "
         "refused where a row has none, or where two of them exclude each other)",
     )
-    language: list[str] = Field(
-        [], description="languages of the rows for the card, ISO 639, such as [en]"
+    language: str | list[str] | None = Field(
+        None, description="language of the rows for the card, as ISO 639 code, or a list of them"
     )
     revision: str | None = Field(
         None,
@@ -170,7 +170,7 @@ def lay_out(
 
 
 def front_matter(
-    manifest: dict[str, Any], rows: Rows, licenses: list[str], language: list[str]
+    manifest: dict[str, Any], rows: Rows, licenses: list[str], language: str | list[str] | None
 ) -> DatasetCardData:
     """The card's front matter: what the manifest tells, licence, languages, features and sizes."""
     # datasets imports pandas: a second that --help and a mistake need not wait for
@@ -180,7 +180,7 @@ def front_matter(
     data = card_data(manifest)
     for name, value in hub_license(licenses).items():
         data[name] = value
-    data["language"] = language or None
+    data["language"] = language
     split = SplitInfo("train", num_bytes=rows.arrow_bytes, num_examples=rows.count)
     splits = SplitDict()
     splits.add(split)

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
@@ -126,11 +127,11 @@ def test_card_report_manifest_and_rows_are_published_and_nothing_else(hub, tmp_p
 def test_the_card_has_what_the_hub_reads(hub, tmp_path):
     sources = {"mix": {"type": "huggingface", "path": "openai/gsm8k"}}
     run = a_run(tmp_path / "run", config={"source": {"type": "mix", "sources": sources}})
-    published(hub, run, language=["en"])
+    published(hub, run, language="en")
     card = DatasetCard(hub.files(REPO)["README.md"].decode())
     info = card.data["dataset_info"]
     assert card.data.license == "mit"
-    assert card.data.language == ["en"]
+    assert card.data.language == "en"
     assert card.data.source_datasets == ["openai/gsm8k"]
     assert {"synthetic", "cotmill", "caco"} <= set(card.data["tags"])
     assert card.data.size_categories == ["n<1K"]
@@ -307,6 +308,19 @@ def test_rows_without_a_licence_for_all_are_refused_unless_one_is_stated(
     published(hub, run, license="cc-by-4.0")
     card = DatasetCard(hub.files(REPO)["README.md"].decode())
     assert card.data.license == "cc-by-4.0"
+
+
+def test_rows_of_any_recipe_are_published_under_the_licences_of_the_lineage(hub, tmp_path):
+    run = a_run(tmp_path / "run", (), accepted=2)
+    rows = [
+        {"id": str(n), "turns": [{"text": "x", "image": b"y"}], "reward": 0.5} for n in range(2)
+    ]
+    table = pa.Table.from_pylist(rows)
+    pq.write_table(table, run.path("data", "train-00000-of-00001.parquet"))
+    published(hub, run)
+    card = DatasetCard(hub.files(REPO)["README.md"].decode())
+    assert card.data.license == "apache-2.0"
+    assert card.data["dataset_info"]["splits"][0]["num_examples"] == 2
 
 
 def test_a_stated_licence_that_spdx_does_not_have_is_refused(hub, tmp_path):

@@ -109,6 +109,9 @@ def test_what_is_no_secret_stays_in_a_manifest():
         "sk-learn and hf_transfer and eyJ",
         "bearer of news",
         "{{ root }}/a/b",
+        "https://host/search?mail=a@b.c",
+        "re.split('b:\\s+', text)",
+        "headers: {}",
     ],
 )
 def test_texts_without_secrets_stay_as_they_are(text):

@@ -31,7 +31,7 @@ _TOKENS = (
 """Secrets that a text shows by their form, in the grammar that RE2 shares with Python."""
 _TOKEN = re.compile(_TOKENS.replace(r"\z", r"\Z"))
 _IN_TEXT = (
-    (re.compile(r"(?<=://)[^/\s@'\"<>]+@"), ""),
+    (re.compile(r"(?<=://)[^/\s@?#'\"<>]+@"), ""),
     (
         re.compile(
             r"([?&;][\w-]*(?:key|token|secret|password|passwd|signature|credential)[\w-]*=)"
@@ -53,14 +53,16 @@ _IN_TEXT = (
 
 _ENTRY = re.compile(r"^([ \t-]*)([\w.-]+)(:[ \t]+)(\S.*)$", re.MULTILINE)
 """A line of YAML: indentation, key, colon, value."""
+_NOTHING = ("null", "true", "false", "{}", "[]")
+"""Values in YAML that are no secret."""
 
 _PART = r"(?:[^\s/\\'\"<>|:;,`()\[\]{}+]|\+(?!/))+"
 _PATH = re.compile(
     rf"(?:(?<=file://)|(?<![\w./~<*)\]}}\\]))/(?=[A-Za-z_.])(?:{_PART}/)+(?:{_PART})?"
-    rf"|(?<!\w)[A-Za-z]:\\(?:{_PART}\\)*{_PART}"
+    rf"|(?<!\w)[A-Z]:\\(?:{_PART}\\)+{_PART}"
 )
 """Absolute paths of two parts or more, in a text."""
-_WHOLE_PATH = re.compile(r"(?:file://)?/[^/\s]+/(?:[^\n+]|\+(?!/))+|[A-Za-z]:\\[^\n]+")
+_WHOLE_PATH = re.compile(r"(?:file://)?/[^/\s]+/(?:[^\n+]|\+(?!/))+|[A-Z]:\\[^\n]+")
 """A text that is an absolute path, maybe with spaces in it."""
 _HOME = re.compile(r"(?:/home/[^/]+|/Users/[^/]+|/root|[A-Za-z]:\\Users\\[^\\]+)[/\\]?")
 
@@ -170,7 +172,7 @@ class Scrubber:
     def _without_known(self, text: str) -> str:
         if not self._known:
             return text
-        return self._pattern.sub(lambda found: self._known[_plain(found[0])], text)
+        return self._pattern.sub(lambda found: self._known.get(_plain(found[0]), REMOVED), text)
 
 
 def _texts_of(value: Any, key: str = "", secret: bool = False) -> Iterator[tuple[str, str, bool]]:
@@ -196,7 +198,7 @@ def _is_telling(text: str) -> bool:
 def _without_value(found: re.Match[str]) -> str:
     """A line of YAML without its value, where its key names a secret."""
     before, key, colon, value = found.groups()
-    return f"{before}{key}{colon}{REMOVED if names_secret(key) and value != 'null' else value}"
+    return f"{before}{key}{colon}{value if not names_secret(key) or value in _NOTHING else REMOVED}"
 
 
 def _last_part(path: str) -> str:
