@@ -246,6 +246,11 @@ def test_a_hub_that_cannot_be_reached_is_one_line(hub, tmp_path):
     assert line.startswith("endpoint=http://127.0.0.1:9 cannot be reached")
 
 
+def test_a_hub_without_xet_storage_is_one_line_with_the_setting(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    assert "HF_HUB_DISABLE_XET=1" in refusal(hub, a_run(tmp_path / "run"))
+
+
 def test_a_private_repository_is_hidden_from_others(hub, tmp_path):
     published(hub, a_run(tmp_path / "run"), private=True)
     assert hub.repos[REPO].private

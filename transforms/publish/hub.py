@@ -127,9 +127,11 @@ def hub_errors(repo: str, endpoint: str) -> Iterator[None]:
     except OfflineModeIsEnabled as error:
         raise PublishError("HF_HUB_OFFLINE is set: unset it to publish") from error
     except (httpx.HTTPError, OSError) as error:
+        fix = "look at the network, then publish again: it goes on where it ended"
+        if "xet-" in str(error):  # the path of a request for a token of Xet storage
+            fix = "where this Hub has no Xet storage, set HF_HUB_DISABLE_XET=1"
         raise PublishError(
-            f"endpoint={endpoint} cannot be reached ({_line(error)}): look at the network, then "
-            "publish again: it goes on where it ended"
+            f"endpoint={endpoint} cannot be reached ({_line(error)}): {fix}"
         ) from error
     except (RuntimeError, ValueError) as error:  # how the client wraps errors of single files
         cause = error.__cause__ or error
