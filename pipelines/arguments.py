@@ -64,6 +64,13 @@ def take_word() -> str:
     return ""
 
 
+def name_first_word(key: str) -> None:
+    """Makes the first argument, where it is neither a flag nor a setting, the value of `key`:
+    `cotmill inspect runs/first` is `cotmill inspect output_dir=runs/first`."""
+    if len(sys.argv) > 1 and "=" not in sys.argv[1] and not sys.argv[1].startswith(("-", "~")):
+        sys.argv[1] = f"{key}={sys.argv[1]}"
+
+
 def _with_equals(argument: str, before: Sequence[str]) -> str:
     if "=" in argument or argument.startswith("~"):
         return argument

@@ -146,6 +146,6 @@ def test_rows_keep_the_kind_asked_for_and_are_counted_by_it(finished):
 def test_the_card_names_the_data_its_columns_and_its_funnel(finished):
     _, manifest = finished
     card = dataset_card(manifest)
-    assert card.startswith("---\n") and "data_files: data/*.parquet" in card
+    assert card.startswith("---\n") and "path: data/train-*.parquet" in card
     assert "| agreement | double |" in card
     assert f"| verify | {len(SEEDS) + 2} | {len(SEEDS) + 2} | 0 |" in card

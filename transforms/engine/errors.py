@@ -59,5 +59,9 @@ class SandboxError(CotmillError):
     """The sandbox cannot start as asked."""
 
 
+class PublishError(CotmillError):
+    """A run cannot be published as asked."""
+
+
 class AccountingError(CotmillError):
     """Counts do not add up; the run's rows must not be used."""

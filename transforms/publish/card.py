@@ -2,43 +2,147 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any
 
-import yaml
+from huggingface_hub import DatasetCardData
+
+from transforms.publish.licensing import hub_license
+
+LOCAL = """```python
+from datasets import load_dataset
+
+rows = load_dataset("parquet", data_files="data/*.parquet")["train"]
+```"""
+"""How the rows of a run folder are loaded."""
+_SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
 
 
 def size_category(rows: int) -> str:
-    """The Hub's name for a number of rows."""
-    bounds = [(10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M")]
-    return next((name for most, name in bounds if rows < most), "1M<n<10M")
+    """The Hub's name for a number of rows.
+
+    >>> size_category(999), size_category(1000), size_category(10**9)
+    ('n<1K', '1K<n<10K', '100M<n<1B')
+    """
+    return _SIZES[min(max(len(str(rows)) - 3, 0), len(_SIZES) - 1)]
 
 
-def dataset_card(manifest: dict[str, Any]) -> str:
-    """Returns the card of a finished run from its manifest."""
+def dataset_card(
+    manifest: dict[str, Any],
+    data: DatasetCardData | None = None,
+    load: str = LOCAL,
+    licensed: str = "",
+) -> str:
+    """Returns the card of a finished run from its manifest.
+
+    Args:
+        data: front matter (None: what the manifest alone tells).
+        load: how the rows are loaded, in Markdown.
+        licensed: under what the rows may be used, in Markdown (empty: left out).
+    """
     recipe = manifest["config"]["recipe"]
-    cited = f" ({recipe['citation']})" if recipe["citation"] else ""
+    columns = [(c["name"], c["type"], c["meaning"]) for c in manifest.get("columns", [])]
+    models = _models(manifest)
     parts = [
-        _front_matter(manifest),
         f"# Verified reasoning data, recipe {manifest['recipe']}",
-        f"{recipe['about']} {manifest['accepted']:,} rows. Made with cotmill "
-        f"{manifest['versions'].get('cotmill', '')} by its recipe {manifest['recipe']}{cited}. "
-        "`manifest.json` holds every setting, version and count.".strip(),
-        '```python\nfrom datasets import load_dataset\n\nrows = load_dataset("parquet", '
-        'data_files="data/*.parquet")["train"]\n```',
-        "## Columns",
-        table(
-            ("column", "type", "meaning"),
-            [(c["name"], c["type"], c["meaning"]) for c in manifest["columns"]],
-        ),
+        f"{recipe.get('about', '')} {manifest['accepted']:,} rows. Made with cotmill "
+        f"{manifest['versions'].get('cotmill', '')} by its recipe {manifest['recipe']}"
+        f"{_cited(recipe)}. `manifest.json` holds every setting, version and count.".strip(),
+        load,
+        *(["## Columns", table(("column", "type", "meaning"), columns)] if columns else []),
+        *(["## Models", models] if models else []),
         "## Funnel",
         _funnel(manifest),
         *(["## Kinds of problem", _kinds(manifest)] if manifest["kinds"] else []),
         "## Decontamination",
         _decontamination(manifest),
         *(["## Seeds", seeds_table(manifest)] if manifest["lineage"] else []),
+        *(["## Licence", licensed] if licensed else []),
+        "## Known limits",
+        _limits(manifest),
         f"Run `{manifest['run_id']}`, {manifest['finished']}.",
     ]
-    return "\n\n".join(parts) + "\n"
+    front = (data or card_data(manifest)).to_yaml()
+    return f"---\n{front}\n---\n\n" + "\n\n".join(parts) + "\n"
+
+
+def card_data(manifest: dict[str, Any]) -> DatasetCardData:
+    """Returns the front matter that a manifest tells; licences are those of the seeds."""
+    licenses = sorted({row["license"] for row in manifest["lineage"]})
+    return DatasetCardData(
+        pretty_name=f"Verified reasoning data, recipe {manifest['recipe']}",
+        **(hub_license(licenses) if licenses else {"license": "unknown"}),
+        annotations_creators=["machine-generated"],
+        language_creators=["machine-generated"],
+        source_datasets=_hub_sources(manifest["config"].get("source")) or None,
+        task_categories=["text-generation"],
+        tags=["synthetic", "reasoning", "cotmill", manifest["recipe"]],
+        size_categories=[size_category(manifest["accepted"])],
+        configs=[
+            {
+                "config_name": "default",
+                "data_files": [{"split": "train", "path": "data/train-*.parquet"}],
+            }
+        ],
+    )
+
+
+def _hub_sources(source: Any) -> list[str]:
+    """The datasets of the Hub among a run's sources."""
+    if not isinstance(source, dict):
+        return []
+    below = [name for each in source.get("sources", {}).values() for name in _hub_sources(each)]
+    named = str(source.get("path") or "")
+    on_the_hub = re.fullmatch(r"[\w.-]+/[\w.-]+", named) and not os.path.exists(named)
+    own = [named] if source.get("type") == "huggingface" and on_the_hub else []
+    return sorted({*below, *own})
+
+
+def _cited(recipe: dict[str, Any]) -> str:
+    """Where a recipe's method comes from; papers of arXiv as links, which the Hub follows."""
+    cited = recipe.get("citation")
+    link = r"[arXiv \1](https://arxiv.org/abs/\1)"
+    return f" ({re.sub(r'arXiv ([0-9.]+[0-9])', link, cited)})" if cited else ""
+
+
+def _models(manifest: dict[str, Any]) -> str:
+    """What each model wrote at each stage, and for how many tokens; empty where none was asked."""
+    rows = [
+        (stage["name"], model, f"{_written(spent):,}")
+        for segment in manifest["segments"]
+        for stage in segment["stages"]
+        for model, spent in stage.get("models", {}).items()
+    ]
+    return table(("stage", "model", "tokens generated"), rows) if rows else ""
+
+
+def _written(spent: dict[str, int]) -> int:
+    """Tokens generated, by this run or by one whose ledger it read."""
+    return spent.get("tokens.generated", 0) + spent.get("tokens.recorded", 0)
+
+
+def _limits(manifest: dict[str, Any]) -> str:
+    """What a reader must not take the rows for."""
+    stages = [stage for segment in manifest["segments"] for stage in segment["stages"]]
+    limits = [
+        "Texts are written by models. A row passed the checks of the funnel above, which no human "
+        "has repeated: a problem may be worded badly and its answer be computed all the same.",
+        "Problems resemble their seeds: the rows say nothing of kinds that no seed has.",
+    ]
+    if not any(stage.get("benchmarks") for stage in stages):
+        limits.append(
+            "No benchmark was compared: compare the rows with what you evaluate on before you "
+            "train on them."
+        )
+    if _models(manifest):
+        limits.append("The terms of the models named above may limit what the rows are used for.")
+    if manifest["status"] != "complete":
+        limits.append(
+            f"The run is not complete (status: {manifest['status']}, "
+            f"{manifest.get('unanswered', 0):,} records unanswered): these are the rows so far."
+        )
+    return "\n".join(f"- {limit}" for limit in limits)
 
 
 def _kinds(manifest: dict[str, Any]) -> str:
@@ -48,19 +152,6 @@ def _kinds(manifest: dict[str, Any]) -> str:
     return table(
         ("kind", "rows"), [(row["kind"] or "none named", row["rows"]) for row in manifest["kinds"]]
     )
-
-
-def _front_matter(manifest: dict[str, Any]) -> str:
-    """What the Hub reads at the top of a card."""
-    licenses = sorted({row["license"] for row in manifest["lineage"]})
-    header = {
-        "license": [licence.lower() for licence in licenses] or ["unknown"],
-        "task_categories": ["text-generation"],
-        "tags": ["synthetic", "reasoning", "cotmill", manifest["recipe"]],
-        "size_categories": [size_category(manifest["accepted"])],
-        "configs": [{"config_name": "default", "data_files": "data/*.parquet"}],
-    }
-    return f"---\n{yaml.safe_dump(header, sort_keys=False)}---"
 
 
 def seeds_table(manifest: dict[str, Any]) -> str:
@@ -106,4 +197,9 @@ def _decontamination(manifest: dict[str, Any]) -> str:
 def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     """A table in Markdown."""
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    """A cell's text; kinds and names of models may hold anything."""
+    return " ".join(str(value).split()).replace("|", "\\|")

@@ -12,7 +12,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 NO_LICENSE = "NOASSERTION"
 """What SPDX writes where nobody states a licence."""
 
-_HUB_NAMES = {
+HUB_NAMES = {
     "odc-by": "ODC-By-1.0",
     "odbl": "ODbL-1.0",
     "pddl": "PDDL-1.0",
@@ -32,7 +32,7 @@ def spdx(text: str) -> str | None:
     if name.upper() == NO_LICENSE:
         return NO_LICENSE
     try:
-        return canonicalize_license_expression(_HUB_NAMES.get(name.lower(), name))
+        return canonicalize_license_expression(HUB_NAMES.get(name.lower(), name))
     except InvalidLicenseExpression:
         return None
 
