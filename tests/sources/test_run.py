@@ -21,14 +21,14 @@ from transforms.engine.accounting import Verdict
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
 from transforms.engine.losers import over_limit
-from transforms.engine.records import Attempt, Attempts, Example, Seed, grow
+from transforms.engine.records import Attempt, Attempts, Example, Seed, Variant, grow
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.settings import RunSource
 from transforms.engine.tables import to_row, write_table
 from transforms.recipes.caco.verify import example
 from transforms.sources import ReadSeeds, check_source
 from transforms.sources.rows import Row, SeedReason
-from transforms.sources.run import ranked, seed_of
+from transforms.sources.run import ranked, rows_in, seed_of
 from transforms.stages.diversity.reasons import Sameness
 from transforms.stages.unify import ValidateSeeds
 
@@ -89,6 +89,19 @@ def test_rows_become_seeds_and_those_over_the_limit_of_their_structure_are_rejec
     asked = {seed["problem"] for seed in seen.seeds if "told as total?" in seed["problem"]}
     assert asked == {example.instruction for example in kept}
     assert len(seen.seeds) == 7
+
+
+def test_rows_with_other_numbers_are_seeds_with_the_answers_that_they_state(tmp_path: Path) -> None:
+    seed = Seed.make(problem="What is 1 + 1?", answer="2.00", code=CODE, source="s", license="MIT")
+    variant = grow(Variant, seed, output="2.0", input="{}", seed_ids=("parent",))
+    path = tmp_path / "run" / "data" / "train-00000-of-00001.parquet"
+    write_table(str(path), [variant], Variant, "zstd")
+    RunFolder(str(tmp_path / "run")).write_manifest({"status": "complete"})
+    source = source_of(type="run", path=str(tmp_path / "run"))
+    check_source(source)
+    [again] = [seed_of(source, each) for each in rows_in(str(path))]
+    assert isinstance(again, Seed)
+    assert (again.problem, again.answer, again.code) == (seed.problem, "2.00", CODE)
 
 
 def test_rows_of_a_run_with_unanswered_records_are_seeds(tmp_path: Path) -> None:

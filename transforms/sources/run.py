@@ -25,8 +25,10 @@ from transforms.sources.files import matching, reading
 from transforms.sources.rows import NO_LICENSE, Row, SeedReason, parsed
 from transforms.stages.diversity.reasons import Sameness
 
-_NEEDED = ("id", "instruction", "code", "answer")
-_COLUMNS = (*_NEEDED, "solution", "kind", "source", "license", "run_id")
+_NEEDED = ("id", "problem", "code", "answer")
+_COLUMNS = (*_NEEDED, "instruction", "output", "solution", "kind", "source", "license", "run_id")
+"""Of a row: `instruction` is what the recipe wrote for a problem, and `output` is there where the
+answer beside it is worded as a seed's is; else the answer is the output, as JSON."""
 
 
 def _files(source: RunSource) -> list[str]:
@@ -55,9 +57,10 @@ def check(source: RunSource) -> None:
     for path in _files(source):
         with reading(path), FileSystems.open(path) as file:
             there = pq.read_schema(file).names
-        if lacking := [name for name in _NEEDED if name not in there]:
+        names = {"problem" if name == "instruction" else name for name in there}
+        if lacking := [name for name in _NEEDED if name not in names]:
             raise SourceError(
-                f"{path} has no column {', '.join(lacking)}: its rows are no examples"
+                f"{path} has no column {', '.join(lacking)}: its rows are no verified problems"
             )
 
 
@@ -85,15 +88,16 @@ def seed_of(source: RunSource, row: Row) -> Seed | Verdict:
     data = parsed(row.raw)
     if isinstance(data, Verdict):
         return data
+    data["problem"] = data.get("instruction") or data.get("problem")
     if lacking := [name for name in _NEEDED if not data[name]]:
         return reject(SeedReason.MISSING_FIELD, f"{row.place}: no {', '.join(lacking)}")
     try:
-        answer = plain_answer(data["answer"])
+        answer = data["answer"] if data.get("output") else plain_answer(data["answer"])
     except ValueError as error:
         return reject(SeedReason.UNREADABLE_RECORD, f"{row.place}: answer is not JSON: {error}")
     solution = data.get("solution") or None
     return Seed.make(
-        problem=data["instruction"],
+        problem=data["problem"],
         answer=answer,
         code=data["code"],
         solution=None if extract_program(solution or "") else solution,
