@@ -20,10 +20,7 @@ earns 0, and `undecided()` counts it.
 
 from __future__ import annotations
 
-import atexit
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from functools import cache
 from itertools import islice
 from threading import Lock
@@ -33,14 +30,13 @@ import yaml
 
 from transforms.engine.paths import CONF
 from transforms.engine.records import Attempt
-from transforms.engine.settings import FilterSettings, SandboxSettings
+from transforms.engine.settings import FilterSettings
 from transforms.models.responses import extract_program, solution_of
 from transforms.models.thoughts import visible
 from transforms.programs.checks import FormOf, form_checks
 from transforms.recipes.caco.mark import answered, as_held, as_pair
 from transforms.sandbox.jobs import Job, Result
-from transforms.sandbox.sandbox import Sandbox
-from transforms.sandbox.shared import shared_sandbox
+from transforms.sandbox.shared import process_sandbox
 from transforms.stages.judge import compare
 from transforms.text.reasoning import judge_reasoning
 
@@ -225,18 +221,9 @@ def _settled(graded: Sequence[Steps[bool]], mode: Mode) -> list[bool | None]:
             with _counting:
                 _undecided += len(jobs)
             break
-        done = _box(os.getpid(), mode).run(job for several in jobs.values() for job in several)
+        done = process_sandbox(mode).run(job for several in jobs.values() for job in several)
         results = {place: list(islice(done, len(several))) for place, several in jobs.items()}
     return verdicts
-
-
-@cache
-def _box(process: int, mode: Mode) -> Sandbox:
-    """The sandbox of a process, which stays open until the process ends."""
-    lease = ExitStack()
-    atexit.register(lambda: lease.close() if os.getpid() == process else None)
-    limits = yaml.safe_load((CONF / "sandbox" / "auto.yaml").read_text())
-    return lease.enter_context(shared_sandbox(SandboxSettings(**{**limits, "mode": mode})))
 
 
 @cache
