@@ -12,6 +12,7 @@ BENCHES = {
     "sandbox": "programs per second, ours beside other ways to run them",
     "sessions": "cells per second of many sessions, beside programs, and what a branch costs",
     "filters": "what the filters let through of records whose faults are known",
+    "reward": "completions graded per second, and whether Verify judges them alike",
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
     "ledger": "memory and time of joining requests with a ledger",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Literal
 
+import yaml
+
+from transforms.engine.paths import CONF
 from transforms.engine.settings import SandboxSettings
 from transforms.sandbox.sandbox import Sandbox
 
@@ -35,3 +41,23 @@ def shared_sandbox(settings: SandboxSettings) -> Iterator[Sandbox]:
                 _leases[key] = box, holders - 1
             else:
                 box.close()
+
+
+def process_sandbox(mode: Literal["auto", "strict"]) -> Sandbox:
+    """Returns this process's sandbox with the limits of conf/sandbox, open until the process ends.
+
+    For code that runs outside of pipelines, such as a trainer's reward function.
+
+    Raises:
+        SandboxError: as `Sandbox` does on entering.
+    """
+    return _lasting(os.getpid(), mode)
+
+
+@cache
+def _lasting(process: int, mode: str) -> Sandbox:
+    lease = ExitStack()
+    # a forked process inherits the handler, but not the sandbox
+    atexit.register(lambda: lease.close() if os.getpid() == process else None)
+    limits = yaml.safe_load((CONF / "sandbox" / "auto.yaml").read_text())
+    return lease.enter_context(shared_sandbox(SandboxSettings(**{**limits, "mode": mode})))

@@ -36,31 +36,39 @@ def plain_answer(output: str) -> str:
     return value if isinstance(value, str) else output
 
 
-def mark(record: Attempts, form: Check) -> Steps[Attempts]:
-    """Returns a record whose attempts are all answered and marked.
+def answered(attempts: Sequence[Attempt], form: Check) -> Steps[list[Attempt]]:
+    """Returns attempts with their answers; those that are marked already stay as they are.
 
-    Attempts that are marked already stay as they are. A written program is checked for its form
-    and run; its answer is its output. Answers are then compared with the program's output, as
-    everywhere, and those that disagree with each other: their votes are counted by value.
+    A written program is checked for its form and run, and its answer is its output.
     """
-    new = [attempt for attempt in record.attempts if attempt.agrees is None]
+    new = [attempt for attempt in attempts if attempt.agrees is None]
     written = [a for a in new if a.kind == "code" and form(_Code(a.text)).kept]
     results = iter((yield [Job(attempt.text) for attempt in written]) if written else [])
     outputs = {id(attempt): _output(next(results)) for attempt in written}
-    attempts = [
+    return [
         a
         if a.agrees is not None
         else replace(a, answer=outputs.get(id(a)))
         if a.kind == "code"
         else replace(a, answer=final_answer(a.text, a.finish_reason))
-        for a in record.attempts
-    ]
-    output = record.output or ""
-    pairs = [
-        Pair(output, a.answer and as_asked(a.answer, output, record.instruction))
         for a in attempts
-        if a.agrees is None
     ]
+
+
+def as_held(attempt: Attempt, output: str, instruction: str) -> Pair:
+    """An answered attempt's answer, in the form that was asked for, beside the program's output."""
+    return Pair(output, attempt.answer and as_asked(attempt.answer, output, instruction))
+
+
+def mark(record: Attempts, form: Check) -> Steps[Attempts]:
+    """Returns a record whose attempts are all answered and marked.
+
+    Attempts that are marked already stay as they are. Answers are compared with the program's
+    output, and those that disagree with each other: their votes are counted by value.
+    """
+    attempts = yield from answered(record.attempts, form)
+    output = record.output or ""
+    pairs = [as_held(a, output, record.instruction) for a in attempts if a.agrees is None]
     texts = [attempt.answer or "" for attempt in attempts]
     between = rivals(attempts, output)
     pairs += [as_pair(texts[one], texts[other]) for one, other in between]

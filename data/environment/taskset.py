@@ -1,0 +1,114 @@
+"""Verified problems whose numbers are drawn anew, graded as cotmill verifies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Literal
+
+import verifiers.v1 as vf
+from pydantic import Field
+
+from transforms.publish.instances import instances, problem_of
+from transforms.publish.reward import reward
+
+PROBLEMS = [
+    problem_of(json.loads(line))
+    for line in files(__package__).joinpath("problems.jsonl").read_text("utf-8").splitlines()
+]
+
+
+class ProblemData(vf.TaskData):
+    """One instance of a problem."""
+
+    instruction: str
+    output: str
+    """What the problem's program gives, as JSON: the reference answer."""
+    reference: str
+    """A solution that the grader accepts."""
+
+
+class GraderConfig(vf.TaskConfig):
+    """How replies are graded, under `--env.taskset.task.*`."""
+
+    steps: bool = False
+    """Whether the steps have to hold too, as in `cotmill`'s verification; else the answer alone."""
+    sandbox: Literal["auto", "strict", "none"] = "auto"
+    """Walls around what is run to compare answers; none runs nothing, and what exact rules cannot
+    compare earns 0."""
+
+
+class ProblemTask(vf.Task[ProblemData, vf.State, GraderConfig]):
+    """A problem and its grader."""
+
+    @vf.reward
+    async def right(self, trace: vf.Trace) -> float:
+        """1 where the last reply comes to the reference answer."""
+        return await self.grade(trace.last_reply, truncated=trace.is_truncated)
+
+    async def validate(self, runtime: vf.Runtime) -> bool:
+        """Whether the reference solution is accepted, by its steps too."""
+        return await self.grade(self.data.reference, steps=True) == 1
+
+    async def grade(
+        self, reply: str, *, steps: bool | None = None, truncated: bool = False
+    ) -> float:
+        """The reward of a reply."""
+        row = {"instruction": self.data.instruction, "output": self.data.output}
+        steps = self.config.steps if steps is None else steps
+        options = {"sandbox": self.config.sandbox, "steps": steps, "truncated": truncated}
+        return await asyncio.to_thread(reward, reply, row, **options)
+
+
+class CotmillConfig(vf.TasksetConfig):
+    """Which problems are drawn, and how, under `--env.taskset.*`."""
+
+    easiest: float = Field(0, ge=0, le=1)
+    """Place of the easiest problem, from 0 to 1, by the share of attempts that failed at it and by
+    what its program does."""
+    hardest: float = Field(1, ge=0, le=1)
+    """Place of the hardest problem."""
+    spread: float = Field(1.67, gt=1)
+    """A new number is at most so many times the old one, or that part of it: larger ones are
+    harder to calculate with."""
+    seed: int = Field(0, ge=0)
+    """Another seed draws other numbers, in another order."""
+    draws: int = Field(240, ge=1)
+    """Inputs drawn at a time for a problem, of which most are refused."""
+    sandbox: Literal["auto", "strict"] = "auto"
+    """Walls around the problems' programs."""
+    suffix: str = "\n\nGive your final answer in \\boxed{}."
+    """What is added to each problem."""
+    task: GraderConfig = GraderConfig()
+
+
+class CotmillTaskset(vf.Taskset[ProblemTask, CotmillConfig]):
+    """Problems in turns, with new numbers each turn."""
+
+    INFINITE = any(problem.redrawn for problem in PROBLEMS)
+
+    def load(self) -> Iterator[ProblemTask]:
+        config = self.config
+        chosen = [p for p in PROBLEMS if config.easiest <= p.difficulty <= config.hardest]
+        if not chosen:
+            raise ValueError(
+                f"no problem is between easiest={config.easiest} and hardest={config.hardest}: "
+                "widen the range"
+            )
+        for instance in instances(
+            chosen,
+            seed=config.seed,
+            draws=config.draws,
+            spread=config.spread,
+            sandbox=config.sandbox,
+        ):
+            data = ProblemData(
+                name=instance.problem_id,
+                prompt=instance.instruction + config.suffix,
+                instruction=instance.instruction,
+                output=instance.output,
+                reference=instance.reference,
+            )
+            yield ProblemTask(data, config.task)

@@ -1,0 +1,157 @@
+"""A run's problems become a package that verifiers loads, draws and grades with."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.programs_for_tests import SPAM
+from tests.recipes.augment.seeds import PENCILS
+from transforms.engine.paths import PROJECT
+from transforms.engine.run_folder import RunFolder
+from transforms.publish.export.environment import EnvironmentExport, environment, write
+
+SETTINGS = EnvironmentExport(type="environment")
+AUGMENTED = {**asdict(PENCILS), "output": "14", "input": "{}", "seed_ids": ["s"]}
+SOLVED = {
+    "id": "caco",
+    "instruction": "Of 160 emails a day 30 percent are spam. How many others come in 5 days?",
+    "solution": "As on page 77, 112 of 160 emails stay each day, so 560 in 5 days.\n"
+    "The answer is 560.",
+    "code": SPAM,
+    "answer": "560",
+    "answer_type": "integer",
+    "kind": None,
+    "source": "test",
+    "license": "MIT",
+    "seed_ids": ["s", "t"],
+    "difficulty": 0.25,
+}
+MANIFEST = {"run_id": "a" * 32, "recipe": "augment"}
+
+
+def test_a_row_is_drawn_anew_or_stays_as_it_is():
+    made = environment([AUGMENTED, SOLVED], SETTINGS)
+    assert [(p.seed.problem, p.redrawn) for p in made.problems] == [
+        (PENCILS.problem, True),
+        (SOLVED["instruction"], False),
+    ]
+    assert made.fixed == {"unexplained_number": 1} and not made.left_out
+
+
+def test_fixed_problems_are_left_out_on_request_and_counted():
+    made = environment([AUGMENTED, SOLVED], SETTINGS.model_copy(update={"fixed": False}))
+    assert len(made.problems) == 1
+    assert made.left_out == {"cannot be drawn anew: unexplained_number": 1}
+
+
+def test_the_redraws_of_one_problem_are_one_problem():
+    again = {
+        **AUGMENTED,
+        "problem": PENCILS.problem.replace("5 pencils", "4 pencils"),
+        "code": PENCILS.code.replace('"pencils_each": 5', '"pencils_each": 4'),
+    }
+    made = environment([again, AUGMENTED], SETTINGS)
+    assert len(made.problems) == 1 and made.left_out == {"a redraw of another row": 1}
+
+
+@pytest.mark.parametrize("lacking", ["code", "instruction", "solution", "answer"])
+def test_a_row_without_what_an_instance_needs_is_left_out_and_counted(lacking):
+    made = environment([{**SOLVED, lacking: None}], SETTINGS)
+    assert not made.problems and made.left_out.total() == 1
+
+
+def test_a_row_solved_by_a_program_has_no_solution_in_words():
+    assert environment([{**SOLVED, "solution": SPAM}], SETTINGS).left_out.total() == 1
+
+
+def test_a_solution_that_the_grader_refuses_is_left_out():
+    wrong = {**SOLVED, "solution": SOLVED["solution"].replace("560", "561")}
+    assert environment([wrong], SETTINGS).left_out == {"its solution earns no reward": 1}
+
+
+def test_problems_are_placed_by_failed_attempts_and_then_by_their_programs():
+    easy = {
+        **SOLVED,
+        "id": "easy",
+        "difficulty": 0.0,
+        "instruction": "Easy: " + SOLVED["instruction"],
+    }
+    made = environment([SOLVED, easy, AUGMENTED], SETTINGS)
+    assert [p.difficulty for p in made.problems] == [0, 0.5, 1]
+    assert made.problems[-1].seed.problem == SOLVED["instruction"]
+
+
+def test_the_package_names_sources_licences_and_seeds(tmp_path):
+    write([AUGMENTED, SOLVED], MANIFEST, RunFolder(str(tmp_path)), SETTINGS)
+    readme = (tmp_path / "README.md").read_text()
+    lines = (tmp_path / "cotmill_problems" / "problems.jsonl").read_text().splitlines()
+    assert "| test | CC0-1.0 | 1 | 0 |" in readme and "| test | MIT | 0 | 1 |" in readme
+    assert [json.loads(line)["seed_ids"] for line in lines] == [["s"], ["s", "t"]]
+
+
+LEAN = ("babel", "numpy", "pydantic", "pyyaml", "sympy", "math-verify", "text2num")
+"""What the grader and the redraws need of cotmill's dependencies."""
+TRIED = """
+import asyncio, json, verifiers.v1 as vf
+config = vf.resolve_env_config({"taskset": {"id": "cotmill-problems", "seed": 3}})
+tasks = list(vf.load_environment(config).taskset.take(20))
+async def graded():
+    return [
+        {
+            "prompt": task.data.prompt,
+            "valid": await task.validate(None),
+            "right": await task.grade("\\\\boxed{%s}" % task.data.output),
+            "wrong": await task.grade("\\\\boxed{%s1}" % task.data.output),
+        }
+        for task in tasks
+    ]
+print(json.dumps(asyncio.run(graded())))
+"""
+
+
+def pip(python: Path) -> list[str]:
+    options = ["--no-compile", "--disable-pip-version-check", "-q"]
+    return [sys.executable, "-m", "pip", "--python", str(python), "install", *options]
+
+
+@pytest.fixture(scope="module")
+def verifiers(pytestconfig) -> Path:
+    """An interpreter with verifiers, whose dependencies are not cotmill's; kept between runs."""
+    folder = Path(pytestconfig.cache.mkdir("verifiers-0.4.0"))
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        needed = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+        lean = [line for line in needed if Requirement(line).name in LEAN]
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        wanted = ["verifiers==0.4.0", "hatchling", *lean]
+        done = subprocess.run([*pip(python), *wanted], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"verifiers cannot be installed here: {done.stderr.strip()[-200:]}")
+        (folder / "ready").touch()
+    return python
+
+
+def test_verifiers_draws_instances_accepts_references_and_refuses_wrong_answers(
+    verifiers, tmp_path
+):
+    write([AUGMENTED, SOLVED], MANIFEST, RunFolder(str(tmp_path / "package")), SETTINGS)
+    installed = tmp_path / "installed"
+    options = ["--no-deps", "--no-build-isolation", "--target", installed]
+    subprocess.run([*pip(verifiers), *options, tmp_path / "package"], check=True)
+    shown = subprocess.run(
+        [verifiers, "-c", TRIED],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{installed}:{PROJECT}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    graded = json.loads(shown.stdout)
+    assert len({each.pop("prompt") for each in graded}) == 20
+    assert graded == [{"valid": True, "right": 1, "wrong": 0}] * 20

@@ -1,0 +1,233 @@
+"""A run's verified problems as an environment for `verifiers`: a Python package that draws them.
+
+The package has the problems as data and depends on cotmill, whose lean modules draw and grade:
+`transforms.publish.instances` and `transforms.publish.reward`. Its form is that of verifiers 0.4:
+a package that exports a `vf.Taskset`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from typing import Any, Literal
+
+from pydantic import Field
+
+from transforms import programs
+from transforms.engine.ids import canonical_json
+from transforms.engine.paths import DATA
+from transforms.engine.records import Seed
+from transforms.engine.run_folder import RunFolder
+from transforms.engine.settings import AugmentationSettings, Group
+from transforms.engine.tables import write_text
+from transforms.models.responses import extract_program
+from transforms.programs.operations import operations
+from transforms.publish.card import table
+from transforms.publish.instances import Problem, earns_reward, redraws
+from transforms.recipes.caco.mark import plain_answer
+
+_TEMPLATE = DATA / "environment"
+
+
+class EnvironmentExport(Group):
+    """A package with problems whose numbers are drawn anew."""
+
+    type: Literal["environment"]
+    name: str = Field(
+        "cotmill-problems",
+        pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+        description="name of the package, by which verifiers loads it",
+    )
+    fixed: bool = Field(
+        True, description="keep problems whose numbers cannot be drawn anew, as they are"
+    )
+    draws: int = Field(
+        240, ge=1, description="inputs drawn to see whether a problem can be drawn anew"
+    )
+    spread: float = Field(
+        1.67, gt=1, description="a drawn value is at most so many times the old one"
+    )
+    sandbox: Literal["auto", "strict"] = Field(
+        "auto", description="walls around the problems' programs"
+    )
+
+
+@dataclass
+class Environment:
+    """What became of a run's rows."""
+
+    problems: list[Problem] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Why -> rows that are no problem of their own."""
+    fixed: Counter[str] = field(default_factory=Counter)
+    """Why -> problems that stay as they are."""
+
+
+def seed_of(row: Mapping[str, Any]) -> Seed | None:
+    """Returns a row's problem, program, output and solution as a verified seed.
+
+    None for a row without a problem in words, a program, or a solution in words: nothing draws it
+    anew, or no solution of it can be shown.
+    """
+    problem = row.get("instruction") or row.get("problem")
+    output = row.get("output") or (row.get("answer") if row.get("instruction") else None)
+    solution = row.get("solution")
+    if not (problem and output and row.get("code") and solution) or extract_program(solution):
+        return None
+    seed = Seed.make(
+        problem=problem,
+        answer=plain_answer(output),
+        code=row["code"],
+        solution=solution,
+        kind=row.get("kind"),
+        source=row.get("source") or "",
+        license=row.get("license") or "",
+        metadata=canonical_json({"row": row["id"]}),
+    )
+    return replace(seed, output=output)
+
+
+def _without_values(seed: Seed) -> tuple[str, str]:
+    """A seed's program and problem without their values: equal for redraws of one problem."""
+    code = seed.code or ""
+    with suppress(ValueError, programs.Unparsable):
+        code = programs.with_input(code, {})
+    return code, re.sub(r"\d+(?:[.,:/]\d+)*", "#", seed.problem)
+
+
+def environment(rows: Iterable[Mapping[str, Any]], settings: EnvironmentExport) -> Environment:
+    """Sorts rows into problems that are drawn anew, problems that stay as they are, and the rest.
+
+    Rows that differ in their values alone are one problem: the first by id that can be drawn anew
+    speaks for them.
+    """
+    made = Environment()
+    seeds: dict[tuple[str, str], list[tuple[Seed, Mapping[str, Any]]]] = {}
+    for row in rows:
+        seed = seed_of(row)
+        if seed is None:
+            made.left_out["no problem, program and solution in words"] += 1
+        else:
+            seeds.setdefault(_without_values(seed), []).append((seed, row))
+    drawing = AugmentationSettings(
+        draws=settings.draws, rows_per_seed=1, spread=settings.spread, seed=0
+    )
+    kept: list[tuple[Seed, Mapping[str, Any], bool]] = []
+    for family in seeds.values():
+        family.sort(key=lambda pair: pair[0].id)
+        why = None
+        for seed, row in family:
+            variants, verdict = redraws(seed, drawing, settings.sandbox)
+            if variants:
+                kept.append((seed, row, True))
+                made.left_out["a redraw of another row"] += len(family) - 1
+                break
+            why = why or str(verdict.reason)
+        else:
+            for seed, row in family:
+                if not settings.fixed:
+                    made.left_out[f"cannot be drawn anew: {why}"] += 1
+                elif not earns_reward(seed, settings.sandbox):
+                    made.left_out["its solution earns no reward"] += 1
+                else:
+                    kept.append((seed, row, False))
+                    made.fixed[str(why)] += 1
+    made.left_out = +made.left_out
+    made.problems = list(_placed(kept))
+    return made
+
+
+def _placed(kept: Sequence[tuple[Seed, Mapping[str, Any], bool]]) -> Iterator[Problem]:
+    """Yields the problems with their places, the easiest first."""
+
+    def hard(entry: tuple[Seed, Mapping[str, Any], bool]) -> tuple[float, int, str]:
+        seed, row, _ = entry
+        uses = operations(programs.parse(seed.code or ""))
+        return (row.get("difficulty") or 0.0, len(uses.all) + uses.nesting, seed.id)
+
+    last = max(1, len(kept) - 1)
+    for place, (seed, row, redrawn) in enumerate(sorted(kept, key=hard)):
+        behind = tuple(row.get("seed_ids") or ())
+        yield Problem(seed, behind, difficulty=round(place / last, 4), redrawn=redrawn)
+
+
+def write(
+    rows: Iterable[Mapping[str, Any]],
+    source: Mapping[str, Any],
+    folder: RunFolder,
+    settings: EnvironmentExport,
+) -> Environment:
+    """Writes the package of a run's rows into a folder; returns what became of the rows.
+
+    Args:
+        rows: the run's accepted rows.
+        source: its manifest.
+    """
+    made = environment(rows, settings)
+    module = settings.name.replace("-", "_")
+    for template in sorted(_TEMPLATE.glob("*.py")):
+        write_text(folder.path(module, template.name), template.read_text("utf-8"))
+    lines = [json.dumps(asdict(p), ensure_ascii=False) + "\n" for p in made.problems]
+    write_text(folder.path(module, "problems.jsonl"), "".join(lines))
+    write_text(folder.path("pyproject.toml"), _pyproject(settings.name, module))
+    write_text(folder.path("README.md"), _readme(made, source, settings.name))
+    return made
+
+
+def _pyproject(name: str, module: str) -> str:
+    return f"""\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{name}"
+version = "0.1.0"
+description = "Verified problems whose numbers are drawn anew, for verifiers."
+readme = "README.md"
+requires-python = ">=3.11"
+dependencies = ["cotmill>={version("cotmill")}", "verifiers>=0.4"]
+
+[tool.hatch.build.targets.wheel]
+packages = ["{module}"]
+"""
+
+
+def _readme(made: Environment, source: Mapping[str, Any], name: str) -> str:
+    redrawn = sum(problem.redrawn for problem in made.problems)
+    sources = Counter((p.seed.source, p.seed.license, p.redrawn) for p in made.problems)
+    pairs = sorted({(origin, license) for origin, license, _ in sources})
+    return (
+        "\n\n".join(
+            [
+                f"# {name}",
+                f"{len(made.problems):,} verified problems for "
+                "[verifiers](https://github.com/PrimeIntellect-ai/verifiers): "
+                f"{redrawn:,} whose numbers are drawn anew each time, and "
+                f"{len(made.problems) - redrawn:,} that stay as they are. Each has a program that "
+                "computes its answer. Written by `cotmill export` from the run "
+                f"`{source.get('run_id', '')}` of the recipe {source.get('recipe', '')}.",
+                "The programs were written by models or taken from seeds; they run in cotmill's "
+                "sandbox, which needs Linux.",
+                f"```\npip install .\nvf-validate {name} -n 20 --runtime.type subprocess\n"
+                f"vf-eval {name} -n 20 --env.agent.harness.id null "
+                "--env.taskset.easiest 0.5 --env.taskset.spread 3\n```",
+                "`easiest` and `hardest` are places among the problems, from 0 to 1, by the share "
+                "of attempts that failed and by what their programs do. `spread` says how far from "
+                "the original numbers new ones are drawn, `seed` draws others, and `task.steps` "
+                "judges the steps of a solution too.",
+                "## Seeds and licences",
+                table(
+                    ("source", "licence", "drawn anew", "as they are"),
+                    [(*pair, sources[*pair, True], sources[*pair, False]) for pair in pairs],
+                ),
+                "`problems.jsonl` names the seeds behind each problem (`seed_ids`).",
+            ]
+        )
+        + "\n"
+    )

@@ -1,0 +1,157 @@
+"""Fresh instances of verified problems: their programs run on new inputs, and their texts follow.
+
+The module imports neither Beam nor a model library: an exported environment draws with it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Literal
+
+from transforms.engine.accounting import Verdict, keep
+from transforms.engine.ids import derived_seed
+from transforms.engine.records import Seed, Variant
+from transforms.engine.settings import AugmentationSettings
+from transforms.publish.reward import reward
+from transforms.recipes.augment.rewrite import jobs, plan_redraws, rewrite
+from transforms.sandbox.shared import process_sandbox
+
+Walls = Literal["auto", "strict"]
+"""Walls around the programs, as `sandbox=` of a run."""
+
+_AT_ONCE = 8
+"""Instances made from one set of runs, at most: the runs cost more than the texts."""
+_DRY = 3
+"""Drawings in a row without a new instance after which a problem is given up."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row of a run as a source of instances."""
+
+    seed: Seed
+    """Verified: its code gives its output."""
+    seed_ids: tuple[str, ...]
+    """The seeds behind the row."""
+    difficulty: float
+    """Its place among the problems of its environment: 0 for the easiest, 1 for the hardest."""
+    redrawn: bool
+    """Whether its numbers can be drawn anew; else the problem stays as it is."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A problem to be solved."""
+
+    problem_id: str
+    """The problem that it is drawn from."""
+    instruction: str
+    output: str
+    """What its program gives, as JSON: the reference answer."""
+    reference: str
+    """A solution that the grader accepts."""
+
+
+def redraws(
+    seed: Seed, settings: AugmentationSettings, sandbox: Walls
+) -> tuple[list[Variant], Verdict]:
+    """Returns a verified seed with other numbers, and why there are none if there are none.
+
+    They are the redraws of `cotmill augment` whose own solutions earn their reward.
+
+    Raises:
+        SandboxError: the kernel does not give what `sandbox` needs.
+    """
+    plan = plan_redraws(seed, settings)
+    if isinstance(plan, Verdict):
+        return [], plan
+    results = list(process_sandbox(sandbox).run(jobs(plan)))
+    judged = rewrite(plan, results, settings)
+    variants = [
+        record for record, verdict in judged if verdict.kept and earns_reward(record, sandbox)
+    ]
+    lost = [verdict for _, verdict in judged if not verdict.kept]
+    return variants, keep() if variants else lost[0]
+
+
+def earns_reward(seed: Seed, sandbox: Walls) -> bool:
+    """Whether a verified seed's own solution earns its reward."""
+    row = {"instruction": seed.problem, "output": seed.output}
+    return reward(seed.solution or "", row, sandbox=sandbox) == 1
+
+
+def instances(
+    problems: Sequence[Problem],
+    *,
+    seed: int = 0,
+    draws: int = 240,
+    spread: float = 1.67,
+    sandbox: Walls = "auto",
+) -> Iterator[Instance]:
+    """Yields an instance of each problem in turns, each turn in another order.
+
+    An instance has numbers that none before it had. Fixed problems come in the first turn alone,
+    and a problem that gives nothing new is left out from then on.
+
+    Args:
+        seed: another one draws other numbers, in another order.
+        draws: inputs drawn at a time for a problem, of which most are refused.
+        spread: a new value is at most so many times the old one, or that part of it.
+        sandbox: walls around the programs.
+
+    Raises:
+        SandboxError: the kernel does not give what `sandbox` needs.
+    """
+    sources = {
+        problem.seed.id: _drawn(problem.seed, seed, draws, spread, sandbox)
+        if problem.redrawn
+        else iter([instance_of(problem.seed)])
+        for problem in problems
+    }
+    for turn in count():
+        order = sorted(sources)
+        random.Random(derived_seed(seed, "turn", turn)).shuffle(order)
+        for key in order:
+            instance = next(sources[key], None)
+            if instance is None:
+                del sources[key]
+            else:
+                yield instance
+        if not sources:
+            return
+
+
+def instance_of(seed: Seed, problem_id: str | None = None) -> Instance:
+    """A verified seed as an instance of a problem; of itself where no other is named."""
+    return Instance(problem_id or seed.id, seed.problem, seed.output or "", seed.solution or "")
+
+
+def _drawn(
+    problem: Seed, seed: int, draws: int, spread: float, sandbox: Walls
+) -> Iterator[Instance]:
+    """Yields instances of a problem, each text once, as long as there are new ones."""
+    seen = {problem.problem}
+    dry = 0
+    for number in count():
+        settings = AugmentationSettings(
+            draws=draws,
+            rows_per_seed=_AT_ONCE,
+            spread=spread,
+            seed=derived_seed(seed, problem.id, "drawing", number),
+        )
+        new = [v for v in redraws(problem, settings, sandbox)[0] if v.problem not in seen]
+        dry = 0 if new else dry + 1
+        if dry == _DRY:
+            return
+        for variant in new:
+            seen.add(variant.problem)
+            yield instance_of(variant, problem.id)
+
+
+def problem_of(values: dict[str, Any]) -> Problem:
+    """Reads a problem from its JSON object."""
+    changes = {"seed": Seed(**values["seed"]), "seed_ids": tuple(values["seed_ids"])}
+    return Problem(**{**values, **changes})
