@@ -10,7 +10,10 @@ from rich.console import Console
 
 from pipelines.arguments import name_first_word
 from pipelines.hydra_app import run_command
-from transforms.errors import RunFolderError
+from transforms.engine.errors import RunFolderError, SettingsError
+from transforms.engine.run_folder import RunFolder, absolute
+from transforms.engine.settings import Group, SinkSettings
+from transforms.engine.versions import versions
 from transforms.publish.export.preference import PreferenceExport
 from transforms.publish.export.rl import RlExport
 from transforms.publish.export.run import Exported, spool
@@ -18,9 +21,6 @@ from transforms.publish.export.sft import SftExport
 from transforms.publish.export.splits import SplitSettings
 from transforms.publish.export.templates import TemplateCheck
 from transforms.publish.export.write import Files, Spool
-from transforms.run_folder import RunFolder, absolute
-from transforms.settings import Group, SinkSettings
-from transforms.versions import versions
 
 
 class ExportSettings(Group):
@@ -29,7 +29,7 @@ class ExportSettings(Group):
     run: str = Field(description="folder of a finished run; also the first word: export RUN")
     format: SftExport | RlExport | PreferenceExport = Field(discriminator="type")
     splits: SplitSettings
-    model: str | None = Field(
+    template: str | None = Field(
         "embedded",
         description="model whose chat template has to render every row: embedded, a name or a "
         "folder (null: no check)",
@@ -56,8 +56,11 @@ def export(settings: ExportSettings, console: Console) -> dict[str, Any]:
         folder.claimed(resume=False, overwrite=settings.overwrite),
         Spool(settings.format.types()) as examples,
     ):
-        check = None if settings.model is None else TemplateCheck(settings.model)
+        check = None if settings.template is None else TemplateCheck(settings.template)
         done = spool(run, source, settings.format, settings.splits, check, examples)
+        if not done.rows:
+            why = "; ".join(f"{count} rows: {why}" for why, count in done.left_out.items())
+            raise SettingsError(f"run={run.root} makes no example ({why}): choose another format")
         sink = settings.sink
         examples.write(folder.path("data"), settings.files, sink.rows_per_shard, sink.compression)
         manifest = {

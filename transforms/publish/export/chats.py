@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from transforms.execution.jobs import Status
-from transforms.thoughts import THINK_TAGS
+from transforms.models.thoughts import THINK_TAGS
+from transforms.sandbox.jobs import Status
 
 Message = dict[str, Any]
 """A message as records have it (`records.Message`), without the fields that are None."""

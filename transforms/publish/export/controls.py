@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from transforms.ids import content_id
+from transforms.engine.ids import content_id
 from transforms.publish.export.tasks import Attempted
 
 TYPES = pa.struct([("random", pa.int64()), ("majority", pa.string()), ("wrong", pa.string())])

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from transforms.engine.settings import Group
 from transforms.publish.export.chats import Message
 from transforms.publish.export.tasks import Task
-from transforms.settings import Group
 
 MESSAGES = pa.list_(pa.json_())
 """The type of a column of messages. Where all of them have role and content alone they are written

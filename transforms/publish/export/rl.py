@@ -27,7 +27,7 @@ from transforms.publish.export.forms import (
     lineage,
 )
 from transforms.publish.export.tasks import Task
-from transforms.verification.mark import plain_answer
+from transforms.recipes.caco.mark import plain_answer
 
 _FACTS: dict[str, pa.DataType] = {
     "answer": pa.string(),

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from transforms.engine.run_folder import RunFolder
 from transforms.publish.export.chats import conversation
 from transforms.publish.export.forms import Format, Omitted
 from transforms.publish.export.splits import Side, SplitSettings, elements, families, sides
 from transforms.publish.export.tasks import accepted_rows, task_id, tasks
 from transforms.publish.export.templates import TemplateCheck
 from transforms.publish.export.write import Spool
-from transforms.run_folder import RunFolder
 
 
 @dataclass
@@ -64,7 +64,7 @@ def spool(
         done.notes.append("rows call tools but have no column tools: a template cannot show them")
     if calls and check is not None and not check.tools_shown:
         done.notes.append(
-            f"the chat template of model={check.model} does not show tool calls: rows were "
+            f"the chat template of template={check.model} does not show tool calls: rows were "
             "rendered with Qwen3's; train a model whose template has tools"
         )
     return done

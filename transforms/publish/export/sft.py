@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from transforms.publish.export.chats import (
     LeftOut,
@@ -44,20 +44,15 @@ class SftExport(Format):
         description="the field that the chat template reads reasoning from; inline: within "
         "<think> before the content, as always in ShareGPT; drop: nowhere",
     )
-    solutions: Literal["best", "all"] | int = Field(
+    solutions: Annotated[str, BeforeValidator(str)] = Field(
         "best",
+        pattern=r"^(best|all|[1-9][0-9]*)$",
         description="solutions of a problem: best (the published one, or the shortest of several "
         "rows), all that agree, or at most so many",
     )
     mask_errors: bool = Field(
         False, description="turns whose tool call came back as an error are not learned"
     )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if isinstance(self.solutions, int) and self.solutions < 1:
-            raise ValueError(f"solutions={self.solutions} is less than 1")
-        return self
 
     @property
     def others(self) -> bool:
@@ -76,9 +71,9 @@ class SftExport(Format):
         answers = task.answers(agree=True)
         if not answers:
             yield Omitted("no solution")
-        most = {"best": 1, "all": len(answers)}.get(str(self.solutions), self.solutions)
+        most = {"best": 1, "all": len(answers)}.get(self.solutions) or int(self.solutions)
         for number, answer in enumerate(answers):
-            if number >= int(most):
+            if number >= most:
                 yield Omitted(f"another solution of a problem (format.solutions={self.solutions})")
                 continue
             try:

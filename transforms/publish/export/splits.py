@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from transforms.ids import content_id
+from transforms.engine.ids import content_id
+from transforms.engine.settings import Group
 from transforms.programs import Unparsable, fingerprint
-from transforms.settings import Group
 
 Side = Literal["train", "validation", "test"]
 Near = Literal["seeds", "structure"]

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.errors import RunFolderError
-from transforms.ids import content_id
+from transforms.engine.errors import RunFolderError
+from transforms.engine.ids import content_id
+from transforms.engine.run_folder import RunFolder, files_below
 from transforms.publish.export.chats import Conversation, Message, conversation, length
-from transforms.run_folder import RunFolder, files_below
-from transforms.verification.reasoning import judge_reasoning
+from transforms.text.reasoning import judge_reasoning
 
 _COLUMNS = (
     *("id", "recipe", "kind", "source", "license", "seed_ids", "code", "tools", "task"),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from transforms.errors import SettingsError
+from transforms.engine.errors import SettingsError
 from transforms.publish.export.chats import Message
 from transforms.training.trainer import load_tokenizer, require_trl
 
@@ -32,8 +32,8 @@ class TemplateCheck:
         self._tokenizer = load_tokenizer(model)
         if not self._tokenizer.chat_template:
             raise SettingsError(
-                f"model={model} has no chat template: name the model that will be trained, or "
-                "model=null for no check"
+                f"template={model} has no chat template: name the model that will be trained, or "
+                "template=null for no check"
             )
         self.tools_shown = supports_tool_calling(self._tokenizer)
         self._with_tools = (
@@ -53,6 +53,6 @@ class TemplateCheck:
             )
         except (TemplateError, TypeError, KeyError, ValueError) as error:
             raise SettingsError(
-                f"row {row_id} does not render with the chat template of model={self.model}: "
+                f"row {row_id} does not render with the chat template of template={self.model}: "
                 f"{' '.join(str(error).split())[:200]}"
             ) from None

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
+from transforms.engine.tables import make_folder, replace
 from transforms.publish.export.forms import MESSAGES
-from transforms.tables import make_folder, replace
 
 Files = Literal["parquet", "jsonl"]
 _PLAIN = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
