@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from pydantic import Field
 from rich.console import Console
@@ -40,8 +39,8 @@ class ExportSettings(Group):
     sink: SinkSettings
 
 
-def export(settings: ExportSettings, console: Console) -> dict[str, Any]:
-    """Writes data/ and manifest.json; returns the manifest.
+def export(settings: ExportSettings, console: Console) -> None:
+    """Writes data/ and manifest.json, and prints what was left out and why.
 
     Raises:
         RunFolderError: the run has no rows, or output_dir cannot be used.
@@ -52,6 +51,11 @@ def export(settings: ExportSettings, console: Console) -> dict[str, Any]:
     if source is None:
         raise RunFolderError(f"run={run.root} holds no manifest.json: name the output_dir of a run")
     folder = RunFolder(absolute(settings.output_dir))
+    there = folder.read_manifest()
+    if there is not None and there.get("command") != "export":
+        raise RunFolderError(
+            f"output_dir={folder.root} holds something else than an export: name another folder"
+        )
     with (
         folder.claimed(resume=False, overwrite=settings.overwrite),
         Spool(settings.format.types()) as examples,
@@ -63,18 +67,18 @@ def export(settings: ExportSettings, console: Console) -> dict[str, Any]:
             raise SettingsError(f"run={run.root} makes no example ({why}): choose another format")
         sink = settings.sink
         examples.write(folder.path("data"), settings.files, sink.rows_per_shard, sink.compression)
-        manifest = {
-            "command": "export",
-            "status": "complete",
-            "config": settings.model_dump(mode="json"),
-            "source_run": {key: source.get(key) for key in ("run_id", "recipe", "finished")},
-            "rows": done.rows,
-            "left_out": dict(done.left_out),
-            "versions": versions(),
-        }
-        folder.write_manifest(manifest)
+        folder.write_manifest(
+            {
+                "command": "export",
+                "status": "complete",
+                "config": settings.model_dump(mode="json"),
+                "source_run": {key: source.get(key) for key in ("run_id", "recipe", "finished")},
+                "rows": done.rows,
+                "left_out": dict(done.left_out),
+                "versions": versions(),
+            }
+        )
     tell(done, folder, console)
-    return manifest
 
 
 def tell(done: Exported, folder: RunFolder, console: Console) -> None:
@@ -92,7 +96,7 @@ def main() -> None:
         "export",
         "a run's rows in the form that a trainer reads: SFT, RL, preference pairs",
         ExportSettings,
-        lambda settings: export(settings, Console(file=sys.stdout)) and None,
+        lambda settings: export(settings, Console(file=sys.stdout)),
     )
 
 

@@ -85,17 +85,20 @@ class PreferenceExport(Format):
         judged = [row for row in task.rows if row.get("rejected")]
         if "judge" in self.pairs:
             for row in judged[: self.per_task]:
-                said = conversation({"prompt": row["prompt"], "chosen": row["rejected"]})
-                assert said is not None
-                yield "judge", row, answer_of(row), said.completion
+                worse = conversation({"prompt": row["prompt"], "chosen": row["rejected"]})
+                assert worse is not None
+                yield "judge", row, answer_of(row), worse.completion
         good = [] if judged else task.answers(agree=True)
+        said = [one.completion for one in good]
         bad = [
-            one for one in task.answers(agree=False) if one.completion[-1]["role"] == "assistant"
+            one
+            for one in task.answers(agree=False)
+            if one.completion[-1]["role"] == "assistant" and one.completion not in said
         ]
         if "agreement" in self.pairs and good:
-            for number, worse in enumerate(bad[: self.per_task]):
-                better = good[number % len(good)]
-                yield "agreement", better.row, better.completion, worse.completion
+            for number, wrong in enumerate(bad[: self.per_task]):
+                right = good[number % len(good)]
+                yield "agreement", right.row, right.completion, wrong.completion
         if "length" in self.pairs:
             for shorter, longer in by_length(good, self.longer)[: self.per_task]:
                 yield "length", shorter.row, shorter.completion, longer.completion

@@ -1,7 +1,7 @@
 """Prompts with their right answers, for reinforcement learning with a verifiable reward.
 
 The fields are those that these document: verl 0.8 (docs/preparation/prepare_data.rst), TRL 1.16
-(GRPOTrainer: `prompt`; the reward function gets every other column), OpenRLHF 0.11
+(GRPOTrainer: `prompt`; its reward function gets every other column), OpenRLHF 0.11
 (`--data.input_key prompt --data.label_key label`, `datasource`), verifiers 0.4 (`prompt`, `answer`,
 `info` as JSON).
 """
@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import pyarrow as pa
 from pydantic import Field, model_validator
 
+from transforms.models.responses import extract_program
 from transforms.publish.export import controls
 from transforms.publish.export.chats import Message
 from transforms.publish.export.forms import (
@@ -30,14 +31,18 @@ from transforms.publish.export.tasks import Task
 from transforms.recipes.caco.mark import plain_answer
 
 _FACTS: dict[str, pa.DataType] = {
-    "answer": pa.string(),
     "instruction": pa.string(),
+    "output": pa.string(),
+    "solution": pa.string(),
     "kind": pa.string(),
     "pass_rate": pa.float64(),
     "difficulty": pa.float64(),
     "attempts": pa.int64(),
     "control": controls.TYPES,
 }
+"""What is known of a prompt beside its answer; `transforms.publish.reward` reads the first three:
+the question without `suffix`, the program's output as JSON, and the solution where it is a
+program."""
 _PLACES: dict[str, dict[str, pa.DataType]] = {
     "verl": {
         "data_source": pa.string(),
@@ -48,7 +53,7 @@ _PLACES: dict[str, dict[str, pa.DataType]] = {
             [("split", pa.string()), ("index", pa.int64()), *_FACTS.items(), *LINEAGE.items()]
         ),
     },
-    "trl_grpo": {"prompt": MESSAGES, "ground_truth": pa.string(), **_FACTS, **LINEAGE},
+    "trl_grpo": {"prompt": MESSAGES, "answer": pa.string(), **_FACTS, **LINEAGE},
     "openrlhf": {
         "prompt": MESSAGES,
         "label": pa.string(),
@@ -100,7 +105,7 @@ class RlExport(Format):
         if row.get("task") == "input" and "prediction" in row:
             yield Omitted("a predicted input, which only a run of the program can grade")
             return
-        truth = ground_truth(row)
+        truth = right_answer(row)
         if truth is None:
             yield Omitted("no reference answer")
             return
@@ -114,9 +119,11 @@ class RlExport(Format):
         prompt = [{"role": m["role"], "content": m["content"]} for m in task.prompt]
         asked = prompt[-1]["content"]
         prompt[-1]["content"] += self.suffix
+        solution = row.get("solution") or ""
         facts = {
-            "answer": row.get("output") or row.get("answer") or row.get("prediction"),
             "instruction": asked,
+            "output": output_of(row),
+            "solution": solution if extract_program(solution) == solution != "" else None,
             "kind": row.get("kind"),
             "pass_rate": rate,
             "difficulty": None if rate is None else 1 - rate,
@@ -153,22 +160,25 @@ class RlExport(Format):
                 info = {key: value for key, value in place.items() if value is not None}
                 known = {key: place[key] for key in LINEAGE}
                 return {"prompt": prompt, "answer": truth, "info": json.dumps(info), **known}
-        return {"prompt": prompt, "ground_truth": truth, **place}
+        return {"prompt": prompt, "answer": truth, **place}
 
 
-def ground_truth(row: Mapping[str, Any]) -> str | None:
-    """Returns a row's right answer as text; None where it has none.
+def output_of(row: Mapping[str, Any]) -> str | None:
+    """Returns the output of a row's program, as JSON; None where it has none.
 
-    A program's output (`output`, else `answer`, else `prediction`) is JSON: a text in it loses its
-    quotes.
+    It is `output`; `answer` on rows that name its type; or the `prediction` that was proved.
     """
-    stated = row.get("output") or row.get("answer") or row.get("prediction")
-    if not stated:
-        return None
-    try:
-        return plain_answer(stated)
-    except ValueError:  # an answer in words
-        return stated
+    stated = row.get("answer") if row.get("answer_type") else row.get("prediction")
+    return row.get("output") or stated
+
+
+def right_answer(row: Mapping[str, Any]) -> str | None:
+    """Returns a row's right answer as text: a program's output that is a text loses its quotes.
+
+    None where the row has no answer.
+    """
+    output = output_of(row)
+    return plain_answer(output) if output else row.get("answer")
 
 
 def attempts(task: Task) -> int | None:

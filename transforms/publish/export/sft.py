@@ -71,6 +71,7 @@ class SftExport(Format):
         answers = task.answers(agree=True)
         if not answers:
             yield Omitted("no solution")
+            return
         most = {"best": 1, "all": len(answers)}.get(self.solutions) or int(self.solutions)
         for number, answer in enumerate(answers):
             if number >= most:

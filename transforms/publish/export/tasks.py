@@ -26,7 +26,7 @@ _COLUMNS = (
     *("id", "recipe", "kind", "source", "license", "seed_ids", "code", "tools", "task"),
     *("messages", "prompt", "chosen", "rejected"),
     *("instruction", "problem", "solution", "reasoning"),
-    *("answer", "output", "prediction", "agreement", "attempts", "difficulty"),
+    *("answer", "answer_type", "output", "prediction", "agreement", "attempts"),
 )
 """What is read of accepted rows, where they have it."""
 _PART_BYTES = 64 << 20
