@@ -21,6 +21,7 @@ COMMANDS = {
     "execute": "any Parquet: programs are run in the sandbox, and what they give is added",
     "verify": "any Parquet: solutions are kept whose final answer agrees with the reference",
     "train": "verified seeds, or a run's accepted rows, into a model that writes more of them",
+    "export": "export RUN: a run's rows in the form that a trainer reads",
     "report": "one page on a run: funnel, cost, diversity, rejects, rows",
     "publish": "a run's rows, card, report and manifest to the Hugging Face Hub",
     "sandbox": "sandbox status: which walls this machine's kernel puts around programs",

@@ -24,7 +24,7 @@ _ROWS = ("data", "stages", "rejects", "unanswered")
 _TRAINED = ("checkpoints", "adapter", "model")
 """Folders that a training writes, and a run does not. The ledger is in neither: it is paid for."""
 _SHARD = re.compile(
-    r"\.?[\w-]+-\d{5}-of-\d{5}\.parquet(\.[0-9a-f]{32})?|\.?[\w-]+\.counts\.json(\.[0-9a-f]{32})?"
+    r"\.?[\w-]+-\d{5}-of-\d{5}\.(parquet|jsonl)(\.[0-9a-f]{32})?|\.?[\w-]+\.counts\.json(\.[0-9a-f]{32})?"
 )
 """Names of the files in `_ROWS`: shards and counts, and the hidden ones that a crash leaves."""
 PAGES = ("README.md", "report.html")

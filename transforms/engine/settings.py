@@ -1414,7 +1414,11 @@ def _path(place: tuple[Any, ...]) -> list[Any]:
         if part != "[key]" and not tagged:
             path.append(part)
         before = place[index - 1] if index else None
-        chosen = part in ("source", "backend") or before in ("sources", "benchmarks", "models")
+        chosen = part in ("source", "backend", "format") or before in (
+            "sources",
+            "benchmarks",
+            "models",
+        )
         tagged = chosen and not tagged
     return path
 

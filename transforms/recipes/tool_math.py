@@ -21,6 +21,7 @@ from transforms.stages.judge import compare
 
 _ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
 PYTHON = tool_json("python", "Runs code in a session that keeps its variables.", _ARGUMENTS)
+TOOLS = f"[{PYTHON}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class Trajectory(Derived):
     """The conversation."""
     answer: str | None
     """The final answer, which agrees with the seed's."""
+    tools: str = TOOLS
+    """The tools that the model could call, as a JSON list: trainers and chat templates read it."""
 
 
 @dataclass(kw_only=True)

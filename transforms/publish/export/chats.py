@@ -1,0 +1,148 @@
+"""Conversations of rows in the form that chat templates and trainers read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from transforms.models.thoughts import THINK_TAGS
+from transforms.sandbox.jobs import Status
+
+Message = dict[str, Any]
+"""A message as records have it (`records.Message`), without the fields that are None."""
+
+Reasoning = Literal["reasoning_content", "thinking", "inline", "drop"]
+"""Where a message's reasoning goes. Chat templates read `reasoning_content` (Qwen, GLM, Nemotron,
+Gemma) or `thinking` (gpt-oss, LFM2.5); `inline` puts it before the content, within think tags."""
+
+
+class LeftOut(ValueError):
+    """What a row holds does not fit a form; the text is the reason that is counted."""
+
+
+class Conversation(NamedTuple):
+    """What is asked, and what is learned."""
+
+    prompt: list[Message]
+    """Up to the first message of an assistant."""
+    completion: list[Message]
+    """The rest; it begins with an assistant."""
+
+
+def conversation(row: Mapping[str, Any]) -> Conversation | None:
+    """Returns the conversation of a row; None where it asks nothing.
+
+    It is read from `messages`; from `prompt` and `chosen`; or from `instruction` or `problem` with
+    `solution` and `reasoning`: the first of these that the row has. Without an answer the
+    completion is empty.
+
+    >>> conversation({"problem": "1 + 1?", "solution": "2"}).completion
+    [{'role': 'assistant', 'content': '2'}]
+    """
+    if row.get("messages"):
+        messages = [_filled(message) for message in row["messages"]]
+    elif row.get("chosen"):
+        messages = [_filled(message) for message in [*row["prompt"], *row["chosen"]]]
+    else:
+        question, answer = row.get("instruction") or row.get("problem"), row.get("solution")
+        if not question:
+            return None
+        messages = [{"role": "user", "content": question}]
+        if answer:
+            thought = row.get("reasoning")
+            messages.append(_filled({"role": "assistant", "content": answer, "reasoning": thought}))
+    roles = [message["role"] for message in messages]
+    first = roles.index("assistant") if "assistant" in roles else len(messages)
+    return Conversation(messages[:first], messages[first:]) if first else None
+
+
+def _filled(message: Mapping[str, Any]) -> Message:
+    return {name: value for name, value in message.items() if value is not None}
+
+
+def for_templates(messages: Sequence[Message], reasoning: Reasoning) -> list[Message]:
+    """Returns messages as chat templates read them.
+
+    Tool calls have the form of the chat API, their arguments an object. Fields that a message does
+    not use are left out, not None: templates ask whether a key is there.
+
+    Raises:
+        LeftOut: the arguments of a call are not a JSON object.
+    """
+    return [_for_templates(message, reasoning) for message in messages]
+
+
+def _for_templates(message: Message, reasoning: Reasoning) -> Message:
+    shown = {"role": message["role"], "content": message.get("content") or ""}
+    thought = message.get("reasoning")
+    if thought and reasoning == "inline":
+        shown["content"] = inlined(thought, shown["content"])
+    elif thought and reasoning != "drop":
+        shown[reasoning] = thought
+    if message.get("tool_calls"):
+        shown["tool_calls"] = [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {"name": call["name"], "arguments": arguments(call["arguments"])},
+            }
+            for call in message["tool_calls"]
+        ]
+    return shown | {name: message[name] for name in ("tool_call_id", "name") if name in message}
+
+
+def inlined(thought: str, content: str) -> str:
+    """Reasoning within think tags, and the content below it."""
+    opening, closing = THINK_TAGS
+    return f"{opening}\n{thought.strip()}\n{closing}\n\n{content}"
+
+
+def arguments(text: str) -> dict[str, Any]:
+    """The arguments of a tool call; LeftOut where the model wrote no JSON object."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise LeftOut("a tool call's arguments are not a JSON object")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def length(messages: Sequence[Message]) -> int:
+    """Characters that the assistant wrote in a conversation: content, reasoning and calls."""
+    return sum(
+        len(message.get("content") or "")
+        + len(message.get("reasoning") or "")
+        + sum(len(call["arguments"]) for call in message.get("tool_calls") or ())
+        for message in messages
+        if message["role"] == "assistant"
+    )
+
+
+_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):$", re.MULTILINE)
+_ERROR = re.compile(
+    r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit)(?:: .*)?"
+    r"|over [\d.]+ \w+ (?:of|in) .*|ended without a result.*|wrote over \d+ \w+"
+    r"|its value is over the size limit"
+)
+"""The last line of what went wrong: an exception, or a limit in the sandbox's words."""
+_ENDED = {status.value for status in Status} - {Status.OK.value}
+
+
+def is_error(message: Message) -> bool:
+    """Whether a tool's message shows an error.
+
+    It holds a traceback, or its last line is an exception (`ValueError: ...`), a limit or the
+    status that ended the cell (`timeout`).
+    """
+    text = (message.get("content") or "").strip()
+    last = text.rpartition("\n")[2].strip()
+    return message["role"] == "tool" and (
+        last in _ENDED or _ERROR.fullmatch(last) is not None or _TRACEBACK.search(text) is not None
+    )

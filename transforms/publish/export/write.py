@@ -1,0 +1,105 @@
+"""Examples as Parquet or JSON Lines, in shards whose names say their split."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from types import TracebackType
+from typing import IO, Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.engine.tables import make_folder, replace
+from transforms.publish.export.forms import MESSAGES
+
+Files = Literal["parquet", "jsonl"]
+_PLAIN = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+_BATCH = 1000
+
+
+class Spool:
+    """Examples by split, as JSON Lines in files of their own, until all of them are known.
+
+    How many there are decides the names of shards, and what they use decides the columns.
+    """
+
+    def __init__(self, types: Mapping[str, pa.DataType]) -> None:
+        self._types = types
+        self._files: dict[str, IO[str]] = {}
+        self._open = contextlib.ExitStack()
+        self._used: set[str] = set()
+        self._plain = True
+        self.rows: dict[str, int] = {}
+        """Split -> examples so far."""
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def add(self, split: str, values: Mapping[str, Any]) -> None:
+        """Adds an example; its values are JSON."""
+        if split not in self._files:
+            file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115, closed by _open
+            self._files[split] = self._open.enter_context(file)
+        used = {name: values[name] for name in self._types if values.get(name) is not None}
+        for name, value in used.items():
+            if self._plain and self._types[name] == MESSAGES:
+                self._plain = all(message.keys() == {"role", "content"} for message in value)
+        self._used |= used.keys()
+        self._files[split].write(json.dumps(used, ensure_ascii=False) + "\n")
+        self.rows[split] = self.rows.get(split, 0) + 1
+
+    def write(self, folder: str, files: Files, rows_per_shard: int, compression: str) -> None:
+        """Writes SPLIT-00000-of-00001.parquet or .jsonl, and so on, each atomically."""
+        make_folder(folder)
+        for split, count in self.rows.items():
+            self._files[split].seek(0)
+            shards = -(-count // rows_per_shard)
+            for shard in range(shards):
+                # shards of one size, or of one row more
+                size = count // shards + (shard < count % shards)
+                path = FileSystems.join(folder, f"{split}-{shard:05d}-of-{shards:05d}.{files}")
+                lines = islice(self._files[split], size)
+                with _renamed(path) as sink:
+                    if files == "jsonl":
+                        sink.writelines(line.encode() for line in lines)
+                    else:
+                        self._parquet(sink, lines, compression)
+
+    def _parquet(self, sink: Any, lines: Iterator[str], compression: str) -> None:
+        messages = _PLAIN if self._plain else MESSAGES
+        types = {n: messages if t == MESSAGES else t for n, t in self._types.items()}
+        schema = pa.schema([(name, kind) for name, kind in types.items() if name in self._used])
+        objects = [name for name in schema.names if types[name] == MESSAGES]
+        stored = pa.schema(
+            [(f.name, pa.list_(pa.string()) if f.name in objects else f.type) for f in schema]
+        )
+        with pq.ParquetWriter(sink, schema, compression=compression) as writer:
+            while batch := [json.loads(line) for line in islice(lines, _BATCH)]:
+                for row in batch:
+                    for name in objects:
+                        row[name] = [json.dumps(one, ensure_ascii=False) for one in row[name]]
+                writer.write_table(pa.Table.from_pylist(batch, stored).cast(schema))
+
+
+@contextlib.contextmanager
+def _renamed(path: str) -> Iterator[Any]:
+    """Opens a hidden file beside `path` that is renamed to it when it is whole."""
+    folder, name = FileSystems.split(path)
+    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
+    with FileSystems.create(temporary, "application/octet-stream", "uncompressed") as sink:
+        yield sink
+    replace(temporary, path)
