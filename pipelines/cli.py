@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "verified seeds, or a run's accepted rows, into a model that writes more of them",
     "report": "one page on a run: funnel, cost, diversity, rejects, rows",
     "publish": "a run's rows, card, report and manifest to the Hugging Face Hub",
+    "inspect": "a run's records: how each ended, why, and one record's whole life",
     "sandbox": "sandbox status: which walls this machine's kernel puts around programs",
     "bench": "bench NAME: measures things beside each other in one run",
     "backend": "backend check: what an endpoint takes, and the settings to use with it",
