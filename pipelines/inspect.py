@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -73,9 +74,7 @@ def inspect(settings: InspectSettings, console: Console) -> None:
     catalog = Catalog.open(settings.output_dir)
     query = settings.query()
     if settings.web:
-        from transforms.publish.inspect.web import serve
-
-        serve(catalog, settings.port, lambda line: _print(console, line))
+        _serve(catalog, settings.port, console)
     elif settings.id is not None:
         print_life(console, life(catalog, settings.id))
     elif query is not None:
@@ -86,6 +85,17 @@ def inspect(settings: InspectSettings, console: Console) -> None:
         _print(console, "")
         for option, meaning in _WAYS:
             _print(console, f"  cotmill inspect {settings.output_dir} {option:<14} {meaning}")
+
+
+def _serve(catalog: Catalog, port: int, console: Console) -> None:
+    try:
+        from transforms.publish.inspect.web import serve
+    except ImportError as error:
+        raise SettingsError(
+            f"web=true needs {error.name}: pip install 'cotmill[inspect]'"
+        ) from None
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(catalog, port, lambda line: _print(console, line))
 
 
 def _check_names(catalog: Catalog, query: Query) -> None:

@@ -1,6 +1,11 @@
 """cotmill inspect in the terminal: the funnel, lists, and one record's whole life."""
 
 import io
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
 
 import pytest
 from rich.console import Console
@@ -9,6 +14,7 @@ from pipelines.inspect import InspectSettings, inspect
 from tests.pipelines.commands import cotmill
 from tests.publish.inspect.folder import HOSTILE, write_run
 from transforms.errors import SettingsError
+from transforms.paths import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +81,27 @@ def test_the_folder_may_stand_first_and_an_id_may_look_like_a_number(root):
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert "id=12e45678: no record" in line
+
+
+def test_web_serves_the_pages_until_it_is_interrupted(root):
+    command = [sys.executable, "-m", "pipelines.cli", "inspect", root, "web=true", "port=0"]
+    serving = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}, cwd=PROJECT,
+    )  # fmt: skip
+    try:
+        line = serving.stdout.readline()
+        url = line.split()[0]
+        assert url.startswith("http://127.0.0.1:") and root in line
+        assert "too_wordy" in urllib.request.urlopen(url, timeout=60).read().decode()
+        serving.send_signal(signal.SIGINT)
+        _, errors = serving.communicate(timeout=60)
+        assert (serving.returncode, errors) == (0, "")
+    finally:
+        serving.kill()
+
+
+def test_without_the_extra_web_names_what_to_install(root, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transforms.publish.inspect.web", None)
+    with pytest.raises(SettingsError, match=r"pip install 'cotmill\[inspect\]'"):
+        printed(root, web=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from transforms.publish.fields import is_talk
 from transforms.publish.inspect.catalog import State
 
 _TOLD = ("instruction", "problem", "question", "prompt", "text", "record", "code")
@@ -25,15 +26,6 @@ def gist(record: Any) -> str:
     others = [value for name, value in fields.items() if name != "id"]
     text = next((t for t in (*told, *asked, *others) if isinstance(t, str) and t.strip()), "")
     return " ".join(text[: 4 * _LONGEST].split())[:_LONGEST]
-
-
-def is_talk(value: Any) -> bool:
-    """Whether a field's value is a conversation: turns that name their role."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(turn, dict) and "role" in turn for turn in value)
-    )
 
 
 def outcome(state: State) -> str:
