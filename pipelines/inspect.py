@@ -16,12 +16,12 @@ from rich.text import Text
 from pipelines.arguments import name_first_word, quote_values
 from pipelines.display import print_funnel
 from pipelines.hydra_app import run_command
-from transforms.errors import SettingsError
+from transforms.engine.errors import SettingsError
+from transforms.engine.settings import Group
 from transforms.publish.inspect.answers import Answer
 from transforms.publish.inspect.catalog import Catalog, End, Query
 from transforms.publish.inspect.lives import Life, life
 from transforms.publish.inspect.words import gist, outcome
-from transforms.settings import Group
 
 _COLOURS = {End.ACCEPTED: "green", End.KEPT: "green", End.REJECTED: "red", End.UNANSWERED: "yellow"}
 

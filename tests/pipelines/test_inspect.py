@@ -13,8 +13,8 @@ from rich.console import Console
 from pipelines.inspect import InspectSettings, inspect
 from tests.pipelines.commands import cotmill
 from tests.publish.inspect.folder import HOSTILE, write_run
-from transforms.errors import SettingsError
-from transforms.paths import PROJECT
+from transforms.engine.errors import SettingsError
+from transforms.engine.paths import PROJECT
 
 
 @pytest.fixture(scope="module")

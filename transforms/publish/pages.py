@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from transforms.publish.fields import pretty
-from transforms.report.formats import clock, number, percent, short
+from transforms.publish.report.formats import clock, number, percent, short
 
 _SHARED = Path(__file__).parent / "templates"
 

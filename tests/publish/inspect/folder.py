@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transforms.accounting import Reject, put_off, reject, rejected
-from transforms.generation.ledger import LedgerWriter
-from transforms.generation.requests import Request, Response, Sampler
-from transforms.records import Message, ToolCall
-from transforms.run_folder import RunFolder
-from transforms.settings import LedgerSettings
-from transforms.tables import write_table
+from transforms.engine.accounting import Reject, put_off, reject, rejected
+from transforms.engine.records import Message, ToolCall
+from transforms.engine.run_folder import RunFolder
+from transforms.engine.settings import LedgerSettings
+from transforms.engine.tables import write_table
+from transforms.models.ledger.ledger import LedgerWriter
+from transforms.models.requests import Request, Response, Sampler
 
 HOSTILE = "<script>document.title = 'owned'</script>\x1b[2J</pre>"
 """What a model might write to whoever looks at it."""

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from tests.browser import browser, needs_browser
 from tests.publish.inspect.folder import HOSTILE, write_run
-from transforms.errors import SettingsError
+from transforms.engine.errors import SettingsError
 from transforms.publish.inspect.catalog import Catalog, End, Query
 from transforms.publish.inspect.web import ROWS, application, serve
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from transforms.generation.ledger import OBSERVATION, SCHEMA, ledger_parts
-from transforms.generation.models import valid_text
+from transforms.models.backends.base import valid_text
+from transforms.models.ledger.ledger import OBSERVATION, SCHEMA, ledger_parts
 
 _LEAST = 16
 """Characters of a text that tells one record from others."""

@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.errors import RunFolderError
-from transforms.manifest import segments_of
-from transforms.run_folder import RunFolder, absolute, files_below
+from transforms.engine.errors import RunFolderError
+from transforms.engine.manifest import segments_of
+from transforms.engine.run_folder import RunFolder, absolute, files_below
 
 
 class End(StrEnum):

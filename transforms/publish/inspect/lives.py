@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.errors import SettingsError
-from transforms.generation.ledger import ledger_parts
+from transforms.engine.errors import SettingsError
+from transforms.models.ledger.ledger import ledger_parts
 from transforms.publish.inspect.answers import Answer, answers_about, by_prompt, own_texts
 from transforms.publish.inspect.catalog import Catalog, End, Query, State
 

@@ -22,7 +22,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
-from transforms.errors import CotmillError, SettingsError
+from transforms.engine.errors import CotmillError, SettingsError
 from transforms.publish.fields import fields_of, turns_of
 from transforms.publish.inspect.answers import Answer
 from transforms.publish.inspect.catalog import FINAL, Catalog, End, Query
