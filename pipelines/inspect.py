@@ -18,8 +18,8 @@ from pipelines.display import print_funnel
 from pipelines.hydra_app import run_command
 from transforms.engine.errors import SettingsError
 from transforms.engine.settings import Group
+from transforms.publish.catalog import Catalog, End, Query
 from transforms.publish.inspect.answers import Answer
-from transforms.publish.inspect.catalog import Catalog, End, Query
 from transforms.publish.inspect.lives import Life, life
 from transforms.publish.inspect.words import gist, outcome
 

@@ -97,6 +97,11 @@ class Tab:
         be cut off."""
         return list(self.value(_CLIPPED))
 
+    def requests(self) -> list[str]:
+        """URLs that the browser asked for since `events` was emptied."""
+        sent = [e["params"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
+        return [told["request"]["url"] for told in sent]
+
     def faults(self) -> list[str]:
         """Errors and warnings of the console, and requests that failed."""
         self.value("1")

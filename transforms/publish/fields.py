@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ def is_talk(value: Any) -> bool:
     return (
         isinstance(value, list | tuple)
         and bool(value)
-        and all(isinstance(turn, Mapping) and "role" in turn for turn in value)
+        and all(isinstance(turn, Mapping) and isinstance(turn.get("role"), str) for turn in value)
     )
 
 
@@ -72,10 +72,10 @@ def turns_of(messages: Any) -> tuple[Turn, ...]:
     """
     return tuple(
         Turn(
-            role=str(turn["role"]),
+            role=turn["role"],
             content=_content(turn.get("content")),
             reasoning=str(turn.get("reasoning") or turn.get("reasoning_content") or ""),
-            calls=tuple(map(_call, turn.get("tool_calls") or ())),
+            calls=_calls(turn.get("tool_calls")),
             name=str(turn.get("name") or ""),
         )
         for turn in messages
@@ -90,9 +90,18 @@ def _content(content: Any) -> str:
     return "\n".join(str(part.get("text") or f"[{part.get('type', 'part')}]") for part in parts)
 
 
-def _call(call: Mapping[str, Any]) -> Call:
-    function = call.get("function") or call
-    return Call(str(function.get("name")), pretty(_parsed(function.get("arguments"))))
+def _calls(calls: Any) -> tuple[Call, ...]:
+    """The calls of a turn; what has not the form of one is shown as it is."""
+    if not calls:
+        return ()
+    return tuple(map(_call, calls if isinstance(calls, list | tuple) else [calls]))
+
+
+def _call(call: Any) -> Call:
+    function = call.get("function") or call if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping):
+        return Call("", pretty(call))
+    return Call(str(function.get("name") or ""), pretty(_parsed(function.get("arguments"))))
 
 
 def _parsed(arguments: Any) -> Any:
@@ -132,25 +141,41 @@ def fields_of(record: Any) -> Fields:
         if name == "id" or value in (None, "", [], (), {}):
             continue
         if is_talk(value):
-            blocks.append(Block(name, turns=turns_of(value)))
+            turns = turns_of(value)
+            if not _repeats(turns, record):
+                blocks.append(Block(name, turns=turns))
         elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
             blocks.append(Block(name, items=tuple(map(fields_of, value))))
         else:
-            text = f"{value:.4g}" if isinstance(value, float) else _plain(value)
-            if len(text) <= _SHORT and "\n" not in text:
+            text = _plain(value)
+            if "\n" not in text and (len(text) <= _SHORT or not isinstance(value, str)):
                 facts.append((name, text))
             else:
-                blocks.append(
-                    Block(name, text, is_code=name in _CODE or not isinstance(value, str))
-                )
+                is_code = name in _CODE or not isinstance(value, str)
+                blocks.append(Block(name, text, is_code))
     return Fields(tuple(facts), tuple(blocks))
 
 
+def _repeats(turns: Sequence[Turn], record: Mapping[str, Any]) -> bool:
+    """Whether a conversation only tells what other fields of its record tell."""
+    texts = [value for value in record.values() if isinstance(value, str)]
+    return all(
+        turn.content in texts and not turn.calls and (not turn.reasoning or turn.reasoning in texts)
+        for turn in turns
+    )
+
+
 def _plain(value: Any) -> str:
-    """A value in a line where it is short, else as indented JSON."""
-    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+    """A number, a list or map of short values in a line; else indented JSON."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list) and all(map(_is_short, value)):
         return ", ".join(map(str, value))
-    if isinstance(value, Mapping):
-        line = ", ".join(f"{key} {one}" for key, one in value.items())
-        return line if len(line) <= _SHORT else pretty(value)
+    if isinstance(value, Mapping) and all(map(_is_short, value.values())):
+        return ", ".join(f"{key} {one}" for key, one in value.items())
     return pretty(value)
+
+
+def _is_short(value: Any) -> bool:
+    is_scalar = value is None or isinstance(value, str | int | float)
+    return is_scalar and len(str(value)) <= _SHORT and "\n" not in str(value)

@@ -9,8 +9,8 @@ import pytest
 
 from tests.publish.inspect.folder import draft, write_run
 from transforms.engine.errors import SettingsError
+from transforms.publish.catalog import Catalog, End
 from transforms.publish.inspect.answers import answers_about, own_texts
-from transforms.publish.inspect.catalog import Catalog, End
 from transforms.publish.inspect.lives import life
 
 FIRST_EDITION = Path(__file__).parents[2] / "models/ledgers/first_edition"

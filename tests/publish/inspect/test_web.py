@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from tests.browser import browser, needs_browser
 from tests.publish.inspect.folder import HOSTILE, write_run
 from transforms.engine.errors import SettingsError
-from transforms.publish.inspect.catalog import Catalog, End, Query
+from transforms.publish.catalog import Catalog, End, Query
 from transforms.publish.inspect.web import ROWS, application, serve
 
 LINK = re.compile(r'<a href="(/records[^"]*)"[^>]*>([^<]*)</a>')

@@ -8,8 +8,8 @@ from typing import Any
 
 from transforms.engine.errors import SettingsError
 from transforms.models.ledger.ledger import ledger_parts
+from transforms.publish.catalog import Catalog, End, Query, State
 from transforms.publish.inspect.answers import Answer, answers_about, by_prompt, own_texts
-from transforms.publish.inspect.catalog import Catalog, End, Query, State
 
 ANSWERS = 40
 """Answers of models that are shown of a record, at most."""

@@ -23,9 +23,9 @@ from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
 from transforms.engine.errors import CotmillError, SettingsError
+from transforms.publish.catalog import FINAL, Catalog, End, Query
 from transforms.publish.fields import fields_of, turns_of
 from transforms.publish.inspect.answers import Answer
-from transforms.publish.inspect.catalog import FINAL, Catalog, End, Query
 from transforms.publish.inspect.lives import life
 from transforms.publish.inspect.words import gist, outcome
 from transforms.publish.pages import environment

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from transforms.publish.fields import is_talk
-from transforms.publish.inspect.catalog import State
+from transforms.publish.catalog import State
+from transforms.publish.fields import is_talk, turns_of
 
 _TOLD = ("instruction", "problem", "question", "prompt", "text", "record", "code")
 """Fields that tell a record to a person; of several, the first is shown."""
@@ -21,8 +21,8 @@ def gist(record: Any) -> str:
     """
     fields = record if isinstance(record, dict) else {"record": record}
     told = [fields[name] for name in _TOLD if name in fields]
-    turns = [turn for turns in fields.values() if is_talk(turns) for turn in turns]
-    asked = [turn.get("content") for turn in turns if turn["role"] == "user"]
+    turns = [turn for turns in fields.values() if is_talk(turns) for turn in turns_of(turns)]
+    asked = [turn.content for turn in turns if turn.role == "user"]
     others = [value for name, value in fields.items() if name != "id"]
     text = next((t for t in (*told, *asked, *others) if isinstance(t, str) and t.strip()), "")
     return " ".join(text[: 4 * _LONGEST].split())[:_LONGEST]
@@ -31,7 +31,7 @@ def gist(record: Any) -> str:
 def outcome(state: State) -> str:
     """How a record ended, where and why, in words.
 
-    >>> from transforms.publish.inspect.catalog import End
+    >>> from transforms.publish.catalog import End
     >>> outcome(State(End.REJECTED, "form", "too_short", "", "1", None, None, (), {}))
     'rejected at form: too_short'
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import polars as pl
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.errors import RunFolderError
+from transforms.engine.ids import content_id
 from transforms.engine.manifest import segments_of
 from transforms.engine.run_folder import RunFolder, absolute, files_below
 
@@ -99,7 +101,7 @@ class Catalog:
     """What a run wrote, read anew at each call: only the columns and rows that a call needs.
 
     Serves any recipe's records, and the folders of `cotmill execute`, `verify`, `dedup` and
-    `decontaminate`. Rows without a column `id` are named by their file and number.
+    `decontaminate`. Rows without a text `id` are named by their file and their number in it.
     """
 
     def __init__(self, run: RunFolder, manifest: dict[str, Any]) -> None:
@@ -181,6 +183,22 @@ class Catalog:
         found = counted.collect(engine="streaming").rows() if counted is not None else []
         return [(End(end), stage, reason, count) for end, stage, reason, count in found]
 
+    def drawn(self, query: Query, most: int) -> list[State]:
+        """Returns some of the records that pass `query`: of each end, stage and reason the `most`
+        whose ids have the smallest hashes, so always the same ones; sorted by these."""
+        frames = [frame.filter(*_filters(query)) for frame in self._frames(query)]
+        if not frames:
+            return []
+        keys = pl.concat(frames).select("end", "stage", "reason", "id").collect(engine="streaming")
+        groups: dict[tuple[str, str, str], set[str]] = {}
+        for end, stage, reason, record_id in keys.iter_rows():
+            groups.setdefault((end, stage, reason), set()).add(record_id)
+        chosen = {key: heapq.nsmallest(most, ids, key=_hash) for key, ids in groups.items()}
+        wanted = sorted({record_id for ids in chosen.values() for record_id in ids})
+        rows = pl.concat(frames).filter(pl.col("id").is_in(wanted)).collect(engine="streaming")
+        found = {(s.end.value, s.stage, s.reason, s.id): s for s in _states(rows)}
+        return [found[*key, record_id] for key in sorted(chosen) for record_id in chosen[key]]
+
     def like(self, number: int, texts: dict[str, str]) -> State | None:
         """Returns a record that a segment handed on with the same `texts`; None where it has none.
 
@@ -190,7 +208,7 @@ class Catalog:
         """
         segment = self.segments[number]
         files = self._files(segment.folder)
-        shared = set(texts) & set(pl.scan_parquet(files[0]).collect_schema()) if files else set()
+        shared = set(texts) & set(_scan(files[0]).collect_schema()) if files else set()
         if not shared:
             return None
         equal = [pl.col(name) == texts[name] for name in sorted(shared)]
@@ -238,6 +256,17 @@ class Catalog:
         ]
 
 
+def _hash(record_id: str) -> str:
+    return content_id("shown", record_id)
+
+
+def _scan(path: str) -> pl.LazyFrame:
+    """A file's rows; one that is not on this machine is read whole, as Beam's filesystems do."""
+    if "://" in path:
+        return pl.scan_parquet(FileSystems.open(path, compression_type="uncompressed"))
+    return pl.scan_parquet(path, glob=False)
+
+
 _WHY = ("rejected_by", "reason", "detail")
 """Columns beside the record's own in rejects of the commands that take any Parquet."""
 
@@ -247,7 +276,7 @@ def _rows(
 ) -> Iterator[pl.LazyFrame]:
     """Yields a table of states for each file of rows whose columns are a record's fields."""
     for path in files:
-        scan = pl.scan_parquet(path, glob=False).filter(*where)
+        scan = _scan(path).filter(*where)
         schema = scan.collect_schema()
         yield _described(
             _identified(scan, schema, path),
@@ -261,9 +290,9 @@ def _rows(
 
 def _refused(path: str, end: End) -> pl.LazyFrame:
     """The table of states of a file of rejects or unanswered records."""
-    scan = pl.scan_parquet(path, glob=False)
+    scan = _scan(path)
     schema = scan.collect_schema()
-    if "record" not in schema or "stage" not in schema:  # of a command that takes any Parquet
+    if "rejected_by" in schema:  # of a command that takes any Parquet
         own = pl.Schema({name: kind for name, kind in schema.items() if name not in _WHY})
         stage, reason, detail = (pl.col(name) for name in _WHY)
         ids = _identified(scan, own, path)
@@ -282,24 +311,25 @@ def _refused(path: str, end: End) -> pl.LazyFrame:
 
 
 def _identified(scan: pl.LazyFrame, schema: pl.Schema, path: str) -> pl.LazyFrame:
-    """Gives rows without an id the name of their file and their number in it."""
-    if "id" in schema:
+    """Gives rows the name of their file and their number in it as id, unless they have a text."""
+    if schema.get("id") == pl.String:
         return scan
     name = FileSystems.split(path)[1].removesuffix(".parquet")
-    numbered = scan.with_row_index("id")
-    return numbered.with_columns(pl.concat_str(pl.lit(f"{name}:"), pl.col("id")).alias("id"))
+    numbered = scan.with_row_index(_NUMBER)
+    return numbered.with_columns(pl.concat_str(pl.lit(f"{name}:"), pl.col(_NUMBER)).alias("id"))
+
+
+_NUMBER = "number of the row"
 
 
 def _described(scan: pl.LazyFrame, schema: pl.Schema, **ended: pl.Expr) -> pl.LazyFrame:
     """The table of states of rows whose columns (`schema`) are a record's fields."""
-    is_text = schema.get("id", pl.String) == pl.String
     is_list = schema.get("seed_ids") == pl.List(pl.String)
     number = schema.get("agreement")
     fields = pl.struct(_writable(name, kind) for name, kind in schema.items())
     return scan.select(
         *(value.alias(name) for name, value in ended.items()),
-        # A cast, even to the same type, would keep the reader from skipping row groups.
-        pl.col("id") if is_text else pl.col("id").cast(pl.String),
+        "id",
         (
             pl.col("kind").cast(pl.String)
             if _is_plain(schema.get("kind"))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.publish.inspect.folder import draft, talk, write_run
 from transforms.engine.errors import RunFolderError
-from transforms.publish.inspect.catalog import Catalog, End, Query
+from transforms.publish.catalog import Catalog, End, Query
 from transforms.publish.inspect.words import gist
 
 
