@@ -71,6 +71,15 @@ def name_first_word(key: str) -> None:
         sys.argv[1] = f"{key}={sys.argv[1]}"
 
 
+def quote_values(keys: Sequence[str]) -> None:
+    """Quotes the values of settings that are any text, so that Hydra reads `id=12e45678` as no
+    number, and `search=a,b` as no sweep. Values in quotes already, and `null`, stay as they are."""
+    for index, argument in enumerate(sys.argv[1:], start=1):
+        key, equals, value = argument.partition("=")
+        if equals and key in keys and value != "null" and value[:1] not in ("'", '"'):
+            sys.argv[index] = f"{key}={_quoted(value)}"
+
+
 def _with_equals(argument: str, before: Sequence[str]) -> str:
     if "=" in argument or argument.startswith("~"):
         return argument

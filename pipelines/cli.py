@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "export RUN: a run's rows in the form that a trainer reads",
     "report": "one page on a run: funnel, cost, diversity, rejects, rows",
     "publish": "a run's rows, card, report and manifest to the Hugging Face Hub",
+    "inspect": "a run's records: how each ended, why, and one record's whole life",
     "sandbox": "sandbox status: which walls this machine's kernel puts around programs",
     "bench": "bench NAME: measures things beside each other in one run",
     "backend": "backend check: what an endpoint takes, and the settings to use with it",

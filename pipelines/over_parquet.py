@@ -14,6 +14,7 @@ from rich.console import Console
 from pipelines.display import stage_line
 from transforms.engine.any_parquet import run_over
 from transforms.engine.errors import SettingsError, SourceError
+from transforms.engine.manifest import now
 from transforms.engine.run_folder import RunFolder, absolute
 from transforms.engine.settings import Group, LocalOrNot, RunnerSettings, SinkSettings
 from transforms.engine.stage import Stage
@@ -72,12 +73,18 @@ def over_parquet(
         manifest = {
             "command": command,
             "status": "running",
+            "started": now(),
             "config": settings.model_dump(mode="json"),
             "versions": versions(),
         }
         run.write_manifest(manifest)
         account = run_over(paths, columns.named(), stages, run, settings, added)
-        manifest.update(status="complete", accepted=account["rows"], stages=account["stages"])
+        manifest.update(
+            status="complete",
+            finished=now(),
+            accepted=account["rows"],
+            stages=account["stages"],
+        )
         run.write_manifest(manifest)
     for stage in account["stages"]:
         console.print(stage_line(stage), highlight=False, soft_wrap=True)

@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.hydra_app import run_command
-from transforms.engine.errors import RunFolderError
-from transforms.engine.run_folder import RunFolder, absolute
+from transforms.engine.run_folder import RunFolder
 from transforms.engine.settings import ReportSettings
 from transforms.engine.tables import write_text
+from transforms.publish.catalog import Catalog
 from transforms.publish.report.page import page
 from transforms.publish.report.read import accepted, diversity, rejects
 
@@ -22,21 +22,18 @@ def write_report(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Any]:
 
     A run that is not finished is shown as far as it got.
     """
-    figures = diversity(run, manifest)
-    write_text(run.path("report.html"), page(manifest, figures, accepted(run), rejects(run)))
+    figures, catalog = diversity(run, manifest), Catalog(run, manifest)
+    write_text(
+        run.path("report.html"), page(manifest, figures, accepted(catalog), rejects(catalog))
+    )
     return {name: asdict(found) for name, found in figures.items()}
 
 
 def report(settings: ReportSettings, console: Console) -> None:
     """Writes the report of a run that is there; RunFolderError where there is none."""
-    run = RunFolder(absolute(settings.output_dir))
-    manifest = run.read_manifest()
-    if manifest is None:
-        raise RunFolderError(
-            f"output_dir={run.root} holds no manifest.json: name the folder of a run"
-        )
-    write_report(run, manifest)
-    console.print(run.path("report.html"), highlight=False, soft_wrap=True)
+    catalog = Catalog.open(settings.output_dir)
+    write_report(catalog.run, catalog.manifest)
+    console.print(catalog.run.path("report.html"), highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ from transforms.models.identity import identified
 from transforms.models.ledger.ledger import flush_writers
 from transforms.models.replay import replayed, resolve_replay
 from transforms.publish.card import dataset_card
+from transforms.publish.catalog import Catalog
 from transforms.publish.report.read import accepted
 from transforms.sandbox.isolation import Layer
 from transforms.sandbox.sandbox import missing
@@ -339,7 +340,8 @@ def why_empty(manifest: dict[str, Any], folder: str) -> str:
 def print_where(manifest: dict[str, Any], settings: RunSettings, console: Console) -> None:
     """Prints the funnel, a few accepted rows, and where the others are."""
     print_funnel(console, manifest)
-    print_rows(console, accepted(RunFolder(absolute(settings.output_dir)))[:_ROWS_SHOWN])
+    rows = accepted(Catalog(RunFolder(absolute(settings.output_dir)), manifest))
+    print_rows(console, (row.record for row in rows[:_ROWS_SHOWN]))
     folder = absolute(settings.output_dir)
     console.print(
         f"\n{manifest['accepted']} accepted rows in {folder}/data, rejects with their reasons in "

@@ -11,10 +11,12 @@ import pytest
 from pipelines.decontaminate import DecontaminateCommandSettings, decontaminate
 from pipelines.dedup import DedupCommandSettings, dedup
 from pipelines.execute import ExecuteSettings, execute
+from pipelines.report import write_report
 from pipelines.verify import VerifyCommandSettings, verify
 from tests.pipelines import commands
 from transforms.engine.errors import CotmillError
 from transforms.engine.settings import Group
+from transforms.publish.catalog import Catalog, Query
 
 S = TypeVar("S", bound=Group)
 
@@ -104,6 +106,22 @@ def test_decontaminate_names_the_item_that_a_row_repeats(tmp_path: Path) -> None
     assert [row["question"] for row in rows(tmp_path)] == ["Something else?"]
     [lost] = rows(tmp_path, "rejects")
     assert lost["reason"] == "contaminated" and "exam" in lost["detail"]
+
+
+def test_the_result_of_a_command_can_be_reported_and_inspected(tmp_path: Path) -> None:
+    odd = {"id": [7, None, 9], "record": [{"a": 1}] * 3, "stage": ["x"] * 3, "kind": [["k"]] * 3}
+    table(tmp_path, "a", q=[LONG, LONG, "Another?"], **odd)
+    dedup(settings_of("dedup", DedupCommandSettings, tmp_path, "columns.text=q"))
+    catalog = Catalog.open(f"{tmp_path}/out")
+    ended = [(state.id, state.reason, state.record["q"]) for state in catalog.find(Query()).states]
+    assert ended == [
+        ("train-00000-of-00001:0", "", LONG),
+        ("train-00000-of-00001:1", "", "Another?"),
+        ("part-00000-of-00001:0", "duplicate_instruction", LONG),
+    ]
+    write_report(catalog.run, catalog.manifest)
+    page = (tmp_path / "out/report.html").read_text()
+    assert "2 rows, cotmill dedup" in page and "duplicate_instruction" in page
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,15 @@
 """cotmill report: the command, and its page in a real browser."""
 
-import contextlib
 import json
-import os
-import shutil
-import signal
-import subprocess
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from pipelines.report import write_report
+from tests.browser import browser, needs_browser
 from tests.pipelines.commands import cotmill
+from tests.publish.inspect.folder import write_run
 from tests.publish.report.folder import HOSTILE, run_folder
 from transforms.engine.run_folder import RunFolder
-
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-WIDTHS = (390, 1280)
 
 
 def test_the_command_writes_the_page_and_says_where(tmp_path):
@@ -46,86 +36,75 @@ def test_figures_for_the_manifest_are_json(tmp_path):
     assert figures["rows"]["rows"] == 0 < figures["seeds"]["rows"]
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What a browser made of a page."""
-
-    dom: str
-    console: list[str]
-    requests: list[str]
-    screenshot: Path
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("chromium")) as tab:
+        yield tab
 
 
-def opened(page: Path, folder: Path, width: int) -> Seen:
-    """Opens a page in headless Chromium, in a profile of its own."""
-    folder.mkdir()
-    environment = {**os.environ, "HOME": str(folder)}
-    process = subprocess.Popen(
-        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-        + ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-        + ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--enable-logging=stderr"]
-        + [f"--log-net-log={folder}/net.json"]
-        + [f"--user-data-dir={folder}/profile", f"--window-size={width},2000"]
-        + [f"--screenshot={folder}/page.png", "--dump-dom", page.as_uri()],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    )
-    try:
-        dom, errors = process.communicate(timeout=60)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    log = json.loads((folder / "net.json").read_text())
-    asked = [event["params"] for event in log["events"] if "initiator" in event.get("params", {})]
-    return Seen(
-        dom=dom,
-        console=[line for line in errors.splitlines() if "CONSOLE" in line],
-        # What the browser asks of its maker on its own account has no origin (and gets nowhere).
-        requests=[params["url"] for params in asked if params["initiator"] != "not an origin"],
-        screenshot=folder / "page.png",
-    )
-
-
-needs_browser = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium here: apt-get install chromium"
-)
-
-
-@pytest.fixture(scope="module", params=WIDTHS)
-def seen(request, tmp_path_factory):
+@pytest.fixture(scope="module", params=(380, 1280))
+def seen(request, tab, tmp_path_factory):
+    """The report of a run in whose texts a model was hostile, at a width."""
     root = tmp_path_factory.mktemp("browser")
     run: RunFolder = run_folder(root / "run", text=HOSTILE)
     write_report(run, run.read_manifest())
-    return opened(root / "run" / "report.html", root / "chromium", request.param)
+    tab.events.clear()
+    tab.size(request.param)
+    tab.open((root / "run/report.html").as_uri())
+    return tab
 
 
 @needs_browser
 def test_a_browser_shows_the_funnel(seen):
-    assert "Records kept and rejected at each stage" in seen.dom
-    assert "6 of 11" in seen.dom
-    assert seen.screenshot.stat().st_size > 20_000
+    assert seen.value("document.querySelector('svg').getAttribute('aria-label')").startswith(
+        "Records kept and rejected"
+    )
+    assert "6 of 11" in seen.value("document.querySelector('svg').textContent")
 
 
 @needs_browser
 def test_a_browser_runs_nothing_that_a_model_wrote(seen):
-    assert "<title>Report: caco, 6 rows</title>" in seen.dom
-    assert seen.dom.count("&lt;script&gt;") > 20
+    assert seen.value("document.title") == "Report: caco, 6 rows"
+    assert seen.value("document.body.textContent.split('<script>').length") > 20
 
 
 @needs_browser
 def test_a_browser_finds_no_error_and_asks_nobody_for_anything(seen):
-    assert seen.console == []
-    assert seen.requests == []
+    assert seen.faults() == []
+    assert [url for url in seen.requests() if not url.startswith(("file:", "data:"))] == []
 
 
 @needs_browser
-def test_the_browser_would_have_told_of_a_request_and_of_a_script(tmp_path):
+def test_nothing_is_clipped_whatever_names_are_long(seen):
+    seen.value("document.querySelectorAll('details').forEach((one) => one.open = true)")
+    assert seen.clipped() == []
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [380, 1280])
+def test_conversations_are_shown_turn_by_turn_with_thoughts_and_calls_folded(tab, tmp_path, width):
+    run = write_run(tmp_path / "run")
+    write_report(run, run.read_manifest())
+    tab.size(width)
+    tab.open((tmp_path / "run/report.html").as_uri())
+    roles = tab.value(
+        "[...document.querySelector('article .turns').children].map((t) => t.className)"
+    )
+    assert roles == ["user", "assistant", "tool", "assistant"]
+    folded = "[...document.querySelectorAll('article .turns details')].slice(0, 2)"
+    assert tab.value(f"{folded}.map((one) => [one.className, one.open])") == [
+        ["thought", False],
+        ["call", False],
+    ]
+    tab.value(f"{folded}.forEach((one) => one.open = true)")
+    assert tab.clipped() == []
+
+
+@needs_browser
+def test_the_browser_would_have_told_of_a_request_and_of_a_script(tab, tmp_path):
     page = tmp_path / "page.html"
-    page.write_text('<img src="http://127.0.0.1:9/x"><script>console.log("hello")</script>')
-    seen = opened(page, tmp_path / "chromium", 390)
-    assert seen.requests == ["http://127.0.0.1:9/x"]
-    assert len(seen.console) == 1
+    page.write_text('<img src="http://127.0.0.1:9/x"><script>nothing()</script>')
+    tab.events.clear()
+    tab.open(page.as_uri())
+    assert len(tab.faults()) >= 2
+    assert "http://127.0.0.1:9/x" in tab.requests()

@@ -166,3 +166,12 @@ def _count_by(run: RunFolder, folder: str, columns: list[str], count: str) -> li
         .sort([count, *columns], descending=[True, *(False for _ in columns)], nulls_last=True)
         .to_dicts()
     )
+
+
+def segments_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries of a manifest's segments; of a command over any Parquet, its stages as one."""
+    if "segments" in manifest or "command" not in manifest:
+        return manifest.get("segments", [])
+    stages = [{"draws": False, **stage} for stage in manifest.get("stages", [])]
+    one = {"name": manifest["command"], "folder": "data", "rows": manifest.get("accepted", 0)}
+    return [{**one, "seconds": 0.0, "stages": stages}] if stages else []

@@ -5,9 +5,10 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.publish.report.folder import HOSTILE, run_folder
+from transforms.publish.catalog import Catalog, End, State
 from transforms.publish.report.formats import number, percent
 from transforms.publish.report.page import page
-from transforms.publish.report.read import Refused, accepted, diversity, rejects
+from transforms.publish.report.read import accepted, diversity, rejects
 
 
 class Page(HTMLParser):
@@ -28,7 +29,8 @@ class Page(HTMLParser):
 def report(tmp_path, change=lambda manifest: manifest, **settings):
     run = run_folder(tmp_path / "run", **settings)
     manifest = change(run.read_manifest())
-    return page(manifest, diversity(run, manifest), accepted(run), rejects(run))
+    catalog = Catalog(run, manifest)
+    return page(manifest, diversity(run, manifest), accepted(catalog), rejects(catalog))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +108,7 @@ def nested(depth):
 )
 def test_a_record_of_any_kind_is_shown(tmp_path, record, shown):
     run = run_folder(tmp_path / "run")
-    refused = Refused("1", "form", "too_short", "", "Row", record)
+    refused = State(End.REJECTED, "form", "too_short", "", "1", None, None, (), record)
     html = page(run.read_manifest(), {}, [], {("form", "too_short"): [refused]})
     assert shown in Page(html.encode().decode()).text
 
@@ -138,3 +140,10 @@ def test_numbers_are_written_for_people(value, shown):
 )
 def test_shares_are_percentages(share, shown):
     assert percent(share).replace("\N{NO-BREAK SPACE}", " ") == shown
+
+
+def test_a_folder_of_a_command_over_any_parquet_has_a_page():
+    stage = {"name": "texts", "in": 3, "kept": 2, "rejected": {"near_duplicate": 1}}
+    manifest = {"command": "dedup", "status": "complete", "config": {}, "versions": {}}
+    found = Page(page({**manifest, "accepted": 2, "stages": [stage]}, {}, [], {}))
+    assert "2 rows, cotmill dedup" in found.text and "near_duplicate" in found.text

@@ -7,6 +7,7 @@ import pytest
 from tests.publish.report.folder import examples, run_folder, seeds
 from transforms.engine.records import Example, Seed
 from transforms.engine.tables import write_table
+from transforms.publish.catalog import Catalog
 from transforms.publish.report import read
 from transforms.publish.report.read import EXAMPLES, REJECTS, accepted, diversity, rejects
 
@@ -55,23 +56,26 @@ def test_the_rows_shown_are_the_same_whatever_the_order_of_the_files(run):
         run.clear("data")
         for part in (0, 1):
             write_table(run.path("data", f"{part}.parquet"), rows[part::2], Example, "zstd")
-        shown.append([row["id"] for row in accepted(run)])
+        shown.append([row.id for row in accepted(Catalog(run, run.read_manifest()))])
     assert shown[0] == shown[1]
     assert len(shown[0]) == EXAMPLES
 
 
 def test_a_few_rejects_of_each_reason_are_shown_whole(run):
-    found = rejects(run)
+    found = rejects(Catalog(run, run.read_manifest()))
     assert {key: len(some) for key, some in found.items()} == {
         ("form", "too_short"): REJECTS,
         ("verify", "low_agreement"): 1,
     }
     [reject] = found["verify", "low_agreement"]
-    assert reject.record["id"] == reject.id and reject.record_type == "Execution"
+    assert reject.record["id"] == reject.id and reject.record["status"] == "ok"
 
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
     run = run_folder(tmp_path / "run")
     for name in ("data", "rejects"):
         run.clear(name)
-    assert accepted(run) == [] and rejects(run) == {}
+    assert (
+        accepted(Catalog(run, run.read_manifest())) == []
+        and rejects(Catalog(run, run.read_manifest())) == {}
+    )

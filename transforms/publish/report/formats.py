@@ -37,16 +37,6 @@ def short(text: str) -> str:
     return f"{text[:_LONGEST]}\n… {len(text) - _LONGEST:,} more characters"
 
 
-def pretty(value: Any) -> str:
-    """A value as indented JSON, a text as it is."""
-    if isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value, indent=2, ensure_ascii=False)
-    except RecursionError:
-        return "(nested too deeply to be shown)"
-
-
 _TEXTS = {
     "instruction": "instruction",
     "problem": "instruction",
@@ -72,17 +62,3 @@ def texts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
             value = "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in value)
         found.append((title, value if isinstance(value, str) else json.dumps(value, default=str)))
     return found
-
-
-def facts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The short values of a row beside its texts, as (column, value)."""
-    return [
-        (name, f"{value:.3g}" if isinstance(value, float) else str(value))
-        for name, value in row.items()
-        if name not in _TEXTS and name != "id" and isinstance(value, (str, int, float))
-        if len(str(value)) <= _SHORT
-    ]
-
-
-_SHORT = 60
-"""Characters of a value that stands in a line with others."""

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from transforms.engine.manifest import unanswered_in
-from transforms.publish.report.formats import (
-    clock,
-    facts_of,
-    number,
-    percent,
-    pretty,
-    short,
-    texts_of,
-)
+from transforms.engine.manifest import segments_of, unanswered_in
+from transforms.publish.catalog import State
+from transforms.publish.fields import fields_of
+from transforms.publish.pages import environment
+from transforms.publish.report.formats import number
 from transforms.publish.report.measures import embedding, measures
 from transforms.publish.report.plots import bars, histogram
-from transforms.publish.report.read import Refused
 from transforms.stages.diversity.measure import Figures, Variety
 
 SETS = {
@@ -37,32 +30,26 @@ SETS = {
 def page(
     manifest: dict[str, Any],
     figures: dict[str, Figures],
-    examples: Sequence[dict[str, Any]],
-    rejects: dict[tuple[str, str], list[Refused]],
+    examples: Sequence[State],
+    rejects: Mapping[tuple[str, str], Sequence[State]],
 ) -> str:
     """Returns the report as one HTML page that loads nothing.
 
     Texts of models are hostile: the template escapes all of them, and the page forbids scripts and
     requests to whoever opens it.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=number, percent=percent, clock=clock, short=short, pretty=pretty
-    )
-    stages = [stage for segment in manifest["segments"] for stage in segment["stages"]]
+    template = environment(Path(__file__).parent).get_template("page.html.jinja")
+    segments = segments_of(manifest)
+    stages = [stage for segment in segments for stage in segment["stages"]]
     spent = tokens(stages)
     paid = sum(row["generated"] + row["recorded"] for row in spent)
     rows = manifest.get("accepted", 0)
-    unanswered = sum(map(unanswered_in, manifest["segments"]))
-    rendered = environment.get_template("page.html.jinja").render(
+    unanswered = sum(map(unanswered_in, segments))
+    rendered = template.render(
         manifest=manifest,
-        model=manifest["config"].get("backend", {}).get("model"),
+        segments=segments,
+        name=manifest.get("recipe") or f"cotmill {manifest.get('command')}",
+        model=(manifest["config"].get("backend") or {}).get("model"),
         rows=rows,
         paid=paid,
         each=paid / rows if rows else None,
@@ -76,10 +63,11 @@ def page(
         measures=measures(figures),
         embedding=embedding(figures),
         plots=plots(stages, spent, figures),
-        examples=[
-            {"id": row["id"], "texts": texts_of(row), "facts": facts_of(row)} for row in examples
-        ],
-        rejects=rejects,
+        examples=[(row, fields_of(row.record)) for row in examples],
+        rejects={
+            key: [(reject, fields_of(reject.record)) for reject in some]
+            for key, some in rejects.items()
+        },
         lineage=manifest.get("lineage", []),
         config=yaml.safe_dump(manifest["config"], sort_keys=False, allow_unicode=True, width=100),
     )

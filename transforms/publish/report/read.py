@@ -1,9 +1,7 @@
-"""What the report reads from a run folder, in one pass over each Parquet file."""
+"""What the report reads from a run folder."""
 
 from __future__ import annotations
 
-import heapq
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.engine.accounting import Reject
-from transforms.engine.ids import content_id
+from transforms.engine.manifest import segments_of
 from transforms.engine.processes import map_on_cores
 from transforms.engine.run_folder import RunFolder, files_below
-from transforms.engine.tables import arrow_schema
+from transforms.publish.catalog import Catalog, End, Query, State
 from transforms.stages.diversity.measure import Figures, Row, Survey, compare
 
 EXAMPLES = 10
@@ -32,7 +29,7 @@ def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
 
     A set that the run has not written, or whose records carry no program, is left out.
     """
-    folders = [segment["folder"] for segment in manifest["segments"]]
+    folders = [segment["folder"] for segment in segments_of(manifest)]
     columns = {folder: _columns(run, folder) for folder in folders}
     early = [folder for folder in folders if folder != "data"]
     chosen = {
@@ -127,63 +124,17 @@ def _columns(run: RunFolder, folder: str) -> list[str]:
     return []
 
 
-def accepted(run: RunFolder) -> list[dict[str, Any]]:
-    """Some accepted rows, whole: those with the smallest hashes, so always the same ones."""
-    rows = (
-        (_drawn(row_id), batch, index)
-        for batch in batches(run.path("data"))
-        for index, row_id in enumerate(batch.column("id").to_pylist())
-    )
-    drawn = heapq.nsmallest(EXAMPLES, rows, key=lambda row: row[0])
-    return [batch.slice(index, 1).to_pylist()[0] for _, batch, index in drawn]
+def accepted(catalog: Catalog) -> list[State]:
+    """Some accepted rows, whole."""
+    return catalog.drawn(Query(end=End.ACCEPTED), EXAMPLES)
 
 
-@dataclass(frozen=True)
-class Refused:
-    """A reject as it is shown."""
-
-    id: str
-    stage: str
-    reason: str
-    detail: str
-    record_type: str
-    record: Any
-    """The record as it was rejected: a dict, or the text of a row that could not be read."""
-
-
-def rejects(run: RunFolder) -> dict[tuple[str, str], list[Refused]]:
-    """Some rejects of each (stage, reason): those with the smallest hashes of their ids."""
-    drawn: dict[tuple[str, str], list[tuple[int, str, str]]] = {}
-    for batch in batches(run.path("rejects"), arrow_schema(Reject).names):
-        keys = batch.select(["stage", "reason", "id"]).to_pylist()
-        for index, key in enumerate(keys):
-            found = drawn.setdefault((key["stage"], key["reason"]), [])
-            hash_ = -_drawn(key["id"])
-            if len(found) == REJECTS and hash_ <= found[0][0]:
-                continue
-            row = json.dumps(batch.slice(index, 1).to_pylist()[0])
-            heapq.heappush(found, (hash_, key["id"], row))
-            del found[: max(0, len(found) - REJECTS)]
-            heapq.heapify(found)
-    return {
-        key: [_refused(json.loads(row)) for _, _, row in sorted(found, reverse=True)]
-        for key, found in sorted(drawn.items())
-    }
-
-
-def _refused(row: dict[str, Any]) -> Refused:
-    shown = {name: row[name] for name in ("id", "stage", "reason", "detail", "record_type")}
-    return Refused(**shown, record=json.loads(row["record"]))
-
-
-def _drawn(record_id: str) -> int:
-    return int(content_id("shown", record_id)[:16], 16)
-
-
-def batches(folder: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Yields the rows of a folder's Parquet files, some at a time; none where there are none."""
-    for path in _parquet(folder):
-        yield from _batches(path, columns)
+def rejects(catalog: Catalog) -> dict[tuple[str, str], list[State]]:
+    """Some rejects of each (stage, reason), whole."""
+    found: dict[tuple[str, str], list[State]] = {}
+    for state in catalog.drawn(Query(end=End.REJECTED), REJECTS):
+        found.setdefault((state.stage, state.reason), []).append(state)
+    return found
 
 
 def _batches(

@@ -1,0 +1,164 @@
+"""Headless Chromium, driven over its DevTools protocol."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium here: apt-get install chromium"
+)
+
+
+class Tab:
+    """One page of a browser."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket, self._number = socket, 0
+        self.events: list[dict[str, Any]] = []
+        """What the browser told of its own accord: console messages, errors, requests."""
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.ask(f"{domain}.enable")
+
+    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._number += 1
+        self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self._socket.recv(timeout=60))
+            if message.get("id") == self._number:
+                assert "error" not in message, message
+                return dict(message["result"])
+            self.events.append(message)
+
+    def size(self, width: int, height: int = 900) -> None:
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=False,
+        )  # fmt: skip
+
+    def dark(self, dark: bool) -> None:
+        value = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.ask("Emulation.setEmulatedMedia", features=[value])
+
+    def open(self, url: str) -> None:
+        """Opens a page and waits until it is there."""
+        self.ask("Page.navigate", url=url)
+        self._settle(url)
+
+    def _settle(self, url: str = "") -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            state = self.value("[document.readyState, location.href]")
+            if state[0] == "complete" and state[1] != "about:blank":
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"{url} does not load")
+
+    def value(self, expression: str) -> Any:
+        """What a JavaScript expression gives in the page."""
+        result = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Presses a key, and waits for the page that it may lead to."""
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        code = {"Enter": 13, "Tab": 9, "Escape": 27}.get(key, ord(key[0].upper()))
+        event = {"key": key, "windowsVirtualKeyCode": code}
+        self.ask("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
+        self.ask("Input.dispatchKeyEvent", type="keyUp", **event)
+        time.sleep(0.3)
+        self._settle()
+
+    def type(self, text: str) -> None:
+        self.ask("Input.insertText", text=text)
+
+    def screenshot(self, path: Path, whole: bool = False) -> None:
+        shot = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def clipped(self) -> list[str]:
+        """What is wider than the place it has: the page itself, or anything that would scroll or
+        be cut off."""
+        return list(self.value(_CLIPPED))
+
+    def requests(self) -> list[str]:
+        """URLs that the browser asked for since `events` was emptied."""
+        sent = [e["params"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
+        return [told["request"]["url"] for told in sent]
+
+    def faults(self) -> list[str]:
+        """Errors and warnings of the console, and requests that failed."""
+        self.value("1")
+        found = []
+        for event in self.events:
+            method, told = event.get("method"), event.get("params", {})
+            if method == "Runtime.exceptionThrown" or method == "Network.loadingFailed":
+                found.append(json.dumps(told))
+            if method == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
+                found.append(told["entry"]["text"])
+        return found
+
+
+_CLIPPED = """
+[...document.querySelectorAll("*")].filter((one) => {
+  if (one === document.documentElement) return one.scrollWidth > innerWidth;
+  const style = getComputedStyle(one);
+  if (style.textOverflow === "ellipsis" || style.display === "inline") return false;
+  return one.closest("svg") === null && one.tagName !== "INPUT" && one.tagName !== "SELECT"
+    && one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1;
+}).map((one) => one.outerHTML.slice(0, 120))
+"""
+
+
+@contextlib.contextmanager
+def browser(folder: Path) -> Iterator[Tab]:
+    """A tab of a browser of its own, with its profile in `folder`."""
+    assert CHROMIUM is not None
+    process = subprocess.Popen(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+        + ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        + ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--remote-debugging-port=0"]
+        + [f"--user-data-dir={folder}/profile", "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "HOME": str(folder)},
+        start_new_session=True,
+    )
+    try:
+        port, path = _devtools(folder / "profile/DevToolsActivePort")
+        with connect(f"ws://127.0.0.1:{port}{path}", max_size=None, open_timeout=60) as whole:
+            whole.send(json.dumps({"id": 1, "method": "Target.getTargets"}))
+            found = json.loads(whole.recv(timeout=60))["result"]["targetInfos"]
+            page = next(one["targetId"] for one in found if one["type"] == "page")
+        with connect(f"ws://127.0.0.1:{port}/devtools/page/{page}", max_size=None) as socket:
+            yield Tab(socket)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _devtools(file: Path) -> tuple[str, str]:
+    """The port and path that the browser writes down once it listens."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if file.exists() and len(lines := file.read_text().split()) == 2:
+            return lines[0], lines[1]
+        time.sleep(0.1)
+    raise TimeoutError("Chromium does not start")
