@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.models.processes import ended_within, running_with
-from transforms.engine.settings import OpenAIBackend, VllmServerBackend
+from transforms.models.backends.settings import OpenAIBackend, VllmServerBackend
 from transforms.models.engines import close_engines
 
 _SETTINGS = VllmServerBackend(

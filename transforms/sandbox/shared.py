@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from transforms.engine.settings import SandboxSettings
 from transforms.sandbox.sandbox import Sandbox
+from transforms.sandbox.settings import SandboxSettings
 
 _lock = threading.Lock()
 _leases: dict[tuple[int, SandboxSettings], tuple[Sandbox, int]] = {}
