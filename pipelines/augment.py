@@ -11,8 +11,17 @@ from pipelines.hydra_app import run_command
 from pipelines.synthesize import check_rows, print_where, run_recipe
 from transforms.engine.recipe import build_segments
 from transforms.engine.run_folder import RunFolder, absolute
-from transforms.engine.settings import AugmentSettings
+from transforms.engine.run_settings import RunSettings
+from transforms.programs.checks import FilterSettings
+from transforms.recipes.augment.rewrite import AugmentationSettings
 from transforms.sources import check_source
+
+
+class AugmentSettings(RunSettings):
+    """Everything `cotmill augment` can be told."""
+
+    filter: FilterSettings
+    augmentation: AugmentationSettings
 
 
 def augment(settings: AugmentSettings, console: Console) -> dict[str, Any]:

@@ -5,13 +5,24 @@ from __future__ import annotations
 import shlex
 import sys
 
+from pydantic import Field
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from pipelines.hydra_app import run_command
-from transforms.engine.settings import BackendCheckSettings, OpenAIBackend
+from transforms.engine.settings import Group
 from transforms.models.backends.endpoint_check import check_endpoint
+from transforms.models.backends.settings import OpenAIBackend
+
+
+class BackendCheckSettings(Group):
+    """Everything `cotmill backend check` can be told."""
+
+    backend: OpenAIBackend
+    models: dict[str, OpenAIBackend] = Field(
+        {}, description="name -> another endpoint to check, as for `cotmill synthesize`"
+    )
 
 
 def check(settings: BackendCheckSettings, console: Console) -> None:

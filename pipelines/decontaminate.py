@@ -6,8 +6,9 @@ from pydantic import Field
 
 from pipelines.hydra_app import run_command
 from pipelines.over_parquet import Columns, OverParquet, over_parquet
-from transforms.engine.settings import DecontaminateSettings, SandboxSettings
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.diversity.decontaminate import Decontaminate, check_benchmarks
+from transforms.stages.diversity.settings import DecontaminateSettings
 
 PURPOSE = "any Parquet: rows that repeat an item of an evaluation set are rejected"
 

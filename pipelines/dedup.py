@@ -6,11 +6,11 @@ from pydantic import Field
 
 from pipelines.hydra_app import run_command
 from pipelines.over_parquet import Columns, OverParquet, over_parquet
-from transforms.engine.settings import DedupSettings
 from transforms.engine.stage import Filter, Stage
 from transforms.programs.checks import FormOf, Parses
 from transforms.stages.diversity.instructions import Deduplicate
 from transforms.stages.diversity.programs import DeduplicatePrograms
+from transforms.stages.diversity.settings import DedupSettings
 
 PURPOSE = "any Parquet: of rows alike in text, or in program, one stays"
 

@@ -11,8 +11,9 @@ from pipelines.hydra_app import run_command
 from pipelines.over_parquet import Columns, OverParquet, over_parquet
 from transforms.engine.any_parquet import Cells
 from transforms.engine.records import Program
-from transforms.engine.settings import FilterSettings, SandboxSettings
 from transforms.engine.stage import Map
+from transforms.programs.checks import FilterSettings
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.filtering import RunPrograms
 
 PURPOSE = "any Parquet: programs are run in the sandbox, and what they give is added"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
@@ -11,13 +12,33 @@ from pipelines.arguments import HELP, take_word
 from pipelines.hydra_app import run_command
 from transforms.engine.errors import LedgerError
 from transforms.engine.run_folder import absolute
-from transforms.engine.settings import LedgerCompactSettings, LedgerStatusSettings
+from transforms.engine.settings import Group
 from transforms.models.ledger.compaction import compact
 from transforms.models.ledger.ledger import ledger_folder
 from transforms.models.ledger.status import ledger_status
 
 _STATUS = "what a ledger holds: responses and tokens by stage and model"
 _COMPACT = "many small parts -> few large ones, one row a request; runs may go on meanwhile"
+
+
+class LedgerFolder(Group):
+    """Which ledger is meant."""
+
+    dir: str = Field(description="ledger folder, such as RUN/ledger, on any Beam filesystem")
+
+
+class LedgerStatusSettings(Group):
+    """Everything `cotmill ledger status` can be told."""
+
+    ledger: LedgerFolder
+
+
+class LedgerCompactSettings(LedgerStatusSettings):
+    """Everything `cotmill ledger compact` can be told."""
+
+    part_mb: int = Field(
+        ge=1, description="size of a part, MB: parts below half of it are merged up to it"
+    )
 
 
 def existing(settings: LedgerStatusSettings) -> str:

@@ -21,19 +21,13 @@ from pipelines.synthesize import answerable, metered
 from transforms.engine.recipe import Segment, build_segments
 from transforms.engine.run_folder import RunFolder, absolute, files_below
 from transforms.engine.segments import run_segment
-from transforms.engine.settings import (
-    AnySource,
-    Group,
-    MixSource,
-    RecipeSettings,
-    RunnerSettings,
-    Settings,
-    StageSettings,
-)
+from transforms.engine.settings import Group, RecipeSettings, RunnerSettings, StageSettings
 from transforms.models.engines import close_engines
 from transforms.models.ledger.ledger import flush_writers
+from transforms.recipes.settings import Settings
 from transforms.sandbox.shared import shared_sandbox
 from transforms.sources import check_source
+from transforms.sources.read import AnySource, MixSource
 from transforms.stages.diversity.decontaminate import check_benchmarks
 
 _LINES, _CHARS = 8, 600

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipelines import hydra_app
-from transforms.engine import settings as classes
+from pipelines.augment import AugmentSettings
 from transforms.engine.paths import PROJECT
+from transforms.engine.settings import Group
+from transforms.recipes.settings import Settings
+from transforms.training.trainer import TrainSettings
 
 PAGE = PROJECT / "docs" / "settings.md"
-_COMMANDS = {
-    "synthesize": ("Settings", ["source=jsonl", "backend=openai"]),
-    "augment": ("AugmentSettings", []),
-    "train": ("TrainSettings", []),
+_COMMANDS: dict[str, tuple[type[Group], list[str]]] = {
+    "synthesize": (Settings, ["source=jsonl", "backend=openai"]),
+    "augment": (AugmentSettings, []),
+    "train": (TrainSettings, []),
 }
 """Command -> its class of settings, and the choices that the page shows."""
 
@@ -26,19 +29,19 @@ def settings_page() -> str:
         "group, such as `backend=vllm`, has settings of its own: `cotmill COMMAND GROUP=CHOICE "
         "--help` shows them.",
     ]
-    for command, (name, choices) in _COMMANDS.items():
-        lines += ["", f"## cotmill {command}", "", *_table(command, name, choices)]
+    for command, (root, choices) in _COMMANDS.items():
+        lines += ["", f"## cotmill {command}", "", *_table(command, root, choices)]
     return "\n".join(lines) + "\n"
 
 
-def _table(command: str, name: str, choices: list[str]) -> Iterator[str]:
+def _table(command: str, root: type[Group], choices: list[str]) -> Iterator[str]:
     if choices:
         yield f"With `{' '.join(choices)}`:"
         yield ""
     yield "| setting | default | meaning |"
     yield "| --- | --- | --- |"
     values = hydra_app.composed(command, choices)
-    for key, field, value in hydra_app.options(getattr(classes, name), values):
+    for key, field, value in hydra_app.options(root, values):
         if key.startswith("recipe.stages"):
             continue
         text = repr(value) if isinstance(value, (list, dict)) else hydra_app.shown(value)

@@ -6,15 +6,22 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import Field
 from rich.console import Console
 
 from pipelines.hydra_app import run_command
 from transforms.engine.run_folder import RunFolder
-from transforms.engine.settings import ReportSettings
+from transforms.engine.settings import Group
 from transforms.engine.tables import write_text
 from transforms.publish.catalog import Catalog
 from transforms.publish.report.page import page
 from transforms.publish.report.read import accepted, diversity, rejects
+
+
+class ReportSettings(Group):
+    """Everything `cotmill report` can be told."""
+
+    output_dir: str = Field(description="folder of a run, on any Beam filesystem")
 
 
 def write_report(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,15 @@ from rich.table import Table
 
 from pipelines.arguments import HELP, take_word
 from pipelines.hydra_app import run_command
-from transforms.engine.settings import SandboxStatusSettings
+from transforms.engine.settings import Group
 from transforms.sandbox.sandbox import describe, missing
+from transforms.sandbox.settings import SandboxSettings
+
+
+class SandboxStatusSettings(Group):
+    """Everything `cotmill sandbox status` can be told."""
+
+    sandbox: SandboxSettings
 
 
 def status(settings: SandboxStatusSettings, console: Console) -> None:

@@ -24,19 +24,11 @@ from transforms.engine.errors import BudgetReached, CotmillError, Interrupted, N
 from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.engine.recipe import Segment, build_segments
 from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
+from transforms.engine.run_settings import RunSettings, backends_of, with_backends
 from transforms.engine.segments import run_segment, undeclared
-from transforms.engine.settings import (
-    Backend,
-    OpenAIBackend,
-    Price,
-    ReplayBackend,
-    RunSettings,
-    Settings,
-    backends_of,
-    with_backends,
-)
 from transforms.engine.tables import make_folder, write_text
-from transforms.models.budget import SPENT, Spent, begin_meter, open_meter
+from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend
+from transforms.models.budget import SPENT, Price, Spent, begin_meter, open_meter
 from transforms.models.embedded.smollm2 import EMBEDDED
 from transforms.models.engines import close_engines, hold_server
 from transforms.models.identity import identified
@@ -45,6 +37,7 @@ from transforms.models.replay import replayed, resolve_replay
 from transforms.publish.card import dataset_card
 from transforms.publish.catalog import Catalog
 from transforms.publish.report.read import accepted
+from transforms.recipes.settings import Settings
 from transforms.sandbox.isolation import Layer
 from transforms.sandbox.sandbox import missing
 from transforms.sandbox.shared import shared_sandbox

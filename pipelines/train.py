@@ -23,7 +23,6 @@ from transforms.engine.recipe import Segment
 from transforms.engine.records import Seed
 from transforms.engine.run_folder import RunFolder, absolute
 from transforms.engine.segments import run_segment
-from transforms.engine.settings import TrainSettings
 from transforms.engine.tables import from_row
 from transforms.engine.versions import versions
 from transforms.models.pool import kinds_of
@@ -33,6 +32,7 @@ from transforms.training.card import model_card
 from transforms.training.curve import draw_losses, losses
 from transforms.training.examples import TrainingExample, examples, load_prompts
 from transforms.training.trainer import (
+    TrainSettings,
     fine_tune,
     hush,
     load_tokenizer,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pipelines.hydra_app import run_command
 from pipelines.over_parquet import Columns, OverParquet, over_parquet
-from transforms.engine.settings import SandboxSettings
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.grade import Grade
 
 PURPOSE = "any Parquet: solutions are kept whose final answer agrees with the reference"

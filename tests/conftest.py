@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.models.processes import ended_within, running_with
-from transforms.engine.settings import OpenAIBackend, VllmServerBackend
+from transforms.models.backends.settings import OpenAIBackend, VllmServerBackend
 from transforms.models.engines import close_engines
 
 _SETTINGS = VllmServerBackend(
@@ -27,7 +27,7 @@ _SETTINGS = VllmServerBackend(
 _HOLDER = """
 import sys
 from transforms.models.backends.vllm_server import Lease, server_plan
-from transforms.engine.settings import VllmServerBackend
+from transforms.models.backends.settings import VllmServerBackend
 lease = Lease(server_plan(VllmServerBackend.model_validate_json(sys.argv[1])), "embedded")
 place = lease.place()
 print(place.base_url, place.api_key, flush=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from transforms.engine.records import Call, Execution, Program
-from transforms.engine.settings import DedupSettings, FilterSettings, SandboxSettings
+from transforms.programs.checks import FilterSettings
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.diversity.settings import DedupSettings
 
 SPAM = """input = {"emails": 160, "percent_spam": 30, "days": 5}
 

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Derived, Seed, derived
-from transforms.engine.settings import SamplerSettings, SandboxSettings
 from transforms.engine.stage import check
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import ResponseReason, judge_response
+from transforms.models.settings import SamplerSettings
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.grade import GradeReason, graded
 
 

@@ -9,17 +9,69 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.synthesize import synthesize
 from transforms.engine.run_folder import absolute
-from transforms.engine.settings import BenchCodegenSettings, CodegenWay, Settings, parse_settings
-
-SETTINGS = BenchCodegenSettings
+from transforms.engine.settings import (
+    Group,
+    RecipeSettings,
+    RunnerSettings,
+    SinkSettings,
+    parse_settings,
+)
+from transforms.models.backends.settings import Backend
+from transforms.models.ledger.ledger import LedgerSettings
+from transforms.models.settings import SamplingSettings
+from transforms.programs.checks import FilterSettings
+from transforms.recipes.caco.verify import VerifySettings
+from transforms.recipes.settings import Settings
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sources.read import AnySource
+from transforms.stages.diversity.settings import DecontaminateSettings, DedupSettings
 
 _OURS = ("kinds", "num_programs", "output_dir", "before", "after")
 """The settings that are this bench's; all others are a run's."""
+
+
+class CodegenWay(Group):
+    """A model, and how it is asked."""
+
+    backend: Backend
+    sampling: SamplingSettings
+
+
+class BenchCodegenSettings(Group):
+    """Everything `cotmill bench codegen` can be told."""
+
+    kinds: list[str] = Field(
+        min_length=1,
+        description="kinds of problem that programs are asked for: each prompt shows "
+        "seeds of one of them, or names it",
+    )
+    num_programs: int = Field(ge=1, description="program prompts, before and after alike")
+    output_dir: str | None = Field(
+        None,
+        description="folder for the two runs; what it holds already of the same settings is not "
+        "asked again (null: a temporary one)",
+    )
+    before: CodegenWay
+    after: CodegenWay
+    recipe: RecipeSettings
+    source: AnySource
+    sandbox: SandboxSettings
+    filter: FilterSettings
+    verify: VerifySettings
+    dedup: DedupSettings
+    decontaminate: DecontaminateSettings
+    ledger: LedgerSettings
+    runner: RunnerSettings
+    sink: SinkSettings
+
+
+SETTINGS = BenchCodegenSettings
 
 
 def bench(settings: BenchCodegenSettings) -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.benches.planted.benchmark import Scores, bench_filters
+from pipelines.benches.planted.benchmark import BenchFiltersSettings, Scores, bench_filters
 from pipelines.benches.programs import codeio_seeds, shipped_seeds
-from transforms.engine.settings import BenchFiltersSettings
 
 SETTINGS = BenchFiltersSettings
 

@@ -10,8 +10,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.benches.measures.generation import bench_generation, summary
-from transforms.engine.settings import BenchGenerationSettings
+from pipelines.benches.measures.generation import BenchGenerationSettings, bench_generation, summary
 
 SETTINGS = BenchGenerationSettings
 

@@ -6,11 +6,24 @@ import json
 import os
 import platform
 
+from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.measures.ledger import bench_ledger, bench_recording
-from transforms.engine.settings import BenchLedgerSettings
+from transforms.engine.settings import Group
+
+
+class BenchLedgerSettings(Group):
+    """Everything `cotmill bench ledger` can be told."""
+
+    sizes: list[int] = Field(
+        min_length=1, description="requests, and responses in the ledger, of each measurement"
+    )
+    workers: int = Field(ge=1, description="worker processes")
+    record_per_second: int = Field(ge=1, description="answers a second that are recorded")
+    record_seconds: float = Field(gt=0, description="time for which answers are recorded, seconds")
+
 
 SETTINGS = BenchLedgerSettings
 

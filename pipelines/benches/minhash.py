@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.measures.near_duplicates import (
+    BenchMinhashSettings,
     available,
     bench_minhash,
     disagreements,
     promised,
 )
-from transforms.engine.settings import BenchMinhashSettings
 
 SETTINGS = BenchMinhashSettings
 

@@ -8,8 +8,11 @@ import os
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.benches.synthetic.pipeline_benchmark import PARTS, bench_pipeline
-from transforms.engine.settings import BenchPipelineSettings
+from pipelines.benches.synthetic.pipeline_benchmark import (
+    PARTS,
+    BenchPipelineSettings,
+    bench_pipeline,
+)
 
 SETTINGS = BenchPipelineSettings
 

@@ -8,9 +8,10 @@ from functools import partial
 
 from transforms.engine.paths import DATA
 from transforms.engine.records import Seed
-from transforms.engine.settings import CodeIOSource, SandboxSettings
 from transforms.models.episode import drive
+from transforms.sandbox.settings import SandboxSettings
 from transforms.sources import codeio
+from transforms.sources.codeio import CodeIOSource
 
 
 def shipped_seeds() -> list[Seed]:

@@ -19,13 +19,14 @@ from pipelines.benches.planted.cases import make_cases
 from pipelines.benches.planted.faults import RIGHT, Planted, plant
 from pipelines.benches.programs import shipped_seeds
 from transforms.engine.records import Seed
-from transforms.engine.settings import FilterSettings, Group, SandboxSettings, VerifySettings
+from transforms.engine.settings import Group
 from transforms.models.episode import drive
-from transforms.programs.checks import FormOf, form_checks
+from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.publish.reward import Mode, rewards, undecided
 from transforms.recipes.caco.mark import mark
-from transforms.recipes.caco.verify import answer_type, judge_agreement
+from transforms.recipes.caco.verify import VerifySettings, answer_type, judge_agreement
 from transforms.sandbox.sandbox import Job, Sandbox
+from transforms.sandbox.settings import SandboxSettings
 from transforms.text.reasoning import judge_reasoning
 
 MODES: tuple[Mode, ...] = ("auto", "none")

@@ -6,12 +6,23 @@ import json
 import os
 import platform
 
+from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.measures.programs import bench_sandbox, mixed_programs, ratios
 from pipelines.benches.programs import codeio_seeds
-from transforms.engine.settings import BenchSandboxSettings
+from transforms.engine.settings import Group
+from transforms.sandbox.settings import SandboxSettings
+
+
+class BenchSandboxSettings(Group):
+    """Everything `cotmill bench sandbox` can be told."""
+
+    programs: int = Field(ge=10, description="programs of each mix")
+    slots: int = Field(ge=1, description="programs at once, for every executor")
+    sandbox: SandboxSettings
+
 
 SETTINGS = BenchSandboxSettings
 

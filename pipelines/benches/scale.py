@@ -8,8 +8,7 @@ import os
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.benches.synthetic.benchmark import bench_scale, slopes
-from transforms.engine.settings import BenchScaleSettings
+from pipelines.benches.synthetic.benchmark import BenchScaleSettings, bench_scale, slopes
 
 SETTINGS = BenchScaleSettings
 

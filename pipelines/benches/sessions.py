@@ -13,20 +13,33 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.measures.programs import mixed_programs
-from transforms.engine.settings import BenchSessionsSettings
+from transforms.engine.settings import Group
 from transforms.sandbox.sandbox import TIERS, Cell, Job, Sandbox, Status, tier_of
+from transforms.sandbox.settings import SandboxSettings
 
-SETTINGS = BenchSessionsSettings
 CELLS = 5
 """Cells of a session."""
 BRANCH_AT = 3
 """The cell of a session after which it is branched."""
 
 T = TypeVar("T")
+
+
+class BenchSessionsSettings(Group):
+    """Everything `cotmill bench sessions` can be told."""
+
+    sessions: int = Field(ge=10, description="sessions of five cells each")
+    slots: int = Field(ge=1, description="programs and cells at once")
+    branches: int = Field(ge=1, description="branches from the third cell, each also rebuilt")
+    sandbox: SandboxSettings
+
+
+SETTINGS = BenchSessionsSettings
 
 
 def bench(settings: BenchSessionsSettings) -> None:

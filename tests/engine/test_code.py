@@ -56,6 +56,11 @@ def test_other_code_is_another_digest(digest, change):
     assert digest() != digest(**change)
 
 
+@pytest.mark.parametrize("stage", ["execute", "unify", "diversity.instructions"])
+def test_groups_that_stages_share_are_no_part_of_their_code(stage):
+    assert not [name for name in modules(f"transforms.stages.{stage}") if "settings" in name]
+
+
 def test_settings_and_engines_are_no_part_of_a_digest(digest):
     stage = f"import transforms.engine.settings\nfrom transforms.models import engines\n{STAGE}"
     one = digest(stage=stage)

@@ -3,7 +3,7 @@
 import pytest
 
 from transforms.engine.manifest import add_cost, tokens_saved
-from transforms.engine.settings import Price
+from transforms.models.budget import Price
 
 
 def test_requests_not_made_count_as_the_mean_of_those_made():

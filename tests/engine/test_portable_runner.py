@@ -20,9 +20,10 @@ from tests.models.examples import asks, prompted, request
 from tests.models.fault_server import fault_server
 from tests.models.test_episode import countdown
 from tests.programs_for_tests import SANDBOX
-from transforms.engine.settings import LedgerSettings, OpenAIBackend
+from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.engines import close_engines
 from transforms.models.episode import Asking, Drive
+from transforms.models.ledger.ledger import LedgerSettings
 
 PRISM = os.environ.get("COTMILL_PRISM")
 pytestmark = pytest.mark.skipif(PRISM is None, reason="COTMILL_PRISM names no binary of Prism")

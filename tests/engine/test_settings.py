@@ -9,7 +9,8 @@ from hydra import compose, initialize_config_dir
 from pipelines.hydra_app import choices, settable, to_settings
 from transforms.engine.errors import SettingsError
 from transforms.engine.paths import CONF, PROJECT
-from transforms.engine.settings import Settings, backend_for
+from transforms.engine.run_settings import backend_for
+from transforms.recipes.settings import Settings
 
 OPENAI = ["backend=openai", "++backend.model=m", "++backend.base_url=http://127.0.0.1:1/v1"]
 
@@ -207,11 +208,11 @@ def test_a_model_is_bound_by_its_name_and_every_other_name_is_the_backends():
         ([*JUDGE, "models.judge.budget.max_cost=1"], "models.judge.budget.max_cost needs the pri"),
         ([*OPENAI, *JUDGE, "budget.max_cost=1", "prices.m={prompt: 1, cached: 1, generated: 1}"],
          "budget.max_cost needs the price of j"),
-        ([*OPENAI, "backend.request.temperature=1"], "temperature is set elsewhere"),
+        ([*OPENAI, "backend.request.temperature=1"], "temperature cannot be set here"),
         ([*OPENAI, "backend.request.stream=true"], "stream cannot be set"),
         ([*OPENAI, "backend.continue_prefix=true", "backend.reasoning=keep"],
          "continue_prefix and reasoning exclude each other"),
-        (["backend.engine_args.max_model_len=9"], "set backend.max_model_len"),
+        (["backend.engine_args.max_model_len=9"], "max_model_len cannot be set here"),
         (["backend.think_tags=[a, '']"], "think_tags needs a closing tag"),
     ],
 )  # fmt: skip

@@ -11,10 +11,10 @@ from apache_beam.pvalue import PCollection
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Message
-from transforms.engine.settings import SandboxSettings
 from transforms.engine.stage import Stage, check
 from transforms.models.episode import Episode, Steps
 from transforms.sandbox.sandbox import Job
+from transforms.sandbox.settings import SandboxSettings
 
 
 @dataclass(frozen=True)

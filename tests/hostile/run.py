@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.hostile.programs import PROGRAMS, Hostile
-from transforms.engine.settings import SandboxSettings
 from transforms.sandbox.sandbox import Cell, Job, Sandbox, tier_of
+from transforms.sandbox.settings import SandboxSettings
 
 HEALTHY = Job("input = {'a': 2}\noutput = input['a'] * 21\n")
 KEPT = ("kept = [4]\nimport json",)

@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 
 from tests.models.examples import request, response
 from transforms.engine.errors import BudgetReached
-from transforms.engine.settings import BudgetSettings, OpenAIBackend, Price
+from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.budget import (
     SPENT,
     Account,
     Meter,
+    Price,
     Spent,
     begin_meter,
     cost_of,
     over_budget,
 )
+from transforms.models.settings import BudgetSettings
 
 PRICE = Price(prompt=1.0, cached=0.1, generated=3.0)
 

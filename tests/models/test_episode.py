@@ -17,10 +17,10 @@ from tests.beam import on_workers
 from tests.models.examples import Thing, request, response
 from tests.programs_for_tests import SANDBOX
 from transforms.engine.accounting import Tally, keep, put_off, reject
-from transforms.engine.settings import SandboxSettings
 from transforms.models.episode import Drive, Episode, Steps, drive, play
 from transforms.models.requests import Request
 from transforms.sandbox.sandbox import Job
+from transforms.sandbox.settings import SandboxSettings
 
 
 def countdown(number: int) -> Steps[list[int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.models.first_edition import ANSWERS, ASKED, FOLDER
-from transforms.engine.settings import OpenAIBackend
+from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.ledger.compaction import compact
 from transforms.models.ledger.index import LedgerIndex
 from transforms.models.ledger.ledger import backend_hash

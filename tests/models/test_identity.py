@@ -12,7 +12,7 @@ import pytest
 
 from transforms.engine.errors import BackendError
 from transforms.engine.paths import DATA
-from transforms.engine.settings import OpenAIBackend, VllmBackend
+from transforms.models.backends.settings import OpenAIBackend, VllmBackend
 from transforms.models.digests import adapter_digest, model_digest
 from transforms.models.identity import identified
 

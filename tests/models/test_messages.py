@@ -13,11 +13,10 @@ from tests.models.examples import chat, request, response
 from tests.models.ledger.test_ledger import write
 from transforms.engine.ids import content_id
 from transforms.engine.records import Message, ToolCall
-from transforms.engine.settings import LedgerSettings
 from transforms.models.backends.base import read_thought
 from transforms.models.ledger.compaction import compact
 from transforms.models.ledger.index import LedgerIndex
-from transforms.models.ledger.ledger import LedgerWriter
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter
 from transforms.models.requests import (
     Response,
     message_json,

@@ -9,15 +9,15 @@ import pytest
 
 from transforms.engine.errors import SettingsError
 from transforms.engine.records import Message
-from transforms.engine.settings import (
+from transforms.models.backends.settings import (
     OpenAIBackend,
     ReplayBackend,
-    SamplerSettings,
     VllmBackend,
     VllmServerBackend,
 )
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request
+from transforms.models.settings import SamplerSettings
 
 _FILE = """
 license: Apache-2.0

@@ -9,8 +9,8 @@ import pytest
 from tests.models.examples import chat, request, response
 from tests.models.ledger.test_ledger import write as _write
 from transforms.engine.errors import BackendError
-from transforms.engine.settings import LedgerSettings, OpenAIBackend, ReplayBackend
-from transforms.models.ledger.ledger import LedgerWriter
+from transforms.models.backends.settings import OpenAIBackend, ReplayBackend
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter
 from transforms.models.replay import replayed, resolve_replay
 
 

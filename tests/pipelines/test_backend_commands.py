@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipelines.backend import check
+from pipelines.backend import BackendCheckSettings, check
 from tests.models import odd_server as module
 from tests.models.odd_server import Asked, Reply, complains, envelope, odd_server, send
 from transforms.engine.errors import BackendError
-from transforms.engine.settings import BackendCheckSettings
 
 
 def _newer(asked: Asked) -> Reply:

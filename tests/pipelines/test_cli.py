@@ -10,7 +10,7 @@ from pipelines.cli import main
 from pipelines.hydra_app import chosen, is_caused_by, options, settable, user_message
 from tests.engine.test_settings import composed
 from transforms.engine.errors import BackendError, BudgetReached, SettingsError
-from transforms.engine.settings import Settings
+from transforms.recipes.settings import Settings
 
 
 def run(*arguments):

@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines.ledger import run_compaction, show_status
+from pipelines.ledger import (
+    LedgerCompactSettings,
+    LedgerFolder,
+    LedgerStatusSettings,
+    run_compaction,
+    show_status,
+)
 from tests.models.ledger.test_compaction import write
 from transforms.engine.errors import LedgerError
-from transforms.engine.settings import LedgerCompactSettings, LedgerFolder, LedgerStatusSettings
 
 
 def said(command, settings) -> str:

@@ -15,8 +15,8 @@ from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from pipelines.preview import PreviewSettings, changes, limited, preview, shortened
 from tests.pipelines import commands
 from transforms.engine.run_folder import RunFolder
-from transforms.engine.settings import MixSource
 from transforms.engine.stage import check
+from transforms.sources.read import MixSource
 
 LATER = ("meaning", "structure", "trivial", "reverse", "answerable", "solve", "verify",
          "deduplicate", "decontaminate")  # fmt: skip

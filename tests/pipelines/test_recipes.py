@@ -16,8 +16,8 @@ from tests.pipelines import commands
 from transforms.engine.errors import SettingsError
 from transforms.engine.paths import CONFIG_FOLDERS, DATA, prompt_path
 from transforms.engine.recipe import build_segments
-from transforms.engine.settings import Settings
 from transforms.models.prompts import PromptTemplate
+from transforms.recipes.settings import Settings
 
 EXTENDING = """
 defaults: [caco]

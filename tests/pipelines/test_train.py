@@ -20,7 +20,7 @@ from tests.training.tiny import SMALL, train_settings, write_tiny_model
 from transforms.engine.errors import BackendError, RunFolderError, SettingsError, SourceError
 from transforms.engine.paths import DATA, PROJECT
 from transforms.engine.run_folder import RunFolder
-from transforms.engine.settings import TrainSettings
+from transforms.training.trainer import TrainSettings
 
 
 def cotmill(

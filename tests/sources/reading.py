@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 
 from tests import programs_for_tests
 from tests.beam import on_workers
-from transforms.engine.settings import AnySource
 from transforms.sources import ReadSeeds
+from transforms.sources.read import AnySource
 
 SANDBOX = programs_for_tests.SANDBOX.model_copy(update={"output_kb": 256, "determinism": "off"})
 

@@ -13,9 +13,9 @@ from tests.sources.reading import SANDBOX, read
 from transforms import programs
 from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
-from transforms.engine.settings import CodeIOSource
 from transforms.models.episode import drive
 from transforms.sources import codeio
+from transforms.sources.codeio import CodeIOSource
 from transforms.sources.rows import Row
 
 SOURCE = CodeIOSource(type="codeio")

@@ -12,9 +12,8 @@ import pytest
 from tests.sources.reading import read, source_of
 from transforms.engine.errors import SourceError
 from transforms.engine.paths import PROJECT
-from transforms.engine.settings import ReasoningGymSource
 from transforms.sources import check_source
-from transforms.sources.reasoning_gym import pieces
+from transforms.sources.reasoning_gym import ReasoningGymSource, pieces
 
 TASKS = ["gsm_symbolic", "leg_counting", "time_intervals"]
 
@@ -33,7 +32,7 @@ def test_each_task_gives_as_many_questions_as_asked(tmp_path: Path, workers: int
 
 def test_a_run_repeated_under_another_hash_seed_draws_the_same() -> None:
     code = (
-        "from transforms.engine.settings import ReasoningGymSource as S\n"
+        "from transforms.sources.reasoning_gym import ReasoningGymSource as S\n"
         "from transforms.sources.reasoning_gym import draw\n"
         "s = S(type='reasoning_gym', tasks=['x'], size=5)\n"
         f"print([row.id for task in {TASKS[:2]} for row in draw(s, task, 0, 5)])"

@@ -23,12 +23,11 @@ from transforms.engine.ids import canonical_json
 from transforms.engine.losers import over_limit
 from transforms.engine.records import Attempt, Attempts, Example, Seed, Variant, grow
 from transforms.engine.run_folder import RunFolder
-from transforms.engine.settings import RunSource
 from transforms.engine.tables import to_row, write_table
 from transforms.recipes.caco.verify import example
 from transforms.sources import ReadSeeds, check_source
 from transforms.sources.rows import Row, SeedReason
-from transforms.sources.run import ranked, rows_in, seed_of
+from transforms.sources.run import RunSource, ranked, rows_in, seed_of
 from transforms.stages.diversity.reasons import Sameness
 from transforms.stages.unify import ValidateSeeds
 

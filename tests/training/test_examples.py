@@ -14,11 +14,11 @@ from tests.programs_for_tests import SPAM, execution
 from transforms.engine.paths import DATA
 from transforms.engine.recipe import build_segments
 from transforms.engine.records import Problem, Seed, grow
-from transforms.engine.settings import TaskSettings
 from transforms.models.pool import Pool
 from transforms.models.requests import Request
 from transforms.training.examples import (
     PROMPTS,
+    TaskSettings,
     TrainingExample,
     equations,
     example,

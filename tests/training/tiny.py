@@ -8,8 +8,8 @@ from hydra import compose, initialize_config_dir
 
 from pipelines.hydra_app import settable, to_settings
 from transforms.engine.paths import CONF
-from transforms.engine.settings import TrainSettings
 from transforms.models.embedded.smollm2 import embedded_model
+from transforms.training.trainer import TrainSettings
 
 SMALL = ("optim.batch_size=2", "optim.max_length=448", "optim.log_steps=1", "sandbox.slots=2")
 """Overrides for trainings of a few steps."""

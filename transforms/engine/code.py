@@ -15,6 +15,7 @@ _MACHINERY = (
     "transforms.engine.errors",
     "transforms.engine.progress",
     "transforms.engine.run_folder",
+    "transforms.engine.run_settings",
     "transforms.engine.runners",
     "transforms.engine.settings",
     "transforms.engine.tables",
@@ -30,7 +31,11 @@ _MACHINERY = (
     "transforms.models.prompts",
     "transforms.models.replay",
     "transforms.models.requests",
+    "transforms.models.settings",
     "transforms.models.tokens",
+    "transforms.recipes.settings",
+    "transforms.sandbox.settings",
+    "transforms.stages.diversity.settings",
 )
 """Modules that carry rows and requests about. They decide none: settings and prompts are part of a
 fingerprint by their values, and answers are in the ledger by what was asked."""

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from transforms.engine.errors import SettingsError
 from transforms.engine.paths import CONF
-from transforms.engine.settings import Settings
+from transforms.recipes.settings import Settings
 
 
 def group(name: str, choice: str | None = None, **changes: Any) -> Any:

@@ -13,10 +13,10 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
-from transforms.engine.settings import Price, RunSettings
+from transforms.engine.run_settings import RunSettings
 from transforms.engine.tables import arrow_schema, meanings, plain_type
 from transforms.engine.versions import versions
-from transforms.models.budget import price_of
+from transforms.models.budget import Price, price_of
 from transforms.sandbox.isolation import Layer
 
 

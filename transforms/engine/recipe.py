@@ -16,19 +16,12 @@ from transforms.engine.code import code_digest
 from transforms.engine.errors import SettingsError
 from transforms.engine.ids import content_id
 from transforms.engine.paths import prompt_path
-from transforms.engine.settings import (
-    DecontaminateSettings,
-    Group,
-    RecipeSettings,
-    RunSettings,
-    Settings,
-    StageSettings,
-    backend_for,
-    check_models,
-)
+from transforms.engine.run_settings import ModelRunSettings, RunSettings, backend_for, check_models
+from transforms.engine.settings import Group, RecipeSettings, StageSettings
 from transforms.engine.stage import Stage, lacking, takes, written_by
 from transforms.models.prompts import PromptTemplate
 from transforms.sources.content import SOURCES, content
+from transforms.stages.diversity.settings import DecontaminateSettings
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,7 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
     """
     ordered = in_order(settings.recipe)
     classes = {name: stage_class(name, stage) for name, stage in ordered.items()}
-    if isinstance(settings, Settings):
+    if isinstance(settings, ModelRunSettings):
         named = {(stage.model_extra or {}).get("model") for stage in ordered.values()}
         check_models(settings, {name for name in named if name})
     groups = _grouped(ordered, classes)
@@ -196,7 +189,7 @@ def _built(
 
 def _group_of(field: str, stage: StageSettings, cls: Any, settings: RunSettings) -> Any:
     """The settings that a stage's field is named after; of the backends, that of its model."""
-    if field == "backend" and isinstance(settings, Settings):
+    if field == "backend" and isinstance(settings, ModelRunSettings):
         model = (stage.model_extra or {}).get("model", getattr(cls, "model", None))
         return backend_for(settings, model)
     return getattr(settings, field, None) if field in type(settings).model_fields else None

@@ -10,15 +10,29 @@ from dataclasses import dataclass
 from functools import cache
 from glob import escape, glob
 
+from pydantic import Field
+
 from transforms.engine.errors import BudgetReached
 from transforms.engine.ids import content_id
-from transforms.engine.settings import Backend, BudgetSettings, Price
+from transforms.engine.settings import Group
+from transforms.models.backends.settings import Backend
 from transforms.models.requests import Response
+from transforms.models.settings import BudgetSettings
 
 SPENT = "COTMILL_SPENT"
 """Environment variable that names the file in which a machine's processes add up their spending."""
 
 _ENTRY = struct.Struct("<qd")
+
+
+class Price(Group):
+    """What a model's tokens cost, per million, in any one currency."""
+
+    prompt: float = Field(ge=0, description="per million prompt tokens")
+    cached: float = Field(
+        ge=0, description="per million prompt tokens that the engine's prefix cache held"
+    )
+    generated: float = Field(ge=0, description="per million generated tokens")
 
 
 @dataclass(frozen=True)

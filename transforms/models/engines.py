@@ -13,9 +13,14 @@ from typing import Any
 
 from transforms.engine.errors import BackendError
 from transforms.engine.ids import canonical_json
-from transforms.engine.settings import Backend, OpenAIBackend, ReplayBackend, VllmServerBackend
 from transforms.models.backends import draining
 from transforms.models.backends.base import Model, Reply, read_thought, valid_text
+from transforms.models.backends.settings import (
+    Backend,
+    OpenAIBackend,
+    ReplayBackend,
+    VllmServerBackend,
+)
 from transforms.models.requests import Request, Response
 
 _LOOK_SECONDS = 0.2

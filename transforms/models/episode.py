@@ -43,29 +43,22 @@ from transforms.engine.errors import BackendError, LedgerMiss
 from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Call, Message
-from transforms.engine.settings import (
-    Backend,
-    BudgetSettings,
-    LedgerSettings,
-    Price,
-    ReplayBackend,
-    SamplerSettings,
-    SamplingSettings,
-    SandboxSettings,
-)
 from transforms.engine.stage import Stage, pair
 from transforms.models.backends import draining
 from transforms.models.backends.base import checked
 from transforms.models.backends.draining import Stopped
-from transforms.models.budget import Account
+from transforms.models.backends.settings import Backend, ReplayBackend
+from transforms.models.budget import Account, Price
 from transforms.models.engines import Engine, open_engine, take
 from transforms.models.ledger.index import open_index
-from transforms.models.ledger.ledger import LedgerWriter, backend_hash
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter, backend_hash
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
 from transforms.models.responses import calls
+from transforms.models.settings import BudgetSettings, SamplerSettings, SamplingSettings
 from transforms.sandbox.jobs import Cell, CellResult, Check, Job, Status
 from transforms.sandbox.sandbox import Sandbox
+from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.shared import shared_sandbox
 
 Effect = Request | Job | Check | Cell | Tally

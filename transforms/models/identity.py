@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from transforms.engine.ids import canonical_json
-from transforms.engine.settings import Backend, VllmBackend
+from transforms.models.backends.settings import Backend, VllmBackend
 from transforms.models.digests import adapter_digest, model_digest
 from transforms.models.embedded.adapters import adapter_folder
 from transforms.models.embedded.smollm2 import EMBEDDED

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from transforms.engine.errors import SettingsError
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Message
-from transforms.engine.settings import Backend, SamplerSettings
+from transforms.models.backends.settings import Backend
 from transforms.models.requests import Request, Sampler
+from transforms.models.settings import SamplerSettings
 
 
 class _Section(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transforms.engine.errors import BackendError
-from transforms.engine.settings import Backend, ReplayBackend
+from transforms.models.backends.settings import Backend, ReplayBackend
 from transforms.models.ledger.ledger import (
     PartGone,
     PartUnreadable,

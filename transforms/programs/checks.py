@@ -8,12 +8,32 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from pydantic import Field
+
 from transforms import programs
 from transforms.engine.accounting import Check, Verdict, first_rejection, keep, reject
 from transforms.engine.records import Execution
-from transforms.engine.settings import FilterSettings
+from transforms.engine.settings import Group
 from transforms.programs.names import Names
 from transforms.sandbox.sandbox import Status
+
+
+class FilterSettings(Group):
+    """Which programs are kept."""
+
+    min_code_lines: int = Field(
+        ge=1, description="lines that are neither blank, comment nor import"
+    )
+    max_output_chars: int = Field(ge=1, description="longest output, characters of JSON")
+    max_trivial_share: float = Field(
+        ge=0,
+        le=1,
+        description="share of kept programs with one kind of trivial answer: yes/no, or equal to "
+        "an input value",
+    )
+    max_perturbed_keys: int = Field(
+        ge=1, description="input keys that are perturbed, one at a time, until the output changes"
+    )
 
 
 class FormReason(StrEnum):

@@ -14,9 +14,8 @@ from typing import Any, Literal
 from transforms.engine.accounting import Verdict, keep
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed, Variant
-from transforms.engine.settings import AugmentationSettings
 from transforms.publish.reward import reward
-from transforms.recipes.augment.rewrite import jobs, plan_redraws, rewrite
+from transforms.recipes.augment.rewrite import AugmentationSettings, jobs, plan_redraws, rewrite
 from transforms.sandbox.shared import process_sandbox
 
 Walls = Literal["auto", "strict"]

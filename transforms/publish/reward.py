@@ -30,10 +30,9 @@ import yaml
 
 from transforms.engine.paths import CONF
 from transforms.engine.records import Attempt
-from transforms.engine.settings import FilterSettings
 from transforms.models.responses import extract_program, solution_of
 from transforms.models.thoughts import visible
-from transforms.programs.checks import FormOf, form_checks
+from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.recipes.caco.mark import answered, as_held, as_pair
 from transforms.sandbox.jobs import Job, Result
 from transforms.sandbox.shared import process_sandbox

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from transforms.engine.accounting import Tally, Verdict, reject
 from transforms.engine.records import Problem
-from transforms.engine.settings import SamplerSettings
 from transforms.models.episode import ModelEpisode, Steps
+from transforms.models.settings import SamplerSettings
 
 UNSOUND = ("ambiguous", "contradictory", "impossible", "unit_unclear")
 """What a judge may object to; a reject's reason."""

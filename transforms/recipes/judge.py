@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Derived, Message, Seed, derived
-from transforms.engine.settings import SamplerSettings
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import ResponseReason, judge_all
+from transforms.models.settings import SamplerSettings
 
 _CHOICE = re.compile(r"\[\[([AB])\]\]")
 

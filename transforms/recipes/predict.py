@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 from transforms import programs
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.records import Derived, Message, Seed, derived
-from transforms.engine.settings import SamplerSettings, SandboxSettings
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import ResponseReason, judge_response
+from transforms.models.settings import SamplerSettings
 from transforms.sandbox.jobs import Job
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.judge import Pair, compare
 
 

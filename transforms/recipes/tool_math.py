@@ -11,12 +11,13 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Derived, Message, Seed, derived
-from transforms.engine.settings import SamplerSettings, SandboxSettings
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.requests import tool_json
 from transforms.models.responses import ResponseReason, judge_response
+from transforms.models.settings import SamplerSettings
 from transforms.recipes.caco.mark import as_pair, final_answer
 from transforms.sandbox.jobs import Cell, CellResult
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.judge import compare
 
 _ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}

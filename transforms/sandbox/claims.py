@@ -8,9 +8,9 @@ import signal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from transforms.engine.settings import SandboxSettings
 from transforms.sandbox.harness import MOVED
 from transforms.sandbox.jobs import Cell, CellResult, Result, Status, Vary
+from transforms.sandbox.settings import SandboxSettings
 
 
 class Reason(StrEnum):

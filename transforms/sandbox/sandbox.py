@@ -27,7 +27,6 @@ from dataclasses import asdict, replace
 from types import TracebackType
 
 from transforms.engine.errors import SandboxError
-from transforms.engine.settings import SandboxSettings
 from transforms.sandbox.cgroups import CgroupUnavailable, SlotGroup, find_parent
 from transforms.sandbox.claims import judge, moved_keys
 from transforms.sandbox.cores import cores_of_process
@@ -44,6 +43,7 @@ from transforms.sandbox.jobs import (
     Vary,
 )
 from transforms.sandbox.sessions import Sessions
+from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.slots import (
     TIERS,
     WAYS_OUT,

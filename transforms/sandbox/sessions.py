@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 
-from transforms.engine.settings import SandboxSettings
 from transforms.sandbox.claims import Reason, judge_cell
 from transforms.sandbox.jobs import Cell, CellResult, Status
+from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.slots import Kind, Slot, ZygoteDied, kind_of, memory_of
 
 _OVERHEAD_MB = 1.0

@@ -13,8 +13,8 @@ from typing import Literal
 import yaml
 
 from transforms.engine.paths import CONF
-from transforms.engine.settings import SandboxSettings
 from transforms.sandbox.sandbox import Sandbox
+from transforms.sandbox.settings import SandboxSettings
 
 _lock = threading.Lock()
 _leases: dict[tuple[int, SandboxSettings], tuple[Sandbox, int]] = {}

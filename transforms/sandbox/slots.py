@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from transforms.engine.errors import SandboxError
-from transforms.engine.settings import SandboxSettings
 from transforms.sandbox.cgroups import SlotGroup
 from transforms.sandbox.claims import Reason, Seen
 from transforms.sandbox.isolation import Layer
+from transforms.sandbox.settings import SandboxSettings
 
 
 @dataclass(frozen=True)

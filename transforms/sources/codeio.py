@@ -15,17 +15,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
+from pydantic import Field
 
 from transforms import programs
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Seed
-from transforms.engine.settings import CodeIOSource
+from transforms.engine.settings import Group
 from transforms.models.episode import Steps
 from transforms.sandbox.sandbox import Job, Result, Status
 from transforms.sources.rows import Row, SeedReason, parsed
@@ -48,6 +49,14 @@ _BOILERPLATE = re.compile(
     re.IGNORECASE,
 )
 """Comments with which the programs' author was instructed; they say nothing of the program."""
+
+
+class CodeIOSource(Group):
+    """The CodeI/O programs that reasoning-gym ships, in the unified form."""
+
+    type: Literal["codeio"]
+    seed: int = Field(0, ge=0, description="seed of each program's input generator")
+    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
 
 class NotConvertible(ValueError):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import pyarrow as pa
+from pydantic import AfterValidator, Field
 
 from transforms.engine.errors import SourceError
 
@@ -29,6 +30,18 @@ _ASKING = ("user", "human")
 _ANSWERING = ("assistant", "gpt", "model", "bot", "chatgpt")
 _SHOWN = 40
 """Columns that an error lists at most."""
+
+
+def _seed_fields(columns: dict[str, Any]) -> dict[str, Any]:
+    for name in columns:
+        if name not in FIELDS:
+            raise ValueError(f"a seed has no field {name}: it has {', '.join(FIELDS)}")
+    return columns
+
+
+ColumnMap = Annotated[
+    dict[str, str | Annotated[list[str], Field(min_length=1)]], AfterValidator(_seed_fields)
+]
 
 
 def column_at(row: Any, path: str) -> Any:

@@ -11,14 +11,11 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.code import code_digest
 from transforms.engine.run_folder import absolute
-from transforms.engine.settings import (
-    AnySource,
-    FunctionSource,
-    HuggingFaceSource,
-    MixSource,
-    RunSource,
-)
 from transforms.engine.versions import versions
+from transforms.sources.function import FunctionSource
+from transforms.sources.huggingface import HuggingFaceSource
+from transforms.sources.read import AnySource, MixSource
+from transforms.sources.run import RunSource
 
 SOURCES: tuple[type, ...] = get_args(get_args(AnySource)[0])
 """The classes of source settings."""

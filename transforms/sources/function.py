@@ -5,18 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
+from pydantic import Field
 
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
-from transforms.engine.settings import FunctionSource
+from transforms.engine.settings import Group
 from transforms.engine.stage import named
-from transforms.sources.columns import check_columns
+from transforms.sources.columns import ColumnMap, check_columns
 from transforms.sources.files import one_line
 from transforms.sources.rows import Row, plain
+
+
+class FunctionSource(Group):
+    """Seeds from rows that a Python function yields."""
+
+    type: Literal["function"]
+    function: str = Field(
+        description="import path of a function that yields rows, dicts of columns, such as "
+        "my_package.seeds.words (also of a module in a folder of --config-dir)"
+    )
+    arguments: dict[str, Any] = Field(
+        {}, description="what the function is called with, such as {path: words.txt}"
+    )
+    columns: ColumnMap = Field(
+        {}, description="seed field -> the rows' column, as for source=jsonl"
+    )
+    name: str = Field("function", description="what the rows name as their source")
+    license: str | None = Field(
+        None, description="SPDX licence of the rows, where no column states it"
+    )
+    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
 
 def check(source: FunctionSource) -> list[str]:

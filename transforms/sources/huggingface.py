@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 from huggingface_hub import hf_hub_download
+from pydantic import Field
 
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
-from transforms.engine.settings import HuggingFaceSource, JsonlSource, ParquetSource
-from transforms.sources.columns import check_columns, outline, wanted_columns
+from transforms.engine.settings import Group, LocalOrNot
+from transforms.sources.columns import ColumnMap, check_columns, outline, wanted_columns
 from transforms.sources.files import one_line, suffixes
+from transforms.sources.jsonl import JsonlSource
 from transforms.sources.licenses import card_license, spdx
+from transforms.sources.parquet import ParquetSource
 from transforms.sources.rows import Row, plain
 
 _SHARDS = 32
@@ -26,6 +29,25 @@ _SHARDS = 32
 
 _KINDS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json"}
 """The format of a data file, as the library names it."""
+
+
+class HuggingFaceSource(Group):
+    """Seeds from a dataset that `datasets.load_dataset` opens."""
+
+    type: Literal["huggingface"]
+    path: LocalOrNot = Field(description="dataset name on the Hub, or a local folder or file")
+    config: str | None = Field(None, description="configuration of the dataset")
+    split: str = Field("train", description="split to read")
+    name: str | None = Field(
+        None, description="what the rows name as their source (null: the path)"
+    )
+    columns: ColumnMap = Field(
+        {}, description="seed field -> the dataset's column, as for source=jsonl"
+    )
+    license: str | None = Field(
+        None, description="SPDX licence, where the dataset's card states none"
+    )
+    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
 
 def _saved(path: str) -> bool:

@@ -8,17 +8,18 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 from apache_beam.coders import BytesCoder
 from apache_beam.io import ReadAllFromText
 from apache_beam.pvalue import PBegin, PCollection
+from pydantic import Field
 
 from transforms.engine.accounting import Verdict
 from transforms.engine.errors import SourceError
-from transforms.engine.settings import JsonlSource
-from transforms.sources.columns import check_columns
+from transforms.engine.settings import Group, LocalOrNot
+from transforms.sources.columns import ColumnMap, check_columns
 from transforms.sources.files import is_glob, matching, named, open_whole, reading, suffixes
 from transforms.sources.rows import Row, parsed
 
@@ -37,6 +38,28 @@ _NO_TEXT = {
 """What files begin with that are no text in UTF-8, and what to do about it."""
 
 csv.field_size_limit(2**31 - 1)
+
+
+class JsonlSource(Group):
+    """Seeds from JSON Lines files, JSON arrays, CSV or TSV files."""
+
+    type: Literal["jsonl"]
+    path: LocalOrNot | list[LocalOrNot] = Field(
+        description="file or glob on any Beam filesystem (local, gs://, s3://), or a list of them"
+    )
+    columns: ColumnMap = Field(
+        {},
+        description="seed field -> your column, such as {problem: question}; a path into it, such "
+        "as meta.final; or columns to join, such as [body, question]; "
+        "fields: problem, answer, code, solution, kind, license, source, options (of a choice)",
+    )
+    name: str = Field("jsonl", description="what the rows name as their source")
+    license: str | None = Field(
+        None,
+        description="SPDX licence of the rows, where neither a column nor a README.md with a "
+        "dataset card beside the files states it",
+    )
+    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
 
 def row_of(source: JsonlSource, path: str, line: bytes) -> Row:

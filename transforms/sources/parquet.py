@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
+from pydantic import Field
 
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
-from transforms.engine.settings import ParquetSource
 from transforms.sources.columns import check_columns, outline, wanted_columns
 from transforms.sources.files import matching, named, one_line, reading, suffixes
+from transforms.sources.jsonl import JsonlSource
 from transforms.sources.rows import Row, plain
+
+
+class ParquetSource(JsonlSource):
+    """Seeds from Parquet files."""
+
+    type: Literal["parquet"]  # type: ignore[assignment]
+    name: str = Field("parquet", description="what the rows name as their source")
 
 
 def check(source: ParquetSource) -> list[str]:

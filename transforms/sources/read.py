@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
+from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.blocks import Block, PackByKey, unpack
@@ -19,20 +20,10 @@ from transforms.engine.ids import canonical_json
 from transforms.engine.losers import part_of
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Seed
-from transforms.engine.settings import (
-    AnySource,
-    FunctionSource,
-    HuggingFaceSource,
-    JsonlSource,
-    MixSource,
-    ParquetSource,
-    ReasoningGymSource,
-    RunSource,
-    SandboxSettings,
-    Source,
-)
+from transforms.engine.settings import Group
 from transforms.engine.stage import Stage
 from transforms.models.episode import Drive
+from transforms.sandbox.settings import SandboxSettings
 from transforms.sources import (
     codeio,
     function,
@@ -43,8 +34,46 @@ from transforms.sources import (
     rows,
     run,
 )
+from transforms.sources.codeio import CodeIOSource
+from transforms.sources.function import FunctionSource
+from transforms.sources.huggingface import HuggingFaceSource
+from transforms.sources.jsonl import JsonlSource
 from transforms.sources.licenses import card_license, spdx
+from transforms.sources.parquet import ParquetSource
+from transforms.sources.reasoning_gym import ReasoningGymSource
 from transforms.sources.rows import Row, SeedReason
+from transforms.sources.run import RunSource
+
+Source = Annotated[
+    JsonlSource
+    | ParquetSource
+    | FunctionSource
+    | HuggingFaceSource
+    | ReasoningGymSource
+    | CodeIOSource
+    | RunSource,
+    Field(discriminator="type"),
+]
+
+
+class MixSource(Group):
+    """Several sources read as one."""
+
+    type: Literal["mix"]
+    sources: dict[str, Source] = Field(description="name -> source", min_length=1)
+
+
+AnySource = Annotated[
+    JsonlSource
+    | ParquetSource
+    | FunctionSource
+    | HuggingFaceSource
+    | ReasoningGymSource
+    | CodeIOSource
+    | RunSource
+    | MixSource,
+    Field(discriminator="type"),
+]
 
 
 def parts(source: AnySource) -> dict[str, Source]:

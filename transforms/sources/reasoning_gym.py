@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
+from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Seed
-from transforms.engine.settings import ReasoningGymSource
+from transforms.engine.settings import Group
 from transforms.sources.files import one_line
 from transforms.sources.forms import split_steps, with_answer
 from transforms.sources.rows import Row, SeedReason, parsed, plain
@@ -35,6 +36,18 @@ REFUSED = {
     ),
 }  # fmt: skip
 """Tasks that are not offered, and why."""
+
+
+class ReasoningGymSource(Group):
+    """Seeds drawn from reasoning-gym's procedural tasks (question, answer, metadata)."""
+
+    type: Literal["reasoning_gym"]
+    tasks: list[str] = Field(
+        description="names of reasoning-gym tasks, such as gsm_symbolic", min_length=1
+    )
+    size: int = Field(50, ge=1, description="questions drawn from each task")
+    seed: int = Field(0, ge=0, description="seed of the drawing")
+    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
 
 def _library() -> Any:

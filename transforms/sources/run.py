@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 import apache_beam as beam
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
+from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import RunFolderError, SourceError
@@ -17,7 +19,7 @@ from transforms.engine.ids import canonical_json
 from transforms.engine.losers import JudgeLosers, LimitPerKey
 from transforms.engine.records import Seed
 from transforms.engine.run_folder import RunFolder, absolute
-from transforms.engine.settings import RunSource
+from transforms.engine.settings import Group
 from transforms.models.responses import extract_program
 from transforms.programs import Unparsable, fingerprint
 from transforms.recipes.caco.mark import plain_answer
@@ -29,6 +31,24 @@ _NEEDED = ("id", "problem", "code", "answer")
 _COLUMNS = (*_NEEDED, "instruction", "output", "solution", "kind", "source", "license", "run_id")
 """Of a row: `instruction` is what the recipe wrote for a problem, and `output` is there where the
 answer beside it is worded as a seed's is; else the answer is the output, as JSON."""
+
+
+class RunSource(Group):
+    """Seeds from the accepted rows of an earlier run: what it found, the next round starts from."""
+
+    type: Literal["run"]
+    path: str = Field(description="folder of a finished run (its output_dir)")
+    license: str | None = Field(
+        None,
+        description="SPDX licence of rows without one: their programs were written from no seed",
+    )
+    max_per_fingerprint: int = Field(
+        4,
+        ge=1,
+        description="rows kept per structure of program (AST without names and constants): the "
+        "shortest programs, then the smallest ids",
+    )
+    limit: int | None = Field(None, ge=1, description="read at most so many rows (null: all)")
 
 
 def _files(source: RunSource) -> list[str]:

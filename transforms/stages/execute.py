@@ -9,9 +9,9 @@ from apache_beam.pvalue import PCollection
 
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Execution, Program, grow
-from transforms.engine.settings import SandboxSettings
 from transforms.models.episode import Drive, Steps
 from transforms.sandbox.sandbox import Job, Result, Status
+from transforms.sandbox.settings import SandboxSettings
 
 SAMPLED_ONE_IN = 10
 """Of so many programs, one is run twice with determinism `sampled`."""

@@ -14,10 +14,10 @@ from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers
 from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Execution, Program
-from transforms.engine.settings import FilterSettings, SandboxSettings
 from transforms.engine.stage import Filter, Stage
 from transforms.models.episode import Episode, Steps
 from transforms.programs.checks import (
+    FilterSettings,
     FormOf,
     FormReason,
     MeaningReason,
@@ -28,6 +28,7 @@ from transforms.programs.checks import (
     trivial_kind,
 )
 from transforms.programs.perturb import perturb
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.execute import execute
 
 

@@ -13,14 +13,21 @@ from apache_beam.pvalue import AsSingleton, PCollection
 from transforms.engine.accounting import Verdict, first_rejection, keep, reject
 from transforms.engine.ids import content_id
 from transforms.engine.records import Execution, Program, Seed
-from transforms.engine.settings import FilterSettings, SandboxSettings
 from transforms.engine.stage import Same
 from transforms.models.episode import Episode, ModelEpisode, Steps
 from transforms.models.pool import Pool, SeedPool, draw_shots
 from transforms.models.requests import Response
 from transforms.models.responses import judge_program
-from transforms.programs.checks import FormOf, FormReason, RunReason, form_checks, run_checks
+from transforms.programs.checks import (
+    FilterSettings,
+    FormOf,
+    FormReason,
+    RunReason,
+    form_checks,
+    run_checks,
+)
 from transforms.recipes.caco.mark import plain_answer
+from transforms.sandbox.settings import SandboxSettings
 from transforms.sources.rows import SeedReason
 from transforms.stages.execute import finish_program, plan_program
 from transforms.stages.judge import Pair, compare

@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed
-from transforms.engine.settings import TaskSettings
+from transforms.engine.settings import Group
 from transforms.models.prompts import PromptTemplate, Words
 from transforms.text.equations import chains
 from transforms.text.numerals import numerals
@@ -29,6 +31,29 @@ PROMPTS = {
 
 _OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 _LAST_ANSWER = re.compile(r"[Tt]he answer is (?P<answer>[^\n]+?)\.?\s*\Z")
+
+
+class TaskSettings(Group):
+    """What the model learns to do, and from which seeds."""
+
+    mix: dict[
+        Literal["codegen", "codegen_kind", "reverse", "solve", "unify", "calculate"],
+        Annotated[float, Field(ge=0, allow_inf_nan=False)],
+    ] = Field(
+        description="task -> examples of it per seed, on average: codegen (a program from nothing),"
+        " codegen_kind (from its kind's name), reverse (program -> instruction), solve (instruction"
+        " -> language solution), unify (problem -> program), calculate (a solution's equations)",
+        min_length=1,
+    )
+    api: Literal["chat", "completions"] = Field(
+        description="the form of the prompts; must be that of backend.api when the model is served"
+    )
+    holdout_kinds: list[str] = Field(
+        [], description="kinds of seeds that are not trained on; the loss on them is reported"
+    )
+    max_held_out: int = Field(
+        64, ge=1, description="examples of those kinds that each task is evaluated on, at most"
+    )
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,101 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
 
 from transforms.engine.errors import BackendError
-from transforms.engine.settings import ModelSettings, TrainSettings
+from transforms.engine.settings import FolderSettings, Group, RunnerSettings, SinkSettings
 from transforms.models.embedded.adapters import adapter_folder
 from transforms.models.embedded.model_cache import share
 from transforms.models.embedded.smollm2 import EMBEDDED, weights_of
-from transforms.training.examples import TrainingExample
+from transforms.programs.checks import FilterSettings
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sources.read import AnySource
+from transforms.training.examples import TaskSettings, TrainingExample
+
+
+class ModelSettings(Group):
+    """The model that is trained."""
+
+    name: str = Field(description="model name or path; `embedded` is the small model of make demo")
+    dtype: Literal["bfloat16", "float16", "float32"] = Field(
+        description="type of the weights; LoRA weights are float32 while they are trained"
+    )
+    attention: str | None = Field(
+        None, description="sdpa, flash_attention_2, eager ... (null: the model's default)"
+    )
+
+
+class LoraSettings(Group):
+    """Low-rank adaptation by PEFT, or none."""
+
+    rank: int = Field(ge=0, description="rank of the adapter (0: train all weights instead)")
+    alpha: int = Field(ge=1, description="the adapter is scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the adapter")
+    target_modules: str | list[str] = Field(
+        "all-linear", description="layers that get one: all-linear, or their names"
+    )
+    start: str | None = Field(
+        None,
+        description="adapter to go on from, which then decides rank, alpha and layers: a folder, "
+        "or the name of one in data/models (null: a new one)",
+    )
+
+    @model_validator(mode="after")
+    def _start_is_lora(self) -> LoraSettings:
+        if self.start is not None and not self.rank:
+            raise ValueError("lora.start goes on from an adapter, and rank 0 trains none")
+        return self
+
+
+class OptimSettings(Group):
+    """How the loss is brought down."""
+
+    learning_rate: float = Field(gt=0, description="highest learning rate")
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = Field(
+        description="how the learning rate falls after the warm-up"
+    )
+    warmup: float = Field(ge=0, description="warm-up: steps, or below 1 a share of all steps")
+    epochs: float = Field(gt=0, description="times that the examples are seen")
+    max_steps: int | None = Field(None, ge=1, description="stop after so many steps (null: epochs)")
+    batch_size: int = Field(ge=1, description="sequences on a device at once")
+    accumulate: int = Field(1, ge=1, description="batches per step")
+    max_length: int = Field(
+        ge=32, description="cutoff, tokens: longer examples are left out, and counted"
+    )
+    packing: bool = Field(
+        description="fill sequences of max_length with several examples each (best on GPUs with "
+        "flash attention); false: batches of examples of about one length"
+    )
+    gradient_checkpointing: bool = Field(
+        description="compute activations twice instead of keeping them: less memory, slower"
+    )
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW)")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    log_steps: int = Field(10, ge=1, description="steps between entries of the log")
+    save_steps: int = Field(ge=1, description="steps between checkpoints; the last two are kept")
+    eval_steps: int | None = Field(
+        None, ge=1, description="steps between evaluations on held-out seeds (null: at the end)"
+    )
+
+
+class TrainSettings(FolderSettings):
+    """Everything `cotmill train` can be told."""
+
+    output_dir: str = Field(description="local folder for checkpoints and the trained model")
+    source: AnySource
+    prompts: str = Field(description="folder of the prompt files that the model will be asked with")
+    model: ModelSettings
+    lora: LoraSettings
+    optim: OptimSettings
+    tasks: TaskSettings
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+    sandbox: SandboxSettings
+    filter: FilterSettings
+    runner: RunnerSettings
+    sink: SinkSettings
 
 
 @dataclass(frozen=True)

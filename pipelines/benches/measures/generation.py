@@ -12,17 +12,13 @@ from statistics import median
 from typing import Any
 
 import apache_beam as beam
+from pydantic import Field
 
 from transforms.engine.errors import BackendError
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import (
-    BenchGenerationSettings,
-    LedgerSettings,
-    RunnerSettings,
-    VllmBackend,
-    VllmServerBackend,
-)
+from transforms.engine.settings import Group, RunnerSettings
 from transforms.models.backends.base import Model, Reply
+from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.backends.vllm_engine import (
     VllmModel,
     engine_arguments,
@@ -31,11 +27,23 @@ from transforms.models.backends.vllm_engine import (
 )
 from transforms.models.engines import close_engines, use_model
 from transforms.models.episode import Asking, Drive, Steps
+from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request, Response, Sampler
 
 _WORDS = "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north"
 _LENGTHS = (8, 16, 32, 48, 64, 96, 160, 256)
 """Output lengths of the mixed mixes, tokens: most answers are short, and some are long."""
+
+
+class BenchGenerationSettings(Group):
+    """Everything `cotmill bench generation` can be told."""
+
+    requests: int = Field(ge=8, description="requests of each mix")
+    repetitions: int = Field(
+        ge=1, description="times that the mix of output lengths is run, each way in turn"
+    )
+    server: bool = Field(description="also measure the spawned server (another load of the model)")
+    backend: VllmBackend = Field(description="engine settings, the same for every way")
 
 
 @dataclass

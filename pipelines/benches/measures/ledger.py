@@ -20,10 +20,17 @@ import pyarrow as pa
 from transforms.engine.memory import resident_bytes
 from transforms.engine.paths import PROJECT
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import LedgerSettings, ReplayBackend, RunnerSettings
+from transforms.engine.settings import RunnerSettings
 from transforms.engine.tables import batched
+from transforms.models.backends.settings import ReplayBackend
 from transforms.models.episode import Asking, Drive, Steps
-from transforms.models.ledger.ledger import SCHEMA, LedgerWriter, ledger_parts, new_part
+from transforms.models.ledger.ledger import (
+    SCHEMA,
+    LedgerSettings,
+    LedgerWriter,
+    ledger_parts,
+    new_part,
+)
 from transforms.models.requests import Request, Response, Sampler
 
 _CHILD = (

@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from pydantic import Field
 from rensa import RMinHash, RMinHashDeduplicator
 
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers
 from transforms.engine.paths import PROJECT
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import BenchMinhashSettings
+from transforms.engine.settings import Group, RunnerSettings
 from transforms.engine.tables import ReadRecords, WriteRecords, shard_path, write_table
 from transforms.stages.diversity.minhash import collision_probability
 from transforms.stages.diversity.near import NearDuplicates
+from transforms.stages.diversity.settings import DedupSettings
 from transforms.text.shingles import shingles, words
 
 SIMILARITIES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
@@ -34,6 +36,14 @@ _IN_PAIRS = 0.2
 """Share of the rows that are one of a planted pair."""
 _WORDS = 80
 """Words of a text: an instruction's length."""
+
+
+class BenchMinhashSettings(Group):
+    """Everything `cotmill bench minhash` can be told."""
+
+    rows: int = Field(ge=100, description="texts, a fifth of them in pairs of known similarity")
+    dedup: DedupSettings
+    runner: RunnerSettings
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any
 
 from transforms.engine.errors import SandboxError
 from transforms.engine.paths import PROJECT
-from transforms.engine.settings import SandboxSettings
 from transforms.sandbox.sandbox import TIERS, Job, Sandbox, Status, tier_of
+from transforms.sandbox.settings import SandboxSettings
 
 _ARITHMETIC = (
     """input = {{"emails": {a}, "percent": {b}, "days": {c}}}

@@ -13,6 +13,7 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 from apache_beam.pvalue import PCollection
+from pydantic import Field
 
 from pipelines.benches.planted.cases import Case, answered, make_cases
 from pipelines.benches.planted.faults import (
@@ -24,7 +25,7 @@ from pipelines.benches.planted.faults import (
     plant_worded,
 )
 from pipelines.benches.planted.sets import (
-    Group,
+    LabelledGroup,
     LabelledSet,
     contaminated_set,
     executed,
@@ -39,18 +40,34 @@ from transforms.engine.accounting import Reject
 from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Attempt, Attempts, Problem, Program, Seed, grow
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import BenchFiltersSettings, JsonlSource, RunnerSettings
+from transforms.engine.settings import Group, RunnerSettings
 from transforms.engine.tables import WriteRecords
 from transforms.models.episode import Drive
-from transforms.programs.checks import FormOf, form_checks
+from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.recipes.caco.answerability import FilterInstructions
 from transforms.recipes.caco.mark import mark
-from transforms.recipes.caco.verify import Verify
+from transforms.recipes.caco.verify import Verify, VerifySettings
 from transforms.sandbox.sandbox import Sandbox
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sources.jsonl import JsonlSource
 from transforms.stages.diversity.decontaminate import Decontaminate
 from transforms.stages.diversity.instructions import Deduplicate
 from transforms.stages.diversity.programs import DeduplicatePrograms
+from transforms.stages.diversity.settings import DecontaminateSettings, DedupSettings
 from transforms.stages.filtering import CapTrivial, FilterForm, FilterMeaning, RunPrograms
+
+
+class BenchFiltersSettings(Group):
+    """Everything `cotmill bench filters` can be told."""
+
+    redraws: int = Field(ge=0, description="more cases of each seed, with other numbers")
+    codeio: int = Field(ge=0, description="CodeI/O programs whose outputs are answers as well")
+    show: int = Field(ge=0, description="misjudged records to print, at most")
+    sandbox: SandboxSettings
+    filter: FilterSettings
+    verify: VerifySettings
+    dedup: DedupSettings
+    decontaminate: DecontaminateSettings
 
 
 @dataclass(frozen=True)
@@ -220,13 +237,13 @@ def _by_fault(planted: Sequence[Planted]) -> dict[tuple[str, str], list[Planted]
     return found
 
 
-def score_groups(groups: Sequence[Group], fates: dict[str, Fate]) -> list[dict[str, Any]]:
+def score_groups(groups: Sequence[LabelledGroup], fates: dict[str, Fate]) -> list[dict[str, Any]]:
     """Returns a row for each fault of the labelled sets.
 
     `planted` is how many records should go; `recall` the share of them that went, `kept` the
     share of those that should stay and did.
     """
-    by_fault: dict[str, list[Group]] = {}
+    by_fault: dict[str, list[LabelledGroup]] = {}
     for group in groups:
         by_fault.setdefault(group.fault, []).append(group)
     rows = []

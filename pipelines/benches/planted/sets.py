@@ -18,7 +18,7 @@ from transforms.text.shingles import shingles, words
 
 
 @dataclass(frozen=True)
-class Group:
+class LabelledGroup:
     """Records of which a stated number should stay; which of them is the stages' own order."""
 
     fault: str
@@ -32,7 +32,7 @@ class LabelledSet:
     """Records of one type, in groups."""
 
     records: tuple[Execution | Example, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[LabelledGroup, ...]
 
 
 def as_execution(case: Case, code: str, *name: object) -> Execution:
@@ -111,11 +111,11 @@ def band(similarity: float) -> str:
 def program_set(cases: Sequence[Case], per_fingerprint: int) -> LabelledSet:
     """Copies of programs: laid out anew, with one number changed, with all names changed."""
     records: list[Execution | Example] = []
-    groups: list[Group] = []
+    groups: list[LabelledGroup] = []
 
     def add(fault: str, reasons: tuple[str, ...], found: list[Execution], stay: int) -> None:
         records.extend(found)
-        groups.append(Group(fault, reasons, tuple(record.id for record in found), stay))
+        groups.append(LabelledGroup(fault, reasons, tuple(record.id for record in found), stay))
 
     for index, case in enumerate(cases):
         original = as_execution(case, case.code, "program")
@@ -165,7 +165,7 @@ def renamed(code: str, number: int) -> str:
 def instruction_set(cases: Sequence[Case], ngram: int, threshold: float) -> LabelledSet:
     """Copies of instructions: the same words, and with more and more words replaced."""
     records: list[Execution | Example] = []
-    groups: list[Group] = []
+    groups: list[LabelledGroup] = []
     for index, case in enumerate(cases):
         level = index % 6
         original = as_example(case, case.problem, "row")
@@ -186,7 +186,7 @@ def instruction_set(cases: Sequence[Case], ngram: int, threshold: float) -> Labe
             reasons = (Sameness.NEAR_DUPLICATE,) if alike else ()
             stay = 1 if alike else 2
         records += found
-        groups.append(Group(fault, reasons, tuple(record.id for record in found), stay))
+        groups.append(LabelledGroup(fault, reasons, tuple(record.id for record in found), stay))
     return LabelledSet(tuple(records), tuple(groups))
 
 
@@ -197,7 +197,7 @@ def contaminated_set(cases: Sequence[Case], redrawn: Mapping[str, str]) -> Label
         redrawn: {case id: its problem with other numbers}, of those that have one.
     """
     records: list[Execution | Example] = []
-    groups: list[Group] = []
+    groups: list[LabelledGroup] = []
     before = "Here is a question from a test that was set last year. Read it with care."
     for index, case in enumerate(cases):
         problem = case.problem
@@ -215,7 +215,7 @@ def contaminated_set(cases: Sequence[Case], redrawn: Mapping[str, str]) -> Label
             records.append(record)
             stays = fault == "row of no benchmark"
             reasons = () if stays else (Sameness.CONTAMINATED,)
-            groups.append(Group(fault, reasons, (record.id,), int(stays)))
+            groups.append(LabelledGroup(fault, reasons, (record.id,), int(stays)))
     return LabelledSet(tuple(records), tuple(groups))
 
 
@@ -229,13 +229,13 @@ def trivial_set(cases: Sequence[Case], share: float) -> LabelledSet:
     flags = [replace(as_execution(c, c.code, "flag"), output="true") for c in cases[1::2]]
     others = [as_execution(case, case.code, "no flag") for case in cases[::2]]
     stay = int(share * len(others) / (1 - share) + 1e-9) if share < 1 else len(flags)
-    group = Group(
+    group = LabelledGroup(
         "too many yes/no answers",
         (MeaningReason.TRIVIAL_OVER_SHARE,),
         tuple(flag.id for flag in flags),
         min(stay, len(flags)),
     )
-    rest = Group(
+    rest = LabelledGroup(
         "beside yes/no answers",
         (),
         tuple(record.id for record in others),

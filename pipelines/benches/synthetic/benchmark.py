@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from pipelines.benches.synthetic.problems import problem
 from transforms.engine.memory import resident_bytes
@@ -23,14 +25,27 @@ from transforms.engine.recipe import Segment
 from transforms.engine.records import Example, Message, Problem
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.segments import run_segment
-from transforms.engine.settings import BenchScaleSettings
+from transforms.engine.settings import Group, RunnerSettings, SinkSettings
 from transforms.engine.stage import Filter, Map
 from transforms.engine.tables import shard_path, write_table
-from transforms.programs.checks import meaning_checks
+from transforms.programs.checks import FilterSettings, meaning_checks
 from transforms.recipes.caco.answerability import FilterInstructions
 from transforms.stages.diversity.instructions import Deduplicate
 from transforms.stages.diversity.programs import DeduplicatePrograms
+from transforms.stages.diversity.settings import DedupSettings
 from transforms.stages.filtering import CapTrivial, FilterForm
+
+
+class BenchScaleSettings(Group):
+    """Everything `cotmill bench scale` can be told."""
+
+    rows: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="synthetic rows, one measurement each"
+    )
+    filter: FilterSettings
+    dedup: DedupSettings
+    runner: RunnerSettings
+    sink: SinkSettings
 
 
 @dataclass(kw_only=True)

@@ -11,18 +11,33 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+from pydantic import Field
 
 from transforms.engine.errors import CotmillError
 from transforms.engine.paths import PROJECT
-from transforms.engine.settings import BenchPipelineSettings
+from transforms.engine.settings import Group
 
 _LOOK_SECONDS = 0.2
 _ENVIRONMENT = {"PYTHONPATH": str(PROJECT)}
 PARTS = ("pipeline", "sandbox", "server")
 """What CPU time is spent in: driver and workers, the sandbox's processes, the endpoint."""
+
+
+class BenchPipelineSettings(Group):
+    """Everything `cotmill bench pipeline` can be told."""
+
+    programs: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="programs asked for, one run for each"
+    )
+    workers: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="worker processes, one run for each"
+    )
+    settings: list[str] = Field(
+        [], description="settings of `cotmill synthesize`, such as [sandbox.slots=1]"
+    )
 
 
 @contextmanager

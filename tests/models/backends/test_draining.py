@@ -9,8 +9,8 @@ import pytest
 
 from tests.models.examples import request
 from tests.models.fault_server import fault_server
-from transforms.engine.settings import OpenAIBackend
 from transforms.models.backends import draining
+from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.engines import close_engines, open_engine, owed, unrecorded
 
 

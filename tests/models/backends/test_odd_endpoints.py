@@ -24,11 +24,12 @@ from tests.models.odd_server import (
 from transforms.engine.errors import BackendError
 from transforms.engine.paths import PROJECT
 from transforms.engine.records import Message, ToolCall
-from transforms.engine.settings import OpenAIBackend, SamplerSettings
 from transforms.models.backends import circuit, openai_engine, pace
+from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.engines import close_engines, open_engine
 from transforms.models.prompts import Words, requests_of
 from transforms.models.requests import Request, Response, tool_json
+from transforms.models.settings import SamplerSettings
 
 Server = tuple[str, list[dict[str, Any]]]
 _REFUSED = complains(400, "Unsupported parameter", param="reasoning_effort")

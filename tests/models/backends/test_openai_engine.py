@@ -15,8 +15,8 @@ from tests.conftest import VllmServer
 from tests.models.examples import chat, request
 from tests.models.fault_server import FaultServer, fault_server
 from transforms.engine.errors import BackendError
-from transforms.engine.settings import Backend, OpenAIBackend
 from transforms.models.backends import circuit, pace
+from transforms.models.backends.settings import Backend, OpenAIBackend
 from transforms.models.engines import close_engines, open_engine
 from transforms.models.requests import ErrorKind, Request, Response
 

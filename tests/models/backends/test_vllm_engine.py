@@ -18,7 +18,7 @@ from tests.models.adapters import write_adapter
 from tests.models.examples import chat, request, response
 from transforms.engine.errors import BackendError
 from transforms.engine.records import ToolCall
-from transforms.engine.settings import VllmBackend, VllmServerBackend
+from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.backends.vllm_engine import check_arguments, tool_parser, with_calls
 from transforms.models.embedded import smollm2 as embedded
 from transforms.models.embedded.adapters import merged_model

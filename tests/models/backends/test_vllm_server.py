@@ -17,10 +17,11 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.beam import on_workers
 from tests.conftest import VllmServer
 from tests.models.examples import asks, chat, prompted, request
-from transforms.engine.settings import LedgerSettings, VllmBackend, VllmServerBackend
+from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.backends.vllm_server import server_plan
 from transforms.models.engines import Engine, close_engines, open_engine
 from transforms.models.episode import Asking, Drive
+from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import ErrorKind, Request, Response
 
 

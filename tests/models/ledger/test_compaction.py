@@ -15,12 +15,17 @@ from hypothesis import strategies as st
 
 from tests.models.examples import LATER, request, response
 from transforms.engine.errors import LedgerError
-from transforms.engine.settings import LedgerSettings
 from transforms.models.ledger import compaction
 from transforms.models.ledger import index as ledger_index
 from transforms.models.ledger.compaction import compact
 from transforms.models.ledger.index import LedgerIndex
-from transforms.models.ledger.ledger import LedgerWriter, first_of, ledger_parts, read_part
+from transforms.models.ledger.ledger import (
+    LedgerSettings,
+    LedgerWriter,
+    first_of,
+    ledger_parts,
+    read_part,
+)
 from transforms.models.requests import Response
 
 _LARGE = 64_000_000

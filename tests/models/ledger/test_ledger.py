@@ -22,12 +22,12 @@ import pytest
 from tests.models.examples import LATER, request, response
 from transforms.engine.errors import LedgerError
 from transforms.engine.paths import PROJECT
-from transforms.engine.settings import LedgerSettings
 from transforms.models.backends.base import failed, valid_text
 from transforms.models.ledger import ledger
 from transforms.models.ledger.index import LedgerIndex
 from transforms.models.ledger.ledger import (
     SCHEMA,
+    LedgerSettings,
     LedgerWriter,
     flush_writers,
     ledger_parts,
@@ -383,7 +383,7 @@ _ANSWERING = """
 import sys, time
 from tests.models.examples import request, response
 from transforms.models.ledger.ledger import LedgerWriter
-from transforms.engine.settings import LedgerSettings
+from transforms.models.ledger.ledger import LedgerSettings
 
 writer = LedgerWriter(sys.argv[1], LedgerSettings(), api="chat", continue_prefix=True)
 while True:

@@ -11,12 +11,11 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from pipelines.benches.codegen import asked, run_settings
+from pipelines.benches.codegen import BenchCodegenSettings, asked, run_settings
 from pipelines.hydra_app import settable, to_settings
 from tests.models.fault_server import fault_server
 from tests.pipelines.shipped_answers import shipped_answer, stage_of, write_seeds
 from transforms.engine.paths import CONF
-from transforms.engine.settings import BenchCodegenSettings
 
 
 def _settings(*overrides: str) -> BenchCodegenSettings:

@@ -1,7 +1,6 @@
 """The bench of whole runs: its figures come from the run's own account."""
 
-from pipelines.benches.synthetic.pipeline_benchmark import bench_pipeline
-from transforms.engine.settings import BenchPipelineSettings
+from pipelines.benches.synthetic.pipeline_benchmark import BenchPipelineSettings, bench_pipeline
 
 
 def test_the_bench_runs_the_recipe_and_accounts_for_each_segment():

@@ -10,9 +10,8 @@ from typing import Any
 from transforms.engine.accounting import Reject, put_off, reject, rejected
 from transforms.engine.records import Message, ToolCall
 from transforms.engine.run_folder import RunFolder
-from transforms.engine.settings import LedgerSettings
 from transforms.engine.tables import write_table
-from transforms.models.ledger.ledger import LedgerWriter
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter
 from transforms.models.requests import Request, Response, Sampler
 
 HOSTILE = "<script>document.title = 'owned'</script>\x1b[2J</pre>"

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from tests.programs_for_tests import SANDBOX
 from transforms.engine.records import Seed, Variant
-from transforms.engine.settings import AugmentationSettings
-from transforms.recipes.augment.rewrite import Judged, jobs, plan_redraws, rewrite
+from transforms.recipes.augment.rewrite import (
+    AugmentationSettings,
+    Judged,
+    jobs,
+    plan_redraws,
+    rewrite,
+)
 from transforms.sandbox.sandbox import Sandbox
 
 AUGMENTATION = AugmentationSettings(draws=120, rows_per_seed=12, spread=1.67, seed=0)

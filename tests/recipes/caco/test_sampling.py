@@ -17,11 +17,12 @@ from tests.programs_for_tests import SPAM
 from transforms.engine.errors import SourceError
 from transforms.engine.paths import DATA
 from transforms.engine.records import Seed
-from transforms.engine.settings import BudgetSettings, LedgerSettings, ReplayBackend
+from transforms.models.backends.settings import ReplayBackend
 from transforms.models.episode import play
-from transforms.models.ledger.ledger import LedgerWriter
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter
 from transforms.models.pool import Pool
 from transforms.models.prompts import PromptTemplate
+from transforms.models.settings import BudgetSettings
 from transforms.recipes.caco.sampling import SamplePrograms, conditioning_of, draw
 
 POOL = Pool(

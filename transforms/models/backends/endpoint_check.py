@@ -11,7 +11,6 @@ from typing import Any
 import aiohttp
 
 from transforms.engine.errors import BackendError
-from transforms.engine.settings import OpenAIBackend
 from transforms.models.backends.endpoint_replies import (
     Answer,
     Complaint,
@@ -20,6 +19,7 @@ from transforms.models.backends.endpoint_replies import (
     read_answer,
 )
 from transforms.models.backends.openai_engine import place_of
+from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.backends.transport import Transport
 from transforms.models.thoughts import split_thought
 

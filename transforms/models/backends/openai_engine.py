@@ -19,7 +19,6 @@ import aiohttp
 from pydantic import SecretStr
 
 from transforms.engine.errors import BackendError
-from transforms.engine.settings import Endpoint, OpenAIBackend
 from transforms.models.backends import draining
 from transforms.models.backends.base import Reply, failed, kind_of
 from transforms.models.backends.circuit import Circuit, backoff
@@ -35,6 +34,7 @@ from transforms.models.backends.endpoint_replies import (
 )
 from transforms.models.backends.history import History
 from transforms.models.backends.pace import Pace, Ticket
+from transforms.models.backends.settings import Endpoint, OpenAIBackend
 from transforms.models.backends.transport import Place, Transport
 from transforms.models.requests import ErrorKind, Request, Response, message_json
 

@@ -20,9 +20,9 @@ from typing import Any
 
 from transforms.engine.errors import BackendError
 from transforms.engine.records import ToolCall
-from transforms.engine.settings import VllmBackend, VllmServerBackend
 from transforms.models.backends.base import Reply, failed, kind_of
 from transforms.models.backends.fire import FirstToken, first_token, whole
+from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.embedded.adapters import adapter_path, model_path
 from transforms.models.requests import ErrorKind, Request, Response, Sampler
 from transforms.models.thoughts import split_thought

@@ -22,12 +22,12 @@ from filelock import FileLock
 from transforms.engine.errors import BackendError
 from transforms.engine.ids import content_id
 from transforms.engine.progress import LONGEST_PATH
-from transforms.engine.settings import VllmServerBackend
 from transforms.models.backends.base import kind_of
 from transforms.models.backends.endpoint_replies import Complaint, read_answer
 from transforms.models.backends.fire import first_token, whole
 from transforms.models.backends.openai_engine import OpenAIModel
 from transforms.models.backends.pace import Pace
+from transforms.models.backends.settings import VllmServerBackend
 from transforms.models.backends.supervisor import LOG, SOCKET, Plan
 from transforms.models.backends.transport import Place
 from transforms.models.backends.vllm_engine import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from transforms.engine.errors import BackendError
 from transforms.engine.ids import content_id
 from transforms.engine.paths import DATA
-from transforms.engine.settings import VllmBackend
+from transforms.models.backends.settings import VllmBackend
 from transforms.models.digests import adapter_digest, model_digest
 from transforms.models.embedded.model_cache import built_once, quiet
 from transforms.models.embedded.smollm2 import weights_of

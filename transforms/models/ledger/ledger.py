@@ -20,14 +20,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+from pydantic import Field
 
 from transforms.engine.errors import LedgerError
 from transforms.engine.ids import content_id
 from transforms.engine.records import ToolCall
-from transforms.engine.settings import Backend, LedgerSettings
+from transforms.engine.settings import Group
 from transforms.engine.tables import make_folder, replace
 from transforms.engine.versions import versions
 from transforms.models.backends.base import valid_text
+from transforms.models.backends.settings import Backend
 from transforms.models.requests import (
     UNANSWERED,
     ErrorKind,
@@ -123,6 +125,22 @@ _TICK = 0.25
 _clock = threading.Lock()  # of the two below
 _writers: weakref.WeakSet[LedgerWriter] = weakref.WeakSet()
 _clock_runs = False
+
+
+class LedgerSettings(Group):
+    """Where model responses are recorded."""
+
+    dir: str | None = Field(
+        None, description="ledger folder, to share one between runs (null: OUTPUT_DIR/ledger)"
+    )
+    flush_requests: int = Field(512, ge=1, description="responses per ledger part, at most")
+    flush_bytes: int = Field(
+        16_000_000, ge=1, description="bytes of text per ledger part, about, before compression"
+    )
+    flush_seconds: float = Field(1.5, gt=0, description="longest time a response stays unwritten")
+
+    def identity(self) -> Any:
+        return None
 
 
 def backend_hash(backend: Backend) -> str:

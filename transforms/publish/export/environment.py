@@ -23,12 +23,13 @@ from transforms.engine.ids import canonical_json
 from transforms.engine.paths import DATA
 from transforms.engine.records import Seed
 from transforms.engine.run_folder import RunFolder
-from transforms.engine.settings import AugmentationSettings, Group
+from transforms.engine.settings import Group
 from transforms.engine.tables import write_text
 from transforms.models.responses import extract_program
 from transforms.programs.operations import operations
 from transforms.publish.card import table
 from transforms.publish.instances import Problem, earns_reward, redraws
+from transforms.recipes.augment.rewrite import AugmentationSettings
 from transforms.recipes.caco.mark import plain_answer
 
 _TEMPLATE = DATA / "environment"

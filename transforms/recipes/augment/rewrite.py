@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from transforms import programs
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import canonical_json, content_id, derived_seed
 from transforms.engine.records import Redraw, Seed, Variant
-from transforms.engine.settings import AugmentationSettings
+from transforms.engine.settings import Group
 from transforms.programs.form import assigned
 from transforms.recipes.augment.equate import Unexplained
 from transforms.recipes.augment.explain import explain, reductions
@@ -57,6 +58,17 @@ _NUMERIC = re.compile(r"\d+/\d+|\d{1,2}(:\d\d)+|\d{4}-\d\d-\d\d")
 
 Judged = tuple[Any, Verdict]
 """A Variant that is kept, a Redraw that is not, or a Seed that gives none; and why."""
+
+
+class AugmentationSettings(Group):
+    """How seeds are given other numbers."""
+
+    draws: int = Field(ge=1, description="inputs drawn for each seed, at most; most are refused")
+    rows_per_seed: int = Field(ge=1, description="rows made from each seed, at most")
+    spread: float = Field(
+        gt=1, description="a new value is at most so many times the old one, or that part of it"
+    )
+    seed: int = Field(ge=0, description="seed of the drawing")
 
 
 @dataclass(frozen=True)

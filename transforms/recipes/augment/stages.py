@@ -12,10 +12,10 @@ from apache_beam.pvalue import PCollection
 from transforms.engine.accounting import Verdict
 from transforms.engine.ids import content_id
 from transforms.engine.records import Seed, Variant
-from transforms.engine.settings import AugmentationSettings, SandboxSettings
 from transforms.models.episode import Episode, Steps
 from transforms.recipes.augment.explanation import RedrawReason
-from transforms.recipes.augment.rewrite import jobs, plan_redraws, rewrite
+from transforms.recipes.augment.rewrite import AugmentationSettings, jobs, plan_redraws, rewrite
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.diversity.reasons import Sameness
 from transforms.text.reasoning import ReasoningReason
 from transforms.text.shingles import words

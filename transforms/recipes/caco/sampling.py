@@ -16,11 +16,11 @@ from transforms.engine.ids import content_id, derived_seed
 from transforms.engine.losers import DropLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Program, Seed, with_calls
-from transforms.engine.settings import SamplingSettings
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
 from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, calls, judge_program
+from transforms.models.settings import SamplingSettings
 from transforms.stages.diversity.reasons import Sameness
 
 

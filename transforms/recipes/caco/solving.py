@@ -12,13 +12,6 @@ from apache_beam.pvalue import PCollection
 
 from transforms.engine.accounting import Tally, Verdict, keep
 from transforms.engine.records import Attempt, Attempts, Problem, Seed, grow, with_calls
-from transforms.engine.settings import (
-    FilterSettings,
-    SamplerSettings,
-    SamplingSettings,
-    SandboxSettings,
-    VerifySettings,
-)
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, draw_shots, pool_from
 from transforms.models.prompts import PromptTemplate
@@ -30,9 +23,11 @@ from transforms.models.responses import (
     judge_response,
     solution_of,
 )
-from transforms.programs.checks import FormOf, form_checks
+from transforms.models.settings import SamplerSettings, SamplingSettings
+from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.recipes.caco.mark import mark
-from transforms.recipes.caco.verify import is_settled
+from transforms.recipes.caco.verify import VerifySettings, is_settled
+from transforms.sandbox.settings import SandboxSettings
 
 
 def shares(samples: int, rounds: int) -> list[range]:

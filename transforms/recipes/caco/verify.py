@@ -7,14 +7,38 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
+
+from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import content_id
 from transforms.engine.records import Attempt, Attempts, Example, Message
-from transforms.engine.settings import VerifySettings
+from transforms.engine.settings import Group
 from transforms.engine.stage import Map
 from transforms.text.reasoning import ReasoningReason, judge_reasoning
+
+
+class VerifySettings(Group):
+    """When an instruction and its program are held to agree."""
+
+    mode: Literal["cot", "code", "both"] = Field(
+        description="what must agree with the program: language solutions, programs written from "
+        "the instruction alone, or enough of each"
+    )
+    min_agreement: float = Field(
+        gt=0, le=1, description="share of the attempts that must agree with the program's output"
+    )
+    rounds: int = Field(
+        ge=1,
+        description="attempts are asked for in so many rounds, and no more once the verdict is "
+        "certain (1: all at once)",
+    )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of attempts that the mode asks for."""
+        return ("cot", "code") if self.mode == "both" else (self.mode,)
 
 
 class VerifyReason(StrEnum):

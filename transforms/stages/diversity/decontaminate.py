@@ -15,13 +15,14 @@ from transforms.engine.accounting import Tally, Verdict, keep, reject
 from transforms.engine.errors import SourceError
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Seed
-from transforms.engine.settings import DecontaminateSettings, SandboxSettings
 from transforms.engine.stage import AnyRecord, Same, Stage
+from transforms.sandbox.settings import SandboxSettings
 from transforms.sources import check_source
 from transforms.sources.read import ReadRows, parts
 from transforms.sources.rows import Row, parsed
 from transforms.stages.diversity.overlap import BenchmarkIndex, Item
 from transforms.stages.diversity.reasons import Sameness
+from transforms.stages.diversity.settings import DecontaminateSettings
 
 STAGE = "decontaminate"
 

@@ -13,7 +13,6 @@ from apache_beam.transforms.window import GlobalWindows
 from numpy.typing import NDArray
 
 from transforms.engine.accounting import Verdict, reject
-from transforms.engine.settings import DedupSettings
 from transforms.stages.diversity.components import ConnectedComponents, Edges
 from transforms.stages.diversity.minhash import (
     Block,
@@ -27,6 +26,7 @@ from transforms.stages.diversity.minhash import (
     similar_pairs,
 )
 from transforms.stages.diversity.reasons import Sameness
+from transforms.stages.diversity.settings import DedupSettings
 
 _BLOCK = 4096
 """Records whose entries travel together: in a few blocks rather than one by one."""

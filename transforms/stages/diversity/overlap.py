@@ -17,8 +17,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from transforms.engine.settings import DecontaminateSettings
 from transforms.stages.diversity.minhash import index_block, minima
+from transforms.stages.diversity.settings import DecontaminateSettings
 from transforms.text.shingles import code_tokens, shingles
 
 Hashes = NDArray[np.uint64]

@@ -12,12 +12,12 @@ from apache_beam.pvalue import PCollection
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
-from transforms.engine.settings import DedupSettings
 from transforms.engine.stage import AnyRecord, Same, Stage
 from transforms.programs import fingerprint
 from transforms.stages.diversity.copies import FIRST, marked, name_copies, seeds_from
 from transforms.stages.diversity.near import NearDuplicates
 from transforms.stages.diversity.reasons import Sameness
+from transforms.stages.diversity.settings import DedupSettings
 from transforms.text.shingles import code_tokens, shingles
 
 

@@ -19,10 +19,10 @@ from apache_beam.utils.shared import Shared
 from numpy.typing import NDArray
 
 from transforms.engine.errors import SettingsError
-from transforms.engine.settings import DedupSettings
 from transforms.stages.diversity.minhash import Block, banded
 from transforms.stages.diversity.near import IndexInBlocks, LinkEntries
 from transforms.stages.diversity.reasons import Sameness
+from transforms.stages.diversity.settings import DedupSettings
 
 EMBEDDED = "embedded"
 """The value of `dedup.semantic_model` that stands for the model that a package carries."""

@@ -4,6 +4,7 @@ import pytest
 
 from pipelines.benches.measures.near_duplicates import (
     RUNS,
+    BenchMinhashSettings,
     Pair,
     Text,
     available,
@@ -14,7 +15,7 @@ from pipelines.benches.measures.near_duplicates import (
     survivors,
 )
 from tests.programs_for_tests import DEDUP
-from transforms.engine.settings import BenchMinhashSettings, RunnerSettings
+from transforms.engine.settings import RunnerSettings
 from transforms.text.shingles import shingles, words
 
 SETTINGS = BenchMinhashSettings(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from pipelines.benches.measures.programs import bench_sandbox, mixed_programs, ratios
-from pipelines.benches.sessions import CELLS, measure
+from pipelines.benches.sessions import CELLS, BenchSessionsSettings, measure
 from tests.sandbox.test_sandbox import SETTINGS
-from transforms.engine.settings import BenchSessionsSettings
 from transforms.sandbox.sandbox import tier_of
 
 

@@ -10,11 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.benches.planted.answers import WRONG, first_wrong, is_wrong, notations, stated
-from pipelines.benches.planted.benchmark import Fate, bench_filters, score_groups, score_records
+from pipelines.benches.planted.benchmark import (
+    BenchFiltersSettings,
+    Fate,
+    bench_filters,
+    score_groups,
+    score_records,
+)
 from pipelines.benches.planted.cases import make_cases, redrawn, slots, without
 from pipelines.benches.planted.faults import RIGHT, Planted, plant
 from pipelines.benches.planted.sets import (
-    Group,
+    LabelledGroup,
     contaminated_set,
     instruction_set,
     jaccard,
@@ -25,15 +31,11 @@ from pipelines.benches.planted.sets import (
 )
 from pipelines.benches.programs import shipped_seeds
 from tests.programs_for_tests import DEDUP, FILTER, SANDBOX
-from transforms.engine.settings import (
-    BenchFiltersSettings,
-    DecontaminateSettings,
-    VerifySettings,
-)
 from transforms.programs import fingerprint
-from transforms.recipes.caco.verify import VerifyReason
+from transforms.recipes.caco.verify import VerifyReason, VerifySettings
 from transforms.sandbox.sandbox import Sandbox
 from transforms.stages.diversity.reasons import Sameness
+from transforms.stages.diversity.settings import DecontaminateSettings
 from transforms.text.answers import compare_plain, extract_answer
 
 values = st.one_of(
@@ -140,8 +142,8 @@ def test_rates_count_what_was_wrongly_accepted_and_rightly_kept():
 
 def test_a_group_is_scored_by_how_many_of_it_stay():
     groups = [
-        Group("copies", (Sameness.NEAR_DUPLICATE,), ("a", "b", "c"), 1),
-        Group("copies", (Sameness.NEAR_DUPLICATE,), ("d", "e"), 1),
+        LabelledGroup("copies", (Sameness.NEAR_DUPLICATE,), ("a", "b", "c"), 1),
+        LabelledGroup("copies", (Sameness.NEAR_DUPLICATE,), ("d", "e"), 1),
     ]
     fates = {key: Fate(key, "deduplicate", "near_duplicate", "") for key in ("a", "d", "e")}
     [row] = score_groups(groups, fates)

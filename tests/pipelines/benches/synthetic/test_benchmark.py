@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from pipelines.benches.synthetic.benchmark import bench_scale, slopes
+from pipelines.benches.synthetic.benchmark import BenchScaleSettings, bench_scale, slopes
 from pipelines.benches.synthetic.problems import problem
 from tests.programs_for_tests import DEDUP, FILTER
-from transforms.engine.settings import BenchScaleSettings, RunnerSettings, SinkSettings
+from transforms.engine.settings import RunnerSettings, SinkSettings
 from transforms.programs import fingerprint
 from transforms.programs.checks import FormOf, form_checks
 
