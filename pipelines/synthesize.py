@@ -19,6 +19,7 @@ from rich.console import Console
 from pipelines.display import Display, print_funnel, print_rows
 from pipelines.hydra_app import is_caused_by, run_command, user_message
 from pipelines.report import write_report
+from pipelines.rounds import until_accepted
 from pipelines.stopping import Stopping, stoppable
 from transforms.engine.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
 from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
@@ -389,7 +390,7 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
 
 def _main(settings: Settings) -> None:
     console = Console(file=sys.stdout)
-    manifest = synthesize(settings, console)
+    manifest = until_accepted(settings, lambda each: synthesize(each, console), console)
     print_end(manifest, settings, console)
     check_rows(manifest, settings)
 

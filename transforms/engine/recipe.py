@@ -245,6 +245,8 @@ def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) 
         group = _group_of(known.name, stage, cls, settings)
         if known.name not in given and isinstance(group, Group):
             groups[known.name] = group.identity()
+            if known.name == "sampling" and not cls.draws:
+                del groups[known.name]["num_programs"]
             if isinstance(group, SOURCES):
                 contents[known.name] = content(group)  # type: ignore[arg-type]
             elif isinstance(group, DecontaminateSettings):

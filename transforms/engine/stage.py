@@ -44,6 +44,8 @@ class Stage(beam.PTransform):
     """The record type that it keeps, or `Same`."""
     creates_records: ClassVar[bool] = False
     """Whether what enters it is other than the records that the stage before it kept."""
+    draws: ClassVar[bool] = False
+    """Whether it draws `sampling.num_programs` records: that number decides no other stage."""
     reasons: ClassVar[Iterable[str]] = ()
     """Why it rejects records, as one word each: a StrEnum, or members of several."""
     by_field: ClassVar[tuple[str, ...]] = ()

@@ -95,6 +95,13 @@ class SamplingSettings(Group):
     """What is asked of the model, how often, and how it samples."""
 
     num_programs: int = Field(ge=1, description="program prompts (each sampled program.samples x)")
+    accepted: int | None = Field(
+        None,
+        ge=1,
+        description="rows wanted: after num_programs, go on in rounds of more programs until so "
+        "many are accepted or the budget ends; each round pays only for what is new (null: one "
+        "round)",
+    )
     conditioning: Annotated[
         dict[Conditioning, Annotated[float, Field(ge=0, allow_inf_nan=False)]],
         BeforeValidator(_weights),
@@ -125,3 +132,7 @@ class SamplingSettings(Group):
     solve_code: SamplerSettings = Field(
         description="instruction -> program of its own (verify.mode code or both)"
     )
+
+    def identity(self) -> Any:
+        """Rounds decide no rows: those of the last are those of one run with its programs."""
+        return self.model_dump(mode="json", exclude={"accepted"})

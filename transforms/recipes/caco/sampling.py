@@ -128,6 +128,7 @@ class SamplePrograms(ModelEpisode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Program
     creates_records: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*ResponseReason, Sameness.DUPLICATE_PROGRAM)
 
     def opened(self, records: PCollection) -> PCollection:
