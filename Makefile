@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint browser clean
+.PHONY: setup demo test lint docs browser clean
 
 # The lock names every package that was tested, so nothing is resolved: --no-deps. That also keeps out
 # what packages ask for and cotmill must not have (torchvision beside a CPU torch, llama.cpp).
@@ -14,6 +14,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
+
+setup: $(READY)
 
 # The main job on the embedded default: a small model and its adapter. DEMO_PROGRAMS makes it smaller or larger.
 DEMO_PROGRAMS ?= 170
@@ -37,5 +39,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site of docs/, searchable without a network. DOCS_PORT=0 takes any port that is free.
+DOCS_PORT ?= 8000
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@test -z "$$DISPLAY$$WAYLAND_DISPLAY" || $(BIN)/python -m webbrowser -t "file://$(CURDIR)/build/docs/index.html"
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/docs $(DOCS_PORT)
+
 clean:
-	rm -rf $(VENV) outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
