@@ -25,4 +25,5 @@ def test_the_page_of_settings_is_what_the_settings_are():
 def test_the_code_of_the_page_on_data_runs():
     page = (PROJECT / "docs" / "data_model.md").read_text()
     for code in re.findall(r"```python\n(.*?)```", page, re.S):
-        exec(compile(code, "data_model.md", "exec"), {"__name__": "docs"})
+        block = compile(code, "data_model.md", "exec", dont_inherit=True)
+        exec(block, {"__name__": "docs"})
