@@ -24,8 +24,9 @@ demo: $(READY)
 		dedup.max_per_fingerprint=12 output_dir=outputs/demo overwrite=true empty_status=0
 	@echo "For more rows: make demo DEMO_PROGRAMS=1000"
 
+# Two processes, each of which takes whole files; tests/conftest.py says what stays together.
 test: lint browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # The report is opened in a real browser. Where there is none and none can be installed, those tests
 # are skipped and say so.
