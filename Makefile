@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint browser clean
+.PHONY: setup demo test lint docs browser clean
 
 # The lock names every package that was tested, so nothing is resolved: --no-deps. That also keeps out
 # what packages ask for and cotmill must not have (torchvision beside a CPU torch, llama.cpp).
@@ -15,6 +15,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+setup: $(READY)
+
 # The main job on the embedded default: a small model and its adapter. DEMO_PROGRAMS makes it smaller or larger.
 DEMO_PROGRAMS ?= 170
 demo: $(READY)
@@ -22,8 +24,9 @@ demo: $(READY)
 		dedup.max_per_fingerprint=12 output_dir=outputs/demo overwrite=true empty_status=0
 	@echo "For more rows: make demo DEMO_PROGRAMS=1000"
 
+# Two processes, each of which takes whole files; tests/conftest.py says what stays together.
 test: lint browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # The report is opened in a real browser. Where there is none and none can be installed, those tests
 # are skipped and say so.
@@ -37,5 +40,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site of docs/, searchable without a network. DOCS_PORT=0 takes any port that is free.
+DOCS_PORT ?= 8000
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@test -z "$$DISPLAY$$WAYLAND_DISPLAY" || $(BIN)/python -m webbrowser -t "file://$(CURDIR)/build/docs/index.html"
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/docs $(DOCS_PORT)
+
 clean:
-	rm -rf $(VENV) outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis

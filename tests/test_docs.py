@@ -1,11 +1,20 @@
 """What docs/ says is what the code has."""
 
-import re
+from __future__ import annotations
 
+import re
+import sys
+
+import pytest
+from omegaconf import DictConfig
+
+from pipelines import cli, hydra_app
 from pipelines.recipes import found
 from pipelines.reference import PAGE, settings_page
+from tests.pages import commands
 from transforms.engine.paths import PROJECT
 from transforms.engine.recipe import in_order, stage_class
+from transforms.engine.settings import Group
 
 
 def test_every_reason_of_the_shipped_stages_is_in_the_page_on_operations():
@@ -25,4 +34,57 @@ def test_the_page_of_settings_is_what_the_settings_are():
 def test_the_code_of_the_page_on_data_runs():
     page = (PROJECT / "docs" / "data_model.md").read_text()
     for code in re.findall(r"```python\n(.*?)```", page, re.S):
-        exec(compile(code, "data_model.md", "exec"), {"__name__": "docs"})
+        block = compile(code, "data_model.md", "exec", dont_inherit=True)
+        exec(block, {"__name__": "docs"})
+
+
+class _Valid(Exception):
+    """Raised where a command would begin its work."""
+
+
+PAGES = [
+    PROJECT / "README.md",
+    PROJECT / "CONTRIBUTING.md",
+    *sorted((PROJECT / "docs").rglob("*.md")),
+]
+COMMANDS = [
+    pytest.param(words, id=f"{page.stem}: {' '.join(words)[:60]}")
+    for page in PAGES
+    for words in commands(page, "", "sh", "bash")
+    if words[0] == "cotmill" and "--config-dir" not in words  # test_pages.py runs those
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_that_a_page_shows_has_settings_that_exist(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = hydra_app.to_settings
+
+    def stop(config: DictConfig, root: type[Group]) -> None:
+        real(config, root)
+        raise _Valid
+
+    monkeypatch.setattr(hydra_app, "to_settings", stop)
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(_Valid):
+        cli.main()
+
+
+def test_every_target_of_make_that_a_page_names_is_one() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    shown = (words for page in PAGES for words in commands(page, "", "sh", "bash"))
+    named = {words[1] for words in shown if words[0] == "make"}
+    assert {name for name in named if not re.search(rf"^{name}:", makefile, re.M)} == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"])
+def test_a_link_of_a_page_outside_the_site_leads_somewhere(page: str) -> None:
+    """Sphinx looks at those of docs/."""
+    path = PROJECT / page
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.S | re.M)
+    links = re.findall(r"\]\((?!https?:)([^)\s#]+)", text)
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    titles = re.findall(r"^#+ (.*)", text, re.M)
+    anchors = {re.sub(r"[^\w\- ]", "", title).lower().replace(" ", "-") for title in titles}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) - anchors == set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,27 +13,16 @@ import pytest
 import yaml
 
 from tests.chat_server import chat_server
+from tests.pages import DOCS, blocks, commands
 from tests.pipelines.commands import cotmill
 from transforms.engine.paths import PROJECT
 
-DOCS = PROJECT / "docs"
 SEEDS = [
     {"problem": "What is 6 times 7?", "answer": "42", "license": "MIT"},
     {"problem": "What is 2 to the power 10?", "answer": "1024", "license": "MIT"},
     {"problem": "What is 9 squared?", "answer": "81", "license": "MIT"},
     {"problem": "What is the colour of the sky?", "license": "MIT"},
 ]
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """The blocks of code of a page that are in a language."""
-    text = (DOCS / f"{page}.md").read_text()
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)
-
-
-def commands(page: str) -> list[list[str]]:
-    lines = "".join(blocks(page, "sh")).splitlines()
-    return [line.replace("'", "").split()[1:] for line in lines]
 
 
 def solve(body: dict[str, Any]) -> dict[str, Any]:
@@ -55,8 +43,8 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], i
     (folder / "seeds.jsonl").write_text("\n".join(map(json.dumps, SEEDS)))
     printed = []
     with chat_server(solve) as (url, asked):
-        for command in commands("write_a_recipe"):
-            filled = [word.replace("URL", url).replace("MODEL", "m") for word in command]
+        for command in commands(DOCS / "write_a_recipe.md", "sh"):
+            filled = [word.replace("URL", url).replace("MODEL", "m") for word in command[1:]]
             done = cotmill(*filled, cwd=folder)
             assert done.returncode == 0, done.stderr
             printed.append(done.stdout)
@@ -102,7 +90,7 @@ def test_the_test_that_comes_with_a_recipe_passes(walked) -> None:
 
 def test_the_recipe_that_extends_caco_is_one(walked) -> None:
     folder, _, _ = walked
-    [extending] = blocks("write_a_recipe", "yaml")
+    [extending] = blocks(DOCS / "write_a_recipe.md", "yaml")
     (folder / "sums/recipe/brief.yaml").write_text(extending)
     done = cotmill("recipes", "--config-dir", "sums", cwd=folder)
     assert "brief: As caco, without long solutions" in done.stdout, done.stderr
@@ -111,12 +99,12 @@ def test_the_recipe_that_extends_caco_is_one(walked) -> None:
 
 def test_the_stages_of_write_a_stage_are_stages(tmp_path: Path) -> None:
     page: dict[str, Any] = {}
-    for block in blocks("write_a_stage", "python"):
+    for block in blocks(DOCS / "write_a_stage.md", "python"):
         (tmp_path / "page.py").write_text(block)
         exec(compile(block, str(tmp_path / "page.py"), "exec"), page)
     made = page["AsQuestion"](most=3).of(page["Seed"].make(problem="long", source="", license=""))
     assert made.reason == "too_long"
-    for block in blocks("write_a_stage", "yaml"):
+    for block in blocks(DOCS / "write_a_stage.md", "yaml"):
         assert yaml.safe_load(block)
 
 
@@ -138,7 +126,7 @@ def problems(tmp_path: Path) -> Path:
 
 
 def test_the_pipeline_of_the_library_page_verifies_rows(problems: Path) -> None:
-    [program] = blocks("library", "python")
+    [program] = blocks(DOCS / "library.md", "python")
     (problems / "pipeline.py").write_text(program)
     done = subprocess.run(
         [sys.executable, "pipeline.py"],
@@ -159,8 +147,66 @@ def test_the_pipeline_of_the_library_page_verifies_rows(problems: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("command", commands("library"), ids=lambda words: words[0])
+@pytest.mark.parametrize("command", commands(DOCS / "library.md", "sh"), ids=lambda words: words[1])
 def test_the_commands_over_any_parquet_run(problems: Path, command: list[str]) -> None:
-    done = cotmill(*command, cwd=problems)
+    done = cotmill(*command[1:], cwd=problems)
     assert done.returncode == 0, done.stderr
     assert " rows in " in done.stdout
+
+
+@pytest.fixture(scope="module")
+def toured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder in which the tutorial was followed to its end, with the embedded model, and what
+    its programs printed."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    for command in commands(DOCS / "tutorial.md", "sh"):
+        done = cotmill(*command[1:], cwd=folder)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    code = "".join(blocks(DOCS / "tutorial.md", "python"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+@pytest.mark.model
+def test_the_embedded_model_makes_rows_of_its_own_in_the_tutorial(
+    toured: tuple[Path, str],
+) -> None:
+    folder, _ = toured
+    rows = pl.read_parquet(f"{folder}/outputs/tutorial/data/*.parquet")
+    assert rows.height >= 3
+    assert set(rows["license"]) == {"Apache-2.0"}
+    calls = rows["calls"][0]
+    assert {call["model"] for call in calls} == {"embedded+smollm2-135m-caco"}
+    assert [call["stage"] for call in calls] == ["sample", "reverse", "solve"]
+    assert sum(call["tokens"] for call in calls) == rows["tokens"][0]
+    seeds = pl.read_parquet(f"{folder}/outputs/tutorial/stages/02-unify/*.parquet")
+    assert not set(rows["instruction"]) & set(seeds["problem"])
+
+
+@pytest.mark.model
+def test_the_replay_at_the_end_of_the_tutorial_gives_the_same_bytes(
+    toured: tuple[Path, str],
+) -> None:
+    first, again = (
+        sorted((toured[0] / "outputs" / name / "data").iterdir())
+        for name in ("tutorial", "replayed")
+    )
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+
+
+@pytest.mark.model
+def test_the_tutorial_s_programs_show_a_row_and_a_reject(toured: tuple[Path, str]) -> None:
+    assert "low_agreement" in toured[1]
+
+
+def test_the_ten_seeds_of_the_page_on_training_are_verified_and_give_rows(tmp_path: Path) -> None:
+    page = commands(DOCS / "train_a_small_model.md", "")
+    [augment] = [words for words in page if words[1] == "augment"]
+    done = cotmill(*augment[1:], f"output_dir={tmp_path}/energy", cwd=PROJECT)
+    assert "validate: 10 in, 10 kept" in done.stdout, done.stderr
+    rows = pl.read_parquet(f"{tmp_path}/energy/data/*.parquet")
+    assert set(rows["kind"]) == {"energy"} and set(rows["license"]) == {"CC0-1.0"}
+    assert len(set(rows["code"].str.extract(r"def (solution\(.*\))"))) == 10

@@ -74,7 +74,7 @@ def main() -> None:
     os.environ["SECRET"] = "HUNTER2"
     settings = SandboxSettings(
         mode=mode,
-        wall_seconds=4,
+        wall_seconds=3,
         cpu_seconds=1,
         memory_mb=256,
         output_kb=64,

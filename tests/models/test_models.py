@@ -4,11 +4,9 @@ import json
 import re
 from pathlib import Path
 
-import polars as pl
 import pytest
 import yaml
 
-from tests.pipelines.commands import cotmill
 from transforms.engine.paths import CONF, DATA
 
 ADAPTERS = sorted(path.parent for path in (DATA / "models").glob("*/adapter_config.json"))
@@ -45,20 +43,3 @@ def test_the_embedded_backend_and_the_demo_use_a_shipped_adapter_and_its_kinds()
     lines = [line for path in (DATA / "seeds").glob("*.jsonl") for line in path.open()]
     demo = yaml.safe_load((CONF / "sampling" / "demo.yaml").read_text())["kinds"]
     assert set(demo) == {json.loads(line)["kind"] for line in lines} - set(_TASKS["holdout_kinds"])
-
-
-@pytest.mark.model
-def test_the_embedded_default_accepts_rows_of_its_own(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    settings = ["backend=embedded", "source=shipped", "sampling=demo", "sampling.num_programs=48"]
-    done = cotmill("synthesize", *settings, f"output_dir={folder}")
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    rows = pl.read_parquet(f"{folder}/data/*.parquet")
-    assert rows.height >= 3
-    assert set(rows["license"]) == {"Apache-2.0"}
-    calls = rows["calls"][0]
-    assert {call["model"] for call in calls} == {"embedded+smollm2-135m-caco"}
-    assert [call["stage"] for call in calls] == ["sample", "reverse", "solve"]
-    assert sum(call["tokens"] for call in calls) == rows["tokens"][0]
-    seeds = pl.read_parquet(f"{folder}/stages/02-unify/*.parquet")
-    assert not set(rows["instruction"]) & set(seeds["problem"])

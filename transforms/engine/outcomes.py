@@ -15,22 +15,19 @@ from transforms.engine.accounting import Tally, Verdict, rejected
 
 
 class Outcome(NamedTuple):
-    """What every stage returns.
-
-    kept: PCollection of the stage's output records.
-    rejected: PCollection[Reject].
-    entered: PCollection of what the stage counts as its input; None where that is the PCollection
-        that it was applied to. A stage that draws or builds new records sets it.
-    tallies: PCollection[Tally] of anything else to sum, such as tokens; None for nothing.
-    unanswered: PCollection[Reject] of the records that are put off; None where the stage asks
-        nobody.
-    """
+    """What every stage returns."""
 
     kept: PCollection
+    """The stage's output records."""
     rejected: PCollection
+    """PCollection[Reject]."""
     entered: PCollection | None = None
+    """What the stage counts as its input; None where that is the PCollection that it was applied
+    to. A stage that draws or builds new records sets it."""
     tallies: PCollection | None = None
+    """PCollection[Tally] of anything else to sum, such as tokens; None for nothing."""
     unanswered: PCollection | None = None
+    """PCollection[Reject] of the records that are put off; None where the stage asks nobody."""
 
 
 class _Split(beam.DoFn):
