@@ -26,7 +26,7 @@ from transforms.recipes.judge import Preference
 from transforms.recipes.predict import Prediction
 from transforms.recipes.tool_math import Trajectory
 
-LINEAGE = {"tokens": 9, "seed_ids": ("s1",), "source": "mine", "license": "MIT"}
+LINEAGE = {"calls": (), "tokens": 0, "seed_ids": ("s1",), "source": "mine", "license": "MIT"}
 ERROR = "Traceback (most recent call last):\n  ...\nNameError: name 'a' is not defined"
 
 

@@ -36,7 +36,7 @@ def exported(run: RunFolder, name: str, **values: Any) -> tuple[Values, Counter[
     manifest = run.read_manifest()
     assert manifest is not None
     made: list[Example | Omitted] = []
-    for task in tasks(run, manifest, form.others, form.failures):
+    for task in tasks(run, manifest, form.attempts, form.failures):
         made += form.examples(task, "train", len(made))
     rows = [one.values for one in made if isinstance(one, Example)]
     return rows, Counter(one.reason for one in made if isinstance(one, Omitted))

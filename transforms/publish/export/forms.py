@@ -38,8 +38,8 @@ class Format(Group):
     """What a format is told, and what it makes of a task."""
 
     @property
-    def others(self) -> bool:
-        """Whether it needs the attempts that are no rows."""
+    def attempts(self) -> bool:
+        """Whether it needs the attempts of the stage that solved the problems."""
         return True
 
     @property

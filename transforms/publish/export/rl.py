@@ -82,7 +82,8 @@ class RlExport(Format):
         False, description="a column for control rewards: random, majority and wrong labels"
     )
     failed: list[str] = Field(
-        FAILED, description="reasons of rejects that count as attempts which went wrong"
+        [*FAILED, "truncated"],
+        description="reasons of rejects that count as attempts which went wrong",
     )
 
     @model_validator(mode="after")
@@ -90,6 +91,10 @@ class RlExport(Format):
         if self.at_least > self.at_most:
             raise ValueError(f"at_least={self.at_least} is above at_most={self.at_most}")
         return self
+
+    @property
+    def attempts(self) -> bool:
+        return self.control
 
     @property
     def failures(self) -> list[str]:
@@ -127,10 +132,10 @@ class RlExport(Format):
             "kind": row.get("kind"),
             "pass_rate": rate,
             "difficulty": None if rate is None else 1 - rate,
-            "attempts": attempts(task),
+            "attempts": attempts_at(task),
         }
         if self.control:
-            agreeing = round((rate or 0) * (attempts(task) or 0))
+            agreeing = round((rate or 0) * (attempts_at(task) or 0))
             facts["control"] = controls.controls(row["id"], truth, agreeing, task.others)
         place = {**facts, **lineage(row)}
         name = f"cotmill/{row.get('recipe') or 'rows'}"
@@ -181,7 +186,7 @@ def right_answer(row: Mapping[str, Any]) -> str | None:
     return plain_answer(output) if output else row.get("answer")
 
 
-def attempts(task: Task) -> int | None:
+def attempts_at(task: Task) -> int | None:
     """Attempts that a model made at a task, as far as the run has them; None for none."""
     row = task.row
     if isinstance(row.get("attempts"), int):
@@ -198,5 +203,5 @@ def pass_rate(task: Task) -> float | None:
     """
     if task.row.get("agreement") is not None:
         return task.row["agreement"]
-    made = attempts(task)
+    made = attempts_at(task)
     return None if made is None else len(task.rows) / made

@@ -46,7 +46,7 @@ def spool(
     side_of = divided(run, manifest, splits, done) if splits.asked else {}
     calls = tools = False
     left = Counter({"no question": sum(1 for _ in accepted_rows(run, manifest))})
-    for task in tasks(run, manifest, form.others, form.failures):
+    for task in tasks(run, manifest, form.attempts, form.failures):
         left["no question"] -= len(task.rows)
         side = side_of.get(task.id, "train")
         for made in form.examples(task, side, into.rows.get(side, 0)):

@@ -55,7 +55,7 @@ class SftExport(Format):
     )
 
     @property
-    def others(self) -> bool:
+    def attempts(self) -> bool:
         return self.solutions != "best"
 
     def types(self) -> dict[str, pa.DataType]:

@@ -113,21 +113,21 @@ def accepted_files(run: RunFolder, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def tasks(
-    run: RunFolder, manifest: Mapping[str, Any], others: bool, failed: Collection[str] = ()
+    run: RunFolder, manifest: Mapping[str, Any], attempts: bool, failed: Collection[str] = ()
 ) -> Iterator[Task]:
     """Yields the tasks of a run's accepted rows, in an order that their hashes decide.
 
     Args:
-        others: whether attempts that are no rows are read, too: those of the stage that solved the
-            problems, and rejects.
-        failed: reasons of the rejects that are attempts which went wrong.
+        attempts: whether those of the stage that solved the problems are read, too.
+        failed: reasons of the rejects that are attempts which went wrong, and are read.
 
     Raises:
         RunFolderError: the run is not finished, or a file of it cannot be read.
     """
     tables = [_Table(accepted_files(run, manifest), _COLUMNS, conversation, _add_row)]
-    if others:
+    if attempts:
         tables += _attempts(run, manifest)
+    if failed:
         tables.append(_rejects(run, frozenset(failed)))
     parts = 1 + sum(_bytes(path) for table in tables for path in table.files) // _PART_BYTES
     hashes = [[_hashes(path, table) for path in table.files] for table in tables]
