@@ -42,8 +42,6 @@ def accepted_row(text, kind="cot", output="560"):
         Attempts,
         execution(output=output),
         instruction=EMAILS,
-        reverse_model="m",
-        solve_model="m",
         attempts=(Attempt(text, "stop", kind),),
     )
     [marked] = drive([made], partial(mark, form=FormOf(form_checks(FILTER))), sandbox=SANDBOX)
