@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field
 from rich.console import Console
@@ -13,6 +15,9 @@ from transforms.engine.errors import RunFolderError, SettingsError
 from transforms.engine.run_folder import RunFolder, absolute
 from transforms.engine.settings import Group, SinkSettings
 from transforms.engine.versions import versions
+from transforms.publish.export import environment
+from transforms.publish.export.environment import EnvironmentExport
+from transforms.publish.export.forms import Format
 from transforms.publish.export.preference import PreferenceExport
 from transforms.publish.export.rl import RlExport
 from transforms.publish.export.run import Exported, spool
@@ -26,7 +31,9 @@ class ExportSettings(Group):
     """Everything `cotmill export` can be told."""
 
     run: str = Field(description="folder of a finished run; also the first word: export RUN")
-    format: SftExport | RlExport | PreferenceExport = Field(discriminator="type")
+    format: SftExport | RlExport | PreferenceExport | EnvironmentExport = Field(
+        discriminator="type"
+    )
     splits: SplitSettings
     template: str | None = Field(
         "embedded",
@@ -40,11 +47,12 @@ class ExportSettings(Group):
 
 
 def export(settings: ExportSettings, console: Console) -> None:
-    """Writes data/ and manifest.json, and prints what was left out and why.
+    """Writes data/, or a package, and manifest.json, and prints what was left out and why.
 
     Raises:
         RunFolderError: the run has no rows, or output_dir cannot be used.
-        SettingsError: a row does not render with the model's chat template.
+        SettingsError: a row does not render with the model's chat template, or the run makes no
+            example.
     """
     run = RunFolder(absolute(settings.run))
     source = run.read_manifest()
@@ -56,17 +64,17 @@ def export(settings: ExportSettings, console: Console) -> None:
         raise RunFolderError(
             f"output_dir={folder.root} holds something else than an export: name another folder"
         )
-    with (
-        folder.claimed(resume=False, overwrite=settings.overwrite),
-        Spool(settings.format.types()) as examples,
-    ):
-        check = None if settings.template is None else TemplateCheck(settings.template)
-        done = spool(run, source, settings.format, settings.splits, check, examples)
+    form = settings.format
+    if isinstance(form, EnvironmentExport) and settings.splits.asked:
+        raise SettingsError("format=environment is not divided: leave out splits.test and the like")
+    with folder.claimed(resume=False, overwrite=settings.overwrite):
+        if isinstance(form, EnvironmentExport):
+            where, done = folder.root, environment.write(run, source, folder, form)
+        else:
+            where, done = folder.path("data"), _examples(run, source, folder, form, settings)
         if not done.rows:
             why = "; ".join(f"{count} rows: {why}" for why, count in done.left_out.items())
             raise SettingsError(f"run={run.root} makes no example ({why}): choose another format")
-        sink = settings.sink
-        examples.write(folder.path("data"), settings.files, sink.rows_per_shard, sink.compression)
         folder.write_manifest(
             {
                 "command": "export",
@@ -78,13 +86,29 @@ def export(settings: ExportSettings, console: Console) -> None:
                 "versions": versions(),
             }
         )
-    tell(done, folder, console)
+    tell(done, where, console)
 
 
-def tell(done: Exported, folder: RunFolder, console: Console) -> None:
+def _examples(
+    run: RunFolder,
+    source: Mapping[str, Any],
+    folder: RunFolder,
+    form: Format,
+    settings: ExportSettings,
+) -> Exported:
+    """Writes a trainer's examples below data/; nothing where there are none."""
+    check = None if settings.template is None else TemplateCheck(settings.template)
+    with Spool(form.types()) as examples:
+        done = spool(run, source, form, settings.splits, check, examples)
+        sink = settings.sink
+        examples.write(folder.path("data"), settings.files, sink.rows_per_shard, sink.compression)
+    return done
+
+
+def tell(done: Exported, where: str, console: Console) -> None:
     """Prints what was written, what was left out and why."""
     counts = ", ".join(f"{split} {rows}" for split, rows in sorted(done.rows.items()))
-    lines = [f"{sum(done.rows.values())} examples in {folder.path('data')} ({counts or 'none'})"]
+    lines = [f"{sum(done.rows.values())} examples in {where} ({counts or 'none'})"]
     lines += [f"left out: {count}, {why}" for why, count in sorted(done.left_out.items())]
     for line in [*lines, *done.notes]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -94,7 +118,7 @@ def main() -> None:
     name_first_word("run")
     run_command(
         "export",
-        "a run's rows in the form that a trainer reads: SFT, RL, preference pairs",
+        "a run's rows in the form that a trainer reads: SFT, RL, preference pairs, environment",
         ExportSettings,
         lambda settings: export(settings, Console(file=sys.stdout)),
     )

@@ -112,3 +112,18 @@ def test_a_run_that_is_not_finished_or_makes_no_example_is_one_line(tmp_path: Pa
 def test_a_wrong_setting_is_one_line_that_names_it(overrides: list[str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         settings_of("export", ExportSettings, "run=a", "output_dir=b", *overrides)
+
+
+def test_a_runs_problems_become_a_package_and_what_stays_as_it_is_is_told(tmp_path: Path) -> None:
+    told = exported(runs.caco(tmp_path / "run", 1), tmp_path / "out", "format=environment")
+    names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert told.splitlines()[0] == f"1 examples in {tmp_path}/out (as they are 1)"
+    assert "not drawn anew: 1, " in told
+    assert {"pyproject.toml", "taskset.py", "problems.jsonl", "manifest.json"} <= names
+
+
+def test_an_environment_is_not_divided(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="format=environment is not divided"):
+        exported(
+            runs.caco(tmp_path / "run"), tmp_path / "out", "format=environment", "splits.test=1"
+        )

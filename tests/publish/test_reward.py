@@ -33,6 +33,7 @@ ROOT = {
     "answer_type": "float",
 }
 ROOTED = "The area 12 is the side times itself, so it is $2\\sqrt{3}$.\nThe answer is $2\\sqrt{3}$."
+SPAM_INPUT = '{"emails": 160, "percent_spam": 30, "days": 5}'
 EMAILS = "160 emails come a day, 30 percent of them spam, for 5 days. How many others are there?"
 
 
@@ -42,8 +43,6 @@ def accepted_row(text, kind="cot", output="560"):
         Attempts,
         execution(output=output),
         instruction=EMAILS,
-        reverse_model="m",
-        solve_model="m",
         attempts=(Attempt(text, "stop", kind),),
     )
     [marked] = drive([made], partial(mark, form=FormOf(form_checks(FILTER))), sandbox=SANDBOX)
@@ -115,6 +114,29 @@ def test_a_row_whose_solution_is_a_program_is_answered_by_a_program():
 def test_a_text_reference_is_compared_as_grade_compares_it():
     row = {"answer": "\\frac{1}{2}"}
     assert [reward(f"The answer is {said}.", row) for said in ("1/2", "0.5", "2")] == [1, 1, 0]
+
+
+def test_a_trajectory_is_graded_by_its_last_message():
+    call = {"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}
+    told = {"role": "assistant", "content": "It is \\boxed{7}."}
+    row = {"answer": "7", "messages": []}
+    talks = ([call, told], [told, call], [told, {"role": "tool", "content": "7"}])
+    assert [reward(talk, row) for talk in talks] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("task", "prediction", "right", "wrong"),
+    [
+        ("output", "560", "output = 560", "561"),
+        ("input", SPAM_INPUT, "{'emails': 80, 'percent_spam': 30, 'days': 10}", SPAM_INPUT[:-2]),
+        ("input", SPAM_INPUT, f"input = {SPAM_INPUT}", '{"emails": 80}'),
+    ],
+)
+def test_a_predicted_value_is_proved_by_running_the_program(task, prediction, right, wrong):
+    row = {"task": task, "code": SPAM, "prediction": prediction}
+    texts = [f"I think:\n```python\n{said}\n```" for said in (right, wrong)]
+    assert [reward(text, row) for text in (*texts, right)] == [1, 0, 0]
+    assert reward(texts[0], row, truncated=True) == 0
 
 
 def test_what_rules_cannot_decide_is_run_in_the_sandbox_or_counted():

@@ -186,6 +186,19 @@ def judge_program(response: Response) -> tuple[str, Verdict]:
     )
 
 
+def literal_in(text: str) -> str | None:
+    """Returns the Python literal in a response's last fenced block, as JSON; None where none is.
+
+    A name that the literal is assigned to is left out.
+    """
+    for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)[-1:]:
+        try:
+            return json.dumps(ast.literal_eval(re.sub(r"^\w+\s*=(?!=)\s*", "", block.strip())))
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            pass
+    return None
+
+
 def solution_of(text: str) -> str:
     """Returns the solution in a response, without a next problem that the model goes on to."""
     return without_next_problem(visible(text)).rstrip()

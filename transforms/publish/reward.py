@@ -11,7 +11,8 @@ program, its steps hold: what `Verify` asks of each attempt. A row whose solutio
 answered by a program, which is run.
 
 A row is a mapping with the columns of a published row: `answer`, and where they are there
-`instruction` (or `problem`), `answer_type`, `output` and `solution`.
+`instruction` (or `problem`), `answer_type`, `output` and `solution`; of the recipe predict `task`,
+`code` and `prediction`.
 
 What exact rules cannot compare is left to algebra in the sandbox, since sympy evaluates the text
 that it parses, and that text is a model's. With `sandbox="none"` nothing is run: such a completion
@@ -20,6 +21,7 @@ earns 0, and `undecided()` counts it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import islice
@@ -30,13 +32,14 @@ import yaml
 
 from transforms.engine.paths import CONF
 from transforms.engine.records import Attempt
-from transforms.models.responses import extract_program, solution_of
+from transforms.models.responses import extract_program, literal_in, solution_of
 from transforms.models.thoughts import visible
+from transforms.programs import with_input
 from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.recipes.caco.mark import answered, as_held, as_pair
 from transforms.sandbox.jobs import Job, Result
 from transforms.sandbox.shared import process_sandbox
-from transforms.stages.judge import compare
+from transforms.stages.judge import Pair, compare, reproduces
 from transforms.text.reasoning import judge_reasoning
 
 if TYPE_CHECKING:
@@ -51,12 +54,16 @@ Mode = Literal["auto", "strict", "none"]
 class Task(NamedTuple):
     """What a completion is held against."""
 
-    instruction: str
-    reference: str
-    """The program's output as JSON; without a program the answer as its source states it."""
-    has_program: bool
     kind: str
-    """What answers it: `cot`, a language solution; `code`, a program."""
+    """What answers it: `cot`, a language solution; `code`, a program; `output` and `input`, what a
+    program gives, and an input on which it gives that."""
+    reference: str
+    """The right answer: JSON, but for a language solution of a row without a program, whose answer
+    is as its source states it. Of `input` it is the input that was predicted."""
+    instruction: str = ""
+    code: str | None = None
+    """The program of `output` and `input`."""
+    has_program: bool = True
 
 
 def task_of(row: Mapping[str, Any]) -> Task:
@@ -65,6 +72,8 @@ def task_of(row: Mapping[str, Any]) -> Task:
     Raises:
         ValueError: the row has no reference answer.
     """
+    if row.get("prediction") and row.get("task") in ("output", "input"):
+        return Task(row["task"], row["prediction"], code=row["code"])
     output = row.get("output") or (row.get("answer") if row.get("answer_type") else None)
     reference = output or row.get("answer")
     if not reference:
@@ -75,7 +84,7 @@ def task_of(row: Mapping[str, Any]) -> Task:
     solution = row.get("solution") or ""
     kind = "code" if solution and extract_program(solution) == solution else "cot"
     instruction = row.get("instruction") or row.get("problem") or ""
-    return Task(instruction, reference, bool(output), kind)
+    return Task(kind, reference, instruction, has_program=bool(output))
 
 
 def reward(
@@ -183,14 +192,16 @@ def _text(completion: Completion) -> str:
 
 def _graded(text: str, task: Task, steps: bool, truncated: bool) -> Steps[bool]:
     """The steps of grading a text: yields lists of jobs, and returns the verdict."""
+    if task.code is not None:
+        said = None if truncated else literal_in(visible(text))
+        return (yield from _predicted(said, task, task.code))
     if task.kind == "code":
         shown = visible(text)
         text = extract_program(shown) or shown
     else:
         text = solution_of(text)
-    [attempt] = yield from answered(
-        [Attempt(text, "length" if truncated else "stop", task.kind)], _form()
-    )
+    finish = "length" if truncated else "stop"
+    [attempt] = yield from answered([Attempt(text, finish, task.kind)], _form())
     if task.has_program:
         pair = as_held(attempt, task.reference, task.instruction)
     else:
@@ -199,6 +210,19 @@ def _graded(text: str, task: Task, steps: bool, truncated: bool) -> Steps[bool]:
     if not agrees or not steps or not task.has_program or task.kind == "code":
         return agrees
     return judge_reasoning(text, task.instruction).kept
+
+
+def _predicted(said: str | None, task: Task, code: str) -> Steps[bool]:
+    """The steps of grading a predicted value (JSON): an input is run, and gives what the row's own
+    gives.
+    """
+    if said is None or task.kind == "output":
+        return (yield from compare([Pair(task.reference, said)]))[0]
+    try:
+        [known] = yield [Job(with_input(code, json.loads(task.reference)))]
+        return (yield from reproduces(code, known.output or "null", said))
+    except ValueError:  # no input for this program
+        return False
 
 
 def _settled(graded: Sequence[Steps[bool]], mode: Mode) -> list[bool | None]:

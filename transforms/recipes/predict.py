@@ -4,21 +4,18 @@ After CRUXEval (arXiv 2401.03065) and CodeI/O (arXiv 2502.07316).
 """
 
 import ast
-import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from transforms import programs
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.records import Derived, Message, Seed, derived
 from transforms.models.episode import ModelEpisode, Steps
-from transforms.models.responses import ResponseReason, judge_response
+from transforms.models.responses import ResponseReason, judge_response, literal_in
 from transforms.models.settings import SamplerSettings
-from transforms.sandbox.jobs import Job
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.judge import Pair, compare
+from transforms.stages.judge import Pair, compare, reproduces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +61,7 @@ class Predict(ModelEpisode):
         found: list[Verdict | tuple[Prediction, Verdict]] = []
         responses = yield [request for _, request in asked]
         for (task, request), response in zip(asked, responses, strict=True):
-            said, verdict = predicted(response.text), judge_response(response)
+            said, verdict = literal_in(response.text), judge_response(response)
             if verdict.kept:
                 verdict = yield from judged(task, seed, said)
             made = derived(seed, task, response.text, calls=self.calls(response))
@@ -74,23 +71,14 @@ class Predict(ModelEpisode):
         return found
 
 
-def predicted(text: str) -> str | None:
-    """The literal in the last fenced block of an answer, as JSON; None where there is none."""
-    for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)[-1:]:
-        try:
-            return json.dumps(ast.literal_eval(re.sub(r"^\w+\s*=(?!=)\s*", "", block.strip())))
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            pass
-    return None
-
-
 def judged(task: str, seed: Seed, said: str | None) -> Steps[Verdict]:
     """Judges a predicted input by running the program on it, an output by what it gave."""
-    result: Any = said
+    code, output = seed.code or "", seed.output or "null"
     if said is not None and task == "input":
         try:
-            result = (yield Job(programs.with_input(seed.code or "", json.loads(said)))).output
+            right = yield from reproduces(code, output, said)
         except ValueError as error:
             return reject("no_prediction", str(error))
-    right = yield from compare([Pair(seed.output or "null", result)])
-    return keep() if right[0] else reject("wrong_prediction", f"{task}: {said}"[:200])
+    else:
+        [right] = yield from compare([Pair(output, said)])
+    return keep() if right else reject("wrong_prediction", f"{task}: {said}"[:200])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from transforms.programs import with_input
 from transforms.sandbox.jobs import Job, Result, Status
 from transforms.text.answers import compare_plain, compare_program
 
@@ -45,3 +46,14 @@ def compare(pairs: Sequence[Pair]) -> Steps[list[bool]]:
 def _agrees(result: Result) -> bool:
     """Reads the comparing program's output; anything unexpected is a disagreement."""
     return result.status == Status.OK and json.loads(result.output or "null") == [True]
+
+
+def reproduces(code: str, output: str, given: str) -> Steps[bool]:
+    """Says whether a program gives an output on an input, both JSON.
+
+    Raises:
+        ValueError: the input cannot be the program's.
+    """
+    [result] = yield [Job(with_input(code, json.loads(given)))]
+    [same] = yield from compare([Pair(output, result.output)])
+    return same

@@ -12,8 +12,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.programs_for_tests import SPAM
+from tests.publish.export import runs
 from tests.recipes.augment.seeds import PENCILS
 from transforms.engine.paths import PROJECT
+from transforms.engine.records import Variant
 from transforms.engine.run_folder import RunFolder
 from transforms.publish.export.environment import EnvironmentExport, environment, write
 
@@ -33,7 +35,19 @@ SOLVED = {
     "seed_ids": ["s", "t"],
     "difficulty": 0.25,
 }
-MANIFEST = {"run_id": "a" * 32, "recipe": "augment"}
+
+
+def package(root: Path) -> Path:
+    """The package of a run of two rows, one of which can be drawn anew."""
+    fixed = {name: SOLVED[name] for name in ("id", "code", "solution", "kind", "source", "license")}
+    fixed |= {"problem": SOLVED["instruction"], "answer": "560", "output": "560"}
+    rows = [
+        Variant(**{**AUGMENTED, "seed_ids": ("s",)}),
+        Variant(**fixed, metadata="{}", seed_ids=("s", "t")),
+    ]
+    run = runs.finished(root / "run", "augment", rows)
+    write(run, {"status": "complete", "recipe": "augment"}, RunFolder(f"{root}/package"), SETTINGS)
+    return root / "package"
 
 
 def test_a_row_is_drawn_anew_or_stays_as_it_is():
@@ -89,9 +103,9 @@ def test_problems_are_placed_by_failed_attempts_and_then_by_their_programs():
 
 
 def test_the_package_names_sources_licences_and_seeds(tmp_path):
-    write([AUGMENTED, SOLVED], MANIFEST, RunFolder(str(tmp_path)), SETTINGS)
-    readme = (tmp_path / "README.md").read_text()
-    lines = (tmp_path / "cotmill_problems" / "problems.jsonl").read_text().splitlines()
+    folder = package(tmp_path)
+    readme = (folder / "README.md").read_text()
+    lines = (folder / "cotmill_problems" / "problems.jsonl").read_text().splitlines()
     assert "| test | CC0-1.0 | 1 | 0 |" in readme and "| test | MIT | 0 | 1 |" in readme
     assert [json.loads(line)["seed_ids"] for line in lines] == [["s"], ["s", "t"]]
 
@@ -141,10 +155,9 @@ def verifiers(pytestconfig) -> Path:
 def test_verifiers_draws_instances_accepts_references_and_refuses_wrong_answers(
     verifiers, tmp_path
 ):
-    write([AUGMENTED, SOLVED], MANIFEST, RunFolder(str(tmp_path / "package")), SETTINGS)
     installed = tmp_path / "installed"
     options = ["--no-deps", "--no-build-isolation", "--target", installed]
-    subprocess.run([*pip(verifiers), *options, tmp_path / "package"], check=True)
+    subprocess.run([*pip(verifiers), *options, package(tmp_path)], check=True)
     shown = subprocess.run(
         [verifiers, "-c", TRIED],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{installed}:{PROJECT}"},

@@ -28,6 +28,8 @@ from transforms.engine.tables import write_text
 from transforms.models.responses import extract_program
 from transforms.programs.operations import operations
 from transforms.publish.card import table
+from transforms.publish.export.run import Exported
+from transforms.publish.export.tasks import accepted_rows
 from transforms.publish.instances import Problem, earns_reward, redraws
 from transforms.recipes.augment.rewrite import AugmentationSettings
 from transforms.recipes.caco.mark import plain_answer
@@ -67,6 +69,14 @@ class Environment:
     """Why -> rows that are no problem of their own."""
     fixed: Counter[str] = field(default_factory=Counter)
     """Why -> problems that stay as they are."""
+
+    @property
+    def exported(self) -> Exported:
+        """The same as what an export made of a run."""
+        redrawn = sum(problem.redrawn for problem in self.problems)
+        rows = {"drawn anew": redrawn, "as they are": len(self.problems) - redrawn}
+        notes = [f"as it is, not drawn anew: {n}, {why}" for why, n in sorted(self.fixed.items())]
+        return Exported({name: n for name, n in rows.items() if n}, self.left_out, notes)
 
 
 def seed_of(row: Mapping[str, Any]) -> Seed | None:
@@ -158,26 +168,30 @@ def _placed(kept: Sequence[tuple[Seed, Mapping[str, Any], bool]]) -> Iterator[Pr
 
 
 def write(
-    rows: Iterable[Mapping[str, Any]],
-    source: Mapping[str, Any],
-    folder: RunFolder,
-    settings: EnvironmentExport,
-) -> Environment:
-    """Writes the package of a run's rows into a folder; returns what became of the rows.
+    run: RunFolder, source: Mapping[str, Any], folder: RunFolder, settings: EnvironmentExport
+) -> Exported:
+    """Writes the package of a run's problems into a folder; nothing where it has none.
 
     Args:
-        rows: the run's accepted rows.
-        source: its manifest.
+        source: the run's manifest.
+
+    Raises:
+        RunFolderError: the run is not finished, or has no rows.
+        SandboxError: the kernel does not give what `settings.sandbox` needs.
     """
-    made = environment(rows, settings)
-    module = settings.name.replace("-", "_")
-    for template in sorted(_TEMPLATE.glob("*.py")):
-        write_text(folder.path(module, template.name), template.read_text("utf-8"))
-    lines = [json.dumps(asdict(p), ensure_ascii=False) + "\n" for p in made.problems]
-    write_text(folder.path(module, "problems.jsonl"), "".join(lines))
-    write_text(folder.path("pyproject.toml"), _pyproject(settings.name, module))
-    write_text(folder.path("README.md"), _readme(made, source, settings.name))
-    return made
+    made = environment(accepted_rows(run, source), settings)
+    if made.problems:
+        module = settings.name.replace("-", "_")
+        files = {
+            f"{module}/{path.name}": path.read_text("utf-8") for path in _TEMPLATE.glob("*.py")
+        }
+        lines = [json.dumps(asdict(p), ensure_ascii=False) + "\n" for p in made.problems]
+        files[f"{module}/problems.jsonl"] = "".join(lines)
+        files["pyproject.toml"] = _pyproject(settings.name, module)
+        files["README.md"] = _readme(made, source, settings.name)
+        for name, text in files.items():
+            write_text(folder.path(*name.split("/")), text)
+    return made.exported
 
 
 def _pyproject(name: str, module: str) -> str:
