@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint docs browser clean
+.PHONY: setup demo test lint docs pictures browser clean
 
 # The lock names every package that was tested, so nothing is resolved: --no-deps. That also keeps out
 # what packages ask for and cotmill must not have (torchvision beside a CPU torch, llama.cpp).
@@ -34,6 +34,10 @@ browser:
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
 		|| echo "no chromium: install it to run the tests that open the report"
+
+# The pictures in README and docs/, of the run that `make demo` leaves.
+pictures: $(READY)
+	$(BIN)/python -m tests.pictures outputs/demo
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -132,9 +132,13 @@ def print_list(console: Console, catalog: Catalog, query: Query, page: int, rows
         text = Text(f"  {_visible(gist(state.record))}")
         console.print(text, no_wrap=True, overflow="ellipsis")
     last = offset + len(listing.states)
-    shown = f"{offset + 1:,} to {last:,} of " if listing.states else ""
-    more = f"; page={page + 1} for more" if last < listing.total and listing.states else ""
-    _print(console, f"{shown}{listing.total:,} records{more}; id=ID shows one whole")
+    if listing.states:
+        more = f"; page={page + 1} for more" if last < listing.total else ""
+        _print(console, f"{offset + 1:,} to {last:,} of {listing.total:,} records{more}")
+        _print(console, "id=ID shows one whole")
+    else:
+        beyond = f"; page={page} is beyond the last of them" if listing.total else ""
+        _print(console, f"{listing.total:,} records{beyond}")
 
 
 def short_id(record_id: str) -> str:

@@ -88,8 +88,16 @@ class Tab:
     def type(self, text: str) -> None:
         self.ask("Input.insertText", text=text)
 
-    def screenshot(self, path: Path, whole: bool = False) -> None:
-        shot = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+    def screenshot(self, path: Path, selector: str | None = None) -> None:
+        """Takes a picture of the window, or of the first element that a CSS selector finds."""
+        more: dict[str, Any] = {}
+        if selector is not None:
+            box = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().toJSON()"
+            found = self.value(box)
+            clip = {name: found[name] for name in ("x", "y", "width", "height")}
+            clip["y"] += self.value("scrollY")
+            more = {"clip": {**clip, "scale": 1}, "captureBeyondViewport": True}
+        shot = self.ask("Page.captureScreenshot", format="png", **more)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def clipped(self) -> list[str]:

@@ -2,17 +2,20 @@
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import urllib.request
 
+import polars as pl
 import pytest
 from rich.console import Console
 
 from pipelines.inspect import InspectSettings, inspect
-from tests.pipelines.commands import cotmill
+from tests.pipelines.commands import cotmill, settings_of
 from tests.publish.inspect.folder import HOSTILE, write_run
+from tests.publish.report.folder import run_folder
 from transforms.engine.errors import SettingsError
 from transforms.engine.paths import PROJECT
 
@@ -37,7 +40,7 @@ def test_without_a_filter_the_funnel_and_the_ways_on_are_printed(root):
 def test_a_list_tells_each_record_in_two_lines_and_names_the_next_page(root):
     page = printed(root, end="accepted", rows=2, width=60)
     assert page.splitlines()[0] == "000000000000  accepted at grade  rates  agreement 1.00"
-    assert len(page.splitlines()) == 5
+    assert len(page.splitlines()) == 6
     assert "1 to 2 of 4 records; page=2 for more" in page
 
 
@@ -105,3 +108,25 @@ def test_without_the_extra_web_names_what_to_install(root, monkeypatch):
     monkeypatch.setitem(sys.modules, "transforms.publish.inspect.web", None)
     with pytest.raises(SettingsError, match=r"pip install 'cotmill\[inspect\]'"):
         printed(root, web=True)
+
+
+def test_the_commands_of_the_page_on_inspect_do_what_it_says(tmp_path):
+    run = run_folder(tmp_path / "run")
+    page = (PROJECT / "docs/inspect.md").read_text()
+    [block] = re.findall(r"^```sh\n(.*?)^```", page, re.S | re.M)
+    ids = pl.read_parquet(tmp_path / "run/data/*.parquet")["id"]
+    lines = block.replace("RUN", run.root).replace("1daa418e", ids[0][:8]).splitlines()
+    pages = []
+    for line in lines:
+        overrides = [f"output_dir={run.root}", *line.split()[3:]]
+        console = Console(file=io.StringIO(), width=80)
+        inspect(settings_of("inspect", InspectSettings, *overrides), console)
+        pages.append(console.file.getvalue())
+    shown = [
+        "Funnel",
+        "1 to 5 of 6 records",
+        "rejected at verify",
+        "1 to ",
+        "accepted at verify",
+    ]
+    assert [text in page for text, page in zip(shown, pages, strict=True)] == [True] * 5

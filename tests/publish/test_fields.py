@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.publish.fields import Call, fields_of, turns_of
+from transforms.engine.records import ToolCall
+from transforms.publish.fields import fields_of, turns_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
@@ -27,7 +28,10 @@ def test_a_call_is_read_in_both_of_its_forms():
     flat = {"id": "c", "name": "python", "arguments": '{"code": "print(1)\\nprint(2)"}'}
     nested = {"id": "c", "type": "function", "function": {**flat, "arguments": {"code": "x"}}}
     [turn] = turns_of([{"role": "assistant", "content": None, "tool_calls": [flat, nested]}])
-    assert turn.calls == (Call("python", "print(1)\nprint(2)"), Call("python", "x"))
+    assert turn.calls == (
+        ToolCall("c", "python", "print(1)\nprint(2)"),
+        ToolCall("c", "python", "x"),
+    )
 
 
 def test_a_conversation_that_only_repeats_other_fields_is_left_out():

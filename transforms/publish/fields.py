@@ -7,18 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transforms.engine.records import ToolCall
+
 _CODE = {"code", "input", "output", "answer", "program", "record"}
 """Fields whose texts keep their spaces."""
 _SHORT = 60
 """Characters of a value that stands in a line with others."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call of a tool."""
-
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True)
@@ -29,7 +23,7 @@ class Turn:
     content: str
     reasoning: str
     """Empty where there is none."""
-    calls: tuple[Call, ...]
+    calls: tuple[ToolCall, ...]
     name: str
     """Who speaks, or the tool that answers; empty where the turn names nobody."""
 
@@ -90,18 +84,19 @@ def _content(content: Any) -> str:
     return "\n".join(str(part.get("text") or f"[{part.get('type', 'part')}]") for part in parts)
 
 
-def _calls(calls: Any) -> tuple[Call, ...]:
+def _calls(calls: Any) -> tuple[ToolCall, ...]:
     """The calls of a turn; what has not the form of one is shown as it is."""
     if not calls:
         return ()
     return tuple(map(_call, calls if isinstance(calls, list | tuple) else [calls]))
 
 
-def _call(call: Any) -> Call:
+def _call(call: Any) -> ToolCall:
     function = call.get("function") or call if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping):
-        return Call("", pretty(call))
-    return Call(str(function.get("name") or ""), pretty(_parsed(function.get("arguments"))))
+        return ToolCall("", "", pretty(call))
+    name, arguments = str(function.get("name") or ""), _parsed(function.get("arguments"))
+    return ToolCall(str(call.get("id") or ""), name, pretty(arguments))
 
 
 def _parsed(arguments: Any) -> Any:

@@ -3,17 +3,16 @@
 import re
 import resource
 import socket
-import threading
 from html import unescape
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
 from tests.browser import browser, needs_browser
 from tests.publish.inspect.folder import HOSTILE, write_run
+from tests.publish.inspect.serving import serving
 from transforms.engine.errors import SettingsError
 from transforms.publish.catalog import Catalog, End, Query
 from transforms.publish.inspect.web import ROWS, application, serve
@@ -109,14 +108,8 @@ def test_100_000_rows_are_paged_and_searched_without_being_held(tmp_path):
 
 @pytest.fixture(scope="module")
 def served(catalog):
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(application(catalog), log_level="warning"))
-    thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with serving(catalog) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
