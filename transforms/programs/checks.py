@@ -4,30 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from transforms import programs
 from transforms.engine.accounting import Check, Reason, Verdict, first_rejection, keep, reject
 from transforms.engine.records import Execution
 from transforms.engine.settings import FilterSettings
-from transforms.programs.names import Names
+from transforms.programs.source import Source, source_of
 from transforms.sandbox.sandbox import Status
-
-
-@dataclass(frozen=True)
-class Source:
-    """A program's text with its tree and names, found once for all checks of its form."""
-
-    code: str
-
-    @cached_property
-    def tree(self) -> Any:
-        return programs.parse(self.code)
-
-    @cached_property
-    def names(self) -> Names:
-        return Names(self.tree)
 
 
 @dataclass(frozen=True)
@@ -102,7 +86,7 @@ class FormOf:
     checks: tuple[Check, ...]
 
     def __call__(self, record: Any) -> Verdict:
-        return first_rejection(self.checks, Source(record.code))
+        return first_rejection(self.checks, source_of(record.code))
 
 
 @dataclass(frozen=True)
