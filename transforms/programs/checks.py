@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
 from pydantic import Field
@@ -14,7 +13,7 @@ from transforms import programs
 from transforms.engine.accounting import Check, Verdict, first_rejection, keep, reject
 from transforms.engine.records import Execution
 from transforms.engine.settings import Group
-from transforms.programs.names import Names
+from transforms.programs.source import Source, source_of
 from transforms.sandbox.sandbox import Status
 
 
@@ -69,21 +68,6 @@ class MeaningReason(StrEnum):
     CONSTANT_OUTPUT = "constant_output"
     COPIES_INPUT = "copies_input"
     TRIVIAL_OVER_SHARE = "trivial_over_share"
-
-
-@dataclass(frozen=True)
-class Source:
-    """A program's text with its tree and names, found once for all checks of its form."""
-
-    code: str
-
-    @cached_property
-    def tree(self) -> Any:
-        return programs.parse(self.code)
-
-    @cached_property
-    def names(self) -> Names:
-        return Names(self.tree)
 
 
 @dataclass(frozen=True)
@@ -160,7 +144,7 @@ class FormOf:
     checks: tuple[Check, ...]
 
     def __call__(self, record: Any) -> Verdict:
-        return first_rejection(self.checks, Source(record.code))
+        return first_rejection(self.checks, source_of(record.code))
 
 
 @dataclass(frozen=True)

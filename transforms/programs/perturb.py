@@ -14,6 +14,7 @@ from transforms.engine.ids import content_id
 from transforms.engine.records import Execution
 from transforms.models.episode import Steps
 from transforms.programs.checks import is_yes_no
+from transforms.programs.source import source_of
 from transforms.sandbox.sandbox import Job, Vary
 
 _OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
@@ -159,7 +160,7 @@ for its own input may never end for others."""
 
 def _inputs(execution: Execution) -> dict[Any, Any]:
     """The program's input as it wrote it (tuples, keys that are numbers), else as JSON has it."""
-    written = programs.literal_input(programs.parse(execution.code))
+    written = programs.literal_input(source_of(execution.code).tree)
     if written is not None:
         return written
     read = json.loads(execution.input or "{}")

@@ -7,16 +7,15 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from transforms.programs.form import assigned, parse
+from transforms.programs.form import assigned
 from transforms.programs.names import NOWHERE, Names
+from transforms.programs.source import source_of
 
 _NUMBERS = (int, float, complex)
 
 
-def fingerprint(code: str, tree: ast.Module | None = None, names: Names | None = None) -> str:
+def fingerprint(code: str) -> str:
     """Returns a 32-digit hexadecimal hash of the program's structure.
-
-    `tree` and `names` are those of `code`, where the caller has them already.
 
     Equal for programs that differ in the names of their own variables, functions and input keys,
     in constants, in tables of constants, in comments, docstrings, annotations and unused imports,
@@ -30,8 +29,8 @@ def fingerprint(code: str, tree: ast.Module | None = None, names: Names | None =
     Raises:
         Unparsable: `code` does not parse.
     """
-    tree = tree or parse(code)
-    canonical = _Canonical(tree, names or Names(tree)).statements(tree.body)
+    source = source_of(code)
+    canonical = _Canonical(source.tree, source.names).statements(source.tree.body)
     return hashlib.blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -26,7 +26,8 @@ _IS = r"is|are|was|were|ist|sind|est|es|son|是|得"
 _LINE = r"(?:[-*•+–][ \t]+|\(?(?:\d{1,2}|[A-Za-z]|[ivx]{2,4})[.)][ \t]+|\#+[ \t]+)"
 _TOKEN = re.compile(
     rf"""
-      (?P<list>^[ \t>]*{_LINE}+)
+      (?P<gap>(?<=[^\n])[ ]+(?=\S))                                 # first: half of all matches
+    | (?P<list>^[ \t>]*{_LINE}+)
     | (?P<join>(?:\\\\|\n)[\s&$]*(?==))                            # a line that goes on with =
     | (?P<row>^[ \t]*\|(?=[^\n]*\|[ \t]*$))
     | (?P<dots>\.\.\.+|…|\\[lc]?dots(?![a-zA-Z])|⋯)
@@ -134,6 +135,8 @@ def tokens_of(text: str) -> list[Token]:
     bars = 0
     calls: list[bool] = []  # of each open parenthesis: whether it holds arguments
     for match in _TOKEN.finditer(text):
+        if match.lastgroup == "gap":
+            continue
         kind, start, end, sign = match.lastgroup or "", match.start(), match.end(), match.group()
         kind = "number" if kind in ("more", "times", "tail") else kind
         before = found[-1].kind if found else "end"

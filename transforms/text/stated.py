@@ -190,7 +190,7 @@ class Stated:
         return " ".join(re.findall(r"\d+", self.plain))
 
 
-@lru_cache(256)
+@lru_cache(4096)  # each attempt is judged beside its instruction, thousands beside each other
 def stated(text: str) -> Stated:
     """Reads a text, or returns it as it was read before."""
     return Stated(text)
@@ -298,8 +298,10 @@ def _single(text: str) -> Iterator[Mention]:
             values |= {value * factor for value in values}
             end += after.end()
         yield _mention(text, match.start(), end, values, before, bool(match["suffix"]))
+    telling = _telling_words()
     for match in re.finditer(r"[^\W\d_]+", text):
-        yield from _from_word(text, match)
+        if match.group() in telling:
+            yield from _from_word(text, match)
     late = re.search(r"\bp\.?m\b|evening|afternoon|night|noon", text)
     for hour, minute, place in _clocks(text):
         hours = {hour, hour + 12} if late and hour < 12 else {hour}
@@ -344,6 +346,12 @@ def _readings(match: re.Match[str]) -> Iterator[Fraction]:
             yield from (Fraction(piece) for piece in pieces if piece)
         if len(pieces) == 1:
             yield Fraction(written)
+
+
+@cache
+def _telling_words() -> frozenset[str]:
+    """The words that may state a number, see `_from_word`."""
+    return frozenset([*_MULTIPLES, *_GROUPS, *_PARTS, "a", "an", *months()])
 
 
 def _from_word(text: str, match: re.Match[str]) -> Iterator[Mention]:
@@ -478,8 +486,13 @@ def _weekdays() -> dict[str, int]:
     return found
 
 
+@cache
+def _from_day_to_day() -> re.Pattern[str]:
+    names = "|".join(map(re.escape, sorted(_weekdays(), key=len, reverse=True)))
+    return re.compile(rf"({names})s?{_TO.pattern}({names})")
+
+
 def weekday_ranges(text: str) -> Iterator[int]:
     """Yields how many days lie from one day of the week to another: Monday to Friday are 5."""
-    names = "|".join(map(re.escape, sorted(_weekdays(), key=len, reverse=True)))
-    for match in re.finditer(rf"({names})s?{_TO.pattern}({names})", text.lower()):
+    for match in _from_day_to_day().finditer(text.lower()):
         yield (_weekdays()[match[2]] - _weekdays()[match[1]]) % 7 + 1

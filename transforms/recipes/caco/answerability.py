@@ -23,6 +23,7 @@ from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.records import Problem
 from transforms.engine.stage import Filter, Named
 from transforms.programs import form
+from transforms.programs.source import source_of
 from transforms.text.answers.lexicon import months
 from transforms.text.stated import (
     Mention,
@@ -410,8 +411,12 @@ class KeepsItsAnswer:
 
     def _announces(self, reading: Reading, output: Any, written: str) -> bool:
         """Whether a text says that this is the answer, in digits or in words."""
-        announced = rf"{_GIVES_AWAY}[^\w.?!\[{{-]{{0,4}}{re.escape(written)}(?!\w|[.,]\d)"
-        if re.search(announced, reading.text, re.IGNORECASE):
+        # a pattern of its own takes long to compile, and few texts hold their answer
+        if written.casefold() in reading.text.casefold() and re.search(
+            rf"{_GIVES_AWAY}[^\w.?!\[{{-]{{0,4}}{re.escape(written)}(?!\w|[.,]\d)",
+            reading.text,
+            re.IGNORECASE,
+        ):
             return True
         items = output if isinstance(output, list) else [output]
         if not items or not all(type(item) in (int, float) for item in items):
@@ -461,7 +466,8 @@ class AsksForWhatIsComputed:
     """Rejects instructions that ask for hours where the program returns minutes."""
 
     def __call__(self, reading: Reading) -> Verdict:
-        asked, computed = asked_unit(reading.text), _computed_unit(reading.problem.code)
+        asked = asked_unit(reading.text)
+        computed = _computed_unit(reading.problem.code) if asked else ""
         if asked != computed and same_kind(asked, computed):
             return reject(InstructionReason.OTHER_UNIT, f"asks for {asked}s, computes {computed}s")
         return keep()
@@ -470,7 +476,7 @@ class AsksForWhatIsComputed:
 def _computed_unit(code: str) -> str:
     """The unit in the name of what `solution` returns (`total_minutes`: minute); "" for none."""
     try:
-        function = form.solution_of(form.parse(code))
+        function = form.solution_of(source_of(code).tree)
     except form.Unparsable:
         return ""
     returns = [n.value for n in ast.walk(function) if isinstance(n, ast.Return)] if function else []

@@ -25,17 +25,16 @@ def hashed_ngrams(texts: Sequence[str]) -> NDArray[np.float32]:
     texts share, and make the distances of two sets incomparable.
     """
     vectors = np.zeros((len(texts), _DIMENSIONS), dtype=np.float32)
-    for row, text in enumerate(texts):
+    for vector, text in zip(vectors, texts, strict=True):
         plain = f" {_NUMBER.sub('0', ' '.join(text.lower().split()))} ".encode()
         counts = Counter(
             plain[start : start + length]
             for length in _LENGTHS
             for start in range(len(plain) - length + 1)
         )
-        for ngram, count in counts.items():
-            place = zlib.crc32(ngram)
-            # A sign from another bit: n-grams that share a place cancel rather than add up.
-            sign = 1 if place & 1 << 31 else -1
-            vectors[row, place % _DIMENSIONS] += sign * (1 + np.log(count))
+        places = np.fromiter(map(zlib.crc32, counts), np.uint32, len(counts))
+        weights = 1 + np.log(np.fromiter(counts.values(), np.float64, len(counts)))
+        # A sign from another bit: n-grams that share a place cancel rather than add up.
+        np.add.at(vector, places % _DIMENSIONS, np.where(places >> 31, weights, -weights))
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)

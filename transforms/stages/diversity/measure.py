@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transforms.engine.ids import content_id
-from transforms.programs import Unparsable, code_lines, fingerprint, input_keys, parse
-from transforms.programs.names import Names
+from transforms.programs import Unparsable, code_lines, fingerprint, input_keys
 from transforms.programs.operations import Operations, operations
+from transforms.programs.source import source_of
 from transforms.recipes.caco.verify import answer_type
 from transforms.stages.diversity.embedding import Embed, hashed_ngrams
 from transforms.text.shingles import shingles, words
@@ -273,14 +273,14 @@ class _Program(NamedTuple):
 @lru_cache(maxsize=1 << 14)  # a row's program is in the set of programs as well
 def _measured(code: str) -> _Program | None:
     """What is measured of a program; None where it does not parse."""
+    source = source_of(code)
     try:
-        tree = parse(code)
+        tree = source.tree
     except Unparsable:
         return None
-    names = Names(tree)
     return _Program(
-        fingerprint(code, tree, names),
-        operations(tree, names),
+        fingerprint(code),
+        operations(tree, source.names),
         code_lines(code, tree),
         len(input_keys(tree)),
     )

@@ -1,0 +1,32 @@
+"""A program's text with what is read off it, found once for all who look at it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from transforms.programs.form import parse
+from transforms.programs.names import Names
+
+
+@dataclass(frozen=True)
+class Source:
+    """A program's text, its syntax tree and its names. They are shared: nobody changes the tree."""
+
+    code: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Raises Unparsable where the text is no program."""
+        return parse(self.code)
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.tree)
+
+
+@lru_cache(8)  # what looks at a text looks at it several times at once; trees are large
+def source_of(code: str) -> Source:
+    """Returns the source of a text; the same one for the texts that were asked for last."""
+    return Source(code)
