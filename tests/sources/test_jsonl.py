@@ -144,7 +144,7 @@ def test_an_unreadable_shard_is_named(tmp_path: Path, damage) -> None:
         ('{"problem": "x"}'.encode("utf-16"), "is UTF-16, not UTF-8: convert it"),
         ('{"problem": "x"}'.encode("utf-16-le"), "is no text in UTF-8"),
         (b"PAR1....", "is Parquet: use source=parquet"),
-        (gzip.compress(b'{"problem": "x"}', mtime=0), "let its name end in .gz"),  # ids do not change
+        (gzip.compress(b'{"problem": "x"}', mtime=0), "let its name end in .gz"),
         (b"PK\x03\x04....", "is a zip archive"),
         ('{"problem": "caf\xe9"}'.encode("latin-1"), "the first is no text in UTF-8"),
     ],
