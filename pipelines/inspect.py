@@ -234,12 +234,16 @@ def _block(console: Console, label: str, value: Any, indent: int = 4) -> None:
 
 
 _CONTROLS = {
-    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for codes in ((0, 9), (11, 32), (127, 160), (0x202A, 0x202F), (0x2066, 0x206A))
+    for code in range(*codes)
 }
+"""Control characters but newlines and tabs, and those that change the direction of text."""
 
 
 def _visible(text: str) -> str:
-    """A text with its control characters spelled out: a model's must not command the terminal."""
+    """A text with its control characters spelled out: a model's must not command the terminal, nor
+    turn around what it shows."""
     return text.translate(_CONTROLS)
 
 

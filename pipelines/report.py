@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 from rich.console import Console
 
+from pipelines.arguments import name_first_word
 from pipelines.hydra_app import run_command
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.settings import Group
@@ -44,6 +45,7 @@ def report(settings: ReportSettings, console: Console) -> None:
 
 
 def main() -> None:
+    name_first_word("output_dir")
     run_command(
         "report",
         "one page on a run: funnel, cost, diversity, rejects, rows",

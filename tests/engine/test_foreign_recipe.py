@@ -61,7 +61,7 @@ def test_it_runs_is_counted_resumed_and_reported(tmp_path):
         in (tmp_path / "run/README.md").read_text()
     )
     page = (tmp_path / "run/report.html").read_text()
-    assert "far_too_large" in page and "user: Square" in page
+    assert "far_too_large" in page and '<div class="role">user</div>' in page
     assert "note: small rejects for nine, which it does not declare" in said
     assert "warning" not in said and "user: Square" in said
     again, said = run(tmp_path / "run", resume=True)

@@ -1,11 +1,13 @@
 """Flags may stand anywhere, and a value reaches its setting whatever characters it has."""
 
+import sys
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.arguments import flags_and_settings, readable
+from pipelines.arguments import flags_and_settings, quote_values, readable
 from transforms.engine.errors import SettingsError
 
 
@@ -94,3 +96,19 @@ def test_flags_may_stand_before_between_and_after_settings(arguments):
 def test_a_word_that_is_neither_is_named(arguments, message):
     with pytest.raises(SettingsError, match=message):
         flags_and_settings(arguments)
+
+
+@pytest.mark.parametrize(
+    ("argument", "quoted"),
+    [
+        ("id=12e45678", 'id="12e45678"'),
+        ("search=a,b", 'search="a,b"'),
+        ("id='1 2'", "id='1 2'"),
+        ("id=null", "id=null"),
+        ("rows=5", "rows=5"),
+    ],
+)
+def test_values_that_are_any_text_are_quoted_for_hydra(monkeypatch, argument, quoted):
+    monkeypatch.setattr(sys, "argv", ["cotmill inspect", "runs/first", argument])
+    quote_values(("id", "search"))
+    assert sys.argv[1:] == ["runs/first", quoted]

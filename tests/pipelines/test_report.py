@@ -15,7 +15,7 @@ from transforms.engine.run_folder import RunFolder
 def test_the_command_writes_the_page_and_says_where(tmp_path):
     run_folder(tmp_path / "run")
     before = (tmp_path / "run" / "manifest.json").read_bytes()
-    done = cotmill("report", f"output_dir={tmp_path}/run", timeout=120)
+    done = cotmill("report", f"{tmp_path}/run", timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"{tmp_path}/run/report.html"
     assert "6 verified rows" in (tmp_path / "run" / "report.html").read_text()

@@ -104,14 +104,36 @@ def test_a_run_that_has_written_nothing_yet_lists_nothing(tmp_path):
     assert Catalog.open(run.root).find(Query()).total == 0
 
 
-@pytest.mark.parametrize("manifest", [None, {"training_id": "1"}], ids=["no run", "a training"])
+@pytest.mark.parametrize(
+    "manifest",
+    [None, '{"training_id": "1", "made_by": "cotmill"}', '{"name": "an extension of a browser"}'],
+    ids=["no run", "a training", "not ours"],
+)
 def test_a_folder_that_is_no_run_is_named(tmp_path, manifest):
     run = write_run(tmp_path / "run")
     (tmp_path / "run/manifest.json").unlink()
     if manifest:
-        run.write_manifest(manifest)
+        (tmp_path / "run/manifest.json").write_text(manifest)
     with pytest.raises(RunFolderError, match="name the folder of a run"):
         Catalog.open(run.root)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    run = write_run(tmp_path / "run")
+    [path] = (tmp_path / "run/rejects").glob("03-*.parquet")
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(RunFolderError, match=f"{path.name} cannot be read"):
+        Catalog.open(run.root).find(Query())
+
+
+def test_rows_that_are_drawn_do_not_depend_on_their_files(catalog):
+    drawn = catalog.drawn(Query(), most=2)
+    assert [(state.end, state.reason) for state in drawn] == [
+        *[(End.ACCEPTED, "")] * 2,
+        *[(End.REJECTED, "too_wordy")] * 2,
+        (End.REJECTED, "wrong_answer"),
+        (End.UNANSWERED, "unanswered"),
+    ]
 
 
 @pytest.mark.parametrize(

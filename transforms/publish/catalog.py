@@ -15,7 +15,7 @@ from apache_beam.io.filesystems import FileSystems
 from transforms.engine.errors import RunFolderError
 from transforms.engine.ids import content_id
 from transforms.engine.manifest import segments_of
-from transforms.engine.run_folder import RunFolder, absolute, files_below
+from transforms.engine.run_folder import RunFolder, absolute, files_below, is_ours
 
 
 class End(StrEnum):
@@ -121,6 +121,8 @@ class Catalog:
             raise RunFolderError(
                 f"output_dir={run.root} holds no manifest.json: name the folder of a run"
             )
+        if not is_ours(manifest):
+            raise RunFolderError(f"{run.manifest_path} is not cotmill's: name the folder of a run")
         if "training_id" in manifest:
             raise RunFolderError(
                 f"output_dir={run.root} holds a training: name the folder of a run"
@@ -137,65 +139,51 @@ class Catalog:
     def find(self, query: Query, offset: int = 0, rows: int = 50) -> Listing:
         """Returns `rows` of the records that pass `query`, from number `offset` on, in the order
         of the files: accepted, rejected, unanswered."""
-        frames = [frame.filter(*_filters(query)) for frame in self._frames(query)]
-        counts = pl.collect_all([frame.select(pl.len()) for frame in frames], engine="streaming")
         states: list[State] = []
         total = 0
         # Each file is cut by itself: of one that the page does not touch nothing is read.
-        for frame, count in zip(frames, (count.item() for count in counts), strict=True):
+        for frame in self._passing(query):
+            count = _collected([frame.select(pl.len())]).item()
             first, last = max(offset, total) - total, offset + rows - total
             if first < min(last, count):
-                page = frame.slice(first, last - first).collect(engine="streaming")
-                states.extend(_states(page))
+                states.extend(_states(_collected([frame.slice(first, last - first)])))
             total += count
         return Listing(total, states)
 
     def states_of(self, record_id: str) -> list[State]:
         """Returns all states of a record in the order of its life, by its whole id."""
-        frames = [
-            frame.filter(pl.col("id") == record_id)
-            for end in (End.KEPT, *FINAL)
-            for frame in self._frames(Query(end=end))
-        ]
-        if not frames:
-            return []
-        found = _states(pl.concat(frames).collect(engine="streaming"))
-        return sorted(found, key=lambda state: self.segment_of(state.stage))
+        frames = self._everywhere(pl.col("id") == record_id)
+        return sorted(_states(_collected(frames)), key=lambda state: self.segment_of(state.stage))
 
     def ids_with(self, prefix: str, most: int = 10) -> list[str]:
         """Returns the ids that begin with `prefix`, sorted, at most so many."""
         after = prefix + "\U0010ffff"
-        frames = [
-            frame.filter(pl.col("id") >= prefix, pl.col("id") < after).select("id").head(most)
-            for end in (End.KEPT, *FINAL)
-            for frame in self._frames(Query(end=end))
-        ]
-        found = pl.concat(frames).collect()["id"].unique().sort() if frames else pl.Series([])
-        return found.head(most).to_list()
+        frames = self._everywhere(pl.col("id") >= prefix, pl.col("id") < after)
+        found = _collected(frame.select("id").head(most) for frame in frames)
+        return found["id"].unique().sort().head(most).to_list()
+
+    def _everywhere(self, *filters: pl.Expr) -> Iterator[pl.LazyFrame]:
+        for end in (End.KEPT, *FINAL):
+            yield from (frame.filter(*filters) for frame in self._frames(Query(end=end)))
 
     def ended(self, query: Query) -> list[tuple[End, str, str, int]]:
-        """Counts the records that pass `query` by end, stage and reason."""
-        frames = [frame.filter(*_filters(query)) for frame in self._frames(query)]
+        """Counts the records that pass `query` by end, stage and reason, most first."""
         keys = ["end", "stage", "reason"]
-        counted = (
-            pl.concat(frames).group_by(keys).len().sort("len", descending=True) if frames else None
-        )
-        found = counted.collect(engine="streaming").rows() if counted is not None else []
-        return [(End(end), stage, reason, count) for end, stage, reason, count in found]
+        counts = _collected(frame.group_by(keys).len() for frame in self._passing(query))
+        sums = counts.group_by(keys).agg(pl.col("len").sum()).sort(-pl.col("len").cast(int), *keys)
+        return [(End(end), stage, reason, count) for end, stage, reason, count in sums.rows()]
 
     def drawn(self, query: Query, most: int) -> list[State]:
         """Returns some of the records that pass `query`: of each end, stage and reason the `most`
         whose ids have the smallest hashes, so always the same ones; sorted by these."""
-        frames = [frame.filter(*_filters(query)) for frame in self._frames(query)]
-        if not frames:
-            return []
-        keys = pl.concat(frames).select("end", "stage", "reason", "id").collect(engine="streaming")
+        frames = list(self._passing(query))
+        keys = _collected(frame.select("end", "stage", "reason", "id") for frame in frames)
         groups: dict[tuple[str, str, str], set[str]] = {}
-        for end, stage, reason, record_id in keys.iter_rows():
+        for end, stage, reason, record_id in keys.select("end", "stage", "reason", "id").rows():
             groups.setdefault((end, stage, reason), set()).add(record_id)
         chosen = {key: heapq.nsmallest(most, ids, key=_hash) for key, ids in groups.items()}
         wanted = sorted({record_id for ids in chosen.values() for record_id in ids})
-        rows = pl.concat(frames).filter(pl.col("id").is_in(wanted)).collect(engine="streaming")
+        rows = _collected(frame.filter(pl.col("id").is_in(wanted)) for frame in frames)
         found = {(s.end.value, s.stage, s.reason, s.id): s for s in _states(rows)}
         return [found[*key, record_id] for key in sorted(chosen) for record_id in chosen[key]]
 
@@ -208,28 +196,33 @@ class Catalog:
         """
         segment = self.segments[number]
         files = self._files(segment.folder)
-        shared = set(texts) & set(_scan(files[0]).collect_schema()) if files else set()
+        shared = set(texts) & set(_scan(files[0])[1]) if files else set()
         if not shared:
             return None
         equal = [pl.col(name) == texts[name] for name in sorted(shared)]
         frames = _rows(files, segment.end, segment.stages[-1]["name"], equal)
-        return next(_states(pl.concat(frames).head(1).collect(engine="streaming")), None)
+        return next(_states(_collected(frame.head(1) for frame in frames)), None)
 
     def refused_like(self, number: int, texts: dict[str, str]) -> State | None:
         """Returns a record with all `texts` that a segment rejected or put off; None where there
         is none."""
         stages = [stage["name"] for stage in self.segments[number].stages]
-        pairs = [
-            f'"{name}": {json.dumps(text, ensure_ascii=False)}' for name, text in texts.items()
+        equal = [
+            pl.col("record").str.contains(
+                f'"{name}": {json.dumps(text, ensure_ascii=False)}', literal=True
+            )
+            for name, text in texts.items()
         ]
-        equal = [pl.col("record").str.contains(pair, literal=True) for pair in pairs]
-        frames = [
+        frames = (
             frame.filter(pl.col("stage").is_in(stages), *equal).head(1)
             for end in _FOLDERS
             for frame in self._frames(Query(end=end))
-        ]
-        found = pl.concat(frames).collect(engine="streaming") if frames else pl.DataFrame()
-        return next(_states(found), None)
+        )
+        return next(_states(_collected(frames)), None)
+
+    def _passing(self, query: Query) -> Iterator[pl.LazyFrame]:
+        filters = list(_filters(query))
+        return (frame.filter(*filters) for frame in self._frames(query))
 
     def _frames(self, query: Query) -> Iterator[pl.LazyFrame]:
         """Yields the tables that may hold records that pass, in the order of ends and segments."""
@@ -260,11 +253,31 @@ def _hash(record_id: str) -> str:
     return content_id("shown", record_id)
 
 
-def _scan(path: str) -> pl.LazyFrame:
-    """A file's rows; one that is not on this machine is read whole, as Beam's filesystems do."""
-    if "://" in path:
-        return pl.scan_parquet(FileSystems.open(path, compression_type="uncompressed"))
-    return pl.scan_parquet(path, glob=False)
+def _scan(path: str) -> tuple[pl.LazyFrame, pl.Schema]:
+    """A file's rows and their columns; a file that is not on this machine is read whole, as Beam's
+    filesystems do. RunFolderError for one that is no Parquet."""
+    try:
+        if "://" in path:
+            rows = pl.scan_parquet(FileSystems.open(path, compression_type="uncompressed"))
+        else:
+            rows = pl.scan_parquet(path, glob=False)
+        return rows, rows.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _collected(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
+    """The rows of all tables, which have the same columns; RunFolderError for a damaged file."""
+    tables = list(frames)
+    try:
+        return pl.concat(tables or [_NONE]).collect(engine="streaming")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable("a Parquet file of the run", error) from error
+
+
+def _unreadable(what: str, error: Exception) -> RunFolderError:
+    reason = " ".join(str(error).split())[:200]
+    return RunFolderError(f"{what} cannot be read ({reason}): finish or repeat the run there")
 
 
 _WHY = ("rejected_by", "reason", "detail")
@@ -276,10 +289,9 @@ def _rows(
 ) -> Iterator[pl.LazyFrame]:
     """Yields a table of states for each file of rows whose columns are a record's fields."""
     for path in files:
-        scan = _scan(path).filter(*where)
-        schema = scan.collect_schema()
+        scan, schema = _scan(path)
         yield _described(
-            _identified(scan, schema, path),
+            _identified(scan.filter(*where), schema, path),
             schema,
             end=pl.lit(end.value),
             stage=pl.lit(stage),
@@ -290,8 +302,7 @@ def _rows(
 
 def _refused(path: str, end: End) -> pl.LazyFrame:
     """The table of states of a file of rejects or unanswered records."""
-    scan = _scan(path)
-    schema = scan.collect_schema()
+    scan, schema = _scan(path)
     if "rejected_by" in schema:  # of a command that takes any Parquet
         own = pl.Schema({name: kind for name, kind in schema.items() if name not in _WHY})
         stage, reason, detail = (pl.col(name) for name in _WHY)
@@ -319,6 +330,16 @@ def _identified(scan: pl.LazyFrame, schema: pl.Schema, path: str) -> pl.LazyFram
     return numbered.with_columns(pl.concat_str(pl.lit(f"{name}:"), pl.col(_NUMBER)).alias("id"))
 
 
+_NONE = pl.LazyFrame(
+    schema={
+        **dict.fromkeys(("end", "stage", "reason", "detail", "id", "kind"), pl.String),
+        "agreement": pl.Float64,
+        "seed_ids": pl.List(pl.String),
+        "record": pl.String,
+        "len": pl.UInt32,
+    }
+)
+"""Stands for no table at all."""
 _NUMBER = "number of the row"
 
 
@@ -368,8 +389,8 @@ def _filters(query: Query) -> Iterator[pl.Expr]:
         escaped = json.dumps(query.search, ensure_ascii=False)[1:-1]
         values = pl.col("record").str.replace_all(r'"\w+": ?', "")
         yield (
-            values.str.contains_any([escaped], ascii_case_insensitive=True)
-            | pl.col("detail").str.contains_any([query.search], ascii_case_insensitive=True)
+            values.str.contains(f"(?i){pl.escape_regex(escaped)}")
+            | pl.col("detail").str.contains(f"(?i){pl.escape_regex(query.search)}")
             | pl.col("id").str.starts_with(query.search)
         )
 

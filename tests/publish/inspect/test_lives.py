@@ -124,3 +124,12 @@ def test_a_record_is_known_by_its_texts_and_turns_not_by_where_it_comes_from():
         ],
     }
     assert own_texts(record) == {"code": record["code"], "messages.0": "How many trains run?"}
+
+
+def test_a_record_of_short_texts_is_known_by_its_longest():
+    messages = [
+        {"role": "user", "content": "Square 3."},
+        {"role": "assistant", "content": "It is 9"},
+    ]
+    assert own_texts({"id": "t3", "messages": messages}) == {"messages.0": "Square 3."}
+    assert own_texts({"id": "t3", "kind": "rates"}) == {}

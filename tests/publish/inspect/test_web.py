@@ -73,6 +73,16 @@ def test_only_names_of_this_machine_are_answered(catalog):
     assert elsewhere.get("/").status_code == 400
 
 
+def test_a_run_that_has_just_begun_has_pages(tmp_path):
+    run = write_run(tmp_path / "run")
+    left = ("accepted", "unanswered", "finished", "lineage")
+    manifest = {key: value for key, value in run.read_manifest().items() if key not in left}
+    run.write_manifest({**manifest, "status": "running", "segments": []})
+    client = TestClient(application(Catalog.open(run.root)), base_url="http://127.0.0.1")
+    assert "Nothing has been written yet" in client.get("/").text
+    assert client.get("/records").status_code == 200
+
+
 def test_a_port_in_use_is_one_line(catalog):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -57,7 +57,8 @@ class Answers:
 
 
 def own_texts(record: Any) -> dict[str, str]:
-    """Returns the texts by which a record is known, by field; none where it has no long one.
+    """Returns the texts by which a record is known, by field: those of 16 characters or more, or
+    else its longest.
 
     A text that is part of another (a program's input) is left out. Of conversations, the turns of
     user and assistant count, under the name of the field and the turn's number.
@@ -68,10 +69,12 @@ def own_texts(record: Any) -> dict[str, str]:
     if not isinstance(record, Mapping):
         record = {"record": record}
     texts = dict(_texts(record))
+    longest = max(map(len, texts.values()), default=0)
     return {
         name: text
         for name, text in texts.items()
-        if not any(text in other for key, other in texts.items() if key != name and text != other)
+        if len(text) >= min(_LEAST, longest)
+        and not any(text in other and text != other for other in texts.values())
     }
 
 
@@ -88,7 +91,7 @@ def _texts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         else:
             continue
         for key, text in turns:
-            if len(text.strip()) >= _LEAST and len(text.split()) > 1:
+            if len(text.split()) > 1:
                 yield key, text
 
 

@@ -110,7 +110,8 @@ def _neighbour(catalog: Catalog, state: State, step: int) -> State | None:
         return None
     if step > 0 and state.end is not End.KEPT:
         return None
-    texts = own_texts(state.record)
+    fields = state.record if isinstance(state.record, dict) else {}
+    texts = {name: text for name, text in own_texts(fields).items() if name in fields}
     if not texts:
         return None
     kept = catalog.like(target, texts)
