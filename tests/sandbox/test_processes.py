@@ -135,7 +135,7 @@ def test_past_its_limit_a_program_is_gone_soon(code, limit):
         result = run(box, code)
     assert result.status is Status.TIMEOUT
     if limit == "wall":
-        assert 2 <= result.wall_seconds < 2.2
+        assert 2 <= result.wall_seconds < 3  # another process of tests may hold the core
     else:
         assert result.cpu_seconds < 1.2
 
