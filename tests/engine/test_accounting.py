@@ -25,7 +25,7 @@ from transforms.engine.outcomes import CountStage, SumTallies
 from transforms.engine.records import Seed
 from transforms.engine.segments import check_segment
 from transforms.engine.stage import Filter
-from transforms.programs.checks import FormReason, RunReason
+from transforms.programs.checks import FormReason, OutputReason
 
 
 def seed(number: int) -> Seed:
@@ -51,12 +51,12 @@ class IsKnown:
 @dataclass(frozen=True)
 class IsSmall:
     def __call__(self, record: Seed) -> Verdict:
-        return keep() if len(record.problem) < 10 else reject(RunReason.OUTPUT_TOO_LONG)
+        return keep() if len(record.problem) < 10 else reject(OutputReason.OUTPUT_TOO_LONG)
 
 
 def test_the_first_check_that_rejects_gives_the_reason():
     verdict = first_rejection((IsSmall(), IsEven()), seed(101))
-    assert verdict.reason is RunReason.OUTPUT_TOO_LONG
+    assert verdict.reason is OutputReason.OUTPUT_TOO_LONG
 
 
 def test_a_reject_carries_the_record_its_reason_and_its_seeds():

@@ -10,8 +10,8 @@ from transforms.programs.checks import (
     FormReason,
     HasOutput,
     MeaningReason,
+    OutputReason,
     RanWell,
-    RunReason,
     form_checks,
     trivial_kind,
 )
@@ -69,12 +69,12 @@ def test_a_run_that_did_not_end_well_is_rejected_with_its_status(status):
 @pytest.mark.parametrize(
     ("output", "reason"),
     [
-        (None, RunReason.OUTPUT_NOT_JSON),
-        ("null", RunReason.EMPTY_OUTPUT),
-        ('""', RunReason.EMPTY_OUTPUT),
-        ("[]", RunReason.EMPTY_OUTPUT),
-        ("{}", RunReason.EMPTY_OUTPUT),
-        ("1" * 1001, RunReason.OUTPUT_TOO_LONG),
+        (None, OutputReason.OUTPUT_NOT_JSON),
+        ("null", OutputReason.EMPTY_OUTPUT),
+        ('""', OutputReason.EMPTY_OUTPUT),
+        ("[]", OutputReason.EMPTY_OUTPUT),
+        ("{}", OutputReason.EMPTY_OUTPUT),
+        ("1" * 1001, OutputReason.OUTPUT_TOO_LONG),
         ("0", None),
         ("false", None),
     ],

@@ -46,20 +46,16 @@ class FormReason(StrEnum):
     BANNED_CALL = "banned_call"
 
 
-class RunReason(StrEnum):
-    """Why a run, or its output, is of no use. The first are statuses of the sandbox."""
+class OutputReason(StrEnum):
+    """Why the output of a program is no answer."""
 
-    TIMEOUT = "timeout"
-    MEMORY_LIMIT = "memory_limit"
-    OUTPUT_LIMIT = "output_limit"
-    RUNTIME_ERROR = "runtime_error"
-    SYNTAX_ERROR = "syntax_error"
-    BLOCKED = "blocked"
-    CRASHED = "crashed"
-    NONDETERMINISTIC = "nondeterministic"
     OUTPUT_NOT_JSON = "output_not_json"
     EMPTY_OUTPUT = "empty_output"
     OUTPUT_TOO_LONG = "output_too_long"
+
+
+RUN_REASONS = (*(status for status in Status if status is not Status.OK), *OutputReason)
+"""Why a run is of no use: it did not end well, or what it gave is no answer."""
 
 
 class MeaningReason(StrEnum):
@@ -165,11 +161,11 @@ class HasOutput:
 
     def __call__(self, execution: Execution) -> Verdict:
         if execution.output is None or execution.input is None:
-            return reject(RunReason.OUTPUT_NOT_JSON, execution.error or "")
+            return reject(OutputReason.OUTPUT_NOT_JSON, execution.error or "")
         if execution.output in ("null", '""', "[]", "{}"):
-            return reject(RunReason.EMPTY_OUTPUT, execution.output)
+            return reject(OutputReason.EMPTY_OUTPUT, execution.output)
         if len(execution.output) > self.most_chars:
-            return reject(RunReason.OUTPUT_TOO_LONG, f"{len(execution.output)} characters")
+            return reject(OutputReason.OUTPUT_TOO_LONG, f"{len(execution.output)} characters")
         return keep()
 
 

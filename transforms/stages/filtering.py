@@ -17,11 +17,11 @@ from transforms.engine.records import Execution, Program
 from transforms.engine.stage import Filter, Stage
 from transforms.models.episode import Episode, Steps
 from transforms.programs.checks import (
+    RUN_REASONS,
     FilterSettings,
     FormOf,
     FormReason,
     MeaningReason,
-    RunReason,
     form_checks,
     meaning_checks,
     run_checks,
@@ -57,7 +57,7 @@ class RunPrograms(Episode):
 
     reads: ClassVar[type] = Program
     writes: ClassVar[type] = Execution
-    reasons: ClassVar[Iterable[str]] = RunReason
+    reasons: ClassVar[Iterable[str]] = RUN_REASONS
 
     def episode(self, program: Program) -> Steps[tuple[Execution, Verdict]]:
         execution = yield from execute(program, self.sandbox.determinism)

@@ -19,10 +19,10 @@ from transforms.models.pool import Pool, SeedPool, draw_shots
 from transforms.models.requests import Response
 from transforms.models.responses import judge_program
 from transforms.programs.checks import (
+    RUN_REASONS,
     FilterSettings,
     FormOf,
     FormReason,
-    RunReason,
     form_checks,
     run_checks,
 )
@@ -160,7 +160,7 @@ class ValidateSeeds(Episode):
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Same
-    reasons: ClassVar[Iterable[str]] = (*FormReason, *RunReason, UnifyReason.ANSWER_MISMATCH)
+    reasons: ClassVar[Iterable[str]] = (*FormReason, *RUN_REASONS, UnifyReason.ANSWER_MISMATCH)
 
     def episode(self, seed: Seed) -> Steps[Seed | tuple[Seed, Verdict]]:
         if seed.code is None:

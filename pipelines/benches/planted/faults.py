@@ -12,9 +12,10 @@ from pipelines.benches.planted.answers import WRONG, first_wrong, is_wrong, othe
 from pipelines.benches.planted.cases import UNSPELLED, Case, slots, without
 from pipelines.benches.planted.wordings import everyday_problems, phrases
 from transforms.engine.ids import content_id
-from transforms.programs.checks import FormReason, MeaningReason, RunReason
+from transforms.programs.checks import FormReason, MeaningReason
 from transforms.recipes.caco.answerability import InstructionReason
 from transforms.recipes.caco.verify import VerifyReason
+from transforms.sandbox.jobs import Status
 from transforms.stages.grade import GradeReason
 from transforms.text.answers import SMALL_NUMBERS
 from transforms.text.reasoning import ReasoningReason
@@ -313,7 +314,7 @@ def wrong_programs_by_form(case: Case) -> Iterator[Planted]:
     noise, imports = case.rng("noise").choice(_NOISE)
     yield record(
         "nondeterministic",
-        (RunReason.NONDETERMINISTIC, FormReason.BANNED_IMPORT, FormReason.BANNED_CALL),
+        (Status.NONDETERMINISTIC, FormReason.BANNED_IMPORT, FormReason.BANNED_CALL),
         [*imports, seen, count, f"noise = {noise}", "return [parts, noise]"],
         [len(names), 0],
     )
