@@ -17,7 +17,7 @@ from functools import cache, cached_property, lru_cache
 from babel import Locale
 from text_to_num import alpha2digit
 
-from transforms.text.answers.lexicon import LANGUAGES, han_values, months, scales, units
+from transforms.text.answers.lexicon import LANGUAGES, han, months, scales, units
 
 _FUNCTION_WORDS = {
     "en": r"the|a|an|of|is|are|how|and|in|each|what|to",
@@ -243,23 +243,7 @@ def _with_digits(text: str) -> str:
         text = alpha2digit(text, language, ordinal_threshold=0)
     if language == "en":
         text = re.sub(r"\bone\b", "1", text)
-    return _CJK.sub(lambda match: f" {_chinese(match.group())} ", text)
-
-
-def _chinese(numeral: str) -> int:
-    """The value of a Chinese or Japanese numeral: with signs for 10 and 100, or digit by digit."""
-    values = han_values(numeral)
-    if all(value < 10 for value in values):
-        return int("".join(map(str, values)))
-    total = section = digit = 0
-    for value in values:
-        if value < 10:
-            digit = value
-        elif value < 10_000:
-            section, digit = section + (digit or 1) * value, 0
-        else:
-            total, section, digit = total + (section + digit or 1) * value, 0, 0
-    return total + section + digit
+    return _CJK.sub(lambda match: f" {han(match.group())} ", text)
 
 
 def _mentions(text: str) -> Iterator[Mention]:

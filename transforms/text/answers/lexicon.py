@@ -185,8 +185,8 @@ def han_values(numeral: str) -> list[int]:
 def han(text: str) -> Fraction | None:
     """A number in Chinese words, as `HAN` finds it; None where they are no number.
 
-    >>> han("一百二十"), han("三万五"), han("三点一四"), han("三分之二")
-    (Fraction(120, 1), Fraction(35000, 1), Fraction(157, 50), Fraction(2, 3))
+    >>> han("一百二十"), han("三万五"), han("三点一四"), han("三分之二"), han("万")
+    (Fraction(120, 1), Fraction(35000, 1), Fraction(157, 50), Fraction(2, 3), Fraction(10000, 1))
     """
     if "分之" in text:
         under, over = map(han, text.split("分之"))
@@ -204,7 +204,7 @@ def han(text: str) -> Fraction | None:
         elif value < 10**4:
             section, digit, last = section + (digit or 1) * value, 0, value
         elif total < value:
-            total, section, digit, last = (total + section + digit) * value, 0, 0, value
+            total, section, digit, last = (total + section + digit or 1) * value, 0, 0, value
         else:
             total, section, digit, last = total + (section + digit) * value, 0, 0, value
     return Fraction(f"{total + section + digit * last // 10}.{digits}")
