@@ -344,10 +344,17 @@ def _writes_comma(text: str) -> bool:
     return bool(telling) and not _DECIMAL_POINT.search(text)
 
 
+_CHEER = re.compile(
+    r"(?<=[\w)\]}$%.!*])\s*"
+    r"(?:[\u2611\u2700-\u27bf\u2b50\u2b55\ufe0f\U0001f300-\U0001faff]+|[:;]-?[)D])[\s!.]*$"
+)
+"""A tick, an emoji or a smile behind an answer."""
+
+
 def _strip(text: str) -> str | None:
     """Takes off emphasis, math delimiters and final periods; None where nothing is left."""
     for _ in range(8):  # layers around the answer, of which real text has two or three
-        text = text.strip().strip("*")
+        text = _CHEER.sub("", text.strip()).strip("*")
         if text[:1] == "`" == text[-1:] or text.count("`") == 1:
             text = text.strip("`")
         if text.endswith(".") and not text.endswith(".."):
