@@ -71,6 +71,8 @@ def test_every_shipped_seed_is_answerable_as_the_instruction_of_its_own_program(
         ("```python\nprint(1)\n``` " + SPAM, InstructionReason.LEAKS_CODE),
         (SPAM + " (She answers 560.)", InstructionReason.LEAKS_ANSWER),
         (SPAM + " How many are spam?", InstructionReason.SEVERAL_QUESTIONS),
+        (SPAM + " Then list all of them.", InstructionReason.SEVERAL_QUESTIONS),
+        (SPAM + " Also, state the share of spam.", InstructionReason.SEVERAL_QUESTIONS),
         (SPAM.replace("?", ", and how many are spam?"), InstructionReason.SEVERAL_QUESTIONS),
         (
             SPAM.replace("How", "(a) How").replace("?", "? (b) And spam."),
@@ -103,6 +105,8 @@ def test_an_instruction_is_named_for_what_it_lacks(instruction, reason):
         SPAM.replace("30 percent are spam", "0.3 of the total are spam"),
         SPAM.replace("30 percent are spam. She", "70 percent are not spam. She"),
         SPAM.replace("How many emails does she answer in 5 days?", "Find the number for 5 days."),
+        SPAM + " Then write your answer as a whole number.",
+        SPAM + " Give the number of emails in digits.",
         SPAM.replace("clerk", 'clerk who is asked "Why?" and "When?"'),
     ],
 )

@@ -85,7 +85,9 @@ _COMMANDS = re.compile(
     r".*(?:求|计算|計算)|\W*(?:(?:please|then|also|finally|next|now|and|moreover)[,\s]+)*(?:find|calculate|compute"
     r"|determine|work out|evaluate|count|berechne|bestimme|calcule[rz]?|trouve[rz]?|calcula|halla"
     r"|encuentra|найдите|вычислите|определите|احسب|أوجد)\b"
-    r"(?!\s+(?:it|this|them|these|that|your|the (?:answer|result))\b)",
+    r"(?!\s+(?:it|this|them|these|that|your|the (?:answer|result))\b)"
+    r"|\W*(?:also|then|next|additionally|furthermore|moreover)[,\s]+(?:please\s)?"
+    r"(?:state|give|write|name|list|say|tell)\b(?!.*\b(?:it|your|answer|result)\b)",
     re.IGNORECASE,
 )
 _ONCE_MORE = re.compile(r"How (?:many|much|long)(?: \w+)? (?:is|are) (?:there|it|that)\?")
