@@ -31,10 +31,11 @@ def test_the_page_of_settings_is_what_the_settings_are():
     assert PAGE.read_text() == settings_page()
 
 
-def test_the_code_of_the_page_on_data_runs():
-    page = (PROJECT / "docs" / "data_model.md").read_text()
-    for code in re.findall(r"```python\n(.*?)```", page, re.S):
-        block = compile(code, "data_model.md", "exec", dont_inherit=True)
+@pytest.mark.parametrize("page", ["data_model.md", "rewards.md"])
+def test_the_code_of_a_page_runs(page):
+    text = (PROJECT / "docs" / page).read_text()
+    for code in re.findall(r"```python\n(.*?)```", text, re.S):
+        block = compile(code, page, "exec", dont_inherit=True)
         exec(block, {"__name__": "docs"})
 
 

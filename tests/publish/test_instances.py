@@ -62,7 +62,7 @@ def test_a_stream_of_fixed_problems_ends():
 
 
 def test_a_problem_that_gives_nothing_new_is_given_up():
-    assert list(instances([DRAWN], draws=1)) == []
+    assert not any(list(instances([DRAWN], draws=1, seed=seed)) for seed in range(5))
 
 
 def test_a_wider_spread_draws_larger_numbers():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
 
-from transforms.engine.accounting import Verdict, keep
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed, Variant
 from transforms.publish.reward import reward
@@ -72,8 +72,10 @@ def redraws(
     variants = [
         record for record, verdict in judged if verdict.kept and earns_reward(record, sandbox)
     ]
-    lost = [verdict for _, verdict in judged if not verdict.kept]
-    return variants, keep() if variants else lost[0]
+    if variants:
+        return variants, keep()
+    lost = (verdict for _, verdict in judged if not verdict.kept)
+    return [], next(lost, reject("no_redraw", "no values, or none whose solution is accepted"))
 
 
 def earns_reward(seed: Seed, sandbox: Walls) -> bool:

@@ -11,10 +11,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -33,6 +34,7 @@ from transforms.publish.export.tasks import accepted_rows
 from transforms.publish.instances import Problem, earns_reward, redraws
 from transforms.recipes.augment.rewrite import AugmentationSettings
 from transforms.recipes.caco.mark import plain_answer
+from transforms.sandbox.shared import process_sandbox
 
 _TEMPLATE = DATA / "environment"
 
@@ -111,6 +113,27 @@ def _without_values(seed: Seed) -> tuple[str, str]:
     return code, re.sub(r"\d+(?:[.,:/]\d+)*", "#", seed.problem)
 
 
+Family = list[tuple[Seed, Mapping[str, Any]]]
+"""The rows of one problem, each with its seed."""
+
+
+class Kept(NamedTuple):
+    """A row that becomes a problem."""
+
+    seed: Seed
+    row: Mapping[str, Any]
+    redrawn: bool
+
+
+@dataclass
+class _Sorted:
+    """What became of the rows of one problem."""
+
+    kept: list[Kept] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    fixed: Counter[str] = field(default_factory=Counter)
+
+
 def environment(rows: Iterable[Mapping[str, Any]], settings: EnvironmentExport) -> Environment:
     """Sorts rows into problems that are drawn anew, problems that stay as they are, and the rest.
 
@@ -118,45 +141,54 @@ def environment(rows: Iterable[Mapping[str, Any]], settings: EnvironmentExport) 
     speaks for them.
     """
     made = Environment()
-    seeds: dict[tuple[str, str], list[tuple[Seed, Mapping[str, Any]]]] = {}
+    seeds: dict[tuple[str, str], Family] = {}
     for row in rows:
         seed = seed_of(row)
         if seed is None:
             made.left_out["no problem, program and solution in words"] += 1
         else:
             seeds.setdefault(_without_values(seed), []).append((seed, row))
-    drawing = AugmentationSettings(
-        draws=settings.draws, rows_per_seed=1, spread=settings.spread, seed=0
-    )
-    kept: list[tuple[Seed, Mapping[str, Any], bool]] = []
-    for family in seeds.values():
-        family.sort(key=lambda pair: pair[0].id)
-        why = None
-        for seed, row in family:
-            variants, verdict = redraws(seed, drawing, settings.sandbox)
-            if variants:
-                kept.append((seed, row, True))
-                made.left_out["a redraw of another row"] += len(family) - 1
-                break
-            why = why or str(verdict.reason)
-        else:
-            for seed, row in family:
-                if not settings.fixed:
-                    made.left_out[f"cannot be drawn anew: {why}"] += 1
-                elif not earns_reward(seed, settings.sandbox):
-                    made.left_out["its solution earns no reward"] += 1
-                else:
-                    kept.append((seed, row, False))
-                    made.fixed[str(why)] += 1
-    made.left_out = +made.left_out
+    kept: list[Kept] = []
+    with ThreadPoolExecutor(process_sandbox(settings.sandbox).slots) as threads:
+        for found in threads.map(lambda family: _sorted(family, settings), seeds.values()):
+            kept += found.kept
+            made.left_out += found.left_out
+            made.fixed += found.fixed
     made.problems = list(_placed(kept))
     return made
 
 
-def _placed(kept: Sequence[tuple[Seed, Mapping[str, Any], bool]]) -> Iterator[Problem]:
+def _sorted(
+    family: Sequence[tuple[Seed, Mapping[str, Any]]], settings: EnvironmentExport
+) -> _Sorted:
+    """Sorts the rows of one problem."""
+    drawing = AugmentationSettings(
+        draws=settings.draws, rows_per_seed=1, spread=settings.spread, seed=0
+    )
+    family = sorted(family, key=lambda pair: pair[0].id)
+    reasons = []
+    for seed, row in family:
+        variants, verdict = redraws(seed, drawing, settings.sandbox)
+        if variants:
+            spoken_for = Counter({"a redraw of another row": len(family) - 1})
+            return _Sorted([Kept(seed, row, redrawn=True)], left_out=+spoken_for)
+        reasons.append(str(verdict.reason))
+    found = _Sorted()
+    for (seed, row), why in zip(family, reasons, strict=True):
+        if not settings.fixed:
+            found.left_out[f"cannot be drawn anew: {why}"] += 1
+        elif not earns_reward(seed, settings.sandbox):
+            found.left_out["its solution earns no reward"] += 1
+        else:
+            found.kept.append(Kept(seed, row, redrawn=False))
+            found.fixed[why] += 1
+    return found
+
+
+def _placed(kept: Sequence[Kept]) -> Iterator[Problem]:
     """Yields the problems with their places, the easiest first."""
 
-    def hard(entry: tuple[Seed, Mapping[str, Any], bool]) -> tuple[float, int, str]:
+    def hard(entry: Kept) -> tuple[float, int, str]:
         seed, row, _ = entry
         uses = operations(programs.parse(seed.code or ""))
         return (row.get("difficulty") or 0.0, len(uses.all) + uses.nesting, seed.id)
