@@ -162,7 +162,7 @@ def test_nothing_that_is_uploaded_gives_away_a_secret_or_a_path(hub, tmp_path, m
     table = pq.read_table(shard)
     rows = table.to_pylist()
     rows[0]["source"] = given_away["config"]["source"]["path"][0]
-    rows[1]["models"]["solve"] = given_away["config"]["backend"]["model"]
+    rows[1]["calls"][0]["model"] = given_away["config"]["backend"]["model"]
     pq.write_table(table.from_pylist(rows, schema=table.schema), shard)
     write_report(run, manifest)
     for name in ("manifest.json", "report.html"):
