@@ -18,8 +18,6 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["examples"]
 myst_heading_anchors = 3
 smartquotes = False  # they would join the hyphens of --help
-# Pages of commands that come have their places in the table of contents.
-suppress_warnings = ["toc.not_readable"]
 
 default_role = "code"  # docstrings name code in single backticks
 autodoc_typehints = "none"
