@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.publish.export.chats import (
@@ -83,13 +83,20 @@ def test_reasoning_stands_where_it_is_asked_for(reasoning, said):
     assert shown == {"role": "assistant", **said}
 
 
-@pytest.mark.parametrize("text", ["", "1 + 1", "[1]", '{"a": NaN}', '{"a": 1', "null", "[" * 10**5])
+@pytest.mark.parametrize(
+    "text",
+    ["", "1 + 1", "[1]", '{"a": 1', "null", "[" * 10**5]
+    + ['{"a": NaN}', '{"a": 1e999}', r'{"a": "\ud800"}', f'{{"a": [{2**63}]}}'],
+)
 def test_arguments_that_are_no_object_do_not_fit(text):
     with pytest.raises(LeftOut, match="arguments are not a JSON object"):
         arguments(text)
 
 
-@given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.booleans())))
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.text(), st.text() | st.integers(-(2**62), 2**62) | st.lists(st.booleans()))
+)
 def test_arguments_are_read_as_they_were_written(value):
     assert arguments(json.dumps(value)) == value
 

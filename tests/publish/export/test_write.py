@@ -8,7 +8,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.publish.export.forms import MESSAGES
@@ -44,7 +44,7 @@ def loaded(folder: Path, files: str) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None)
 @given(EXAMPLES)
 def test_parquet_is_loaded_as_it_was_made(tmp_path_factory, examples):
     folder = tmp_path_factory.mktemp("written")

@@ -100,18 +100,27 @@ def inlined(thought: str, content: str) -> str:
 
 
 def arguments(text: str) -> dict[str, Any]:
-    """The arguments of a tool call; LeftOut where the model wrote no JSON object."""
+    """The arguments of a tool call.
+
+    Raises:
+        LeftOut: the model wrote no JSON object, or one that JSON columns cannot hold: with half a
+            surrogate pair, NaN, an infinity, or an integer over 64 bits.
+    """
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_int=_int64)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise LeftOut("a tool call's arguments are not a JSON object")
+        raise LeftOut("a tool call's arguments are not a JSON object that a column can hold")
     return value
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+def _int64(digits: str) -> int:
+    value = int(digits)
+    if value.bit_length() > 63:
+        raise ValueError(f"{digits[:30]} is over 64 bits")
+    return value
 
 
 def length(messages: Sequence[Message]) -> int:
