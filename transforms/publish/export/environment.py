@@ -262,8 +262,8 @@ def _readme(made: Environment, source: Mapping[str, Any], name: str) -> str:
                 "The programs were written by models or taken from seeds; they run in cotmill's "
                 "sandbox, which needs Linux.",
                 f"```\npip install .\nvf-validate {name} -n 20 --runtime.type subprocess\n"
-                f"vf-eval {name} -n 20 --env.agent.harness.id null "
-                "--env.taskset.easiest 0.5 --env.taskset.spread 3\n```",
+                f"vf-eval {name} -n 20 --env.taskset.easiest 0.5 --env.taskset.spread 3 \\\n"
+                "    --env.agent.harness.id null --env.agent.runtime.type subprocess\n```",
                 "`easiest` and `hardest` are places among the problems, from 0 to 1, by the share "
                 "of attempts that failed and by what their programs do. `spread` says how far from "
                 "the original numbers new ones are drawn, `seed` draws others, and `task.steps` "
