@@ -184,6 +184,21 @@ def test_threads_share_the_sandbox():
         assert set(threads.map(lambda _: reward(ROOTED, ROOT), range(8))) == {1}
 
 
+def test_a_forked_process_has_a_sandbox_of_its_own_and_leaves_its_parents():
+    code = f"""
+import os, sys
+from transforms.publish.reward import reward
+print(reward({ROOTED!r}, {ROOT!r}), flush=True)
+child = os.fork()
+print(reward({ROOTED!r}, {ROOT!r}), flush=True)
+if child:
+    os.waitpid(child, 0)
+    print(reward({ROOTED!r}, {ROOT!r}), flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.split(), done.returncode) == (["1.0"] * 4, 0)
+
+
 @settings(max_examples=30)
 @given(st.one_of(st.integers(), st.booleans(), st.text(min_size=1)))
 def test_the_reference_is_a_programs_output_where_the_row_says_its_type(value):
