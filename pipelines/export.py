@@ -68,6 +68,8 @@ def export(settings: ExportSettings, console: Console) -> None:
     if isinstance(form, EnvironmentExport) and settings.splits.asked:
         raise SettingsError("format=environment is not divided: leave out splits.test and the like")
     with folder.claimed(resume=False, overwrite=settings.overwrite):
+        if there is not None:
+            environment.remove(there, folder)
         if isinstance(form, EnvironmentExport):
             where, done = folder.root, environment.write(run, source, folder, form)
         else:

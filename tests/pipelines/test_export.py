@@ -122,6 +122,17 @@ def test_a_runs_problems_become_a_package_and_what_stays_as_it_is_is_told(tmp_pa
     assert {"pyproject.toml", "taskset.py", "problems.jsonl", "manifest.json"} <= names
 
 
+def test_overwrite_leaves_nothing_of_a_package_but_a_users_own_files(tmp_path: Path) -> None:
+    run, out = runs.caco(tmp_path / "run", 1), tmp_path / "out"
+    exported(run, out, "format=environment")
+    (out / "cotmill_problems" / "notes.md").write_text("mine")
+    exported(run, out, "format=environment", "format.name=others", "overwrite=true")
+    exported(run, out, "format=sft", "overwrite=true")
+    left = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    shard = "data/train-00000-of-00001.parquet"
+    assert left == {".lock", "manifest.json", shard, "cotmill_problems/notes.md"}
+
+
 def test_an_environment_is_not_divided(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="format=environment is not divided"):
         exported(

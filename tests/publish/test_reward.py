@@ -179,9 +179,40 @@ def test_a_row_without_a_reference_answer_is_refused_by_name():
         reward("The answer is 4.", {"prompt": "2 + 2?"})
 
 
+def test_walls_that_do_not_exist_are_refused_by_name():
+    with pytest.raises(ValueError, match="sandbox='off': use one of auto, strict, none"):
+        reward("The answer is 4.", ROW, sandbox="off")
+
+
+PREDICT = {"task": "input", "code": SPAM, "prediction": SPAM_INPUT}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(), st.sampled_from([ROW, ROOT, PREDICT, {"answer": "a"}, {**ROW, "solution": SPAM}]))
+def test_any_text_earns_nothing_or_one(text, row):
+    fenced = f"```python\n{text}\n```"
+    said = [text, f"<think>{text}", f"The answer is {text}", fenced, [{"content": text}]]
+    assert {reward(each, row, sandbox="none") for each in said} <= {0, 1}
+
+
 def test_threads_share_the_sandbox():
     with ThreadPoolExecutor(4) as threads:
         assert set(threads.map(lambda _: reward(ROOTED, ROOT), range(8))) == {1}
+
+
+def test_a_forked_process_has_a_sandbox_of_its_own_and_leaves_its_parents():
+    code = f"""
+import os, sys
+from transforms.publish.reward import reward
+print(reward({ROOTED!r}, {ROOT!r}), flush=True)
+child = os.fork()
+print(reward({ROOTED!r}, {ROOT!r}), flush=True)
+if child:
+    os.waitpid(child, 0)
+    print(reward({ROOTED!r}, {ROOT!r}), flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.split(), done.returncode) == (["1.0"] * 4, 0)
 
 
 @settings(max_examples=30)

@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import yaml
 
@@ -104,7 +104,7 @@ def reward(
         truncated: whether the completion was cut off at its limit: it has no final answer then.
 
     Raises:
-        ValueError: the row has no reference answer.
+        ValueError: the row has no reference answer, or there is no such `sandbox`.
         SandboxError: the kernel does not give what `sandbox` needs.
     """
     grading = _graded(_text(completion), task_of(row), steps, truncated)
@@ -220,7 +220,7 @@ def _predicted(said: str | None, task: Task, code: str) -> Steps[bool]:
         return (yield from compare([Pair(task.reference, said)]))[0]
     try:
         [known] = yield [Job(with_input(code, json.loads(task.reference)))]
-        return (yield from reproduces(code, known.output or "null", said))
+        return known.output is not None and (yield from reproduces(code, known.output, said))
     except ValueError:  # no input for this program
         return False
 
@@ -231,6 +231,8 @@ def _settled(graded: Sequence[Steps[bool]], mode: Mode) -> list[bool | None]:
     None is a verdict that hangs on a job where `mode` runs none.
     """
     global _undecided
+    if mode not in get_args(Mode):
+        raise ValueError(f"sandbox={mode!r}: use one of {', '.join(get_args(Mode))}")
     verdicts: list[bool | None] = [None] * len(graded)
     results: dict[int, list[Result] | None] = dict.fromkeys(range(len(graded)))
     while results:

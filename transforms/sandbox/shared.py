@@ -35,12 +35,13 @@ def shared_sandbox(settings: SandboxSettings) -> Iterator[Sandbox]:
     try:
         yield box
     finally:
-        with _lock:
-            box, holders = _leases.pop(key)
-            if holders > 1:
-                _leases[key] = box, holders - 1
-            else:
-                box.close()
+        if os.getpid() == key[0]:  # a forked process ends the leases of its parent, too
+            with _lock:
+                box, holders = _leases.pop(key)
+                if holders > 1:
+                    _leases[key] = box, holders - 1
+                else:
+                    box.close()
 
 
 def process_sandbox(mode: Literal["auto", "strict"]) -> Sandbox:
@@ -57,7 +58,6 @@ def process_sandbox(mode: Literal["auto", "strict"]) -> Sandbox:
 @cache
 def _lasting(process: int, mode: str) -> Sandbox:
     lease = ExitStack()
-    # a forked process inherits the handler, but not the sandbox
-    atexit.register(lambda: lease.close() if os.getpid() == process else None)
+    atexit.register(lease.close)
     limits = yaml.safe_load((CONF / "sandbox" / "auto.yaml").read_text())
     return lease.enter_context(shared_sandbox(SandboxSettings(**{**limits, "mode": mode})))

@@ -116,17 +116,17 @@ TRIED = """
 import asyncio, json, verifiers.v1 as vf
 config = vf.resolve_env_config({"taskset": {"id": "cotmill-problems", "seed": 3}})
 tasks = list(vf.load_environment(config).taskset.take(20))
-async def graded():
-    return [
-        {
-            "prompt": task.data.prompt,
-            "valid": await task.validate(None),
-            "right": await task.grade("\\\\boxed{%s}" % task.data.output),
-            "wrong": await task.grade("\\\\boxed{%s1}" % task.data.output),
-        }
-        for task in tasks
-    ]
-print(json.dumps(asyncio.run(graded())))
+async def scored(task, answer):
+    trace = vf.Trace.model_construct(root_reply="It is \\\\boxed{%s}." % answer)
+    await task.score(trace)
+    return trace.reward
+async def graded(task):
+    right, wrong = task.data.output, task.data.output + "1"
+    scores = await scored(task, right), await scored(task, wrong)
+    return task.data.prompt, await task.validate(None), *scores
+async def main():
+    return [await graded(task) for task in tasks]
+print(json.dumps(asyncio.run(main())))
 """
 
 
@@ -165,6 +165,6 @@ def test_verifiers_draws_instances_accepts_references_and_refuses_wrong_answers(
         text=True,
         check=True,
     )
-    graded = json.loads(shown.stdout)
-    assert len({each.pop("prompt") for each in graded}) == 20
-    assert graded == [{"valid": True, "right": 1, "wrong": 0}] * 20
+    prompts, *graded = zip(*json.loads(shown.stdout), strict=True)
+    assert len(set(prompts)) == 20
+    assert graded == [(True,) * 20, (1,) * 20, (0,) * 20]

@@ -8,6 +8,7 @@ a package that exports a `vf.Taskset`.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, Literal, NamedTuple
 
+from apache_beam.io.filesystems import FileSystems
 from pydantic import Field
 
 from transforms import programs
@@ -36,7 +38,7 @@ from transforms.recipes.augment.rewrite import AugmentationSettings
 from transforms.recipes.caco.mark import plain_answer
 from transforms.sandbox.shared import process_sandbox
 
-_TEMPLATE = DATA / "environment"
+_TEMPLATES = sorted((DATA / "environment").glob("*.py"))
 
 
 class EnvironmentExport(Group):
@@ -60,6 +62,11 @@ class EnvironmentExport(Group):
     sandbox: Literal["auto", "strict"] = Field(
         "auto", description="walls around the problems' programs"
     )
+
+    @property
+    def module(self) -> str:
+        """The package's name in imports."""
+        return self.name.replace("-", "_")
 
 
 @dataclass
@@ -213,17 +220,31 @@ def write(
     """
     made = environment(accepted_rows(run, source), settings)
     if made.problems:
-        module = settings.name.replace("-", "_")
-        files = {
-            f"{module}/{path.name}": path.read_text("utf-8") for path in _TEMPLATE.glob("*.py")
-        }
         lines = [json.dumps(asdict(p), ensure_ascii=False) + "\n" for p in made.problems]
-        files[f"{module}/problems.jsonl"] = "".join(lines)
-        files["pyproject.toml"] = _pyproject(settings.name, module)
-        files["README.md"] = _readme(made, source, settings.name)
-        for name, text in files.items():
-            write_text(folder.path(*name.split("/")), text)
+        texts = {template.name: template.read_text("utf-8") for template in _TEMPLATES}
+        texts["problems.jsonl"] = "".join(lines)
+        texts["pyproject.toml"] = _pyproject(settings.name, settings.module)
+        texts["README.md"] = _readme(made, source, settings.name)
+        for path in _files(folder, settings):
+            write_text(path, texts[FileSystems.split(path)[1]])
     return made.exported
+
+
+def _files(folder: RunFolder, settings: EnvironmentExport) -> list[str]:
+    """The files of a package."""
+    of_module = [*(template.name for template in _TEMPLATES), "problems.jsonl"]
+    paths = [folder.path(settings.module, name) for name in of_module]
+    return [*paths, folder.path("pyproject.toml"), folder.path("README.md")]
+
+
+def remove(manifest: Mapping[str, Any], folder: RunFolder) -> None:
+    """Deletes the package in a folder, where its manifest is that of one."""
+    form = manifest["config"]["format"]
+    if form["type"] == "environment":
+        settings = EnvironmentExport.model_validate(form)
+        FileSystems.delete(list(filter(FileSystems.exists, _files(folder, settings))))
+        with suppress(OSError):  # it holds something, or is no folder but a prefix
+            os.rmdir(folder.path(settings.module))
 
 
 def _pyproject(name: str, module: str) -> str:
@@ -262,8 +283,8 @@ def _readme(made: Environment, source: Mapping[str, Any], name: str) -> str:
                 "The programs were written by models or taken from seeds; they run in cotmill's "
                 "sandbox, which needs Linux.",
                 f"```\npip install .\nvf-validate {name} -n 20 --runtime.type subprocess\n"
-                f"vf-eval {name} -n 20 --env.agent.harness.id null "
-                "--env.taskset.easiest 0.5 --env.taskset.spread 3\n```",
+                f"vf-eval {name} -n 20 --env.taskset.easiest 0.5 --env.taskset.spread 3 \\\n"
+                "    --env.agent.harness.id null --env.agent.runtime.type subprocess\n```",
                 "`easiest` and `hardest` are places among the problems, from 0 to 1, by the share "
                 "of attempts that failed and by what their programs do. `spread` says how far from "
                 "the original numbers new ones are drawn, `seed` draws others, and `task.steps` "
