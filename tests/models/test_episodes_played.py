@@ -83,6 +83,15 @@ def test_a_program_is_run_and_judged_by_how_it_ended() -> None:
     assert made.output == "560" and verdict.kept
 
 
+def test_a_program_that_fails_is_run_once_where_the_second_run_goes_on_to_other_inputs() -> None:
+    run = RunPrograms(sandbox=SANDBOX, filter=FILTER, perturbs=True)
+    failing = play(run.episode(program(SPAM)), [ran(None, Status.RUNTIME_ERROR)])
+    assert shape(failing) == [["Job"]]
+    moving = play(run.episode(program(SPAM)), [ran(), replace(ran(), moved=frozenset(["days"]))])
+    assert shape(moving) == [["Job"], ["Job"]]
+    assert moving.result[0].sensitive_keys == ("days",)
+
+
 def test_other_keys_are_tried_only_where_the_first_move_nothing() -> None:
     meaning = FilterMeaning(
         sandbox=SANDBOX, filter=FILTER.model_copy(update={"max_perturbed_keys": 1})

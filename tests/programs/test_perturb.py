@@ -220,12 +220,43 @@ def test_a_search_that_ends_for_its_own_input_only_does_not_use_up_the_cpu_limit
                 ("target", "{'start': 6, 'target': 37}"),
                 ("start", "{'start': 5, 'target': 25}"),
             ),
-            "2",
             cpu_seconds=0.2,
         )
         (result,) = box.run([Job(SEARCH, vary=vary)])
     assert result.moved == {"target"}
     assert result.cpu_seconds < 1
+
+
+OTHER_DAYS = Vary((("days", '{"emails": 160, "percent_spam": 30, "days": 6}'),), cpu_seconds=0.2)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (SPAM, "ok"),
+        (SPAM.replace("// 100", "// (days - 5)"), "runtime_error"),
+        (SPAM.replace("answered * days", "print('x' * 9) or object()"), "ok"),
+        (SPAM.replace("):\n", ")\n"), "syntax_error"),
+        ("import os\nos._exit(0)", "crashed"),
+        ("input = {}\nwhile True:\n    pass", "timeout"),
+        ("input = {}\noutput = 'x' * 70_000", "output_limit"),
+    ],
+)
+def test_a_run_that_goes_on_to_other_inputs_has_the_result_of_one_that_does_not(code, status):
+    settings = SANDBOX.model_copy(update={"cpu_seconds": 1})
+    with Sandbox(settings) as box:
+        alone, varied = box.run([Job(code), Job(code, vary=OTHER_DAYS)])
+    told = [(one.status, one.input, one.output, one.error_type) for one in (alone, varied)]
+    assert told[0] == told[1] and alone.status == status
+
+
+def test_a_program_that_dies_of_another_input_keeps_its_result_and_the_inputs_after() -> None:
+    mortal = SPAM.replace("answered = ", "days != 6 or __import__('os')._exit(3)\n    answered = ")
+    more = ("emails", '{"emails": 200, "percent_spam": 30, "days": 5}')
+    with Sandbox(SANDBOX) as box:
+        vary = Vary((*OTHER_DAYS.inputs, more), cpu_seconds=0.2)
+        (result,) = box.run([Job(mortal, vary=vary)])
+    assert (result.status, result.output, result.moved) == ("ok", "560", {"emails"})
 
 
 def predicate(body: str, **inputs) -> str:

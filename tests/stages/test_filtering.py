@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution, program
+from transforms.models.episode import drive
 from transforms.stages.filtering import (
     CapTrivial,
     FilterForm,
@@ -51,6 +52,37 @@ def test_programs_pass_form_run_and_meaning_or_are_rejected_there(workers):
             ),
             label="reasons",
         )
+
+
+CLOCK = SPAM.replace(
+    "return answered * days", "import time\n    return answered * days + int(time.time()) // 10**7"
+)
+
+
+def test_a_second_run_that_goes_on_to_other_inputs_decides_as_the_two_stages_do():
+    programs = [
+        program(SPAM, "good"),
+        program(SPAM.replace("// 100", "// (days - 5)"), "crash"),
+        program(SPAM.replace("answered * days", "answered * days * 0 + 3"), "constant"),
+        program(SPAM.replace("answered * days", "answered > 0"), "yes"),
+        program(CLOCK, "clock"),
+        program(SPAM.replace("answered * days", "days"), "copy"),
+    ]
+    runs, meaning = (
+        [RunPrograms(sandbox=SANDBOX, filter=FILTER, perturbs=each) for each in (False, True)],
+        FilterMeaning(sandbox=SANDBOX, filter=FILTER),
+    )
+
+    def verdicts(run):
+        ran = drive(programs, run.episode, sandbox=SANDBOX)
+        kept = [made for made, verdict in ran if verdict.kept]
+        found = drive(kept, meaning.episode, sandbox=SANDBOX)
+        refused = [(made.id, verdict.reason) for made, verdict in ran if not verdict.kept]
+        return refused, [(made.id, made.sensitive_keys, verdict) for made, verdict in found]
+
+    apart, together = map(verdicts, runs)
+    assert apart == together
+    assert together[0] == [("crash", "runtime_error"), ("clock", "nondeterministic")]
 
 
 def test_yes_and_no_answers_are_capped_by_their_share():

@@ -180,8 +180,8 @@ class Execution(Program):
     cpu_seconds: float
     peak_mb: float
     """Peak resident memory, MiB."""
-    sensitive_keys: tuple[str, ...] = ()
-    """Input keys whose perturbation changed the output (filled by Perturb)."""
+    sensitive_keys: tuple[str, ...] | None = None
+    """Input keys whose perturbation changed the output; None before any was perturbed."""
 
 
 @dataclass(frozen=True)

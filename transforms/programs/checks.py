@@ -191,8 +191,9 @@ class DoesNotCopyInput:
     def __call__(self, execution: Execution) -> Verdict:
         inputs = json.loads(execution.input or "{}")
         output = json.loads(execution.output or "null")
-        copied = [key for key in execution.sensitive_keys if _same(inputs.get(key), output)]
-        if copied and len(execution.sensitive_keys) == 1 and len(inputs) > 0:
+        keys = execution.sensitive_keys or ()
+        copied = [key for key in keys if _same(inputs.get(key), output)]
+        if copied and len(keys) == 1 and len(inputs) > 0:
             return reject(MeaningReason.COPIES_INPUT, copied[0])
         return keep()
 

@@ -178,7 +178,24 @@ def _reruns(
                 yield key, inputs
 
 
-def perturb(execution: Execution, most_keys: int) -> Steps[Execution]:
+def vary(execution: Execution, first: int, last: int | None) -> Vary | None:
+    """The other inputs that differ in one of the keys `first` to `last`; None where there are none.
+
+    The keys are in an order drawn from the record's id.
+    """
+    inputs = tuple((key, repr(changed)) for key, changed in _reruns(execution, first, last))
+    if not inputs:
+        return None
+    return Vary(
+        inputs=inputs,
+        cpu_seconds=max(_LEAST_CPU_SECONDS, _TIMES_AS_LONG * execution.cpu_seconds),
+        comparisons=is_yes_no(execution.output or ""),
+    )
+
+
+def perturb(
+    execution: Execution, most_keys: int, first: frozenset[str] | None = None
+) -> Steps[Execution]:
     """Returns an execution (status ok) with its `sensitive_keys`: those that move its output.
 
     One key at a time, in the sandbox; only a run that ends well, in about the time that the program
@@ -186,21 +203,13 @@ def perturb(execution: Execution, most_keys: int) -> Steps[Execution]:
     up to three ways; where none of them moves the output, the other keys are tried before it is
     held to be constant. A yes/no output stays the same more often than not, so a key moves it also
     where it changes a value that the program compares.
+
+    Args:
+        first: what the first `most_keys` keys moved, where they were tried already.
     """
-    moved: frozenset[str] = frozenset()
-    for first, last in ((0, most_keys), (most_keys, None)):
-        inputs = list(_reruns(execution, first, last))
-        if inputs and not moved:
-            moved = (yield _job(execution, inputs)).moved
+    moved = first or frozenset()
+    if first is None and (plan := vary(execution, 0, most_keys)):
+        moved = (yield Job(execution.code, vary=plan)).moved
+    if not moved and (plan := vary(execution, most_keys, None)):
+        moved = (yield Job(execution.code, vary=plan)).moved
     return replace(execution, sensitive_keys=tuple(sorted(moved)))
-
-
-def _job(execution: Execution, inputs: list[tuple[str, dict[Any, Any]]]) -> Job:
-    output = execution.output or ""
-    vary = Vary(
-        inputs=tuple((key, repr(changed)) for key, changed in inputs),
-        output=output,
-        cpu_seconds=max(_LEAST_CPU_SECONDS, _TIMES_AS_LONG * execution.cpu_seconds),
-        comparisons=is_yes_no(output),
-    )
-    return Job(execution.code, vary=vary)

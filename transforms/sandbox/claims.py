@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -41,14 +42,6 @@ class Seen(NamedTuple):
     wall: float
     cpu: float
     peak_mb: float
-
-
-def moved_keys(vary: Vary, seen: Seen) -> Result:
-    """Returns the Result of a program that ran under other inputs."""
-    marks = zip(vary.inputs, seen.claim, strict=False)
-    moved = frozenset(key for (key, _), mark in marks if mark == MOVED[0])
-    times = seen.wall, seen.cpu, seen.peak_mb
-    return Result(Status.OK, None, None, "", None, None, *times, moved=moved)
 
 
 _CLAIMABLE = frozenset(
@@ -96,6 +89,16 @@ def judge(seen: Seen, settings: SandboxSettings) -> Result:
     if status is not Status.OK:
         claim["input"] = claim["output"] = None  # a failed run has none, whatever it claims
     return result(status, claim.pop("error"), **claim)
+
+
+def judge_varied(vary: Vary, seen: Seen, settings: SandboxSettings) -> Result:
+    """Returns the Result of a program under its own input, with the keys that moved its output."""
+    claim, ran_well, marks = seen.claim.partition(b"\n")
+    if not ran_well:
+        return judge(seen, settings)
+    result = judge(seen._replace(reason=None, exit_code=0, claim=claim), settings)
+    moved = (key for (key, _), mark in zip(vary.inputs, marks, strict=False) if mark == MOVED[0])
+    return replace(result, moved=frozenset(moved))
 
 
 def judge_cell(seen: Seen, cell: Cell, replayed: int, settings: SandboxSettings) -> CellResult:

@@ -250,6 +250,11 @@ class Tracer:
             del self._seen[key]
 
 
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
 def perform(job: dict[str, Any], claim_descriptor: int, output_bytes: int) -> None:
     """Runs the job in this process and ends the process; never returns.
 
@@ -270,9 +275,7 @@ def perform(job: dict[str, Any], claim_descriptor: int, output_bytes: int) -> No
         claim["trace"] = tracer.report()
     with contextlib.suppress(Exception):
         sys.stdout.flush()
-    data = json.dumps(claim).encode()
-    while data:
-        data = data[os.write(claim_descriptor, data) :]
+    _write_all(claim_descriptor, json.dumps(claim).encode())
     os._exit(0)  # threads, exit handlers and finalizers of the program have no say any more
 
 
@@ -338,50 +341,67 @@ _INPUT, _COMPARE = "__other_input__", "__compared__"
 
 
 def vary(job: dict[str, Any], done: bytes, claim_descriptor: int, output_bytes: int) -> None:
-    """Runs a program under other inputs, one after the other, and ends the process.
+    """Runs a program under its own input and then under others, and ends the process.
 
-    They share the process, so what one of them leaves behind can change what another gives: it is
-    the same program's own doing, and modules of its own and generators begin anew each time.
+    The claim is that of `perform`; where the program ended well, a line break follows, and then a
+    mark for each other input. They share the process, so what one of them leaves behind can change
+    what another gives: it is the same program's own doing, and modules of its own and generators
+    begin anew each time.
 
     Args:
-        job: code, seed, and vary: inputs [[key, literal]], output, comparisons (see `Vary`).
-        done: the marks of the inputs that an earlier process came to; this one begins after them.
-        claim_descriptor: where the mark of each input is written as soon as it is known.
+        job: code, seed, and vary: inputs [[key, literal]], comparisons (see `Vary`).
+        done: the claim until now, of processes that ended before the last input; empty for the
+            first process.
+        claim_descriptor: where each part of the claim is written as soon as it is known.
     """
     sys.set_int_max_str_digits(0)
     plan = job["vary"]
     process = os.getpid()
-    watch = _Comparisons() if plan["comparisons"] else None
-    try:
-        tree = ast.parse(job["code"])
-        if watch:
-            tree = watch.wrapped(tree)
-        original = compile(tree, PROGRAM, "exec", dont_inherit=True)
-        varied = compile(_with_input_given(tree), PROGRAM, "exec", dont_inherit=True)
-    except UNCOMPILABLE:
-        os._exit(0)
 
-    def run(compiled: types.CodeType, **variables: Any) -> tuple[str | None, bytes]:
+    def alone(claim: dict[str, Any]) -> dict[str, Any]:
+        if os.getpid() != process:  # a child that the program forked came back here as well
+            os._exit(0)
+        return claim
+
+    before, _, marks = done.partition(b"\n")
+    if done:
+        own = json.loads(before)
+    else:
+        seed_generators(job["seed"], job["code"])
+        own = alone(execute(job["code"], output_bytes, None))
+        end = b"\n" if own["status"] == "ok" else b""
+        _write_all(claim_descriptor, json.dumps(own).encode() + end)
+        if not end:
+            os._exit(0)
+    watch = _Comparisons() if plan["comparisons"] else None
+
+    def outcome(program: types.CodeType, **variables: Any) -> tuple[str, bytes] | None:
+        """The output and the digest of what was compared; None where it does not end well."""
         seed_generators(job["seed"], job["code"])
         if watch:
             variables[_COMPARE] = watch.begin()
-        claim = _run(compiled, variables, output_bytes, None)
-        if os.getpid() != process:  # a child that the program forked came back here as well
-            os._exit(0)
-        output = claim.get("output") if claim["status"] == "ok" else None
-        return output, watch.seen() if watch and output is not None else b""
+        claim = alone(_run(program, variables, output_bytes, None))
+        if claim["status"] != "ok" or "output" not in claim:
+            return None
+        return claim["output"], watch.seen() if watch else b""
 
-    own, compared = run(original) if watch else (None, b"")
+    expected, tree = (own.get("output"), b""), ast.parse(job["code"])
+    if watch:
+        wrapped = watch.wrapped(ast.parse(job["code"]))
+        if found := outcome(compile(wrapped, PROGRAM, "exec", dont_inherit=True)):
+            expected, tree = found, wrapped
+        else:
+            watch = None
+    varied = compile(_with_input_given(tree), PROGRAM, "exec", dont_inherit=True)
     inputs = plan["inputs"]
-    moved = {key for (key, _), mark in zip(inputs, done, strict=False) if mark == MOVED[0]}
-    for key, literal in inputs[len(done) :]:
+    moved = {key for (key, _), mark in zip(inputs, marks, strict=False) if mark == MOVED[0]}
+    for key, literal in inputs[len(marks) :]:
         mark = SKIPPED
         if key not in moved:
             with contextlib.suppress(*UNCOMPILABLE):
-                output, seen = run(varied, **{_INPUT: ast.literal_eval(literal)})
-                if output is not None:
-                    same = output == plan["output"] and (own is None or seen == compared)
-                    mark = SAME if same else MOVED
+                found = outcome(varied, **{_INPUT: ast.literal_eval(literal)})
+                if found is not None:
+                    mark = SAME if found == expected else MOVED
         if mark == MOVED:
             moved.add(key)
         os.write(claim_descriptor, mark)

@@ -37,15 +37,13 @@ class Trace:
 
 @dataclass(frozen=True)
 class Vary:
-    """Run a program under other inputs in turn, to see which of its keys move its output."""
+    """Run a program under other inputs after its own, to see which of its keys move its output."""
 
     inputs: tuple[tuple[str, str], ...]
     """(key that differs, the whole input as a Python literal); once a key has moved the output, its
     other inputs are left out."""
-    output: str
-    """The output under the program's own input, as JSON."""
     cpu_seconds: float
-    """CPU time of one input; all of them together have the sandbox's limit."""
+    """CPU time of one input; all of them together have the sandbox's limit once more."""
     comparisons: bool = False
     """A key also counts as moving the output where it changes a value that the program compares."""
 
@@ -61,7 +59,8 @@ class Job:
     trace: Trace | None = None
     """Record what its lines do; None runs three to fifty times faster."""
     vary: Vary | None = None
-    """Run it under other inputs alone; its result then says which keys moved, and nothing else."""
+    """Where it ends well, run it under other inputs too: its result, that of the run under its own
+    input, then says which keys moved the output. What it prints is dropped."""
     stdin: str = ""
     """What it reads from standard input."""
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -28,7 +28,7 @@ from types import TracebackType
 
 from transforms.engine.errors import SandboxError
 from transforms.sandbox.cgroups import CgroupUnavailable, SlotGroup, find_parent
-from transforms.sandbox.claims import judge, moved_keys
+from transforms.sandbox.claims import judge, judge_varied
 from transforms.sandbox.cores import cores_of_process
 from transforms.sandbox.isolation import Layer, scratch_mb
 from transforms.sandbox.jobs import (
@@ -221,7 +221,7 @@ class Sandbox:
             with self._lock:
                 self._idle[kind].append(slot)
             if job.vary:
-                return moved_keys(job.vary, seen)
+                return judge_varied(job.vary, seen, self._settings)
             return judge(seen, self._settings)
         return Result(Status.CRASHED, None, None, "", None, "its zygote died, twice", 0.0, 0.0, 0.0)
 

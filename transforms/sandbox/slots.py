@@ -92,7 +92,7 @@ _HASH_SEEDS = 2
 _START_SECONDS = 300
 """Longest time for a template to import its modules, or a zygote to shut itself in."""
 _GRACE_SECONDS = 10
-"""How far past the wall limit a zygote may be before it is ended itself."""
+"""How far past its programs' wall limits a zygote may be before it is ended itself."""
 
 _LIMITS = {
     "wall_seconds",
@@ -227,7 +227,8 @@ class Template:
         without: frozenset[str],
         directory: str,
     ) -> None:
-        self._patience = settings.wall_seconds + _GRACE_SECONDS
+        # a program has its limit once more for other inputs, see Vary
+        self._patience = 2 * settings.wall_seconds + _GRACE_SECONDS
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(_START_SECONDS)

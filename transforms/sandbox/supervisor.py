@@ -112,25 +112,36 @@ class Zygote:
         os._exit(0)
 
     def _run_varied(self, job: dict[str, Any]) -> Seen:
-        """Runs a program under other inputs: in one process, unless it ends before the last.
+        """Runs a program under its own input and others: in one process, unless it ends before.
 
-        A limit on CPU time holds for each input, and the usual limits for all of them together; the
-        claim is a mark for each input that came to its end, or was ended, before that.
+        Twice the usual limits hold for all of it; of CPU time, the usual one for its own input, and
+        one of its own for each other. The claim is as `harness.vary` has it, with a mark for each
+        input that came to its end, or was ended, before the limits.
         """
-        plan, done, cpu, wall, peak_mb = job["vary"], b"", 0.0, 0.0, 0.0
-        while len(done) < len(plan["inputs"]):
-            wall_left = self.limits["wall_seconds"] - wall
-            cpu_left = self.limits["cpu_seconds"] - cpu
-            if wall_left <= 0 or cpu_left <= 0:
-                break
-            seen = self._run_process(job, wall_left, min(plan["cpu_seconds"], cpu_left), done)
-            wall, cpu, peak_mb = wall + seen.wall, cpu + seen.cpu, max(peak_mb, seen.peak_mb)
+        plan, limits = job["vary"], self.limits
+        wall_left, cpu_left = 2 * limits["wall_seconds"], 2 * limits["cpu_seconds"]
+        seen = self._run_process(job, wall_left, limits["cpu_seconds"], cpu_left)
+        wall, cpu, peak_mb, claim = seen.wall, seen.cpu, seen.peak_mb, seen.claim
+        head, ran_well, _ = claim.partition(b"\n")
+        last = len(head) + 1 + len(plan["inputs"])
+        while ran_well and len(claim) < last and wall < wall_left and cpu < cpu_left:
             # it ended in the middle of an input: the next process begins with the one after
-            done = (done + seen.claim + harness.SKIPPED)[: len(plan["inputs"])]
-        return Seen("", 0, wall, cpu, peak_mb, b"", done)
+            claim += harness.SKIPPED
+            left = cpu_left - cpu
+            more = self._run_process(
+                job, wall_left - wall, min(plan["cpu_seconds"], left), left, claim
+            )
+            wall, cpu, peak_mb = wall + more.wall, cpu + more.cpu, max(peak_mb, more.peak_mb)
+            claim = (claim + more.claim)[:last]
+        return seen._replace(wall=wall, cpu=cpu, peak_mb=peak_mb, claim=claim)
 
     def _run_process(
-        self, job: dict[str, Any], wall_seconds: float, cpu_seconds: float, done: bytes = b""
+        self,
+        job: dict[str, Any],
+        wall_seconds: float,
+        cpu_seconds: float,
+        cpu_in_all: float = 0.0,
+        done: bytes = b"",
     ) -> Seen:
         stdout_read, stdout_write = os.pipe()
         claim_read, claim_write = os.pipe()
@@ -157,7 +168,9 @@ class Zygote:
             caps,
             started + wall_seconds,
             cpu_seconds,
-            steps=claim_read if job["vary"] else None,
+            steps=Steps(claim_read, job["vary"]["cpu_seconds"], cpu_in_all)
+            if job["vary"]
+            else None,
         )
         wall = time.monotonic() - started
         status, cpu, peak_mb = self.end(pid)
@@ -186,13 +199,13 @@ class Zygote:
         caps: dict[int, int],
         deadline: float,
         cpu_seconds: float,
-        steps: int | None = None,
+        steps: Steps | None = None,
         finished: int | None = None,
     ) -> str:
         """Reads until the program's first process ends or a limit is passed; says which limit.
 
         Args:
-            cpu_seconds: CPU time allowed, since what came last over `steps` where that is given.
+            cpu_seconds: CPU time allowed, until something comes over `steps` where that is given.
             finished: what comes over it also ends the watch.
         """
         poll = select.poll()
@@ -219,9 +232,9 @@ class Zygote:
                     poll.unregister(descriptor)
                 elif len(read[descriptor]) > caps[descriptor]:
                     return "output"
-                elif descriptor == steps:
-                    cpu_end = time.clock_gettime(cpu_clock) + cpu_seconds
-                    cpu_end = min(cpu_end, self.limits["cpu_seconds"])
+                elif steps is not None and descriptor == steps.descriptor:
+                    cpu_end = time.clock_gettime(cpu_clock) + steps.cpu_seconds
+                    cpu_end = min(cpu_end, steps.cpu_in_all)
 
     def kill(self, pid: int) -> None:
         """Ends all that the program started, at once: nothing can be forked out of its way."""
@@ -259,7 +272,7 @@ class Zygote:
                 if self.filters:
                     isolation.confine_to_group(os.getpid())
             # a second guard, and the only one on what it forks
-            cpu = self.limits["cpu_seconds"] + 1
+            cpu = self.limits["cpu_seconds"] * (2 if job["vary"] else 1) + 1
             resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
             output_bytes = self.limits["output_kb"] << 10
             if job["vary"]:
@@ -267,6 +280,16 @@ class Zygote:
             harness.perform(job, claim, output_bytes)
         finally:
             os._exit(1)
+
+
+class Steps(NamedTuple):
+    """The steps of a process, whose ends it tells."""
+
+    descriptor: int
+    """What it tells them over."""
+    cpu_seconds: float
+    """CPU time of each but the first."""
+    cpu_in_all: float
 
 
 class Seen(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
@@ -10,6 +10,7 @@ from apache_beam.pvalue import PCollection
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Execution, Program, grow
 from transforms.models.episode import Drive, Steps
+from transforms.programs.perturb import perturb, vary
 from transforms.sandbox.sandbox import Job, Result, Status
 from transforms.sandbox.settings import SandboxSettings
 
@@ -67,6 +68,25 @@ def execute(program: Program, determinism: str) -> Steps[Execution]:
     """Runs a program, once or twice (see `plan_program`); it comes out whatever its status."""
     results = yield plan_program(program, determinism)
     return finish_program(program, results)
+
+
+def execute_and_perturb(program: Program, determinism: str, most_keys: int) -> Steps[Execution]:
+    """Runs a program as `execute`; where it runs twice, the second run goes on to perturbed inputs.
+
+    What ends well under both seeds comes out as `perturb` returns it, at the cost of one process
+    less. What ends otherwise is not run again.
+    """
+    first, *others = plan_program(program, determinism)
+    result = yield first
+    execution = finish_program(program, [result])
+    if not others or execution.status != Status.OK:
+        return execution
+    plan = vary(execution, 0, most_keys)
+    again = yield replace(others[0], vary=plan)
+    execution = finish_program(program, [result, again])
+    if execution.status != Status.OK:
+        return execution
+    return (yield from perturb(execution, most_keys, again.moved))
 
 
 @dataclass

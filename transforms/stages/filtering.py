@@ -29,7 +29,7 @@ from transforms.programs.checks import (
 )
 from transforms.programs.perturb import perturb
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.execute import execute
+from transforms.stages.execute import execute, execute_and_perturb
 
 
 @dataclass(kw_only=True)
@@ -52,6 +52,9 @@ class RunPrograms(Episode):
 
     name: str = "execute"
     begins_segment: bool = True
+    perturbs: bool = False
+    """Whether a program's second run goes on to what `FilterMeaning` looks at, which then need not
+    run it once more: for recipes in which that stage follows."""
     sandbox: SandboxSettings
     filter: FilterSettings
 
@@ -60,7 +63,12 @@ class RunPrograms(Episode):
     reasons: ClassVar[Iterable[str]] = RUN_REASONS
 
     def episode(self, program: Program) -> Steps[tuple[Execution, Verdict]]:
-        execution = yield from execute(program, self.sandbox.determinism)
+        determinism = self.sandbox.determinism
+        if self.perturbs:
+            most_keys = self.filter.max_perturbed_keys
+            execution = yield from execute_and_perturb(program, determinism, most_keys)
+        else:
+            execution = yield from execute(program, determinism)
         return execution, first_rejection(run_checks(self.filter), execution)
 
 
@@ -77,8 +85,9 @@ class FilterMeaning(Episode):
     reasons: ClassVar[Iterable[str]] = (MeaningReason.CONSTANT_OUTPUT, MeaningReason.COPIES_INPUT)
 
     def episode(self, execution: Execution) -> Steps[tuple[Execution, Verdict]]:
-        perturbed = yield from perturb(execution, self.filter.max_perturbed_keys)
-        return perturbed, first_rejection(meaning_checks(), perturbed)
+        if execution.sensitive_keys is None:
+            execution = yield from perturb(execution, self.filter.max_perturbed_keys)
+        return execution, first_rejection(meaning_checks(), execution)
 
 
 def over_share(ids: Iterable[str], others: int, share: float) -> Iterator[tuple[str, Verdict]]:
