@@ -6,10 +6,10 @@ comes out of that process: `transforms.programs.facts.events` reads and checks i
 
 from __future__ import annotations
 
+import _thread
 import functools
 import opcode
 import sys
-import threading
 import types
 from json import dumps
 from marshal import dumps as fingerprint
@@ -64,21 +64,20 @@ class Tracer:
         self._calls = 0
         self._depth = 0
         self._active = False
-        self._thread = threading.get_ident()
         self._cut: str | None = None
 
     def start(self) -> None:
         _listen()
-        threading.settrace(self._enter)
-        sys.settrace(self._enter)
         _running[:] = [self]
+        _replace_starts(self._start_thread)
+        sys.settrace(self._enter)
         self._active = True
 
     def stop(self) -> None:
         self._active = False
-        _running.clear()
         sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]
+        _replace_starts(_start_new_thread)
+        _running.clear()
 
     def report(self) -> str:
         """Returns JSON: cut (null, or why the trace is not whole) and events."""
@@ -86,9 +85,13 @@ class Tracer:
         return f'{{"cut": {dumps(self._cut)}, "events": [{events}]}}'
 
     def interfered(self) -> None:
-        """Cuts the trace: a trace function was set, by the program or for a thread that begins."""
+        """Cuts the trace: something else set a trace function."""
         if self._active:
-            self._end("tracing" if threading.get_ident() == self._thread else "threads")
+            self._end("tracing")
+
+    def _start_thread(self, *arguments: Any, **named: Any) -> int:
+        self._end("threads")
+        return _start_new_thread(*arguments, **named)
 
     def _end(self, why: str) -> None:
         self._cut = self._cut or why
@@ -172,8 +175,9 @@ class Tracer:
         return opcode.opname[self._opcodes[code][frame.f_lasti]]
 
     def _changes(self, frame: types.FrameType, state: _Frame) -> list[str]:
-        changed, aliases = [], {}
         local = frame.f_locals
+        changed: list[str] = []
+        aliases: dict[int, list[str]] = {}
         for name, value in local.items():
             if name.startswith(".") or (name.startswith("__") and name.endswith("__")):
                 continue
@@ -227,6 +231,16 @@ class Tracer:
 
     def _literal(self, value: Any) -> str:
         return encode(value, self._bytes_left)
+
+
+_start_new_thread = _thread.start_new_thread
+
+
+def _replace_starts(start: Any) -> None:
+    """Makes `start` what starts threads, also where `threading` is loaded."""
+    _thread.start_new_thread = start
+    if threading := sys.modules.get("threading"):
+        threading._start_new_thread = start  # type: ignore[attr-defined]
 
 
 _running: list[Tracer] = []

@@ -280,6 +280,7 @@ def test_a_large_value_is_recorded_in_full_within_the_budget():
         ("x = list(range(9000))\nfor i in range(5000):\n    x[i] += 1", {}, "bytes"),
         ("def f(): return f()\nf()", {}, "recursion"),
         ("import threading\nthreading.Thread(target=int).start()", {}, "threads"),
+        ("import _thread\n_thread.start_new_thread(int, ())", {}, "threads"),
     ],
 )
 def test_a_trace_that_was_cut_says_why_and_gives_no_facts(code, limits, cut):

@@ -113,15 +113,17 @@ def loops(trace: Trace, tree: ast.Module) -> list[Loop]:
 def _iterations(events: list[Event], header: _Header) -> list[int]:
     """Returns how often the body was begun in each run of a loop."""
     counts: list[int] = []
-    for before, event in zip([None, *events], events, strict=False):
-        in_header = before is not None and before.line == header.line
+    before = (Kind.LINE, 0)  # of the event before
+    for event in events:
+        line = before[1]
         if event.line == header.line:
-            if event.kind is Kind.LINE and (before is None or before.line not in header.body):
+            if event.kind is Kind.LINE and line not in header.body:
                 counts.append(0)
-            elif event.kind is Kind.EXCEPTION and in_header and before.kind is Kind.LINE:
+            elif event.kind is Kind.EXCEPTION and before == (Kind.LINE, header.line):
                 counts.pop()
-        elif event.kind is Kind.LINE and event.line in header.body and in_header:
+        elif event.kind is Kind.LINE and event.line in header.body and line == header.line:
             counts[-1] += 1
+        before = event.kind, event.line
     return counts
 
 
