@@ -15,7 +15,7 @@ import pytest
 
 from tests.sandbox.test_sandbox import HEALTHY, SETTINGS, run
 from transforms.sandbox import slots, supervisor
-from transforms.sandbox.sandbox import Cell, Job, Sandbox, Status, Trace, describe
+from transforms.sandbox.sandbox import Cell, Job, Sandbox, Status, describe
 
 _ROOT = str(Path(__file__).parents[2])
 
@@ -183,30 +183,6 @@ def test_a_thousand_programs_in_a_row_leave_as_many_processes_as_one():
 
 def _is_zombie(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def test_a_trace_counts_lines_and_keeps_states():
-    code = (
-        "input = {'n': 3}\ntotal = 0\nfor i in range(input['n']):\n    total += i\noutput = total\n"
-    )
-    with Sandbox(SETTINGS) as box:
-        result, untraced = box.run([Job(code, trace=Trace()), Job(code)])
-    trace = json.loads(result.trace)
-    assert trace["lines"] == {"1": 1, "2": 1, "3": 4, "4": 3, "5": 1}
-    totals = [state["total"] for _, state in trace["states"] if "total" in state]
-    assert totals == ["0", "1", "3"]
-    assert trace["complete"]
-    assert untraced.trace is None
-    assert untraced.output == result.output == "3"
-
-
-def test_a_trace_past_its_budget_says_so_and_the_program_goes_on():
-    code = "total = 0\nfor i in range(100_000):\n    total += i\noutput = total\n"
-    with Sandbox(SETTINGS) as box:
-        (result,) = box.run([Job(code, trace=Trace(events=500))])
-    trace = json.loads(result.trace)
-    assert (result.output, trace["complete"]) == ("4999950000", False)
-    assert sum(trace["lines"].values()) == 500
 
 
 def test_odd_seeds_run_under_another_clock():

@@ -1,7 +1,7 @@
 """Runs one untrusted program inside its own process and states what it left behind.
 
-It imports nothing of cotmill, and whatever it says is the program's own claim, because the program
-shares its process. Limits and walls stand already when it is called.
+It imports nothing of cotmill but its neighbours, and whatever it says is the program's own claim,
+because the program shares its process. Limits and walls stand already when it is called.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from collections.abc import Collection
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+from transforms.sandbox.tracer import Tracer
 
 _REFUSALS = frozenset(
     {
@@ -182,74 +184,6 @@ def shift_clock() -> None:
         ctypes.pythonapi.PyType_Modified(ctypes.py_object(type_))
 
 
-class Tracer:
-    """Records which lines of a program ran how often, and what each changed, within budgets.
-
-    Args:
-        events: lines recorded, at most; tracing then ends and the program runs on at full speed.
-        size: bytes of names and values recorded, at most.
-    """
-
-    _VALUE_CHARS = 120
-
-    def __init__(self, events: int, size: int) -> None:
-        self._events, self._bytes = events, size
-        self._lines: dict[int, int] = {}
-        self._states: list[tuple[int, dict[str, str]]] = []
-        self._seen: dict[int, dict[str, str]] = {}
-        self._complete = True
-
-    def start(self) -> None:
-        sys.settrace(self._enter)
-
-    def stop(self) -> None:
-        sys.settrace(None)
-
-    def report(self) -> str:
-        """Returns JSON: lines {number: times}, states [[number, {name: repr}]], complete."""
-        report = {"lines": self._lines, "states": self._states, "complete": self._complete}
-        return json.dumps(report, ensure_ascii=False).encode(errors="replace").decode()
-
-    def _enter(self, frame: types.FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code.co_filename != PROGRAM or not self._complete:
-            return None
-        return self._step
-
-    def _step(self, frame: types.FrameType, event: str, argument: Any) -> Any:
-        if not self._complete:
-            frame.f_trace = None
-            return None
-        if event == "line":
-            if self._events <= 0 or self._bytes <= 0:
-                self._complete = False
-                self.stop()
-                return None
-            self._events -= 1
-            self._lines[frame.f_lineno] = self._lines.get(frame.f_lineno, 0) + 1
-        if event in ("line", "return"):
-            self._note(frame, ended=event == "return")
-        return self._step
-
-    def _note(self, frame: types.FrameType, ended: bool) -> None:
-        key = id(frame)
-        known = self._seen.setdefault(key, {})
-        changed = {}
-        for name, value in frame.f_locals.items():
-            if name.startswith("__") or isinstance(value, (types.ModuleType, types.FunctionType)):
-                continue
-            try:
-                text = reprlib.repr(value)[: self._VALUE_CHARS]
-            except Exception:  # a class of the program's own, half made
-                continue
-            if known.get(name) != text:
-                known[name] = changed[name] = text
-        if changed:
-            self._bytes -= sum(len(name) + len(text) for name, text in changed.items())
-            self._states.append((frame.f_lineno, changed))
-        if ended:
-            del self._seen[key]
-
-
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
@@ -266,7 +200,7 @@ def perform(job: dict[str, Any], claim_descriptor: int, output_bytes: int) -> No
     sys.set_int_max_str_digits(0)  # long integers are wanted; the CPU limit bounds their cost
     seed_generators(job["seed"], job["code"])
     trace = job["trace"]
-    tracer = Tracer(trace["events"], trace["bytes"]) if trace else None
+    tracer = Tracer(PROGRAM, trace["events"], trace["bytes"]) if trace else None
     process = os.getpid()
     claim = execute(job["code"], output_bytes, tracer)
     if os.getpid() != process:  # a child that the program forked came back here as well

@@ -26,13 +26,13 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Trace:
-    """Budgets of a trace; the program runs on untraced once one is spent."""
+class TraceLimits:
+    """Budgets of a trace; the program runs on untraced once one is spent, and the trace is cut."""
 
-    events: int = 5_000
-    """Lines executed and recorded, at most."""
-    bytes: int = 256 << 10
-    """Size of recorded names and values, at most."""
+    events: int = 10_000
+    """Events recorded, at most."""
+    bytes: int = 1 << 20
+    """Size of all events with their values, at most."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Job:
     seed: int = 0
     """Seeds `random` and the global generators of numpy and sympy; odd ones run under another hash
     seed and another clock than even ones."""
-    trace: Trace | None = None
-    """Record what its lines do; None runs three to fifty times faster."""
+    trace: TraceLimits | None = None
+    """Record what its lines do (see docs/facts.md); None runs it untraced."""
     vary: Vary | None = None
     """Where it ends well, run it under other inputs too: its result, that of the run under its own
     input, then says which keys moved the output. What it prints is dropped."""
@@ -108,8 +108,7 @@ class Result:
     peak_mb: float
     """Peak resident memory, MiB, the preloaded modules' included."""
     trace: str | None = None
-    """The program's trace as JSON: lines {number: times executed}, states [[number, {name: repr of
-    its new value}]], complete (false where a budget ran out)."""
+    """What the program claims to have done, as JSON; `facts.read_trace` reads and checks it."""
     moved: frozenset[str] = frozenset()
     """The keys that moved the output of a job with `vary`: the program's claim, as all of this."""
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -39,7 +39,7 @@ from transforms.sandbox.jobs import (
     Job,
     Result,
     Status,
-    Trace,
+    TraceLimits,
     Vary,
 )
 from transforms.sandbox.sessions import Sessions
@@ -66,7 +66,7 @@ __all__ = [
     "Result",
     "Sandbox",
     "Status",
-    "Trace",
+    "TraceLimits",
     "Vary",
     "describe",
     "missing",

@@ -1,0 +1,220 @@
+"""Writes Python values as JSON that loses no type; runs no code of the value's own class.
+
+`transforms.programs.facts.literals` reads it. None, booleans, text, finite floats and integers are
+themselves, and a list is an array. Every other value is an object with one tag: {"tuple": [...]},
+{"dict": [[key, value], ...]}, {"set": ...}, {"bytes": hex}, {"float": "nan"}, and so on.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fractions
+import types
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from decimal import Decimal
+from json import dumps
+from typing import Any
+
+MAX_DEPTH = 60
+"""Containers inside each other, at most."""
+
+ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
+"""Immutable types without contents; two names for one such value are no aliases."""
+
+IMMUTABLE = ATOMS | {
+    *(tuple, frozenset, range, slice, type(...), type, Decimal, fractions.Fraction),
+    *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta),
+    *(types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType),
+}
+"""Types of which two equal values differ in nothing that a program may change."""
+
+_TEXTS = (
+    *(Decimal, fractions.Fraction, range, slice),
+    *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta),
+)
+"""Immutable types whose repr says all of the value."""
+_NAMED = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+_BASES = (str, int, float, bytes, bytearray, tuple, list, dict, set, frozenset, deque)
+_LONG_BITS = 4096
+"""Integers from here on are written in hexadecimal: decimal digits cost quadratic time."""
+
+
+class TooLarge(Exception):
+    """A value has more than the allowed size, or is nested too deeply; the message says which."""
+
+
+def encode(value: Any, size: int) -> str:
+    """Returns the literal of a value: JSON of ASCII characters alone.
+
+    A mutable container or object that a value holds twice, itself included, is written once, and
+    then as {"ref": n}: the n-th of them in the order of the text. The members of a set are sorted.
+    An instance is {"object": [class, base value, fields]}; where it has neither of the two, it is
+    {"opaque": class}; so are functions, classes and modules, with their names.
+
+    Args:
+        size: characters that the text may have, at most.
+
+    Raises:
+        TooLarge: it has more, or the value is nested more than `MAX_DEPTH` deep.
+
+    >>> encode((1, {"a": {2.5}}), 100)
+    '{"tuple": [1, {"dict": [["a", {"set": [2.5]}]]}]}'
+    >>> both = [0]
+    >>> encode([both, both, b"\\x01"], 100)
+    '[[0], {"ref": 1}, {"bytes": "01"}]'
+    """
+    try:
+        text = dumps(_Encoder(size).tree(value, MAX_DEPTH), allow_nan=False)
+    except RecursionError:
+        raise TooLarge("depth") from None
+    if len(text) > size:
+        raise TooLarge("bytes")
+    return text
+
+
+class _Encoder:
+    """Turns one value into a tree for JSON, as far as its size allows."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._numbers: dict[int, int] = {}
+        self._kept: list[Any] = []  # what is made here must not free its id while it is numbered
+
+    def tree(self, value: Any, depth: int) -> Any:
+        if depth < 0:
+            raise TooLarge("depth")
+        kind = type(value)
+        if kind in ATOMS:
+            return self._atom(value, kind)
+        self._spend(8)
+        if kind in (tuple, frozenset):
+            return {_NAME(kind): self._items(value, kind, depth - 1)}
+        if kind in _TEXTS or _module(kind).startswith("sympy."):
+            text = str(value) if kind not in _TEXTS else repr(value)
+            self._spend(len(text))
+            return {"text": [_NAME(kind), text]}
+        if id(value) in self._numbers:
+            return {"ref": self._numbers[id(value)]}
+        self._numbers[id(value)] = len(self._numbers)
+        if kind in _NAMED or type in _MRO(kind):
+            return {"opaque": f"{_NAME(kind)} {value.__name__}"}
+        if kind is list:
+            return self._items(value, list, depth - 1)
+        if kind in (dict, set):
+            return {_NAME(kind): self._items(value, kind, depth - 1)}
+        if kind is bytearray:
+            return {"bytearray": self._hexadecimal(value)}
+        return self._object(value, kind, depth - 1)
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise TooLarge("bytes")
+
+    def _hexadecimal(self, value: bytes | bytearray) -> str:
+        self._spend(2 * len(value))
+        return value.hex()
+
+    def _atom(self, value: Any, kind: type) -> Any:
+        if kind is str:
+            self._spend(len(value) + 2)
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return {"str": self._hexadecimal(value.encode(errors="surrogatepass"))}
+        elif kind is bytes:
+            return {"bytes": self._hexadecimal(value)}
+        elif kind is float:
+            self._spend(8)
+            if value - value != 0:
+                return {"float": repr(value)}
+        elif kind is complex:
+            return {"complex": [self._atom(part, float) for part in (value.real, value.imag)]}
+        elif kind is int and (bits := value.bit_length()) > 64:
+            self._spend(bits // 4)
+            if bits >= _LONG_BITS:
+                return {"int": hex(value)}
+        else:
+            self._spend(4)
+        return value
+
+    def _items(self, value: Any, kind: type, depth: int) -> list[Any]:
+        """The contents of a container, read by the methods of its built-in type."""
+        self._spend(2 * kind.__len__(value))  # type: ignore[attr-defined]
+        if kind is dict:
+            pairs = OrderedDict.items(value) if type(value) is OrderedDict else dict.items(value)
+            return [[self.tree(k, depth), self.tree(v, depth)] for k, v in pairs]
+        items = list(kind.__iter__(value))  # type: ignore[attr-defined]
+        if kind in (set, frozenset):
+            items.sort(key=lambda item: dumps(_Encoder(self._left).tree(item, depth)))
+        return [self.tree(item, depth) for item in items]
+
+    def _object(self, value: Any, kind: type, depth: int) -> Any:
+        base = self._base(value, kind, depth)
+        fields = {}
+        for name, field in _fields(value, kind):
+            self._spend(len(name) + 4)
+            fields[name] = self.tree(field, depth)
+        if base is None and not fields and not _has_dict(kind):
+            return {"opaque": _NAME(kind)}
+        return {"object": [_NAME(kind), base, fields]}
+
+    def _base(self, value: Any, kind: type, depth: int) -> Any:
+        """The value that an instance has as one of a built-in type; None where it has none."""
+        if _module(kind) == "numpy" and hasattr(value, "tolist") and value.dtype.kind in "biufcSU":
+            self._spend(2 * value.size)
+            self._kept.append(value.tolist())
+            return self.tree(self._kept[-1], depth)
+        mro = _MRO(kind)
+        if BaseException in mro:
+            return self.tree(_ARGS(value), depth)
+        base = next((base for base in _BASES if base in mro), None)
+        if base is None:
+            return None
+        if base in (tuple, frozenset, set, dict):
+            return {_NAME(base): self._items(value, base, depth)}
+        if base in (list, deque):
+            return self._items(value, base, depth)
+        return self.tree(_PLAIN[base](value), depth)
+
+
+_NAME = type.__dict__["__name__"].__get__
+_MRO = type.__dict__["__mro__"].__get__
+_ARGS = BaseException.__dict__["args"].__get__
+_PLAIN: dict[type, Any] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: bytes.__bytes__,
+    bytearray: lambda value: bytearray.__getitem__(value, slice(None)),
+}
+"""What gives the plain value of a subclass."""
+
+
+def _module(kind: type) -> str:
+    module = type.__dict__["__module__"].__get__(kind)
+    return module if type(module) is str else ""
+
+
+def _has_dict(kind: type) -> bool:
+    return any("__dict__" in type.__getattribute__(base, "__dict__") for base in _MRO(kind))
+
+
+def _fields(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
+    """The attributes in an instance's dict and slots, whatever its class does on access."""
+    for base in _MRO(kind):
+        if _module(base) in ("builtins", "_collections", "_io", "numpy"):
+            continue
+        for name, slot in tuple(type.__getattribute__(base, "__dict__").items()):
+            if type(slot) not in (types.MemberDescriptorType, types.GetSetDescriptorType):
+                continue
+            if name == "__dict__":
+                for key, item in tuple(slot.__get__(value).items()):
+                    if type(key) is str and not key.startswith("__") and key.isascii():
+                        yield key, item
+            elif type(slot) is types.MemberDescriptorType and not name.startswith("__"):
+                try:
+                    yield name, slot.__get__(value)
+                except AttributeError:  # not set
+                    continue
