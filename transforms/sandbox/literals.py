@@ -64,10 +64,7 @@ def encode(value: Any, size: int) -> str:
     >>> encode([both, both, b"\\x01"], 100)
     '[[0], {"ref": 1}, {"bytes": "01"}]'
     """
-    try:
-        text = dumps(_Encoder(size).tree(value, MAX_DEPTH), allow_nan=False)
-    except RecursionError:
-        raise TooLarge("depth") from None
+    text = dumps(_Encoder(size).tree(value, MAX_DEPTH), allow_nan=False)
     if len(text) > size:
         raise TooLarge("bytes")
     return text

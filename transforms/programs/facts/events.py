@@ -66,6 +66,12 @@ class Event:
     value: Any
     """What is returned or yielded; the arguments of an exception; None at other events."""
 
+    @property
+    def of_expression(self) -> bool:
+        """Whether the frame is that of a lambda or a comprehension, which runs no statements."""
+        name = self.function.rpartition(".")[2]
+        return name.startswith("<") and name != "<module>"
+
 
 @dataclass(frozen=True)
 class Trace:

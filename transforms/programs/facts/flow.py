@@ -147,12 +147,6 @@ def _by_frame(trace: Trace) -> dict[int, list[Event]]:
     """The lines and ends of each frame that runs statements, and the exceptions between them."""
     frames: defaultdict[int, list[Event]] = defaultdict(list)
     for event in trace.events:
-        if event.kind not in (Kind.CALL, Kind.YIELD, Kind.RESUME) and not _is_expression(event):
+        if event.kind not in (Kind.CALL, Kind.YIELD, Kind.RESUME) and not event.of_expression:
             frames[event.frame].append(event)
     return frames
-
-
-def _is_expression(event: Event) -> bool:
-    """Whether its frame is that of a lambda or a comprehension."""
-    name = event.function.rpartition(".")[2]
-    return name.startswith("<") and name != "<module>"

@@ -55,6 +55,8 @@ def values_after(trace: Trace, line: int, name: str) -> list[Any]:
     values: list[Any] = []
     at: dict[int, int | None] = {}
     for event, variables in states(trace):
+        if event.of_expression:
+            continue
         if event.kind is Kind.EXCEPTION:
             at[event.frame] = None
         elif event.kind is Kind.LINE or event.kind in LEAVES:
