@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tests.engine.test_settings import composed
+from tests.settings_for_tests import composed
 from transforms.engine import recipe
 from transforms.engine.errors import SettingsError
 from transforms.engine.paths import CONF
