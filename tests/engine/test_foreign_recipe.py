@@ -9,7 +9,7 @@ from datasets import load_dataset
 from rich.console import Console
 
 from pipelines.synthesize import print_where, run_recipe
-from tests.engine.test_settings import composed
+from tests.settings_for_tests import composed
 from transforms.engine.recipe import build_segments
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.settings import RecipeSettings

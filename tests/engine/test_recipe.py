@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from tests.engine.test_settings import composed
+from tests.settings_for_tests import composed
+from transforms.engine import recipe
 from transforms.engine.errors import SettingsError
 from transforms.engine.paths import CONF
 from transforms.engine.recipe import build_segments, in_order
@@ -190,3 +191,11 @@ def test_a_model_that_no_stage_asks_is_one_line(recipe, message):
     backend = "{engine: openai, model: m, base_url: 'http://127.0.0.1:9/v1', api: chat}"
     with pytest.raises(SettingsError, match=message):
         segments(f"recipe={recipe}", f"models.jugde={backend}")
+
+
+def test_the_code_of_the_sources_that_are_read_is_part_of_a_fingerprint(monkeypatch):
+    asked = []
+    monkeypatch.setattr(recipe, "code_digest", lambda module: asked.append(module) or module)
+    build_segments(composed("source=jsonl", "source.path=x"), "/run")
+    readers = {name for name in asked if name.startswith("transforms.sources.")}
+    assert readers == {"transforms.sources.read", "transforms.sources.jsonl"}

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from datasets import load_dataset
 
-from tests.engine.test_settings import composed
 from tests.programs_for_tests import SPAM, execution
+from tests.settings_for_tests import composed
 from transforms.engine.manifest import finish_manifest, new_manifest
 from transforms.engine.paths import DATA
 from transforms.engine.recipe import build_segments

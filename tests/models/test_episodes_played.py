@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.engine.test_settings import composed
 from tests.models.examples import response
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution, program
 from tests.recipes.augment.seeds import AUGMENTATION, PENCILS
+from tests.settings_for_tests import composed
 from transforms.engine.accounting import Tally
 from transforms.engine.recipe import build_segments
 from transforms.engine.records import Problem, Seed, ToolCall, grow

@@ -8,7 +8,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.cli import main
 from pipelines.hydra_app import chosen, is_caused_by, options, settable, user_message
-from tests.engine.test_settings import composed
+from tests.settings_for_tests import composed
 from transforms.engine.errors import BackendError, BudgetReached, SettingsError
 from transforms.recipes.settings import Settings
 

@@ -12,7 +12,6 @@ import pytest
 from rich.console import Console
 
 from pipelines.synthesize import synthesize
-from tests.engine.test_settings import composed
 from tests.pipelines.reasoning_server import (
     CORRECTED,
     IN_A_FIELD,
@@ -20,6 +19,7 @@ from tests.pipelines.reasoning_server import (
     UNOPENED,
     reasoning_server,
 )
+from tests.settings_for_tests import composed
 from transforms.models.ledger.ledger import ledger_parts, read_columns
 
 Server = tuple[str, list[bool]]

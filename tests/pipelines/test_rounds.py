@@ -15,7 +15,7 @@ from rich.console import Console
 from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from pipelines.rounds import next_programs, until_accepted
 from pipelines.synthesize import synthesize
-from tests.engine.test_settings import composed
+from tests.settings_for_tests import composed
 from transforms.engine.errors import BudgetReached, SettingsError
 from transforms.engine.run_folder import RunFolder
 

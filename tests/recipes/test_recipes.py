@@ -13,8 +13,8 @@ from rich.console import Console
 
 from pipelines.synthesize import synthesize
 from tests.chat_server import chat_server
-from tests.engine.test_settings import composed
 from tests.programs_for_tests import SPAM
+from tests.settings_for_tests import composed
 
 SEEDS = [
     {"problem": "What is 6 times 7, plus 1?", "answer": "43"},

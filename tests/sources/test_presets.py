@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.engine.test_settings import composed
+from tests.settings_for_tests import composed
 from tests.sources.reading import write_lines
 from transforms.engine.accounting import Verdict
 from transforms.engine.paths import CONF

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engine.test_settings import composed
 from tests.programs_for_tests import SPAM, execution
+from tests.settings_for_tests import composed
 from transforms.engine.paths import DATA
 from transforms.engine.recipe import build_segments
 from transforms.engine.records import Problem, Seed, grow

@@ -20,8 +20,7 @@ from transforms.engine.run_settings import ModelRunSettings, RunSettings, backen
 from transforms.engine.settings import Group, RecipeSettings, StageSettings
 from transforms.engine.stage import Stage, lacking, takes, written_by
 from transforms.models.prompts import PromptTemplate
-from transforms.sources.content import SOURCES, content
-from transforms.stages.diversity.settings import DecontaminateSettings
+from transforms.sources.read import SOURCES, AnySource
 
 
 @dataclass(frozen=True)
@@ -240,19 +239,26 @@ def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) 
     given = dict(stage.model_extra or {})
     for field in _prompts(given):
         given[field] = _prompt(settings, given[field]).identity()
-    groups, contents = {}, {}
+    groups, sources = {}, dict[str, AnySource]()
     for known in dataclasses.fields(cls):
         group = _group_of(known.name, stage, cls, settings)
         if known.name not in given and isinstance(group, Group):
             groups[known.name] = group.identity()
             if known.name == "sampling" and not cls.draws:
                 del groups[known.name]["num_programs"]
-            if isinstance(group, SOURCES):
-                contents[known.name] = content(group)  # type: ignore[arg-type]
-            elif isinstance(group, DecontaminateSettings):
-                contents |= {name: content(source) for name, source in group.benchmarks.items()}
+            sources |= _sources(known.name, group)
     values = _values(name, stage, cls).values()
     functions = [f for v in values for f in (v if isinstance(v, tuple) else (v,)) if callable(f)]
-    modules = [cls.__module__, *sorted({function.__module__ for function in functions})]
+    readers = [type(part) for source in sources.values() for part in source.parts().values()]
+    modules = [cls.__module__, *sorted({each.__module__ for each in (*functions, *readers)})]
     code = [code_digest(module) for module in modules]
+    contents = {name: source.content() for name, source in sources.items()}
     return [name, stage.target, code, given, groups, contents]
+
+
+def _sources(name: str, group: Group) -> dict[str, AnySource]:
+    """The sources in a group of settings, by name: itself, or those in a map of it."""
+    if isinstance(group, SOURCES):
+        return {name: group}
+    maps = [value for _, value in group if isinstance(value, dict)]
+    return {key: each for map in maps for key, each in map.items() if isinstance(each, SOURCES)}

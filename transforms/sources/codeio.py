@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -26,9 +27,11 @@ from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Seed
-from transforms.engine.settings import Group
-from transforms.models.episode import Steps
+from transforms.engine.versions import versions
+from transforms.models.episode import Drive, Steps
 from transforms.sandbox.sandbox import Job, Result, Status
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sources.base import SourceSettings
 from transforms.sources.rows import Row, SeedReason, parsed
 
 NAME = "reasoning-gym/codeio"
@@ -51,12 +54,29 @@ _BOILERPLATE = re.compile(
 """Comments with which the programs' author was instructed; they say nothing of the program."""
 
 
-class CodeIOSource(Group):
+class CodeIOSource(SourceSettings):
     """The CodeI/O programs that reasoning-gym ships, in the unified form."""
 
     type: Literal["codeio"]
     seed: int = Field(0, ge=0, description="seed of each program's input generator")
-    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
+
+    def check(self) -> list[str]:
+        """Looks for the file of programs.
+
+        Raises:
+            SourceError: it is not there.
+        """
+        data_file()
+        return []
+
+    def rows(self) -> beam.PTransform:
+        return ReadCodeIO(self)
+
+    def seeds(self, sandbox: SandboxSettings, answers: bool) -> beam.PTransform:
+        return DrawInputs(self, sandbox)
+
+    def content(self) -> Any:
+        return versions().get("reasoning-gym")
 
 
 class NotConvertible(ValueError):
@@ -79,15 +99,6 @@ def data_file() -> Path:
             "pip install 'reasoning-gym>=0.1.25'"
         )
     return path
-
-
-def check(source: CodeIOSource) -> None:
-    """Looks for the file of programs.
-
-    Raises:
-        SourceError: it is not there.
-    """
-    data_file()
 
 
 def read(source: CodeIOSource) -> Iterator[Row]:
@@ -284,3 +295,15 @@ class ReadCodeIO(beam.PTransform):
             | "Programs" >> beam.FlatMap(read)
             | "Spread" >> beam.Reshuffle()
         )
+
+
+@dataclass
+class DrawInputs(beam.PTransform):
+    """PCollection[Row] -> PCollection[(Row, Seed | Verdict)]: runs the input generators."""
+
+    source: CodeIOSource
+    sandbox: SandboxSettings
+
+    def expand(self, rows: PCollection) -> PCollection:
+        draw = partial(seed_of, source=self.source)
+        return (rows | "Draw inputs" >> Drive("seeds", draw, sandbox=self.sandbox)).results

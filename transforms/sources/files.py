@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
@@ -18,6 +19,8 @@ from transforms.engine.errors import SourceError
 
 _CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 _BUFFER = 1 << 20
+_READ_BYTES = 64_000_000
+"""Files of a source that are larger together are told apart by their sizes and times alone."""
 
 
 def matching(path: str | list[str]) -> list[str]:
@@ -44,6 +47,31 @@ def matching(path: str | list[str]) -> list[str]:
     if not found:
         raise SourceError(f"source.path={path} matches no file: check the path, and quote a glob")
     return sorted(metadata.path for metadata in found)
+
+
+def content_of(path: str | list[str]) -> list[Any] | None:
+    """Returns [name, bytes, digest or time of change] of the files that a path or glob matches, or
+    several do, sorted: what tells their content from another. None where they cannot be listed."""
+    try:
+        matched = FileSystems.match([path] if isinstance(path, str) else path)
+    except Exception:  # each filesystem has its own error for what is not there
+        return None
+    files = [file for one in matched for file in one.metadata_list]
+    readable = not any("://" in file.path for file in files)
+    readable = readable and sum(file.size_in_bytes for file in files) <= _READ_BYTES
+    return sorted(
+        [
+            FileSystems.split(file.path)[1],
+            file.size_in_bytes,
+            _digest(file.path) if readable else file.last_updated_in_seconds,
+        ]
+        for file in files
+    )
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def is_glob(path: str) -> bool:

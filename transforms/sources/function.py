@@ -11,16 +11,19 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 from pydantic import Field
 
+from transforms.engine.code import code_digest
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
-from transforms.engine.settings import Group
 from transforms.engine.stage import named
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sources.base import SourceSettings
 from transforms.sources.columns import ColumnMap, check_columns
 from transforms.sources.files import one_line
-from transforms.sources.rows import Row, plain
+from transforms.sources.licenses import stated
+from transforms.sources.rows import Row, plain, with_seed
 
 
-class FunctionSource(Group):
+class FunctionSource(SourceSettings):
     """Seeds from rows that a Python function yields."""
 
     type: Literal["function"]
@@ -38,28 +41,36 @@ class FunctionSource(Group):
     license: str | None = Field(
         None, description="SPDX licence of the rows, where no column states it"
     )
-    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
 
+    def check(self) -> list[str]:
+        """Takes the first row of the function, and returns lines that tell how its rows are read.
 
-def check(source: FunctionSource) -> list[str]:
-    """Takes the first row of the function, and returns lines that tell how its rows are read.
+        Raises:
+            SourceError: there is no such function, it raises, yields nothing, or yields no dicts,
+                or a mapped column is not in its first row.
+        """
+        where = f"source.function={self.function}"
+        try:
+            first = next(iter(_function(self)(**self.arguments)), None)
+        except SourceError:
+            raise
+        except Exception as error:
+            raise SourceError(f"{where}: {type(error).__name__}: {one_line(error)}") from error
+        if first is None:
+            raise SourceError(f"{where} yields no row")
+        if not isinstance(first, Mapping):
+            raise SourceError(f"{where} yields {type(first).__name__}, not dicts of columns")
+        return check_columns(where, self.columns, [first])
 
-    Raises:
-        SourceError: there is no such function, it raises, yields nothing, or yields no dicts, or a
-            mapped column is not in its first row.
-    """
-    where = f"source.function={source.function}"
-    try:
-        first = next(iter(_function(source)(**source.arguments)), None)
-    except SourceError:
-        raise
-    except Exception as error:
-        raise SourceError(f"{where}: {type(error).__name__}: {one_line(error)}") from error
-    if first is None:
-        raise SourceError(f"{where} yields no row")
-    if not isinstance(first, Mapping):
-        raise SourceError(f"{where} yields {type(first).__name__}, not dicts of columns")
-    return check_columns(where, source.columns, [first])
+    def rows(self) -> beam.PTransform:
+        return ReadFunction(self)
+
+    def seeds(self, sandbox: SandboxSettings, answers: bool) -> beam.PTransform:
+        return beam.Map(with_seed, self.columns, stated(self.license), answers)
+
+    def content(self) -> Any:
+        """The code that the function rests on."""
+        return code_digest(self.function.rpartition(".")[0])
 
 
 def _function(source: FunctionSource) -> Callable[..., Any]:

@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 from huggingface_hub import hf_hub_download
 from pydantic import Field
 
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
-from transforms.engine.settings import Group, LocalOrNot
+from transforms.engine.settings import LocalOrNot
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sources.base import SourceSettings
 from transforms.sources.columns import ColumnMap, check_columns, outline, wanted_columns
-from transforms.sources.files import one_line, suffixes
+from transforms.sources.files import content_of, one_line, suffixes
 from transforms.sources.jsonl import JsonlSource
-from transforms.sources.licenses import card_license, spdx
+from transforms.sources.licenses import card_license, spdx, stated
 from transforms.sources.parquet import ParquetSource
-from transforms.sources.rows import Row, plain
+from transforms.sources.rows import Row, plain, with_seed
 
 _SHARDS = 32
 """Pieces that workers read apart: enough for as many workers."""
@@ -31,7 +34,7 @@ _KINDS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", 
 """The format of a data file, as the library names it."""
 
 
-class HuggingFaceSource(Group):
+class HuggingFaceSource(SourceSettings):
     """Seeds from a dataset that `datasets.load_dataset` opens."""
 
     type: Literal["huggingface"]
@@ -47,7 +50,52 @@ class HuggingFaceSource(Group):
     license: str | None = Field(
         None, description="SPDX licence, where the dataset's card states none"
     )
-    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
+
+    def check(self) -> list[str]:
+        files = as_files(self)
+        notes = self._check_dataset() if files is None else files.check()
+        return [*notes, *filter(None, [license_of(self)[1]])]
+
+    def _check_dataset(self) -> list[str]:
+        """Asks for the dataset's description; its rows are not downloaded.
+
+        Returns lines that tell how its columns are read.
+
+        Raises:
+            SourceError: no such dataset, configuration or split, or a mapped column is missing.
+        """
+        import datasets
+
+        where = f"dataset {self.path}"
+        if _saved(self.path):
+            features = _open(self).features
+        else:
+            builder = _builder(self)
+            try:
+                splits = builder.info.splits or datasets.get_dataset_split_names(
+                    self.path, builder.config.name
+                )
+            except Exception as error:
+                raise SourceError(f"{where} cannot be opened: {one_line(error)}") from error
+            if self.split not in splits:
+                raise _no_split(self, list(splits))
+            features = builder.info.features
+        if features is None:
+            return []
+        return check_columns(where, self.columns, [outline(features.arrow_schema)])
+
+    def rows(self) -> beam.PTransform:
+        files = as_files(self)
+        return ReadHuggingFace(self) if files is None else files.rows()
+
+    def seeds(self, sandbox: SandboxSettings, answers: bool) -> beam.PTransform:
+        return beam.Map(with_seed, self.columns, license_of(self)[0], answers)
+
+    def content(self) -> Any:
+        """A dataset of the Hub by its revision."""
+        if os.path.isdir(self.path):
+            return content_of(FileSystems.join(self.path, "**"))
+        return _revision(self.path, self.config)
 
 
 def _saved(path: str) -> bool:
@@ -129,35 +177,6 @@ def _builder(source: HuggingFaceSource) -> Any:
         raise SourceError(f"{where} cannot be opened: {one_line(error)}") from error
 
 
-def check(source: HuggingFaceSource) -> list[str]:
-    """Asks for the dataset's description; its rows are not downloaded.
-
-    Returns lines that tell how its columns are read.
-
-    Raises:
-        SourceError: no such dataset, configuration or split, or a mapped column is missing.
-    """
-    import datasets
-
-    where = f"dataset {source.path}"
-    if _saved(source.path):
-        features = _open(source).features
-    else:
-        builder = _builder(source)
-        try:
-            splits = builder.info.splits or datasets.get_dataset_split_names(
-                source.path, builder.config.name
-            )
-        except Exception as error:
-            raise SourceError(f"{where} cannot be opened: {one_line(error)}") from error
-        if source.split not in splits:
-            raise _no_split(source, list(splits))
-        features = builder.info.features
-    if features is None:
-        return []
-    return check_columns(where, source.columns, [outline(features.arrow_schema)])
-
-
 def _no_split(source: HuggingFaceSource, splits: list[str]) -> SourceError:
     return SourceError(
         f"dataset {source.path} has no split {source.split} (source.split): "
@@ -203,6 +222,16 @@ def rows_of_shard(source: HuggingFaceSource, shard: int) -> Iterator[Row]:
         )
 
 
+@lru_cache(maxsize=64)
+def _revision(path: str, config: str | None) -> str | None:
+    import datasets
+
+    try:
+        return str(datasets.load_dataset_builder(path, config).hash)
+    except Exception:  # the library raises some ten types
+        return None
+
+
 @lru_cache(maxsize=16)
 def _license_of(path: str) -> tuple[str | None, str | None]:
     card = os.path.join(path if os.path.isdir(path) else os.path.dirname(path), "README.md")
@@ -221,8 +250,7 @@ def license_of(source: HuggingFaceSource) -> tuple[str | None, str | None]:
     license, note = _license_of(source.path)
     if license is None and _saved(source.path):
         license = spdx(_opened(source.model_dump_json()).info.license or "")
-    stated = source.license and (spdx(source.license) or source.license)
-    return license or stated, note
+    return license or stated(source.license), note
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -18,10 +19,21 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict
 from transforms.engine.errors import SourceError
-from transforms.engine.settings import Group, LocalOrNot
+from transforms.engine.settings import LocalOrNot
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sources.base import SourceSettings
 from transforms.sources.columns import ColumnMap, check_columns
-from transforms.sources.files import is_glob, matching, named, open_whole, reading, suffixes
-from transforms.sources.rows import Row, parsed
+from transforms.sources.files import (
+    content_of,
+    is_glob,
+    matching,
+    named,
+    open_whole,
+    reading,
+    suffixes,
+)
+from transforms.sources.licenses import card_license, stated
+from transforms.sources.rows import Row, parsed, with_seed
 
 _LINES_LOOKED_AT = 20
 """Lines of a file in which its columns show; a column that is in none of them is not there."""
@@ -40,7 +52,7 @@ _NO_TEXT = {
 csv.field_size_limit(2**31 - 1)
 
 
-class JsonlSource(Group):
+class JsonlSource(SourceSettings):
     """Seeds from JSON Lines files, JSON arrays, CSV or TSV files."""
 
     type: Literal["jsonl"]
@@ -59,7 +71,52 @@ class JsonlSource(Group):
         description="SPDX licence of the rows, where neither a column nor a README.md with a "
         "dataset card beside the files states it",
     )
-    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
+
+    def check(self) -> list[str]:
+        """Looks at the first rows of each file, and returns lines that tell how they are read.
+
+        Raises:
+            SourceError: the path matches nothing, a file cannot be read or holds no JSON objects,
+                no file holds a row, or a mapped column is in none of them.
+        """
+        paths = matching(self.path)
+        rows: list[dict[str, Any]] = []
+        for path in paths:
+            values = [
+                parsed(row_of(self, path, line).raw)
+                for line in islice(lines_in(path), _LINES_LOOKED_AT)
+            ]
+            objects = [value for value in values if isinstance(value, dict)]
+            if values and not objects:
+                raise SourceError(
+                    f"{path} holds no JSON object in its first rows: {_first_row(path)}"
+                )
+            rows += objects
+        where = named(self.path, paths)
+        if not rows:
+            raise SourceError(f"{where} holds no rows: name a file that is not empty")
+        return [*check_columns(where, self.columns, rows), *self.license_notes()]
+
+    def license_stated(self) -> tuple[str | None, str | None]:
+        """Returns the licence of rows that name none: the one in the dataset card beside the files,
+        else the one in the settings; and a line where SPDX does not know the card's."""
+        if isinstance(self.path, list):  # the files of a dataset, whose card is read already
+            return stated(self.license), None
+        license, note = card_license(os.path.join(os.path.dirname(self.path), "README.md"))
+        return license or stated(self.license), note
+
+    def license_notes(self) -> list[str]:
+        """Lines on the licence, for the user."""
+        return list(filter(None, [self.license_stated()[1]]))
+
+    def rows(self) -> beam.PTransform:
+        return ReadJsonl(self)
+
+    def seeds(self, sandbox: SandboxSettings, answers: bool) -> beam.PTransform:
+        return beam.Map(with_seed, self.columns, self.license_stated()[0], answers)
+
+    def content(self) -> Any:
+        return content_of(self.path)
 
 
 def row_of(source: JsonlSource, path: str, line: bytes) -> Row:
@@ -118,30 +175,6 @@ def _is_split(path: str) -> bool:
         return False
     with reading(path), open_whole(path) as file:
         return not _is_array(file.peek(8))
-
-
-def check(source: JsonlSource) -> list[str]:
-    """Looks at the first rows of each file, and returns lines that tell how they are read.
-
-    Raises:
-        SourceError: the path matches nothing, a file cannot be read or holds no JSON objects, no
-            file holds a row, or a mapped column is in none of them.
-    """
-    paths = matching(source.path)
-    rows: list[dict[str, Any]] = []
-    for path in paths:
-        values = [
-            parsed(row_of(source, path, line).raw)
-            for line in islice(lines_in(path), _LINES_LOOKED_AT)
-        ]
-        objects = [value for value in values if isinstance(value, dict)]
-        if values and not objects:
-            raise SourceError(f"{path} holds no JSON object in its first rows: {_first_row(path)}")
-        rows += objects
-    where = named(source.path, paths)
-    if not rows:
-        raise SourceError(f"{where} holds no rows: name a file that is not empty")
-    return check_columns(where, source.columns, rows)
 
 
 def _first_row(path: str) -> str:

@@ -37,6 +37,11 @@ def spdx(text: str) -> str | None:
         return None
 
 
+def stated(license: str | None) -> str | None:
+    """Returns the licence that settings state, in SPDX's spelling where SPDX has it."""
+    return license and (spdx(license) or license)
+
+
 def card_license(path: str) -> tuple[str | None, str | None]:
     """Returns (licence, line for the user) of a dataset card, a README.md with YAML before it.
 

@@ -28,33 +28,35 @@ class ParquetSource(JsonlSource):
     type: Literal["parquet"]  # type: ignore[assignment]
     name: str = Field("parquet", description="what the rows name as their source")
 
+    def check(self) -> list[str]:
+        """Looks at the schema of each file, and returns lines that tell how they are read.
 
-def check(source: ParquetSource) -> list[str]:
-    """Looks at the schema of each file, and returns lines that tell how they are read.
+        Raises:
+            SourceError: the path matches nothing, a file cannot be read, no file holds a row, or a
+                mapped column is in none of them.
+        """
+        paths = matching(self.path)
+        outlines, count = [], 0
+        for path in paths:
+            try:
+                with reading(path), FileSystems.open(path) as file:
+                    parquet = pq.ParquetFile(file)
+                    outlines.append(outline(parquet.schema_arrow))
+                    count += parquet.metadata.num_rows
+            except pa.ArrowException as error:
+                raise SourceError(f"{path} cannot be read: {one_line(error)}") from error
+            except SourceError as error:
+                if suffixes(path)[0] in (".jsonl", ".json", ".csv", ".tsv"):
+                    raise SourceError(f"{path} is not Parquet: use source=jsonl") from error
+                raise
+        where = named(self.path, paths)
+        notes = check_columns(where, self.columns, outlines)
+        if not count:
+            raise SourceError(f"{where} holds no rows: name a file that is not empty")
+        return [*notes, *self.license_notes()]
 
-    Raises:
-        SourceError: the path matches nothing, a file cannot be read, no file holds a row, or a
-            mapped column is in none of them.
-    """
-    paths = matching(source.path)
-    outlines, count = [], 0
-    for path in paths:
-        try:
-            with reading(path), FileSystems.open(path) as file:
-                parquet = pq.ParquetFile(file)
-                outlines.append(outline(parquet.schema_arrow))
-                count += parquet.metadata.num_rows
-        except pa.ArrowException as error:
-            raise SourceError(f"{path} cannot be read: {one_line(error)}") from error
-        except SourceError as error:
-            if suffixes(path)[0] in (".jsonl", ".json", ".csv", ".tsv"):
-                raise SourceError(f"{path} is not Parquet: use source=jsonl") from error
-            raise
-    where = named(source.path, paths)
-    notes = check_columns(where, source.columns, outlines)
-    if not count:
-        raise SourceError(f"{where} holds no rows: name a file that is not empty")
-    return notes
+    def rows(self) -> beam.PTransform:
+        return ReadParquet(self)
 
 
 def _groups(path: str) -> list[tuple[str, int]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import functools
+import importlib
+import inspect
+import operator
+import pkgutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
@@ -22,38 +26,30 @@ from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Seed
 from transforms.engine.settings import Group
 from transforms.engine.stage import Stage
-from transforms.models.episode import Drive
 from transforms.sandbox.settings import SandboxSettings
-from transforms.sources import (
-    codeio,
-    function,
-    huggingface,
-    jsonl,
-    parquet,
-    reasoning_gym,
-    rows,
-    run,
-)
-from transforms.sources.codeio import CodeIOSource
-from transforms.sources.function import FunctionSource
-from transforms.sources.huggingface import HuggingFaceSource
-from transforms.sources.jsonl import JsonlSource
-from transforms.sources.licenses import card_license, spdx
-from transforms.sources.parquet import ParquetSource
-from transforms.sources.reasoning_gym import ReasoningGymSource
+from transforms.sources import rows
+from transforms.sources.base import SourceSettings
 from transforms.sources.rows import Row, SeedReason
-from transforms.sources.run import RunSource
 
-Source = Annotated[
-    JsonlSource
-    | ParquetSource
-    | FunctionSource
-    | HuggingFaceSource
-    | ReasoningGymSource
-    | CodeIOSource
-    | RunSource,
-    Field(discriminator="type"),
-]
+
+def found() -> tuple[type[SourceSettings], ...]:
+    """Returns the settings of the sources that this package's modules hold."""
+    package = sys.modules[__package__]
+    names = [f"{__package__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+    modules = [importlib.import_module(name) for name in names if name != __name__]
+    return tuple(
+        each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, SourceSettings)
+        if each.__module__ == module.__name__ and not inspect.isabstract(each)
+    )
+
+
+if TYPE_CHECKING:
+    Source: TypeAlias = SourceSettings
+else:
+    Source = Annotated[functools.reduce(operator.or_, found()), Field(discriminator="type")]
 
 
 class MixSource(Group):
@@ -62,23 +58,22 @@ class MixSource(Group):
     type: Literal["mix"]
     sources: dict[str, Source] = Field(description="name -> source", min_length=1)
 
+    def parts(self) -> dict[str, Source]:
+        """Returns the sources that are read, by name."""
+        return self.sources
 
-AnySource = Annotated[
-    JsonlSource
-    | ParquetSource
-    | FunctionSource
-    | HuggingFaceSource
-    | ReasoningGymSource
-    | CodeIOSource
-    | RunSource
-    | MixSource,
-    Field(discriminator="type"),
-]
+    def content(self) -> Any:
+        """Returns what tells the contents of the parts from others."""
+        return {name: part.content() for name, part in self.sources.items()}
 
 
-def parts(source: AnySource) -> dict[str, Source]:
-    """Returns the sources of a mix by name, or the one source by its type."""
-    return dict(source.sources) if isinstance(source, MixSource) else {source.type: source}
+SOURCES = (SourceSettings, MixSource)
+if TYPE_CHECKING:
+    AnySource: TypeAlias = SourceSettings | MixSource
+else:
+    AnySource = Annotated[
+        functools.reduce(operator.or_, (*found(), MixSource)), Field(discriminator="type")
+    ]
 
 
 def check_source(source: AnySource) -> list[str]:
@@ -90,50 +85,15 @@ def check_source(source: AnySource) -> list[str]:
     Raises:
         SourceError: one line that names what is wrong, and in a mix which source.
     """
-    checks: dict[str, Any] = {
-        "jsonl": jsonl.check,
-        "parquet": parquet.check,
-        "function": function.check,
-        "huggingface": huggingface.check,
-        "reasoning_gym": reasoning_gym.check,
-        "codeio": codeio.check,
-        "run": run.check,
-    }
     notes: list[str] = []
-    for name, part in parts(source).items():
+    for name, part in source.parts().items():
         try:
-            files = _as_files(part)
-            notes += checks[files.type](files) or []
+            notes += part.check()
         except SourceError as error:
             if not isinstance(source, MixSource):
                 raise
             raise SourceError(f"in source.sources.{name}: {error}") from error
-        if isinstance(part, (JsonlSource, HuggingFaceSource)):
-            notes += filter(None, [_license_of(part)[1]])
     return notes
-
-
-def _as_files(source: Source) -> Source:
-    """A dataset that is local data files as the source of those; other sources as they are."""
-    files = huggingface.as_files(source) if isinstance(source, HuggingFaceSource) else None
-    return files or source
-
-
-def _license_of(
-    source: JsonlSource | HuggingFaceSource | FunctionSource,
-) -> tuple[str | None, str | None]:
-    """Returns the licence of rows that name none: the one in the dataset card, beside the files,
-    else the one in the settings; and a line where SPDX does not know the card's.
-    """
-    if isinstance(source, HuggingFaceSource):
-        return huggingface.license_of(source)
-    stated = source.license and (spdx(source.license) or source.license)
-    if isinstance(source, FunctionSource):
-        return stated, None
-    if isinstance(source.path, list):  # the files of a dataset, whose card is read already
-        return stated, None
-    license, note = card_license(os.path.join(os.path.dirname(source.path), "README.md"))
-    return license or stated, note
 
 
 class _SeedOrReject(beam.DoFn):
@@ -163,35 +123,8 @@ class ReadRows(beam.PTransform):
     answers: bool = True
 
     def expand(self, begin: PBegin) -> tuple[PCollection, PCollection]:
-        source = _as_files(self.source)
-        raw: PCollection
-        if isinstance(source, ParquetSource):
-            raw = begin | "Parquet" >> parquet.ReadParquet(source)
-        elif isinstance(source, JsonlSource):
-            raw = begin | "JSON Lines" >> jsonl.ReadJsonl(source)
-        elif isinstance(source, FunctionSource):
-            raw = begin | "Function" >> function.ReadFunction(source)
-        elif isinstance(source, HuggingFaceSource):
-            raw = begin | "Hugging Face" >> huggingface.ReadHuggingFace(source)
-        elif isinstance(source, ReasoningGymSource):
-            raw = begin | "reasoning-gym" >> reasoning_gym.ReadReasoningGym(source)
-            return raw, raw | "Seed" >> beam.Map(lambda row: (row, reasoning_gym.seed_of(row)))
-        elif isinstance(source, RunSource):
-            raw = begin | "Run" >> run.ReadRun(source)
-            return raw, raw | "Seed" >> run.SeedsOfRun(source)
-        else:
-            raw = begin | "CodeI/O" >> codeio.ReadCodeIO(source)
-            drawn = raw | "Draw inputs" >> Drive(
-                "seeds", partial(codeio.seed_of, source=source), sandbox=self.sandbox
-            )
-            return raw, drawn.results
-        seed_of = partial(
-            rows.seed_of,
-            columns=source.columns,
-            license=_license_of(source)[0],
-            answers=self.answers,
-        )
-        return raw, raw | "Seed" >> beam.Map(lambda row: (row, seed_of(row)))
+        raw = begin | "Rows" >> self.source.rows()
+        return raw, raw | "Seeds" >> self.source.seeds(self.sandbox, self.answers)
 
 
 def one_of_each(blocks: Iterable[Block]) -> Iterator[tuple[Seed, Verdict]]:
@@ -248,7 +181,7 @@ class ReadSeeds(Stage):
 
     Args:
         source: where to read, or a mix; `check_source` says beforehand what is wrong with it.
-        sandbox: limits for the input generators of codeio.
+        sandbox: limits for code that a source has to run.
     """
 
     name: str = "seeds"
@@ -260,9 +193,13 @@ class ReadSeeds(Stage):
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = SeedReason
 
+    def rejects_for(self) -> tuple[str, ...]:
+        parts = self.source.parts().values()
+        return (*super().rejects_for(), *(str(each) for part in parts for each in part.reasons))
+
     def expand(self, begin: PBegin) -> Outcome:
         entered, made = [], []
-        for name, source in parts(self.source).items():
+        for name, source in self.source.parts().items():
             raw, seeds = begin | f"Read {name}" >> ReadRows(source, self.sandbox)
             entered.append(raw)
             made.append(seeds)

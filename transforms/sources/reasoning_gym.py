@@ -15,7 +15,9 @@ from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Seed
-from transforms.engine.settings import Group
+from transforms.engine.versions import versions
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sources.base import SourceSettings
 from transforms.sources.files import one_line
 from transforms.sources.forms import split_steps, with_answer
 from transforms.sources.rows import Row, SeedReason, parsed, plain
@@ -38,7 +40,7 @@ REFUSED = {
 """Tasks that are not offered, and why."""
 
 
-class ReasoningGymSource(Group):
+class ReasoningGymSource(SourceSettings):
     """Seeds drawn from reasoning-gym's procedural tasks (question, answer, metadata)."""
 
     type: Literal["reasoning_gym"]
@@ -47,7 +49,33 @@ class ReasoningGymSource(Group):
     )
     size: int = Field(50, ge=1, description="questions drawn from each task")
     seed: int = Field(0, ge=0, description="seed of the drawing")
-    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
+
+    def check(self) -> list[str]:
+        """Looks for the tasks by name.
+
+        Raises:
+            SourceError: reasoning-gym is not installed, a task is unknown, or one that is refused.
+        """
+        known = set(_library().factory.DATASETS)
+        for task in self.tasks:
+            if task in REFUSED:
+                raise SourceError(f"source.tasks: {task} {REFUSED[task]}")
+            if task not in known:
+                close = difflib.get_close_matches(task, known - set(REFUSED), n=3, cutoff=0.5)
+                hint = (
+                    f"did you mean {' or '.join(close)}?" if close else "see its gallery for names"
+                )
+                raise SourceError(f"source.tasks: reasoning-gym has no task {task}: {hint}")
+        return []
+
+    def rows(self) -> beam.PTransform:
+        return ReadReasoningGym(self)
+
+    def seeds(self, sandbox: SandboxSettings, answers: bool) -> beam.PTransform:
+        return beam.Map(lambda row: (row, seed_of(row)))
+
+    def content(self) -> Any:
+        return versions().get("reasoning-gym")
 
 
 def _library() -> Any:
@@ -58,22 +86,6 @@ def _library() -> Any:
             "source=reasoning_gym needs reasoning-gym: pip install 'cotmill[gym]'"
         ) from error
     return reasoning_gym
-
-
-def check(source: ReasoningGymSource) -> None:
-    """Looks for the tasks by name.
-
-    Raises:
-        SourceError: reasoning-gym is not installed, a task is unknown, or one that is refused.
-    """
-    known = set(_library().factory.DATASETS)
-    for task in source.tasks:
-        if task in REFUSED:
-            raise SourceError(f"source.tasks: {task} {REFUSED[task]}")
-        if task not in known:
-            close = difflib.get_close_matches(task, known - set(REFUSED), n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else "see its gallery for names"
-            raise SourceError(f"source.tasks: reasoning-gym has no task {task}: {hint}")
 
 
 def pieces(source: ReasoningGymSource) -> list[tuple[str, int, int]]:

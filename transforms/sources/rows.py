@@ -142,6 +142,13 @@ def seed_of(
     )
 
 
+def with_seed(
+    row: Row, columns: Columns, license: str | None, answers: bool
+) -> tuple[Row, Seed | Verdict]:
+    """Returns the row with what `seed_of` makes of it."""
+    return row, seed_of(row, columns, license, answers=answers)
+
+
 def _column(row: Row, field: str, paths: tuple[str, ...]) -> str:
     return f"{row.place}: column {', '.join(paths)} ({field})"
 

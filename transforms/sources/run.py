@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import apache_beam as beam
 import pyarrow.parquet as pq
@@ -19,11 +19,12 @@ from transforms.engine.ids import canonical_json
 from transforms.engine.losers import JudgeLosers, LimitPerKey
 from transforms.engine.records import Seed
 from transforms.engine.run_folder import RunFolder, absolute
-from transforms.engine.settings import Group
 from transforms.models.responses import extract_program
 from transforms.programs import Unparsable, fingerprint
 from transforms.recipes.caco.mark import plain_answer
-from transforms.sources.files import matching, reading
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sources.base import SourceSettings
+from transforms.sources.files import content_of, matching, reading
 from transforms.sources.rows import NO_LICENSE, Row, SeedReason, parsed
 from transforms.stages.diversity.reasons import Sameness
 
@@ -33,7 +34,7 @@ _COLUMNS = (*_NEEDED, "instruction", "output", "solution", "kind", "source", "li
 answer beside it is worded as a seed's is; else the answer is the output, as JSON."""
 
 
-class RunSource(Group):
+class RunSource(SourceSettings):
     """Seeds from the accepted rows of an earlier run: what it found, the next round starts from."""
 
     type: Literal["run"]
@@ -48,40 +49,50 @@ class RunSource(Group):
         description="rows kept per structure of program (AST without names and constants): the "
         "shortest programs, then the smallest ids",
     )
-    limit: int | None = Field(None, ge=1, description="read at most so many rows (null: all)")
+
+    reasons: ClassVar[Iterable[str]] = (*SeedReason, Sameness.FINGERPRINT_FULL)
+
+    def check(self) -> list[str]:
+        """Looks at the manifest and at the schema of the accepted rows.
+
+        Raises:
+            SourceError: the folder is no run of cotmill, or one that is not finished.
+        """
+        try:
+            manifest = RunFolder(absolute(self.path)).read_manifest()
+        except RunFolderError as error:
+            raise SourceError(str(error)) from error
+        if manifest is None:
+            raise SourceError(
+                f"source.path={self.path} holds no manifest.json: name the output_dir of a run"
+            )
+        if manifest.get("status") not in ("complete", "incomplete"):
+            raise SourceError(
+                f"source.path={self.path}: this run is not finished (status: "
+                f"{manifest.get('status')}): finish it with resume=true"
+            )
+        for path in _files(self):
+            with reading(path), FileSystems.open(path) as file:
+                there = pq.read_schema(file).names
+            names = {"problem" if name == "instruction" else name for name in there}
+            if lacking := [name for name in _NEEDED if name not in names]:
+                raise SourceError(
+                    f"{path} has no column {', '.join(lacking)}: its rows are no verified problems"
+                )
+        return []
+
+    def rows(self) -> beam.PTransform:
+        return ReadRun(self)
+
+    def seeds(self, sandbox: SandboxSettings, answers: bool) -> beam.PTransform:
+        return SeedsOfRun(self)
+
+    def content(self) -> Any:
+        return content_of(FileSystems.join(absolute(self.path), "data", "*.parquet"))
 
 
 def _files(source: RunSource) -> list[str]:
     return matching(FileSystems.join(absolute(source.path), "data", "*.parquet"))
-
-
-def check(source: RunSource) -> None:
-    """Looks at the manifest and at the schema of the accepted rows.
-
-    Raises:
-        SourceError: the folder is no run of cotmill, or one that is not finished.
-    """
-    try:
-        manifest = RunFolder(absolute(source.path)).read_manifest()
-    except RunFolderError as error:
-        raise SourceError(str(error)) from error
-    if manifest is None:
-        raise SourceError(
-            f"source.path={source.path} holds no manifest.json: name the output_dir of a run"
-        )
-    if manifest.get("status") not in ("complete", "incomplete"):
-        raise SourceError(
-            f"source.path={source.path}: this run is not finished (status: "
-            f"{manifest.get('status')}): finish it with resume=true"
-        )
-    for path in _files(source):
-        with reading(path), FileSystems.open(path) as file:
-            there = pq.read_schema(file).names
-        names = {"problem" if name == "instruction" else name for name in there}
-        if lacking := [name for name in _NEEDED if name not in names]:
-            raise SourceError(
-                f"{path} has no column {', '.join(lacking)}: its rows are no verified problems"
-            )
 
 
 def rows_in(path: str) -> Iterator[Row]:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.beam import on_workers
-from tests.engine.test_settings import composed
 from tests.models.examples import response
 from tests.programs_for_tests import SPAM
+from tests.settings_for_tests import composed
 from transforms.engine.errors import SourceError
 from transforms.engine.paths import DATA
 from transforms.engine.records import Seed

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.beam import on_workers
-from tests.engine.test_settings import composed
 from tests.models.fault_server import fault_server
 from tests.programs_for_tests import SPAM, execution
+from tests.settings_for_tests import composed
 from transforms.engine.paths import DATA
 from transforms.engine.recipe import build_segments
 from transforms.engine.records import Problem, Seed, grow

@@ -146,7 +146,7 @@ def test_more_items_than_workers_should_hold_are_an_error(monkeypatch):
 
 
 def test_the_ready_configuration_names_every_usual_benchmark():
-    from tests.engine.test_settings import composed
+    from tests.settings_for_tests import composed
 
     found = composed("decontaminate=benchmarks").decontaminate
     assert json.loads(found.model_dump_json(exclude={"benchmarks"})) == SETTINGS

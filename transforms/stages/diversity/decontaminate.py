@@ -18,7 +18,7 @@ from transforms.engine.records import Seed
 from transforms.engine.stage import AnyRecord, Same, Stage
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sources import check_source
-from transforms.sources.read import ReadRows, parts
+from transforms.sources.read import ReadRows
 from transforms.sources.rows import Row, parsed
 from transforms.stages.diversity.overlap import BenchmarkIndex, Item
 from transforms.stages.diversity.reasons import Sameness
@@ -105,7 +105,7 @@ class ReadBenchmarks(beam.PTransform):
     def expand(self, begin: PBegin) -> PCollection:
         read = []
         for name, source in self.settings.benchmarks.items():
-            for part, one in parts(source).items():
+            for part, one in source.parts().items():
                 _, made = begin | f"{name}, {part}" >> ReadRows(one, self.sandbox, answers=False)
                 read.append(
                     made | f"Items of {name}, {part}" >> beam.MapTuple(partial(_item, name))
