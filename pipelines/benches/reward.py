@@ -24,9 +24,10 @@ from transforms.models.episode import drive
 from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.publish.reward import Mode, rewards, undecided
 from transforms.recipes.caco.mark import mark
-from transforms.recipes.caco.verify import VerifySettings, answer_type, judge_agreement
+from transforms.recipes.caco.verify import VerifySettings, judge_agreement
 from transforms.sandbox.sandbox import Job, Sandbox
 from transforms.sandbox.settings import SandboxSettings
+from transforms.text.answers import answer_type
 from transforms.text.reasoning import judge_reasoning
 
 MODES: tuple[Mode, ...] = ("auto", "none")

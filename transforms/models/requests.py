@@ -10,7 +10,7 @@ from typing import Any
 
 from transforms.engine.ids import canonical_json, content_id, derived_seed
 from transforms.engine.records import Message, ToolCall
-from transforms.models.thoughts import THINK_TAGS
+from transforms.text.thoughts import THINK_TAGS
 
 
 @dataclass(frozen=True)

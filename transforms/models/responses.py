@@ -13,8 +13,8 @@ from typing import Any
 from transforms.engine.accounting import Verdict, keep, put_off, reject
 from transforms.engine.records import Call, with_calls
 from transforms.models.requests import ErrorKind, Response
-from transforms.models.thoughts import split_thought, visible
 from transforms.text.answers import without_next_problem
+from transforms.text.thoughts import split_thought, visible
 
 
 class ResponseReason(StrEnum):

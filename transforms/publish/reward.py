@@ -33,14 +33,14 @@ import yaml
 from transforms.engine.paths import CONF
 from transforms.engine.records import Attempt
 from transforms.models.responses import extract_program, literal_in, solution_of
-from transforms.models.thoughts import visible
 from transforms.programs import with_input
 from transforms.programs.checks import FilterSettings, FormOf, form_checks
-from transforms.recipes.caco.mark import answered, as_held, as_pair
+from transforms.recipes.caco.mark import answered, as_held
 from transforms.sandbox.jobs import Job, Result
 from transforms.sandbox.shared import process_sandbox
-from transforms.stages.judge import Pair, compare, reproduces
+from transforms.stages.judge import Pair, as_pair, compare, reproduces
 from transforms.text.reasoning import judge_reasoning
+from transforms.text.thoughts import visible
 
 if TYPE_CHECKING:
     from transforms.models.episode import Steps

@@ -15,10 +15,10 @@ from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.requests import tool_json
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
-from transforms.recipes.caco.mark import as_pair, final_answer
 from transforms.sandbox.jobs import Cell, CellResult
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.judge import compare
+from transforms.stages.judge import as_pair, compare
+from transforms.text.answers import final_answer
 
 _ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
 PYTHON = tool_json("python", "Runs code in a session that keeps its variables.", _ARGUMENTS)

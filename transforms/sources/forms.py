@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from transforms import programs
 from transforms.engine.ids import canonical_json
 from transforms.models.responses import extract_program
-from transforms.models.thoughts import visible
 from transforms.text.answers import compare_plain, extract_answer
+from transforms.text.thoughts import visible
 
 NO_ANSWER = re.compile(
     r"""

@@ -13,11 +13,11 @@ from typing import Any
 from transforms.engine.accounting import Reject, Verdict, reason_text, reject
 from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.records import Seed
-from transforms.models.thoughts import visible
 from transforms.sources import forms
 from transforms.sources.columns import FIELDS, Columns, columns_of, value_of
 from transforms.sources.licenses import NO_LICENSE, spdx
 from transforms.text.answers import extract_answer
+from transforms.text.thoughts import visible
 
 
 class SeedReason(StrEnum):

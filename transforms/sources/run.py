@@ -21,12 +21,12 @@ from transforms.engine.records import Seed
 from transforms.engine.run_folder import RunFolder, absolute
 from transforms.models.responses import extract_program
 from transforms.programs import Unparsable, fingerprint
-from transforms.recipes.caco.mark import plain_answer
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sources.base import SourceSettings
 from transforms.sources.files import content_of, matching, reading
 from transforms.sources.rows import NO_LICENSE, Row, SeedReason, parsed
 from transforms.stages.diversity.reasons import Sameness
+from transforms.text.answers import plain_answer
 
 _NEEDED = ("id", "problem", "code", "answer")
 _COLUMNS = (*_NEEDED, "instruction", "output", "solution", "kind", "source", "license", "run_id")

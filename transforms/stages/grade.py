@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.stage import AnyRecord, Same
 from transforms.models.episode import Episode, Steps
-from transforms.recipes.caco.mark import as_pair
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.judge import compare
+from transforms.stages.judge import as_pair, compare
 from transforms.text.answers import extract_answer
 
 

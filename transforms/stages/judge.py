@@ -25,6 +25,18 @@ class Pair:
     """None where no answer was found: never agrees."""
 
 
+def as_pair(one: str, other: str) -> Pair:
+    """Two answers as a pair to compare: one that reads as a program's output is the output."""
+    for output, answer in ((one, other), (other, one)):
+        try:
+            value = json.loads(output)
+        except ValueError:
+            continue
+        if not isinstance(value, str):
+            return Pair(output, answer)
+    return Pair(json.dumps(one), other)
+
+
 def compare(pairs: Sequence[Pair]) -> Steps[list[bool]]:
     """Says of each pair whether the two agree.
 

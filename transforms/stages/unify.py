@@ -26,11 +26,11 @@ from transforms.programs.checks import (
     form_checks,
     run_checks,
 )
-from transforms.recipes.caco.mark import plain_answer
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sources.rows import SeedReason
 from transforms.stages.execute import finish_program, plan_program
 from transforms.stages.judge import Pair, compare
+from transforms.text.answers import plain_answer
 
 
 class UnifyReason(StrEnum):

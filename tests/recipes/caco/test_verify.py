@@ -17,7 +17,7 @@ from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution
 from transforms.engine.records import Attempt, Attempts, grow
 from transforms.models.episode import Drive, drive
 from transforms.programs.checks import FormOf, form_checks
-from transforms.recipes.caco.mark import final_answer, mark, rivals
+from transforms.recipes.caco.mark import mark, rivals
 from transforms.recipes.caco.verify import (
     Verify,
     VerifySettings,
@@ -27,7 +27,7 @@ from transforms.recipes.caco.verify import (
     judge_agreement,
 )
 from transforms.stages.judge import Pair, compare
-from transforms.text.answers import extract_answer
+from transforms.text.answers import extract_answer, final_answer
 
 VERIFY = VerifySettings(mode="cot", min_agreement=0.5, rounds=1)
 MARK = partial(mark, form=FormOf(form_checks(FILTER)))

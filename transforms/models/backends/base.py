@@ -10,7 +10,7 @@ from typing import Protocol
 
 from transforms.engine.errors import BackendError
 from transforms.models.requests import ErrorKind, Request, Response
-from transforms.models.thoughts import split_thought
+from transforms.text.thoughts import split_thought
 
 Reply = Response | BackendError
 """What becomes of a request: its response, or the end of the engine itself."""

@@ -21,7 +21,7 @@ from transforms.models.backends.endpoint_replies import (
 from transforms.models.backends.openai_engine import place_of
 from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.backends.transport import Transport
-from transforms.models.thoughts import split_thought
+from transforms.text.thoughts import split_thought
 
 _SCHEMA = {
     "type": "object",

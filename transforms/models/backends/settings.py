@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from transforms.engine.settings import Group
 from transforms.models.settings import BudgetSettings
-from transforms.models.thoughts import THINK_TAGS
+from transforms.text.thoughts import THINK_TAGS
 
 _PARAMETERS = ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "stop", "system")
 

@@ -25,8 +25,8 @@ from transforms.models.backends.fire import FirstToken, first_token, whole
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.embedded.adapters import adapter_path, model_path
 from transforms.models.requests import ErrorKind, Request, Response, Sampler
-from transforms.models.thoughts import split_thought
 from transforms.models.tokens import prompt_ids
+from transforms.text.thoughts import split_thought
 
 _SHUTDOWN_SECONDS = 10.0
 _TOOL_PARSER = "tool_call_parser"

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from transforms.models.thoughts import THINK_TAGS
 from transforms.sandbox.jobs import Status
+from transforms.text.thoughts import THINK_TAGS
 
 Message = dict[str, Any]
 """A message as records have it (`records.Message`), without the fields that are None."""

@@ -35,8 +35,8 @@ from transforms.publish.export.run import Exported
 from transforms.publish.export.tasks import accepted_rows
 from transforms.publish.instances import Problem, earns_reward, redraws
 from transforms.recipes.augment.rewrite import AugmentationSettings
-from transforms.recipes.caco.mark import plain_answer
 from transforms.sandbox.shared import process_sandbox
+from transforms.text.answers import plain_answer
 
 _TEMPLATES = sorted((DATA / "environment").glob("*.py"))
 

@@ -28,7 +28,7 @@ from transforms.publish.export.forms import (
     lineage,
 )
 from transforms.publish.export.tasks import Task
-from transforms.recipes.caco.mark import plain_answer
+from transforms.text.answers import plain_answer
 
 _FACTS: dict[str, pa.DataType] = {
     "instruction": pa.string(),

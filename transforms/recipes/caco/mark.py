@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 from transforms.engine.accounting import Check
 from transforms.engine.records import Attempt, Attempts
 from transforms.sandbox.jobs import Job, Result, Status
-from transforms.stages.judge import Pair, compare
-from transforms.text.answers import as_asked, compare_plain, extract_answer
+from transforms.stages.judge import Pair, as_pair, compare
+from transforms.text.answers import as_asked, compare_plain, final_answer, plain_answer
 
 if TYPE_CHECKING:
     from transforms.models.episode import Steps
@@ -23,17 +22,6 @@ class _Code:
     """What the check of form sees of a written program."""
 
     code: str
-
-
-def final_answer(text: str, finish_reason: str) -> str | None:
-    """The final answer of a solution; None where it was cut off before one."""
-    return None if finish_reason == "length" else extract_answer(text)
-
-
-def plain_answer(output: str) -> str:
-    """A program's output (JSON) as a source would state it: strings without their quotes."""
-    value = json.loads(output)
-    return value if isinstance(value, str) else output
 
 
 def answered(attempts: Sequence[Attempt], form: Check) -> Steps[list[Attempt]]:
@@ -104,18 +92,6 @@ def rivals(attempts: Sequence[Attempt], output: str) -> list[tuple[int, int]]:
         for one, other in combinations(first.values(), 2)
         if attempts[one].kind == attempts[other].kind
     ]
-
-
-def as_pair(one: str, other: str) -> Pair:
-    """Two answers as a pair to compare: one that reads as a program's output is the output."""
-    for output, answer in ((one, other), (other, one)):
-        try:
-            value = json.loads(output)
-        except ValueError:
-            continue
-        if not isinstance(value, str):
-            return Pair(output, answer)
-    return Pair(json.dumps(one), other)
 
 
 def with_values(attempts: Sequence[Attempt], same: Set[tuple[int, int]]) -> list[Attempt]:

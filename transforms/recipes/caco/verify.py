@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from transforms.engine.ids import content_id
 from transforms.engine.records import Attempt, Attempts, Example, Message
 from transforms.engine.settings import Group
 from transforms.engine.stage import Map
+from transforms.text.answers import answer_type
 from transforms.text.reasoning import ReasoningReason, judge_reasoning
 
 
@@ -47,12 +47,6 @@ class VerifyReason(StrEnum):
     NO_ANSWER_FOUND = "no_answer_found"
     LOW_AGREEMENT = "low_agreement"
     TIED = "tied"
-
-
-def answer_type(output: str) -> str:
-    """Names the JSON type of a program's output."""
-    names = {bool: "boolean", int: "integer", float: "float", str: "string", list: "list"}
-    return names.get(type(json.loads(output)), "object")
 
 
 class Votes(NamedTuple):

@@ -18,8 +18,8 @@ from transforms.engine.ids import content_id
 from transforms.programs import Unparsable, code_lines, fingerprint, input_keys
 from transforms.programs.operations import Operations, operations
 from transforms.programs.source import source_of
-from transforms.recipes.caco.verify import answer_type
 from transforms.stages.diversity.embedding import Embed, hashed_ngrams
+from transforms.text.answers import answer_type
 from transforms.text.shingles import shingles, words
 
 SAMPLE = 1000

@@ -34,15 +34,19 @@ The rules:
 
 from transforms.text.answers.asked import as_asked
 from transforms.text.answers.compare import compare_plain, compare_program
-from transforms.text.answers.extract import extract_answer, without_next_problem
+from transforms.text.answers.extract import extract_answer, final_answer, without_next_problem
 from transforms.text.answers.lexicon import SMALL_NUMBERS, spelled
+from transforms.text.answers.outputs import answer_type, plain_answer
 
 __all__ = [
     "SMALL_NUMBERS",
+    "answer_type",
     "as_asked",
     "compare_plain",
     "compare_program",
     "extract_answer",
+    "final_answer",
+    "plain_answer",
     "spelled",
     "without_next_problem",
 ]

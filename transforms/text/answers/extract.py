@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from transforms.models.thoughts import visible
 from transforms.text.answers.brackets import RATIO
 from transforms.text.answers.calendar import read_clock, read_date
 from transforms.text.answers.latex import fold, plain_characters, tidy
 from transforms.text.answers.lexicon import months, scales
 from transforms.text.answers.quantity import CHANGING, read_quantity
 from transforms.text.answers.symbolic import SYMBOLIC_CAP, is_formula, letters_of
+from transforms.text.thoughts import visible
 
 TEXT_CAP = 50_000
 """Characters that are read, from the end of a solution; final answers come last."""
@@ -117,6 +117,11 @@ def extract_answer(text: str) -> str | None:
     if _COMMA_NUMBER.search(text) and _writes_comma(text):
         text = _COMMA_NUMBER.sub(_with_point, text)
     return _stated(without_next_problem(text))
+
+
+def final_answer(text: str, finish_reason: str) -> str | None:
+    """The final answer of a solution; None where it was cut off before one."""
+    return None if finish_reason == "length" else extract_answer(text)
 
 
 def without_next_problem(text: str) -> str:

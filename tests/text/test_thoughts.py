@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.models import thoughts
-from transforms.models.thoughts import split_thought
+from transforms.text import thoughts
+from transforms.text.thoughts import split_thought
 
 THOUGHT = "Maybe \\boxed{9}?\n```python\nprint(1)\n```\nNo: what else?"
 _TEXT = st.text('abc .\n`{}\\"=1', min_size=1).filter(str.strip)
