@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -69,6 +70,14 @@ def test_a_split_that_gets_too_little_is_told_with_the_largest_family(tmp_path: 
     told = exported(runs.tool_math(tmp_path / "run"), tmp_path / "out", "splits.test=0.5")
     [line] = [line for line in told.splitlines() if "splits.test" in line]
     assert "asks for 2 rows and gets 0" in line and "has 3 of 3" in line
+
+
+def test_rows_that_call_tools_without_naming_them_are_told(tmp_path: Path) -> None:
+    run = runs.tool_math(tmp_path / "run")
+    [file] = (tmp_path / "run" / "data").iterdir()
+    pq.write_table(pq.read_table(file).drop_columns("tools"), file)
+    told = exported(run, tmp_path / "out")
+    assert "rows call tools but have no column tools" in told
 
 
 def test_overwrite_leaves_nothing_of_the_export_before(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_tool_math_keeps_conversations_whose_answer_is_the_reference(tmp_path: P
             assert roles == ["system", "user", *["assistant", "tool"] * 2, "assistant"]
             assert row["messages"][-2]["content"] == row["answer"]
             assert row["messages"][2]["reasoning"] == "I compute it."
+            assert json.loads(row["tools"])[0]["function"]["name"] == "python"
         before = len(asked)
         replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
         again = run(tmp_path / "again", "tool_math", "", SEEDS, *few, *replay)
