@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import marshal
+import sys
+
 import pytest
 
 from tests.programs.facts.running import told, traced
@@ -306,6 +310,25 @@ INTERFERENCE = [
 @pytest.mark.parametrize("code", INTERFERENCE)
 def test_a_program_that_interferes_cuts_its_trace(code):
     assert traced(code).cut == "tracing"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys\nkept = sys.settrace\ndel sys.settrace\nx = 1",
+        "import sys\nkept = sys.settrace\nsys.settrace = sys.gettrace = None\nx = 1",
+        "import sys\nsys.modules['threading'] = 5\nx = 1",
+        "import json, marshal\njson.dumps = marshal.dumps = None\nx = 1",
+    ],
+)
+def test_a_program_that_replaces_what_it_can_reach_changes_nothing(code, monkeypatch):
+    for name, value in {"settrace": sys.settrace, "gettrace": sys.gettrace}.items():
+        monkeypatch.setattr(sys, name, value)
+    for module in (json, marshal):
+        monkeypatch.setattr(module, "dumps", module.dumps)
+    monkeypatch.setitem(sys.modules, "threading", sys.modules["threading"])
+    trace = traced(code)
+    assert final_values(trace)["x"] == 1
 
 
 def test_a_program_runs_the_code_of_its_classes_no_more_often_than_untraced():
