@@ -74,6 +74,8 @@ class Tracer:
         self._active = True
 
     def stop(self) -> None:
+        if self._active and _gettrace() != self._enter:  # the interpreter gave up on it
+            self._end("tracing")
         self._active = False
         _settrace(None)
         _replace_starts(_start_new_thread)

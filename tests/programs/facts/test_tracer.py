@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import marshal
 import sys
@@ -297,6 +298,35 @@ def test_a_trace_that_was_cut_says_why_and_gives_no_facts(code, limits, cut):
 def test_a_report_is_never_larger_than_its_budget():
     trace = traced("x = ''\nfor i in range(400): x += chr(200 + i)", size=10_000)
     assert trace.cut == "bytes"
+
+
+def test_near_the_recursion_limit_a_whole_trace_has_what_ran_and_the_rest_is_cut():
+    """The tracer's own frames count too, so each distance from the limit is tried."""
+    ran: list[int] = []
+
+    class Shown:
+        def __init__(self, show):
+            self.show = show
+
+        def __repr__(self):
+            return self.show()
+
+    def deep(show, depth):
+        value = Shown(show)
+        for _ in range(depth):
+            value = [value]
+        with contextlib.suppress(RecursionError):
+            repr(value)
+
+    cuts = set()
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
+        ran.clear()
+        code = "def f():\n    ran.append(1)\n    return 'x'\ndeep(f, depth)\nx = 1"
+        trace = traced(code, deep=deep, depth=depth, ran=ran)
+        cuts.add(trace.cut)
+        if trace.cut is None:
+            assert any(event.function == "f" for event in trace.events) == bool(ran)
+    assert None in cuts and len(cuts) > 1
 
 
 INTERFERENCE = [
