@@ -19,7 +19,7 @@ MODULES = {
     "transforms.engine.outcomes": ("Outcome",),
     "transforms.models.episode": ("Drive", "Episode", "ModelEpisode", "Steps", "drive", "play"),
     "transforms.stages.execute": ("Execute",),
-    "transforms.sandbox.jobs": ("Job", "Result", "Status"),
+    "transforms.sandbox.jobs": ("Job", "Result", "Status", "TraceLimits"),
     "transforms.stages.filtering": ("CapTrivial", "FilterForm", "FilterMeaning", "RunPrograms"),
     "transforms.engine.losers": ("Limit",),
     "transforms.engine.records": ("Derived", "Execution", "Message", "Program", "Seed", "derived"),

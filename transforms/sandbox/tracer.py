@@ -70,12 +70,14 @@ class Tracer:
         _listen()
         _running[:] = [self]
         _replace_starts(self._start_thread)
-        sys.settrace(self._enter)
+        _settrace(self._enter)
         self._active = True
 
     def stop(self) -> None:
+        if self._active and _gettrace() != self._enter:  # the interpreter gave up on it
+            self._end("tracing")
         self._active = False
-        sys.settrace(None)
+        _settrace(None)
         _replace_starts(_start_new_thread)
         _running.clear()
 
@@ -105,8 +107,8 @@ class Tracer:
     def _step(self, frame: types.FrameType, event: str, argument: Any) -> Any:
         if not self._active:
             frame.f_trace = None
-            if self._cut and sys.gettrace() == self._enter:
-                sys.settrace(None)
+            if self._cut and _gettrace() == self._enter:
+                _settrace(None)
             return None
         try:
             self._record(frame, event, argument)
@@ -233,13 +235,16 @@ class Tracer:
         return encode(value, self._bytes_left)
 
 
+# a program may replace these
+_settrace, _gettrace = sys.settrace, sys.gettrace
 _start_new_thread = _thread.start_new_thread
 
 
 def _replace_starts(start: Any) -> None:
     """Makes `start` what starts threads, also where `threading` is loaded."""
     _thread.start_new_thread = start
-    if threading := sys.modules.get("threading"):
+    threading = sys.modules.get("threading")
+    if type(threading) is types.ModuleType:
         threading._start_new_thread = start  # type: ignore[attr-defined]
 
 

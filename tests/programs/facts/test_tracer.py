@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import marshal
+import sys
+
 import pytest
 
 from tests.programs.facts.running import told, traced
@@ -295,6 +300,35 @@ def test_a_report_is_never_larger_than_its_budget():
     assert trace.cut == "bytes"
 
 
+def test_near_the_recursion_limit_a_whole_trace_has_what_ran_and_the_rest_is_cut():
+    """The tracer's own frames count too, so each distance from the limit is tried."""
+    ran: list[int] = []
+
+    class Shown:
+        def __init__(self, show):
+            self.show = show
+
+        def __repr__(self):
+            return self.show()
+
+    def deep(show, depth):
+        value = Shown(show)
+        for _ in range(depth):
+            value = [value]
+        with contextlib.suppress(RecursionError):
+            repr(value)
+
+    cuts = set()
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
+        ran.clear()
+        code = "def f():\n    ran.append(1)\n    return 'x'\ndeep(f, depth)\nx = 1"
+        trace = traced(code, deep=deep, depth=depth, ran=ran)
+        cuts.add(trace.cut)
+        if trace.cut is None:
+            assert any(event.function == "f" for event in trace.events) == bool(ran)
+    assert None in cuts and len(cuts) > 1
+
+
 INTERFERENCE = [
     "import sys\nsys.settrace(None)\nx = 1",
     "import sys\nkept = sys.gettrace()\nsys.settrace(None)\nx = 1\nsys.settrace(kept)\ny = 2",
@@ -306,6 +340,25 @@ INTERFERENCE = [
 @pytest.mark.parametrize("code", INTERFERENCE)
 def test_a_program_that_interferes_cuts_its_trace(code):
     assert traced(code).cut == "tracing"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys\nkept = sys.settrace\ndel sys.settrace\nx = 1",
+        "import sys\nkept = sys.settrace\nsys.settrace = sys.gettrace = None\nx = 1",
+        "import sys\nsys.modules['threading'] = 5\nx = 1",
+        "import json, marshal\njson.dumps = marshal.dumps = None\nx = 1",
+    ],
+)
+def test_a_program_that_replaces_what_it_can_reach_changes_nothing(code, monkeypatch):
+    for name, value in {"settrace": sys.settrace, "gettrace": sys.gettrace}.items():
+        monkeypatch.setattr(sys, name, value)
+    for module in (json, marshal):
+        monkeypatch.setattr(module, "dumps", module.dumps)
+    monkeypatch.setitem(sys.modules, "threading", sys.modules["threading"])
+    trace = traced(code)
+    assert final_values(trace)["x"] == 1
 
 
 def test_a_program_runs_the_code_of_its_classes_no_more_often_than_untraced():
