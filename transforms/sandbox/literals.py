@@ -84,7 +84,8 @@ class _Encoder:
         kind = type(value)
         if kind in ATOMS:
             return self._atom(value, kind)
-        self._spend(8)
+        if kind is not list:
+            self._spend(8)
         if kind in (tuple, frozenset):
             return {_NAME(kind): self._items(value, kind, depth - 1)}
         if kind in _TEXTS or _module(kind).startswith("sympy."):
@@ -105,6 +106,7 @@ class _Encoder:
         return self._object(value, kind, depth - 1)
 
     def _spend(self, size: int) -> None:
+        """Takes characters that the text will have at least; `encode` counts what it has."""
         self._left -= size
         if self._left < 0:
             raise TooLarge("bytes")
@@ -115,15 +117,15 @@ class _Encoder:
 
     def _atom(self, value: Any, kind: type) -> Any:
         if kind is str:
-            self._spend(len(value) + 2)
             try:
                 value.encode()
             except UnicodeEncodeError:
                 return {"str": self._hexadecimal(value.encode(errors="surrogatepass"))}
+            self._spend(len(value) + 2)
         elif kind is bytes:
             return {"bytes": self._hexadecimal(value)}
         elif kind is float:
-            self._spend(8)
+            self._spend(3)
             if value - value != 0:
                 return {"float": repr(value)}
         elif kind is complex:
@@ -133,7 +135,7 @@ class _Encoder:
             if bits >= _LONG_BITS:
                 return {"int": hex(value)}
         else:
-            self._spend(4)
+            self._spend(1)
         return value
 
     def _items(self, value: Any, kind: type, depth: int) -> list[Any]:
@@ -160,7 +162,8 @@ class _Encoder:
     def _base(self, value: Any, kind: type, depth: int) -> Any:
         """The value that an instance has as one of a built-in type; None where it has none."""
         if _module(kind) == "numpy" and hasattr(value, "tolist") and value.dtype.kind in "biufcSU":
-            self._spend(2 * value.size)
+            if 2 * value.size > self._left:
+                raise TooLarge("bytes")
             self._kept.append(value.tolist())
             return self.tree(self._kept[-1], depth)
         mro = _MRO(kind)
