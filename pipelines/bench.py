@@ -17,6 +17,7 @@ BENCHES = {
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
     "ledger": "memory and time of joining requests with a ledger",
     "pipeline": "rows per second of whole runs, with an endpoint that answers at once",
+    "trainers": "some steps of SFT, DPO and GRPO by TRL on a run's exports",
     "codegen": "the funnel before and after training, on kinds not trained on",
     "scale": "time and memory of checks and deduplication, as rows grow",
 }

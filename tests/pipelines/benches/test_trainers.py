@@ -1,0 +1,18 @@
+"""The bench trains on a run's exports with each trainer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.benches.trainers import BenchTrainersSettings, trained
+from tests.publish.export import runs
+from tests.training.tiny import write_tiny_model
+
+
+def test_each_trainer_takes_its_steps_on_the_exports_of_a_run(tmp_path: Path) -> None:
+    model, run = write_tiny_model(tmp_path / "model"), runs.caco(tmp_path / "run")
+    settings = BenchTrainersSettings(run=run.root, model=model, steps=2, max_tokens=128)
+    rows = {row["trainer"]: row for row in trained(settings)}
+    assert [row["steps"] for row in rows.values()] == [2, 2, 2]
+    assert rows["GRPO"]["reward"] == 0 and rows["SFT"]["reward"] is None
+    assert rows["DPO"]["examples"] == 6
