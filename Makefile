@@ -24,9 +24,10 @@ demo: $(READY)
 		dedup.max_per_fingerprint=12 output_dir=outputs/demo overwrite=true empty_status=0
 	@echo "For more rows: make demo DEMO_PROGRAMS=1000"
 
-# Two processes, each of which takes whole files; tests/conftest.py says what stays together.
+# Two processes run whole files; what needs the model comes after them, since its threads take all cores.
 test: lint browser
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not model"
+	$(BIN)/python -m pytest -m model
 
 # The report is opened in a real browser. Where there is none and none can be installed, those tests
 # are skipped and say so.

@@ -6,13 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
-from xdist.scheduler import LoadGroupScheduling
 
 from tests.models.processes import ended_within, running_with
 from transforms.models.backends.settings import OpenAIBackend, VllmServerBackend
@@ -69,57 +65,25 @@ class VllmServer:
         return OpenAIBackend.model_validate(settings)
 
 
-class ByFile(LoadGroupScheduling):
-    """With `-n 2`, each process gets whole files of tests; one of them all that need the model."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return super()._split_scope(nodeid).split("::")[0]
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
-    return ByFile(config, log)
-
-
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks what needs the server; runs that last, and what needs the model first where another
-    process runs the rest meanwhile."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs the server, and runs it last: its threads spin, and would slow the rest."""
     for item in items:
         if "vllm_server" in getattr(item, "fixturenames", ()):
             item.add_marker("model")
-        if item.get_closest_marker("model"):
-            item.add_marker(pytest.mark.xdist_group("model"))
     items.sort(key=lambda item: "vllm_server" in getattr(item, "fixturenames", ()))
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.get_closest_marker("model") is None)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Ends the model's processes with the last test that needs them: their threads spin."""
-    if item.get_closest_marker("model") and not (nextitem and nextitem.get_closest_marker("model")):
-        _MODEL.close()
-
-
-_MODEL = ExitStack()
-"""Closed after the last test that needs the model."""
 
 
 @pytest.fixture(scope="session")
-def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> VllmServer:
+def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """The machine's shared vLLM server (CPU build, embedded model, context of 2,048 tokens).
 
-    Another process starts it and uses it for as long as tests need it; in the end that process is
+    Another process starts it and uses it for as long as the tests run; in the end that process is
     killed outright, and nothing of the server may be left.
     """
-    return _MODEL.enter_context(_running(tmp_path_factory.mktemp("run")))
-
-
-@contextmanager
-def _running(folder: Path) -> Iterator[VllmServer]:
     close_engines()  # one model in memory at a time
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
         holder = subprocess.Popen(
             [sys.executable, "-c", _HOLDER, _SETTINGS.model_dump_json()],
             stdin=subprocess.PIPE,

@@ -83,9 +83,11 @@ def _trainer(name: str, settings: BenchTrainersSettings, examples: Any, folder: 
         "per_device_train_batch_size": 2,
         "use_cpu": cpu,
         "bf16": not cpu,
+        "model_init_kwargs": {"dtype": "float32" if cpu else "bfloat16"},
         "report_to": [],
         "save_strategy": "no",
         "disable_tqdm": True,
+        "log_level": "error",
         "logging_steps": 1,
     }
     if name == "SFT":
