@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -35,8 +36,8 @@ OmegaConf.register_new_resolver("data", lambda path: str(DATA / path), replace=T
 _QUIET = (
     "hydra.output_subdir=null",
     "hydra.run.dir=.",
-    "hydra/job_logging=disabled",
-    "hydra/hydra_logging=disabled",
+    "hydra/job_logging=none",
+    "hydra/hydra_logging=none",
 )
 """Hydra writes nothing of its own: a run folder's manifest holds the resolved configuration."""
 
@@ -60,9 +61,9 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
             print_help(command, purpose, root, overrides)
             return
     sys.argv[1:] = [*flags, *_QUIET, *search_path(), *overrides]
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+    full = os.environ.get("HYDRA_FULL_ERROR")
+    if full == "1":
         os.environ["COTMILL_DEBUG"] = "1"  # tracebacks in full
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printing
 
     caught: list[BaseException] = []
 
@@ -72,11 +73,19 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
         except Exception as error:  # raised again outside: Hydra would announce it itself
             caught.append(error)
 
+    # Libraries' errors and our own warnings go to stderr. Hydra's logging would silence the loggers
+    # of modules that are imported already.
+    logging.getLogger().setLevel(logging.ERROR)
+    logging.getLogger("transforms").setLevel(logging.WARNING)
     with _one_line():
         app = hydra.main(
             version_base="1.3", config_path=str(CONF), config_name=config_name(command)
         )
-        app(task)()
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us, not Hydra's own printing
+        try:
+            app(task)()
+        finally:
+            os.environ["HYDRA_FULL_ERROR"] = full or "0"
         if caught:
             raise caught[0]
 

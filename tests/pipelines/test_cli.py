@@ -101,6 +101,27 @@ def test_plain_overrides_may_set_keys_that_no_yaml_lists(argument, expected):
     assert settable(argument) == expected
 
 
+WARNS = """
+import logging, sys
+import transforms.models.ledger.ledger
+from pipelines.hydra_app import run_command
+from pipelines.report import ReportSettings
+
+def main(settings):
+    logging.getLogger("transforms.models.ledger.ledger").warning("a part is damaged")
+    logging.getLogger("another_library").warning("noise")
+
+run_command("report", "", ReportSettings, main)
+"""
+
+
+def test_warnings_reach_the_user_and_those_of_libraries_do_not():
+    done = subprocess.run(
+        [sys.executable, "-c", WARNS, "output_dir=x"], capture_output=True, text=True, check=True
+    )
+    assert "a part is damaged" in done.stderr and "noise" not in done.stderr
+
+
 def test_a_users_error_is_found_inside_what_a_worker_process_left_of_it():
     text = (
         "Traceback (most recent call last):\n  File ...\n"
