@@ -46,6 +46,7 @@ def trained(settings: BenchTrainersSettings) -> Iterator[dict[str, Any]]:
     Raises CotmillError where the run cannot be exported, such as one without rejected attempts.
     """
     import datasets
+    from transformers import PrinterCallback
 
     require_trl()
     hush()
@@ -57,6 +58,7 @@ def trained(settings: BenchTrainersSettings) -> Iterator[dict[str, Any]]:
             rows = datasets.load_dataset(f"{folder}/export", cache_dir=f"{folder}/cache")["train"]
             started = time.monotonic()
             trainer = _trainer(name, settings, rows, folder)
+            trainer.remove_callback(PrinterCallback)
             trainer.train()
             history = trainer.state.log_history
         losses = [entry["loss"] for entry in history if "loss" in entry]
