@@ -11,14 +11,42 @@ from transforms.programs.form import parse
 
 _MOST_CHARS = 300
 """Longest answer that is asked for."""
+_MOST_DIGITS = 6
+"""Significant digits of a float that is asked for, at most: more are arithmetic, not execution."""
 
 
 def literals(values: list[Any]) -> tuple[str, ...]:
-    """Returns each value once, as a literal; none where one of them cannot be asked for."""
-    if not all(map(is_plain, values)):
+    """Returns each value once, as a literal; none where one of them cannot be asked for: it is no
+    literal, too long, or holds a float of many digits."""
+    if not all(is_plain(value) and not _has_long_float(value) for value in values):
         return ()
-    texts = tuple(dict.fromkeys(map(repr, values)))
+    texts = tuple(dict.fromkeys(map(as_literal, values)))
     return texts if all(len(text) <= _MOST_CHARS for text in texts) else ()
+
+
+def _has_long_float(value: Any) -> bool:
+    if isinstance(value, float):
+        return float(f"{value:.{_MOST_DIGITS}g}") != value
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    return isinstance(value, (list, tuple, set)) and any(map(_has_long_float, value))
+
+
+def as_literal(value: Any) -> str:
+    """Returns the repr of a plain value, with the members of sets in an order of their own.
+
+    >>> as_literal([{"b", "a"}, {1: set()}, (2,)])
+    "[{'a', 'b'}, {1: set()}, (2,)]"
+    """
+    if isinstance(value, set) and value:
+        return f"{{{', '.join(sorted(map(as_literal, value)))}}}"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{as_literal(k)}: {as_literal(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_literal, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(as_literal, value))}{',' * (len(value) == 1)})"
+    return repr(value)
 
 
 def statements(code: str) -> dict[int, ast.stmt]:
