@@ -20,7 +20,7 @@ def literals(values: list[Any]) -> tuple[str, ...]:
     literal, too long, or holds a float of many digits."""
     if not all(is_plain(value) and not _has_long_float(value) for value in values):
         return ()
-    texts = tuple(dict.fromkeys(map(as_literal, values)))
+    texts = tuple(dict.fromkeys(map(literal_of, values)))
     return texts if all(len(text) <= _MOST_CHARS for text in texts) else ()
 
 
@@ -32,20 +32,20 @@ def _has_long_float(value: Any) -> bool:
     return isinstance(value, (list, tuple, set)) and any(map(_has_long_float, value))
 
 
-def as_literal(value: Any) -> str:
+def literal_of(value: Any) -> str:
     """Returns the repr of a plain value, with the members of sets in an order of their own.
 
-    >>> as_literal([{"b", "a"}, {1: set()}, (2,)])
+    >>> literal_of([{"b", "a"}, {1: set()}, (2,)])
     "[{'a', 'b'}, {1: set()}, (2,)]"
     """
     if isinstance(value, set) and value:
-        return f"{{{', '.join(sorted(map(as_literal, value)))}}}"
+        return f"{{{', '.join(sorted(map(literal_of, value)))}}}"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{as_literal(k)}: {as_literal(v)}' for k, v in value.items())}}}"
+        return f"{{{', '.join(f'{literal_of(k)}: {literal_of(v)}' for k, v in value.items())}}}"
     if isinstance(value, list):
-        return f"[{', '.join(map(as_literal, value))}]"
+        return f"[{', '.join(map(literal_of, value))}]"
     if isinstance(value, tuple):
-        return f"({', '.join(map(as_literal, value))}{',' * (len(value) == 1)})"
+        return f"({', '.join(map(literal_of, value))}{',' * (len(value) == 1)})"
     return repr(value)
 
 
