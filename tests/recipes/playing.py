@@ -30,18 +30,44 @@ def stage(recipe: str, name: str, *overrides: str) -> Any:
 
 @contextmanager
 def player(
-    model: Callable[[str], str] = lambda question: "",
+    model: Callable[[str], str | tuple[str, str]] = lambda question: "",
 ) -> Iterator[Callable[[Steps[Any]], Played[Any]]]:
     """Yields a function that plays an episode.
 
     Args:
-        model: the text of the last message of a request -> the response's text.
+        model: the text of the last message of a request -> the response's text, or that and the
+            finish reason.
     """
     with shared_sandbox(SANDBOX) as box:
 
         def answer(effect: Any) -> Any:
             if isinstance(effect, Request):
-                return response(effect, model(effect.messages[-1].content))
+                said = model(effect.messages[-1].content)
+                text, finish = said if isinstance(said, tuple) else (said, "stop")
+                return response(effect, text, finish_reason=finish)
             return box.submit(effect).result()
 
         yield lambda steps: play(steps, answer)
+
+
+WAYS = [
+    *("right", "after a thought", "after another block", "wrong", "of the wrong type"),
+    *("cut off", "without a block", "refuses"),
+]
+"""How a scripted model answers; the first three are right."""
+
+
+def scripted(way: str, right: str, wrong: str) -> tuple[str, str]:
+    """Returns the text and finish reason of a response that answers in a way."""
+    block = f"So it comes to this.\n\n```json\n{right}\n```\n"
+    texts = {
+        "right": block,
+        "after a thought": f"<think>Perhaps\n```\n{wrong}\n```\nNo.</think>\n{block}",
+        "after another block": f"At first sight:\n```\n{wrong}\n```\nBut no.\n{block}",
+        "wrong": f"```\n{wrong}\n```",
+        "of the wrong type": f"```\n{[right]!r}\n```",
+        "cut off": block,
+        "without a block": f"It is {right}",
+        "refuses": "I cannot run code.",
+    }
+    return texts[way], "length" if way == "cut off" else "stop"

@@ -95,7 +95,7 @@ def test_any_input_that_gives_the_output_is_a_witness(
     assert (mark.fault, mark.seen[: len(seen)]) == (fault, seen)
 
 
-CASES = json.dumps([[json.dumps({**OWN, "days": days}), str(112 * days)] for days in (5, 0, 7)])
+CASES = json.dumps([[repr({**OWN, "days": days}), str(112 * days)] for days in (5, 0, 7)])
 
 
 @pytest.mark.parametrize(
