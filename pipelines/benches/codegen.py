@@ -24,8 +24,8 @@ from transforms.engine.settings import (
 )
 from transforms.models.backends.settings import Backend
 from transforms.models.ledger.ledger import LedgerSettings
-from transforms.models.settings import SamplingSettings
 from transforms.programs.checks import FilterSettings
+from transforms.recipes.caco.settings import SamplingSettings
 from transforms.recipes.caco.verify import VerifySettings
 from transforms.recipes.settings import Settings
 from transforms.sandbox.settings import SandboxSettings
