@@ -6,7 +6,6 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 MAX_DEPTH = 150
@@ -55,9 +54,15 @@ _NO_NODES = frozenset(
 """Fields that hold no node worth a visit. `ctx` holds one of three nodes that all names share."""
 
 
-@cache
-def _fields(node_type: type[ast.AST]) -> tuple[str, ...]:
-    return tuple(name for name in node_type._fields if name not in _NO_NODES)
+class _Fields(dict[type[ast.AST], tuple[str, ...]]):
+    """Type of node -> its fields that may hold nodes."""
+
+    def __missing__(self, node_type: type[ast.AST]) -> tuple[str, ...]:
+        fields = tuple(name for name in node_type._fields if name not in _NO_NODES)
+        return self.setdefault(node_type, fields)
+
+
+_FIELDS = _Fields()
 
 
 def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
@@ -72,7 +77,7 @@ def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
         found += level
         below: list[ast.AST] = []
         for node in level:
-            for name in _fields(type(node)):
+            for name in _FIELDS[type(node)]:
                 value = getattr(node, name, None)
                 if isinstance(value, ast.AST):
                     below.append(value)

@@ -43,7 +43,6 @@ PIECES = st.sampled_from(
 """Of a program, and of what is none."""
 
 
-@settings(max_examples=300)
 @given(st.lists(PIECES, max_size=8).map("".join))
 def test_tokens_of_a_program_are_found_the_same_by_one_pattern(code):
     try:
