@@ -18,8 +18,9 @@ from transforms.engine.errors import AccountingError
 from transforms.engine.outcomes import CountStage, Outcome, SumTallies
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
+from transforms.engine.runner_settings import RunnerSettings
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import RunnerSettings, SinkSettings
+from transforms.engine.settings import SinkSettings
 from transforms.engine.stage import Stage
 from transforms.engine.tables import ReadRecords, WriteRecords, write_text
 
