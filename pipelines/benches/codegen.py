@@ -15,10 +15,10 @@ from rich.table import Table
 
 from pipelines.synthesize import synthesize
 from transforms.engine.run_folder import absolute
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.settings import (
     Group,
     RecipeSettings,
-    RunnerSettings,
     SinkSettings,
     parse_settings,
 )
@@ -67,7 +67,7 @@ class BenchCodegenSettings(Group):
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
     ledger: LedgerSettings
-    runner: RunnerSettings
+    runner: DirectSettings
     sink: SinkSettings
 
 

@@ -9,7 +9,8 @@ from typing import Self, TypeVar
 from pydantic import Field, model_validator
 
 from transforms.engine.errors import SettingsError
-from transforms.engine.settings import FolderSettings, RecipeSettings, RunnerSettings, SinkSettings
+from transforms.engine.runner_settings import AnyRunner
+from transforms.engine.settings import FolderSettings, RecipeSettings, SinkSettings
 from transforms.models.backends.settings import Backend
 from transforms.models.budget import Price
 from transforms.models.ledger.ledger import LedgerSettings
@@ -24,7 +25,7 @@ class RunSettings(FolderSettings):
     recipe: RecipeSettings
     source: AnySource
     sandbox: SandboxSettings
-    runner: RunnerSettings
+    runner: AnyRunner
     sink: SinkSettings
     empty_status: int = Field(
         3,
