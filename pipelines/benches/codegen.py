@@ -15,17 +15,17 @@ from rich.table import Table
 
 from pipelines.synthesize import synthesize
 from transforms.engine.run_folder import absolute
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.settings import (
     Group,
     RecipeSettings,
-    RunnerSettings,
     SinkSettings,
     parse_settings,
 )
 from transforms.models.backends.settings import Backend
 from transforms.models.ledger.ledger import LedgerSettings
-from transforms.models.settings import SamplingSettings
 from transforms.programs.checks import FilterSettings
+from transforms.recipes.caco.settings import SamplingSettings
 from transforms.recipes.caco.verify import VerifySettings
 from transforms.recipes.settings import Settings
 from transforms.sandbox.settings import SandboxSettings
@@ -67,7 +67,7 @@ class BenchCodegenSettings(Group):
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
     ledger: LedgerSettings
-    runner: RunnerSettings
+    runner: DirectSettings
     sink: SinkSettings
 
 

@@ -35,18 +35,20 @@ def unpack(block: Block) -> list[Any]:
 class PackByKey(beam.DoFn):
     """Record -> (key, Block): the records of a bundle that share a key travel together.
 
-    For few keys only: `key` deals the records out to partitions or shards.
+    For few keys only: `key` deals the records out to partitions or shards. It is given the record,
+    and the further argument of the ParDo, which may be a side input, where there is one.
     """
 
-    def __init__(self, key: Callable[[Any], int]) -> None:
+    def __init__(self, key: Callable[..., int]) -> None:
         self._key = key
 
     def start_bundle(self) -> None:
         self._blocks: dict[int, list[Any]] = {}
         self._gathered = 0
 
-    def process(self, record: Any) -> Iterator[tuple[int, Block]]:
-        self._blocks.setdefault(self._key(record), []).append(record)
+    def process(self, record: Any, side: Any = None) -> Iterator[tuple[int, Block]]:
+        key = self._key(record) if side is None else self._key(record, side)
+        self._blocks.setdefault(key, []).append(record)
         self._gathered += 1
         if self._gathered >= _GATHERED:
             yield from self._packed()

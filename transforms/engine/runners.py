@@ -19,7 +19,7 @@ from apache_beam.transforms.core import CallableWrapperDoFn
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from google.protobuf import json_format, struct_pb2
 
-from transforms.engine.settings import RunnerSettings
+from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.worker_server import start_worker
 from transforms.sandbox.cores import LOCAL_WORKERS
 
@@ -78,20 +78,19 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
     `direct` is Beam's FnApiRunner: in memory for one worker, separate worker processes for more.
     (Beam's own default would try to download Prism; its thread mode loses rows.)
     """
-    if settings.type == "beam":
-        return beam.Pipeline(options=_Options.from_dictionary(settings.options))
+    chosen = settings.beam_options()
+    if not isinstance(settings, DirectSettings):
+        return beam.Pipeline(options=_Options.from_dictionary(chosen))
     # What fails here is raised here: Beam would log the same traceback once more per layer.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     # ... but what worker processes warn of is passed on under this name.
     logging.getLogger(local_job_service.__name__).setLevel(logging.WARNING)
     if settings.workers == 1:
-        return beam.Pipeline(
-            runner=FnApiRunner(), options=_Options.from_dictionary(settings.options)
-        )
+        return beam.Pipeline(runner=FnApiRunner(), options=_Options.from_dictionary(chosen))
     options = {
         "direct_num_workers": settings.workers,
         "default_sdk_harness_log_level": "WARNING",
-        **settings.options,
+        **chosen,
     }
     runner = FnApiRunner(
         # The option direct_running_mode=multi_processing does the same with Beam's own entry point.

@@ -12,6 +12,7 @@ import textwrap
 import types
 import typing
 import uuid
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +23,7 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.pvalue import PCollection
+from apache_beam.pvalue import AsSingleton, PCollection
 
 from transforms.engine.blocks import Block, PackByKey, pack, unpack
 from transforms.engine.ids import content_id
@@ -203,14 +204,16 @@ def _in_order(records: list[Any]) -> list[Any]:
 
 
 class _WriteShard(beam.DoFn):
-    def __init__(self, cls: type, folder: str, prefix: str, shards: int, compression: str) -> None:
+    def __init__(self, cls: type, folder: str, prefix: str, compression: str) -> None:
         self._cls, self._folder, self._prefix = cls, folder, prefix
-        self._shards, self._compression = shards, compression
+        self._compression = compression
 
-    def process(self, element: tuple[int, Iterable[Block]]) -> Iterator[tuple[str, int]]:
+    def process(
+        self, element: tuple[int, Iterable[Block]], shards: int
+    ) -> Iterator[tuple[str, int]]:
         shard, blocks = element
         ordered = _in_order([record for block in blocks for record in unpack(block)])
-        path = shard_path(self._folder, self._prefix, shard, self._shards)
+        path = shard_path(self._folder, self._prefix, shard, shards)
         yield path, write_table(path, ordered, self._cls, self._compression)
 
 
@@ -220,24 +223,25 @@ class WriteRecords(beam.PTransform):
 
     A record's shard is decided by its id and a shard is sorted, so the files are the same for
     every order of arrival and number of workers. Every shard is written, an empty one too.
+
+    Args:
+        shards: how many there are; a side input where it is known only as the pipeline runs.
     """
 
     record_type: type
     folder: str
     prefix: str
-    shards: int
+    shards: int | AsSingleton
     compression: str = "zstd"
 
     def expand(self, records: PCollection) -> PCollection:
-        shards = self.shards
-        keyed = records | "Assign shard" >> beam.ParDo(
-            PackByKey(lambda record: int(content_id("shard", record.id)[:8], 16) % shards)
-        )
+        keyed = records | "Assign shard" >> beam.ParDo(PackByKey(_shard_of), self.shards)
         # An empty shard has to be written too, so each is named once without a record.
         every = (
             records.pipeline
-            | "Name shards" >> beam.Create(range(shards))
-            | "Key shards" >> beam.Map(lambda shard: (shard, pack([])))
+            | "Once" >> beam.Create([None])
+            | "Name shards"
+            >> beam.FlatMap(lambda _, shards: ((n, pack([])) for n in range(shards)), self.shards)
         )
         return (
             (keyed, every)
@@ -245,21 +249,39 @@ class WriteRecords(beam.PTransform):
             | "Group by shard" >> beam.GroupByKey()
             | "Write shard"
             >> beam.ParDo(
-                _WriteShard(
-                    self.record_type, self.folder, self.prefix, self.shards, self.compression
-                )
+                _WriteShard(self.record_type, self.folder, self.prefix, self.compression),
+                self.shards,
             )
         )
 
 
+def _shard_of(record: Any, shards: int) -> int:
+    return int(content_id("shard", record.id)[:8], 16) % shards
+
+
+_IN_PROGRESS = weakref.WeakKeyDictionary[beam.Pipeline, dict[str, PCollection]]()
+"""Pipeline -> folders that it writes itself, and the rows that it writes there."""
+
+
+def hand_on(folder: str, rows: PCollection) -> None:
+    """Has `ReadRecords` of a folder, in the pipeline that writes it, take these rows instead: the
+    files are not there yet."""
+    _IN_PROGRESS.setdefault(rows.pipeline, {})[folder] = rows
+
+
 @dataclass
 class ReadRecords(beam.PTransform):
-    """PBegin -> PCollection[record], from all Parquet files of a folder."""
+    """PBegin -> PCollection[record], from all Parquet files of a folder.
+
+    The rows of a folder that the same pipeline writes are those that it writes (`hand_on`).
+    """
 
     record_type: type
     folder: str
 
     def expand(self, begin: Any) -> PCollection:
+        if (rows := _IN_PROGRESS.get(begin.pipeline, {}).get(self.folder)) is not None:
+            return rows | "Of this job" >> beam.Map(_same)
         record_type = self.record_type
         pattern = FileSystems.join(glob.escape(self.folder), "*.parquet")
         return (

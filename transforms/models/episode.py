@@ -55,7 +55,7 @@ from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter, backen
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
 from transforms.models.responses import calls
-from transforms.models.settings import BudgetSettings, SamplerSettings, SamplingSettings
+from transforms.models.settings import BudgetSettings, SamplerSettings
 from transforms.sandbox.jobs import Cell, CellResult, Check, Job, Status
 from transforms.sandbox.sandbox import Sandbox
 from transforms.sandbox.settings import SandboxSettings
@@ -678,7 +678,8 @@ class ModelEpisode(Episode):
     begins_segment: bool = True
     model: str | None = None
     """What the recipe calls the model that is asked (see `models`); None asks the run's own."""
-    sampling: SamplingSettings
+    run_seed: int = 0
+    """Seed of every random choice of the run."""
     backend: Backend
     prompt: PromptTemplate
     ledger_dir: str
@@ -703,7 +704,7 @@ class ModelEpisode(Episode):
                 stage=self.name,
                 backend=self.backend,
                 sampler=sampler,
-                run_seed=self.sampling.seed,
+                run_seed=self.run_seed,
                 first_sample=first_sample,
                 **variables,
             )

@@ -35,16 +35,18 @@ class _Try(NamedTuple):
 class AttemptTasks(ModelEpisode):
     """PCollection[Task] -> Outcome of Attempted: `sampler.samples` attempts at each task.
 
-    The prompt is rendered with `task`, `code` and what the task shows. With a `revise_prompt` a
-    failure has one more turn: the model is told the `fault` and what its own answer gave when it
-    ran (`seen`), never what is right (CodeI/O++, arXiv 2502.07316).
+    The prompt is rendered with `task`, `code` and what the task shows. A failure has `revisions`
+    more turns, begun by the `revise_prompt`: it is rendered with the `fault` and what the model's
+    own answer gave when it ran (`seen`), never with what is right (CodeI/O++, arXiv 2502.07316).
     """
 
     name: str = "attempt"
     sampler: SamplerSettings
     sandbox: SandboxSettings
     revise_prompt: PromptTemplate | None = None
-    """None: no revision."""
+    """Words of the feedback; None where there are no revisions."""
+    revisions: Annotated[int, Field(ge=0)] = 0
+    """Further turns of an attempt that is wrong, at most."""
     keeps_wrong: bool = False
     """Whether attempts that are wrong in the end are rows too, told by their score."""
 
@@ -52,6 +54,10 @@ class AttemptTasks(ModelEpisode):
     writes: ClassVar[type] = Attempted
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*ResponseReason, *Fault)
+
+    def __post_init__(self) -> None:
+        if self.revisions and self.revise_prompt is None:
+            raise TypeError("revisions need a revise_prompt, the words of the feedback")
 
     def episode(self, task: Task) -> Steps[list[tuple[Attempted, Verdict]]]:
         variables = {"task": task.task, "code": task.code, **json.loads(task.shown)}
@@ -71,14 +77,20 @@ class AttemptTasks(ModelEpisode):
     def _try(self, task: Task, request: Request, response: Response) -> Steps[_Try]:
         responses, talk = [response], (*request.messages, response.message)
         mark, verdict = yield from self._judged(task, response)
-        if mark.fault is not None and judge_response(response).kept and self.revise_prompt:
-            shown: dict[str, Any] = {"fault": mark.fault.value, "seen": mark.seen}
-            feedback = self.revise_prompt.rendered("chat", task=task.task, **shown).messages
-            response = yield replace(request, messages=(*talk, *feedback))
+        for _ in range(self.revisions):
+            if mark.fault is None or not judge_response(response).kept:
+                break
+            talk = (*talk, *self._feedback(task, mark))
+            response = yield replace(request, messages=talk)
             responses.append(response)
-            talk = (*talk, *feedback, response.message)
+            talk = (*talk, response.message)
             mark, verdict = yield from self._judged(task, response)
         return _Try(talk, responses, mark, verdict)
+
+    def _feedback(self, task: Task, mark: Mark) -> tuple[Message, ...]:
+        assert self.revise_prompt is not None and mark.fault is not None
+        shown: dict[str, Any] = {"fault": mark.fault.value, "seen": mark.seen}
+        return self.revise_prompt.rendered("chat", task=task.task, **shown).messages
 
     def _judged(self, task: Task, response: Response) -> Steps[tuple[Mark, Verdict]]:
         verdict = judge_response(response)

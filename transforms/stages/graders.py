@@ -22,6 +22,7 @@ from transforms.programs.questions import (
     NotLiteral,
     false_claim,
     is_close,
+    read_literal,
     read_value,
     stated,
     strict,
@@ -182,12 +183,12 @@ def tests(code: str, cases: Sequence[tuple[str, str]], response: str) -> Steps[M
     to be right. The outputs that are right stay outside of the sandbox.
 
     Args:
-        cases: (input, output), both as JSON, at least one.
+        cases: (input as a literal, output as JSON), at least one.
     """
     written = extract_program(visible(response))
     try:
-        jobs = [Job(with_input(written or "", json.loads(given))) for given, _ in cases]
-    except (Unparsable, ValueError):
+        jobs = [Job(with_input(written or "", read_literal(given))) for given, _ in cases]
+    except (NotLiteral, Unparsable, ValueError):
         return Mark(0.0, Fault.NO_ANSWER, written)
     results = yield jobs
     right = sum(
@@ -262,7 +263,7 @@ BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "claims": claims,
 }
 """Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
-a list of [input, output], both so; of `counterexample` {faulty, input};
+a list of [input as a literal, output as JSON]; of `counterexample` {faulty, input};
 `claims` needs none."""
 
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from transforms.engine.errors import BackendError
-from transforms.engine.settings import FolderSettings, Group, RunnerSettings, SinkSettings
+from transforms.engine.runner_settings import AnyRunner
+from transforms.engine.settings import FolderSettings, Group, SinkSettings
 from transforms.models.embedded.adapters import adapter_folder
 from transforms.models.embedded.model_cache import share
 from transforms.models.embedded.smollm2 import EMBEDDED, weights_of
@@ -103,7 +104,7 @@ class TrainSettings(FolderSettings):
     seed: int = Field(0, ge=0, description="seed of every random choice")
     sandbox: SandboxSettings
     filter: FilterSettings
-    runner: RunnerSettings
+    runner: AnyRunner
     sink: SinkSettings
 
 

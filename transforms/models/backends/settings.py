@@ -113,7 +113,7 @@ _NOT_IN_A_REQUEST = {
     **{name: f"set sampling.STAGE.{name}" for name in _SAMPLING},
     **dict.fromkeys(("response_format", "structured_outputs"), "set sampling.STAGE.json_schema"),
     "model": "set backend.model",
-    "seed": "set sampling.seed",
+    "seed": "set seed",
     "n": "set sampling.STAGE.samples",
     "chat_template_kwargs": "set backend.chat_template_kwargs",
     "messages": "the recipe's prompts are the messages",

@@ -20,7 +20,8 @@ class Task(Derived):
     answer: str
     """What the graders hold an answer against, as JSON in the form that they name."""
     shown: str = "{}"
-    """What the prompt shows beside the code, as a JSON object: the variables of its template."""
+    """Further variables of the prompt's template, as a JSON object; one named `code` is shown in
+    place of the program."""
 
 
 @dataclass(frozen=True, kw_only=True)
