@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import atexit
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 from tests.models.examples import response
 from tests.programs_for_tests import SANDBOX as LIMITS
 from tests.settings_for_tests import composed
 from transforms.engine.recipe import build_segments
-from transforms.models.episode import Played, Steps, play
+from transforms.models.episode import Steps, play
 from transforms.models.requests import Request
+from transforms.sandbox.sandbox import Sandbox
 from transforms.sandbox.shared import shared_sandbox
 
 SANDBOX = LIMITS.model_copy(update={"cpu_seconds": 1})
@@ -28,26 +31,38 @@ def stage(recipe: str, name: str, *overrides: str) -> Any:
     return {s.name: s for segment in segments for s in segment.stages}[name]
 
 
-@contextmanager
+@cache
+def _sandbox() -> Sandbox:
+    """The sandbox of all tests that play recipes: to open one takes longer than most tests."""
+    lease = ExitStack()
+    atexit.register(lease.close)
+    return lease.enter_context(shared_sandbox(SANDBOX))
+
+
 def player(
     model: Callable[[str], str | tuple[str, str]] = lambda question: "",
-) -> Iterator[Callable[[Steps[Any]], Played[Any]]]:
-    """Yields a function that plays an episode.
+) -> Callable[[Steps[Any]], Any]:
+    """Returns a function that plays an episode and returns its result.
 
     Args:
         model: the text of the last message of a request -> the response's text, or that and the
             finish reason.
     """
-    with shared_sandbox(SANDBOX) as box:
 
-        def answer(effect: Any) -> Any:
-            if isinstance(effect, Request):
-                said = model(effect.messages[-1].content)
-                text, finish = said if isinstance(said, tuple) else (said, "stop")
-                return response(effect, text, finish_reason=finish)
-            return box.submit(effect).result()
+    def answer(effect: Any) -> Any:
+        if isinstance(effect, Request):
+            said = model(effect.messages[-1].content)
+            text, finish = said if isinstance(said, tuple) else (said, "stop")
+            return response(effect, text, finish_reason=finish)
+        return _sandbox().submit(effect).result()
 
-        yield lambda steps: play(steps, answer)
+    return lambda steps: play(steps, answer).result
+
+
+def answering(*texts: str | tuple[str, str]) -> Callable[[Steps[Any]], Any]:
+    """A player whose model gives these responses, one after another."""
+    rest = iter(texts)
+    return player(lambda _: next(rest))
 
 
 WAYS = [
@@ -71,3 +86,10 @@ def scripted(way: str, right: str, wrong: str) -> tuple[str, str]:
         "refuses": "I cannot run code.",
     }
     return texts[way], "length" if way == "cut off" else "stop"
+
+
+def in_all_ways(recipe: str, task: Any, right: str, wrong: str) -> list[Any]:
+    """Returns the pairs (row, verdict) of one attempt in each of `WAYS`."""
+    samples = f"recipe.stages.attempt.sampler.samples={len(WAYS)}"
+    made = stage(recipe, "attempt", samples)
+    return answering(*(scripted(way, right, wrong) for way in WAYS))(made.episode(task))

@@ -39,22 +39,20 @@ def seed(code: str, **metadata: Any) -> Seed:
 
 def tasks(*seeds: Seed, pairs: int = 10) -> Any:
     asking = stage("codeio", "pairs", f"recipe.stages.pairs.pairs={pairs}")
-    with player() as playing:
-        return [task for each in seeds for task in playing(asking.episode(each)).result]
+    return [task for each in seeds for task in player()(asking.episode(each))]
 
 
 def test_there_are_two_tasks_for_each_pair_and_gold_is_right_in_both() -> None:
     made = tasks(*(seed(each["code"]) for each in SHIPPED), pairs=3)
     outputs = [task for task in made if task.task == "output"]
     assert len(made) == 2 * len(outputs) and len(outputs) >= 2 * len(SHIPPED)
-    with player() as playing:
-        for output, witness in zip(outputs, (t for t in made if t.task == "input"), strict=True):
-            [gold] = json.loads(output.answer)
-            known = json.loads(output.shown)["known"]
-            assert playing(grade(output, f"```\n{gold}\n```")).result.score == 1
-            assert playing(grade(witness, f"```\n{known}\n```")).result.score == 1
-            for wrong in perturbations(read_value(gold)):
-                assert playing(grade(output, f"```\n{wrong!r}\n```")).result.score == 0
+    for output, witness in zip(outputs, (t for t in made if t.task == "input"), strict=True):
+        [gold] = json.loads(output.answer)
+        known = json.loads(output.shown)["known"]
+        assert player()(grade(output, f"```\n{gold}\n```")).score == 1
+        assert player()(grade(witness, f"```\n{known}\n```")).score == 1
+        for wrong in perturbations(read_value(gold)):
+            assert player()(grade(output, f"```\n{wrong!r}\n```")).score == 0
 
 
 def test_inputs_come_from_the_generator_that_the_seed_names() -> None:
@@ -74,8 +72,7 @@ def test_the_program_is_shown_without_an_input_that_would_answer_the_question() 
     ("code", "reason"), [(None, "no_program"), (SPAM.replace("160", "'x' * 200"), "few_pairs")]
 )
 def test_seeds_that_make_no_pairs_are_rejected(code: Any, reason: str) -> None:
-    with player() as playing:
-        assert playing(stage("codeio", "pairs").episode(seed(code))).result.reason == reason
+    assert player()(stage("codeio", "pairs").episode(seed(code))).reason == reason
 
 
 def half_right(body: dict[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.models.examples import response
-from tests.recipes.playing import WAYS, player, scripted, stage
+from tests.recipes.playing import WAYS, answering, scripted, stage
 from tests.stages.test_graders import TASK
 from transforms.models.episode import play
 from transforms.models.requests import ErrorKind
@@ -27,9 +26,7 @@ def attempt(*overrides: str) -> Any:
 
 
 def played(texts: list[Any], *overrides: str, task: Any = QUESTION) -> Any:
-    answers = deque(texts)
-    with player(lambda _: answers.popleft()) as playing:
-        return playing(attempt(*overrides).episode(task)).result
+    return answering(*texts)(attempt(*overrides).episode(task))
 
 
 def test_right_attempts_are_rows_and_others_rejects_with_their_fault() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -31,14 +30,8 @@ def fenced(text: str) -> str:
     return f"It follows so.\n```python\n{text}\n```\n"
 
 
-@pytest.fixture(scope="module")
-def marked() -> Iterator[Any]:
-    with player() as playing:
-
-        def mark(response: str, **task: Any) -> Any:
-            return playing(grade(replace(TASK, **task), response)).result
-
-        yield mark
+def marked(response: str, **task: Any) -> Any:
+    return player()(grade(replace(TASK, **task), response))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +47,7 @@ def marked() -> Iterator[Any]:
         ("It is 560.", Fault.NO_ANSWER),
     ],
 )
-def test_an_output_is_the_literal_in_the_last_block(marked: Any, text: str, fault: Any) -> None:
+def test_an_output_is_the_literal_in_the_last_block(text: str, fault: Any) -> None:
     assert marked(text).fault == fault
 
 
@@ -88,9 +81,7 @@ def test_the_gold_is_right_and_every_perturbed_value_is_wrong(value: Any) -> Non
         (fenced("[160, 30, 5]"), Fault.NO_ANSWER, ""),
     ],
 )  # fmt: skip
-def test_any_input_that_gives_the_output_is_a_witness(
-    marked: Any, text: str, fault: Any, seen: str
-) -> None:
+def test_any_input_that_gives_the_output_is_a_witness(text: str, fault: Any, seen: str) -> None:
     mark = marked(text, grader="witness", answer='"560"')
     assert (mark.fault, mark.seen[: len(seen)]) == (fault, seen)
 
@@ -107,32 +98,30 @@ CASES = json.dumps([[repr({**OWN, "days": days}), str(112 * days)] for days in (
         ("output = 560", Fault.NO_ANSWER, ""),
     ],
 )
-def test_a_written_program_has_to_pass_every_test(
-    marked: Any, code: str, fault: Any, seen: str
-) -> None:
+def test_a_written_program_has_to_pass_every_test(code: str, fault: Any, seen: str) -> None:
     mark = marked(fenced(code), grader="tests", answer=CASES)
     assert (mark.fault, mark.seen) == (fault, seen)
 
 
-def test_a_written_program_cannot_pass_by_what_it_claims_of_itself(marked: Any) -> None:
+def test_a_written_program_cannot_pass_by_what_it_claims_of_itself() -> None:
     equal_to_all = "class Any(int):\n    def __eq__(self, other):\n        return True\n"
     cheat = SPAM.replace("output = solution(**input)", f"{equal_to_all}\noutput = Any(560)")
     assert marked(fenced(cheat), grader="tests", answer=CASES).fault is Fault.FAILED_TESTS
 
 
-def counterexample(text: str, marked: Any, faulty: str = FAULTY) -> tuple[Any, str]:
+def counterexample(text: str, faulty: str = FAULTY) -> tuple[Any, str]:
     answer = json.dumps({"faulty": faulty, "input": OWN})
     mark = marked(fenced(text), grader="counterexample", answer=answer)
     return mark.fault, mark.seen
 
 
-def test_a_counterexample_makes_two_programs_differ(marked: Any) -> None:
-    assert counterexample(repr(OWN), marked) == (None, "")
-    assert counterexample(repr({**OWN, "emails": 0}), marked) == (Fault.NOT_DISTINGUISHED, "0")
+def test_a_counterexample_makes_two_programs_differ() -> None:
+    assert counterexample(repr(OWN)) == (None, "")
+    assert counterexample(repr({**OWN, "emails": 0})) == (Fault.NOT_DISTINGUISHED, "0")
 
 
-def test_identical_programs_are_never_distinguished(marked: Any) -> None:
-    assert counterexample(repr(OWN), marked, SPAM)[0] is Fault.NOT_DISTINGUISHED
+def test_identical_programs_are_never_distinguished() -> None:
+    assert counterexample(repr(OWN), SPAM)[0] is Fault.NOT_DISTINGUISHED
 
 
 @pytest.mark.parametrize(
@@ -143,17 +132,15 @@ def test_identical_programs_are_never_distinguished(marked: Any) -> None:
         ({"emails": 1}, "its keys are emails, not emails, percent_spam, days"),
     ],
 )
-def test_what_is_no_input_of_the_program_is_no_counterexample(
-    marked: Any, given: Any, why: str
-) -> None:
-    assert counterexample(repr(given), marked) == (Fault.REFUSED_INPUT, why)
+def test_what_is_no_input_of_the_program_is_no_counterexample(given: Any, why: str) -> None:
+    assert counterexample(repr(given)) == (Fault.REFUSED_INPUT, why)
 
 
-def test_a_crash_and_an_endless_run_are_no_differences(marked: Any) -> None:
+def test_a_crash_and_an_endless_run_are_no_differences() -> None:
     crash = SPAM.replace("// 100", "// 0")
     endless = SPAM.replace("    return", "    while True: pass\n    return")
-    assert counterexample(repr(OWN), marked, crash)[0] is Fault.CRASHED
-    assert counterexample(repr(OWN), marked, endless)[0] is Fault.TIMED_OUT
+    assert counterexample(repr(OWN), crash)[0] is Fault.CRASHED
+    assert counterexample(repr(OWN), endless)[0] is Fault.TIMED_OUT
 
 
 @pytest.mark.parametrize(
@@ -174,7 +161,7 @@ def test_parts_earn_their_share_and_a_tenth_for_the_form(answer: Any, score: flo
         ("It is clear.", Fault.FALSE_CLAIM),
     ],
 )
-def test_a_right_answer_does_not_excuse_a_false_claim(marked: Any, text: str, fault: Any) -> None:
+def test_a_right_answer_does_not_excuse_a_false_claim(text: str, fault: Any) -> None:
     mark = marked(f"{text}\n{fenced('560')}", grader="tolerant+claims")
     assert mark.fault == fault
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transforms.engine.ids import derived_seed
@@ -105,3 +106,31 @@ def _has_few_parts(value: Any) -> bool:
     return not isinstance(value, (list, tuple)) or (
         len(value) < 20 and all(map(_has_few_parts, value))
     )
+
+
+def outputs_on(codes: list[str], inputs: list[dict[str, Any]]) -> Steps[list[Any]]:
+    """Runs programs on the same inputs, one job a program; returns the list of outputs of each.
+
+    An output is [value], or [] where the program raised an exception; the list is None where the
+    program did not come to the end of the inputs, or has no `output = solution(**input)`.
+    """
+    places = [place for place, code in enumerate(codes) if _CALL.search(code)]
+    results = (yield [Job(_called(codes[place], inputs)) for place in places]) if places else []
+    outputs: list[Any] = [None] * len(codes)
+    for place, result in zip(places, results, strict=True):
+        if result.status is Status.OK and result.output is not None:
+            outputs[place] = json.loads(result.output)
+    return outputs
+
+
+_CALL = re.compile(r"^output\s*=\s*solution\(\*\*input\)[ \t]*\n?\Z", re.MULTILINE)
+
+
+def _called(code: str, inputs: list[dict[str, Any]]) -> str:
+    """The program with a call for each input in place of its one call."""
+    loop = (
+        f"\noutput = []\nfor input in {inputs!r}:\n    try:\n"
+        "        output.append([solution(**input)])\n    except Exception:\n"
+        "        output.append([])\n"
+    )
+    return _CALL.sub(lambda match: loop, code.rstrip() + "\n")
