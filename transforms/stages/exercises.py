@@ -12,33 +12,23 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import canonical_json, content_id
-from transforms.engine.records import Derived, Message, Seed, derived
+from transforms.engine.records import Message, Seed, derived
 from transforms.engine.stage import Named
 from transforms.models.episode import Episode, Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.programs.facts import InvalidTrace, Trace, read_trace
-from transforms.programs.questions import Question
+from transforms.programs.questions import Question, Task
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
 from transforms.sandbox.settings import SandboxSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exercise(Derived):
-    """A question about one run of a program, with an answer that the run gives."""
+class Exercise(Task):
+    """A task about one run of a program, with the answer that the run gives.
 
-    task: str
-    """Kind of the question, such as `state` or `iterations`."""
-    code: str
-    """The program that is asked about. A grader may run it."""
-    grader: str
-    """Grader of an answer: `strict` and `tolerant` compare it with each of several literals;
-    `witness` runs the program on it."""
-    answer: str
-    """What the grader holds an answer against, as JSON: of `strict` and `tolerant` a list of
-    literals, any of which is right; of `witness` the program's output, as JSON in a text."""
-    shown: str
-    """What the prompt shows beside the code, such as line and variable, as a JSON object. Exercises
-    of one seed with equal `item` in it belong together."""
+    Those of one seed with equal `item` in `shown` belong together.
+    """
+
     messages: tuple[Message, ...]
     """Question and right answer."""
 

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.models.responses import extract_program
@@ -27,6 +28,7 @@ from transforms.programs.questions import (
     strict,
     tolerant,
 )
+from transforms.programs.trace_text import parse_trace
 from transforms.programs.variation import unlike
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
 from transforms.text.thoughts import visible
@@ -146,6 +148,21 @@ def parts(golds: Mapping[str, str], response: str) -> Mark:
     return Mark(0.1 + 0.9 * right / len(golds), fault, answer)
 
 
+def trace(golds: Sequence[str], response: str) -> Mark:
+    """Grades the text of a trace (`programs.trace_text`) by the share of its frames that are right
+    before the first wrong one; 0 where it is no such text."""
+    answer, gold = answer_in(response), parse_trace(golds[0])
+    try:
+        frames = parse_trace(answer or "")
+    except (ValueError, RecursionError):
+        return Mark(0.0, Fault.NO_ANSWER, answer)
+    pairs = zip_longest(frames, gold)
+    right = next((n for n, (one, other) in enumerate(pairs) if one != other), len(gold))
+    if right == len(gold) == len(frames):
+        return Mark(1.0, answer=answer)
+    return Mark(min(right / len(gold), 0.99), Fault.WRONG_ANSWER, answer)
+
+
 def witness(code: str, output: str, response: str) -> Steps[Mark]:
     """Runs the program on the predicted input: right where it gives the output (JSON)."""
     answer = answer_in(response)
@@ -234,9 +251,10 @@ BY_TEXT: dict[str, Callable[[Any, str], Mark]] = {
     "strict": _equal(strict),
     "tolerant": _equal(tolerant),
     "parts": parts,
+    "trace": trace,
 }
 """Graders that run nothing. The answer of `strict` and `tolerant` is a list of literals, any of
-them right; that of `parts` an object of literals by name."""
+them right; that of `parts` an object of literals by name; that of `trace` a list of one text."""
 
 BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "witness": witness,

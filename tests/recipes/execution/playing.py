@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from tests.programs_for_tests import SANDBOX
 from tests.settings_for_tests import composed
 from transforms.engine.recipe import build_segments
 from transforms.engine.records import Seed
+from transforms.engine.stage import pair
 from transforms.models.episode import Steps, drive
 
 
@@ -30,8 +30,8 @@ def played(stage: Any, *seeds: Seed, **sides: Any) -> tuple[list[Any], list[str]
     def episode(seed: Seed) -> Steps[Any]:
         return stage.episode(seed, **sides)
 
-    results: Sequence[Any] = drive(seeds, episode, sandbox=SANDBOX)
-    ends = [end for result in results for end in (result if isinstance(result, list) else [result])]
-    pairs = [end if isinstance(end, tuple) else (None, end) for end in ends]
-    kept = [record for record, verdict in pairs if record is not None and verdict.kept]
+    pairs = []
+    for seed, result in zip(seeds, drive(seeds, episode, sandbox=SANDBOX), strict=True):
+        pairs += [pair(seed, one) for one in (result if isinstance(result, list) else [result])]
+    kept = [record for record, verdict in pairs if verdict.kept]
     return kept, [verdict.reason for _, verdict in pairs if not verdict.kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from transforms.programs.facts import is_plain
@@ -20,7 +20,7 @@ def literals(values: list[Any]) -> tuple[str, ...]:
     literal, too long, or holds a float of many digits."""
     if not all(is_plain(value) and not _has_long_float(value) for value in values):
         return ()
-    texts = tuple(dict.fromkeys(map(literal_of, values)))
+    texts = tuple(dict.fromkeys(literal_of(value) for value in values))
     return texts if all(len(text) <= _MOST_CHARS for text in texts) else ()
 
 
@@ -32,21 +32,29 @@ def _has_long_float(value: Any) -> bool:
     return isinstance(value, (list, tuple, set)) and any(map(_has_long_float, value))
 
 
-def literal_of(value: Any) -> str:
-    """Returns the repr of a plain value, with the members of sets in an order of their own.
+def literal_of(value: Any, leaf: Callable[[Any], str] = repr) -> str:
+    """Returns the repr of a value, with the members of sets in an order of their own.
+
+    Args:
+        leaf: writes what is no list, tuple, set or dict.
+
+    Raises:
+        RecursionError: the value holds itself.
 
     >>> literal_of([{"b", "a"}, {1: set()}, (2,)])
     "[{'a', 'b'}, {1: set()}, (2,)]"
     """
     if isinstance(value, set) and value:
-        return f"{{{', '.join(sorted(map(literal_of, value)))}}}"
+        return f"{{{', '.join(sorted(literal_of(item, leaf) for item in value))}}}"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{literal_of(k)}: {literal_of(v)}' for k, v in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(literal_of, value))}]"
-    if isinstance(value, tuple):
-        return f"({', '.join(map(literal_of, value))}{',' * (len(value) == 1)})"
-    return repr(value)
+        pairs = (f"{literal_of(k, leaf)}: {literal_of(v, leaf)}" for k, v in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, (list, tuple)):
+        items = ", ".join(literal_of(item, leaf) for item in value)
+        if isinstance(value, list):
+            return f"[{items}]"
+        return f"({items}{',' * (len(value) == 1)})"
+    return leaf(value)
 
 
 def statements(code: str) -> dict[int, ast.stmt]:
