@@ -18,6 +18,7 @@ from rich.table import Table
 from pipelines.hydra_app import run_command
 from transforms.engine.errors import RunFolderError, SettingsError, SourceError
 from transforms.engine.ids import content_id
+from transforms.engine.machine import machine
 from transforms.engine.manifest import lineage, now
 from transforms.engine.recipe import Segment
 from transforms.engine.records import Seed
@@ -153,6 +154,7 @@ def begin(
         "command": command,
         "config": settings.model_dump(mode="json", by_alias=True),
         "versions": versions(),
+        "machine": machine(),
         "segments": found.get("segments", []),
     }
     run.write_manifest(manifest)

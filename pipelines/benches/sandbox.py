@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 
 from pydantic import Field
 from rich.console import Console
@@ -12,6 +10,7 @@ from rich.table import Table
 
 from pipelines.benches.measures.programs import bench_sandbox, mixed_programs, ratios
 from pipelines.benches.programs import codeio_seeds
+from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
 from transforms.sandbox.settings import SandboxSettings
 
@@ -35,8 +34,7 @@ def bench(settings: BenchSandboxSettings) -> None:
         "codeio": [seed.code or "" for seed in codeio_seeds(settings.programs, settings.sandbox)],
     }
     console.print(
-        f"{settings.programs} programs a mix, {settings.slots} at once, "
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        f"{settings.programs} programs a mix, {settings.slots} at once, {machine_line()}",
         highlight=False,
     )
     rows = bench_sandbox(settings.sandbox, mixes, settings.slots)
