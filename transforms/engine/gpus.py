@@ -15,8 +15,9 @@ _numbers = itertools.count()
 
 
 def share_gpus(cards: int, workers: int) -> None:
-    """Deals this process's GPUs out to local workers, `cards` to each. Does nothing for 0 cards, and
-    where there is no GPU.
+    """Deals this process's GPUs out to local workers, `cards` to each.
+
+    Without a GPU, or for 0 cards, it does nothing.
 
     Raises SettingsError where there are too few.
     """
