@@ -28,6 +28,7 @@ MODULES = {
     "transforms.engine.tables": ("ReadRecords", "WriteRecords"),
     "transforms.recipes.caco.unify": ("UnifySeeds",),
     "transforms.stages.unify": ("ValidateSeeds",),
+    "transforms.stages.attempt": ("AttemptTasks", "PassRate"),
     "transforms.stages.grade": ("Grade",),
 }
 """Module -> the names that it offers here."""

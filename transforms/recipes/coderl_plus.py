@@ -16,6 +16,7 @@ from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, judge_program
 from transforms.models.settings import SamplerSettings
+from transforms.programs.checks import RUN_REASONS
 from transforms.programs.facts import CutTrace, InvalidTrace, is_plain, read_trace, returned_values
 from transforms.programs.questions import Task
 from transforms.sandbox.jobs import Job, Status, TraceLimits
@@ -44,7 +45,7 @@ class WriteFailing(ModelEpisode):
     writes: ClassVar[type] = Task
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        *ResponseReason, *Status, "few_pairs", "passes_tests", "trace_cut",
+        *ResponseReason, *RUN_REASONS, "few_pairs", "passes_tests", "trace_cut",
     )  # fmt: skip
 
     def episode(self, seed: Seed) -> Steps[list[Verdict | tuple[Task | Seed, Verdict]]]:
