@@ -55,8 +55,9 @@ class TraceText(Episode):
             return reject("no_entry", "output is not what solution returns")
         if len(frames) > self.frames or len(text) > self.chars:
             return reject("too_long", f"{len(frames)} frames, {len(text)} characters")
-        question = Question("trace", (text,), calls[-1].lineno, params={"frames": len(frames)})
-        return exercise(seed, question, self.prompt, "trace")
+        line, params = calls[-1].lineno, {"frames": len(frames)}
+        question = Question("trace", (text,), line, params=params, grader="trace")
+        return exercise(seed, question, self.prompt)
 
 
 def _is_entry(output: ast.expr) -> bool:

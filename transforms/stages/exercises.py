@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -33,7 +33,7 @@ class Exercise(Task):
     """Question and right answer."""
 
 
-def exercise(seed: Seed, question: Question, prompt: PromptTemplate, grader: str) -> Exercise:
+def exercise(seed: Seed, question: Question, prompt: PromptTemplate) -> Exercise:
     """Returns the row of a question about a seed's program, in the words of a prompt.
 
     The prompt is rendered with `task`, `code` and what the question states.
@@ -46,8 +46,8 @@ def exercise(seed: Seed, question: Question, prompt: PromptTemplate, grader: str
     return Exercise(
         task=question.kind,
         code=code,
-        grader=grader,
-        answer=canonical_json(seed.output if grader == "witness" else question.golds),
+        grader=question.grader,
+        answer=canonical_json(seed.output if question.grader == "witness" else question.golds),
         shown=canonical_json(shown),
         messages=(*words.messages, answer),
         **derived(seed, "exercise", question.kind, shown, question.golds, calls=()),
@@ -100,8 +100,6 @@ class AskAboutRun(Episode):
     """Functions (code, Trace) -> list of Question, in turn."""
     most: Annotated[int, Field(ge=1)] = 2
     """Items drawn from what one function asks of a program, at most."""
-    grader: Literal["strict", "tolerant", "witness"] = "strict"
-    """How answers are judged."""
     lines: Annotated[int, Field(ge=1)] = 100
     """Lines of a program, at most."""
     events: Annotated[int, Field(ge=1)] = 10_000
@@ -128,7 +126,7 @@ class AskAboutRun(Episode):
         if not asked:
             return [reject("no_question")]
         verdicts = yield from judged_alone(asked)
-        rows = [exercise(seed, question, self.prompt, self.grader) for question in asked]
+        rows = [exercise(seed, question, self.prompt) for question in asked]
         return list(zip(rows, verdicts, strict=True))
 
 

@@ -41,6 +41,9 @@ class Question:
     params: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What else the question states, by name, as JSON values. `item` joins questions that are asked
     together."""
+    grader: str = "strict"
+    """How an answer is graded (`transforms.stages.graders`). For graders other than `strict` and
+    `tolerant` the golds are examples of right answers."""
     alone: str | None = None
     """A program whose `output`, the repr of a value, is the gold, made from what the question
     states; None where the question needs the whole run."""
