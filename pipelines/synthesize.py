@@ -22,6 +22,7 @@ from pipelines.report import write_report
 from pipelines.rounds import until_accepted
 from pipelines.stopping import Stopping, stoppable
 from transforms.engine.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
+from transforms.engine.gpus import share_gpus
 from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.engine.one_job import run_as_one_job, whole
 from transforms.engine.recipe import Segment, asked_backends, build_segments
@@ -29,7 +30,7 @@ from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absol
 from transforms.engine.run_settings import RunSettings, with_backends
 from transforms.engine.segments import run_segment, undeclared
 from transforms.engine.tables import make_folder, write_text
-from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend
+from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.budget import SPENT, Price, Spent, begin_meter, open_meter
 from transforms.models.embedded.smollm2 import EMBEDDED
 from transforms.models.engines import close_engines, hold_server
@@ -62,6 +63,9 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     check_benchmarks(settings.decontaminate)
     settings = answerable(settings, ledger_dir)
+    if settings.runner.type == "direct" and settings.runner.workers > 1:
+        loaded = [b.cards for b in asked_backends(settings).values() if type(b) is VllmBackend]
+        share_gpus(max(loaded, default=0), settings.runner.workers)
     segments = build_segments(per_worker(settings), run.root, ledger_dir)
 
     def prepare() -> None:
