@@ -16,7 +16,7 @@ from transforms.programs.form import literal_input, parse
 from transforms.recipes.flare import closure, faithfulness, problems
 from transforms.stages.graders import grade
 
-DRAWN = list(islice(problems(200), 200))
+DRAWN = list(islice(problems(60), 60))
 GIVEN: list[dict[str, Any]] = [literal_input(parse(row["code"])) or {} for row in DRAWN]
 
 
@@ -29,12 +29,12 @@ def test_the_search_finds_what_forward_chaining_derives(capsys: pytest.CaptureFi
 
 
 def test_half_of_the_questions_are_true() -> None:
-    assert sum(row["answer"] == "True" for row in DRAWN) == 100
+    assert sum(row["answer"] == "True" for row in DRAWN) == 30
 
 
 def test_problems_are_the_same_again_and_different_from_each_other() -> None:
     assert DRAWN[:20] == list(problems(20))
-    assert len({row["code"] for row in DRAWN}) == 200
+    assert len({row["code"] for row in DRAWN}) == 60
 
 
 def test_what_follows_is_found_through_a_chain_and_a_third_person() -> None:
