@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transforms.engine.ids import canonical_json
-from transforms.engine.records import Call, Derived, Message, Seed, derived
+from transforms.engine.records import Call, Derived, Message, Program, Seed, derived
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Task(Derived):
 
 
 def task_about(
-    parent: Seed | Derived,
+    parent: Seed | Derived | Program,
     kind: str,
     code: str,
     grader: str,
@@ -36,7 +36,7 @@ def task_about(
     shown: Mapping[str, Any],
     calls: Iterable[Call] = (),
 ) -> Task:
-    """Returns a task made from a seed, whose id is the hash of what it asks.
+    """Returns a task made from a seed or a program; its id is the hash of what it asks.
 
     Args:
         answer, shown: as JSON values.
