@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -14,6 +17,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 
 from transforms.engine.accounting import Reject, StageCount, Tally
+from transforms.engine.blocks import spilled_to
 from transforms.engine.errors import AccountingError
 from transforms.engine.outcomes import CountStage, Outcome, SumTallies
 from transforms.engine.recipe import Segment
@@ -21,7 +25,7 @@ from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import RunnerSettings, SinkSettings
 from transforms.engine.stage import Stage
-from transforms.engine.tables import ReadRecords, WriteRecords, write_text
+from transforms.engine.tables import ReadRecords, WriteRecords, make_folder, write_text
 
 
 class RunsAndWrites(Protocol):
@@ -66,12 +70,9 @@ def run_segment(
     for folder in _BESIDE:
         _clear_beside(run, folder, segment)
     tally_path = run.path("stages", f"{segment.label}.counts.json")
-    shards = settings.runner.stage_shards
-    if segment.folder == "data":
-        shards = max(1, -(-rows_before // settings.sink.rows_per_shard))
     started = time.monotonic()
-    with open_pipeline(settings.runner) as pipeline:
-        _build(pipeline, segment, previous, run, settings, shards, tally_path)
+    with _spilled(run, settings), open_pipeline(settings.runner) as pipeline:
+        _build(pipeline, segment, previous, run, settings, tally_path)
     seconds = time.monotonic() - started
     entry: dict[str, Any] = {
         "name": segment.label,
@@ -102,13 +103,32 @@ def _clear_beside(run: RunFolder, folder: str, segment: Segment) -> None:
         FileSystems.delete(paths)
 
 
+@contextlib.contextmanager
+def _spilled(run: RunFolder, settings: RunsAndWrites) -> Iterator[None]:
+    """Has the blocks of a pipeline on this machine lie on disk while it is built and run: in its
+    run folder, or among the temporary files where the run folder is elsewhere."""
+    if settings.runner.type != "direct":
+        yield
+    elif "://" in run.root:
+        with tempfile.TemporaryDirectory(prefix="cotmill-") as folder, spilled_to(folder):
+            yield
+    else:
+        folder = run.path("stages", ".spill")
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        make_folder(folder)
+        try:
+            with spilled_to(folder):
+                yield
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _build(
     pipeline: beam.Pipeline,
     segment: Segment,
     previous: Segment | None,
     run: RunFolder,
     settings: RunsAndWrites,
-    shards: int,
     tally_path: str,
 ) -> None:
     records: Any = pipeline
@@ -134,19 +154,17 @@ def _build(
         if outcome.tallies is not None:
             tallies.append(outcome.tallies)
         records = outcome.kept
-    compression = settings.sink.compression
-    prefix = "train" if segment.folder == "data" else "part"
+    sink = settings.sink.compression, settings.sink.rows_per_shard
+    prefix, least = "train", 1
+    if segment.folder != "data":
+        prefix, least = "part", settings.runner.stage_shards
     records | "Write rows" >> WriteRecords(
-        segment.writes, run.path(segment.folder), prefix, shards, compression
+        segment.writes, run.path(segment.folder), prefix, least, *sink
     )
     for folder, parts in zip(_BESIDE, (rejects, unanswered), strict=True):
         if parts:
-            (
-                parts
-                | f"All {folder}" >> beam.Flatten()
-                | f"Write {folder}"
-                >> WriteRecords(Reject, run.path(folder), segment.label, 1, compression)
-            )
+            write = WriteRecords(Reject, run.path(folder), segment.label, 1, *sink)
+            _ = tuple(parts) | f"Write {folder}" >> write
     (
         tallies
         | "All tallies" >> beam.Flatten()

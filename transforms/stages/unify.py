@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from apache_beam.pvalue import AsSingleton, PCollection
 
 from transforms.engine.accounting import Verdict, first_rejection, keep, reject
+from transforms.engine.blocks import Spread
 from transforms.engine.ids import content_id
 from transforms.engine.records import Execution, Program, Seed
 from transforms.engine.stage import Same
@@ -188,6 +189,9 @@ class UnifySeeds(ModelEpisode):
         SeedReason.NO_REFERENCE_ANSWER,
         UnifyReason.NO_PROGRAM_AGREES,
     )
+
+    def opened(self, records: PCollection) -> PCollection:
+        return records | "Spread" >> Spread()  # they wait for the pool, which is drawn from them
 
     def sides(self, records: PCollection) -> Mapping[str, Any]:
         return {"pool": AsSingleton(records | "Seed pool" >> SeedPool(self.sampling.pool))}
