@@ -18,6 +18,7 @@ from apache_beam.pvalue import PBegin, PCollection
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict
+from transforms.engine.blocks import Spread, Together
 from transforms.engine.errors import SourceError
 from transforms.engine.settings import LocalOrNot
 from transforms.sandbox.settings import SandboxSettings
@@ -234,6 +235,6 @@ class ReadJsonl(beam.PTransform):
             begin
             | "Whole files" >> beam.Create(whole)
             | "Rows" >> beam.FlatMap(lambda path: _rows_in(source, path))
-            | "Spread" >> beam.Reshuffle()
+            | "Spread" >> Spread()
         )
-        return (lines, rows) | "All" >> beam.Flatten()
+        return (lines, rows) | "All" >> Together()
