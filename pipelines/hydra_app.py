@@ -69,7 +69,9 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
 
     def task(config: DictConfig) -> None:
         try:
-            main(to_settings(config, root))
+            settings = to_settings(config, root)
+            _find_stores(settings)
+            main(settings)
         except Exception as error:  # raised again outside: Hydra would announce it itself
             caught.append(error)
 
@@ -88,6 +90,14 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
             os.environ["HYDRA_FULL_ERROR"] = full or "0"
         if caught:
             raise caught[0]
+
+
+def _find_stores(settings: Group) -> None:
+    """Has object stores be found by the runner's options from the first look at output_dir on."""
+    if options := getattr(getattr(settings, "runner", None), "options", None):
+        from transforms.engine.files import use_options  # Beam, which few commands need
+
+        use_options(options)
 
 
 def config_name(command: str) -> str:

@@ -11,7 +11,6 @@ import re
 import textwrap
 import types
 import typing
-import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import AsSingleton, PCollection
 
 from transforms.engine.blocks import Block, PackByKey, pack, unpack
+from transforms.engine.files import FileSystems, new_file
 from transforms.engine.ids import content_id
 
 _PRIMITIVES: dict[Any, pa.DataType] = {
@@ -132,22 +131,17 @@ def _same(value: Any) -> Any:
 def write_table(path: str, rows: Iterable[Any], cls: type, compression: str) -> int:
     """Writes records to one Parquet file, atomically; returns how many.
 
-    The rows go to a hidden file beside `path`, which is renamed when it is whole: a reader never
-    sees half a file, and a retried bundle replaces a file by an equal one.
+    A reader never sees half a file, and a retried bundle replaces a file by an equal one.
     """
-    folder, name = FileSystems.split(path)
-    make_folder(folder)
-    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
     schema = arrow_schema(cls)
     count = 0
     with (
-        FileSystems.create(temporary, "application/octet-stream", "uncompressed") as sink,
-        pq.ParquetWriter(sink, schema, compression=compression) as writer,
+        new_file(path) as new,
+        pq.ParquetWriter(new.file, schema, compression=compression) as writer,
     ):
         for batch in batched(map(to_row, rows), 1000):
             writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
             count += len(batch)
-    replace(temporary, path)
     return count
 
 
@@ -160,31 +154,8 @@ def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def write_text(path: str, text: str) -> None:
     """Writes a text file atomically."""
-    folder, name = FileSystems.split(path)
-    make_folder(folder)
-    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
-    with FileSystems.create(temporary, "text/plain", "uncompressed") as sink:
-        sink.write(text.encode())
-    replace(temporary, path)
-
-
-def make_folder(folder: str) -> None:
-    """Creates a folder and its parents unless it is there (a no-op on object stores)."""
-    try:
-        FileSystems.mkdirs(folder)
-    except OSError:
-        if not FileSystems.exists(folder):
-            raise
-
-
-def replace(source: str, target: str) -> None:
-    """Renames a file over another."""
-    try:
-        FileSystems.rename([source], [target])
-    except beam.io.filesystem.BeamIOError:
-        # Some filesystems refuse to rename onto a file that exists.
-        FileSystems.delete([target])
-        FileSystems.rename([source], [target])
+    with new_file(path) as new:
+        new.file.write(text.encode())
 
 
 def shard_path(folder: str, prefix: str, shard: int, shards: int) -> str:
