@@ -94,7 +94,8 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
 
 def _find_stores(settings: Group) -> None:
     """Has object stores be found by the runner's options from the first look at output_dir on."""
-    if options := getattr(getattr(settings, "runner", None), "options", None):
+    runner = getattr(settings, "runner", None)
+    if options := runner and runner.beam_options():
         from transforms.engine.files import use_options  # Beam, which few commands need
 
         use_options(options)

@@ -242,7 +242,10 @@ def hand_on(folder: str, rows: PCollection) -> None:
 
 @dataclass
 class ReadRecords(beam.PTransform):
-    """PBegin -> PCollection[record], from all Parquet files of a folder.
+    """PBegin -> PCollection[record], from all Parquet files of a folder; a file is read at once.
+
+    Beam's ReadFromParquet would look at the files in a worker that knows nothing of ours yet, so
+    in one that Beam gave no options, not of the stores either.
 
     The rows of a folder that the same pipeline writes are those that it writes (`hand_on`).
     """
@@ -253,10 +256,21 @@ class ReadRecords(beam.PTransform):
     def expand(self, begin: Any) -> PCollection:
         if (rows := _IN_PROGRESS.get(begin.pipeline, {}).get(self.folder)) is not None:
             return rows | "Of this job" >> beam.Map(_same)
-        record_type = self.record_type
-        pattern = FileSystems.join(glob.escape(self.folder), "*.parquet")
         return (
             begin
-            | "Read Parquet" >> beam.io.ReadFromParquet(pattern)
-            | "To records" >> beam.Map(lambda row: from_row(record_type, row))
+            | "Folder" >> beam.Create([self.folder], reshuffle=False)
+            | "Files" >> beam.FlatMap(_parquet_files)
+            | "Spread" >> beam.Reshuffle()
+            | "Records" >> beam.FlatMap(_records_in, self.record_type)
         )
+
+
+def _parquet_files(folder: str) -> list[str]:
+    (found,) = FileSystems.match([FileSystems.join(glob.escape(folder), "*.parquet")])
+    return [file.path for file in found.metadata_list]
+
+
+def _records_in(path: str, record_type: type) -> Iterator[Any]:
+    with FileSystems.open(path, compression_type="uncompressed") as file:
+        for batch in pq.ParquetFile(file).iter_batches(1000):
+            yield from (from_row(record_type, row) for row in batch.to_pylist())
