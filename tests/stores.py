@@ -30,10 +30,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def serving(
+    command: list[str], port: int, env: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server for the time of the block, from when its port takes connections."""
     quiet = subprocess.DEVNULL
-    server = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
+    server = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, env=env)
     try:
         for _ in range(300):
             with socket.socket() as probe:
