@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.errors import AccountingError
+from transforms.engine.files import FileSystems
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.runners import open_pipeline

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 import apache_beam as beam
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 
 from transforms.engine.accounting import Reject, StageCount, Tally
 from transforms.engine.blocks import spilled_to
 from transforms.engine.errors import AccountingError
+from transforms.engine.files import FileSystems
 from transforms.engine.outcomes import CountStage, Outcome, SumTallies
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
