@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.display import Display, print_funnel, print_rows
+from pipelines.dry_run import show_job
 from pipelines.hydra_app import is_caused_by, run_command, user_message
 from pipelines.report import write_report
 from pipelines.rounds import until_accepted
@@ -56,13 +57,7 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     source, a benchmark, the folder or the model cannot be used; what was written until then
     stays, and `resume=true` goes on from there.
     """
-    run = RunFolder(absolute(settings.output_dir))
-    ledger_dir = absolute(settings.ledger.dir or run.path("ledger"))
-    for line in check_source(settings.source):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    check_benchmarks(settings.decontaminate)
-    settings = answerable(settings, ledger_dir)
-    segments = build_segments(per_worker(settings), run.root, ledger_dir)
+    settings, run, segments = assembled(settings, console)
 
     def prepare() -> None:
         if settings.runner.type == "direct":
@@ -70,6 +65,22 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
                 hold_server(backend)
 
     return run_recipe(settings, segments, run, console, settings.prices, prepare)
+
+
+def assembled(
+    settings: Settings, console: Console
+) -> tuple[Settings, RunFolder, tuple[Segment, ...]]:
+    """Returns the settings with their backends identified, the run's folder and its segments.
+
+    Raises CotmillError as `synthesize` does.
+    """
+    run = RunFolder(absolute(settings.output_dir))
+    ledger_dir = absolute(settings.ledger.dir or run.path("ledger"))
+    for line in check_source(settings.source):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    check_benchmarks(settings.decontaminate)
+    settings = answerable(settings, ledger_dir)
+    return settings, run, build_segments(per_worker(settings), run.root, ledger_dir)
 
 
 def answerable(settings: Settings, ledger_dir: str) -> Settings:
@@ -399,6 +410,10 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
 
 def _main(settings: Settings) -> None:
     console = Console(file=sys.stdout)
+    if getattr(settings.runner, "dry_run", False):
+        settings, run, segments = assembled(settings, console)
+        show_job(settings, segments, run, console)
+        return
     manifest = until_accepted(settings, lambda each: synthesize(each, console), console)
     print_end(manifest, settings, console)
     check_rows(manifest, settings)

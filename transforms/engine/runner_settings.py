@@ -112,6 +112,10 @@ class RunnerSettings(Group):
         own = {option: getattr(self, name) for name, option in self.beam_names.items()}
         return {name: value for name, value in own.items() if value is not None} | self.options
 
+    def model_hints(self) -> dict[str, str]:
+        """Beam's resource hints for a step that loads a model."""
+        return {}
+
     @property
     def is_remote(self) -> bool:
         """Whether workers may run on other machines than this one."""
@@ -234,7 +238,6 @@ class DataflowSettings(RunnerSettings):
         return {"runner": "DataflowRunner", "sdk_location": "container", **chosen}
 
     def model_hints(self) -> dict[str, str]:
-        """Beam's resource hints for a stage that loads a model."""
         hints = {"accelerator": self.accelerator, "min_ram": self.min_ram}
         return {name: value for name, value in hints.items() if value is not None}
 
