@@ -23,14 +23,15 @@ from pipelines.report import write_report
 from pipelines.rounds import until_accepted
 from pipelines.stopping import Stopping, stoppable
 from transforms.engine.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
+from transforms.engine.gpus import share_gpus
 from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.engine.one_job import run_as_one_job, whole
-from transforms.engine.recipe import Segment, build_segments
+from transforms.engine.recipe import Segment, asked_backends, build_segments
 from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
-from transforms.engine.run_settings import RunSettings, backends_of, with_backends
+from transforms.engine.run_settings import RunSettings, with_backends
 from transforms.engine.segments import run_segment, undeclared
 from transforms.engine.tables import make_folder, write_text
-from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend
+from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.budget import SPENT, Price, Spent, begin_meter, open_meter
 from transforms.models.embedded.smollm2 import EMBEDDED
 from transforms.models.engines import close_engines, hold_server
@@ -58,10 +59,13 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     stays, and `resume=true` goes on from there.
     """
     settings, run, segments = assembled(settings, console)
+    if settings.runner.type == "direct" and settings.runner.workers > 1:
+        loaded = [b.cards for b in asked_backends(settings).values() if type(b) is VllmBackend]
+        share_gpus(max(loaded, default=0), settings.runner.workers)
 
     def prepare() -> None:
         if settings.runner.type == "direct":
-            for backend in backends_of(settings).values():
+            for backend in asked_backends(settings).values():
                 hold_server(backend)
 
     return run_recipe(settings, segments, run, console, settings.prices, prepare)
@@ -84,7 +88,8 @@ def assembled(
 
 
 def answerable(settings: Settings, ledger_dir: str) -> Settings:
-    """The settings with each backend identified, or as the ledger has it where it is replayed.
+    """The settings with each backend that a stage asks identified, or as the ledger has it where
+    it is replayed.
 
     With `backend=replay` all models are replayed: a replay asks no model.
 
@@ -93,8 +98,11 @@ def answerable(settings: Settings, ledger_dir: str) -> Settings:
             read.
     """
     replays = isinstance(settings.backend, ReplayBackend)
+    asked = asked_backends(settings)
 
     def resolved(place: str, backend: Backend) -> Backend:
+        if place not in asked:
+            return backend
         backend = replayed(backend) if replays else backend
         if isinstance(backend, ReplayBackend):
             return resolve_replay(backend, ledger_dir, place)
@@ -396,7 +404,7 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
             f"about {saved:,} tokens not spent on attempts that could change no verdict",
             highlight=False,
         )
-    backend = settings.backend
+    backend = asked_backends(settings).get("backend")
     if getattr(backend, "model", None) == EMBEDDED and not getattr(backend, "adapter", None):
         console.print(
             "The embedded model without an adapter writes programs that run, but words and solves "

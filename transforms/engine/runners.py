@@ -20,6 +20,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from google.protobuf import json_format, struct_pb2
 
 from transforms.engine.errors import SettingsError
+from transforms.engine.gpus import next_worker
 from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.worker_server import start_worker
 from transforms.sandbox.cores import LOCAL_WORKERS
@@ -65,7 +66,8 @@ userstate.get_dofn_specs = _remembered_specs
 
 def _popen(command: str, **arguments: Any) -> Any:
     if command.startswith(_FORK):
-        return start_worker(arguments["env"] | {LOCAL_WORKERS: command.removeprefix(_FORK)})
+        workers = {LOCAL_WORKERS: command.removeprefix(_FORK)}
+        return start_worker(arguments["env"] | workers | next_worker())
     return subprocess.Popen(command, **arguments)
 
 

@@ -117,9 +117,10 @@ def _read(request: Request, reply: Reply) -> Reply:
     """Returns a reply in valid Unicode, with the thought apart from the answer."""
     if isinstance(reply, BackendError):
         return reply
-    reasoning = reply.reasoning and valid_text(reply.reasoning)
-    valid = replace(reply, text=valid_text(reply.text), reasoning=reasoning)
-    return read_thought(request, valid)
+    text, reasoning = valid_text(reply.text), reply.reasoning and valid_text(reply.reasoning)
+    if (text, reasoning) != (reply.text, reply.reasoning):
+        reply = replace(reply, text=text, reasoning=reasoning)
+    return read_thought(request, reply)
 
 
 _lock = threading.Lock()

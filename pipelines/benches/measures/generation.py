@@ -31,7 +31,7 @@ from transforms.models.episode import Asking, Drive, Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request, Response, Sampler
 
-_WORDS = "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north"
+WORDS = "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north"
 _LENGTHS = (8, 16, 32, 48, 64, 96, 160, 256)
 """Output lengths of the mixed mixes, tokens: most answers are short, and some are long."""
 
@@ -117,7 +117,7 @@ def mixes(count: int, repetition: int, model: str) -> dict[str, list[list[Reques
     differ between repetitions, so that none finds another's in the prefix cache.
     """
     numbers = random.Random(f"bench {repetition}")
-    words = _WORDS.split()
+    words = WORDS.split()
 
     def prompts(number: int, length: int) -> list[str]:
         return [" ".join(numbers.choices(words, k=length)) for _ in range(number)]
@@ -181,7 +181,7 @@ def bench_generation(settings: BenchGenerationSettings, say: Callable[[str], Non
     ]
     runs: list[Run] = []
     say("loading the engine")
-    with _in_process(backend) as (llm, model):
+    with in_process(backend) as (llm, model):
         for repetition, name, requests in plan:
             for way in ("bare", "pipeline") if repetition % 2 == 0 else ("pipeline", "bare"):
                 llm.reset_prefix_cache()
@@ -236,7 +236,8 @@ def _tail(runs: list[Run], way: str) -> float:
 
 
 @contextmanager
-def _in_process(backend: VllmBackend) -> Iterator[tuple[Any, Watched]]:
+def in_process(backend: VllmBackend) -> Iterator[tuple[Any, Watched]]:
+    """One engine, warm, for vLLM's `LLM` and for what asks `backend` in this process."""
     prepare_environment(backend)
     from vllm import LLM
 

@@ -41,6 +41,8 @@ def valid_text(text: str) -> str:
     >>> ascii(valid_text("\ud83d\ude00, \ud83d!"))
     "'\\U0001f600, \\ufffd!'"
     """
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

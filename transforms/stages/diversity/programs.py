@@ -14,11 +14,12 @@ from transforms.engine.losers import DropLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
 from transforms.engine.stage import AnyRecord, Same, Stage
 from transforms.programs import fingerprint
+from transforms.programs.source import source_of
 from transforms.stages.diversity.copies import FIRST, marked, name_copies, seeds_from
 from transforms.stages.diversity.near import NearDuplicates
 from transforms.stages.diversity.reasons import Sameness
 from transforms.stages.diversity.settings import DedupSettings
-from transforms.text.shingles import code_tokens, shingles
+from transforms.text.shingles import shingles
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class _Likeness:
 
 
 def _likeness(record_id: str, order: int, code: str, ngram: int) -> _Likeness:
-    tokens = code_tokens(code)
+    tokens = source_of(code).tokens
     return _Likeness(
         record_id,
         order,
