@@ -43,8 +43,8 @@ def out_of_reach(settings: Any, runner: RunnerSettings) -> list[str]:
             folder = getattr(backend, field, None)
             if not url and folder and os.path.isdir(folder):
                 lines.append(
-                    f"{name}.{field}={folder} is a folder of this machine, and {here}: name a model "
-                    "of the Hub, or put the folder into their image"
+                    f"{name}.{field}={folder} is a folder of this machine, and {here}: name a "
+                    "model of the Hub, or put the folder into their image"
                 )
     return lines
 
