@@ -22,7 +22,15 @@ from pipelines.hydra_app import is_caused_by, run_command, user_message
 from pipelines.report import write_report
 from pipelines.rounds import until_accepted
 from pipelines.stopping import Stopping, stoppable
-from transforms.engine.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
+from transforms.engine.errors import (
+    BudgetReached,
+    CotmillError,
+    Interrupted,
+    NoRows,
+    RunFolderError,
+    Sent,
+    Unexpected,
+)
 from transforms.engine.gpus import share_gpus
 from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.engine.one_job import run_as_one_job, whole
@@ -155,6 +163,7 @@ def run_recipe(
         manifest = new_manifest(settings, segments, box.layers)
         # From the start: a resumed run may be killed. And before what they replace is deleted.
         done = manifest["segments"] = finished(segments, found, run)
+        check_sent(segments, done, found, settings)
         save(manifest, run)
         run.discard_stale([e["name"] for e in done], [e["folder"] for e in done])
         try:
@@ -277,6 +286,8 @@ def why_it_ended(
         )
     elif is_caused_by(error, BudgetReached):
         status = "budget"
+    elif isinstance(error, Sent):
+        status = "sent"
     manifest.update(status=status, finished=now())
     return ended
 
@@ -307,6 +318,21 @@ def unexpected(
         f"unexpected error in {where}: {name}{what}; "
         f"{run.path(TRACEBACK)} has the traceback; once it is mended, go on with resume=true"
     )
+
+
+def check_sent(
+    segments: tuple[Segment, ...],
+    done: list[dict[str, Any]],
+    found: dict[str, Any],
+    settings: RunSettings,
+) -> None:
+    """Raises RunFolderError where a job that was sent, and not waited for, may still write."""
+    if found.get("status") == "sent" and len(done) < len(segments) and not settings.runner.resends:
+        raise RunFolderError(
+            f"output_dir={settings.output_dir}: the job that was sent has not written segment "
+            f"{segments[len(done)].label} yet: wait for its end; if it has failed or was "
+            "cancelled, add runner.resend=true"
+        )
 
 
 def finished(

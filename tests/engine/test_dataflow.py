@@ -134,7 +134,7 @@ def test_image_and_options_are_complete(vllm: tuple[tuple[Segment, ...], Dataflo
 
 
 def test_a_dry_run_shows_the_job_and_sends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    synthesize._main(composed(*RUN, *VLLM))
+    synthesize._main(composed(*RUN, *VLLM, "recipe=predict"))
     shown = capsys.readouterr().out
-    assert "06-solve/solve" in shown and "sdk_container_image: us-docker.pkg.dev/p" in shown
+    assert "02-predict/predict" in shown and "sdk_container_image: us-docker.pkg.dev/p" in shown
     assert shown.strip().endswith("nothing was sent (runner.dry_run=true)")
