@@ -131,7 +131,9 @@ def test_a_job_that_was_sent_is_accounted_for_once_it_has_written_everything(
 
 
 def test_a_job_that_is_not_waited_for_ends_the_command_once_it_is_sent(tmp_path: Path) -> None:
-    settings = composed(*DRY, "recipe=predict", "backend=vllm", "backend.model=m/m", "runner.wait=false")
+    settings = composed(
+        *DRY, "recipe=predict", "backend=vllm", "backend.model=m/m", "runner.wait=false"
+    )
     segments = build_segments(settings, str(tmp_path), str(tmp_path / "ledger"))
     with pytest.raises(Sent, match="resume=true writes its account") as sent:
         run_as_one_job(segments, None, RunFolder(str(tmp_path)), settings)
