@@ -18,7 +18,7 @@ from apache_beam.pvalue import PCollection
 from transforms.engine.accounting import Reject, StageCount, Tally
 from transforms.engine.blocks import spilled_to
 from transforms.engine.errors import AccountingError
-from transforms.engine.files import FileSystems
+from transforms.engine.files import FileSystems, make_folder
 from transforms.engine.outcomes import CountStage, Outcome, SumTallies
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
@@ -26,7 +26,7 @@ from transforms.engine.runner_settings import RunnerSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import SinkSettings
 from transforms.engine.stage import Stage
-from transforms.engine.tables import ReadRecords, WriteRecords, make_folder, write_text
+from transforms.engine.tables import ReadRecords, WriteRecords, write_text
 
 
 class RunsAndWrites(Protocol):

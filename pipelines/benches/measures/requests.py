@@ -193,7 +193,7 @@ def _pipeline(
     with tempfile.TemporaryDirectory() as folder:
         asking = Asking(backend, folder, LedgerSettings())
         started, cpu = time.perf_counter(), time.process_time()
-        with open_pipeline(DirectSettings(type="direct")) as pipeline:
+        with open_pipeline(DirectSettings()) as pipeline:
             asked = (
                 pipeline
                 | "Problems" >> beam.Create(texts, reshuffle=False)
