@@ -21,6 +21,7 @@ SANDBOX = LIMITS.model_copy(update={"cpu_seconds": 1})
 """Programs that never end, which some episodes run, end soon."""
 
 
+@cache
 def stage(recipe: str, name: str, *overrides: str) -> Any:
     """A stage of a recipe, on an endpoint that chats."""
     settings = composed(

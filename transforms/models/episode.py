@@ -43,11 +43,12 @@ from transforms.engine.errors import BackendError, LedgerMiss
 from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Call, Message
+from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.stage import Stage, pair
 from transforms.models.backends import draining
 from transforms.models.backends.base import checked
 from transforms.models.backends.draining import Stopped
-from transforms.models.backends.settings import Backend, ReplayBackend
+from transforms.models.backends.settings import Backend, ReplayBackend, VllmBackend
 from transforms.models.budget import Account, Price
 from transforms.models.engines import Engine, open_engine, take
 from transforms.models.ledger.index import open_index
@@ -164,7 +165,7 @@ class Driver:
 
     Any number of episodes is open at a time, each where its own effects have brought it: none
     waits for another. Requests that the ledger holds are answered from it; the others go to the
-    model, up to `backend.open_requests` at once, those of episodes that are under way before those
+    model, up to `Model.open_requests` at once, those of episodes that are under way before those
     of new ones, and are written to the ledger as they come back. A request that is open or was
     answered since `start` is not asked a second time. What cells showed to a model is in the ledger
     too, so a replay runs none. The model is loaded, and the sandbox is opened, when the first
@@ -376,7 +377,7 @@ class Driver:
         if self._engine is None:
             self._engine = open_engine(backend)
             self._engine.reply_to(self._inbox)
-        while self._backlog and self._engine.in_flight < backend.open_requests:
+        while self._backlog and self._engine.has_room:
             if reached := self._account.reached():
                 while self._sent:  # they are paid for: a later run must find them
                     self._take_in(take(self._inbox, True))
@@ -660,10 +661,14 @@ class Episode(Stage):
     def expand(self, records: PCollection) -> Outcome:
         asking = self.asking if isinstance(self, ModelEpisode) else None
         sandbox: SandboxSettings | None = getattr(self, "sandbox", None)
+        hints = self.hints() if isinstance(self, ModelEpisode) else {}
         driven = self.opened(records) | "Episodes" >> Drive(
             self.name, partial(_judged, self), asking, sandbox, self.sides(records)
-        )
-        judged = driven.results | "Each" >> beam.FlatMap(lambda results: results)
+        ).with_resource_hints(**hints)
+        results = driven.results
+        if hints:  # what follows is not fused with it, and so needs no such machine
+            results = results | "Leave the model" >> beam.Reshuffle()
+        judged = results | "Each" >> beam.FlatMap(lambda results: results)
         return (judged | "Decide" >> Decide(self.name))._replace(
             entered=judged if self.creates_records else None, tallies=driven.tallies
         )
@@ -690,6 +695,11 @@ class ModelEpisode(Episode):
     ledger: LedgerSettings
     budget: BudgetSettings
     prices: Mapping[str, Price]
+    runner: RunnerSettings = DirectSettings()
+
+    def hints(self) -> dict[str, str]:
+        """Beam's resource hints for its episodes, where the workers themselves load its model."""
+        return self.runner.model_hints() if isinstance(self.backend, VllmBackend) else {}
 
     @property
     def asking(self) -> Asking:

@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
-from transforms.engine.records import Seed, derived
+from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
 from transforms.programs import masked_input
-from transforms.programs.questions import Task
+from transforms.programs.questions import Task, task_about
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.pairs import Pair, pairs_of
 
@@ -44,20 +44,13 @@ class AskPairs(Episode):
 
 def asked(seed: Seed, kind: str, pair: Pair) -> Task:
     """The task of one direction: an output is held against the known one, an input is run."""
-    golds = {"output": [repr(json.loads(pair.output))], "input": pair.output}
-    described = json.loads(seed.metadata)
-    code = seed.code or ""
+    described, code = json.loads(seed.metadata), seed.code or ""
     shown = {
         "code": masked_input(code),
         "problem": described.get("task_description", ""),
         "spec": described.get("input_output_spec", ""),
         "known": pair.input if kind == "output" else pair.output,
     }
-    return Task(
-        task=kind,
-        code=code,
-        grader={"output": "tolerant", "input": "witness"}[kind],
-        answer=json.dumps(golds[kind]),
-        shown=json.dumps(shown),
-        **derived(seed, "codeio", kind, pair.input, calls=()),
-    )
+    if kind == "output":
+        return task_about(seed, kind, code, "tolerant", [repr(json.loads(pair.output))], shown)
+    return task_about(seed, kind, code, "witness", pair.output, shown)

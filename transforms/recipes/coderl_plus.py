@@ -11,14 +11,14 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep, reject
-from transforms.engine.records import Seed, derived
+from transforms.engine.records import Seed
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, judge_program
 from transforms.models.settings import SamplerSettings
 from transforms.programs.checks import RUN_REASONS
 from transforms.programs.facts import CutTrace, InvalidTrace, is_plain, read_trace, returned_values
-from transforms.programs.questions import Task
+from transforms.programs.questions import Task, task_about
 from transforms.sandbox.jobs import Job, Status, TraceLimits
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import tests
@@ -82,14 +82,9 @@ class WriteFailing(ModelEpisode):
             return reject(Status.OUTPUT_LIMIT, "the output is not small")
         asked = {name: repr(v) for name, v in values.items() if is_plain(v) and is_small(v)}
         golds = dict(list(asked.items())[-self.variables :] if self.variables else ())
-        task = Task(
-            task="final_values",
-            code=code,
-            grader="parts",
-            answer=json.dumps({**golds, "output": repr(output)}),
-            shown=json.dumps({"names": [*golds]}),
-            **derived(seed, "coderl_plus", code, calls=self.calls(response)),
-        )
+        answer, shown = {**golds, "output": repr(output)}, {"names": [*golds]}
+        calls = self.calls(response)
+        task = task_about(seed, "final_values", code, "parts", answer, shown, calls)
         return task, keep()
 
 

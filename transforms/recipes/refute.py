@@ -3,7 +3,6 @@
 After REFUTE (arXiv 2502.19414), with mutants in place of wrong submissions.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -12,11 +11,11 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import content_id
-from transforms.engine.records import Seed, derived
+from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
 from transforms.programs import literal_input, parse
 from transforms.programs.mutants import mutants
-from transforms.programs.questions import Task
+from transforms.programs.questions import Task, task_about
 from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.pairs import outputs_on
@@ -61,17 +60,14 @@ class AskCounterexamples(Episode):
                 hard.append((share == 0, content_id("mutant", seed.id, code), code))
         if not hard:
             return reject("all_easy", f"{len(candidates)} mutants, {len(inputs)} inputs")
-        return [
-            Task(
-                task="counterexample",
-                code=seed.code,
-                grader="counterexample",
-                answer=json.dumps({"faulty": code, "input": own}),
-                shown=json.dumps({"problem": seed.problem, "faulty": code, "own": repr(own)}),
-                **derived(seed, "refute", code, calls=()),
+        tasks = []
+        for *_, code in sorted(hard)[: self.most]:
+            shown = {"problem": seed.problem, "faulty": code, "own": repr(own)}
+            pair = {"faulty": code, "input": own}
+            tasks.append(
+                task_about(seed, "counterexample", seed.code, "counterexample", pair, shown)
             )
-            for *_, code in sorted(hard)[: self.most]
-        ]
+        return tasks
 
 
 def differing(right: list[Any] | None, wrong: list[Any] | None) -> float:

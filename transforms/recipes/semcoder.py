@@ -6,17 +6,17 @@ After SemCoder (arXiv 2406.01006); each value that a forward monologue states is
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import content_id
-from transforms.engine.records import Seed, derived
+from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
 from transforms.programs import masked_input, with_input
 from transforms.programs.mutants import mutants
-from transforms.programs.questions import Task, read_literal
+from transforms.programs.questions import Task, read_literal, task_about
 from transforms.sandbox.jobs import Job, Status
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import same_output
@@ -47,14 +47,13 @@ class AskMonologues(Episode):
         pairs = yield from pairs_of(seed, self.pairs)
         if len(pairs) < 2:
             return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
-        tasks = []
+        tasks, masked = [], tagged(masked_input(seed.code))
         for pair in pairs:
             code = with_input(seed.code, read_literal(pair.input))
-            masked = masked_input(seed.code)
-            golds = [repr(json.loads(pair.output))]
-            tasks.append(made(seed, "forward", code, "tolerant+claims", golds, code=tagged(code)))
-            shown = {"code": tagged(masked), "known": pair.output}
-            tasks.append(made(seed, "backward", code, "witness", pair.output, **shown))
+            golds, shown = [repr(json.loads(pair.output))], {"code": tagged(code)}
+            tasks.append(task_about(seed, "forward", code, "tolerant+claims", golds, shown))
+            shown = {"code": masked, "known": pair.output}
+            tasks.append(task_about(seed, "backward", code, "witness", pair.output, shown))
         return tasks + (yield from self._refine(seed, pairs))
 
     def _refine(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Task]]:
@@ -69,15 +68,8 @@ class AskMonologues(Episode):
                 if output is not None and not same_output(output, pair.output):
                     shown = {"problem": seed.problem, "known": pair.input, "wrong": output}
                     shown |= {"right": pair.output, "code": tagged(masked_input(code))}
-                    return [made(seed, "refine", code, "tests", pairs, **shown)]
+                    return [task_about(seed, "refine", code, "tests", pairs, shown)]
         return []
-
-
-def made(seed: Seed, task: str, code: str, grader: str, answer: Any, /, **shown: str) -> Task:
-    """A task about a seed's program, or about a mutant of it."""
-    id_parts = derived(seed, "semcoder", task, code, calls=())
-    gold, variables = json.dumps(answer), json.dumps(shown)
-    return Task(task=task, code=code, grader=grader, answer=gold, shown=variables, **id_parts)
 
 
 def tagged(code: str) -> str:

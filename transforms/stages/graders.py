@@ -8,6 +8,7 @@ is held against.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.models.responses import extract_program
 from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
-from transforms.programs.form import Unparsable, with_input
+from transforms.programs.form import Unparsable, parse, with_input
 from transforms.programs.questions import (
     NotLiteral,
     false_claim,
@@ -46,6 +47,8 @@ class Fault(StrEnum):
     FAILS = "fails"
     """The program ends badly on the predicted input, or the written program does not run."""
     FAILED_TESTS = "failed_tests"
+    NOT_SIMPLER = "not_simpler"
+    """The written program passes the tests and is no shorter."""
     FALSE_CLAIM = "false_claim"
     """It states a value that the run does not have, or (where claims are graded) none at all."""
     REFUSED_INPUT = "refused_input"
@@ -201,6 +204,21 @@ def tests(code: str, cases: Sequence[tuple[str, str]], response: str) -> Steps[M
     return Mark(0.0, fault, written, f"{len(cases) - right} of {len(cases)} tests")
 
 
+def simplifies(code: str, cases: Sequence[tuple[str, str]], response: str) -> Steps[Mark]:
+    """Runs the tests of the program in the response; where it passes all, scores the share of the
+    program's lines that it does without, both as the parser writes them."""
+    mark = yield from tests(code, cases, response)
+    if mark.fault is not None:
+        return mark
+    lines, before = _lines(mark.answer or ""), _lines(code)
+    fault = None if lines < before else Fault.NOT_SIMPLER
+    return mark._replace(score=max(0.0, 1 - lines / before), fault=fault)
+
+
+def _lines(code: str) -> int:
+    return ast.unparse(parse(code)).count("\n") + 1
+
+
 def counterexample(code: str, pair: Mapping[str, Any], response: str) -> Steps[Mark]:
     """Runs the program and a faulty one on an input: right where their outputs differ.
 
@@ -259,12 +277,13 @@ them right; that of `parts` an object of literals by name; that of `trace` a lis
 BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "witness": witness,
     "tests": tests,
+    "simplifies": simplifies,
     "counterexample": counterexample,
     "claims": claims,
 }
 """Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
-a list of [input as a literal, output as JSON]; of `counterexample` {faulty, input};
-`claims` needs none."""
+and `simplifies` a list of [input as a literal, output as JSON]; of `counterexample` {faulty,
+input}; `claims` needs none."""
 
 
 def same_output(one: str, other: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transforms.engine.ids import derived_seed
@@ -41,14 +42,19 @@ def pairs_of(seed: Seed, most: int) -> Steps[list[Pair]]:
     if inputs is None:
         inputs = json.loads(own.input or "{}")
     drawn = yield from _drawn(seed, inputs, _DRAWS * most)
-    small = {repr(each): each for each in [inputs, *drawn] if is_small(each)}
+    return (yield from run_on(code, [inputs, *drawn]))[:most]
+
+
+def run_on(code: str, inputs: Iterable[dict[str, Any]]) -> Steps[list[Pair]]:
+    """Runs a program on the inputs that are small and differ; returns the pairs that come of it, in
+    their order. Runs that end badly, and outputs that are not small, make none."""
+    small = {repr(each): each for each in inputs if is_small(each)}
     results = (yield [Job(with_input(code, each)) for each in small.values()]) if small else []
-    pairs = [
+    return [
         Pair(literal, result.output)
         for literal, result in zip(small, results, strict=True)
         if result.status is Status.OK and is_small(json.loads(result.output or "null"))
     ]
-    return pairs[:most]
 
 
 def _drawn(seed: Seed, inputs: dict[str, Any], count: int) -> Steps[list[dict[str, Any]]]:

@@ -17,7 +17,7 @@ from transforms.programs.questions.asking import (
     asked_of_state,
 )
 from transforms.programs.questions.claims import Claim, false_claim, retelling, stated
-from transforms.programs.questions.tasks import Attempted, Task
+from transforms.programs.questions.tasks import Attempted, Task, task_about
 
 __all__ = [
     "Attempted",
@@ -37,5 +37,6 @@ __all__ = [
     "retelling",
     "stated",
     "strict",
+    "task_about",
     "tolerant",
 ]

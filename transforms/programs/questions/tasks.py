@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from transforms.engine.records import Derived, Message
+from transforms.engine.ids import canonical_json
+from transforms.engine.records import Call, Derived, Message, Program, Seed, derived
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +19,37 @@ class Task(Derived):
     code: str
     """The program that is asked about. A grader may run it."""
     grader: str
-    """Graders of `transforms.programs.questions.graders`, joined by `+`: each must be content."""
+    """Graders of `transforms.stages.graders`, joined by `+`: each must be content."""
     answer: str
     """What the graders hold an answer against, as JSON in the form that they name."""
     shown: str = "{}"
     """Further variables of the prompt's template, as a JSON object; one named `code` is shown in
     place of the program."""
+
+
+def task_about(
+    parent: Seed | Derived | Program,
+    kind: str,
+    code: str,
+    grader: str,
+    answer: Any,
+    shown: Mapping[str, Any],
+    calls: Iterable[Call] = (),
+) -> Task:
+    """Returns a task made from a seed or a program; its id is the hash of what it asks.
+
+    Args:
+        answer, shown: as JSON values.
+        calls: what models wrote for it.
+    """
+    return Task(
+        task=kind,
+        code=code,
+        grader=grader,
+        answer=canonical_json(answer),
+        shown=canonical_json(shown),
+        **derived(parent, "task", kind, code, grader, answer, shown, calls=calls),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
