@@ -24,7 +24,7 @@ from rich.text import Text
 
 from pipelines.arguments import HELP, flags_and_settings, readable
 from pipelines.config_folders import config_folders, take_config_folders
-from pipelines.stage_help import stage_options
+from pipelines.stage_help import stage_options, unread
 from transforms.engine import errors
 from transforms.engine.errors import CotmillError, Interrupted, SettingsError
 from transforms.engine.paths import CONF, DATA
@@ -69,7 +69,9 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
 
     def task(config: DictConfig) -> None:
         try:
-            main(to_settings(config, root))
+            settings = to_settings(config, root)
+            _find_stores(settings)
+            main(settings)
         except Exception as error:  # raised again outside: Hydra would announce it itself
             caught.append(error)
 
@@ -88,6 +90,15 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
             os.environ["HYDRA_FULL_ERROR"] = full or "0"
         if caught:
             raise caught[0]
+
+
+def _find_stores(settings: Group) -> None:
+    """Has object stores be found by the runner's options from the first look at output_dir on."""
+    runner = getattr(settings, "runner", None)
+    if options := runner and runner.beam_options():
+        from transforms.engine.files import use_options  # Beam, which few commands need
+
+        use_options(options)
 
 
 def config_name(command: str) -> str:
@@ -164,11 +175,17 @@ def user_message(error: BaseException | None) -> str | None:
         if full:
             return f"{full.group().strip()}: free some space, then go on with resume=true"
         if "Unable to get filesystem from specified path" in str(error):
-            return f"{' '.join(str(error).split())} (gs:// is the extra gcp of cotmill)"
+            path = str(error).rpartition("Path specified: ")[2]
+            return f"{path}: no file system has such paths: use a local one, s3:// or gs://"
         if "Channel closed prematurely" in str(error):
             return (
                 "a worker process died, perhaps for want of memory: use fewer runner.workers, "
                 "then go on with resume=true"
+            )
+        if re.search("SDK worker disconnected|in state FAILED: panic in", str(error)):
+            return (  # Prism's words: with a worker gone it may fall over its own feet
+                "the runner lost a worker, perhaps for want of memory: see that workers run where "
+                "runner.options.environment_config says, then go on with resume=true"
             )
         error = error.__cause__ or error.__context__
     return None
@@ -258,7 +275,8 @@ def options(
 
 
 def print_help(command: str, purpose: str, root: type[Group], overrides: list[str]) -> None:
-    """Prints the groups with their choices, and every option with its value and meaning."""
+    """Prints the groups with their choices, and every option with its value and meaning; of a
+    recipe, those that one of its stages reads."""
     values = composed(config_name(command), overrides)
     console = Console()
     console.print(f"[bold]cotmill {command}[/]: {purpose}\n")
@@ -268,7 +286,10 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
     groups = Table(title="Groups", title_justify="left", box=None, pad_edge=False)
     groups.add_column("GROUP")
     groups.add_column("CHOICES")
+    left_out = unread(values["recipe"]) if "recipe" in values else set()
     for name in chosen_groups(command):
+        if name in left_out:
+            continue
         groups.add_row(name, ", ".join(choices(name)))
     if groups.row_count:
         console.print(groups, "")
@@ -282,6 +303,8 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
     table.add_column("VALUE", overflow="fold", max_width=28)
     table.add_column("MEANING")
     for key, field, value in options(root, values):
+        if key.partition(".")[0] in left_out:
+            continue
         long = isinstance(value, (list, dict)) and bool(value)
         text = f"(see conf/{key.split('.')[0]})" if long else shown(value)
         table.add_row(key, text, f"{field.description or ''} {type_of(field)}".strip())

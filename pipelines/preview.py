@@ -20,8 +20,9 @@ from pipelines.stopping import stoppable
 from pipelines.synthesize import answerable, metered
 from transforms.engine.recipe import Segment, build_segments
 from transforms.engine.run_folder import RunFolder, absolute, files_below
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.segments import run_segment
-from transforms.engine.settings import Group, RecipeSettings, RunnerSettings, StageSettings
+from transforms.engine.settings import Group, RecipeSettings, StageSettings
 from transforms.models.engines import close_engines
 from transforms.models.ledger.ledger import flush_writers
 from transforms.recipes.settings import Settings
@@ -96,7 +97,7 @@ def few(settings: Settings, rows: int) -> Settings:
             "recipe": recipe,
             "source": limited(settings.source, rows),
             "sampling": settings.sampling.model_copy(update={"num_programs": programs}),
-            "runner": RunnerSettings(type="direct", workers=1, stage_shards=1),
+            "runner": DirectSettings(stage_shards=1),
         }
     )
 

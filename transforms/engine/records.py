@@ -107,7 +107,7 @@ class Derived:
 
 
 def derived(
-    parent: Seed | Derived, what: str, *parts: object, calls: Iterable[Call]
+    parent: Seed | Derived | Program, what: str, *parts: object, calls: Iterable[Call]
 ) -> dict[str, Any]:
     """Returns the fields of `Derived` of a record made from `parent`.
 

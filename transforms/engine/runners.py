@@ -20,7 +20,9 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from apache_beam.typehints import decorators
 from google.protobuf import json_format, struct_pb2
 
-from transforms.engine.settings import RunnerSettings
+from transforms.engine.errors import SettingsError
+from transforms.engine.gpus import next_worker
+from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.worker_server import start_worker
 from transforms.sandbox.cores import LOCAL_WORKERS
 
@@ -84,7 +86,8 @@ decorators.get_signature = core.get_signature = _remembered_signature
 
 def _popen(command: str, **arguments: Any) -> Any:
     if command.startswith(_FORK):
-        return start_worker(arguments["env"] | {LOCAL_WORKERS: command.removeprefix(_FORK)})
+        workers = {LOCAL_WORKERS: command.removeprefix(_FORK)}
+        return start_worker(arguments["env"] | workers | next_worker())
     return subprocess.Popen(command, **arguments)
 
 
@@ -97,21 +100,27 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
 
     `direct` is Beam's FnApiRunner: in memory for one worker, separate worker processes for more.
     (Beam's own default would try to download Prism; its thread mode loses rows.)
+
+    Raises SettingsError for options that Beam's runner refuses.
     """
-    if settings.type == "beam":
-        return beam.Pipeline(options=_Options.from_dictionary(settings.options))
+    chosen = settings.beam_options()
+    if not isinstance(settings, DirectSettings):
+        logging.getLogger().addFilter(_is_said_once)
+        try:
+            return beam.Pipeline(options=_Options.from_dictionary(chosen))
+        except ValueError as error:  # Beam's own validation: a line for each option
+            wrong = " ".join(str(error).split()).removeprefix("Pipeline has validations errors: ")
+            raise SettingsError(f"runner={settings.type}: {wrong}") from None
     # What fails here is raised here: Beam would log the same traceback once more per layer.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     # ... but what worker processes warn of is passed on under this name.
     logging.getLogger(local_job_service.__name__).setLevel(logging.WARNING)
     if settings.workers == 1:
-        return beam.Pipeline(
-            runner=FnApiRunner(), options=_Options.from_dictionary(settings.options)
-        )
+        return beam.Pipeline(runner=FnApiRunner(), options=_Options.from_dictionary(chosen))
     options = {
         "direct_num_workers": settings.workers,
         "default_sdk_harness_log_level": "WARNING",
-        **settings.options,
+        **chosen,
     }
     runner = FnApiRunner(
         # The option direct_running_mode=multi_processing does the same with Beam's own entry point.
@@ -121,6 +130,11 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
         provision_info=_provision(options),
     )
     return beam.Pipeline(runner=runner, options=_Options.from_dictionary(options))
+
+
+def _is_said_once(record: logging.LogRecord) -> bool:
+    """Whether a record is none of what Beam logs of a portable job's end beside raising it."""
+    return record.module != "portable_runner"
 
 
 def _provision(options: dict[str, Any]) -> ExtendedProvisionInfo:

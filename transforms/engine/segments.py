@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -10,16 +13,18 @@ from typing import Any, Protocol
 
 import apache_beam as beam
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 
 from transforms.engine.accounting import Reject, StageCount, Tally
+from transforms.engine.blocks import spilled_to
 from transforms.engine.errors import AccountingError
+from transforms.engine.files import FileSystems, make_folder
 from transforms.engine.outcomes import CountStage, Outcome, SumTallies
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
+from transforms.engine.runner_settings import RunnerSettings
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import RunnerSettings, SinkSettings
+from transforms.engine.settings import SinkSettings
 from transforms.engine.stage import Stage
 from transforms.engine.tables import ReadRecords, WriteRecords, write_text
 
@@ -35,11 +40,18 @@ class RunsAndWrites(Protocol):
 
 
 class _WriteTallies(beam.DoFn):
-    def __init__(self, path: str) -> None:
-        self._path = path
+    """List of the summed tallies of a segment, and of its shards -> the path of its counts.
 
-    def process(self, tallies: list[Tally]) -> Iterator[str]:
-        write_text(self._path, json.dumps([asdict(t) for t in sorted(tallies, key=_order)]))
+    The list is whole once every shard is written, so a segment that has its counts has its rows.
+    """
+
+    def __init__(self, path: str, fingerprint: str) -> None:
+        self._path, self._fingerprint = path, fingerprint
+
+    def process(self, ended: list[Any]) -> Iterator[str]:
+        tallies = sorted((each for each in ended if isinstance(each, Tally)), key=_order)
+        counts = {"fingerprint": self._fingerprint, "tallies": [asdict(each) for each in tallies]}
+        write_text(self._path, json.dumps(counts))
         yield self._path
 
 
@@ -62,24 +74,38 @@ def run_segment(
 
     Raises AccountingError where counts and written rows do not add up.
     """
+    clear_segment(segment, run)
+    started = time.monotonic()
+    with spilled(run, settings), open_pipeline(settings.runner) as pipeline:
+        records = read_before(pipeline, segment, previous, run)
+        build_segment(records, segment, run, settings)
+    return account_of(segment, run, time.monotonic() - started)
+
+
+def clear_segment(segment: Segment, run: RunFolder) -> None:
+    """Deletes what an interrupted run left of a segment."""
     run.clear(segment.folder)
     for folder in _BESIDE:
         _clear_beside(run, folder, segment)
-    tally_path = run.path("stages", f"{segment.label}.counts.json")
-    shards = settings.runner.stage_shards
-    if segment.folder == "data":
-        shards = max(1, -(-rows_before // settings.sink.rows_per_shard))
-    started = time.monotonic()
-    with open_pipeline(settings.runner) as pipeline:
-        _build(pipeline, segment, previous, run, settings, shards, tally_path)
-    seconds = time.monotonic() - started
+    if FileSystems.exists(counts_path(segment, run)):
+        FileSystems.delete([counts_path(segment, run)])
+
+
+def account_of(segment: Segment, run: RunFolder, seconds: float | None) -> dict[str, Any]:
+    """Returns the manifest's entry of a segment whose rows and counts are written.
+
+    Raises AccountingError where they do not add up, or where the counts are not of this segment.
+    """
+    counts = _read_counts(counts_path(segment, run))
+    if counts["fingerprint"] != segment.fingerprint:
+        raise AccountingError(f"segment {segment.label}: its counts are of another recipe")
     entry: dict[str, Any] = {
         "name": segment.label,
         "folder": segment.folder,
         "fingerprint": segment.fingerprint,
-        "seconds": round(seconds, 3),
+        "seconds": seconds and round(seconds, 3),
         "rows": _rows(run.path(segment.folder)),
-        "stages": _stages(segment, _read_tallies(tally_path)),
+        "stages": _stages(segment, (Tally(**each) for each in counts["tallies"])),
     }
     rejects, unanswered = (_rows(run.path(name), f"{segment.label}-") for name in _BESIDE)
     check_segment(entry, rejects, unanswered)
@@ -102,22 +128,52 @@ def _clear_beside(run: RunFolder, folder: str, segment: Segment) -> None:
         FileSystems.delete(paths)
 
 
-def _build(
-    pipeline: beam.Pipeline,
+def counts_path(segment: Segment, run: RunFolder) -> str:
+    """Where the counts of a segment are, which are written after its rows."""
+    return run.path("stages", f"{segment.label}.counts.json")
+
+
+def read_before(
+    pipeline: beam.Pipeline, segment: Segment, previous: Segment | None, run: RunFolder
+) -> Any:
+    """Returns what a segment is applied to: its predecessor's rows, or the pipeline's begin."""
+    if segment.reads is None:
+        return pipeline
+    if previous is None:
+        raise ValueError(f"segment {segment.name} reads records, but nothing comes before it")
+    return pipeline | f"Read {previous.name}" >> ReadRecords(
+        segment.reads, run.path(previous.folder)
+    )
+
+
+@contextlib.contextmanager
+def spilled(run: RunFolder, settings: RunsAndWrites) -> Iterator[None]:
+    """Has the blocks of a pipeline on this machine lie on disk while it is built and run: in its
+    run folder, or among the temporary files where the run folder is elsewhere."""
+    if settings.runner.type != "direct":
+        yield
+    elif "://" in run.root:
+        with tempfile.TemporaryDirectory(prefix="cotmill-") as folder, spilled_to(folder):
+            yield
+    else:
+        folder = run.path("stages", ".spill")
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        make_folder(folder)
+        try:
+            with spilled_to(folder):
+                yield
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def build_segment(
+    records: Any,
     segment: Segment,
-    previous: Segment | None,
     run: RunFolder,
     settings: RunsAndWrites,
-    shards: int,
-    tally_path: str,
-) -> None:
-    records: Any = pipeline
-    if segment.reads is not None:
-        if previous is None:
-            raise ValueError(f"segment {segment.name} reads records, but nothing comes before it")
-        records = pipeline | f"Read {previous.name}" >> ReadRecords(
-            segment.reads, run.path(previous.folder)
-        )
+) -> PCollection:
+    """Applies a segment to what it reads, writes its rows, rejects and counts, and returns its
+    rows."""
     rejects: list[PCollection] = []
     unanswered: list[PCollection] = []
     tallies: list[PCollection] = []
@@ -134,26 +190,28 @@ def _build(
         if outcome.tallies is not None:
             tallies.append(outcome.tallies)
         records = outcome.kept
-    compression = settings.sink.compression
-    prefix = "train" if segment.folder == "data" else "part"
-    records | "Write rows" >> WriteRecords(
-        segment.writes, run.path(segment.folder), prefix, shards, compression
-    )
+    sink = settings.sink.compression, settings.sink.rows_per_shard
+    prefix, least = "train", 1
+    if segment.folder != "data":
+        prefix, least = "part", settings.runner.stage_shards
+    written = [
+        records
+        | "Write rows"
+        >> WriteRecords(segment.writes, run.path(segment.folder), prefix, least, *sink)
+    ]
     for folder, parts in zip(_BESIDE, (rejects, unanswered), strict=True):
         if parts:
-            (
-                parts
-                | f"All {folder}" >> beam.Flatten()
-                | f"Write {folder}"
-                >> WriteRecords(Reject, run.path(folder), segment.label, 1, compression)
-            )
+            write = WriteRecords(Reject, run.path(folder), segment.label, 1, *sink)
+            written.append(tuple(parts) | f"Write {folder}" >> write)
+    summed = tallies | "All tallies" >> beam.Flatten() | "Sum" >> SumTallies()
     (
-        tallies
-        | "All tallies" >> beam.Flatten()
-        | "Sum" >> SumTallies()
+        (summed, *written)
+        | "Tallies and shards" >> beam.Flatten()
         | "To one list" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-        | "Write tallies" >> beam.ParDo(_WriteTallies(tally_path))
+        | "Write tallies"
+        >> beam.ParDo(_WriteTallies(counts_path(segment, run), segment.fingerprint))
     )
+    return records
 
 
 def _rows(folder: str, prefix: str = "") -> int:
@@ -167,9 +225,10 @@ def _rows(folder: str, prefix: str = "") -> int:
     return total
 
 
-def _read_tallies(path: str) -> list[Tally]:
+def _read_counts(path: str) -> dict[str, Any]:
     with FileSystems.open(path, "text/plain", "uncompressed") as source:
-        return [Tally(**row) for row in json.loads(source.read())]
+        counts: dict[str, Any] = json.loads(source.read())
+        return counts
 
 
 def _stages(segment: Segment, tallies: Iterable[Tally]) -> list[dict[str, Any]]:

@@ -43,11 +43,12 @@ from transforms.engine.errors import BackendError, LedgerMiss
 from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Call, Message
+from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.stage import Stage, pair
 from transforms.models.backends import draining
 from transforms.models.backends.base import checked
 from transforms.models.backends.draining import Stopped
-from transforms.models.backends.settings import Backend, ReplayBackend
+from transforms.models.backends.settings import Backend, ReplayBackend, VllmBackend
 from transforms.models.budget import Account, Price
 from transforms.models.engines import Engine, open_engine, take
 from transforms.models.ledger.index import open_index
@@ -55,7 +56,7 @@ from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter, backen
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
 from transforms.models.responses import calls
-from transforms.models.settings import BudgetSettings, SamplerSettings, SamplingSettings
+from transforms.models.settings import BudgetSettings, SamplerSettings
 from transforms.sandbox.jobs import Cell, CellResult, Check, Job, Status
 from transforms.sandbox.sandbox import Sandbox
 from transforms.sandbox.settings import SandboxSettings
@@ -660,10 +661,14 @@ class Episode(Stage):
     def expand(self, records: PCollection) -> Outcome:
         asking = self.asking if isinstance(self, ModelEpisode) else None
         sandbox: SandboxSettings | None = getattr(self, "sandbox", None)
+        hints = self.hints() if isinstance(self, ModelEpisode) else {}
         driven = self.opened(records) | "Episodes" >> Drive(
             self.name, partial(_judged, self), asking, sandbox, self.sides(records)
-        )
-        judged = driven.results | "Each" >> beam.FlatMap(lambda results: results)
+        ).with_resource_hints(**hints)
+        results = driven.results
+        if hints:  # what follows is not fused with it, and so needs no such machine
+            results = results | "Leave the model" >> beam.Reshuffle()
+        judged = results | "Each" >> beam.FlatMap(lambda results: results)
         return (judged | "Decide" >> Decide(self.name))._replace(
             entered=judged if self.creates_records else None, tallies=driven.tallies
         )
@@ -682,13 +687,19 @@ class ModelEpisode(Episode):
     begins_segment: bool = True
     model: str | None = None
     """What the recipe calls the model that is asked (see `models`); None asks the run's own."""
-    sampling: SamplingSettings
+    run_seed: int = 0
+    """Seed of every random choice of the run."""
     backend: Backend
     prompt: PromptTemplate
     ledger_dir: str
     ledger: LedgerSettings
     budget: BudgetSettings
     prices: Mapping[str, Price]
+    runner: RunnerSettings = DirectSettings()
+
+    def hints(self) -> dict[str, str]:
+        """Beam's resource hints for its episodes, where the workers themselves load its model."""
+        return self.runner.model_hints() if isinstance(self.backend, VllmBackend) else {}
 
     @property
     def asking(self) -> Asking:
@@ -707,7 +718,7 @@ class ModelEpisode(Episode):
                 stage=self.name,
                 backend=self.backend,
                 sampler=sampler,
-                run_seed=self.sampling.seed,
+                run_seed=self.run_seed,
                 first_sample=first_sample,
                 **variables,
             )

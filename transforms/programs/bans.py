@@ -53,7 +53,10 @@ _FRAMES = _words(
 _LEAKED_MODULES = _words("os sys subprocess socket shutil builtins importlib ctypes threading")
 """Modules that other modules import, and so hand on: `dataclasses.sys.modules`."""
 
+_MAY_BE_BANNED = (ast.Import, ast.ImportFrom, ast.Name, ast.Attribute, ast.Call)
+
 _GENERATORS = _words("random numpy.random")
+_HAVE_GENERATORS = _words("random numpy")
 _OWN_GENERATORS = _words("Random RandomState default_rng SeedSequence PCG64 MT19937")
 """Seeded by an argument of their own, or not at all."""
 _NO_DRAWS = _words("Generator BitGenerator")
@@ -69,13 +72,14 @@ def banned(
     program defines itself (its own `compile`) is its own affair.
     """
     names = names or Names(tree)
-    nodes = list(ast.walk(tree))
     found: list[tuple[int, int, Literal["import", "call"], str]] = [
         (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), kind, name)
-        for node in nodes
+        for node in names.nodes
+        if isinstance(node, _MAY_BE_BANNED)
         for kind, name in _banned_in(node, names)
     ]
-    found += [(line, column, "call", name) for line, column, name in _unseeded(nodes, names)]
+    if names.imported & _HAVE_GENERATORS:
+        found += [(line, column, "call", name) for line, column, name in _unseeded(names)]
     if not found:
         return None
     _, _, kind, name = min(found)
@@ -118,14 +122,14 @@ def _banned_in(node: Any, names: Names) -> Iterator[tuple[Literal["import", "cal
                 yield "call", f"{name} {text}"
 
 
-def _unseeded(nodes: list[ast.AST], names: Names) -> Iterator[tuple[int, int, str]]:
+def _unseeded(names: Names) -> Iterator[tuple[int, int, str]]:
     """Yields (line, column, function) where a program draws from a generator that nothing seeds."""
     used = [
         (node, source.rpartition("."))
-        for node in nodes
+        for node in names.nodes
         if isinstance(node, (ast.Name, ast.Attribute)) and (source := origin(node, names))
     ]
-    given = {node.func: _is_given(node) for node in nodes if isinstance(node, ast.Call)}
+    given = {node.func: _is_given(node) for node in names.nodes if isinstance(node, ast.Call)}
     seeded = {module for node, (module, _, name) in used if name == "seed" and given.get(node)}
     for node, (module, _, name) in used:
         if module not in _GENERATORS or name in _NO_DRAWS:

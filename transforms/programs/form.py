@@ -27,17 +27,65 @@ def parse(code: str) -> ast.Module:
     Raises:
         Unparsable: for any text that is not a program, hostile text included.
     """
+    return parsed(code)[0]
+
+
+def parsed(code: str) -> tuple[ast.Module, tuple[ast.AST, ...]]:
+    """Returns the syntax tree of `code` and its nodes, level by level (see `nodes_of`).
+
+    Raises:
+        Unparsable: as `parse` does.
+    """
     try:
         tree = ast.parse(code, filename=_FILENAME)
     except SyntaxError as error:
         raise Unparsable(f"line {error.lineno}: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise Unparsable(str(error) or type(error).__name__) from None
+    return tree, nodes_of(tree)
+
+
+_NO_NODES = frozenset(
+    {
+        *("ctx", "id", "attr", "arg", "name", "asname", "module", "level", "rest"),
+        *("kind", "type_comment", "conversion", "simple", "is_async", "tag"),
+    }
+)
+"""Fields that hold no node worth a visit. `ctx` holds one of three nodes that all names share."""
+
+
+class _Fields(dict[type[ast.AST], tuple[str, ...]]):
+    """Type of node -> its fields that may hold nodes."""
+
+    def __missing__(self, node_type: type[ast.AST]) -> tuple[str, ...]:
+        fields = tuple(name for name in node_type._fields if name not in _NO_NODES)
+        return self.setdefault(node_type, fields)
+
+
+_FIELDS = _Fields()
+
+
+def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Returns the nodes of a tree in the order of `ast.walk`, without Load, Store and Del.
+
+    Raises:
+        Unparsable: the tree is nested more than `MAX_DEPTH` levels deep.
+    """
+    found: list[ast.AST] = []
     level: list[ast.AST] = [tree]
     for _ in range(MAX_DEPTH):
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-        if not level:
-            return tree
+        found += level
+        below: list[ast.AST] = []
+        for node in level:
+            for name in _FIELDS[type(node)]:
+                value = getattr(node, name, None)
+                if isinstance(value, ast.AST):
+                    below.append(value)
+                elif type(value) is list:
+                    below += [item for item in value if isinstance(item, ast.AST)]
+        if not below:
+            return tuple(found)
+        level = below
     raise Unparsable(f"nested more than {MAX_DEPTH} levels deep")
 
 
@@ -125,9 +173,6 @@ def with_input(code: str, new_input: dict[str, Any]) -> str:
         Unparsable: `code` does not parse.
         ValueError: `code` sets no `input`, or `new_input` cannot be written as a literal.
     """
-    inputs = assigned(parse(code), "input")
-    if len(inputs) != 1:
-        raise ValueError(f"the program sets `input` {len(inputs)} times, not once")
     try:
         literal = as_literal(new_input)
         same = ast.literal_eval(literal) == new_input
@@ -135,13 +180,29 @@ def with_input(code: str, new_input: dict[str, Any]) -> str:
         same = False
     if not same:  # infinity, not a number, an object
         raise ValueError("the input cannot be written as a Python literal")
+    return _with_input_text(code, literal)
+
+
+def masked_input(code: str) -> str:
+    """Returns `code` with `...` in place of its input. Raises as `with_input` does.
+
+    >>> masked_input("input = {'n': 3}\\noutput = input['n'] + 1")
+    "input = ...\\noutput = input['n'] + 1"
+    """
+    return _with_input_text(code, "...")
+
+
+def _with_input_text(code: str, text: str) -> str:
+    inputs = assigned(parse(code), "input")
+    if len(inputs) != 1:
+        raise ValueError(f"the program sets `input` {len(inputs)} times, not once")
     source = code.encode()
     starts = [0] + [match.end() for match in re.finditer(rb"\r\n|\r|\n", source)]
     value = inputs[0]
     assert value.end_lineno is not None and value.end_col_offset is not None
     begin = starts[value.lineno - 1] + value.col_offset
     end = starts[value.end_lineno - 1] + value.end_col_offset
-    return (source[:begin] + literal.encode() + source[end:]).decode()
+    return (source[:begin] + text.encode() + source[end:]).decode()
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -10,6 +10,8 @@ from transforms.programs.names import NOWHERE, Binding, Names, parameters
 _HARMLESS_CALLS = ("len", "bool", "isinstance", "print", "type")
 _HARMLESS_METHODS = ("keys", "copy", "update", "clear")
 _READING_METHODS = ("get", "pop", "setdefault")
+_GIVES = (ast.Call, ast.Assign, ast.AnnAssign, ast.NamedExpr)
+"""Nodes by which a variable may get the input dict, or the value of a key."""
 
 
 def unused_inputs(tree: ast.Module, names: Names | None = None) -> set[str]:
@@ -26,14 +28,19 @@ def unused_inputs(tree: ast.Module, names: Names | None = None) -> set[str]:
 
 def _used_keys(tree: ast.Module, keys: set[str], names: Names) -> set[str]:
     flow = _InputFlow(tree, keys, names)
-    parents = {child: node for node in flow.nodes for child in ast.iter_child_nodes(node)}
     used: set[str] = set()
-    for node in flow.nodes:
+    whole: list[ast.Name] = []
+    for node in names.nodes:
         if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
             continue
-        binding = flow.names.home.get(node, NOWHERE)
-        used |= flow.carriers.get(binding, set())
+        binding = names.home.get(node, NOWHERE)
+        if binding in flow.carriers:
+            used |= flow.carriers[binding]
         if binding in flow.aliases and node not in flow.tracked:
+            whole.append(node)
+    if whole and not keys <= used:
+        parents = {child: node for node in names.nodes for child in ast.iter_child_nodes(node)}
+        for node in whole:
             read = _keys_read(node, parents, flow.tracked)
             used |= keys if read is None else read
     return used
@@ -79,15 +86,15 @@ class _InputFlow:
     """
 
     def __init__(self, tree: ast.Module, keys: set[str], names: Names) -> None:
-        self.nodes = tuple(ast.walk(tree))
         self.names = names
+        self._gives = [node for node in names.nodes if isinstance(node, _GIVES)]
         self.aliases: set[Binding] = {(self.names.module, "input")}
         self.carriers: dict[Binding, set[str]] = {}
         self.tracked: set[ast.AST] = set()
         self._keys = keys
         self._reached: set[ast.FunctionDef] = set()
         self._functions = {
-            self.names.home[node]: node for node in self.nodes if isinstance(node, ast.FunctionDef)
+            names.home[node]: node for node in names.nodes if isinstance(node, ast.FunctionDef)
         }
         self._follow()
         solution = solution_of(tree)
@@ -102,7 +109,7 @@ class _InputFlow:
         before = -1
         while before != (now := self._size()):
             before = now
-            for node in self.nodes:
+            for node in self._gives:
                 match node:
                     case ast.Call(func=ast.Name()):
                         function = self._functions.get(self.names.home.get(node.func, NOWHERE))

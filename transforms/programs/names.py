@@ -6,6 +6,8 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from transforms.programs.form import nodes_of
+
 
 @dataclass(eq=False)
 class Scope:
@@ -42,9 +44,13 @@ class Names(ast.NodeVisitor):
     """Finds, for every node that carries a name, the scope that binds the name.
 
     Annotations are not visited, and their names have no home: they name types.
+
+    Args:
+        nodes: those of the tree (see `nodes_of`), where the caller has them already.
     """
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module, nodes: tuple[ast.AST, ...] | None = None) -> None:
+        self.nodes = nodes_of(tree) if nodes is None else nodes
         self.module = self._scope = Scope("module")
         self.scope_of: dict[ast.AST, Scope] = {tree: self.module}
         self._seen: list[tuple[ast.AST, str, Scope]] = []
@@ -54,6 +60,12 @@ class Names(ast.NodeVisitor):
         self.home: dict[ast.AST, Binding] = {
             node: (scope.find(name), name) for node, name, scope in self._seen
         }
+
+    @property
+    def imported(self) -> set[str]:
+        """The top-level modules that the program imports, in any of its scopes."""
+        scopes = {self.module, *self.scope_of.values()}
+        return {of.partition(".")[0] for scope in scopes for of in scope.imports.values()}
 
     def _bind(self, node: ast.AST, name: str, scope: Scope | None = None) -> None:
         scope = scope or self._scope

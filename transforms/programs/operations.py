@@ -57,9 +57,8 @@ def operations(tree: ast.Module, names: Names | None = None) -> Operations:
     called: set[str] = set()
     methods: set[str] = set()
     functions: set[str] = set()
-    nodes = list(ast.walk(tree))
-    inner = {node.value for node in nodes if isinstance(node, ast.Attribute)}
-    for node in nodes:
+    inner = {node.value for node in names.nodes if isinstance(node, ast.Attribute)}
+    for node in names.nodes:
         if type(node) in _SYMBOLS:
             operators.add(_SYMBOLS[type(node)])
         if isinstance(node, (ast.Name, ast.Attribute)) and node not in inner:

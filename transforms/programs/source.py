@@ -6,8 +6,9 @@ import ast
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from transforms.programs.form import parse
+from transforms.programs.form import Unparsable, parsed
 from transforms.programs.names import Names
+from transforms.text.shingles import code_tokens, parsed_tokens
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,26 @@ class Source:
     code: str
 
     @cached_property
+    def _parsed(self) -> tuple[ast.Module, tuple[ast.AST, ...]]:
+        return parsed(self.code)
+
+    @property
     def tree(self) -> ast.Module:
         """Raises Unparsable where the text is no program."""
-        return parse(self.code)
+        return self._parsed[0]
 
     @cached_property
     def names(self) -> Names:
-        return Names(self.tree)
+        return Names(*self._parsed)
+
+    @cached_property
+    def tokens(self) -> list[str]:
+        """The program's tokens, as `code_tokens` finds them; of a text that is none, its words."""
+        try:
+            _ = self._parsed
+        except Unparsable:
+            return code_tokens(self.code)
+        return parsed_tokens(self.code)
 
 
 @lru_cache(8)  # what looks at a text looks at it several times at once; trees are large

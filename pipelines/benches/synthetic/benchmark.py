@@ -24,8 +24,9 @@ from transforms.engine.paths import PROJECT
 from transforms.engine.recipe import Segment
 from transforms.engine.records import Example, Message, Problem
 from transforms.engine.run_folder import RunFolder
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.segments import run_segment
-from transforms.engine.settings import Group, RunnerSettings, SinkSettings
+from transforms.engine.settings import Group, SinkSettings
 from transforms.engine.stage import Filter, Map
 from transforms.engine.tables import shard_path, write_table
 from transforms.programs.checks import FilterSettings, meaning_checks
@@ -44,7 +45,7 @@ class BenchScaleSettings(Group):
     )
     filter: FilterSettings
     dedup: DedupSettings
-    runner: RunnerSettings
+    runner: DirectSettings
     sink: SinkSettings
 
 

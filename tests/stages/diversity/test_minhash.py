@@ -4,9 +4,10 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from transforms.programs import Unparsable, parse
 from transforms.stages.diversity.minhash import (
     collision_probability,
     index_block,
@@ -17,7 +18,7 @@ from transforms.stages.diversity.minhash import (
     record_id,
     similar_pairs,
 )
-from transforms.text.shingles import code_tokens, shingles, words
+from transforms.text.shingles import code_tokens, parsed_tokens, shingles, words
 
 
 @given(st.text(), st.integers(1, 5))
@@ -28,6 +29,27 @@ def test_a_text_always_has_a_shingle(text, ngram):
 
 def test_tokens_leave_out_comments_and_layout_only():
     assert code_tokens("x = 1  # one\n\ny = x") == ["x", "=", "1", "y", "=", "x"]
+
+
+PIECES = st.sampled_from(
+    [
+        "x", "é", "0x1f", "1_0.5e-3j", ".5", "1if", "x if", " else", "return'a'", "'it\\'s'",
+        '"b" "c"', "rb'\\d'", "f'{x!r:>{y}}'", 'F"{\'q\'}"', "'''a\n'b'\n'''", '"""\\\n"""',
+        "'a\\\nb'", "# c\n", "\n", "\r\n", "\\\n", "\t", "\x0c", "(", ")", "[", "]", "{", "}",
+        ",", ":", ":=", "**", "//=", "->", "...", "@", "!=", "~", "-", "for x in y", "\n    ",
+        "\nif x:\n  y\n z", "lambda: 0", "$", "?", "'", '"',
+    ]
+)  # fmt: skip
+"""Of a program, and of what is none."""
+
+
+@given(st.lists(PIECES, max_size=8).map("".join))
+def test_tokens_of_a_program_are_found_the_same_by_one_pattern(code):
+    try:
+        parse(code)
+    except Unparsable:
+        assume(False)
+    assert parsed_tokens(code) == code_tokens(code)
 
 
 @given(st.integers(0, 10**9), st.text(min_size=1), st.integers(0, 10**9), st.text(min_size=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -113,7 +114,7 @@ _NOT_IN_A_REQUEST = {
     **{name: f"set sampling.STAGE.{name}" for name in _SAMPLING},
     **dict.fromkeys(("response_format", "structured_outputs"), "set sampling.STAGE.json_schema"),
     "model": "set backend.model",
-    "seed": "set sampling.seed",
+    "seed": "set seed",
     "n": "set sampling.STAGE.samples",
     "chat_template_kwargs": "set backend.chat_template_kwargs",
     "messages": "the recipe's prompts are the messages",
@@ -246,6 +247,12 @@ class VllmBackend(_Chats):
     def request(self) -> dict[str, Any]:
         """As for other endpoints: nothing, since the engine takes no body."""
         return {}
+
+    @property
+    def cards(self) -> int:
+        """GPUs that one engine takes."""
+        sizes = ("pipeline_parallel_size", "data_parallel_size")
+        return self.tensor_parallel_size * math.prod(int(self.engine_args.get(s, 1)) for s in sizes)
 
     def changes_answers(self) -> dict[str, Any]:
         """The part of `engine_args` that changes answers."""

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from transforms.programs.source import source_of
 from transforms.stages.diversity.minhash import index_block, minima
 from transforms.stages.diversity.settings import DecontaminateSettings
-from transforms.text.shingles import code_tokens, shingles
+from transforms.text.shingles import shingles
 
 Hashes = NDArray[np.uint64]
 
@@ -198,7 +199,7 @@ class BenchmarkIndex:
             items, key=lambda item: (item.benchmark, item.name, item.problem, item.code or "")
         )
         questions = [folded(item.problem) for item in ordered]
-        codes = [code_tokens(item.code) if item.code else [] for item in ordered]
+        codes = [source_of(item.code).tokens if item.code else [] for item in ordered]
         return cls(
             tuple(ordered), settings, _questions(questions, settings), _codes(codes, settings)
         )
@@ -245,7 +246,7 @@ class BenchmarkIndex:
     def _by_code(self, code: str) -> Iterator[Overlap]:
         if not len(self.codes.whole.keys):
             return
-        tokens = code_tokens(code)
+        tokens = source_of(code).tokens
         for item in self.codes.whole.find(_whole(tokens)):
             yield Overlap(4, int(item), "exact code")
         for item, share in _shares(self.codes, tokens, self.settings):
