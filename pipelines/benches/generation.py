@@ -19,8 +19,9 @@ def bench(settings: BenchGenerationSettings) -> None:
     """Tokens per second of bare vLLM, of the pipeline and of the spawned server."""
     console = Console()
     backend = settings.backend
+    at_once = backend.max_in_flight or "the engine's own number"
     console.print(
-        f"{settings.requests} requests a mix, up to {backend.max_in_flight} at once, "
+        f"{settings.requests} requests a mix, up to {at_once} at once, "
         f"{backend.model}, {machine_line()}; load times are left out",
         highlight=False,
     )

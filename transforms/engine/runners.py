@@ -14,9 +14,10 @@ from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
-from apache_beam.transforms import userstate
+from apache_beam.transforms import core, userstate
 from apache_beam.transforms.core import CallableWrapperDoFn
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
+from apache_beam.typehints import decorators
 from google.protobuf import json_format, struct_pb2
 
 from transforms.engine.gpus import next_worker
@@ -61,6 +62,25 @@ def _remembered_specs(dofn: Any) -> Any:
 # Beam looks for state and timers in the defaults of all methods of each DoFn, eight times in the
 # driver and once more for each copy in a worker: a fifth of what a pipeline costs to build.
 userstate.get_dofn_specs = _remembered_specs
+
+
+_SIGNATURES = weakref.WeakKeyDictionary[Any, dict[bool, Any]]()
+_signature_of = decorators.get_signature
+
+
+def _remembered_signature(function: Any) -> Any:
+    of = getattr(function, "__func__", function)
+    if not isinstance(of, types.FunctionType):
+        return _signature_of(function)
+    known = _SIGNATURES.setdefault(of, {})
+    bound = of is not function  # without its first parameter
+    if bound not in known:
+        known[bound] = _signature_of(function)
+    return known[bound]
+
+
+# The same for signatures, of which Beam reads some twenty a transform: another fifth.
+decorators.get_signature = core.get_signature = _remembered_signature
 
 
 def _popen(command: str, **arguments: Any) -> Any:

@@ -57,6 +57,10 @@ class RecipeSettings(Group):
     """A kind of reasoning data: its stages and its prompts."""
 
     name: str = Field(description="name of the recipe, a column of every row")
+    family: str = Field("", description="what recipes of its kind are about, such as execution")
+    needs: Literal["no model", "any model", "strong model"] = Field(
+        "any model", description="the model that it takes to accept rows"
+    )
     about: str = Field("", description="what it makes, in a line")
     citation: str = Field("", description="where its method comes from, such as arXiv 2510.04081")
     prompts: str | list[str] = Field(

@@ -41,6 +41,11 @@ class Engine:
         """Requests submitted whose responses its user has not yet recorded in the ledger."""
         _engines.add(self)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the model takes another request before one in flight is answered."""
+        return self.in_flight < self._model.open_requests
+
     def submit(self, request: Request) -> None:
         """Begins `request`; never waits for the model."""
         self.in_flight += 1

@@ -164,7 +164,7 @@ class Driver:
 
     Any number of episodes is open at a time, each where its own effects have brought it: none
     waits for another. Requests that the ledger holds are answered from it; the others go to the
-    model, up to `backend.open_requests` at once, those of episodes that are under way before those
+    model, up to `Model.open_requests` at once, those of episodes that are under way before those
     of new ones, and are written to the ledger as they come back. A request that is open or was
     answered since `start` is not asked a second time. What cells showed to a model is in the ledger
     too, so a replay runs none. The model is loaded, and the sandbox is opened, when the first
@@ -376,7 +376,7 @@ class Driver:
         if self._engine is None:
             self._engine = open_engine(backend)
             self._engine.reply_to(self._inbox)
-        while self._backlog and self._engine.in_flight < backend.open_requests:
+        while self._backlog and self._engine.has_room:
             if reached := self._account.reached():
                 while self._sent:  # they are paid for: a later run must find them
                     self._take_in(take(self._inbox, True))

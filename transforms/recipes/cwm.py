@@ -16,9 +16,8 @@ from transforms.models.prompts import PromptTemplate
 from transforms.programs.form import assigned, is_name, parse
 from transforms.programs.questions import Question
 from transforms.programs.trace_text import frames_of, render
-from transforms.sandbox.jobs import Status
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import Exercise, exercise, traced
+from transforms.stages.exercises import FAILED, Exercise, exercise, traced
 
 
 @dataclass(kw_only=True)
@@ -39,7 +38,7 @@ class TraceText(Episode):
     writes: ClassVar[type] = Exercise
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        *Status, "no_program", "no_entry", "invalid_trace", "trace_cut", "too_long",
+        *FAILED, "no_program", "no_entry", "invalid_trace", "trace_cut", "too_long",
     )  # fmt: skip
 
     def episode(self, seed: Seed) -> Steps[Exercise | Verdict]:

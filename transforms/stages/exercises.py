@@ -21,6 +21,9 @@ from transforms.programs.questions import Question, Task
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
 from transforms.sandbox.settings import SandboxSettings
 
+FAILED = tuple(status for status in Status if status is not Status.OK)
+"""Why the run of a program cannot be asked about."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exercise(Task):
@@ -110,7 +113,7 @@ class AskAboutRun(Episode):
     writes: ClassVar[type] = Exercise
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        *Status, "no_program", "too_long", "invalid_trace", "trace_cut", "no_question",
+        *FAILED, "no_program", "too_long", "invalid_trace", "trace_cut", "no_question",
         "differs_alone",
     )  # fmt: skip
 

@@ -91,6 +91,10 @@ class Watched:
     def owed(self) -> int:
         return 0
 
+    @property
+    def open_requests(self) -> int:
+        return self._model.open_requests
+
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         watch, responses = self.watch, self.responses
         watch.began.append(time.perf_counter())
@@ -186,7 +190,7 @@ def bench_generation(settings: BenchGenerationSettings, say: Callable[[str], Non
             for way in ("bare", "pipeline") if repetition % 2 == 0 else ("pipeline", "bare"):
                 llm.reset_prefix_cache()
                 if way == "bare":
-                    run = _bare(llm, backend, name, repetition, requests)
+                    run = _bare(llm, name, repetition, requests)
                 else:
                     run = _pipeline(model, backend, name, way, repetition, requests)
                 runs.append(run)
@@ -246,7 +250,7 @@ def in_process(backend: VllmBackend) -> Iterator[tuple[Any, Watched]]:
     use_model(backend, model)
     try:
         warm = mixes(8, -1, backend.answering)["short"]
-        _bare(llm, backend, "warm", 0, warm)
+        _bare(llm, "warm", 0, warm)
         _pipeline(model, backend, "warm", "pipeline", 0, warm)
         yield llm, model
     finally:
@@ -288,9 +292,7 @@ class _Bar:
         pass
 
 
-def _bare(
-    llm: Any, backend: VllmBackend, mix: str, repetition: int, groups: list[list[Request]]
-) -> Run:
+def _bare(llm: Any, mix: str, repetition: int, groups: list[list[Request]]) -> Run:
     watch = Watch()
     requests = [request for group in groups for request in group]
     params = [vllm_params(request) for request in requests]
@@ -301,6 +303,7 @@ def _bare(
         use_tqdm=lambda *given, **named: _Bar(watch, *given, **named),
     )
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    in_flight = llm.llm_engine.vllm_config.scheduler_config.max_num_seqs
     watch.began = [started] * len(requests)
     return Run(
         mix,
@@ -308,7 +311,7 @@ def _bare(
         repetition,
         seconds,
         seconds - watch.busy(),
-        watch.tail(min(backend.max_in_flight, len(requests)) // 2),
+        watch.tail(min(in_flight, len(requests)) // 2),
         sum(len(output.prompt_token_ids) for output in outputs),
         sum(len(output.outputs[0].token_ids) for output in outputs),
         cpu,
@@ -348,7 +351,7 @@ def _pipeline(
         repetition,
         seconds,
         seconds - model.watch.busy(),
-        model.watch.tail(min(backend.max_in_flight, len(model.responses)) // 2),
+        model.watch.tail(min(model.open_requests * 4 // 5, len(model.responses)) // 2),
         sum(response.prompt_tokens for response in model.responses),
         sum(response.generated_tokens for response in model.responses),
         cpu,

@@ -23,7 +23,7 @@ from transforms.engine.errors import BackendError
 from transforms.engine.paths import PROJECT
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import Group, RunnerSettings
-from transforms.models.backends.base import Reply
+from transforms.models.backends.base import Reply, with_some_waiting
 from transforms.models.backends.settings import VllmBackend
 from transforms.models.backends.vllm_engine import engine_arguments, vllm_params
 from transforms.models.engines import close_engines, use_model
@@ -72,6 +72,10 @@ class Instant:
     @property
     def owed(self) -> int:
         return 0
+
+    @property
+    def open_requests(self) -> int:
+        return 320
 
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         self._asked.put((request, reply))
@@ -220,7 +224,7 @@ async def _asyncio(settings: BenchRequestsSettings, prompt: PromptTemplate) -> l
     backend = settings.backend
     arguments = AsyncEngineArgs(**engine_arguments(backend), disable_log_stats=True)
     engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
-    room = asyncio.Semaphore(backend.open_requests)
+    room = asyncio.Semaphore(with_some_waiting(engine.vllm_config.scheduler_config.max_num_seqs))
 
     async def ask(request: Request) -> None:
         assert request.prompt is not None

@@ -185,6 +185,10 @@ class OpenAIModel:
     def owed(self) -> int:
         return len(self._owed)
 
+    @property
+    def open_requests(self) -> int:
+        return self._most_open
+
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         self._arrived.append((request, reply))
         if not self._is_woken:  # else it takes this one out, too: to wake a loop costs a write

@@ -186,7 +186,12 @@ class VllmBackend(_Chats):
     api: Literal["chat", "completions"] = Field(
         description="ask as a chat, or let the model continue a text (base models)"
     )
-    max_in_flight: int = Field(256, ge=1, description="requests that the engine works on at once")
+    max_in_flight: int | None = Field(
+        None,
+        ge=1,
+        description="requests that the engine works on at once (null: vLLM's own number, such as "
+        "1,024 on an H100 and 256 on a smaller GPU)",
+    )
     max_model_len: int | None = Field(
         None, ge=128, description="context window in tokens (null: the model's own)"
     )
@@ -222,15 +227,6 @@ class VllmBackend(_Chats):
     )
     budget: OwnBudget = BudgetSettings()
     model_id: ModelId = None
-
-    @property
-    def open_requests(self) -> int:
-        """Requests that a worker keeps open: a quarter more than are in flight wait in the engine.
-
-        A slot that becomes free is then filled in the same step, as bare vLLM fills it, and not
-        in the step after the next request has come.
-        """
-        return self.max_in_flight + (self.max_in_flight + 3) // 4
 
     @property
     def answering(self) -> str:
@@ -360,11 +356,6 @@ class OpenAIBackend(Endpoint, _Parameters, _Chats, _Body):
     )
     budget: OwnBudget = BudgetSettings()
     model_id: ModelId = None
-
-    @property
-    def open_requests(self) -> int:
-        """Requests that a worker keeps open."""
-        return self.max_in_flight
 
     @property
     def answering(self) -> str:

@@ -69,7 +69,7 @@ def _asked(code: str, trace: Trace, kind: str, longest: int) -> list[Question]:
         params = {"last_line": last, "text": text, "given": given}
         program = "\n".join([*alone, f"output = repr({variable})"])
         golds = literals([run.after[variable]])
-        questions[last] = Question(kind, golds, first, variable, params, program)
+        questions[last] = Question(kind, golds, first, variable, params, alone=program)
     return list(questions.values())
 
 
