@@ -69,7 +69,7 @@ class AskCounterexamples(Episode):
         tasks = []
         for _, code in sorted(hard, key=lambda each: each[0])[: self.most]:
             shown = {"problem": seed.problem, "faulty": code, "own": repr(own)}
-            pair = {"faulty": code, "input": own}
+            pair = {"faulty": code, "input": repr(own)}
             tasks.append(
                 task_about(seed, "counterexample", seed.code, "counterexample", pair, shown)
             )
