@@ -15,6 +15,7 @@ BENCHES = {
     "reward": "completions graded per second, and whether Verify judges them alike",
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
+    "requests": "requests/s at one token a request, the pipeline beside bare vLLM and asyncio",
     "ledger": "memory and time of joining requests with a ledger",
     "pipeline": "rows per second of whole runs, with an endpoint that answers at once",
     "trainers": "some steps of SFT, DPO and GRPO by TRL on a run's exports",

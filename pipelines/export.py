@@ -85,6 +85,7 @@ def export(settings: ExportSettings, console: Console) -> None:
                 "source_run": {key: source.get(key) for key in ("run_id", "recipe", "finished")},
                 "rows": done.rows,
                 "left_out": dict(done.left_out),
+                "lineage": source.get("lineage", []),
                 "versions": versions(),
             }
         )

@@ -24,7 +24,7 @@ from rich.text import Text
 
 from pipelines.arguments import HELP, flags_and_settings, readable
 from pipelines.config_folders import config_folders, take_config_folders
-from pipelines.stage_help import stage_options
+from pipelines.stage_help import stage_options, unread
 from transforms.engine import errors
 from transforms.engine.errors import CotmillError, Interrupted, SettingsError
 from transforms.engine.paths import CONF, DATA
@@ -258,7 +258,8 @@ def options(
 
 
 def print_help(command: str, purpose: str, root: type[Group], overrides: list[str]) -> None:
-    """Prints the groups with their choices, and every option with its value and meaning."""
+    """Prints the groups with their choices, and every option with its value and meaning; of a
+    recipe, those that one of its stages reads."""
     values = composed(config_name(command), overrides)
     console = Console()
     console.print(f"[bold]cotmill {command}[/]: {purpose}\n")
@@ -268,7 +269,10 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
     groups = Table(title="Groups", title_justify="left", box=None, pad_edge=False)
     groups.add_column("GROUP")
     groups.add_column("CHOICES")
+    left_out = unread(values["recipe"]) if "recipe" in values else set()
     for name in chosen_groups(command):
+        if name in left_out:
+            continue
         groups.add_row(name, ", ".join(choices(name)))
     if groups.row_count:
         console.print(groups, "")
@@ -282,6 +286,8 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
     table.add_column("VALUE", overflow="fold", max_width=28)
     table.add_column("MEANING")
     for key, field, value in options(root, values):
+        if key.partition(".")[0] in left_out:
+            continue
         long = isinstance(value, (list, dict)) and bool(value)
         text = f"(see conf/{key.split('.')[0]})" if long else shown(value)
         table.add_row(key, text, f"{field.description or ''} {type_of(field)}".strip())

@@ -16,7 +16,8 @@ from transforms.engine.any_parquet import run_over
 from transforms.engine.errors import SettingsError, SourceError
 from transforms.engine.manifest import now
 from transforms.engine.run_folder import RunFolder, absolute
-from transforms.engine.settings import Group, LocalOrNot, RunnerSettings, SinkSettings
+from transforms.engine.runner_settings import AnyRunner
+from transforms.engine.settings import Group, LocalOrNot, SinkSettings
 from transforms.engine.stage import Stage
 from transforms.engine.versions import versions
 from transforms.sources.files import matching
@@ -38,7 +39,7 @@ class OverParquet(Group):
     )
     output_dir: str = Field(description="folder to write: data/ and rejects/")
     overwrite: bool = Field(False, description="delete what output_dir holds and start anew")
-    runner: RunnerSettings
+    runner: AnyRunner
     sink: SinkSettings
 
 

@@ -20,8 +20,9 @@ from pipelines.stopping import stoppable
 from pipelines.synthesize import answerable, metered
 from transforms.engine.recipe import Segment, build_segments
 from transforms.engine.run_folder import RunFolder, absolute, files_below
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.segments import run_segment
-from transforms.engine.settings import Group, RecipeSettings, RunnerSettings, StageSettings
+from transforms.engine.settings import Group, RecipeSettings, StageSettings
 from transforms.models.engines import close_engines
 from transforms.models.ledger.ledger import flush_writers
 from transforms.recipes.settings import Settings
@@ -67,16 +68,16 @@ def preview(settings: PreviewSettings, console: Console) -> None:
         with shared_sandbox(small.sandbox), metered(run, {}), stoppable():
             try:
                 before: dict[str, dict[str, Any]] = {}
-                previous, rows, page = None, 0, _Page(console)
+                previous, page = None, _Page(console)
                 for segment in segments:
-                    entry = run_segment(segment, previous, rows, run, small)
+                    entry = run_segment(segment, previous, run, small)
                     console.print()
                     console.print(Text(stage_line(entry["stages"][0]), style="bold"))
                     kept = {row["id"]: row for row in _rows(run, segment.folder)}
                     page.kept(kept, before)
                     for reject in _rejects(run, segment):
                         page.reject(reject)
-                    previous, rows, before = segment, entry["rows"], kept
+                    previous, before = segment, kept
             finally:
                 flush_writers()
                 close_engines()
@@ -96,7 +97,7 @@ def few(settings: Settings, rows: int) -> Settings:
             "recipe": recipe,
             "source": limited(settings.source, rows),
             "sampling": settings.sampling.model_copy(update={"num_programs": programs}),
-            "runner": RunnerSettings(type="direct", workers=1, stage_shards=1),
+            "runner": DirectSettings(stage_shards=1),
         }
     )
 

@@ -1,4 +1,4 @@
-"""cotmill recipes: which recipes there are, what each makes, and its stages."""
+"""cotmill recipes: which recipes there are, what each makes and needs, and its stages."""
 
 from __future__ import annotations
 
@@ -33,13 +33,16 @@ class _OneRecipe(Group):
 
 
 def recipes(console: Console) -> None:
-    """Prints a recipe's name, what it makes, where its method comes from, and its stages."""
+    """Prints a recipe's name, what it makes, where its method comes from, what it needs, and its
+    stages."""
     for name, recipe in found():
         citation = f" ({recipe.citation})" if recipe.citation else ""
         console.print(
             Text(f"{name}: ", style="bold").append(f"{recipe.about}{citation}", style="none"),
             soft_wrap=True,
         )
+        family = f"{recipe.family}, " if recipe.family else ""
+        console.print(Text(f"    {family}{recipe.needs}"), soft_wrap=True)
         console.print(Text(f"    {' > '.join(in_order(recipe))}"), soft_wrap=True)
 
 

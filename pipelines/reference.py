@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pipelines import hydra_app
 from pipelines.augment import AugmentSettings
+from pipelines.stage_help import unread
 from transforms.engine.paths import PROJECT
 from transforms.engine.settings import Group
 from transforms.recipes.settings import Settings
@@ -41,8 +42,9 @@ def _table(command: str, root: type[Group], choices: list[str]) -> Iterator[str]
     yield "| setting | default | meaning |"
     yield "| --- | --- | --- |"
     values = hydra_app.composed(command, choices)
+    left_out = unread(values["recipe"]) if "recipe" in values else set()
     for key, field, value in hydra_app.options(root, values):
-        if key.startswith("recipe.stages"):
+        if key.startswith("recipe.stages") or key.partition(".")[0] in left_out:
             continue
         text = repr(value) if isinstance(value, (list, dict)) else hydra_app.shown(value)
         meaning = f"{field.description or ''} {hydra_app.type_of(field)}".strip()

@@ -9,10 +9,15 @@ from typing import Any
 
 from transforms.engine.errors import CotmillError
 from transforms.engine.recipe import in_order, stage_class
+from transforms.engine.run_settings import RunSettings
 from transforms.engine.settings import Group, RecipeSettings
 from transforms.engine.tables import meanings
+from transforms.recipes.settings import Settings
 
-_LEFT_OUT = ("name", "recipe", "run_id", "ledger_dir", "begins_segment")
+_SHARED = Settings.model_fields.keys() - RunSettings.model_fields.keys() - {"seed"}
+"""Settings that are there for stages to read."""
+
+_LEFT_OUT = ("name", "recipe", "run_id", "run_seed", "ledger_dir", "begins_segment")
 """Fields that a run fills in, and the one that every stage has (shown where it is set)."""
 
 
@@ -39,6 +44,18 @@ def stage_options(recipe: Mapping[str, Any], root: type[Group]) -> Iterator[tupl
             value = chosen.get(field.name, _default(field))
             kind = str(types.get(field.name, field.type))
             yield f"{key}.{field.name}", _shown(value), f"{fields.get(field.name, '')} ({kind})"
+
+
+def unread(recipe: Mapping[str, Any]) -> set[str]:
+    """Returns the settings, groups of them mostly, that no stage of a composed recipe reads; none
+    where a stage cannot be imported."""
+    ordered = in_order(RecipeSettings.model_validate({**recipe, "name": "", "prompts": ""}))
+    try:
+        classes = [stage_class(name, stage) for name, stage in ordered.items()]
+    except CotmillError:
+        return set()
+    read = {field.name for cls in classes for field in dataclasses.fields(cls)}
+    return set(_SHARED - read - ({"models"} if "backend" in read else set()))
 
 
 def first_line(cls: type) -> str:

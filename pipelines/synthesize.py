@@ -22,13 +22,15 @@ from pipelines.report import write_report
 from pipelines.rounds import until_accepted
 from pipelines.stopping import Stopping, stoppable
 from transforms.engine.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
+from transforms.engine.gpus import share_gpus
 from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
-from transforms.engine.recipe import Segment, build_segments
+from transforms.engine.one_job import run_as_one_job, whole
+from transforms.engine.recipe import Segment, asked_backends, build_segments
 from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
-from transforms.engine.run_settings import RunSettings, backends_of, with_backends
+from transforms.engine.run_settings import RunSettings, with_backends
 from transforms.engine.segments import run_segment, undeclared
 from transforms.engine.tables import make_folder, write_text
-from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend
+from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.budget import SPENT, Price, Spent, begin_meter, open_meter
 from transforms.models.embedded.smollm2 import EMBEDDED
 from transforms.models.engines import close_engines, hold_server
@@ -61,18 +63,22 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     check_benchmarks(settings.decontaminate)
     settings = answerable(settings, ledger_dir)
+    if settings.runner.type == "direct" and settings.runner.workers > 1:
+        loaded = [b.cards for b in asked_backends(settings).values() if type(b) is VllmBackend]
+        share_gpus(max(loaded, default=0), settings.runner.workers)
     segments = build_segments(per_worker(settings), run.root, ledger_dir)
 
     def prepare() -> None:
         if settings.runner.type == "direct":
-            for backend in backends_of(settings).values():
+            for backend in asked_backends(settings).values():
                 hold_server(backend)
 
     return run_recipe(settings, segments, run, console, settings.prices, prepare)
 
 
 def answerable(settings: Settings, ledger_dir: str) -> Settings:
-    """The settings with each backend identified, or as the ledger has it where it is replayed.
+    """The settings with each backend that a stage asks identified, or as the ledger has it where
+    it is replayed.
 
     With `backend=replay` all models are replayed: a replay asks no model.
 
@@ -81,8 +87,11 @@ def answerable(settings: Settings, ledger_dir: str) -> Settings:
             read.
     """
     replays = isinstance(settings.backend, ReplayBackend)
+    asked = asked_backends(settings)
 
     def resolved(place: str, backend: Backend) -> Backend:
+        if place not in asked:
+            return backend
         backend = replayed(backend) if replays else backend
         if isinstance(backend, ReplayBackend):
             return resolve_replay(backend, ledger_dir, place)
@@ -134,7 +143,7 @@ def run_recipe(
             )
         manifest = new_manifest(settings, segments, box.layers)
         # From the start: a resumed run may be killed. And before what they replace is deleted.
-        done = manifest["segments"] = finished(segments, found)
+        done = manifest["segments"] = finished(segments, found, run)
         save(manifest, run)
         run.discard_stale([e["name"] for e in done], [e["folder"] for e in done])
         try:
@@ -167,26 +176,27 @@ def run_segments(
     for segment in segments[: len(done)]:
         console.print(f"{segment.label}: done before", highlight=False)
     with Display(console) as display:
-        for index in range(len(done), len(segments)):
-            segment = segments[index]
-            manifest["open_segment"] = segment.label
-            display.start(segment.label, [stage.name for stage in segment.stages])
-            entry = run_segment(
-                segment,
-                segments[index - 1] if index else None,
-                done[-1]["rows"] if index else 0,
-                run,
-                settings,
-            )
-            display.finish(entry)
-            for name, others in undeclared(segment.stages, entry).items():
-                console.print(
-                    f"note: {name} rejects for {', '.join(others)}, which it does not declare "
-                    "(docs/write_a_stage.md)",
-                    highlight=False,
-                    soft_wrap=True,
-                )
-            done.append(entry)
+        while len(done) < len(segments):
+            begun = len(done)
+            job = segments[begun:] if settings.runner.one_job else segments[begun : begun + 1]
+            label = " to ".join(dict.fromkeys((job[0].label, job[-1].label)))
+            manifest["open_segment"] = label
+            display.start(label, [stage.name for segment in job for stage in segment.stages])
+            previous = segments[begun - 1] if begun else None
+            if settings.runner.one_job:
+                entries = run_as_one_job(job, previous, run, settings)
+            else:
+                entries = [run_segment(job[0], previous, run, settings)]
+            for segment, entry in zip(job, entries, strict=True):
+                display.finish(entry)
+                for name, others in undeclared(segment.stages, entry).items():
+                    console.print(
+                        f"note: {name} rejects for {', '.join(others)}, which it does not declare "
+                        "(docs/write_a_stage.md)",
+                        highlight=False,
+                        soft_wrap=True,
+                    )
+            done += entries
             manifest["open_segment"] = None
             save(manifest, run)
 
@@ -279,7 +289,7 @@ def unexpected(
     else:
         name = f"{type(error).__name__}: "
     what, _, step = " ".join(lines).partition(" [while running '")  # Beam's note on the step
-    stage = re.split("[/']", step)[0]
+    stage = re.split("[/']", re.sub(r"^\d+-\w+/", "", step))[0]  # a job of several segments
     where = (manifest["open_segment"] or "the end of the run") + (f", stage {stage}" * bool(stage))
     return Unexpected(
         f"unexpected error in {where}: {name}{what}; "
@@ -287,14 +297,20 @@ def unexpected(
     )
 
 
-def finished(segments: tuple[Segment, ...], found: dict[str, Any]) -> list[dict[str, Any]]:
+def finished(
+    segments: tuple[Segment, ...], found: dict[str, Any], run: RunFolder
+) -> list[dict[str, Any]]:
     """The entries of an earlier run's manifest that still hold: those of the same fingerprints.
 
     A segment's fingerprint covers all before it, so the first that differs ends the list. So does
-    the first with unanswered records: it is run again, and asks for them.
+    the first with unanswered records: it is run again, and asks for them. What a job that failed
+    wrote whole is in no manifest; it holds too.
     """
+    held = list(found.get("segments", []))
+    if found:
+        held += whole(segments[len(held) :], run)
     entries = []
-    for segment, entry in zip(segments, found.get("segments", []), strict=False):
+    for segment, entry in zip(segments, held, strict=False):
         if entry["fingerprint"] != segment.fingerprint or unanswered_in(entry):
             break
         entries.append(entry)
@@ -376,7 +392,7 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
             f"about {saved:,} tokens not spent on attempts that could change no verdict",
             highlight=False,
         )
-    backend = settings.backend
+    backend = asked_backends(settings).get("backend")
     if getattr(backend, "model", None) == EMBEDDED and not getattr(backend, "adapter", None):
         console.print(
             "The embedded model without an adapter writes programs that run, but words and solves "

@@ -18,6 +18,7 @@ from rich.table import Table
 from pipelines.hydra_app import run_command
 from transforms.engine.errors import RunFolderError, SettingsError, SourceError
 from transforms.engine.ids import content_id
+from transforms.engine.machine import machine
 from transforms.engine.manifest import lineage, now
 from transforms.engine.recipe import Segment
 from transforms.engine.records import Seed
@@ -31,7 +32,9 @@ from transforms.stages.unify import ValidateSeeds
 from transforms.training.card import model_card
 from transforms.training.curve import draw_losses, losses
 from transforms.training.examples import TrainingExample, examples, load_prompts
+from transforms.training.exported import TASK, Conversation, conversations, manifest_of
 from transforms.training.trainer import (
+    Learnable,
     TrainSettings,
     fine_tune,
     hush,
@@ -70,8 +73,9 @@ def train(settings: TrainSettings, command: str, console: Console) -> dict[str, 
     with contextlib.ExitStack() as held:
         with state.main_process_first():
             if state.is_main_process:
-                for line in check_source(settings.source):
-                    console.print(line, highlight=False, markup=False, soft_wrap=True)
+                if settings.examples is None:
+                    for line in check_source(settings.source):
+                        console.print(line, highlight=False, markup=False, soft_wrap=True)
                 found = held.enter_context(
                     run.claimed(
                         resume=settings.resume,
@@ -90,11 +94,17 @@ def _train(
     is_main_process: bool,
     console: Console,
 ) -> dict[str, Any]:
-    """Trains on the verified seeds; the main process keeps the manifest, the others have none."""
+    """Trains on the verified seeds, or on an export; the main process keeps the manifest, the
+    others have none."""
     root = Path(run.root)
-    seeds = read_stage(root / _STAGES)
-    check_holdout(seeds, settings.tasks.holdout_kinds)
-    training, held_out, counts = divide(seeds, settings)
+    training: Sequence[Learnable]
+    held_out: Sequence[Learnable]
+    if settings.examples is not None:
+        training, held_out, counts = exported(settings.examples, settings)
+    else:
+        seeds = read_stage(root / _STAGES)
+        check_holdout(seeds, settings.tasks.holdout_kinds)
+        training, held_out, counts = divide(seeds, settings)
     if not training:
         raise SourceError(
             "no example is left to train on: see rejects/ for seeds that were not verified, "
@@ -102,7 +112,11 @@ def _train(
         )
     if is_main_process:
         manifest["examples"] = counts
-        manifest["lineage"] = lineage(run, _STAGES)
+        manifest["lineage"] = (
+            lineage(run, _STAGES)
+            if settings.examples is None
+            else manifest_of(settings.examples)["lineage"]
+        )
         run.write_manifest(manifest)
         print_examples(console, counts)
     trained = fine_tune(settings, training, held_out, root, lambda entry: show(console, entry))
@@ -124,7 +138,8 @@ def _train(
 def begin(
     settings: TrainSettings, command: str, run: RunFolder, found: dict[str, Any], console: Console
 ) -> dict[str, Any]:
-    """Verifies the seeds, unless the training `found` in the folder has done that."""
+    """Verifies the seeds, unless the training `found` in the folder has done that, or an export is
+    trained on."""
     identity = content_id("training", identity_of(settings))
     if found and found["training_id"] != identity:
         raise RunFolderError(
@@ -139,10 +154,11 @@ def begin(
         "command": command,
         "config": settings.model_dump(mode="json", by_alias=True),
         "versions": versions(),
+        "machine": machine(),
         "segments": found.get("segments", []),
     }
     run.write_manifest(manifest)
-    if not manifest["segments"]:
+    if settings.examples is None and not manifest["segments"]:
         console.print("verifying the seeds", highlight=False)
         segment = Segment(
             name="seeds",
@@ -156,7 +172,7 @@ def begin(
             writes=Seed,
             fingerprint=identity,
         )
-        manifest["segments"] = [run_segment(segment, None, 0, run, settings)]
+        manifest["segments"] = [run_segment(segment, None, run, settings)]
         run.write_manifest(manifest)
     return manifest
 
@@ -170,6 +186,8 @@ def identity_of(settings: TrainSettings) -> dict[str, Any]:
     prompts = load_prompts(settings.prompts, settings.tasks.mix)
     values["prompts"] = {task: prompt.identity() for task, prompt in prompts.items()}
     values["sandbox"] = settings.sandbox.identity()
+    if settings.examples is not None:
+        values["examples"] = manifest_of(settings.examples)
     return values
 
 
@@ -223,6 +241,30 @@ def divide(
             count["training"] += 1
             count["tokens"] += tokens
     return training, held_out, counts
+
+
+def exported(
+    folder: str, settings: TrainSettings
+) -> tuple[list[Conversation], list[Conversation], dict[str, dict[str, int]]]:
+    """Returns an export's conversations to train on, those held out, and their counts.
+
+    Those longer than `optim.max_length` are in neither: cut off, they would teach a model to end in
+    the middle.
+    """
+    manifest_of(folder)
+    tokenizer = load_tokenizer(settings.model.name)
+    fitting: dict[str, list[Conversation]] = {"train": [], "validation": []}
+    too_long = 0
+    for split, kept in fitting.items():
+        for item in conversations(folder, split, tokenizer):
+            if len(item.input_ids) > settings.optim.max_length:
+                too_long += 1
+            else:
+                kept.append(item)
+    training, held_out = fitting["train"], fitting["validation"]
+    tokens = sum(len(item.input_ids) for item in training)
+    counts = {"training": len(training), "tokens": tokens, "held_out": len(held_out)}
+    return training, held_out, {TASK: {**counts, "too_long": too_long}}
 
 
 def print_examples(console: Console, counts: dict[str, dict[str, int]]) -> None:

@@ -9,6 +9,13 @@ from transforms.engine.paths import CONF
 from transforms.recipes.settings import Settings
 
 OPENAI = ["backend=openai", "++backend.model=m", "++backend.base_url=http://127.0.0.1:1/v1"]
+DATAFLOW = [
+    "runner=dataflow",
+    "runner.project=p",
+    "runner.region=us-central1",
+    "runner.temp_location=gs://bucket/temp",
+    "runner.image=us-docker.pkg.dev/p/cotmill/worker:1",
+]
 
 
 def composed(*overrides: str) -> Settings:

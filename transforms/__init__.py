@@ -26,7 +26,9 @@ MODULES = {
     "transforms.sources": ("ReadSeeds",),
     "transforms.engine.stage": ("AnyRecord", "Filter", "Map", "Same", "Stage", "check"),
     "transforms.engine.tables": ("ReadRecords", "WriteRecords"),
-    "transforms.stages.unify": ("UnifySeeds", "ValidateSeeds"),
+    "transforms.recipes.caco.unify": ("UnifySeeds",),
+    "transforms.stages.unify": ("ValidateSeeds",),
+    "transforms.stages.attempt": ("AttemptTasks", "PassRate"),
     "transforms.stages.grade": ("Grade",),
 }
 """Module -> the names that it offers here."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -14,18 +13,19 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.synthesize import synthesize
+from transforms.engine.machine import machine_line
 from transforms.engine.run_folder import absolute
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.settings import (
     Group,
     RecipeSettings,
-    RunnerSettings,
     SinkSettings,
     parse_settings,
 )
 from transforms.models.backends.settings import Backend
 from transforms.models.ledger.ledger import LedgerSettings
-from transforms.models.settings import SamplingSettings
 from transforms.programs.checks import FilterSettings
+from transforms.recipes.caco.settings import SamplingSettings
 from transforms.recipes.caco.verify import VerifySettings
 from transforms.recipes.settings import Settings
 from transforms.sandbox.settings import SandboxSettings
@@ -67,7 +67,7 @@ class BenchCodegenSettings(Group):
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
     ledger: LedgerSettings
-    runner: RunnerSettings
+    runner: DirectSettings
     sink: SinkSettings
 
 
@@ -81,8 +81,8 @@ def bench(settings: BenchCodegenSettings) -> None:
         console.width = 120  # a pipe has no width, and rich would take it for 80
     ways = {"before": settings.before, "after": settings.after}
     console.print(
-        f"{settings.num_programs} prompts each, of {', '.join(settings.kinds)}; {os.cpu_count()} "
-        "cores; " + "; ".join(f"{name}: {asked(way)}" for name, way in ways.items()),
+        f"{settings.num_programs} prompts each, of {', '.join(settings.kinds)}; {machine_line()}; "
+        + "; ".join(f"{name}: {asked(way)}" for name, way in ways.items()),
         highlight=False,
         soft_wrap=True,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import asdict
 
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.measures.generation import BenchGenerationSettings, bench_generation, summary
+from transforms.engine.machine import machine_line
 
 SETTINGS = BenchGenerationSettings
 
@@ -19,9 +19,10 @@ def bench(settings: BenchGenerationSettings) -> None:
     """Tokens per second of bare vLLM, of the pipeline and of the spawned server."""
     console = Console()
     backend = settings.backend
+    at_once = backend.max_in_flight or "the engine's own number"
     console.print(
-        f"{settings.requests} requests a mix, up to {backend.max_in_flight} at once, "
-        f"{backend.model}, {os.cpu_count()} cores; load times are left out",
+        f"{settings.requests} requests a mix, up to {at_once} at once, "
+        f"{backend.model}, {machine_line()}; load times are left out",
         highlight=False,
     )
     runs = bench_generation(settings, lambda line: print(line, file=sys.stderr, flush=True))

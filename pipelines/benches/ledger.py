@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 
 from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.measures.ledger import bench_ledger, bench_recording
+from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
 
 
@@ -33,8 +32,7 @@ def bench(settings: BenchLedgerSettings) -> None:
     console = Console()
     console.print(
         f"every request recorded, prompts and answers of 1,000 characters, {settings.workers} "
-        f"worker(s), {os.cpu_count()} cores, {platform.machine()}, "
-        f"Python {platform.python_version()}",
+        f"worker(s), {machine_line()}",
         highlight=False,
         soft_wrap=True,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +14,7 @@ from pipelines.benches.measures.near_duplicates import (
     disagreements,
     promised,
 )
+from transforms.engine.machine import machine_line
 
 SETTINGS = BenchMinhashSettings
 
@@ -25,7 +25,7 @@ def bench(settings: BenchMinhashSettings) -> None:
     console.print(
         f"{settings.rows} texts, Parquet to Parquet, {settings.dedup.bands} bands of "
         f"{settings.dedup.num_perm // settings.dedup.bands}, {settings.dedup.ngram}-grams, "
-        f"{settings.runner.workers} workers, {os.cpu_count()} cores",
+        f"{settings.runner.workers} workers, {machine_line()}",
         highlight=False,
     )
     if not available("datatrove"):

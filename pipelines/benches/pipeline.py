@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +12,7 @@ from pipelines.benches.synthetic.pipeline_benchmark import (
     BenchPipelineSettings,
     bench_pipeline,
 )
+from transforms.engine.machine import machine_line
 
 SETTINGS = BenchPipelineSettings
 
@@ -21,7 +21,7 @@ def bench(settings: BenchPipelineSettings) -> None:
     """Rows and requests per second of whole runs, and seconds and CPU seconds of each segment."""
     console = Console()
     console.print(
-        f"{os.cpu_count()} cores; the endpoint is a process beside the run and answers at once",
+        f"{machine_line()}; the endpoint is a process beside the run and answers at once",
         highlight=False,
     )
     rows = []

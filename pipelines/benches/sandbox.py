@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 
 from pydantic import Field
 from rich.console import Console
@@ -12,6 +10,7 @@ from rich.table import Table
 
 from pipelines.benches.measures.programs import bench_sandbox, mixed_programs, ratios
 from pipelines.benches.programs import codeio_seeds
+from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
 from transforms.sandbox.settings import SandboxSettings
 
@@ -21,6 +20,10 @@ class BenchSandboxSettings(Group):
 
     programs: int = Field(ge=10, description="programs of each mix")
     slots: int = Field(ge=1, description="programs at once, for every executor")
+    rounds: int = Field(
+        ge=1,
+        description="in each, every executor runs its part of the programs; ratios are medians",
+    )
     sandbox: SandboxSettings
 
 
@@ -35,11 +38,11 @@ def bench(settings: BenchSandboxSettings) -> None:
         "codeio": [seed.code or "" for seed in codeio_seeds(settings.programs, settings.sandbox)],
     }
     console.print(
-        f"{settings.programs} programs a mix, {settings.slots} at once, "
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        f"{settings.programs} programs a mix in {settings.rounds} rounds, {settings.slots} at "
+        f"once, {machine_line()}",
         highlight=False,
     )
-    rows = bench_sandbox(settings.sandbox, mixes, settings.slots)
+    rows = bench_sandbox(settings.sandbox, mixes, settings.slots, settings.rounds)
     table = Table(box=None)
     table.add_column("mix")
     table.add_column("executor")

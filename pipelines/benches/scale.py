@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.synthetic.benchmark import BenchScaleSettings, bench_scale, slopes
+from transforms.engine.machine import machine_line
 
 SETTINGS = BenchScaleSettings
 
@@ -17,7 +17,7 @@ def bench(settings: BenchScaleSettings) -> None:
     """Time and memory of checks, deduplication, decontamination and report as the rows grow."""
     console = Console()
     console.print(
-        f"{settings.runner.workers} workers, {os.cpu_count()} cores; meaning is judged without "
+        f"{settings.runner.workers} workers, {machine_line()}; meaning is judged without "
         "runs in the sandbox; each size in processes of its own",
         highlight=False,
     )

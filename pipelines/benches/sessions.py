@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benches.measures.programs import mixed_programs
+from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
 from transforms.sandbox.sandbox import TIERS, Cell, Job, Sandbox, Status, tier_of
 from transforms.sandbox.settings import SandboxSettings
@@ -47,7 +47,7 @@ def bench(settings: BenchSessionsSettings) -> None:
     console = Console()
     console.print(
         f"{settings.sessions} sessions of {CELLS} cells, {settings.slots} cells at once, "
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        f"{machine_line()}",
         highlight=False,
     )
     figures = measure(settings)

@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from tests.settings_for_tests import composed
+from tests.settings_for_tests import OPENAI, composed
 from transforms.engine import recipe
 from transforms.engine.errors import SettingsError
 from transforms.engine.paths import CONF
-from transforms.engine.recipe import build_segments, in_order
+from transforms.engine.recipe import asked_backends, build_segments, in_order
 from transforms.engine.records import Example, Seed
 from transforms.engine.settings import RecipeSettings
 from transforms.models.prompts import PromptTemplate
@@ -50,7 +50,7 @@ def test_every_stage_has_a_name_of_its_own():
     [
         ("source.limit=3", "01-seeds"),
         ("backend.model=other", "02-unify"),
-        ("sampling.seed=1", "02-unify"),
+        ("seed=1", "02-unify"),
         ("sampling.kinds=[rates]", "02-unify"),
         ("sampling.conditioning={few_shot: 1, kind: 1}", "02-unify"),
         ("dedup.max_per_fingerprint=1", "04-execute"),
@@ -77,7 +77,7 @@ def test_how_many_rows_of_a_run_become_seeds_decides_every_segment():
 
 
 def test_all_segments_after_a_change_are_changed():
-    one, two = fingerprints(), fingerprints("sampling.seed=1")
+    one, two = fingerprints(), fingerprints("seed=1")
     assert [a == b for a, b in zip(one, two, strict=True)] == [True] + [False] * 6
 
 
@@ -191,6 +191,28 @@ def test_a_model_that_no_stage_asks_is_one_line(recipe, message):
     backend = "{engine: openai, model: m, base_url: 'http://127.0.0.1:9/v1', api: chat}"
     with pytest.raises(SettingsError, match=message):
         segments(f"recipe={recipe}", f"models.jugde={backend}")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "place"),
+    [("caco", "sampling.solve"), ("tool_math", "recipe.stages.solve.sampler")],
+)
+def test_a_first_token_of_its_own_is_refused_where_the_endpoint_cannot_give_it(recipe, place):
+    with pytest.raises(SettingsError, match=rf"{place}\.fire_temperature needs backend vllm"):
+        segments(*OPENAI, f"recipe={recipe}", f"++{place}.fire_temperature=30")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "asked"),
+    [
+        (["recipe=augment"], []),
+        (["recipe=caco"], ["backend"]),
+        (["recipe=judge", "models.judge=${backend}"], ["backend", "models.judge"]),
+        (["recipe=judge", "models.judge=${backend}", "~recipe.stages.answer"], ["models.judge"]),
+    ],
+)
+def test_only_the_models_that_stages_ask_have_to_be_there(recipe, asked):
+    assert list(asked_backends(composed(*OPENAI, *recipe))) == asked
 
 
 def test_the_code_of_the_sources_that_are_read_is_part_of_a_fingerprint(monkeypatch):

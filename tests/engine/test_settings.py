@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from pipelines.hydra_app import choices
-from tests.settings_for_tests import OPENAI, composed
+from tests.settings_for_tests import DATAFLOW, OPENAI, composed
 from transforms.engine.errors import SettingsError
 from transforms.engine.paths import CONF
 from transforms.recipes.settings import Settings
@@ -22,7 +22,9 @@ def test_every_choice_of_a_group_makes_valid_settings(group):
         ("source", "run"): ["source.path=x"],
         ("source", "function"): ["source.function=a.b"],
         ("backend", "openai"): OPENAI[1:],
-        ("runner", "beam"): ["runner.options.runner=FlinkRunner"],
+        ("runner", "beam"): ["runner.options.runner=PortableRunner"],
+        ("runner", "flink"): ["runner.master=jobs:8081"],
+        ("runner", "dataflow"): DATAFLOW[1:],
     }
     for choice in choices(group):
         settings = composed(f"{group}={choice}", *required.get((group, choice), []))
@@ -73,6 +75,12 @@ def test_a_key_that_no_yaml_lists_can_be_set_without_a_plus():
         ),
         ("source=jsonl", "source.path is missing: set source.path=VALUE"),
         ("source=reasoning_gym", "source.tasks is missing"),
+        ("runner.options={regoin: x}", "runner.options.regoin is not an option of Beam: did you "),
+        ("runner.options={streaming: 1}", "runner.options.streaming takes true or false"),
+        ("runner.options={dry_run: true}", "runner.options.dry_run takes a value, not true or"),
+        ("runner.options={parallelism: many}", "runner.options.parallelism: invalid int value"),
+        ("runner.options={region: [a, b]}", "runner.options.region takes one value"),
+        ("runner.options={runner: FlinkRunner}", "runner.options.runner: set runner.type instead"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(override, message):

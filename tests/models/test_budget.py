@@ -99,7 +99,7 @@ def test_a_model_with_a_budget_of_its_own_is_stopped_by_it_alone(
 ) -> None:
     judge = _account(tmp_path, monkeypatch, "judge", 6)
     writer = _account(tmp_path, monkeypatch, "writer", 100)
-    judge.pay(response(request(model="judge")))
+    judge.pay([response(request(model="judge"))])
     assert "max_tokens=6 of the model judge is reached" in str(judge.reached())
     assert writer.reached() is None
 
@@ -109,6 +109,6 @@ def test_the_budget_of_the_run_stops_every_model(
 ) -> None:
     judge = _account(tmp_path, monkeypatch, "judge", 100)
     for _ in range(4):
-        judge.pay(response(request(model="judge")))
+        judge.pay([response(request(model="judge"))])
     writer = _account(tmp_path, monkeypatch, "writer", 100)
     assert "budget.max_tokens=20 is reached" in str(writer.reached())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Timer
 from typing import Any, ClassVar
 
 import apache_beam as beam
@@ -17,7 +20,11 @@ from tests.beam import on_workers
 from tests.models.examples import Thing, request, response
 from tests.programs_for_tests import SANDBOX
 from transforms.engine.accounting import Tally, keep, put_off, reject
-from transforms.models.episode import Drive, Episode, Steps, drive, play
+from transforms.models.backends.base import Reply
+from transforms.models.backends.settings import VllmBackend
+from transforms.models.engines import use_model
+from transforms.models.episode import Asking, Drive, Episode, Steps, drive, play
+from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request
 from transforms.sandbox.sandbox import Job
 from transforms.sandbox.settings import SandboxSettings
@@ -74,6 +81,40 @@ def test_what_is_counted_is_summed_and_needs_no_answer() -> None:
 def test_an_episode_with_more_effects_than_answers_says_which_has_none() -> None:
     with pytest.raises(ValueError, match="no answer to Job"):
         play(countdown(1))
+
+
+class _Counting:
+    """A model that answers once as many requests are open as it takes, or after a moment."""
+
+    owed, open_requests = 0, 3
+
+    def __init__(self) -> None:
+        self.most, self._open = 0, []
+
+    def start(self, asked: Request, reply: Callable[[Reply], None]) -> None:
+        self._open.append((asked, reply))
+        self.most = max(self.most, len(self._open))
+        Timer(0.01, self._answer).start()
+
+    def _answer(self) -> None:
+        asked, reply = self._open.pop(0)
+        reply(response(asked))
+
+    def close(self) -> None:
+        pass
+
+
+def test_as_many_requests_are_open_as_the_model_takes(tmp_path: Path) -> None:
+    backend = VllmBackend(engine="vllm", model="counting", api="completions")
+    model = _Counting()
+    use_model(backend, model)
+
+    def episode(number: int) -> Steps[str]:
+        return (yield request(str(number))).text
+
+    asking = Asking(backend, str(tmp_path), LedgerSettings())
+    assert drive(range(20), episode, asking) == [" 2"] * 20
+    assert model.most == 3
 
 
 def test_what_is_no_effect_is_named() -> None:

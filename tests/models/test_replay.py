@@ -78,6 +78,12 @@ def test_a_replay_of_a_named_model_says_whose_setting_is_at_fault(tmp_path: Path
         resolve_replay(ReplayBackend(engine="replay", model="b"), str(tmp_path), "models.judge")
 
 
+def test_of_several_models_one_that_was_never_asked_is_replayed_too(tmp_path: Path) -> None:
+    _write(tmp_path, (chat(model="writer"), response(chat(model="writer"))), api="chat")
+    judge = ReplayBackend(engine="replay", model="judge")
+    assert resolve_replay(judge, str(tmp_path), "models.judge").model == "judge"
+
+
 def test_what_a_tool_gave_is_no_model_to_replay(tmp_path: Path) -> None:
     _write(tmp_path, (chat(), response(chat())), api="chat")
     writer = LedgerWriter(str(tmp_path), LedgerSettings(), api="", continue_prefix=False)

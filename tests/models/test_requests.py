@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.models.examples import chat, request
+from transforms.engine.ids import content_id
 from transforms.engine.records import Message
 from transforms.models.requests import Request, request_from_json, request_json
 
@@ -50,6 +51,15 @@ def test_a_change_of_any_content_field_changes_the_id(data: st.DataObject, field
     else:
         after = replace(before, sampler=replace(before.sampler, **{field: value}))
     assert (after.id == before.id) == (_content(after) == _content(before))
+
+
+@given(st.data(), st.sampled_from(sorted({**_CHANGES, **_SAMPLER_CHANGES})))
+def test_the_id_is_that_of_the_content_as_one_json_text(data: st.DataObject, field: str) -> None:
+    asked = request(**{field: data.draw({**_CHANGES, **_SAMPLER_CHANGES}[field])})
+    turns = [[m.role, m.content] for m in asked.messages]
+    draw = (asked.run_seed, asked.sample)
+    parts = (asked.model, turns, asked.prompt, asked.sampler.identity(), *draw)
+    assert asked.id == content_id("request", *parts)
 
 
 def test_the_ids_of_the_first_ledgers_still_hold() -> None:

@@ -6,8 +6,10 @@ import sys
 import pytest
 from apache_beam.io.filesystems import FileSystems
 
+from pipelines import hydra_app
 from pipelines.cli import main
 from pipelines.hydra_app import chosen, is_caused_by, options, settable, user_message
+from pipelines.stage_help import unread
 from tests.settings_for_tests import composed
 from transforms.engine.errors import BackendError, BudgetReached, SettingsError
 from transforms.recipes.settings import Settings
@@ -76,6 +78,19 @@ def test_help_of_a_command_shows_every_option_with_its_meaning(module):
     for shown in ("backend.base_url", "(required)", "sampling.num_programs", "Groups", "openai"):
         assert shown in done.stdout
     assert "gpu_memory_utilization" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("recipe", "left_out"),
+    [
+        ("caco", {"augmentation"}),
+        ("tool_math", {"sampling", "filter", "verify", "dedup", "decontaminate", "augmentation"}),
+        ("augment", {"backend", "models", "ledger", "budget", "prices", "sampling", "verify",
+                     "dedup", "decontaminate"}),
+    ],
+)  # fmt: skip
+def test_help_leaves_out_the_groups_that_no_stage_of_the_recipe_reads(recipe, left_out):
+    assert unread(hydra_app.composed("synthesize", [f"recipe={recipe}"])["recipe"]) == left_out
 
 
 def test_every_option_of_the_settings_is_offered_by_help():

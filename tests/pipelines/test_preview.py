@@ -84,6 +84,13 @@ def test_a_preview_leaves_its_ledger_alone_and_a_run_may_begin_there(previews) -
         assert found == {}
 
 
+def test_a_recipe_without_models_is_previewed_without_one(tmp_path: Path) -> None:
+    shown = io.StringIO()
+    chosen = settings_of("recipe=augment", "preview.rows=1", f"output_dir={tmp_path}")
+    preview(chosen, Console(file=shown, width=120))
+    assert "augment" in shown.getvalue()
+
+
 def test_each_part_of_a_mix_is_limited() -> None:
     parts = {"a": {"type": "codeio"}, "b": {"type": "jsonl", "path": "x", "limit": 1}}
     mix = MixSource.model_validate({"type": "mix", "sources": parts})

@@ -15,7 +15,8 @@ from pipelines.stage_help import stage_options
 from tests.pipelines import commands
 from transforms.engine.errors import SettingsError
 from transforms.engine.paths import CONFIG_FOLDERS, DATA, prompt_path
-from transforms.engine.recipe import build_segments
+from transforms.engine.recipe import build_segments, in_order, stage_class
+from transforms.models.episode import ModelEpisode
 from transforms.models.prompts import PromptTemplate
 from transforms.recipes.settings import Settings
 
@@ -143,9 +144,17 @@ def test_the_list_of_recipes_has_a_line_and_the_stages_of_each(clean, folder, ca
     take_config_folders(["-cd", str(folder)])
     recipes(Console(width=80))
     printed = capsys.readouterr().out
-    assert "brief: As caco, without wordy rows. (arXiv 2510.04081)\n    seeds > " in printed
+    assert "brief: As caco, without wordy rows. (arXiv 2510.04081)\n    problems, " in printed
+    assert "arXiv 2403.16437)\n    execution, no model\n    seeds > validate > ask\n" in printed
     assert "verify > brief > deduplicate" in printed
     assert {"augment", "brief", "caco"} <= {name for name, _ in found()}
+
+
+def test_what_a_recipe_says_that_it_needs_is_what_its_stages_ask() -> None:
+    for _, recipe in found():
+        classes = [stage_class(name, stage) for name, stage in in_order(recipe).items()]
+        asks = any(issubclass(each, ModelEpisode) for each in classes)
+        assert asks == (recipe.needs != "no model"), recipe.name
 
 
 def test_help_shows_each_stage_of_the_recipe_and_its_own_fields_with_their_meaning(

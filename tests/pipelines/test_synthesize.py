@@ -209,7 +209,7 @@ def test_a_replay_that_needs_a_response_the_ledger_lacks_names_the_request(run, 
         "backend=replay",
         f"ledger.dir={folder}/ledger",
         *without_backend,
-        "sampling.seed=1",
+        "seed=1",
         f"output_dir={tmp_path / 'miss'}",
         check=False,
     )

@@ -10,17 +10,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 from rich.console import Console
 
 from pipelines.benches.programs import shipped_seeds
+from pipelines.export import ExportSettings, export
 from pipelines.hydra_app import options
 from pipelines.train import divide, identity_of, train
+from tests.pipelines.commands import settings_of
+from tests.publish.export import runs
 from tests.training.tiny import SMALL, train_settings, write_tiny_model
 from transforms.engine.errors import BackendError, RunFolderError, SettingsError, SourceError
 from transforms.engine.paths import DATA, PROJECT
 from transforms.engine.run_folder import RunFolder
-from transforms.training.trainer import TrainSettings
+from transforms.training.exported import conversations
+from transforms.training.trainer import TrainSettings, load_tokenizer
 
 
 def cotmill(
@@ -283,6 +288,53 @@ def test_examples_too_long_are_left_out_and_counted() -> None:
 def test_without_an_example_there_is_no_training(tiny: str, seeds: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no example is left to train on"):
         _train(_settings(tiny, seeds, tmp_path, "optim.max_length=32"))
+
+
+def _exported(folder: Path, *overrides: str) -> str:
+    """An export of eight accepted rows, two of them for validation."""
+    run = runs.caco(folder / "run", 8)
+    given = [f"run={run.root}", f"output_dir={folder}/export", "template=null", *overrides]
+    chosen = settings_of("export", ExportSettings, "splits.validation=2", *given)
+    export(chosen, Console(file=io.StringIO()))
+    return f"{folder}/export"
+
+
+def test_the_rows_of_any_recipe_are_trained_on_by_their_export(tiny: str, tmp_path: Path) -> None:
+    folder = _exported(tmp_path)
+    settings = _settings(tiny, "none.jsonl", tmp_path / "out", f"examples={folder}")
+    manifest, _ = _train(settings)
+    counted = manifest["examples"]["export"]
+    assert (counted["training"], counted["held_out"], counted["too_long"]) == (6, 2, 0)
+    assert any("eval_export_loss" in entry for entry in manifest["log"])
+    assert "An example is a conversation" in (tmp_path / "out/adapter/README.md").read_text()
+
+
+def test_of_an_exported_conversation_the_turns_in_its_mask_are_learned(
+    tiny: str, tmp_path: Path
+) -> None:
+    folder, tokenizer = _exported(tmp_path), load_tokenizer(tiny)
+    item = next(conversations(folder, "train", tokenizer))
+    row = datasets.load_dataset(folder, cache_dir=f"{tmp_path}/cache")["train"][0]
+    learned = tokenizer.decode([token for token in item.labels if token != -100])
+    assert row["loss_mask"] == [False, True]
+    assert learned.removesuffix("<|im_end|>\n") == row["messages"][1]["content"]
+
+
+@pytest.mark.parametrize("shape", ["prompt_completion", None])
+def test_a_folder_that_is_no_export_of_conversations_is_one_line(
+    tiny: str, tmp_path: Path, shape: str | None
+) -> None:
+    folder = _exported(tmp_path, f"format.shape={shape}") if shape else str(tmp_path)
+    with pytest.raises(SettingsError, match="is no export of conversations: make one with"):
+        _train(_settings(tiny, "none.jsonl", tmp_path / "out", f"examples={folder}"))
+
+
+def test_a_template_that_hides_tool_calls_cannot_train_on_them(tiny: str, tmp_path: Path) -> None:
+    run = runs.tool_math(tmp_path / "run")
+    given = [f"run={run.root}", f"output_dir={tmp_path}/export", "template=null"]
+    export(settings_of("export", ExportSettings, *given), Console(file=io.StringIO()))
+    with pytest.raises(SettingsError, match="calls tools, which the chat template of model.name"):
+        next(conversations(f"{tmp_path}/export", "train", load_tokenizer(tiny)))
 
 
 def test_a_kind_that_no_seed_has_cannot_be_held_out(tiny: str, seeds: str, tmp_path: Path) -> None:

@@ -139,6 +139,25 @@ def test_a_predicted_value_is_proved_by_running_the_program(task, prediction, ri
     assert reward(texts[0], row, truncated=True) == 0
 
 
+@pytest.mark.parametrize(
+    ("grader", "answer", "texts", "scores"),
+    [
+        ("tolerant", '["560"]', ["560", "561", "solution(**input)"], [1, 0, 0]),
+        ("witness", '"560"', [SPAM_INPUT, "{'emails': 80}"], [1, 0]),
+        ("parts", '{"a": "1", "b": "2"}', ['{"a": 1, "b": 3}', "{}", "no"], [0.55, 0.1, 0]),
+        ("tests", json.dumps([[SPAM_INPUT, "560"]]), [SPAM, SPAM.replace("*", "+")], [1, 0]),
+    ],
+)
+def test_a_row_with_a_grader_earns_its_score(grader, answer, texts, scores):
+    row = {"task": "any", "code": SPAM, "grader": grader, "answer": answer}
+    fenced = [f"I think:\n```\n{text}\n```" for text in texts]
+    assert [reward(text, row) for text in fenced] == pytest.approx(scores)
+    assert rewards([""] * len(texts), fenced, **{k: [v] * len(texts) for k, v in row.items()}) == (
+        pytest.approx(scores)
+    )
+    assert reward(fenced[0], row, truncated=True) == 0
+
+
 def test_what_rules_cannot_decide_is_run_in_the_sandbox_or_counted():
     before = undecided()
     assert [reward(ROOTED, ROOT, sandbox=mode) for mode in ("auto", "none")] == [1, 0]

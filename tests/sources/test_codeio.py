@@ -80,7 +80,11 @@ def test_a_seed_states_its_input_and_leaves_the_answer_to_the_sandbox() -> None:
         "What is the area?\n\nInput: radius\n\nWhat is the output for this input?\n"
         f"  radius = {drawn['radius']}"
     )
-    assert (seed.kind, seed.metadata) == ("codeio", '{"difficulty":8}')
+    told = json.loads(seed.metadata)
+    assert (seed.kind, told["difficulty"], told["task_description"]) == (
+        "codeio", 8, "What is the area?",
+    )  # fmt: skip
+    assert "def generate_inputs" in told["input_generator"] and "code_sample" not in told
 
 
 @pytest.mark.parametrize(

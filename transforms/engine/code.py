@@ -16,6 +16,7 @@ _MACHINERY = (
     "transforms.engine.progress",
     "transforms.engine.run_folder",
     "transforms.engine.run_settings",
+    "transforms.engine.runner_settings",
     "transforms.engine.runners",
     "transforms.engine.settings",
     "transforms.engine.tables",

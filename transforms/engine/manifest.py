@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
+from transforms.engine.machine import machine
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.run_settings import RunSettings
@@ -43,6 +44,7 @@ def new_manifest(
         "finished": None,
         "config": settings.model_dump(mode="json", by_alias=True),
         "versions": versions(),
+        "machine": machine(),
         "sandbox": [asdict(layer) for layer in layers],
         "segments": [],
         "open_segment": None,

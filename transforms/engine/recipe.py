@@ -16,10 +16,18 @@ from transforms.engine.code import code_digest
 from transforms.engine.errors import SettingsError
 from transforms.engine.ids import content_id
 from transforms.engine.paths import prompt_path
-from transforms.engine.run_settings import ModelRunSettings, RunSettings, backend_for, check_models
+from transforms.engine.run_settings import (
+    ModelRunSettings,
+    RunSettings,
+    backend_for,
+    backends_of,
+    check_models,
+)
 from transforms.engine.settings import Group, RecipeSettings, StageSettings
 from transforms.engine.stage import Stage, lacking, takes, written_by
+from transforms.models.backends.settings import Backend, OpenAIBackend
 from transforms.models.prompts import PromptTemplate
+from transforms.models.settings import SamplerSettings
 from transforms.sources.read import SOURCES, AnySource
 
 
@@ -71,6 +79,7 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
         "ledger_dir": ledger_dir,
         "recipe": settings.recipe.name,
         "run_id": fingerprints[-1],
+        "run_seed": getattr(settings, "seed", 0),
     }
     last_of = {names[-1]: f"{root}/{folder}" for names, folder in zip(groups, folders, strict=True)}
     segments: list[Segment] = []
@@ -96,6 +105,28 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
             Segment(names[0], label, folder, tuple(stages), reads, arriving, fingerprint)
         )
     return tuple(segments)
+
+
+def asked_backends(settings: ModelRunSettings) -> dict[str, Backend]:
+    """Returns the backends that the recipe's stages ask, by the name of their setting; a recipe
+    may ask none.
+
+    Raises SettingsError for a transform that does not exist.
+    """
+    stages = in_order(settings.recipe)
+    classes = {name: stage_class(name, stage) for name, stage in stages.items()}
+    asking = {
+        _model_of(stages[name], cls)
+        for name, cls in classes.items()
+        if "backend" in (field.name for field in dataclasses.fields(cls))
+    }
+    places = {f"models.{name}" if name in settings.models else "backend" for name in asking}
+    return {place: each for place, each in backends_of(settings).items() if place in places}
+
+
+def _model_of(stage: StageSettings, cls: Any) -> Any:
+    """What the recipe calls the model that a stage asks; None for the run's own."""
+    return (stage.model_extra or {}).get("model", getattr(cls, "model", None))
 
 
 def in_order(recipe: RecipeSettings) -> dict[str, StageSettings]:
@@ -183,14 +214,33 @@ def _built(
         raise SettingsError(
             f"recipe.stages.{name}: {stage.target} cannot be built from the recipe: {error}"
         ) from None
+    _check_first_tokens(built)
     return built
+
+
+def _check_first_tokens(stage: Stage) -> None:
+    """Raises SettingsError where a stage wants a first token of its own from a backend that cannot
+    give one."""
+    if not isinstance(getattr(stage, "backend", None), OpenAIBackend):
+        return
+    samplers: dict[str, Any] = {}
+    for field in dataclasses.fields(stage):
+        value = getattr(stage, field.name)
+        samplers[f"recipe.stages.{stage.name}.{field.name}"] = value
+        if isinstance(value, Group):
+            samplers |= {f"{field.name}.{key}": each for key, each in value}
+    for place, value in samplers.items():
+        if isinstance(value, SamplerSettings) and value.fire_temperature is not None:
+            raise SettingsError(
+                f"{place}.fire_temperature needs backend vllm or vllm_server: other endpoints do "
+                "not continue an answer token by token"
+            )
 
 
 def _group_of(field: str, stage: StageSettings, cls: Any, settings: RunSettings) -> Any:
     """The settings that a stage's field is named after; of the backends, that of its model."""
     if field == "backend" and isinstance(settings, ModelRunSettings):
-        model = (stage.model_extra or {}).get("model", getattr(cls, "model", None))
-        return backend_for(settings, model)
+        return backend_for(settings, _model_of(stage, cls))
     return getattr(settings, field, None) if field in type(settings).model_fields else None
 
 
@@ -247,6 +297,8 @@ def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) 
             if known.name == "sampling" and not cls.draws:
                 del groups[known.name]["num_programs"]
             sources |= _sources(known.name, group)
+        if known.name == "run_seed":
+            groups["seed"] = getattr(settings, "seed", 0)
     values = _values(name, stage, cls).values()
     functions = [f for v in values for f in (v if isinstance(v, tuple) else (v,)) if callable(f)]
     readers = [type(part) for source in sources.values() for part in source.parts().values()]

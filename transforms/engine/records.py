@@ -107,7 +107,7 @@ class Derived:
 
 
 def derived(
-    parent: Seed | Derived, what: str, *parts: object, calls: Iterable[Call]
+    parent: Seed | Derived | Program, what: str, *parts: object, calls: Iterable[Call]
 ) -> dict[str, Any]:
     """Returns the fields of `Derived` of a record made from `parent`.
 
@@ -248,6 +248,8 @@ class Message:
     def later(self) -> dict[str, Any]:
         """The fields beside role and content that are used, as JSON values."""
         calls = self.tool_calls
+        if self.reasoning is calls is self.tool_call_id is self.name is None:
+            return {}
         values = {
             "reasoning": self.reasoning,
             "tool_calls": calls and [dataclasses.asdict(call) for call in calls],

@@ -9,11 +9,12 @@ from typing import Self, TypeVar
 from pydantic import Field, model_validator
 
 from transforms.engine.errors import SettingsError
-from transforms.engine.settings import FolderSettings, RecipeSettings, RunnerSettings, SinkSettings
-from transforms.models.backends.settings import Backend, OpenAIBackend
+from transforms.engine.runner_settings import AnyRunner
+from transforms.engine.settings import FolderSettings, RecipeSettings, SinkSettings
+from transforms.models.backends.settings import Backend
 from transforms.models.budget import Price
 from transforms.models.ledger.ledger import LedgerSettings
-from transforms.models.settings import BudgetSettings, SamplingSettings
+from transforms.models.settings import BudgetSettings
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sources.read import AnySource
 
@@ -24,7 +25,7 @@ class RunSettings(FolderSettings):
     recipe: RecipeSettings
     source: AnySource
     sandbox: SandboxSettings
-    runner: RunnerSettings
+    runner: AnyRunner
     sink: SinkSettings
     empty_status: int = Field(
         3,
@@ -44,7 +45,7 @@ class ModelRunSettings(RunSettings):
         "by this name, such as models.judge={engine: openai, ...}; other names ask backend; with "
         "backend=replay all are replayed",
     )
-    sampling: SamplingSettings
+    seed: int = Field(0, ge=0, description="seed of every random choice of the run")
     ledger: LedgerSettings
     budget: BudgetSettings = BudgetSettings()
     prices: dict[str, Price] = Field(
@@ -63,17 +64,6 @@ class ModelRunSettings(RunSettings):
                     raise ValueError(
                         f"{name}.max_cost needs the price of {model}: set prices={{{model}: "
                         "{prompt: ..., cached: ..., generated: ...}}"
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _fire_has_tokens(self) -> Self:
-        if isinstance(self.backend, OpenAIBackend):
-            for name in SamplingSettings.model_fields:
-                if getattr(getattr(self.sampling, name), "fire_temperature", None) is not None:
-                    raise ValueError(
-                        f"sampling.{name}.fire_temperature needs backend vllm or vllm_server: "
-                        "other endpoints do not continue an answer token by token"
                     )
         return self
 

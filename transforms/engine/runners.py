@@ -14,12 +14,14 @@ from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
-from apache_beam.transforms import userstate
+from apache_beam.transforms import core, userstate
 from apache_beam.transforms.core import CallableWrapperDoFn
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
+from apache_beam.typehints import decorators
 from google.protobuf import json_format, struct_pb2
 
-from transforms.engine.settings import RunnerSettings
+from transforms.engine.gpus import next_worker
+from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.worker_server import start_worker
 from transforms.sandbox.cores import LOCAL_WORKERS
 
@@ -62,9 +64,29 @@ def _remembered_specs(dofn: Any) -> Any:
 userstate.get_dofn_specs = _remembered_specs
 
 
+_SIGNATURES = weakref.WeakKeyDictionary[Any, dict[bool, Any]]()
+_signature_of = decorators.get_signature
+
+
+def _remembered_signature(function: Any) -> Any:
+    of = getattr(function, "__func__", function)
+    if not isinstance(of, types.FunctionType):
+        return _signature_of(function)
+    known = _SIGNATURES.setdefault(of, {})
+    bound = of is not function  # without its first parameter
+    if bound not in known:
+        known[bound] = _signature_of(function)
+    return known[bound]
+
+
+# The same for signatures, of which Beam reads some twenty a transform: another fifth.
+decorators.get_signature = core.get_signature = _remembered_signature
+
+
 def _popen(command: str, **arguments: Any) -> Any:
     if command.startswith(_FORK):
-        return start_worker(arguments["env"] | {LOCAL_WORKERS: command.removeprefix(_FORK)})
+        workers = {LOCAL_WORKERS: command.removeprefix(_FORK)}
+        return start_worker(arguments["env"] | workers | next_worker())
     return subprocess.Popen(command, **arguments)
 
 
@@ -78,20 +100,19 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
     `direct` is Beam's FnApiRunner: in memory for one worker, separate worker processes for more.
     (Beam's own default would try to download Prism; its thread mode loses rows.)
     """
-    if settings.type == "beam":
-        return beam.Pipeline(options=_Options.from_dictionary(settings.options))
+    chosen = settings.beam_options()
+    if not isinstance(settings, DirectSettings):
+        return beam.Pipeline(options=_Options.from_dictionary(chosen))
     # What fails here is raised here: Beam would log the same traceback once more per layer.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     # ... but what worker processes warn of is passed on under this name.
     logging.getLogger(local_job_service.__name__).setLevel(logging.WARNING)
     if settings.workers == 1:
-        return beam.Pipeline(
-            runner=FnApiRunner(), options=_Options.from_dictionary(settings.options)
-        )
+        return beam.Pipeline(runner=FnApiRunner(), options=_Options.from_dictionary(chosen))
     options = {
         "direct_num_workers": settings.workers,
         "default_sdk_harness_log_level": "WARNING",
-        **settings.options,
+        **chosen,
     }
     runner = FnApiRunner(
         # The option direct_running_mode=multi_processing does the same with Beam's own entry point.

@@ -22,8 +22,9 @@ from transforms.engine.errors import AccountingError
 from transforms.engine.outcomes import CountStage, Outcome, SumTallies
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
+from transforms.engine.runner_settings import RunnerSettings
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import RunnerSettings, SinkSettings
+from transforms.engine.settings import SinkSettings
 from transforms.engine.stage import Stage
 from transforms.engine.tables import ReadRecords, WriteRecords, make_folder, write_text
 
@@ -39,11 +40,18 @@ class RunsAndWrites(Protocol):
 
 
 class _WriteTallies(beam.DoFn):
-    def __init__(self, path: str) -> None:
-        self._path = path
+    """List of the summed tallies of a segment, and of its shards -> the path of its counts.
 
-    def process(self, tallies: list[Tally]) -> Iterator[str]:
-        write_text(self._path, json.dumps([asdict(t) for t in sorted(tallies, key=_order)]))
+    The list is whole once every shard is written, so a segment that has its counts has its rows.
+    """
+
+    def __init__(self, path: str, fingerprint: str) -> None:
+        self._path, self._fingerprint = path, fingerprint
+
+    def process(self, ended: list[Any]) -> Iterator[str]:
+        tallies = sorted((each for each in ended if isinstance(each, Tally)), key=_order)
+        counts = {"fingerprint": self._fingerprint, "tallies": [asdict(each) for each in tallies]}
+        write_text(self._path, json.dumps(counts))
         yield self._path
 
 
@@ -54,33 +62,49 @@ def _order(tally: Tally) -> tuple[str, str, str]:
 def run_segment(
     segment: Segment,
     previous: Segment | None,
-    rows_before: int,
     run: RunFolder,
     settings: RunsAndWrites,
 ) -> dict[str, Any]:
     """Runs a segment from its predecessor's rows and returns its entry for the manifest.
 
-    `rows_before` is how many rows the predecessor wrote. Whatever an interrupted run left of this
-    segment is deleted first, so no stale shard stays beside new ones. The manifest's entry is what
-    makes the result count: it is written after this returns.
+    Whatever an interrupted run left of this segment is deleted first, so no stale shard stays
+    beside new ones. The manifest's entry is what makes the result count: it is written after this
+    returns.
 
     Raises AccountingError where counts and written rows do not add up.
     """
+    clear_segment(segment, run)
+    started = time.monotonic()
+    with spilled(run, settings), open_pipeline(settings.runner) as pipeline:
+        records = read_before(pipeline, segment, previous, run)
+        build_segment(records, segment, run, settings)
+    return account_of(segment, run, time.monotonic() - started)
+
+
+def clear_segment(segment: Segment, run: RunFolder) -> None:
+    """Deletes what an interrupted run left of a segment."""
     run.clear(segment.folder)
     for folder in _BESIDE:
         _clear_beside(run, folder, segment)
-    tally_path = run.path("stages", f"{segment.label}.counts.json")
-    started = time.monotonic()
-    with _spilled(run, settings), open_pipeline(settings.runner) as pipeline:
-        _build(pipeline, segment, previous, run, settings, tally_path)
-    seconds = time.monotonic() - started
+    if FileSystems.exists(counts_path(segment, run)):
+        FileSystems.delete([counts_path(segment, run)])
+
+
+def account_of(segment: Segment, run: RunFolder, seconds: float | None) -> dict[str, Any]:
+    """Returns the manifest's entry of a segment whose rows and counts are written.
+
+    Raises AccountingError where they do not add up, or where the counts are not of this segment.
+    """
+    counts = _read_counts(counts_path(segment, run))
+    if counts["fingerprint"] != segment.fingerprint:
+        raise AccountingError(f"segment {segment.label}: its counts are of another recipe")
     entry: dict[str, Any] = {
         "name": segment.label,
         "folder": segment.folder,
         "fingerprint": segment.fingerprint,
-        "seconds": round(seconds, 3),
+        "seconds": seconds and round(seconds, 3),
         "rows": _rows(run.path(segment.folder)),
-        "stages": _stages(segment, _read_tallies(tally_path)),
+        "stages": _stages(segment, (Tally(**each) for each in counts["tallies"])),
     }
     rejects, unanswered = (_rows(run.path(name), f"{segment.label}-") for name in _BESIDE)
     check_segment(entry, rejects, unanswered)
@@ -104,7 +128,7 @@ def _clear_beside(run: RunFolder, folder: str, segment: Segment) -> None:
 
 
 @contextlib.contextmanager
-def _spilled(run: RunFolder, settings: RunsAndWrites) -> Iterator[None]:
+def spilled(run: RunFolder, settings: RunsAndWrites) -> Iterator[None]:
     """Has the blocks of a pipeline on this machine lie on disk while it is built and run: in its
     run folder, or among the temporary files where the run folder is elsewhere."""
     if settings.runner.type != "direct":
@@ -123,21 +147,32 @@ def _spilled(run: RunFolder, settings: RunsAndWrites) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _build(
-    pipeline: beam.Pipeline,
+def counts_path(segment: Segment, run: RunFolder) -> str:
+    """Where the counts of a segment are, which are written after its rows."""
+    return run.path("stages", f"{segment.label}.counts.json")
+
+
+def read_before(
+    pipeline: beam.Pipeline, segment: Segment, previous: Segment | None, run: RunFolder
+) -> Any:
+    """Returns what a segment is applied to: its predecessor's rows, or the pipeline's begin."""
+    if segment.reads is None:
+        return pipeline
+    if previous is None:
+        raise ValueError(f"segment {segment.name} reads records, but nothing comes before it")
+    return pipeline | f"Read {previous.name}" >> ReadRecords(
+        segment.reads, run.path(previous.folder)
+    )
+
+
+def build_segment(
+    records: Any,
     segment: Segment,
-    previous: Segment | None,
     run: RunFolder,
     settings: RunsAndWrites,
-    tally_path: str,
-) -> None:
-    records: Any = pipeline
-    if segment.reads is not None:
-        if previous is None:
-            raise ValueError(f"segment {segment.name} reads records, but nothing comes before it")
-        records = pipeline | f"Read {previous.name}" >> ReadRecords(
-            segment.reads, run.path(previous.folder)
-        )
+) -> PCollection:
+    """Applies a segment to what it reads, writes its rows, rejects and counts, and returns its
+    rows."""
     rejects: list[PCollection] = []
     unanswered: list[PCollection] = []
     tallies: list[PCollection] = []
@@ -158,20 +193,21 @@ def _build(
     prefix, least = "train", 1
     if segment.folder != "data":
         prefix, least = "part", settings.runner.stage_shards
-    records | "Write rows" >> WriteRecords(
-        segment.writes, run.path(segment.folder), prefix, least, *sink
-    )
+    write = WriteRecords(segment.writes, run.path(segment.folder), prefix, least, *sink)
+    written = [records | "Write rows" >> write]
     for folder, parts in zip(_BESIDE, (rejects, unanswered), strict=True):
         if parts:
             write = WriteRecords(Reject, run.path(folder), segment.label, 1, *sink)
-            _ = tuple(parts) | f"Write {folder}" >> write
+            written.append(tuple(parts) | f"Write {folder}" >> write)
+    summed = tallies | "All tallies" >> beam.Flatten() | "Sum" >> SumTallies()
     (
-        tallies
-        | "All tallies" >> beam.Flatten()
-        | "Sum" >> SumTallies()
+        (summed, *written)
+        | "Tallies and shards" >> beam.Flatten()
         | "To one list" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-        | "Write tallies" >> beam.ParDo(_WriteTallies(tally_path))
+        | "Write tallies"
+        >> beam.ParDo(_WriteTallies(counts_path(segment, run), segment.fingerprint))
     )
+    return records
 
 
 def _rows(folder: str, prefix: str = "") -> int:
@@ -185,9 +221,10 @@ def _rows(folder: str, prefix: str = "") -> int:
     return total
 
 
-def _read_tallies(path: str) -> list[Tally]:
+def _read_counts(path: str) -> dict[str, Any]:
     with FileSystems.open(path, "text/plain", "uncompressed") as source:
-        return [Tally(**row) for row in json.loads(source.read())]
+        counts: dict[str, Any] = json.loads(source.read())
+        return counts
 
 
 def _stages(segment: Segment, tallies: Iterable[Tally]) -> list[dict[str, Any]]:

@@ -25,21 +25,6 @@ LocalOrNot = Annotated[str, AfterValidator(os.path.expanduser)]
 """A path or name in which a leading ~ is the user's folder: shells leave it where it follows =."""
 
 
-class RunnerSettings(Group):
-    """Where the Beam job runs."""
-
-    type: Literal["direct", "beam"] = Field(
-        description="direct: on this machine; beam: any runner, by options"
-    )
-    workers: int = Field(1, ge=1, description="worker processes (direct runner)")
-    options: dict[str, Any] = Field(
-        {}, description="Beam pipeline options, such as {runner: DataflowRunner, region: ...}"
-    )
-    stage_shards: int = Field(
-        4, ge=1, description="Parquet files per stage folder, hence parallelism of the next stage"
-    )
-
-
 class SinkSettings(Group):
     """How accepted rows are written."""
 
@@ -52,7 +37,8 @@ class StageSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     target: str = Field(
-        alias="_target_", description="the transform, such as transforms.stages.unify.UnifySeeds"
+        alias="_target_",
+        description="the transform, such as transforms.sources.ReadSeeds",
     )
     after: str | None = Field(None, description="the stage that it follows (null: as listed)")
     before: str | None = Field(None, description="the stage that follows it (null: as listed)")
@@ -71,6 +57,10 @@ class RecipeSettings(Group):
     """A kind of reasoning data: its stages and its prompts."""
 
     name: str = Field(description="name of the recipe, a column of every row")
+    family: str = Field("", description="what recipes of its kind are about, such as execution")
+    needs: Literal["no model", "any model", "strong model"] = Field(
+        "any model", description="the model that it takes to accept rows"
+    )
     about: str = Field("", description="what it makes, in a line")
     citation: str = Field("", description="where its method comes from, such as arXiv 2510.04081")
     prompts: str | list[str] = Field(
@@ -135,6 +125,8 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
         message += f""": to give it as a text, quote it twice: '{key}="TEXT"'"""
     if not key:
         return message
+    if isinstance(item["input"], dict) and message.startswith(tuple(item["input"])):
+        return f"{key}.{message}"
     return f"{key}={item['input']!r}: {message[:1].lower()}{message[1:]}"
 
 
@@ -146,7 +138,7 @@ def _path(place: tuple[Any, ...]) -> list[Any]:
         if part != "[key]" and not tagged:
             path.append(part)
         before = place[index - 1] if index else None
-        chosen = part in ("source", "backend", "format") or before in (
+        chosen = part in ("source", "backend", "format", "runner") or before in (
             "sources",
             "benchmarks",
             "models",

@@ -13,6 +13,7 @@ import textwrap
 import types
 import typing
 import uuid
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -362,14 +363,29 @@ class WriteRecords(beam.PTransform):
         )
 
 
+_IN_PROGRESS = weakref.WeakKeyDictionary[beam.Pipeline, dict[str, PCollection]]()
+"""Pipeline -> folders that it writes itself, and the rows that it writes there."""
+
+
+def hand_on(folder: str, rows: PCollection) -> None:
+    """Has `ReadRecords` of a folder, in the pipeline that writes it, take these rows instead: the
+    files are not there yet."""
+    _IN_PROGRESS.setdefault(rows.pipeline, {})[folder] = rows
+
+
 @dataclass
 class ReadRecords(beam.PTransform):
-    """PBegin -> PCollection[record], from all Parquet files of a folder."""
+    """PBegin -> PCollection[record], from all Parquet files of a folder.
+
+    The rows of a folder that the same pipeline writes are those that it writes (`hand_on`).
+    """
 
     record_type: type
     folder: str
 
     def expand(self, begin: Any) -> PCollection:
+        if (rows := _IN_PROGRESS.get(begin.pipeline, {}).get(self.folder)) is not None:
+            return rows | "Of this job" >> beam.Map(_same)
         record_type = self.record_type
         pattern = FileSystems.join(glob.escape(self.folder), "*.parquet")
         return (

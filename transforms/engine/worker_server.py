@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -21,6 +22,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from transforms.engine.lean_imports import lean_imports
+
+_IMPORTED_LATE = ("aiohttp", "pandas")
+"""What each worker would import as it runs: pyarrow wants pandas when it is first given a list."""
 
 _lock = threading.Lock()
 _server: WorkerServer | None = None
@@ -155,6 +159,9 @@ def main(file: str) -> None:
         importlib.import_module("apache_beam.runners.worker.sdk_worker_main")
         for module in sys.stdin.read().split():
             importlib.import_module(module)
+    for module in _IMPORTED_LATE:
+        importlib.import_module(module)
+    gc.freeze()
     with socket.socket(fileno=int(file)) as requests:
         environment = _serve(requests)
     if environment is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from glob import escape, glob
@@ -128,16 +128,19 @@ class Account:
         self._run, self._prices = run, prices
         self._own = getattr(backend, "budget", BudgetSettings())
         self._model = (backend.answering or "") if self._own != BudgetSettings() else ""
+        self._is_limited = bool(self._model) or run != BudgetSettings()
 
-    def pay(self, response: Response) -> None:
-        """Counts what a response took."""
-        cost = cost_of(response, self._prices)
+    def pay(self, responses: Iterable[Response]) -> None:
+        """Counts what responses took."""
+        cost = sum((cost_of(response, self._prices) for response in responses), Spent())
         open_meter().add(cost)
         if self._model:
             open_meter(self._model).add(cost)
 
     def reached(self) -> BudgetReached | None:
         """Returns why nothing more may be asked, or None where it may."""
+        if not self._is_limited:
+            return None
         reached = over_budget(self._run, open_meter().spent())
         if reached is None and self._model:
             own = open_meter(self._model).spent()

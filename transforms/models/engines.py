@@ -41,6 +41,11 @@ class Engine:
         """Requests submitted whose responses its user has not yet recorded in the ledger."""
         _engines.add(self)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the model takes another request before one in flight is answered."""
+        return self.in_flight < self._model.open_requests
+
     def submit(self, request: Request) -> None:
         """Begins `request`; never waits for the model."""
         self.in_flight += 1
@@ -117,9 +122,10 @@ def _read(request: Request, reply: Reply) -> Reply:
     """Returns a reply in valid Unicode, with the thought apart from the answer."""
     if isinstance(reply, BackendError):
         return reply
-    reasoning = reply.reasoning and valid_text(reply.reasoning)
-    valid = replace(reply, text=valid_text(reply.text), reasoning=reasoning)
-    return read_thought(request, valid)
+    text, reasoning = valid_text(reply.text), reply.reasoning and valid_text(reply.reasoning)
+    if (text, reasoning) != (reply.text, reply.reasoning):
+        reply = replace(reply, text=text, reasoning=reasoning)
+    return read_thought(request, reply)
 
 
 _lock = threading.Lock()

@@ -55,7 +55,7 @@ from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter, backen
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
 from transforms.models.responses import calls
-from transforms.models.settings import BudgetSettings, SamplerSettings, SamplingSettings
+from transforms.models.settings import BudgetSettings, SamplerSettings
 from transforms.sandbox.jobs import Cell, CellResult, Check, Job, Status
 from transforms.sandbox.sandbox import Sandbox
 from transforms.sandbox.settings import SandboxSettings
@@ -164,7 +164,7 @@ class Driver:
 
     Any number of episodes is open at a time, each where its own effects have brought it: none
     waits for another. Requests that the ledger holds are answered from it; the others go to the
-    model, up to `backend.open_requests` at once, those of episodes that are under way before those
+    model, up to `Model.open_requests` at once, those of episodes that are under way before those
     of new ones, and are written to the ledger as they come back. A request that is open or was
     answered since `start` is not asked a second time. What cells showed to a model is in the ledger
     too, so a replay runs none. The model is loaded, and the sandbox is opened, when the first
@@ -376,7 +376,7 @@ class Driver:
         if self._engine is None:
             self._engine = open_engine(backend)
             self._engine.reply_to(self._inbox)
-        while self._backlog and self._engine.in_flight < backend.open_requests:
+        while self._backlog and self._engine.has_room:
             if reached := self._account.reached():
                 while self._sent:  # they are paid for: a later run must find them
                     self._take_in(take(self._inbox, True))
@@ -395,7 +395,7 @@ class Driver:
         responses = self._index.read(asked.values(), how)
         for key, request in asked.items():
             if key in responses:
-                self._answer(replace(responses[key], stage=self._stage))
+                self._answer([replace(responses[key], stage=self._stage)])
             else:
                 self._to_send(request)
 
@@ -408,13 +408,13 @@ class Driver:
                 gone = event
             elif isinstance(event, Response):
                 assert self._engine is not None
-                responses.append(self._record(self._engine.receive(event)))
+                responses.append(self._engine.receive(event))
+        self._record(responses)
         if gone is not None:
             raise gone
         if draining.has_begun():
             return
-        for response in responses:
-            self._answer(response)
+        self._answer(responses)
         for event in events:
             if isinstance(event, _Ran):
                 self._futures.discard(event.future)
@@ -423,29 +423,35 @@ class Driver:
                     self._writer.add_observation(event.key, canonical_json(asdict(result)))
                 self._give(event.episode, event.index, result)
 
-    def _record(self, response: Response) -> Response:
-        assert self._engine is not None and self._asking is not None
-        self._writer.add(self._sent.pop(response.id), response)
-        self._account.pay(response)
-        self._engine.unrecorded -= 1
-        return response
+    def _record(self, responses: list[Response]) -> None:
+        if self._engine is None or not responses:
+            return
+        for response in responses:
+            self._writer.add(self._sent.pop(response.id), response)
+        self._account.pay(responses)
+        self._engine.unrecorded -= len(responses)
 
     def _drain(self) -> NoReturn:
         """Records the answers that are paid for and still come, then ends."""
         if self._engine is not None:
             for response in self._engine.last():
-                self._record(response)
+                self._record([response])
             self._engine.close()
         self.flush()
         raise Stopped
 
-    def _answer(self, response: Response) -> None:
-        """Gives a response to the episodes that wait for it."""
-        if response.id not in self._answered:
+    def _answer(self, responses: list[Response]) -> None:
+        """Gives responses to the episodes that wait for them."""
+        new = [response for response in responses if response.id not in self._answered]
+        self._answered.update(response.id for response in new)
+        generated = sum(response.generated_tokens for response in new if not response.recorded)
+        progress.report(self._stage, "tokens", generated)
+        progress.report(self._stage, "requests", len(new))
+        for response in new:
             self._count_response(response)
-            self._answered.add(response.id)
-        for episode, index, request in self._waiting.pop(response.id):
-            self._give(episode, index, checked(request, response))
+        for response in responses:
+            for episode, index, request in self._waiting.pop(response.id):
+                self._give(episode, index, checked(request, response))
 
     def _give(self, episode: _Open, index: int, what: Any) -> None:
         episode.give(index, what)
@@ -468,8 +474,6 @@ class Driver:
                 "tokens.cached": response.cached_tokens,
                 "tokens.generated": response.generated_tokens,
             }
-            progress.report(self._stage, "tokens", response.generated_tokens)
-        progress.report(self._stage, "requests", 1)
         for what, amount in amounts.items():
             if amount:
                 self._count(what, response.model, amount)
@@ -678,7 +682,8 @@ class ModelEpisode(Episode):
     begins_segment: bool = True
     model: str | None = None
     """What the recipe calls the model that is asked (see `models`); None asks the run's own."""
-    sampling: SamplingSettings
+    run_seed: int = 0
+    """Seed of every random choice of the run."""
     backend: Backend
     prompt: PromptTemplate
     ledger_dir: str
@@ -703,7 +708,7 @@ class ModelEpisode(Episode):
                 stage=self.name,
                 backend=self.backend,
                 sampler=sampler,
-                run_seed=self.sampling.seed,
+                run_seed=self.run_seed,
                 first_sample=first_sample,
                 **variables,
             )

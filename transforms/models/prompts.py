@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from apache_beam.io.filesystems import FileSystems
@@ -147,7 +147,8 @@ class PromptTemplate:
 
     def _render(self, text: str, variables: dict[str, Any]) -> str:
         try:
-            return _compiled(text).render(**variables)
+            template = _compiled(text)
+            return text if template is None else template.render(**variables)
         except TemplateError as error:
             raise SettingsError(f"the prompt file {self.path}: {error}") from error
 
@@ -167,6 +168,47 @@ def requests_of(
     Args:
         tools: what the model may call (`tool_json`).
     """
+    asked = _how_asked(sampler, backend, words.prefix, words.stop, words.prompt is None)
+    first = Request(
+        stage=stage,
+        model=backend.answering or "",
+        messages=with_system_role(words.messages, backend.parameters.get("system")),
+        prompt=words.prompt,
+        sampler=asked.sampler,
+        run_seed=run_seed,
+        sample=first_sample,
+        model_id=backend.model_id or "",
+        tools=tools,
+        template=asked.template,
+        body=asked.body,
+        think_tags=backend.think_tags,
+        reasons=backend.reasoning is not None,
+    )
+    others = range(first_sample + 1, first_sample + sampler.samples)
+    return (first, *(replace(first, sample=sample) for sample in others))
+
+
+class _HowAsked(NamedTuple):
+    """What the settings of a stage and of its backend make of every request."""
+
+    sampler: Sampler
+    template: str
+    body: str
+
+
+_how: dict[tuple[Any, ...], tuple[_HowAsked, Any]] = {}
+"""By the identity of the settings, which are frozen, and kept beside it so that it stays theirs."""
+
+
+def _how_asked(
+    sampler: SamplerSettings, backend: Backend, prefix: str, stop: tuple[str, ...], chat: bool
+) -> _HowAsked:
+    """Makes what is the same for the many requests of a stage, once."""
+    key = (id(sampler), id(backend), prefix, stop, chat)
+    if key in _how:
+        return _how[key][0]
+    if len(_how) >= 1000:
+        _how.clear()
     schema = sampler.json_schema
     settings = Sampler(
         temperature=sampler.temperature,
@@ -174,8 +216,8 @@ def requests_of(
         top_k=sampler.top_k,
         min_p=sampler.min_p,
         max_tokens=sampler.max_tokens,
-        stop=(*words.stop, *sampler.stop),
-        prefix=words.prefix,
+        stop=(*stop, *sampler.stop),
+        prefix=prefix,
         json_schema=None if schema is None else canonical_json(schema),
         regex=sampler.regex,
         logprobs=sampler.logprobs,
@@ -183,25 +225,10 @@ def requests_of(
         fire_top_k=sampler.fire_top_k if sampler.fire_temperature else None,
         left_out=backend.left_out(sampler.model_dump()),
     )
-    first = Request(
-        stage=stage,
-        model=backend.answering or "",
-        messages=with_system_role(words.messages, backend.parameters.get("system")),
-        prompt=words.prompt,
-        sampler=settings,
-        run_seed=run_seed,
-        sample=first_sample,
-        model_id=backend.model_id or "",
-        tools=tools,
-        template=canonical_json(backend.chat_template_kwargs if words.prompt is None else {}),
-        body=canonical_json(backend.request),
-        think_tags=backend.think_tags,
-        reasons=backend.reasoning is not None,
-    )
-    return tuple(
-        replace(first, sample=sample)
-        for sample in range(first_sample, first_sample + sampler.samples)
-    )
+    template = canonical_json(backend.chat_template_kwargs if chat else {})
+    asked = _HowAsked(settings, template, canonical_json(backend.request))
+    _how[key] = asked, (sampler, backend)
+    return asked
 
 
 def with_system_role(messages: tuple[Message, ...], role: str | None) -> tuple[Message, ...]:
@@ -229,5 +256,11 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 
 
 @cache
-def _compiled(text: str) -> Template:
-    return _ENVIRONMENT.from_string(text)
+def _compiled(text: str) -> Template | None:
+    """Returns the template in a text; None where it has no variables, and renders as it is."""
+    if not {"{", "\r"} & set(text):
+        return None
+    template = _ENVIRONMENT.from_string(text)
+    # A ChainMap, which each rendering would walk: half of what a short prompt costs.
+    template.globals = dict(template.globals)
+    return template

@@ -34,7 +34,8 @@ def resolve_replay(
 ) -> ReplayBackend:
     """Returns `backend` with model, model_id, api and continue_prefix as the ledger has them.
 
-    What the backend states already is kept, and chooses among the ledger's.
+    What the backend states already is kept, and chooses among the ledger's. Of a run's several
+    models, one that was never asked is replayed too.
 
     Args:
         place: the setting that it comes from, for errors.
@@ -61,6 +62,11 @@ def resolve_replay(
     ]
     if len(chosen) == 1:
         return backend.model_copy(update=dict(zip(_ASKED, chosen[0], strict=True)))
+    if found and not chosen and place != "backend":
+        # All records may have been rejected before one came to this model: a request is missed then
+        # where it is made.
+        never = {"api": "chat", "continue_prefix": False, "model_id": ""}
+        return backend.model_copy(update={**never, **{k: v for k, v in stated.items() if v}})
     if not chosen:
         held = ", ".join(sorted({str(ways[0]) for ways in found})) or "nothing"
         raise BackendError(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
-from transforms.engine.ids import canonical_json, content_id, derived_seed
+from transforms.engine.ids import canonical_json, derived_seed, id_of_json
 from transforms.engine.records import Message, ToolCall
 from transforms.text.thoughts import THINK_TAGS
 
@@ -47,8 +47,24 @@ class Sampler:
         Settings that came later than the first ledgers are named only where they are used, so
         that requests without them keep their ids.
         """
+        return dict(self._identity)
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        """Made once for the many requests of a stage, as are the texts below."""
         values = asdict(self)
         return {name: value for name, value in values.items() if value or name not in _LATER}
+
+    @cached_property
+    def json(self) -> str:
+        """Canonical JSON of `identity`."""
+        return canonical_json(self._identity)
+
+    @cached_property
+    def limitless_json(self) -> str:
+        """Canonical JSON of `identity` without the limit on tokens."""
+        values = self._identity.items()
+        return canonical_json({name: value for name, value in values if name != "max_tokens"})
 
 
 _LATER = {
@@ -60,19 +76,6 @@ _LATER = {
     "left_out",
     "ignore_eos",
 }
-
-
-@lru_cache(1000)
-def _identity(sampler: Sampler) -> dict[str, Any]:
-    """The identity of a sampler, once for the many requests of a stage: it costs more than hashing
-    them."""
-    return sampler.identity()
-
-
-@lru_cache(1000)
-def _limitless(sampler: Sampler) -> dict[str, Any]:
-    """The identity of a sampler without its limit, once for the many requests of a stage."""
-    return {name: value for name, value in sampler.identity().items() if name != "max_tokens"}
 
 
 def tool_json(name: str, description: str, parameters: dict[str, Any]) -> str:
@@ -117,25 +120,27 @@ class Request:
 
     @cached_property
     def id(self) -> str:
-        return self._content_id("request", _identity(self.sampler))
+        return self._ids[0]
 
-    @cached_property
+    @property
     def question(self) -> str:
         """The id without the limit: equal for requests that differ only in `max_tokens`."""
-        return self._content_id("question", _limitless(self.sampler))
+        return self._ids[1]
 
-    def _content_id(self, kind: str, sampler: dict[str, Any]) -> str:
-        """Fields that came later than the first ledgers count only where they are used."""
+    @cached_property
+    def _ids(self) -> tuple[str, str]:
+        """`content_id` of the model, the words, the sampler and the sample, with the sampler's
+        limit and without it. The JSON of the words, most of what is hashed, is written once.
+
+        Fields that came later than the first ledgers count only where they are used.
+        """
+        turns = [[m.role, m.content, *filter(None, [m.later()])] for m in self.messages]
         later = self.later()
-        return content_id(
-            kind,
-            self.model_id or self.model,
-            [[m.role, m.content, *filter(None, [m.later()])] for m in self.messages],
-            self.prompt,
-            sampler,
-            self.run_seed,
-            self.sample,
-            *([later] if later else []),
+        before = canonical_json([self.model_id or self.model, turns, self.prompt])[1:-1]
+        after = f"{self.run_seed},{self.sample}{',' + canonical_json(later) if later else ''}"
+        return (
+            id_of_json(f'["request",{before},{self.sampler.json},{after}]'),
+            id_of_json(f'["question",{before},{self.sampler.limitless_json},{after}]'),
         )
 
     def later(self) -> dict[str, Any]:

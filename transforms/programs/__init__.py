@@ -12,6 +12,7 @@ from transforms.programs.form import (
     input_keys,
     is_unified,
     literal_input,
+    masked_input,
     parse,
     with_input,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "input_keys",
     "is_unified",
     "literal_input",
+    "masked_input",
     "parse",
     "unused_inputs",
     "with_input",

@@ -177,9 +177,6 @@ def with_input(code: str, new_input: dict[str, Any]) -> str:
         Unparsable: `code` does not parse.
         ValueError: `code` sets no `input`, or `new_input` cannot be written as a literal.
     """
-    inputs = assigned(parse(code), "input")
-    if len(inputs) != 1:
-        raise ValueError(f"the program sets `input` {len(inputs)} times, not once")
     try:
         literal = as_literal(new_input)
         same = ast.literal_eval(literal) == new_input
@@ -187,13 +184,29 @@ def with_input(code: str, new_input: dict[str, Any]) -> str:
         same = False
     if not same:  # infinity, not a number, an object
         raise ValueError("the input cannot be written as a Python literal")
+    return _with_input_text(code, literal)
+
+
+def masked_input(code: str) -> str:
+    """Returns `code` with `...` in place of its input. Raises as `with_input` does.
+
+    >>> masked_input("input = {'n': 3}\\noutput = input['n'] + 1")
+    "input = ...\\noutput = input['n'] + 1"
+    """
+    return _with_input_text(code, "...")
+
+
+def _with_input_text(code: str, text: str) -> str:
+    inputs = assigned(parse(code), "input")
+    if len(inputs) != 1:
+        raise ValueError(f"the program sets `input` {len(inputs)} times, not once")
     source = code.encode()
     starts = [0] + [match.end() for match in re.finditer(rb"\r\n|\r|\n", source)]
     value = inputs[0]
     assert value.end_lineno is not None and value.end_col_offset is not None
     begin = starts[value.lineno - 1] + value.col_offset
     end = starts[value.end_lineno - 1] + value.end_col_offset
-    return (source[:begin] + literal.encode() + source[end:]).decode()
+    return (source[:begin] + text.encode() + source[end:]).decode()
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

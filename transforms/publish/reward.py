@@ -12,7 +12,8 @@ answered by a program, which is run.
 
 A row is a mapping with the columns of a published row: `answer`, and where they are there
 `instruction` (or `problem`), `answer_type`, `output` and `solution`; of the recipe predict `task`,
-`code` and `prediction`.
+`code` and `prediction`; of the execution recipes `grader`, `answer` and `code`, whose grader may
+give any score from 0 to 1.
 
 What exact rules cannot compare is left to algebra in the sandbox, since sympy evaluates the text
 that it parses, and that text is a model's. With `sandbox="none"` nothing is run: such a completion
@@ -38,6 +39,7 @@ from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.recipes.caco.mark import answered, as_held
 from transforms.sandbox.jobs import Job, Result
 from transforms.sandbox.shared import process_sandbox
+from transforms.stages.graders import grade
 from transforms.stages.judge import Pair, as_pair, compare, reproduces
 from transforms.text.reasoning import judge_reasoning
 from transforms.text.thoughts import visible
@@ -56,14 +58,21 @@ class Task(NamedTuple):
 
     kind: str
     """What answers it: `cot`, a language solution; `code`, a program; `output` and `input`, what a
-    program gives, and an input on which it gives that."""
+    program gives, and an input on which it gives that; `graded`, what its grader reads."""
     reference: str
     """The right answer: JSON, but for a language solution of a row without a program, whose answer
     is as its source states it. Of `input` it is the input that was predicted."""
     instruction: str = ""
-    code: str | None = None
-    """The program of `output` and `input`."""
+    code: str = ""
+    """The program of `output` and `input`, and what a grader may run."""
     has_program: bool = True
+    grader: str = ""
+    """Of `transforms.stages.graders`, which then decides; empty for other rows."""
+
+    @property
+    def answer(self) -> str:
+        """The right answer, as graders name it."""
+        return self.reference
 
 
 def task_of(row: Mapping[str, Any]) -> Task:
@@ -72,6 +81,8 @@ def task_of(row: Mapping[str, Any]) -> Task:
     Raises:
         ValueError: the row has no reference answer.
     """
+    if row.get("grader") and row.get("answer"):
+        return Task("graded", row["answer"], code=row.get("code") or "", grader=row["grader"])
     if row.get("prediction") and row.get("task") in ("output", "input"):
         return Task(row["task"], row["prediction"], code=row["code"])
     output = row.get("output") or (row.get("answer") if row.get("answer_type") else None)
@@ -95,7 +106,8 @@ def reward(
     steps: bool = True,
     truncated: bool = False,
 ) -> float:
-    """Returns 1.0 where verification would accept the completion of a row, else 0.0.
+    """Returns 1.0 where verification would accept the completion of a row, else 0.0; of a row with
+    a grader its score.
 
     Args:
         sandbox: walls around what is run; "none" runs nothing, and what exact rules leave open
@@ -108,7 +120,8 @@ def reward(
         SandboxError: the kernel does not give what `sandbox` needs.
     """
     grading = _graded(_text(completion), task_of(row), steps, truncated)
-    return float(_settled([grading], sandbox) == [True])
+    [score] = _settled([grading], sandbox)
+    return score or 0.0
 
 
 def rewards(
@@ -141,7 +154,7 @@ def rewards(
     verdicts = _settled(graded, sandbox)
     if sandbox == "none" and log_metric is not None and verdicts:
         log_metric("undecided", verdicts.count(None) / len(verdicts))
-    return [float(verdict is True) for verdict in verdicts]
+    return [verdict or 0.0 for verdict in verdicts]
 
 
 def compute_score(
@@ -190,9 +203,16 @@ def _text(completion: Completion) -> str:
     return "".join(part.get("text") or "" for part in content)
 
 
-def _graded(text: str, task: Task, steps: bool, truncated: bool) -> Steps[bool]:
-    """The steps of grading a text: yields lists of jobs, and returns the verdict."""
-    if task.code is not None:
+def _graded(text: str, task: Task, steps: bool, truncated: bool) -> Steps[float]:
+    """The steps of grading a text: yields lists of jobs, and returns the score."""
+    if task.grader:
+        return 0.0 if truncated else (yield from grade(task, text)).score
+    return float((yield from _accepted(text, task, steps, truncated)))
+
+
+def _accepted(text: str, task: Task, steps: bool, truncated: bool) -> Steps[bool]:
+    """The steps of judging a text as verification does."""
+    if task.code:
         said = None if truncated else literal_in(visible(text))
         return (yield from _predicted(said, task, task.code))
     if task.kind == "code":
@@ -225,7 +245,7 @@ def _predicted(said: str | None, task: Task, code: str) -> Steps[bool]:
         return False
 
 
-def _settled(graded: Sequence[Steps[bool]], mode: Mode) -> list[bool | None]:
+def _settled(graded: Sequence[Steps[float]], mode: Mode) -> list[float | None]:
     """Works gradings through, their jobs beside each other, and returns their verdicts.
 
     None is a verdict that hangs on a job where `mode` runs none.
@@ -233,7 +253,7 @@ def _settled(graded: Sequence[Steps[bool]], mode: Mode) -> list[bool | None]:
     global _undecided
     if mode not in get_args(Mode):
         raise ValueError(f"sandbox={mode!r}: use one of {', '.join(get_args(Mode))}")
-    verdicts: list[bool | None] = [None] * len(graded)
+    verdicts: list[float | None] = [None] * len(graded)
     results: dict[int, list[Result] | None] = dict.fromkeys(range(len(graded)))
     while results:
         jobs: dict[int, list[Job]] = {}

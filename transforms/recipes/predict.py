@@ -3,7 +3,6 @@
 After CRUXEval (arXiv 2401.03065) and CodeI/O (arXiv 2502.07316).
 """
 
-import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -50,9 +49,7 @@ class Predict(ModelEpisode):
     def episode(self, seed: Seed) -> Steps[list[Verdict | tuple[Prediction, Verdict]]]:
         if seed.code is None:
             return [reject("no_program")]
-        where = programs.assigned(programs.parse(seed.code), "input")[0]
-        given = ast.get_source_segment(seed.code, where) or ""
-        shown = {"output": seed.code, "input": seed.code.replace(given, "...", 1)}
+        shown = {"output": seed.code, "input": programs.masked_input(seed.code)}
         asked = [
             (task, request)
             for task, code in shown.items()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from transforms.engine.run_settings import ModelRunSettings
 from transforms.programs.checks import FilterSettings
+from transforms.recipes.augment.rewrite import AugmentationSettings
+from transforms.recipes.caco.settings import SamplingSettings
 from transforms.recipes.caco.verify import VerifySettings
 from transforms.stages.diversity.settings import DecontaminateSettings, DedupSettings
 
@@ -11,7 +13,9 @@ from transforms.stages.diversity.settings import DecontaminateSettings, DedupSet
 class Settings(ModelRunSettings):
     """Everything `cotmill synthesize` can be told."""
 
+    sampling: SamplingSettings
     filter: FilterSettings
     verify: VerifySettings
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
+    augmentation: AugmentationSettings

@@ -124,11 +124,7 @@ def seed_of(row: Row, source: CodeIOSource) -> Steps[tuple[Row, Seed | Verdict]]
         code = unified(data["code_sample"], drawn)
     except NotConvertible as error:
         return row, reject(SeedReason.NOT_CONVERTIBLE, f"{row.place}: {error}")
-    told = {
-        key: value
-        for key, value in data.items()
-        if key not in ("task_description", "input_output_spec", "code_sample", "input_generator")
-    }
+    told = {key: value for key, value in data.items() if key != "code_sample"}
     return row, Seed.make(
         problem=problem_text(data["task_description"], data["input_output_spec"], drawn),
         code=code,

@@ -23,20 +23,32 @@ def model_card(manifest: dict[str, Any]) -> str:
         "pipeline_tag": "text-generation",
         "tags": ["cotmill", "reasoning", "code", *(["lora"] if lora else [])],
     }
+    if config.get("examples"):
+        what = "on verified reasoning data"
+        data = "conversations whose answers were verified. The loss is on the turns learned alone."
+        how, held_out = "backend.api=chat", "An example is a conversation:"
+    else:
+        what = "to write verified reasoning data"
+        data = (
+            "programs that were run, and on the problems and solutions that agree with them. The "
+            "loss is on the completions alone."
+        )
+        how = f"backend.api={config['tasks']['api']} sampling=trained"
+        held_out = (
+            f"Kinds held out: {', '.join(config['tasks']['holdout_kinds']) or 'none'}. "
+            "An example is the prompt of one of cotmill's stages and the answer to it:"
+        )
     parts = [
         f"---\n{yaml.safe_dump(header, sort_keys=False)}---",
-        f"# {base.split('/')[-1]}, trained to write verified reasoning data",
+        f"# {base.split('/')[-1]}, trained {what}",
         f"{f'A LoRA adapter of rank {lora} for' if lora else 'All weights of'} {base}, fine-tuned "
-        "with `cotmill train` on programs that were run, and on the problems and solutions that "
-        "agree with them. The loss is on the completions alone.",
+        f"with `cotmill train` on {data}",
         f"```bash\n{manifest['command']}\n```",
         "Name this folder to have cotmill write with it: "
-        f"`cotmill synthesize {'backend.adapter' if lora else 'backend.model'}=FOLDER "
-        f"backend.api={config['tasks']['api']} sampling=trained`.",
+        f"`cotmill synthesize {'backend.adapter' if lora else 'backend.model'}=FOLDER {how}`.",
         "## Data",
         seeds_table(manifest),
-        "Kinds held out: " + (", ".join(config["tasks"]["holdout_kinds"]) or "none") + ". "
-        "An example is the prompt of one of cotmill's stages and the answer to it:",
+        held_out,
         table(
             ("task", "trained on", "their tokens", "held out", "too long"),
             [

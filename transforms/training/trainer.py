@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import Field, model_validator
 
 from transforms.engine.errors import BackendError
-from transforms.engine.settings import FolderSettings, Group, RunnerSettings, SinkSettings
+from transforms.engine.runner_settings import AnyRunner
+from transforms.engine.settings import FolderSettings, Group, SinkSettings
 from transforms.models.embedded.adapters import adapter_folder
 from transforms.models.embedded.model_cache import share
 from transforms.models.embedded.smollm2 import EMBEDDED, weights_of
@@ -94,6 +95,11 @@ class TrainSettings(FolderSettings):
     """Everything `cotmill train` can be told."""
 
     output_dir: str = Field(description="local folder for checkpoints and the trained model")
+    examples: str | None = Field(
+        None,
+        description="folder of cotmill export format=sft, whose conversations are trained on by "
+        "their loss masks, and whose validation split is held out (null: the tasks of the seeds)",
+    )
     source: AnySource
     prompts: str = Field(description="folder of the prompt files that the model will be asked with")
     model: ModelSettings
@@ -103,8 +109,21 @@ class TrainSettings(FolderSettings):
     seed: int = Field(0, ge=0, description="seed of every random choice")
     sandbox: SandboxSettings
     filter: FilterSettings
-    runner: RunnerSettings
+    runner: AnyRunner
     sink: SinkSettings
+
+
+class Learnable(Protocol):
+    """An example that can be trained on."""
+
+    @property
+    def task(self) -> str:
+        """What the loss on held-out examples is reported for."""
+        ...
+
+    def as_trl(self) -> dict[str, Any]:
+        """The example in a form that TRL trains on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -184,8 +203,8 @@ def token_count(tokenizer: Any, example: TrainingExample) -> int:
 
 def fine_tune(
     settings: TrainSettings,
-    training: Sequence[TrainingExample],
-    held_out: Sequence[TrainingExample],
+    training: Sequence[Learnable],
+    held_out: Sequence[Learnable],
     root: Path,
     tell: Callable[[dict[str, Any]], None],
 ) -> Trained:
@@ -227,8 +246,8 @@ def fine_tune(
 
 def build_trainer(
     settings: TrainSettings,
-    training: Sequence[TrainingExample],
-    held_out: Sequence[TrainingExample],
+    training: Sequence[Learnable],
+    held_out: Sequence[Learnable],
     root: Path,
     callbacks: Sequence[Any] = (),
 ) -> Any:

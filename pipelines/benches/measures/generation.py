@@ -15,8 +15,9 @@ import apache_beam as beam
 from pydantic import Field
 
 from transforms.engine.errors import BackendError
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import Group, RunnerSettings
+from transforms.engine.settings import Group
 from transforms.models.backends.base import Model, Reply
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.backends.vllm_engine import (
@@ -30,7 +31,7 @@ from transforms.models.episode import Asking, Drive, Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request, Response, Sampler
 
-_WORDS = "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north"
+WORDS = "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north"
 _LENGTHS = (8, 16, 32, 48, 64, 96, 160, 256)
 """Output lengths of the mixed mixes, tokens: most answers are short, and some are long."""
 
@@ -90,6 +91,10 @@ class Watched:
     def owed(self) -> int:
         return 0
 
+    @property
+    def open_requests(self) -> int:
+        return self._model.open_requests
+
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         watch, responses = self.watch, self.responses
         watch.began.append(time.perf_counter())
@@ -116,7 +121,7 @@ def mixes(count: int, repetition: int, model: str) -> dict[str, list[list[Reques
     differ between repetitions, so that none finds another's in the prefix cache.
     """
     numbers = random.Random(f"bench {repetition}")
-    words = _WORDS.split()
+    words = WORDS.split()
 
     def prompts(number: int, length: int) -> list[str]:
         return [" ".join(numbers.choices(words, k=length)) for _ in range(number)]
@@ -180,12 +185,12 @@ def bench_generation(settings: BenchGenerationSettings, say: Callable[[str], Non
     ]
     runs: list[Run] = []
     say("loading the engine")
-    with _in_process(backend) as (llm, model):
+    with in_process(backend) as (llm, model):
         for repetition, name, requests in plan:
             for way in ("bare", "pipeline") if repetition % 2 == 0 else ("pipeline", "bare"):
                 llm.reset_prefix_cache()
                 if way == "bare":
-                    run = _bare(llm, backend, name, repetition, requests)
+                    run = _bare(llm, name, repetition, requests)
                 else:
                     run = _pipeline(model, backend, name, way, repetition, requests)
                 runs.append(run)
@@ -235,7 +240,8 @@ def _tail(runs: list[Run], way: str) -> float:
 
 
 @contextmanager
-def _in_process(backend: VllmBackend) -> Iterator[tuple[Any, Watched]]:
+def in_process(backend: VllmBackend) -> Iterator[tuple[Any, Watched]]:
+    """One engine, warm, for vLLM's `LLM` and for what asks `backend` in this process."""
     prepare_environment(backend)
     from vllm import LLM
 
@@ -244,7 +250,7 @@ def _in_process(backend: VllmBackend) -> Iterator[tuple[Any, Watched]]:
     use_model(backend, model)
     try:
         warm = mixes(8, -1, backend.answering)["short"]
-        _bare(llm, backend, "warm", 0, warm)
+        _bare(llm, "warm", 0, warm)
         _pipeline(model, backend, "warm", "pipeline", 0, warm)
         yield llm, model
     finally:
@@ -286,9 +292,7 @@ class _Bar:
         pass
 
 
-def _bare(
-    llm: Any, backend: VllmBackend, mix: str, repetition: int, groups: list[list[Request]]
-) -> Run:
+def _bare(llm: Any, mix: str, repetition: int, groups: list[list[Request]]) -> Run:
     watch = Watch()
     requests = [request for group in groups for request in group]
     params = [vllm_params(request) for request in requests]
@@ -299,6 +303,7 @@ def _bare(
         use_tqdm=lambda *given, **named: _Bar(watch, *given, **named),
     )
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    in_flight = llm.llm_engine.vllm_config.scheduler_config.max_num_seqs
     watch.began = [started] * len(requests)
     return Run(
         mix,
@@ -306,7 +311,7 @@ def _bare(
         repetition,
         seconds,
         seconds - watch.busy(),
-        watch.tail(min(backend.max_in_flight, len(requests)) // 2),
+        watch.tail(min(in_flight, len(requests)) // 2),
         sum(len(output.prompt_token_ids) for output in outputs),
         sum(len(output.outputs[0].token_ids) for output in outputs),
         cpu,
@@ -330,7 +335,7 @@ def _pipeline(
     model.reset()
     with tempfile.TemporaryDirectory() as folder:
         started, cpu = time.perf_counter(), time.process_time()
-        with open_pipeline(RunnerSettings(type="direct")) as pipeline:
+        with open_pipeline(DirectSettings()) as pipeline:
             (
                 pipeline
                 | "Prompts" >> beam.Create(groups)
@@ -346,7 +351,7 @@ def _pipeline(
         repetition,
         seconds,
         seconds - model.watch.busy(),
-        model.watch.tail(min(backend.max_in_flight, len(model.responses)) // 2),
+        model.watch.tail(min(model.open_requests * 4 // 5, len(model.responses)) // 2),
         sum(response.prompt_tokens for response in model.responses),
         sum(response.generated_tokens for response in model.responses),
         cpu,

@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from transforms.engine.memory import resident_bytes
 from transforms.engine.paths import PROJECT
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import RunnerSettings
 from transforms.engine.tables import batched
 from transforms.models.backends.settings import ReplayBackend
 from transforms.models.episode import Asking, Drive, Steps
@@ -205,7 +205,7 @@ def join(folder: str, count: int, workers: int, step: int) -> None:
     def show(right: int) -> None:
         print(right, "right", flush=True)
 
-    with open_pipeline(RunnerSettings(type="direct", workers=workers)) as pipeline:
+    with open_pipeline(DirectSettings(workers=workers)) as pipeline:
         driven = (
             pipeline
             | "Blocks" >> beam.Create(range(-(-count // _BLOCK)))

@@ -23,8 +23,9 @@ from rensa import RMinHash, RMinHashDeduplicator
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers
 from transforms.engine.paths import PROJECT
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import Group, RunnerSettings
+from transforms.engine.settings import Group
 from transforms.engine.tables import ReadRecords, WriteRecords, shard_path, write_table
 from transforms.stages.diversity.minhash import collision_probability
 from transforms.stages.diversity.near import NearDuplicates
@@ -43,7 +44,7 @@ class BenchMinhashSettings(Group):
 
     rows: int = Field(ge=100, description="texts, a fifth of them in pairs of known similarity")
     dedup: DedupSettings
-    runner: RunnerSettings
+    runner: DirectSettings
 
 
 @dataclass(frozen=True)

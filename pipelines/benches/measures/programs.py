@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from transforms.engine.errors import SandboxError
 from transforms.engine.paths import PROJECT
@@ -122,9 +125,12 @@ def mixed_programs(count: int, seed: int = 0) -> list[str]:
 
 
 def bench_sandbox(
-    settings: SandboxSettings, mixes: Mapping[str, list[str]], slots: int
+    settings: SandboxSettings, mixes: Mapping[str, list[str]], slots: int, rounds: int
 ) -> list[dict[str, Any]]:
     """Runs each mix through every executor and returns a row a mix and executor.
+
+    In each round every executor runs the same part of the mix, one after the other, so that what
+    else the machine does slows all of them down alike.
 
     Args:
         settings: limits; mode and slots are the bench's own.
@@ -132,57 +138,82 @@ def bench_sandbox(
         slots: programs at once.
 
     Returns:
-        mix, executor, programs_per_second, p50_ms, p99_ms, ok (share that ran without an error),
-        error (why it could not run; then the figures are None).
+        mix, executor, programs_per_second, rates (programs per second, round by round), p50_ms,
+        p99_ms, ok (share that ran without an error), error (why it could not run; then the figures
+        are None).
     """
     rows = []
     for mix, programs in mixes.items():
-        for executor in ("strict", "auto", "manager", "subprocess", "fork"):
-            row: dict[str, Any] = {"mix": mix, "executor": executor, "error": None}
-            row |= dict.fromkeys(("programs_per_second", "p50_ms", "p99_ms", "ok"))
-            try:
-                if executor in ("strict", "auto"):
-                    figures = _run_in_sandbox(settings, executor, programs, slots)
-                else:
-                    figures = _run_baseline(executor, programs, slots)
-            except SandboxError as error:  # strict, where the kernel does not give what it needs
-                figures = {"error": str(error)}
-            rows.append({**row, **figures})
+        with contextlib.ExitStack() as held:
+            executors, errors = _executors(settings, slots, held)
+            runs: dict[str, list[_Round]] = {name: [] for name in executors}
+            for number in range(rounds):
+                for name, run in executors.items():
+                    runs[name].append(run(programs[number::rounds]))
+        rows += [{"mix": mix, "executor": name, **_figures(each)} for name, each in runs.items()]
+        rows += [{"mix": mix, "executor": name, "error": why} for name, why in errors.items()]
     return rows
 
 
 def ratios(rows: list[dict[str, Any]]) -> dict[str, float | None]:
-    """Returns over_manager_ratio and of_fork_limit_ratio: strict on the first mix against both."""
-    first = {row["executor"]: row for row in rows if row["mix"] == rows[0]["mix"]}
-    strict = first["strict"]["programs_per_second"]
+    """Returns over_manager_ratio and of_fork_limit_ratio: strict on the first mix against both, as
+    medians over the rounds; None where strict could not run."""
+    first = {row["executor"]: row.get("rates") for row in rows if row["mix"] == rows[0]["mix"]}
+    strict = first["strict"]
 
     def over(executor: str) -> float | None:
-        return strict and round(strict / first[executor]["programs_per_second"], 3)
+        pairs = zip(strict or (), first[executor] or (), strict=bool(strict))
+        found = [ours / theirs for ours, theirs in pairs]
+        return round(statistics.median(found), 3) if found else None
 
     return {"over_manager_ratio": over("manager"), "of_fork_limit_ratio": over("fork")}
 
 
-def _run_in_sandbox(
-    settings: SandboxSettings, mode: str, programs: list[str], slots: int
-) -> dict[str, Any]:
-    with Sandbox(settings.model_copy(update={"mode": mode, "slots": slots})) as box:
+class _Round(NamedTuple):
+    seconds: float
+    """From the first program's start to the last one's end."""
+    latencies: list[float]
+    """Seconds of each program."""
+    ok: int
+    """Programs that ran without an error."""
+
+
+def _executors(
+    settings: SandboxSettings, slots: int, held: contextlib.ExitStack
+) -> tuple[dict[str, Callable[[list[str]], _Round]], dict[str, str]]:
+    """Name -> executor, the sandboxes open and warm; and why those that cannot run cannot."""
+    found: dict[str, Callable[[list[str]], _Round]] = {}
+    errors = {}
+    for mode in ("strict", "auto"):
+        try:
+            chosen = settings.model_copy(update={"mode": mode, "slots": slots})
+            box = held.enter_context(Sandbox(chosen))
+        except SandboxError as error:  # strict, where the kernel does not give what it needs
+            errors[mode] = str(error)
+            continue
         # one program of each tier on each slot first: what starts once is not timed
         warm = [Job(f"import {tier.named[0]}" if tier.named[0] else "") for tier in TIERS]
         list(box.run(job for job in warm for _ in range(4 * slots)))
+        found[mode] = partial(_run_in_sandbox, box, slots)
+    for name in ("manager", "subprocess", "fork"):
+        found[name] = partial(_run_baseline, name, slots)
+    return found, errors
 
-        def run(code: str) -> tuple[float, bool]:
-            started = time.perf_counter()
-            (result,) = box.run([Job(code)])
-            return time.perf_counter() - started, result.status is Status.OK
 
+def _run_in_sandbox(box: Sandbox, slots: int, programs: list[str]) -> _Round:
+    def run(code: str) -> tuple[float, bool]:
         started = time.perf_counter()
-        with ThreadPoolExecutor(slots) as threads:
-            results = list(threads.map(run, programs))
-        seconds = time.perf_counter() - started
-    return _figures(seconds, [latency for latency, _ in results], sum(ok for _, ok in results))
+        (result,) = box.run([Job(code)])
+        return time.perf_counter() - started, result.status is Status.OK
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(slots) as threads:
+        results = list(threads.map(run, programs))
+    seconds = time.perf_counter() - started
+    return _Round(seconds, [latency for latency, _ in results], sum(ok for _, ok in results))
 
 
-def _run_baseline(executor: str, programs: list[str], slots: int) -> dict[str, Any]:
+def _run_baseline(executor: str, slots: int, programs: list[str]) -> _Round:
     tiers = [
         (tier.preload if executor == "fork" else (), [p for p in programs if tier_of(p) is tier])
         for tier in reversed(TIERS)
@@ -197,13 +228,16 @@ def _run_baseline(executor: str, programs: list[str], slots: int) -> dict[str, A
         check=True,
     )
     answer = json.loads(ran.stdout)
-    return _figures(answer["seconds"], answer["latencies"], answer["ok"])
+    return _Round(answer["seconds"], answer["latencies"], answer["ok"])
 
 
-def _figures(seconds: float, latencies: list[float], ok: int) -> dict[str, Any]:
-    ordered = sorted(latencies)
+def _figures(runs: list[_Round]) -> dict[str, Any]:
+    ordered = sorted(latency for run in runs for latency in run.latencies)
+    ok = sum(run.ok for run in runs)
     return {
-        "programs_per_second": round(len(ordered) / seconds, 1),
+        "error": None,
+        "programs_per_second": round(len(ordered) / sum(run.seconds for run in runs), 1),
+        "rates": [round(len(run.latencies) / run.seconds, 1) for run in runs],
         "p50_ms": round(1000 * ordered[len(ordered) // 2], 2),
         "p99_ms": round(1000 * ordered[len(ordered) * 99 // 100], 2),
         "ok": round(ok / len(ordered), 4),

@@ -39,8 +39,9 @@ from pipelines.benches.planted.wordings import worded_cases
 from transforms.engine.accounting import Reject
 from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Attempt, Attempts, Problem, Program, Seed, grow
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import Group, RunnerSettings
+from transforms.engine.settings import Group
 from transforms.engine.tables import WriteRecords
 from transforms.models.episode import Drive
 from transforms.programs.checks import FilterSettings, FormOf, form_checks
@@ -111,7 +112,7 @@ def judge_records(
     whole = [record for record in planted if record.output is None]
     judged = [record for record in planted if record.judged]
     ran_already = [r for r in planted if r.output is not None and not r.judged]
-    with open_pipeline(RunnerSettings(type="direct")) as pipeline:
+    with open_pipeline(DirectSettings()) as pipeline:
         form = (
             pipeline
             | "Programs" >> beam.Create(list(map(as_program, whole)))
@@ -152,7 +153,7 @@ def judge_sets(
     folder: Path,
 ) -> dict[str, Fate]:
     """Runs labelled sets through the stages that compare records with others."""
-    with open_pipeline(RunnerSettings(type="direct")) as pipeline:
+    with open_pipeline(DirectSettings()) as pipeline:
         outcomes = [
             pipeline
             | "Program set" >> beam.Create(programs.records)

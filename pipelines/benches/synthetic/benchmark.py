@@ -27,8 +27,9 @@ from transforms.engine.processes import map_on_cores
 from transforms.engine.recipe import Segment
 from transforms.engine.records import Example, Message, Problem
 from transforms.engine.run_folder import RunFolder
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.segments import run_segment
-from transforms.engine.settings import Group, RunnerSettings, SinkSettings
+from transforms.engine.settings import Group, SinkSettings
 from transforms.engine.stage import Filter, Map
 from transforms.engine.tables import shard_path, write_table
 from transforms.engine.versions import versions
@@ -51,7 +52,7 @@ class BenchScaleSettings(Group):
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
     sandbox: SandboxSettings
-    runner: RunnerSettings
+    runner: DirectSettings
     sink: SinkSettings
 
 
@@ -176,7 +177,7 @@ def run_segments(root: str, rows: int, settings: BenchScaleSettings) -> dict[str
     seconds: dict[str, float] = {}
     for segment in segments(settings, str(Path(root, "items.jsonl"))):
         started = time.perf_counter()
-        entries.append(run_segment(segment, previous, before, run, settings))
+        entries.append(run_segment(segment, previous, run, settings))
         seconds[segment.name] = time.perf_counter() - started
         previous, before = segment, entries[-1]["rows"]
     started = time.perf_counter()

@@ -49,6 +49,18 @@ def _make_first_edition(folder: Path) -> None:
         pq.write_table(pq.read_table(part).drop_columns(LATER), part)
 
 
+@given(st.lists(st.binary(min_size=16, max_size=16), max_size=50))
+def test_no_key_that_the_index_has_is_told_to_be_new(keys: list[bytes]) -> None:
+    has = ledger_index._Filter(np.array(keys, "S16"))
+    assert all(key.hex() in has for key in keys)
+
+
+def test_most_keys_that_the_index_has_not_are_told_to_be_new() -> None:
+    draw = random.Random(0)
+    has = ledger_index._Filter(np.array([draw.randbytes(16) for _ in range(1000)], "S16"))
+    assert sum(draw.randbytes(16).hex() in has for _ in range(1000)) < 150
+
+
 @pytest.mark.parametrize("first_edition", [False, True])
 @pytest.mark.parametrize(
     ("limit", "reason", "generated", "asked", "served"),

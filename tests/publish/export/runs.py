@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.programs_for_tests import SPAM
 from tests.publish.report.folder import examples, executions
 from transforms.engine.accounting import Reject, reject, rejected
 from transforms.engine.ids import content_id
@@ -21,6 +22,7 @@ from transforms.engine.records import (
 )
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.tables import write_table
+from transforms.programs.questions import Attempted
 from transforms.recipes.caco.verify import example
 from transforms.recipes.judge import Preference
 from transforms.recipes.predict import Prediction
@@ -130,6 +132,25 @@ def predict(root: Path) -> RunFolder:
     return finished(root, "predict", rows, refused)
 
 
+def attempt(kind: str, grader: str, answer: str, said: str) -> Attempted:
+    talk = (Message("user", f"What about {kind}?"), Message("assistant", f"```\n{said}\n```"))
+    return Attempted(
+        id=content_id("attempt", kind, said), task=kind, code=SPAM, grader=grader, answer=answer,
+        messages=talk, final_answer=said, score=1.0, turns=1, agreement=0.5, attempts=8, **LINEAGE,
+    )  # fmt: skip
+
+
+def attempted(root: Path) -> RunFolder:
+    """A right output and a right input of an execution recipe; another output was wrong."""
+    given = "{'emails': 112, 'percent_spam': 0, 'days': 5}"
+    rows = [
+        attempt("output", "tolerant", '["560"]', "560"),
+        attempt("input", "witness", '"560"', given),
+    ]
+    wrong = attempt("output", "tolerant", '["560"]', "561")
+    return finished(root, "codeio", rows, [rejected("attempt", wrong, reject("wrong_answer"))])
+
+
 def judge(root: Path) -> RunFolder:
     """A pair of answers."""
     pair = Preference(
@@ -167,6 +188,7 @@ def augment(root: Path) -> RunFolder:
 RUNS = {
     "caco": caco,
     "tool_math": tool_math,
+    "codeio": attempted,
     "predict": predict,
     "judge": judge,
     "augment": augment,

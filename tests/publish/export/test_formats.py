@@ -20,6 +20,7 @@ from transforms.publish.export.preference import PreferenceExport
 from transforms.publish.export.rl import RlExport, right_answer
 from transforms.publish.export.sft import SftExport
 from transforms.publish.export.tasks import Attempted, tasks
+from transforms.publish.reward import compute_score
 
 Values = list[dict[str, Any]]
 FORMATS: dict[str, tuple[type[Format], dict[str, Any]]] = {
@@ -191,6 +192,23 @@ def test_a_predicted_input_is_no_answer_that_text_can_grade(tmp_path: Path) -> N
     assert left == {"a predicted input, which only a run of the program can grade": 1}
 
 
+@pytest.mark.parametrize("trainer", ["trl_grpo", "verl"])
+def test_tasks_with_a_grader_are_graded_by_it_in_a_trainer(tmp_path: Path, trainer: str) -> None:
+    rows, left = exported(runs.attempted(tmp_path), "rl", trainer=trainer)
+    assert len(rows) == 2 and not left
+    for row in rows:
+        facts = row.get("extra_info") or row
+        assert facts["pass_rate"] == 0.5 and facts["attempts"] == 8
+        truth = row["answer"] if trainer == "trl_grpo" else row["reward_model"]["ground_truth"]
+        given = "{'emails': 112, 'percent_spam': 0, 'days': 5}"
+        right = "560" if "output" in row["prompt"][-1]["content"] else given
+        scores = [
+            compute_score("", f"```\n{text}\n```", truth, facts)
+            for text in (right, "{'emails': 1}")
+        ]
+        assert scores == [1, 0]
+
+
 def test_variants_without_solutions_are_prompts_all_the_same(tmp_path: Path) -> None:
     rows, _ = exported(runs.augment(tmp_path), "rl", suffix="\n\nBox the answer.")
     assert sorted(row["answer"] for row in rows) == ["1", "2", "3"]
@@ -294,6 +312,13 @@ def test_judged_pairs_stay_as_the_judge_decided(tmp_path: Path) -> None:
     [row] = rows
     assert (row["chosen"][0]["content"], row["rejected"][0]["content"]) == ("Because.", "So.")
     assert row["pair"] == "judge"
+
+
+def test_attempts_make_pairs_with_those_that_their_grader_refused(tmp_path: Path) -> None:
+    [row], _ = exported(runs.attempted(tmp_path), "preference")
+    assert [row[side][0]["content"] for side in ("chosen", "rejected")] == [
+        "```\n560\n```", "```\n561\n```",
+    ]  # fmt: skip
 
 
 def test_predictions_make_pairs_with_wrong_ones(tmp_path: Path) -> None:

@@ -76,60 +76,60 @@ def record(folder, sampling, texts):
 
 
 def test_a_prompt_shows_as_many_seeds_as_asked_and_names_them():
-    drawn, shots = draw(3, POOL, SAMPLING)
+    drawn, shots = draw(3, POOL, SAMPLING, 0)
     assert len(shots) == SAMPLING.program.shots == len(set(drawn.seed_ids))
     assert drawn.license == "MIT"
     assert set(drawn.source.split(", ")) <= {"a", "b"}
 
 
 def test_prompts_draw_different_seeds():
-    sets = Counter(draw(index, POOL, SAMPLING)[0].seed_ids for index in range(50))
+    sets = Counter(draw(index, POOL, SAMPLING, 0)[0].seed_ids for index in range(50))
     assert len(sets) == 50
 
 
 def test_without_a_verified_seed_few_shot_says_what_to_do():
     with pytest.raises(SourceError, match="sampling.conditioning=unconditional"):
-        draw(0, Pool(), SAMPLING)
+        draw(0, Pool(), SAMPLING, 0)
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**6), st.permutations(sorted(MIX)))
 def test_what_a_prompt_names_is_decided_by_its_number_alone(seed, index, order):
-    one = SAMPLING.model_copy(update={"seed": seed, "conditioning": MIX})
+    one = SAMPLING.model_copy(update={"conditioning": MIX})
     two = one.model_copy(update={"conditioning": {name: MIX[name] * 3 for name in order}})
-    assert conditioning_of(index, one) == conditioning_of(index, two)
+    assert conditioning_of(index, one, seed) == conditioning_of(index, two, seed)
 
 
 @given(st.lists(st.integers(0, 9), min_size=3, max_size=3).filter(any), st.integers(0, 99))
 @settings(max_examples=20)
 def test_a_mix_is_drawn_by_its_weights(weights, seed):
     mix = dict(zip(sorted(MIX), map(float, weights), strict=True))
-    sampling = SAMPLING.model_copy(update={"seed": seed, "conditioning": mix})
-    drawn = Counter(conditioning_of(index, sampling) for index in range(1000))
+    sampling = SAMPLING.model_copy(update={"conditioning": mix})
+    drawn = Counter(conditioning_of(index, sampling, seed) for index in range(1000))
     for name, weight in mix.items():
         assert drawn[name] / 1000 == pytest.approx(weight / sum(weights), abs=0.08)
         assert weight > 0 or drawn[name] == 0
 
 
 def test_a_kind_is_drawn_from_those_of_the_seeds_and_no_seed_is_shown():
-    drawn = [draw(index, POOL, KIND) for index in range(200)]
+    drawn = [draw(index, POOL, KIND, 0) for index in range(200)]
     assert {record.kind for record, _ in drawn} == {"rates", "algebra", "dates_clocks"}
     assert not any(shots for _, shots in drawn)
 
 
 def test_kinds_that_are_named_are_asked_for_whether_or_not_a_seed_has_them():
     sampling = KIND.model_copy(update={"kinds": ["knots"]})
-    assert {draw(index, Pool(), sampling)[0].kind for index in range(9)} == {"knots"}
+    assert {draw(index, Pool(), sampling, 0)[0].kind for index in range(9)} == {"knots"}
 
 
 def test_where_no_seed_has_a_kind_the_error_says_how_to_name_some():
     bare = Pool(dataclasses.replace(seed, kind=None) for seed in POOL)
     with pytest.raises(SourceError, match=r"no verified seed has a kind.*sampling.kinds="):
-        draw(0, bare, KIND)
+        draw(0, bare, KIND, 0)
 
 
 def test_with_kinds_each_prompt_shows_seeds_of_one_of_them():
     sampling = SAMPLING.model_copy(update={"kinds": ["rates", "algebra"]})
-    drawn = [draw(index, POOL, sampling) for index in range(50)]
+    drawn = [draw(index, POOL, sampling, 0) for index in range(50)]
     assert all({seed.kind for seed in shots} == {record.kind} for record, shots in drawn)
     assert {record.kind for record, _ in drawn} == {"rates", "algebra"}
 
@@ -137,11 +137,11 @@ def test_with_kinds_each_prompt_shows_seeds_of_one_of_them():
 def test_a_kind_that_no_seed_has_cannot_be_shown():
     sampling = SAMPLING.model_copy(update={"kinds": ["knots"]})
     with pytest.raises(SourceError, match="of the kind knots .*: the seeds have algebra, dates_"):
-        draw(0, POOL, sampling)
+        draw(0, POOL, sampling, 0)
 
 
 def test_shown_seeds_have_a_kind_where_all_of_them_share_it():
-    for record, shots in [draw(index, POOL, SAMPLING) for index in range(200)]:
+    for record, shots in [draw(index, POOL, SAMPLING, 0) for index in range(200)]:
         kinds = {seed.kind for seed in shots}
         assert record.kind == (kinds.pop() if len(kinds) == 1 else None)
 
@@ -181,7 +181,7 @@ def test_a_thousand_draws_are_a_thousand_requests_however_few_the_seeds(tmp_path
 
 def test_unconditional_prompts_show_no_seed_and_are_told_apart_by_their_sample(tmp_path):
     requests = [r for index in range(6) for r in asked(stage(tmp_path, ALONE), index, [])]
-    assert all(draw(index, Pool(), ALONE)[0].seed_ids == () for index in range(6))
+    assert all(draw(index, Pool(), ALONE, 0)[0].seed_ids == () for index in range(6))
     assert len({request.prompt for request in requests}) == 1
     assert len({request.id for request in requests}) == len(requests)
 

@@ -26,11 +26,24 @@ class Model(Protocol):
         It does not grow once the process is draining (`generation.draining`).
         """
 
+    @property
+    def open_requests(self) -> int:
+        """Requests that each of its users keeps open, at most."""
+
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         """Begins `request` and returns at once; `reply` is called once, from another thread."""
 
     def close(self) -> None:
         """Frees the model and ends every thread and process of it."""
+
+
+def with_some_waiting(in_flight: int) -> int:
+    """Returns how many requests keep a vLLM engine full that works on `in_flight` at once.
+
+    A quarter more wait in the engine: a slot that becomes free is then filled in the same step, as
+    bare vLLM fills it, and not in the step after the next request has come.
+    """
+    return in_flight + (in_flight + 3) // 4
 
 
 def valid_text(text: str) -> str:
@@ -41,6 +54,8 @@ def valid_text(text: str) -> str:
     >>> ascii(valid_text("\ud83d\ude00, \ud83d!"))
     "'\\U0001f600, \\ufffd!'"
     """
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

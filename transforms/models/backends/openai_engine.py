@@ -11,6 +11,7 @@ import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -158,6 +159,8 @@ class OpenAIModel:
         self._endpoint, self._place, self._engine = endpoint, place, engine
         self._sends_prefix, self._parameters = sends_prefix, parameters
         self._pace, self._most_open = pace, connections
+        self._arrived: deque[tuple[Request, Callable[[Reply], None]]] = deque()
+        self._is_woken = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._circuit = Circuit(
             place.base_url,
@@ -182,8 +185,15 @@ class OpenAIModel:
     def owed(self) -> int:
         return len(self._owed)
 
+    @property
+    def open_requests(self) -> int:
+        return self._most_open
+
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
-        self._loop.call_soon_threadsafe(self._begin, request, reply)
+        self._arrived.append((request, reply))
+        if not self._is_woken:  # else it takes this one out, too: to wake a loop costs a write
+            self._is_woken = True
+            self._loop.call_soon_threadsafe(self._begin_all)
 
     def close(self) -> None:
         with contextlib.suppress(Exception):
@@ -204,6 +214,11 @@ class OpenAIModel:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     # Everything below runs on the event loop.
+
+    def _begin_all(self) -> None:
+        self._is_woken = False  # before the look: what arrives after it wakes the loop again
+        while self._arrived:
+            self._begin(*self._arrived.popleft())
 
     def _begin(self, request: Request, reply: Callable[[Reply], None]) -> None:
         task = self._loop.create_task(self._serve(request, reply))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -113,7 +114,7 @@ _NOT_IN_A_REQUEST = {
     **{name: f"set sampling.STAGE.{name}" for name in _SAMPLING},
     **dict.fromkeys(("response_format", "structured_outputs"), "set sampling.STAGE.json_schema"),
     "model": "set backend.model",
-    "seed": "set sampling.seed",
+    "seed": "set seed",
     "n": "set sampling.STAGE.samples",
     "chat_template_kwargs": "set backend.chat_template_kwargs",
     "messages": "the recipe's prompts are the messages",
@@ -185,7 +186,12 @@ class VllmBackend(_Chats):
     api: Literal["chat", "completions"] = Field(
         description="ask as a chat, or let the model continue a text (base models)"
     )
-    max_in_flight: int = Field(256, ge=1, description="requests that the engine works on at once")
+    max_in_flight: int | None = Field(
+        None,
+        ge=1,
+        description="requests that the engine works on at once (null: vLLM's own number, such as "
+        "1,024 on an H100 and 256 on a smaller GPU)",
+    )
     max_model_len: int | None = Field(
         None, ge=128, description="context window in tokens (null: the model's own)"
     )
@@ -223,15 +229,6 @@ class VllmBackend(_Chats):
     model_id: ModelId = None
 
     @property
-    def open_requests(self) -> int:
-        """Requests that a worker keeps open: a quarter more than are in flight wait in the engine.
-
-        A slot that becomes free is then filled in the same step, as bare vLLM fills it, and not
-        in the step after the next request has come.
-        """
-        return self.max_in_flight + (self.max_in_flight + 3) // 4
-
-    @property
     def answering(self) -> str:
         """The model's name in requests and in the ledger: an adapter makes another model."""
         return f"{self.model}+{self.adapter}" if self.adapter else self.model
@@ -250,6 +247,12 @@ class VllmBackend(_Chats):
     def request(self) -> dict[str, Any]:
         """As for other endpoints: nothing, since the engine takes no body."""
         return {}
+
+    @property
+    def cards(self) -> int:
+        """GPUs that one engine takes."""
+        sizes = ("pipeline_parallel_size", "data_parallel_size")
+        return self.tensor_parallel_size * math.prod(int(self.engine_args.get(s, 1)) for s in sizes)
 
     def changes_answers(self) -> dict[str, Any]:
         """The part of `engine_args` that changes answers."""
@@ -353,11 +356,6 @@ class OpenAIBackend(Endpoint, _Parameters, _Chats, _Body):
     )
     budget: OwnBudget = BudgetSettings()
     model_id: ModelId = None
-
-    @property
-    def open_requests(self) -> int:
-        """Requests that a worker keeps open."""
-        return self.max_in_flight
 
     @property
     def answering(self) -> str:

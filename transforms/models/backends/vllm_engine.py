@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import importlib
@@ -16,11 +17,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
+
+from packaging.version import Version
 
 from transforms.engine.errors import BackendError
 from transforms.engine.records import ToolCall
-from transforms.models.backends.base import Reply, failed, kind_of
+from transforms.models.backends.base import Reply, failed, kind_of, with_some_waiting
 from transforms.models.backends.fire import FirstToken, first_token, whole
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.embedded.adapters import adapter_path, model_path
@@ -28,6 +31,7 @@ from transforms.models.requests import ErrorKind, Request, Response, Sampler
 from transforms.models.tokens import prompt_ids
 from transforms.text.thoughts import split_thought
 
+_log = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 10.0
 _TOOL_PARSER = "tool_call_parser"
 
@@ -72,6 +76,7 @@ class VllmModel:
         self._loaded: SimpleQueue[BackendError | None] = SimpleQueue()
         self._ended = BackendError(f"the vLLM engine of {backend.model} was closed")
         self._closing = False
+        self._open_requests = 0
         self._thread = threading.Thread(target=self._run, name="vllm", daemon=True)
         self._thread.start()
         if error := self._loaded.get():
@@ -80,6 +85,10 @@ class VllmModel:
     @property
     def owed(self) -> int:
         return 0
+
+    @property
+    def open_requests(self) -> int:
+        return self._open_requests
 
     def start(self, request: Request, reply: Callable[[Reply], None]) -> None:
         self._inbox.put(_Open(request, reply, time.monotonic()))
@@ -101,6 +110,8 @@ class VllmModel:
             try:
                 others = multiprocessing.active_children()
                 engine = self._load(self._backend)
+                in_flight = engine.vllm_config.scheduler_config.max_num_seqs
+                self._open_requests = with_some_waiting(in_flight)
                 cores = [
                     child
                     for child in multiprocessing.active_children()
@@ -234,15 +245,52 @@ def forced_environment(backend: VllmBackend) -> dict[str, str]:
     return variables
 
 
+OLDEST = Version("0.19")
+"""Of vLLM: the first whose readers of calls are given the tools; the extra `gpu` asks for it."""
+NEWEST = Version("0.33")
+"""Of vLLM: the last minor version whose names and arguments were looked at. Run were 0.26 (on a
+GPU) and 0.32 (the CPU build)."""
+
+
 def check_installed(backend: VllmBackend) -> None:
-    """Raises BackendError where vLLM cannot be imported."""
+    """Raises BackendError where vLLM cannot be imported or is too old; warns where it is newer
+    than any that is known to work."""
+    fix = f"pip install 'cotmill[{'gpu' if backend.cpu_kvcache_gib is None else 'cpu'}]'"
     try:
         importlib.import_module("vllm.engine.arg_utils")
+        import vllm
     except ImportError as error:
-        extra = "gpu" if backend.cpu_kvcache_gib is None else "cpu"
-        raise BackendError(
-            f"the {backend.engine} backend needs vLLM ({error}): pip install 'cotmill[{extra}]'"
-        ) from error
+        raise BackendError(f"the {backend.engine} backend needs vLLM ({error}): {fix}") from error
+    if said := unfit(vllm.__version__):
+        if said.is_error:
+            raise BackendError(f"{said.what}: {fix}")
+        _log.warning("%s: if it fails, %s", said.what, fix)
+
+
+class Unfit(NamedTuple):
+    """What is wrong with a version of vLLM."""
+
+    what: str
+    is_error: bool
+
+
+def unfit(version: str) -> Unfit | None:
+    """Returns what is wrong with a version of vLLM; None where it works, or is built from source.
+
+    >>> unfit("0.10.2").what
+    'vLLM 0.10.2 is too old, 0.19 to 0.33 work'
+    >>> unfit("0.32.0+cpu") is None
+    True
+    """
+    installed = Version(version)
+    if installed.is_devrelease:
+        return None
+    works = f"{OLDEST} to {NEWEST} work"
+    if installed < OLDEST:
+        return Unfit(f"vLLM {version} is too old, {works}", True)
+    if installed.release[:2] > NEWEST.release[:2]:
+        return Unfit(f"vLLM {version} is newer than cotmill knows, {works}", False)
+    return None
 
 
 def check_arguments(backend: VllmBackend) -> None:
@@ -252,9 +300,7 @@ def check_arguments(backend: VllmBackend) -> None:
 
     names = {_TOOL_PARSER, *(field.name for field in dataclasses.fields(EngineArgs))}
     if isinstance(backend, VllmServerBackend):
-        from vllm.entrypoints.launchers.cli_args import BaseFrontendArgs
-
-        names |= {field.name for field in dataclasses.fields(BaseFrontendArgs)}
+        names |= {field.name for field in dataclasses.fields(_server_arguments())}
     for name in backend.engine_args:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
@@ -263,6 +309,15 @@ def check_arguments(backend: VllmBackend) -> None:
                 + (f"did you mean {near[0]}?" if near else "see its EngineArgs for those there are")
             )
     tool_parser(backend)
+
+
+def _server_arguments() -> Any:
+    """Returns vLLM's class of its server's arguments, which has moved from version to version."""
+    for place in ("common", "launchers", "openai"):
+        with contextlib.suppress(ModuleNotFoundError):
+            module = importlib.import_module(f"vllm.entrypoints.{place}.cli_args")
+            return module.BaseFrontendArgs
+    raise BackendError(f"vLLM has no arguments of a server: install {OLDEST} to {NEWEST}")
 
 
 def engine_arguments(backend: VllmBackend) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from filelock import FileLock
 from transforms.engine.errors import BackendError
 from transforms.engine.ids import content_id
 from transforms.engine.progress import LONGEST_PATH
-from transforms.models.backends.base import kind_of
+from transforms.models.backends.base import kind_of, with_some_waiting
 from transforms.models.backends.endpoint_replies import Complaint, read_answer
 from transforms.models.backends.fire import first_token, whole
 from transforms.models.backends.openai_engine import OpenAIModel
@@ -42,6 +42,10 @@ from transforms.models.tokens import prompt_ids
 
 _START_SECONDS = 60.0
 """For a supervisor to open its socket; the one before it may still be ending its server."""
+
+_IN_FLIGHT = 512
+"""Where the number is the server's own, which it does not tell: half of its largest, as a process
+may often open no more than 1,024 connections."""
 
 _log = logging.getLogger(__name__)
 
@@ -72,12 +76,13 @@ class VllmServerModel(OpenAIModel):
         except BaseException:
             self._lease.close()
             raise
+        connections = with_some_waiting(backend.max_in_flight or _IN_FLIGHT)
         self._open(
             backend,
             place,
             engine=f"vllm {vllm.__version__} server",
-            pace=Pace(backend.open_requests),
-            connections=backend.open_requests,
+            pace=Pace(connections),
+            connections=connections,
             sends_prefix=True,
             parameters={},
             proxies=False,

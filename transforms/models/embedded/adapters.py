@@ -70,8 +70,8 @@ def _merge(model: str, adapter: Path, folder: Path) -> None:
         from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
         raise BackendError(
-            f"merging an adapter needs peft ({error}): pip install 'cotmill[train]', "
-            "or set backend.merge_adapter=false"
+            f"merging an adapter needs peft ({error}): pip install 'cotmill[cpu]', or on a "
+            "GPU 'cotmill[gpu]', or set backend.merge_adapter=false"
         ) from error
     with quiet():
         dtype = AutoConfig.from_pretrained(model).dtype

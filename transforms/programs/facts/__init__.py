@@ -23,7 +23,13 @@ from transforms.programs.facts.flow import (
     steps,
 )
 from transforms.programs.facts.literals import Instance, Opaque, Text, decode, is_plain
-from transforms.programs.facts.variables import are_aliases, final_values, states, values_after
+from transforms.programs.facts.variables import (
+    are_aliases,
+    final_values,
+    returned_values,
+    states,
+    values_after,
+)
 
 __all__ = [
     "END",
@@ -48,6 +54,7 @@ __all__ = [
     "loops",
     "next_lines",
     "read_trace",
+    "returned_values",
     "states",
     "steps",
     "values_after",

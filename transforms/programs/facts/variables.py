@@ -43,6 +43,19 @@ def final_values(trace: Trace) -> dict[str, Any]:
     return last
 
 
+def returned_values(trace: Trace, function: str) -> dict[str, Any]:
+    """Returns the variables of a function's first frame as it returns, in the order of their first
+    values; empty where it never returns.
+
+    Raises:
+        CutTrace: the trace is not whole.
+    """
+    for event, variables in states(trace):
+        if event.function == function and event.kind is Kind.RETURN:
+            return variables
+    return {}
+
+
 def values_after(trace: Trace, line: int, name: str) -> list[Any]:
     """Returns the values of a variable after each run of a line, where the frame then has it.
 

@@ -82,26 +82,36 @@ def tolerant(answer: str, gold: str) -> bool:
     (True, False)
     """
     try:
-        return _is_close(_read(answer), read_literal(gold))
+        return is_close(read_value(answer), read_literal(gold))
     except NotLiteral:
         return False
 
 
-def _read(text: str) -> Any:
+def read_value(text: str) -> Any:
+    """Returns the value that a text writes as JSON or, where it is none, as a Python literal.
+
+    Raises:
+        NotLiteral: it is neither.
+
+    >>> read_value('{"a": [true, null]}')
+    {'a': [True, None]}
+    """
     try:
+        return json.loads(text[: _MOST_CHARS + 1], parse_constant=_refuse)
+    except (ValueError, RecursionError):
         return read_literal(text)
-    except NotLiteral:
-        try:
-            return json.loads(text[: _MOST_CHARS + 1], parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            raise NotLiteral(f"neither a literal nor JSON: {text[:100]!r}") from None
 
 
 def _refuse(name: str) -> None:
     raise NotLiteral(f"{name} is no value")
 
 
-def _is_close(one: Any, other: Any) -> bool:
+def is_close(one: Any, other: Any) -> bool:
+    """Whether two values are the same as `tolerant` compares; may raise RecursionError.
+
+    >>> is_close([1, {"a": 2.0}], (1.0000000001, {"a": 2})), is_close(True, 1)
+    (True, False)
+    """
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
@@ -112,11 +122,11 @@ def _is_close(one: Any, other: Any) -> bool:
         except OverflowError:  # an integer that no float comes near
             return False
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(map(_is_close, one, other))
+        return len(one) == len(other) and all(map(is_close, one, other))
     if isinstance(other, set) and isinstance(one, (set, list, tuple)):
         rest = list(one)
         for item in other:
-            match = next((n for n, there in enumerate(rest) if _is_close(there, item)), None)
+            match = next((n for n, there in enumerate(rest) if is_close(there, item)), None)
             if match is None:
                 return False
             del rest[match]
@@ -126,7 +136,7 @@ def _is_close(one: Any, other: Any) -> bool:
         mine = {_key(key): value for key, value in one.items()}
         if not len(mine) == len(one) == len(other) == len(there):
             return False
-        return mine.keys() == there.keys() and all(_is_close(mine[k], there[k]) for k in mine)
+        return mine.keys() == there.keys() and all(is_close(mine[k], there[k]) for k in mine)
     return type(one) is type(other) and bool(one == other)
 
 

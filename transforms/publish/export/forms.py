@@ -74,5 +74,8 @@ def tools_of(row: dict[str, Any]) -> str | None:
     return row.get("tools") or None
 
 
-FAILED = ["wrong_answer", "wrong_prediction", "no_prediction", "out_of_turns"]
+FAILED = [
+    *("wrong_answer", "wrong_prediction", "no_prediction", "out_of_turns", "no_answer", "fails"),
+    *("failed_tests", "false_claim", "not_distinguished"),
+]
 """Reasons of rejects that are attempts which went wrong, of the shipped recipes."""

@@ -34,15 +34,18 @@ _FACTS: dict[str, pa.DataType] = {
     "instruction": pa.string(),
     "output": pa.string(),
     "solution": pa.string(),
+    "grader": pa.string(),
+    "code": pa.string(),
     "kind": pa.string(),
     "pass_rate": pa.float64(),
     "difficulty": pa.float64(),
     "attempts": pa.int64(),
     "control": controls.TYPES,
 }
-"""What is known of a prompt beside its answer; `transforms.publish.reward` reads the first three:
-the question without `suffix`, the program's output as JSON, and the solution where it is a
-program."""
+"""What is known of a prompt beside its answer; `transforms.publish.reward` reads the first five:
+the question without `suffix`, the program's output as JSON, the solution where it is a program, and
+of rows with a grader its name and the program that it may run."""
+_GRADED = ("grader", "code")
 _PLACES: dict[str, dict[str, pa.DataType]] = {
     "verl": {
         "data_source": pa.string(),
@@ -129,6 +132,7 @@ class RlExport(Format):
             "instruction": asked,
             "output": output_of(row),
             "solution": solution if extract_program(solution) == solution != "" else None,
+            **{name: row.get(name) if row.get("grader") else None for name in _GRADED},
             "kind": row.get("kind"),
             "pass_rate": rate,
             "difficulty": None if rate is None else 1 - rate,

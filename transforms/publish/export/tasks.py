@@ -23,7 +23,7 @@ from transforms.publish.export.chats import Conversation, Message, conversation,
 from transforms.text.reasoning import judge_reasoning
 
 _COLUMNS = (
-    *("id", "recipe", "kind", "source", "license", "seed_ids", "code", "tools", "task"),
+    *("id", "recipe", "kind", "source", "license", "seed_ids", "code", "tools", "task", "grader"),
     *("messages", "prompt", "chosen", "rejected"),
     *("instruction", "problem", "solution", "reasoning"),
     *("answer", "answer_type", "output", "prediction", "agreement", "attempts"),
@@ -216,7 +216,8 @@ def _add_reject(found: dict[str, Task], reject: dict[str, Any], said: Conversati
     task = found.get(task_id(said.prompt))
     if task is not None:
         record = json.loads(reject["record"])
-        answer = record.get("answer") or record.get("prediction")
+        stated = record.get("answer") or record.get("prediction")
+        answer = record.get("final_answer", stated)
         task.others.append(Attempted(said.completion, False, answer))
 
 

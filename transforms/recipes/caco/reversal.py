@@ -15,6 +15,7 @@ from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, draw_shots, pool_from
 from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, calls, instruction_of, judge_response
+from transforms.recipes.caco.settings import SamplingSettings
 
 
 def problem(execution: Execution, response: Response, stage: str) -> tuple[Problem, Verdict]:
@@ -37,6 +38,7 @@ class BackTranslate(ModelEpisode):
     """PCollection[Execution] -> Outcome of Problem: one instruction per program."""
 
     name: str = "reverse"
+    sampling: SamplingSettings
     seeds: str
     """Folder of the verified seeds shown as examples."""
 
@@ -49,6 +51,6 @@ class BackTranslate(ModelEpisode):
 
     def episode(self, execution: Execution, pool: Pool) -> Steps[tuple[Problem, Verdict]]:
         sampler = self.sampling.reverse
-        shots = draw_shots(pool, sampler.shots, self.sampling.seed, "reverse", execution.id)
+        shots = draw_shots(pool, sampler.shots, self.run_seed, "reverse", execution.id)
         request = self.requests(sampler, program=execution, shots=shots)[0]
         return problem(execution, (yield request), self.name)

@@ -21,7 +21,7 @@ from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
 from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, calls, judge_program
-from transforms.models.settings import SamplingSettings
+from transforms.recipes.caco.settings import SamplingSettings
 from transforms.stages.diversity.reasons import Sameness
 
 
@@ -37,36 +37,36 @@ class Draw:
     license: str
 
 
-def conditioning_of(index: int, sampling: SamplingSettings) -> str:
+def conditioning_of(index: int, sampling: SamplingSettings, seed: int) -> str:
     """Draws from the mix what prompt number `index` names, by its number alone."""
     mix = sorted(sampling.conditioning.items())
-    chosen = random.Random(derived_seed(sampling.seed, "conditioning", index))
+    chosen = random.Random(derived_seed(seed, "conditioning", index))
     return chosen.choices([name for name, _ in mix], [weight for _, weight in mix])[0]
 
 
-def draw(index: int, pool: Pool, sampling: SamplingSettings) -> tuple[Draw, list[Seed]]:
+def draw(index: int, pool: Pool, sampling: SamplingSettings, seed: int) -> tuple[Draw, list[Seed]]:
     """Draws what prompt number `index` names: some seeds, a kind, or nothing.
 
     Raises:
         SourceError: there is no verified seed to show, or none that has a kind.
     """
-    conditioning = conditioning_of(index, sampling)
+    conditioning = conditioning_of(index, sampling, seed)
     kind: str | None = None
     shots: list[Seed] = []
     if conditioning == "kind" or (conditioning == "few_shot" and sampling.kinds is not None):
-        kind = _draw_kind(index, pool, sampling)
+        kind = _draw_kind(index, pool, sampling, seed)
     if conditioning == "few_shot":
         shown = pool if kind is None else pool.by_kind.get(kind, Pool())
         if not shown:
             raise _none_to_show(kind, pool)
-        shots = list(draw_shots(shown, sampling.program.shots, sampling.seed, "program", index))
-        kinds = {seed.kind for seed in shots}
+        shots = list(draw_shots(shown, sampling.program.shots, seed, "program", index))
+        kinds = {shot.kind for shot in shots}
         kind = kinds.pop() if len(kinds) == 1 else None
     return (
         Draw(
-            id=content_id("draw", sampling.seed, index),
+            id=content_id("draw", seed, index),
             kind=kind,
-            seed_ids=tuple(seed.id for seed in shots),
+            seed_ids=tuple(shot.id for shot in shots),
             source=combined_source(shots) or "model",
             license=combined_license(shots) or sampling.license,
         ),
@@ -74,14 +74,14 @@ def draw(index: int, pool: Pool, sampling: SamplingSettings) -> tuple[Draw, list
     )
 
 
-def _draw_kind(index: int, pool: Pool, sampling: SamplingSettings) -> str:
+def _draw_kind(index: int, pool: Pool, sampling: SamplingSettings, seed: int) -> str:
     kinds = sampling.kinds or list(pool.by_kind)
     if not kinds:
         raise SourceError(
             "no verified seed has a kind to ask for: map a column to it, such as "
             "source.columns.kind=topic, or name some: sampling.kinds=[geometry, algebra]"
         )
-    return random.Random(derived_seed(sampling.seed, "kind", index)).choice(kinds)
+    return random.Random(derived_seed(seed, "kind", index)).choice(kinds)
 
 
 def _none_to_show(kind: str | None, pool: Pool) -> SourceError:
@@ -125,6 +125,7 @@ class SamplePrograms(ModelEpisode):
     """
 
     name: str = "sample"
+    sampling: SamplingSettings
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Program
@@ -140,7 +141,7 @@ class SamplePrograms(ModelEpisode):
         return {"pool": AsSingleton(records | "Seed pool" >> SeedPool(self.sampling.pool))}
 
     def episode(self, index: int, pool: Pool) -> Steps[list[tuple[Program, Verdict]]]:
-        record, shots = draw(index, pool, self.sampling)
+        record, shots = draw(index, pool, self.sampling, self.run_seed)
         requests = self.requests(
             self.sampling.program,
             # Each draw has samples of its own: few seeds, or none, make the same prompt often.

@@ -23,9 +23,10 @@ from transforms.models.responses import (
     judge_response,
     solution_of,
 )
-from transforms.models.settings import SamplerSettings, SamplingSettings
+from transforms.models.settings import SamplerSettings
 from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.recipes.caco.mark import mark
+from transforms.recipes.caco.settings import SamplingSettings
 from transforms.recipes.caco.verify import VerifySettings, is_settled
 from transforms.sandbox.settings import SandboxSettings
 
@@ -106,6 +107,7 @@ class Solve(ModelEpisode):
     """
 
     name: str = "solve"
+    sampling: SamplingSettings
     code_prompt: PromptTemplate
     """Asks for a program; given the instruction as the problem of `seed`."""
     seeds: str
@@ -144,7 +146,7 @@ class Solve(ModelEpisode):
 
     def _asked(self, kind: str, problem: Problem, pool: Pool) -> list[Request]:
         """All attempts of a kind that may be asked for."""
-        sampler, seed = sampler_of(kind, self.sampling), self.sampling.seed
+        sampler, seed = sampler_of(kind, self.sampling), self.run_seed
         if kind == "code":
             wanted = Seed.make(
                 problem=problem.instruction, source=problem.source, license=problem.license

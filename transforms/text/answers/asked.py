@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from transforms.text.answers import lexicon
 from transforms.text.answers.brackets import alternatives, peel
@@ -51,13 +52,13 @@ def as_asked(answer: str, output: str, instruction: str) -> str | None:
     True
     """
     if output.startswith("["):
-        return as_sequence(answer) if _ORDER.search(instruction) else answer
+        return as_sequence(answer) if _asks_for(_ORDER, instruction) else answer
     text = FRACTION.sub(slash, tidy(re.split(r"[=≈]|\\approx", answer)[-1]))
     quotient, stated = _QUOTIENT.search(text), read_quantity(text)
-    if _LOWEST.search(instruction) and quotient and math.gcd(*map(int, quotient.groups())) > 1:
+    if _asks_for(_LOWEST, instruction) and quotient and math.gcd(*map(int, quotient.groups())) > 1:
         return None
     if output.startswith('"'):
-        wants_fraction = _LOWEST.search(instruction) or _AS_FRACTION.search(instruction)
+        wants_fraction = any(_asks_for(form, instruction) for form in (_LOWEST, _AS_FRACTION))
         decimal = stated and not quotient and stated.value.denominator > 1
         return None if decimal and wants_fraction and "/" in output else answer
     decimals = decimals_asked(instruction)
@@ -66,6 +67,11 @@ def as_asked(answer: str, output: str, instruction: str) -> str | None:
     off = abs(stated.value - Fraction(output)) * 10**decimals
     shown = (stated.value * 10**decimals).denominator == 1
     return answer if shown and off <= Fraction(1, 2) + Fraction(1, 10**6) else None
+
+
+@lru_cache(1000)  # each attempt at a problem asks the same
+def _asks_for(form: re.Pattern[str], instruction: str) -> bool:
+    return form.search(instruction) is not None
 
 
 def as_sequence(answer: str) -> str:
@@ -82,6 +88,7 @@ def as_sequence(answer: str) -> str:
     return ", ".join(parts) if len(parts) > 1 else answer
 
 
+@lru_cache(1000)
 def decimals_asked(instruction: str) -> int | None:
     """The decimals that an answer is asked with; None where none are, or different ones.
 

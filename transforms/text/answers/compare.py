@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from transforms.text.answers.brackets import (
@@ -79,6 +80,7 @@ _REPR = re.compile(
 _STATEMENT = re.compile(r"(?:boxed|fbox)\s*\{|####|</|\banswers?\b", re.I)
 
 
+@lru_cache(1000)  # an attempt is marked, and then held against its rivals
 def compare_plain(output: str, answer: str) -> bool | None:
     r"""Compares by exact rules alone; never evaluates either side.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 
 _SUPER, _SUB = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "₀₁₂₃₄₅₆₇₈₉₊₋"
@@ -29,11 +28,8 @@ def _fraction(char: str) -> str:
 
 
 _VULGAR = {ord(char): _fraction(char) for char in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
-_DIGITS = {
-    code: str(unicodedata.decimal(chr(code)))
-    for code in range(128, sys.maxunicode + 1)
-    if unicodedata.category(chr(code)) == "Nd"
-}
+_DIGIT = re.compile(r"[^\D0-9]")
+"""A digit of another script."""
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _OVERLINED = re.compile("(?:[0-9][\u0304\u0305\u0307])+")
 _COMMAND = r"(?![A-Za-z])"
@@ -98,8 +94,12 @@ def plain_characters(text: str) -> str:
         return text
     text = _INVISIBLE.sub("", text).translate(_VULGAR)
     text = _RAISED.sub(_level, text).translate(_CHARACTERS)
-    text = unicodedata.normalize("NFKC", text).translate(_DIGITS).translate(_CHARACTERS)
+    text = _DIGIT.sub(_decimal, unicodedata.normalize("NFKC", text)).translate(_CHARACTERS)
     return _OVERLINED.sub(lambda digits: f"({re.sub('[^0-9]', '', digits[0])})", text)
+
+
+def _decimal(digit: re.Match[str]) -> str:
+    return str(unicodedata.decimal(digit[0]))
 
 
 def _level(run: re.Match[str]) -> str:

@@ -15,12 +15,10 @@ from pipelines.benches.measures.near_duplicates import (
     survivors,
 )
 from tests.programs_for_tests import DEDUP
-from transforms.engine.settings import RunnerSettings
+from transforms.engine.runner_settings import DirectSettings
 from transforms.text.shingles import shingles, words
 
-SETTINGS = BenchMinhashSettings(
-    rows=700, dedup=DEDUP, runner=RunnerSettings(type="direct", workers=1)
-)
+SETTINGS = BenchMinhashSettings(rows=700, dedup=DEDUP, runner=DirectSettings(workers=1))
 
 
 def test_planted_pairs_have_the_similarity_they_are_given():

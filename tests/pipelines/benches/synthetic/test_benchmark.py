@@ -7,7 +7,8 @@ import pytest
 from pipelines.benches.synthetic.benchmark import BenchScaleSettings, bench_scale, slopes
 from pipelines.benches.synthetic.problems import problem
 from tests.programs_for_tests import DEDUP, FILTER
-from transforms.engine.settings import RunnerSettings, SinkSettings
+from transforms.engine.runner_settings import DirectSettings
+from transforms.engine.settings import SinkSettings
 from transforms.programs import fingerprint
 from transforms.programs.checks import FormOf, form_checks
 
@@ -39,7 +40,7 @@ def test_the_bench_accounts_for_every_row(workers):
         rows=[200],
         filter=FILTER,
         dedup=DEDUP,
-        runner=RunnerSettings(type="direct", workers=workers),
+        runner=DirectSettings(workers=workers),
         sink=SinkSettings(rows_per_shard=1000, compression="zstd"),
     )
     (row,) = bench_scale(settings)

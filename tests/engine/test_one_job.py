@@ -1,0 +1,108 @@
+"""A recipe as one Beam job: the same rows and account as one job for each segment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from pipelines.synthesize import synthesize
+from tests.models.fault_server import fault_server
+from tests.pipelines.shipped_answers import shipped_answer, write_seeds
+from tests.settings_for_tests import composed
+from transforms.engine.errors import CotmillError
+
+TIMINGS = ["wall_seconds", "cpu_seconds", "peak_mb"]
+
+
+def run(folder: Path, *more: str) -> dict[str, Any]:
+    """Runs a small recipe and returns its manifest."""
+    settings = composed(
+        f"output_dir={folder}/run",
+        *("source=jsonl", f"source.path={folder.parent}/seeds.jsonl", "source.license=Apache-2.0"),
+        *("sampling.num_programs=24", "sampling.solve.samples=1", "verify.rounds=1"),
+        *("sampling.program.shots=1", "sampling.reverse.shots=1", "sampling.solve.shots=1"),
+        *("dedup.max_per_fingerprint=9", "filter.max_trivial_share=1", "sandbox.slots=2"),
+        "sink.rows_per_shard=5",
+        *more,
+    )
+    return synthesize(settings, Console(quiet=True))
+
+
+def rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every row of a run's files, without what a clock measured."""
+
+    def plain(row: dict[str, Any]) -> dict[str, Any]:
+        if "record" in row:
+            row = {**row, "record": plain(json.loads(row["record"]))}
+        return {key: value for key, value in row.items() if key not in TIMINGS}
+
+    return {
+        str(path.relative_to(folder)): [plain(row) for row in pl.read_parquet(path).to_dicts()]
+        for path in sorted(folder.glob("run/*/**/*.parquet"))
+        if "ledger" not in path.parts
+    }
+
+
+def accounts(manifest: dict[str, Any]) -> list[Any]:
+    """What a manifest counts: stages, rows, kinds and lineage; tokens are recorded in a replay."""
+    segments = [
+        (part["name"], part["fingerprint"], part["rows"], stage["name"], stage["in"], stage["kept"])
+        + (stage["rejected"],)
+        for part in manifest["segments"]
+        for stage in part["stages"]
+    ]
+    return [manifest["accepted"], manifest["kinds"], manifest["lineage"], segments]
+
+
+@pytest.fixture(scope="module")
+def separate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """(folder, manifest) of a run whose segments are jobs of their own."""
+    folder = tmp_path_factory.mktemp("runs") / "separate"
+    write_seeds(folder.parent / "seeds.jsonl")
+    with fault_server(answer=shipped_answer) as server:
+        asked = [f"backend.base_url={server.base_url}", "backend.model=m"]
+        yield folder, run(folder, "backend=openai", "backend.api=completions", *asked)
+
+
+def test_one_job_on_two_workers_gives_the_rows_rejects_and_account_of_a_job_for_each_segment(
+    separate: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, manifest = separate
+    again = folder.parent / "one"
+    replayed = run(
+        again,
+        *("backend=replay", f"ledger.dir={folder}/run/ledger"),
+        *("runner.one_job=true", "runner.workers=2"),
+    )
+    assert manifest["accepted"] > 5
+    assert accounts(replayed) == accounts(manifest)
+    assert rows(again) == rows(folder)
+
+
+def test_a_job_that_failed_goes_on_at_the_first_segment_that_it_did_not_write(
+    separate: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder, manifest = separate
+    failed = folder.parent / "failed"
+    for part in (folder / "run" / "ledger").glob("part-*.parquet"):
+        table = pq.read_table(part)
+        unsolved = table.filter(pc.field("stage") != "solve")
+        pq.write_table(unsolved, tmp_path / part.name)
+    more = ["backend=replay", "runner.one_job=true"]
+    with pytest.raises(CotmillError, match="is not in the ledger"):
+        run(failed, *more, f"ledger.dir={tmp_path}")
+    counted = [path.name.split(".")[0] for path in failed.glob("run/stages/*.counts.json")]
+    shards = [path for label in counted for path in failed.glob(f"run/stages/{label}/*.parquet")]
+    written = {path: path.stat().st_mtime_ns for path in shards}
+    resumed = run(failed, *more, f"ledger.dir={folder}/run/ledger", "resume=true")
+    assert accounts(resumed) == accounts(manifest)
+    assert rows(failed) == rows(folder)
+    assert written and {path: path.stat().st_mtime_ns for path in shards} == written

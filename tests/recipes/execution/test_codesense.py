@@ -1,0 +1,34 @@
+"""CodeSense: each kind of question comes out of the recipe, in words that state what it needs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.programs.questions.test_pieces import PROGRAM
+from tests.recipes.execution.playing import played, seed_of, stage
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, str]:
+    kept, reasons = played(stage("codesense", "ask"), seed_of(PROGRAM))
+    assert not reasons
+    for row in kept:
+        assert row.messages[-1].content.strip("`\n") in json.loads(row.answer)
+    return {row.task: row.messages[0].content for row in kept}
+
+
+def test_every_kind_of_question_is_asked(rows: dict[str, str]) -> None:
+    assert set(rows) == {
+        "statement", "block", "branch", "iterations", "loop_body", "loop_end", "alias",
+    }  # fmt: skip
+
+
+def test_a_question_about_a_piece_states_its_variables(rows: dict[str, str]) -> None:
+    assert "The variables used there then have these values:\n" in rows["statement"]
+    assert "The program is run once" not in rows["statement"]
+
+
+def test_a_question_about_one_of_several_times_says_which(rows: dict[str, str]) -> None:
+    assert "for time number" in rows["branch"] and "for time number" not in rows["iterations"]

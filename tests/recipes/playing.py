@@ -1,0 +1,96 @@
+"""Recipes' episodes played by hand: the model is a function, the sandbox a real one."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
+from tests.models.examples import response
+from tests.programs_for_tests import SANDBOX as LIMITS
+from tests.settings_for_tests import composed
+from transforms.engine.recipe import build_segments
+from transforms.models.episode import Steps, play
+from transforms.models.requests import Request
+from transforms.sandbox.sandbox import Sandbox
+from transforms.sandbox.shared import shared_sandbox
+
+SANDBOX = LIMITS.model_copy(update={"cpu_seconds": 1})
+"""Programs that never end, which some episodes run, end soon."""
+
+
+@cache
+def stage(recipe: str, name: str, *overrides: str) -> Any:
+    """A stage of a recipe, on an endpoint that chats."""
+    settings = composed(
+        f"recipe={recipe}", "backend=openai", "backend.base_url=http://127.0.0.1:1/v1",
+        "backend.model=m", "backend.api=chat", "output_dir=x", *overrides,
+    )  # fmt: skip
+    segments = build_segments(settings, "x", "x/ledger")
+    return {s.name: s for segment in segments for s in segment.stages}[name]
+
+
+@cache
+def _sandbox() -> Sandbox:
+    """The sandbox of all tests that play recipes: to open one takes longer than most tests."""
+    lease = ExitStack()
+    atexit.register(lease.close)
+    return lease.enter_context(shared_sandbox(SANDBOX))
+
+
+def player(
+    model: Callable[[str], str | tuple[str, str]] = lambda question: "",
+) -> Callable[[Steps[Any]], Any]:
+    """Returns a function that plays an episode and returns its result.
+
+    Args:
+        model: the text of the last message of a request -> the response's text, or that and the
+            finish reason.
+    """
+
+    def answer(effect: Any) -> Any:
+        if isinstance(effect, Request):
+            said = model(effect.messages[-1].content)
+            text, finish = said if isinstance(said, tuple) else (said, "stop")
+            return response(effect, text, finish_reason=finish)
+        return _sandbox().submit(effect).result()
+
+    return lambda steps: play(steps, answer).result
+
+
+def answering(*texts: str | tuple[str, str]) -> Callable[[Steps[Any]], Any]:
+    """A player whose model gives these responses, one after another."""
+    rest = iter(texts)
+    return player(lambda _: next(rest))
+
+
+WAYS = [
+    *("right", "after a thought", "after another block", "wrong", "of the wrong type"),
+    *("cut off", "without a block", "refuses"),
+]
+"""How a scripted model answers; the first three are right."""
+
+
+def scripted(way: str, right: str, wrong: str) -> tuple[str, str]:
+    """Returns the text and finish reason of a response that answers in a way."""
+    block = f"So it comes to this.\n\n```json\n{right}\n```\n"
+    texts = {
+        "right": block,
+        "after a thought": f"<think>Perhaps\n```\n{wrong}\n```\nNo.</think>\n{block}",
+        "after another block": f"At first sight:\n```\n{wrong}\n```\nBut no.\n{block}",
+        "wrong": f"```\n{wrong}\n```",
+        "of the wrong type": f"```\n{[right]!r}\n```",
+        "cut off": block,
+        "without a block": f"It is {right}",
+        "refuses": "I cannot run code.",
+    }
+    return texts[way], "length" if way == "cut off" else "stop"
+
+
+def in_all_ways(recipe: str, task: Any, right: str, wrong: str) -> list[Any]:
+    """Returns the pairs (row, verdict) of one attempt in each of `WAYS`."""
+    samples = f"recipe.stages.attempt.sampler.samples={len(WAYS)}"
+    made = stage(recipe, "attempt", samples)
+    return answering(*(scripted(way, right, wrong) for way in WAYS))(made.episode(task))

@@ -1,0 +1,86 @@
+"""refute: faults that random inputs hardly show; identical programs are never told apart."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.programs_for_tests import SPAM
+from tests.recipes.playing import in_all_ways, player, stage
+from tests.recipes.test_codeio import seed
+from transforms.programs.mutants import mutants
+from transforms.recipes import refute
+from transforms.stages.graders import grade
+from transforms.stages.pairs import outputs_on
+
+BOUND = """input = {"levels": [310, 460, 505], "alarm": 420}
+
+def solution(levels, alarm):
+    # days on which the alarm is raised
+    days = 0
+    for level in levels:
+        if level >= alarm:
+            days += 1
+    return days
+
+output = solution(**input)
+"""
+OWN = {"levels": [310, 460, 505], "alarm": 420}
+
+
+@cache
+def asked(code: str, *overrides: str) -> Any:
+    made = stage("refute", "mutate", *(f"recipe.stages.mutate.{item}" for item in overrides))
+    return player()(made.episode(seed(code)))
+
+
+def faults(tasks: Any) -> list[str]:
+    return [json.loads(task.shown)["faulty"] for task in tasks]
+
+
+def bound() -> Any:
+    """The task whose fault is at the bound."""
+    [task] = [t for t in asked(BOUND) if "level > alarm" in json.loads(t.shown)["faulty"]]
+    return task
+
+
+def test_a_fault_at_a_bound_is_hard_and_most_others_are_not() -> None:
+    assert bound().code == BOUND
+    assert len(asked(BOUND)) < len(mutants(BOUND)) / 2
+
+
+def test_mutants_that_a_random_input_refutes_are_dropped_as_in_the_paper() -> None:
+    assert asked(SPAM, "easy=0.0").reason == "all_easy"
+    survivors = faults(asked(BOUND, "easy=0.0", "tries=3"))
+    right, *others = player()(outputs_on([BOUND, *survivors], [OWN]))
+    assert survivors and all(other == right for other in others)
+
+
+def test_an_input_that_brings_the_fault_out_is_the_only_row() -> None:
+    right, wrong = "{'levels': [420], 'alarm': 420}", "{'levels': [1], 'alarm': 2}"
+    ends = in_all_ways("refute", bound(), right, wrong)
+    assert [verdict.reason for _, verdict in ends] == [
+        *[None] * 3, "not_distinguished", "no_answer", "truncated", "no_answer", "no_answer",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("given", ["{'levels': [420], 'alarm': 420}", repr(OWN)])
+def test_a_program_is_never_told_from_itself(given: str) -> None:
+    pair = json.dumps({"faulty": BOUND, "input": OWN})
+    mark = player()(grade(replace(bound(), answer=pair), f"```\n{given}\n```"))
+    assert mark.fault == "not_distinguished"
+
+
+def test_programs_run_on_each_input_even_where_they_raise() -> None:
+    endless = BOUND.replace("days += 1", "levels.append(500)")
+    inputs = [OWN, {"levels": [1, "x"], "alarm": 2}]
+    assert player()(outputs_on([BOUND, endless, "output = 1"], inputs)) == [[[2], []], None, None]
+
+
+def test_doctests_hold() -> None:
+    assert doctest.testmod(refute).failed == 0

@@ -1,0 +1,177 @@
+"""Questions about a piece of a program by itself: statements or loops, run from variables given.
+
+After CodeSense (arXiv 2506.00750). What is asked can be computed without the rest of the run, and
+each question carries the program that does so.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from transforms.programs.facts import Trace, is_plain
+from transforms.programs.form import parse
+from transforms.programs.questions.asking import Question
+from transforms.programs.questions.lines import (
+    is_literal,
+    literal_of,
+    literals,
+    statements,
+    stored,
+)
+from transforms.programs.questions.runs import Run, moments, runs_of
+
+_LONGEST = 3
+"""Statements of a block, at most."""
+_MOST_GIVEN = 400
+"""Characters of the variables that a question states, at most."""
+
+
+def asked_of_statements(code: str, trace: Trace) -> list[Question]:
+    """Asks for what a statement assigns, given the variables that it reads.
+
+    Raises:
+        CutTrace: the trace is not whole. Unparsable: the code is no program.
+    """
+    return _asked(code, trace, "statement", 1)
+
+
+def asked_of_blocks(code: str, trace: Trace) -> list[Question]:
+    """Asks for a variable after two or three statements in a row, or one that holds others, given
+    the variables that they read. Raises as `asked_of_statements` does."""
+    return _asked(code, trace, "block", _LONGEST)
+
+
+def _asked(code: str, trace: Trace, kind: str, longest: int) -> list[Question]:
+    tree, whole, frames = parse(code), statements(code), moments(trace)
+    prelude, known = _definitions(code, tree)
+    questions: dict[int, Question] = {}
+    for block in _blocks(tree, longest):
+        first, last = block[0].lineno, block[-1].end_lineno or 0
+        is_compound = len(block) == 1 and hasattr(block[0], "body")
+        if (kind == "block") != (len(block) > 1 or is_compound) or first not in whole:
+            continue
+        runs = runs_of(frames, first, last, repeats=isinstance(block[0], (ast.For, ast.While)))
+        if not runs:
+            continue
+        run = runs[len(runs) // 2]
+        given = _given(block, run, known)
+        variable = _variable(block, run)
+        if given is None or variable is None:
+            continue
+        text = textwrap.dedent("\n".join(code.split("\n")[first - 1 : last]))
+        if text.startswith("elif"):
+            continue
+        alone = [*prelude, *(f"{name} = {value}" for name, value in given.items()), text]
+        params = {"last_line": last, "text": text, "given": given}
+        program = "\n".join([*alone, f"output = repr({variable})"])
+        golds = literals([run.after[variable]])
+        questions[last] = Question(kind, golds, first, variable, params, alone=program)
+    return list(questions.values())
+
+
+def _definitions(code: str, tree: ast.Module) -> tuple[list[str], set[str]]:
+    """Returns the imports, definitions and constants of a program, and the names that they bind."""
+    texts, names = [], set(dir(builtins))
+    for node in tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            bound = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            bound = [node.name]
+        elif isinstance(node, ast.Assign) and is_literal(node.value):
+            bound = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            bound = [name for name in bound if name not in ("input", "output")]
+        else:
+            continue
+        if bound:
+            texts.append(ast.get_source_segment(code, node) or "")
+            names.update(bound)
+    return texts, names
+
+
+_NOT_ALONE = (
+    ast.Return, ast.Yield, ast.YieldFrom, ast.Await, ast.Global, ast.Nonlocal, ast.Delete,
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Import, ast.ImportFrom,
+    ast.With, ast.Try,
+)  # fmt: skip
+"""What a piece may not hold: it leaves the piece, or outlives it."""
+
+
+def _blocks(tree: ast.AST, longest: int) -> Iterator[Sequence[ast.stmt]]:
+    """Yields the runs of up to `longest` statements of each body below a function, of those that
+    end together the longest last."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            for part in ("body", "orelse"):
+                body = getattr(node, part, [])
+                for end in range(1, len(body) + 1 if isinstance(body, list) else 0):
+                    for start in range(end - 1, max(-1, end - longest - 1), -1):
+                        block = body[start:end]
+                        if _stands_alone(block):
+                            yield block
+
+
+def _stands_alone(block: Sequence[ast.stmt]) -> bool:
+    for statement in block:
+        loops = 0
+        for node in ast.walk(statement):
+            if isinstance(node, _NOT_ALONE):
+                return False
+            loops += isinstance(node, (ast.For, ast.While))
+            if isinstance(node, (ast.Break, ast.Continue)) and not loops:
+                return False
+    return not isinstance(block[0], ast.Expr) or not isinstance(block[0].value, ast.Constant)
+
+
+def _given(block: Sequence[ast.stmt], run: Run, known: set[str]) -> dict[str, str] | None:
+    """Returns the variables that a block names, as literals; None where they cannot be stated."""
+    nodes = [node for statement in block for node in ast.walk(statement)]
+    inner = {
+        name.id
+        for node in nodes
+        if isinstance(node, ast.comprehension)
+        for name in ast.walk(node.target)
+        if isinstance(name, ast.Name)
+    }
+    assigned = {name for statement in block for name, _ in stored(statement)}
+    changed = {node.target for node in nodes if isinstance(node, ast.AugAssign)}
+    read = dict.fromkeys(
+        node.id
+        for node in nodes
+        if isinstance(node, ast.Name) and (isinstance(node.ctx, ast.Load) or node in changed)
+    )
+    given: dict[str, str] = {}
+    for name in read:
+        if name in run.before:
+            if not is_plain(run.before[name]):
+                return None
+            given[name] = literal_of(run.before[name])
+        elif name not in known | inner | assigned:
+            return None
+    return given if given and sum(map(len, given.values())) <= _MOST_GIVEN else None
+
+
+def _variable(block: Sequence[ast.stmt], run: Run) -> str | None:
+    """Returns the last variable that a block changes to a value that does not show."""
+    for statement in reversed(block):
+        for name, expression in reversed([*_called_on(statement), *stored(statement)]):
+            shows = isinstance(expression, ast.Name) or is_literal(expression)
+            if shows or name not in run.after or not literals([run.after[name]]):
+                continue
+            if name not in run.before or literals([run.before[name]]) != literals(
+                [run.after[name]]
+            ):
+                return name
+    return None
+
+
+def _called_on(statement: ast.stmt) -> Iterator[tuple[str, Any]]:
+    """Yields the variables whose method a statement calls, or an item of which it sets."""
+    for node in ast.walk(statement):
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.value, ast.Name):
+            yield node.value.id, None

@@ -1,0 +1,62 @@
+"""Runs of a line or of a block of lines: what the variables of its frame were before and after."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from transforms.programs.facts import Event, Kind, Trace, states
+
+Moment = tuple[Event, Mapping[str, Any]]
+"""An event, and all variables of its frame then."""
+
+
+class Run(NamedTuple):
+    """One time that lines were run, in one frame."""
+
+    frame: int
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    aliases: tuple[tuple[str, ...], ...]
+    """The groups of variables that are one mutable object afterwards."""
+
+
+def moments(trace: Trace) -> list[list[Moment]]:
+    """Returns the events of each frame that runs statements, with its variables.
+
+    Raises:
+        CutTrace: the trace is not whole.
+    """
+    frames: defaultdict[int, list[Moment]] = defaultdict(list)
+    for event, variables in states(trace):
+        if not event.of_expression and event.kind is not Kind.CALL:
+            frames[event.frame].append((event, variables))
+    return list(frames.values())
+
+
+def runs_of(frames: list[list[Moment]], first: int, last: int, *, repeats: bool) -> list[Run]:
+    """Returns the runs of the lines `first` to `last`, which are one or more whole statements
+    without a return.
+
+    Left out are runs in which an exception arose or a generator waited.
+
+    Args:
+        frames: what `moments` returned.
+        repeats: whether the first statement is a loop, so that its line runs again within a run.
+    """
+    runs = []
+    for frame in frames:
+        before: Mapping[str, Any] | None = None
+        for event, variables in frame:
+            if before is not None:
+                if event.kind not in (Kind.LINE, Kind.RETURN):
+                    before = None
+                elif not first <= event.line <= last or (
+                    event.kind is Kind.RETURN or (event.line == first and not repeats)
+                ):
+                    runs.append(Run(event.frame, before, variables, event.aliases))
+                    before = None
+            if event.kind is Kind.LINE and event.line == first and before is None:
+                before = variables
+    return runs

@@ -1,0 +1,82 @@
+"""codemind: running a program in mind, writing one despite a misleading test, simplifying one.
+
+After CodeMind (arXiv 2402.09664).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.records import Seed
+from transforms.models.episode import Episode, Steps
+from transforms.programs import with_input
+from transforms.programs.obfuscation import obfuscated
+from transforms.programs.perturb import perturbations
+from transforms.programs.questions import Task, read_literal, task_about
+from transforms.sandbox.jobs import Job, Status
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.graders import same_output
+from transforms.stages.pairs import Pair, pairs_of
+
+
+@dataclass(kw_only=True)
+class AskOfMind(Episode):
+    """PCollection[Seed] (verified) -> Outcome of Task: `execute` a program; write one to a
+    specification (`write`), with a test (`write_tested`) and with a wrong one (`write_misled`);
+    `simplify` an obfuscated one.
+    """
+
+    name: str = "ask"
+    sandbox: SandboxSettings
+    tests: Annotated[int, Field(ge=2)] = 5
+    """Tests that a written program has to pass, at most."""
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Task
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = ("no_program", "few_pairs")
+
+    def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:
+        if seed.code is None:
+            return reject("no_program")
+        pairs = yield from pairs_of(seed, self.tests)
+        if len(pairs) < 2:
+            return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
+        code, (known, right) = seed.code, pairs[0]
+        shown = {"problem": seed.problem, "known": known}
+        tasks = [
+            task_about(seed, "execute", code, "tolerant", [repr(json.loads(right))], shown),
+            task_about(seed, "write", code, "tests", pairs, shown | {"test": None}),
+            task_about(seed, "write_tested", code, "tests", pairs, shown | {"test": right}),
+        ]
+        if (wrong := misleading(right)) is not None:
+            tasks.append(
+                task_about(seed, "write_misled", code, "tests", pairs, shown | {"test": wrong})
+            )
+        dark = obfuscated(code)
+        if (yield from passes(dark, pairs)):
+            tasks.append(task_about(seed, "simplify", dark, "simplifies", pairs, shown))
+        return tasks
+
+
+def misleading(output: str) -> str | None:
+    """Returns an output of the same type that is wrong, as JSON; None where there is none.
+
+    >>> misleading("560"), misleading("null")
+    ('561', None)
+    """
+    others = map(json.dumps, perturbations(json.loads(output)))
+    return next((other for other in others if not same_output(other, output)), None)
+
+
+def passes(code: str, pairs: list[Pair]) -> Steps[bool]:
+    """Says whether a program gives the output of each pair on its input."""
+    results = yield [Job(with_input(code, read_literal(pair.input))) for pair in pairs]
+    return all(
+        result.status is Status.OK and same_output(result.output or "", pair.output)
+        for result, pair in zip(results, pairs, strict=True)
+    )

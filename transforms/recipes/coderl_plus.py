@@ -1,0 +1,93 @@
+"""coderl_plus: what a model's own failed programs do: their output and last variables.
+
+After CodeRL+ (arXiv 2510.18471).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.records import Seed
+from transforms.models.episode import ModelEpisode, Steps
+from transforms.models.requests import Response
+from transforms.models.responses import ResponseReason, judge_program
+from transforms.models.settings import SamplerSettings
+from transforms.programs.checks import RUN_REASONS
+from transforms.programs.facts import CutTrace, InvalidTrace, is_plain, read_trace, returned_values
+from transforms.programs.questions import Task, task_about
+from transforms.sandbox.jobs import Job, Status, TraceLimits
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.graders import tests
+from transforms.stages.pairs import Pair, is_small, pairs_of
+
+
+@dataclass(kw_only=True)
+class WriteFailing(ModelEpisode):
+    """PCollection[Seed] (verified) -> Outcome of Task: of the programs that a model writes for a
+    problem, those that fail its tests and run to an end.
+
+    The tests are outputs of the seed's program, on its own input and on others.
+    """
+
+    name: str = "fail"
+    sampler: SamplerSettings
+    sandbox: SandboxSettings
+    tests: Annotated[int, Field(ge=1)] = 5
+    """Tests of a problem, at most."""
+    variables: Annotated[int, Field(ge=0)] = 3
+    """Variables that are asked for, at most: those that `solution` set last."""
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Task
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (
+        *ResponseReason, *RUN_REASONS, "few_pairs", "passes_tests", "trace_cut",
+    )  # fmt: skip
+
+    def episode(self, seed: Seed) -> Steps[list[Verdict | tuple[Task | Seed, Verdict]]]:
+        if seed.code is None:
+            return [reject("no_program")]
+        cases = yield from pairs_of(seed, self.tests)
+        if not cases:
+            return [reject("few_pairs")]
+        known = cases[0].input
+        responses = yield self.requests(self.sampler, problem=seed.problem, known=known)
+        made: list[Verdict | tuple[Task | Seed, Verdict]] = []
+        for response in responses:
+            made.append((yield from self._asked(seed, cases, response)))
+        return made
+
+    def _asked(
+        self, seed: Seed, cases: list[Pair], response: Response
+    ) -> Steps[Verdict | tuple[Task | Seed, Verdict]]:
+        code, verdict = judge_program(response)
+        if not verdict.kept:
+            return verdict
+        mark = yield from tests("", cases, response.text)
+        if mark.fault is None:
+            return reject("passes_tests")
+        [result] = yield [Job(code, trace=TraceLimits())]
+        if result.status is not Status.OK:
+            return reject(result.status, result.error or "")
+        try:
+            values = returned_values(read_trace(result.trace or ""), "solution")
+        except (InvalidTrace, CutTrace) as error:
+            return reject("trace_cut", str(error))
+        output = json.loads(result.output or "null")
+        if not is_small(output):
+            return reject(Status.OUTPUT_LIMIT, "the output is not small")
+        asked = {name: repr(v) for name, v in values.items() if is_plain(v) and is_small(v)}
+        golds = dict(list(asked.items())[-self.variables :] if self.variables else ())
+        answer, shown = {**golds, "output": repr(output)}, {"names": [*golds]}
+        calls = self.calls(response)
+        task = task_about(seed, "final_values", code, "parts", answer, shown, calls)
+        return task, keep()
+
+
+def run_of(task: Task) -> str:
+    """What tasks with the same input and output share: one of them is enough."""
+    return json.dumps([task.seed_ids, json.loads(task.answer)["output"]])

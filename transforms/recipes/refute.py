@@ -1,0 +1,83 @@
+"""refute: an input on which a program that is nearly right goes wrong.
+
+After REFUTE (arXiv 2502.19414), with mutants in place of wrong submissions.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.ids import content_id
+from transforms.engine.records import Seed
+from transforms.models.episode import Episode, Steps
+from transforms.programs import literal_input, parse
+from transforms.programs.mutants import mutants
+from transforms.programs.questions import Task, task_about
+from transforms.programs.variation import drawn_inputs
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.pairs import outputs_on
+
+
+@dataclass(kw_only=True)
+class AskCounterexamples(Episode):
+    """PCollection[Seed] (verified) -> Outcome of Task: mutants of a program that random inputs
+    hardly tell from it.
+
+    Those that some input tells from it come first. Of those that none does, some do what the
+    program does, and nobody refutes these.
+    """
+
+    name: str = "mutate"
+    sandbox: SandboxSettings
+    tries: Annotated[int, Field(ge=1)] = 100
+    """Random inputs that both run on."""
+    easy: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share of them on which the outputs differ, at most; 0 is the filter of the paper."""
+    most: Annotated[int, Field(ge=1)] = 2
+    """Mutants of one program, at most."""
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Task
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = ("no_program", "no_literal_input", "all_easy")
+
+    def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:
+        if seed.code is None:
+            return reject("no_program")
+        own = literal_input(parse(seed.code))
+        if own is None:
+            return reject("no_literal_input")
+        inputs = [own, *drawn_inputs(seed.id, own, self.tries)]
+        candidates = [mutant.code for mutant in mutants(seed.code)]
+        right, *others = yield from outputs_on([seed.code, *candidates], inputs)
+        hard = []
+        for code, outputs in zip(candidates, others, strict=True):
+            share = differing(right, outputs)
+            if share <= self.easy:
+                hard.append((share == 0, content_id("mutant", seed.id, code), code))
+        if not hard:
+            return reject("all_easy", f"{len(candidates)} mutants, {len(inputs)} inputs")
+        tasks = []
+        for *_, code in sorted(hard)[: self.most]:
+            shown = {"problem": seed.problem, "faulty": code, "own": repr(own)}
+            pair = {"faulty": code, "input": own}
+            tasks.append(
+                task_about(seed, "counterexample", seed.code, "counterexample", pair, shown)
+            )
+        return tasks
+
+
+def differing(right: list[Any] | None, wrong: list[Any] | None) -> float:
+    """The share of inputs on which two programs differ, of those on which the right one gives an
+    output; 1 where either did not come to the end.
+
+    >>> differing([[1], [2], []], [[1], [3], [4]])
+    0.5
+    """
+    if not right or not wrong:
+        return 1.0
+    pairs = [(one, other) for one, other in zip(right, wrong, strict=True) if one]
+    return sum(one != other for one, other in pairs) / len(pairs) if pairs else 1.0

@@ -1,0 +1,82 @@
+"""semcoder: monologues that follow a program forward and backward, and repairs of faulty programs.
+
+After SemCoder (arXiv 2406.01006); each value that a forward monologue states is checked, too.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.ids import content_id
+from transforms.engine.records import Seed
+from transforms.models.episode import Episode, Steps
+from transforms.programs import masked_input, with_input
+from transforms.programs.mutants import mutants
+from transforms.programs.questions import Task, read_literal, task_about
+from transforms.sandbox.jobs import Job, Status
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.graders import same_output
+from transforms.stages.pairs import Pair, pairs_of
+
+
+@dataclass(kw_only=True)
+class AskMonologues(Episode):
+    """PCollection[Seed] (verified) -> Outcome of Task: `forward` and `backward` for each pair of
+    input and output, and one `refine`.
+    """
+
+    name: str = "monologues"
+    sandbox: SandboxSettings
+    pairs: Annotated[int, Field(ge=2)] = 3
+    """Pairs of each program, at most; also the tests of its repair."""
+    mutants: Annotated[int, Field(ge=0)] = 5
+    """Mutants that are tried until one fails a test."""
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Task
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = ("no_program", "few_pairs")
+
+    def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:
+        if seed.code is None:
+            return reject("no_program")
+        pairs = yield from pairs_of(seed, self.pairs)
+        if len(pairs) < 2:
+            return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
+        tasks, masked = [], tagged(masked_input(seed.code))
+        for pair in pairs:
+            code = with_input(seed.code, read_literal(pair.input))
+            golds, shown = [repr(json.loads(pair.output))], {"code": tagged(code)}
+            tasks.append(task_about(seed, "forward", code, "tolerant+claims", golds, shown))
+            shown = {"code": masked, "known": pair.output}
+            tasks.append(task_about(seed, "backward", code, "witness", pair.output, shown))
+        return tasks + (yield from self._refine(seed, pairs))
+
+    def _refine(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Task]]:
+        """The task to repair the first mutant that ends well and fails a test, where one does."""
+        codes = [mutant.code for mutant in mutants(seed.code or "")]
+        codes.sort(key=lambda code: content_id("mutant", seed.id, code))
+        inputs = [read_literal(pair.input) for pair in pairs]
+        for code in codes[: self.mutants]:
+            results = yield [Job(with_input(code, given)) for given in inputs]
+            for pair, result in zip(pairs, results, strict=True):
+                output = result.output if result.status is Status.OK else None
+                if output is not None and not same_output(output, pair.output):
+                    shown = {"problem": seed.problem, "known": pair.input, "wrong": output}
+                    shown |= {"right": pair.output, "code": tagged(masked_input(code))}
+                    return [task_about(seed, "refine", code, "tests", pairs, shown)]
+        return []
+
+
+def tagged(code: str) -> str:
+    """A program with the tag of its number before each line.
+
+    >>> tagged("a = 1\\nb = 2")
+    '[L1] a = 1\\n[L2] b = 2'
+    """
+    lines = code.rstrip("\n").split("\n")
+    return "\n".join(f"[L{number}] {line}".rstrip() for number, line in enumerate(lines, 1))

@@ -1,0 +1,133 @@
+"""sx_bench: how many steps a composed program takes, and which outputs are its own.
+
+After STEPWISE-CODEX-Bench (arXiv 2508.05193).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
+
+from apache_beam.pvalue import AsSingleton, PCollection
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.ids import derived_seed
+from transforms.engine.records import Seed
+from transforms.models.episode import Episode, Steps
+from transforms.models.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
+from transforms.models.prompts import PromptTemplate
+from transforms.programs.composition import (
+    COUNTER,
+    Unit,
+    compose,
+    counted,
+    counting_lines,
+    has_branches,
+    unit_of,
+)
+from transforms.programs.facts import Kind, final_values
+from transforms.programs.form import literal_input, parse
+from transforms.programs.questions import Question
+from transforms.programs.variation import drawn_inputs
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.exercises import FAILED, Exercise, exercise, traced
+from transforms.stages.pairs import outputs_on
+
+
+@dataclass(kw_only=True)
+class Compose(Episode):
+    """PCollection[Seed] (verified, with code and an integer output) -> Outcome of Exercise: each is
+    composed with others of the pool."""
+
+    name: str = "compose"
+    prompt: PromptTemplate
+    functions: Annotated[int, Field(ge=2)] = 8
+    """Functions of a program, at most; two at least, that of the seed included."""
+    pairs: Annotated[int, Field(ge=1)] = 7
+    """Inputs with an output that may be the program's or not."""
+    easy: Annotated[int, Field(ge=1)] = 30
+    """Steps of an easy program, at most; a hard one has more."""
+    steps: Annotated[int, Field(ge=1)] = 120
+    """Steps of a program, at most."""
+    pool: Annotated[int, Field(ge=1)] = 2000
+    """Seeds that functions are drawn from."""
+    sandbox: SandboxSettings
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Exercise
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (
+        *FAILED, "no_unit", "invalid_trace", "trace_cut", "too_many_steps", "differs_alone",
+        "no_pairs",
+    )  # fmt: skip
+
+    def sides(self, records: PCollection) -> Mapping[str, Any]:
+        return {"units": AsSingleton(records | "Seed pool" >> SeedPool(self.pool))}
+
+    def episode(self, seed: Seed, units: Pool) -> Steps[list[Any]]:
+        drawn = draw_shots(units, 4 * self.functions, 0, "units", seed.id)
+        known = {each: unit for each in (seed, *drawn) if (unit := _unit(each))}
+        # what branches comes first: other functions always take the same steps
+        ranked = sorted(known, key=lambda each: (each != seed, not has_branches(known[each])))
+        rng = random.Random(derived_seed(0, "compose", seed.id))
+        parts = ranked[: rng.randint(2, self.functions)]
+        if seed not in known or len(parts) < 2:
+            return [reject("no_unit", "solution alone, from and to integers, is composed")]
+        rng.shuffle(parts)
+        plain = compose([known[part] for part in parts], rng)
+        own = literal_input(parse(plain)) or {}
+        inputs = [own, *drawn_inputs(seed.id, own, 2 * self.pairs)]
+        [outputs] = yield from outputs_on([plain], inputs)
+        if not outputs or not outputs[0]:
+            return [reject("runtime_error", "the functions do not fit each other")]
+        lineage: dict[str, Any] = {
+            "seed_ids": tuple(sorted(part.id for part in parts)),
+            "source": combined_source(parts),
+            "license": combined_license(parts),
+        }
+        steps = yield from self._steps(seed, plain, outputs[0][0])
+        pairs = [(each["start"], out[0]) for each, out in zip(inputs, outputs, strict=True) if out]
+        asked = [steps, self._pairs(seed, plain, pairs[: self.pairs], rng)]
+        return [each if isinstance(each, Verdict) else replace(each, **lineage) for each in asked]
+
+    def _steps(self, seed: Seed, plain: str, output: Any) -> Steps[Exercise | Verdict]:
+        """Asks for the counter at the end: as often as the trace says that it was raised."""
+        own = replace(seed, code=counted(plain))
+        trace = yield from traced(own, 10_000)
+        if isinstance(trace, Verdict):
+            return trace
+        ends, lines = final_values(trace), counting_lines(own.code or "")
+        raised = sum(e.kind is Kind.LINE and e.line in lines for e in trace.events)
+        if (ends[COUNTER], ends["output"]) != (raised, output):
+            return reject(
+                "differs_alone", f"{ends[COUNTER]} of {raised}; {ends['output']}, {output}"
+            )
+        if raised > self.steps:
+            return reject("too_many_steps", f"{raised} steps")
+        params = {"band": "easy" if raised <= self.easy else "hard"}
+        return exercise(own, Question(COUNTER, (repr(raised),), params=params), self.prompt)
+
+    def _pairs(
+        self, seed: Seed, plain: str, known: list[tuple[int, Any]], rng: random.Random
+    ) -> Exercise | Verdict:
+        """Asks of inputs and outputs which belong together; the outputs of some are others."""
+        if len(known) < self.pairs or len({out for _, out in known}) < 2:
+            return reject("no_pairs", f"{len(known)} inputs have an output")
+        shown, truths = [], []
+        for start, output in known:
+            others = [other for _, other in known if other != output]
+            wrong = rng.choice([*others, output + rng.choice([-1, 1])])
+            truths.append(rng.random() < 0.5)
+            shown.append([start, output if truths[-1] else wrong])
+        question = Question("pairs", (repr(truths),), params={"pairs": shown})
+        return exercise(replace(seed, code=plain), question, self.prompt)
+
+
+def _unit(seed: Seed) -> Unit | None:
+    """The function of a seed; None where it cannot be composed, or gives no integer."""
+    is_integer = seed.output is not None and type(json.loads(seed.output)) is int
+    return unit_of(seed.code) if is_integer and seed.code else None

@@ -1,0 +1,148 @@
+"""Exercises: questions about a program's run whose answers its trace gives; no model is asked."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.ids import canonical_json, content_id
+from transforms.engine.records import Message, Seed, derived
+from transforms.engine.stage import Named
+from transforms.models.episode import Episode, Steps
+from transforms.models.prompts import PromptTemplate
+from transforms.programs.facts import InvalidTrace, Trace, read_trace
+from transforms.programs.questions import Question, Task
+from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
+from transforms.sandbox.settings import SandboxSettings
+
+FAILED = tuple(status for status in Status if status is not Status.OK)
+"""Why the run of a program cannot be asked about."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exercise(Task):
+    """A task about one run of a program, with the answer that the run gives.
+
+    Those of one seed with equal `item` in `shown` belong together.
+    """
+
+    messages: tuple[Message, ...]
+    """Question and right answer."""
+
+
+def exercise(seed: Seed, question: Question, prompt: PromptTemplate) -> Exercise:
+    """Returns the row of a question about a seed's program, in the words of a prompt.
+
+    The prompt is rendered with `task`, `code` and what the question states.
+    """
+    code = seed.code or ""
+    stated = {"line": question.line, "variable": question.variable, **question.params}
+    shown = {name: value for name, value in stated.items() if value is not None}
+    words = prompt.rendered("chat", task=question.kind, code=code, **shown)
+    answer = Message("assistant", f"```\n{question.golds[0]}\n```")
+    return Exercise(
+        task=question.kind,
+        code=code,
+        grader=question.grader,
+        answer=canonical_json(seed.output if question.grader == "witness" else question.golds),
+        shown=canonical_json(shown),
+        messages=(*words.messages, answer),
+        **derived(seed, "exercise", question.kind, shown, question.golds, calls=()),
+    )
+
+
+def drawn(seed_id: str, questions: Iterable[Question], most: int) -> list[Question]:
+    """Returns the questions of `most` items, drawn by hash; an item is a question by itself, or
+    those of equal `params["item"]`.
+
+    Items whose first questions have equal golds take turns with the others, so that answers of few
+    values, such as True and False, come about equally often.
+    """
+    items: defaultdict[str, list[Question]] = defaultdict(list)
+    for number, question in enumerate(questions):
+        items[question.params.get("item", f"question {number}")].append(question)
+    turns: Counter[tuple[str, ...]] = Counter()
+    ranked = []
+    for key in sorted(items, key=lambda key: content_id("item", seed_id, key)):
+        golds = items[key][0].golds
+        ranked.append((turns[golds], key))
+        turns[golds] += 1
+    ranked.sort(key=lambda each: each[0])
+    return [question for _, key in ranked[:most] for question in items[key]]
+
+
+def traced(seed: Seed, events: int) -> Steps[Trace | Verdict]:
+    """Runs a seed's program with a trace, and returns it if it is whole, else why it is not."""
+    result: Result = yield Job(seed.code or "", trace=TraceLimits(events=events))
+    if result.status is not Status.OK:
+        return reject(result.status, result.error or "")
+    try:
+        trace = read_trace(result.trace or "")
+    except InvalidTrace as error:
+        return reject("invalid_trace", str(error)[:200])
+    return trace if trace.cut is None else reject("trace_cut", trace.cut)
+
+
+@dataclass(kw_only=True)
+class AskAboutRun(Episode):
+    """PCollection[Seed] (verified, with code) -> Outcome of Exercise: a program is traced, and
+    asked about.
+
+    A question whose gold comes out otherwise where it is computed alone is rejected.
+    """
+
+    name: str = "ask"
+    prompt: PromptTemplate
+    ask: tuple[Named, ...]
+    """Functions (code, Trace) -> list of Question, in turn."""
+    most: Annotated[int, Field(ge=1)] = 2
+    """Items drawn from what one function asks of a program, at most."""
+    lines: Annotated[int, Field(ge=1)] = 100
+    """Lines of a program, at most."""
+    events: Annotated[int, Field(ge=1)] = 10_000
+    """Events of a run, at most."""
+    sandbox: SandboxSettings
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Exercise
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (
+        *FAILED, "no_program", "too_long", "invalid_trace", "trace_cut", "no_question",
+        "differs_alone",
+    )  # fmt: skip
+
+    def episode(self, seed: Seed) -> Steps[list[Verdict | tuple[Exercise, Verdict]]]:
+        if seed.code is None:
+            return [reject("no_program")]
+        if (lines := 1 + seed.code.rstrip().count("\n")) > self.lines:
+            return [reject("too_long", f"{lines} lines")]
+        trace = yield from traced(seed, self.events)
+        if isinstance(trace, Verdict):
+            return [trace]
+        asked = [q for ask in self.ask for q in drawn(seed.id, ask(seed.code, trace), self.most)]
+        if not asked:
+            return [reject("no_question")]
+        verdicts = yield from judged_alone(asked)
+        rows = [exercise(seed, question, self.prompt) for question in asked]
+        return list(zip(rows, verdicts, strict=True))
+
+
+def judged_alone(questions: Sequence[Question]) -> Steps[list[Verdict]]:
+    """Runs the programs that compute a gold alone; rejects the questions whose gold differs."""
+    verdicts = [keep()] * len(questions)
+    places = [place for place, question in enumerate(questions) if question.alone]
+    if not places:
+        return verdicts
+    results = yield [Job(questions[place].alone or "") for place in places]
+    for place, result in zip(places, results, strict=True):
+        answer = json.loads(result.output or "null")
+        if not isinstance(answer, str) or not questions[place].is_right(answer):
+            detail = f"{result.status}: {result.error or answer}"[:200]
+            verdicts[place] = reject("differs_alone", detail)
+    return verdicts

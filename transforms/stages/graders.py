@@ -1,0 +1,308 @@
+"""Graders: what a response to a task is worth. Whatever has to run does so in the sandbox.
+
+A grader is given the task's program, the task's answer (parsed from JSON) and a response. Those of
+`BY_TEXT` only read; those of `BY_RUN` are steps of an episode that yield lists of jobs. The verdict
+is always reached in this process, from what the sandbox saw: a judged program never sees what it
+is held against.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from transforms.models.responses import extract_program
+from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
+from transforms.programs.form import Unparsable, parse, with_input
+from transforms.programs.questions import (
+    NotLiteral,
+    false_claim,
+    is_close,
+    read_literal,
+    read_value,
+    stated,
+    strict,
+    tolerant,
+)
+from transforms.programs.trace_text import parse_trace
+from transforms.programs.variation import unlike
+from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
+from transforms.text.thoughts import visible
+
+if TYPE_CHECKING:
+    from transforms.models.episode import Steps
+
+
+class Fault(StrEnum):
+    """Why a response is not right."""
+
+    NO_ANSWER = "no_answer"
+    """It holds no answer of the form that was asked for."""
+    WRONG_ANSWER = "wrong_answer"
+    FAILS = "fails"
+    """The program ends badly on the predicted input, or the written program does not run."""
+    FAILED_TESTS = "failed_tests"
+    NOT_SIMPLER = "not_simpler"
+    """The written program passes the tests and is no shorter."""
+    FALSE_CLAIM = "false_claim"
+    """It states a value that the run does not have, or (where claims are graded) none at all."""
+    REFUSED_INPUT = "refused_input"
+    """The counterexample is no input of the reference program."""
+    NOT_DISTINGUISHED = "not_distinguished"
+    """Both programs give the same on the counterexample."""
+    CRASHED = "crashed"
+    """The faulty program crashes on the counterexample, which is not counted as a difference."""
+    TIMED_OUT = "timed_out"
+    """The faulty program does not end on the counterexample; not counted as a difference."""
+
+
+class Mark(NamedTuple):
+    """What a grader says of a response."""
+
+    score: float
+    """0 to 1."""
+    fault: Fault | None = None
+    """None where the response is right."""
+    answer: str | None = None
+    """The answer in the response; None where it has none."""
+    seen: str = ""
+    """What the answer's own run gave. It never holds the right answer."""
+
+
+class Graded(Protocol):
+    """What a grader needs of a task."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def grader(self) -> str: ...
+    @property
+    def answer(self) -> str: ...
+
+
+_BLOCK = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
+_TARGET = re.compile(r"\A[A-Za-z_]\w*\s*=(?!=)\s*")
+
+
+def answer_in(response: str) -> str | None:
+    """Returns the text of a response's last fenced block, without a name that it is assigned to.
+
+    None where the response has no such block, or an empty one; thoughts are not looked at.
+
+    >>> answer_in("It adds up.\\n```python\\noutput = [1, 2]\\n```\\n")
+    '[1, 2]'
+    """
+    blocks = _BLOCK.findall(visible(response))
+    return _TARGET.sub("", blocks[-1][1].strip()) or None if blocks else None
+
+
+def grade(task: Graded, response: str) -> Steps[Mark]:
+    """Grades a response: the first grader that finds a fault decides, else the last.
+
+    Raises:
+        KeyError: the task names a grader that does not exist.
+    """
+    answer, mark = json.loads(task.answer), Mark(0.0, Fault.NO_ANSWER)
+    for name in task.grader.split("+"):
+        if name in BY_TEXT:
+            mark = BY_TEXT[name](answer, response)
+        else:
+            mark = yield from BY_RUN[name](task.code, answer, response)
+        if mark.fault is not None:
+            break
+    return mark
+
+
+def _equal(same: Callable[[str, str], bool]) -> Callable[[Any, str], Mark]:
+    def mark(golds: Sequence[str], response: str) -> Mark:
+        answer = answer_in(response)
+        if answer is None:
+            return Mark(0.0, Fault.NO_ANSWER)
+        if any(same(answer, gold) for gold in golds):
+            return Mark(1.0, answer=answer)
+        return Mark(0.0, Fault.WRONG_ANSWER, answer)
+
+    return mark
+
+
+def parts(golds: Mapping[str, str], response: str) -> Mark:
+    """Grades a JSON object by the share of its values that are right: 0.1 + 0.9 k/m, after CodeRL+
+    (arXiv 2510.18471); 0 for anything but an object.
+
+    >>> parts({"a": "1", "b": "[2]"}, '```json\\n{"a": 1, "b": [3]}\\n```').score
+    0.55
+    """
+    answer = answer_in(response)
+    try:
+        values = json.loads(answer or "")
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        return Mark(0.0, Fault.NO_ANSWER, answer)
+    right = sum(
+        name in values and tolerant(json.dumps(values[name]), golds[name]) for name in golds
+    )
+    fault = None if right == len(golds) else Fault.WRONG_ANSWER
+    return Mark(0.1 + 0.9 * right / len(golds), fault, answer)
+
+
+def trace(golds: Sequence[str], response: str) -> Mark:
+    """Grades the text of a trace (`programs.trace_text`) by the share of its frames that are right
+    before the first wrong one; 0 where it is no such text."""
+    answer, gold = answer_in(response), parse_trace(golds[0])
+    try:
+        frames = parse_trace(answer or "")
+    except (ValueError, RecursionError):
+        return Mark(0.0, Fault.NO_ANSWER, answer)
+    pairs = zip_longest(frames, gold)
+    right = next((n for n, (one, other) in enumerate(pairs) if one != other), len(gold))
+    if right == len(gold) == len(frames):
+        return Mark(1.0, answer=answer)
+    return Mark(min(right / len(gold), 0.99), Fault.WRONG_ANSWER, answer)
+
+
+def witness(code: str, output: str, response: str) -> Steps[Mark]:
+    """Runs the program on the predicted input: right where it gives the output (JSON)."""
+    answer = answer_in(response)
+    try:
+        job = Job(with_input(code, _input(answer)))
+    except (NotLiteral, Unparsable, ValueError):
+        return Mark(0.0, Fault.NO_ANSWER, answer)
+    [result] = yield [job]
+    if result.output is None or result.status is not Status.OK:
+        return Mark(0.0, Fault.FAILS, answer, _ending(result))
+    if same_output(result.output, output):
+        return Mark(1.0, answer=answer)
+    return Mark(0.0, Fault.WRONG_ANSWER, answer, result.output)
+
+
+def tests(code: str, cases: Sequence[tuple[str, str]], response: str) -> Steps[Mark]:
+    """Runs the program in the response on the input of each test, one job a test: all outputs have
+    to be right. The outputs that are right stay outside of the sandbox.
+
+    Args:
+        cases: (input as a literal, output as JSON), at least one.
+    """
+    written = extract_program(visible(response))
+    try:
+        jobs = [Job(with_input(written or "", read_literal(given))) for given, _ in cases]
+    except (NotLiteral, Unparsable, ValueError):
+        return Mark(0.0, Fault.NO_ANSWER, written)
+    results = yield jobs
+    right = sum(
+        result.status is Status.OK and same_output(result.output or "", output)
+        for result, (_, output) in zip(results, cases, strict=True)
+    )
+    if right == len(cases):
+        return Mark(1.0, answer=written)
+    fault = Fault.FAILED_TESTS if any(r.status is Status.OK for r in results) else Fault.FAILS
+    return Mark(0.0, fault, written, f"{len(cases) - right} of {len(cases)} tests")
+
+
+def simplifies(code: str, cases: Sequence[tuple[str, str]], response: str) -> Steps[Mark]:
+    """Runs the tests of the program in the response; where it passes all, scores the share of the
+    program's lines that it does without, both as the parser writes them."""
+    mark = yield from tests(code, cases, response)
+    if mark.fault is not None:
+        return mark
+    lines, before = _lines(mark.answer or ""), _lines(code)
+    fault = None if lines < before else Fault.NOT_SIMPLER
+    return mark._replace(score=max(0.0, 1 - lines / before), fault=fault)
+
+
+def _lines(code: str) -> int:
+    return ast.unparse(parse(code)).count("\n") + 1
+
+
+def counterexample(code: str, pair: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Runs the program and a faulty one on an input: right where their outputs differ.
+
+    The program has to end well on it. A faulty program that crashes or does not end has a fault of
+    its own: REFUTE's released checker counts both as success (arXiv 2502.19414).
+
+    Args:
+        pair: `faulty`, the other program, and `input`, the program's own: the counterexample has
+            to be like it (see `variation.unlike`).
+    """
+    answer = answer_in(response)
+    try:
+        given = _input(answer)
+        jobs = [Job(with_input(each, given)) for each in (code, pair["faulty"])]
+    except (NotLiteral, Unparsable, ValueError):
+        return Mark(0.0, Fault.NO_ANSWER, answer)
+    if difference := unlike(given, pair["input"]):
+        return Mark(0.0, Fault.REFUSED_INPUT, answer, difference)
+    right, wrong = yield jobs
+    if right.status is not Status.OK or right.output is None:
+        return Mark(0.0, Fault.REFUSED_INPUT, answer, _ending(right))
+    if wrong.status is Status.TIMEOUT:
+        return Mark(0.0, Fault.TIMED_OUT, answer)
+    if wrong.status is not Status.OK or wrong.output is None:
+        return Mark(0.0, Fault.CRASHED, answer, _ending(wrong))
+    if same_output(right.output, wrong.output):
+        return Mark(0.0, Fault.NOT_DISTINGUISHED, answer, right.output)
+    return Mark(1.0, answer=answer)
+
+
+def claims(code: str, _: Any, response: str) -> Steps[Mark]:
+    """Runs the program with a trace: each value that the response states has to be in it, and it
+    states at least one (see `questions.claims`)."""
+    text = visible(response)
+    [result] = yield [Job(code, trace=TraceLimits())]
+    try:
+        wrong = false_claim(text, read_trace(result.trace or ""))
+    except (InvalidTrace, CutTrace) as error:
+        return Mark(0.0, Fault.FALSE_CLAIM, answer_in(text), str(error))
+    if wrong is not None:
+        return Mark(0.0, Fault.FALSE_CLAIM, answer_in(text), wrong.text)
+    if not stated(text):
+        return Mark(0.0, Fault.FALSE_CLAIM, answer_in(text), "no value is stated")
+    return Mark(1.0, answer=answer_in(text))
+
+
+BY_TEXT: dict[str, Callable[[Any, str], Mark]] = {
+    "strict": _equal(strict),
+    "tolerant": _equal(tolerant),
+    "parts": parts,
+    "trace": trace,
+}
+"""Graders that run nothing. The answer of `strict` and `tolerant` is a list of literals, any of
+them right; that of `parts` an object of literals by name; that of `trace` a list of one text."""
+
+BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
+    "witness": witness,
+    "tests": tests,
+    "simplifies": simplifies,
+    "counterexample": counterexample,
+    "claims": claims,
+}
+"""Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
+and `simplifies` a list of [input as a literal, output as JSON]; of `counterexample` {faulty,
+input}; `claims` needs none."""
+
+
+def same_output(one: str, other: str) -> bool:
+    """Whether two outputs, as JSON, are the same value: floats may differ by a millionth."""
+    try:
+        return one == other or is_close(json.loads(one), json.loads(other))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _input(answer: str | None) -> dict[str, Any]:
+    """The input in an answer, a literal or JSON; NotLiteral where it is no dict."""
+    value = read_value(answer or "")
+    if not isinstance(value, dict):
+        raise NotLiteral("an input is a dict")
+    return value
+
+
+def _ending(result: Result) -> str:
+    """How a run that gave no output ended, in a few words."""
+    parts = (result.error_type or result.status.value, (result.error or "").strip()[-200:])
+    return ": ".join(filter(None, parts))
