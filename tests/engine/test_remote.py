@@ -60,9 +60,7 @@ def test_a_model_in_a_folder_of_this_machine_is_refused_on_a_remote_runner(tmp_p
 
 
 def test_a_command_over_any_parquet_is_refused_local_files_on_a_remote_runner():
-    runner = {
-        name.split(".")[1]: value for name, value in (each.split("=") for each in DATAFLOW[1:])
-    }
+    runner = dict(each.removeprefix("runner.").split("=") for each in DATAFLOW[1:])
     values = {
         "input": ["gs://bucket/rows.parquet", "rows.parquet"],
         "output_dir": "gs://bucket/run",
