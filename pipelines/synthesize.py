@@ -31,6 +31,7 @@ from transforms.engine.errors import (
     Sent,
     Unexpected,
 )
+from transforms.engine.files import make_folder
 from transforms.engine.gpus import share_gpus
 from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.engine.one_job import run_as_one_job, whole
@@ -38,7 +39,7 @@ from transforms.engine.recipe import Segment, asked_backends, build_segments
 from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
 from transforms.engine.run_settings import RunSettings, with_backends
 from transforms.engine.segments import run_segment, undeclared
-from transforms.engine.tables import make_folder, write_text
+from transforms.engine.tables import write_text
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.budget import SPENT, Price, Spent, begin_meter, open_meter
 from transforms.models.embedded.smollm2 import EMBEDDED

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.beam import on_workers
+from transforms.engine.blocks import pack
 from transforms.engine.losers import DropLosers, LimitPerKey, over_limit
 from transforms.engine.records import Seed
 from transforms.programs.checks import FormReason
@@ -22,7 +23,8 @@ from transforms.stages.diversity.reasons import Sameness
 def test_the_smallest_stay_in_any_order_of_arrival(group, limit, random):
     shuffled = list(group)
     random.shuffle(shuffled)
-    lost = sorted(record_id for record_id, _ in over_limit(shuffled, limit, FormReason.TOO_SHORT))
+    claims = [pack([("key", *one)]) for one in shuffled]
+    lost = sorted(record_id for record_id, _ in over_limit(claims, limit, FormReason.TOO_SHORT))
     assert lost == sorted(record_id for _, record_id in sorted(group)[limit:])
 
 

@@ -129,7 +129,7 @@ def test_rows_are_whole_and_load_in_datasets(finished):
 def test_shards_are_numbered_and_no_larger_than_about_what_was_asked(finished):
     folder, _ = finished
     names = sorted(path.name for path in (folder / "data").iterdir())
-    assert names == [f"train-0000{n}-of-00003.parquet" for n in range(3)]
+    assert names == [f"train-0000{n}-of-00002.parquet" for n in range(2)]
 
 
 def test_rows_keep_the_kind_asked_for_and_are_counted_by_it(finished):

@@ -15,6 +15,7 @@ from tests.beam import on_workers
 from transforms.engine.records import Attempt, Attempts, Call, Example, Message, Seed
 from transforms.engine.tables import (
     ReadRecords,
+    Size,
     WriteRecords,
     arrow_schema,
     from_row,
@@ -182,3 +183,25 @@ def test_nothing_but_whole_files_is_left_in_the_folder(tmp_path):
     write(tmp_path / "rows", seeds(7))
     names = sorted(path.name for path in (tmp_path / "rows").iterdir())
     assert names == [f"part-0000{n}-of-00003.parquet" for n in range(3)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_there_are_more_files_where_one_would_have_too_many_rows(tmp_path, workers):
+    with TestPipeline(**on_workers(workers)) as pipeline:
+        parts = (
+            pipeline | "Some" >> beam.Create(seeds(200)[:50]),
+            pipeline | "Others" >> beam.Create(seeds(200)[50:]),
+        )
+        _ = parts | WriteRecords(Seed, str(tmp_path), "part", 1, rows_per_shard=30)
+    files = sorted(tmp_path.iterdir())
+    assert [path.name for path in files] == [f"part-0000{n}-of-00007.parquet" for n in range(7)]
+    rows = [pq.read_table(path)["id"].to_pylist() for path in files]
+    assert sorted(id for ids in rows for id in ids) == sorted(seed.id for seed in seeds(200))
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**12), st.integers(1, 64), st.integers(1, 10**6))
+def test_no_file_has_more_than_its_share_of_rows_and_bytes(rows, size, least, most):
+    shards = Size(rows, size).shards(least, most)
+    assert shards >= least
+    assert rows / shards <= most
+    assert size / shards <= 128 << 20

@@ -18,6 +18,7 @@ from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX, execution
 from tests.sources.reading import read, source_of
 from transforms.engine.accounting import Verdict
+from transforms.engine.blocks import pack
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
 from transforms.engine.losers import over_limit
@@ -144,7 +145,7 @@ def test_which_rows_of_a_structure_stay_does_not_depend_on_their_order(
 ) -> None:
     source = RunSource(type="run", path="-", max_per_fingerprint=limit)
     raw = [Row.make("test", canonical_json(to_row(row)), "here") for row in rows]
-    group = [(one.order, one.id) for each in raw for one in ranked(source, each)]
+    group = [pack([("", one.order, one.id)]) for each in raw for one in ranked(source, each)]
     over = {row_id for row_id, _ in over_limit(group, limit, Sameness.FINGERPRINT_FULL)}
     seeds = [seed_of(source, each) for each in raw if each.id not in over]
     kept = {seed.problem for seed in seeds if isinstance(seed, Seed)}

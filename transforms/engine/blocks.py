@@ -1,24 +1,48 @@
 """Records that travel together: a shuffle of few blocks in place of one element a record.
 
 A local runner holds every shuffle in memory about five times over, and spends some 40
-microseconds an element; a block is compressed, and one element.
+microseconds an element. A block is one element, compressed; and where a pipeline runs on this
+machine alone its blocks lie on disk (`spilled_to`): the runner holds where each of them is.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pickle
-from collections.abc import Callable, Iterator
-from typing import Any
+import uuid
+import zlib
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.pvalue import PCollection
 from apache_beam.transforms.window import GlobalWindows
 
 _GATHERED = 4096
 """Records held by a bundle before their blocks are handed on."""
 
-Block = tuple[int, bytes]
-"""Uncompressed size, and a compressed list of records."""
+_PARTITIONS = 64
+"""Of what is shuffled by id or by key: a worker holds one of them at a time."""
+
+Block = tuple[int, bytes | tuple[str, int, int]]
+"""Uncompressed size, and a compressed list of records: the bytes, or (file, offset, length)."""
+
+_FOLDER: ContextVar[str | None] = ContextVar("_FOLDER", default=None)
+
+
+@contextlib.contextmanager
+def spilled_to(folder: str | None) -> Iterator[None]:
+    """Has the blocks of the transforms built within lie on disk, in a folder that every worker
+    sees; None keeps them in memory."""
+    token = _FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _FOLDER.reset(token)
 
 
 def pack(records: list[Any]) -> Block:
@@ -27,28 +51,79 @@ def pack(records: list[Any]) -> Block:
 
 
 def unpack(block: Block) -> list[Any]:
-    """The records of a block that `pack` made, in their order."""
+    """The records of a block, in their order. Those of a block on disk are read anew each time."""
     size, compressed = block
+    if isinstance(compressed, tuple):
+        path, offset, length = compressed
+        with open(path, "rb") as file:
+            file.seek(offset)
+            compressed = file.read(length)
     return pickle.loads(pa.decompress(compressed, size, codec="lz4", asbytes=True))
+
+
+def records_of(blocks: Iterable[Block]) -> Iterator[Any]:
+    """Yields the records of blocks, of which one is unpacked at a time."""
+    for block in blocks:
+        yield from unpack(block)
+
+
+def part_of(name: str) -> int:
+    """The partition that an id or a key is dealt to."""
+    return zlib.crc32(name.encode("utf-8", "surrogatepass")) % _PARTITIONS
+
+
+class Packer:
+    """Packs lists, and puts them on disk where the pipeline was built to do so.
+
+    One file a bundle: a bundle that is run again writes another, and what of the first one
+    nobody refers to is deleted with the rest.
+    """
+
+    def __init__(self) -> None:
+        self._folder = _FOLDER.get()
+        self._file: BinaryIO | None = None
+
+    def pack(self, records: list[Any]) -> Block:
+        size, compressed = pack(records)
+        if self._folder is None:
+            return size, compressed
+        if self._file is None:
+            self._file = open(os.path.join(self._folder, uuid.uuid4().hex), "wb")  # noqa: SIM115
+        assert isinstance(compressed, bytes)
+        offset = self._file.tell()
+        self._file.write(compressed)
+        self._file.flush()  # a step that is fused with this one reads the block at once
+        return size, (self._file.name, offset, len(compressed))
+
+    def close(self) -> None:
+        """Ends the bundle."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class PackByKey(beam.DoFn):
     """Record -> (key, Block): the records of a bundle that share a key travel together.
 
-    For few keys only: `key` deals the records out to partitions or shards. It is given the record,
-    and the further argument of the ParDo, which may be a side input, where there is one.
+    For few keys only: `key` deals the records out to partitions or shards.
+
+    Args:
+        item: what is packed of a record; None for the record itself.
     """
 
-    def __init__(self, key: Callable[..., int]) -> None:
-        self._key = key
+    def __init__(
+        self, key: Callable[[Any], Hashable], item: Callable[[Any], Any] | None = None
+    ) -> None:
+        self._key, self._item = key, item
+        self._packer = Packer()
 
     def start_bundle(self) -> None:
-        self._blocks: dict[int, list[Any]] = {}
+        self._blocks: dict[Any, list[Any]] = {}
         self._gathered = 0
 
-    def process(self, record: Any, side: Any = None) -> Iterator[tuple[int, Block]]:
-        key = self._key(record) if side is None else self._key(record, side)
-        self._blocks.setdefault(key, []).append(record)
+    def process(self, record: Any) -> Iterator[tuple[Any, Block]]:
+        item = record if self._item is None else self._item(record)
+        self._blocks.setdefault(self._key(record), []).append(item)
         self._gathered += 1
         if self._gathered >= _GATHERED:
             yield from self._packed()
@@ -56,9 +131,63 @@ class PackByKey(beam.DoFn):
     def finish_bundle(self) -> Iterator[Any]:
         for keyed in self._packed():
             yield GlobalWindows.windowed_value(keyed)
+        self._packer.close()
 
-    def _packed(self) -> Iterator[tuple[int, Block]]:
+    def _packed(self) -> Iterator[tuple[Any, Block]]:
         blocks = self._blocks
         self.start_bundle()
         for key, records in blocks.items():
-            yield key, pack(records)
+            yield key, self._packer.pack(records)
+
+
+def each_packed(
+    parts: PCollection | Iterable[PCollection], label: str, pack_records: beam.PTransform
+) -> PCollection:
+    """Packs the records of one or of several PCollections, and returns all of their blocks."""
+    parts = [parts] if isinstance(parts, PCollection) else list(parts)
+    if len(parts) == 1:
+        return parts[0] | label >> pack_records
+    packed = [part | f"{label} {number}" >> pack_records for number, part in enumerate(parts)]
+    return packed | f"{label}, all" >> beam.Flatten()
+
+
+class Spread(beam.PTransform):
+    """PCollection[record] -> the same, dealt out among the workers; and where a local runner has
+    to keep it for later, it keeps blocks that are on disk."""
+
+    def expand(self, records: PCollection) -> PCollection:
+        return (
+            records
+            | "In blocks" >> beam.ParDo(PackByKey(lambda record: part_of(record.id)))
+            | "Deal" >> beam.Reshuffle()
+            | "One by one" >> beam.FlatMapTuple(lambda _, block: unpack(block))
+        )
+
+
+@dataclass
+class Together(beam.PTransform):
+    """Tuple of PCollection[record] -> one PCollection of them all.
+
+    Beam's Flatten, but that a local runner, which holds in memory what it flattens, holds blocks
+    that are on disk.
+
+    Args:
+        pipeline: needed where there may be no PCollection.
+    """
+
+    pipeline: beam.Pipeline | None = None
+
+    def expand(self, parts: tuple[PCollection, ...]) -> PCollection:
+        if len(parts) == 1:
+            return parts[0]
+        if _FOLDER.get() is None:
+            return parts | "Flatten" >> beam.Flatten(pipeline=self.pipeline)
+        packed = [
+            part | f"In blocks {number}" >> beam.ParDo(PackByKey(lambda record: 0))
+            for number, part in enumerate(parts)
+        ]
+        return (
+            packed
+            | "Flatten" >> beam.Flatten(pipeline=self.pipeline)
+            | "Records" >> beam.FlatMapTuple(lambda _, block: unpack(block))
+        )

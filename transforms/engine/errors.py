@@ -41,6 +41,10 @@ class RunFolderError(CotmillError):
     """The output folder cannot be used as asked."""
 
 
+class StoreError(CotmillError, OSError):
+    """An object store fails, or does not let this process in."""
+
+
 class SourceError(CotmillError):
     """A source cannot be read."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
-import zlib
+import bisect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -13,32 +12,36 @@ from apache_beam.pvalue import PCollection
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep, reject
-from transforms.engine.blocks import Block, PackByKey, unpack
+from transforms.engine.blocks import Block, PackByKey, each_packed, part_of, records_of
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.stage import AnyRecord, Named, Same, Stage
 
-_PARTITIONS = 64
-"""Parts of the join between records and the ids of losers: one part's ids are held at a time."""
+Claim = tuple[str, Any, str]
+"""(key, order, id): of the records of one key those stay that come first by order, then by id."""
 
 
-def over_limit(
-    group: Iterable[tuple[Any, str]], limit: int, reason: str
-) -> Iterator[tuple[str, Verdict]]:
-    """Yields (id, rejection) for all but the `limit` smallest (order, id) of a group.
+def over_limit(blocks: Iterable[Block], limit: int, reason: str) -> Iterator[tuple[str, Verdict]]:
+    """Yields (id, rejection) of all but the first `limit` of the claims on each key.
 
-    Goes through the group twice and holds `limit` of it: a group may be larger than memory.
+    Goes through the blocks of claims twice, and holds `limit` of each key.
     """
-    stay = heapq.nsmallest(limit, group)
-    for ranked in group:
-        if ranked > stay[-1]:
-            yield ranked[1], reject(reason, f"same as {stay[0][1]}")
+    stay: dict[str, list[tuple[Any, str]]] = {}
+    for key, order, record_id in records_of(blocks):
+        first = stay.setdefault(key, [])
+        if len(first) < limit or (order, record_id) < first[-1]:
+            bisect.insort(first, (order, record_id))
+            del first[limit:]
+    for key, order, record_id in records_of(blocks):
+        if (order, record_id) > stay[key][-1]:
+            yield record_id, reject(reason, f"same as {stay[key][0][1]}")
 
 
 @dataclass
 class LimitPerKey(beam.PTransform):
-    """PCollection[record] -> PCollection[(id, Verdict)] of the records over `limit` per key.
+    """PCollection[record], or several -> PCollection[(id, Verdict)] of those over `limit` per key.
 
     `key` is what records share (a hash), `order` decides which stay: smallest first, then by id.
+    The shuffle moves claims, not records.
     """
 
     key: Callable[[Any], str]
@@ -46,11 +49,15 @@ class LimitPerKey(beam.PTransform):
     limit: int
     reason: str
 
-    def expand(self, records: PCollection) -> PCollection:
+    def expand(self, records: PCollection | tuple[PCollection, ...]) -> PCollection:
         key, order, limit, reason = self.key, self.order, self.limit, self.reason
+
+        def claim(record: Any) -> Claim:
+            return key(record), order(record), record.id
+
+        pack = PackByKey(lambda record: part_of(key(record)), claim)
         return (
-            records
-            | "Key" >> beam.Map(lambda r: (key(r), (order(r), r.id)))
+            each_packed(records, "Claims", beam.ParDo(pack))
             | "Group" >> beam.GroupByKey()
             | "Over limit" >> beam.FlatMapTuple(lambda _, group: over_limit(group, limit, reason))
         )
@@ -81,41 +88,39 @@ class Limit(Stage):
         return records | "Drop" >> DropLosers(self.name, losers)
 
 
-def judged(
-    blocks: Iterable[Block], losers: Iterable[tuple[str, Verdict]]
-) -> Iterator[tuple[Any, Verdict]]:
-    """Yields (record, its verdict): the first by reason, then detail, of those against its id."""
+def judged(blocks: Iterable[Block], losers: Iterable[Block]) -> Iterator[tuple[Any, Verdict]]:
+    """Yields (record, its verdict): the first by reason, then detail, of those against its id.
+
+    Args:
+        losers: blocks of (id, Verdict).
+    """
     verdicts: dict[str, Verdict] = {}
-    for record_id, verdict in losers:
+    for record_id, verdict in records_of(losers):
         verdicts[record_id] = min(verdict, verdicts.get(record_id, verdict), key=_rank)
-    for block in blocks:
-        for record in unpack(block):
-            yield record, verdicts.get(record.id, keep())
+    for record in records_of(blocks):
+        yield record, verdicts.get(record.id, keep())
 
 
 def _rank(verdict: Verdict) -> tuple[str, str]:
     return str(verdict.reason), verdict.detail
 
 
-def part_of(record_id: str) -> int:
-    """Returns the partition that a record's id is dealt to."""
-    return zlib.crc32(record_id.encode()) % _PARTITIONS
-
-
 @dataclass
 class JudgeLosers(beam.PTransform):
     """PCollection[record] -> PCollection[(record, Verdict)], by PCollection[(id, Verdict)] of those
-    to reject.
+    to reject, or by several.
 
     The one shuffle that moves whole records, in blocks. The losers as a side input would spare
     it, but every worker would hold all of them (or ask the runner for each, 0.6 ms apiece).
     """
 
-    losers: PCollection
+    losers: PCollection | tuple[PCollection, ...]
 
     def expand(self, records: PCollection) -> PCollection:
         blocks = records | "In blocks" >> beam.ParDo(PackByKey(lambda record: part_of(record.id)))
-        losers = self.losers | "By part" >> beam.Map(lambda loser: (part_of(loser[0]), loser))
+        losers = each_packed(
+            self.losers, "Losers", beam.ParDo(PackByKey(lambda loser: part_of(loser[0])))
+        )
         return (
             {"blocks": blocks, "losers": losers}
             | "Join" >> beam.CoGroupByKey()
@@ -125,10 +130,10 @@ class JudgeLosers(beam.PTransform):
 
 @dataclass
 class DropLosers(beam.PTransform):
-    """Splits PCollection[record] by PCollection[(id, Verdict)] of those to reject."""
+    """Splits PCollection[record] by PCollection[(id, Verdict)] of those to reject, or several."""
 
     stage: str
-    losers: PCollection
+    losers: PCollection | tuple[PCollection, ...]
 
     def expand(self, records: PCollection) -> Outcome:
         return records | "Judge" >> JudgeLosers(self.losers) | "Decide" >> Decide(self.stage)

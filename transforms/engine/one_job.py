@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.pvalue import AsSingleton
 
 from transforms.engine.errors import AccountingError, Sent
+from transforms.engine.files import FileSystems
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.runners import open_pipeline
@@ -21,6 +20,7 @@ from transforms.engine.segments import (
     clear_segment,
     counts_path,
     read_before,
+    spilled,
 )
 from transforms.engine.tables import hand_on
 
@@ -43,12 +43,13 @@ def run_as_one_job(
     for segment in segments:
         clear_segment(segment, run)
     started = time.monotonic()
-    pipeline = open_pipeline(settings.runner)
-    build_job(pipeline, segments, previous, run, settings)
-    running = pipeline.run()
-    if not settings.runner.waits:
-        raise Sent("the job was sent: once it has ended, resume=true writes its account")
-    running.wait_until_finish()
+    with spilled(run, settings):
+        pipeline = open_pipeline(settings.runner)
+        build_job(pipeline, segments, previous, run, settings)
+        running = pipeline.run()
+        if not settings.runner.waits:
+            raise Sent("the job was sent: once it has ended, resume=true writes its account")
+        running.wait_until_finish()
     seconds = time.monotonic() - started
     return [account_of(segment, run, seconds) for segment in segments]
 
@@ -65,31 +66,20 @@ def build_job(
     A Reshuffle stands between two segments. It deals the rows out anew, as reading files would,
     and keeps a runner from fusing a stage that asks a model with work that needs none.
     """
-    rows_per_shard = settings.sink.rows_per_shard
     records = read_before(pipeline, segments[0], previous, run)
     for number, segment in enumerate(segments):
         if number:
             records = records | f"Deal out to {segment.name}" >> beam.Reshuffle()
-        shards: int | AsSingleton = settings.runner.stage_shards
-        if segment.folder == "data":
-            shards = AsSingleton(
-                records
-                | f"Count for {segment.name}" >> beam.combiners.Count.Globally()
-                | f"Shards of {segment.name}"
-                >> beam.Map(lambda rows: max(1, -(-rows // rows_per_shard)))
-            )
-        records = records | segment.label >> _Apply(segment, run, settings, shards)
+        records = records | segment.label >> _Apply(segment, run, settings)
         hand_on(run.path(segment.folder), records)
 
 
 class _Apply(beam.PTransform):
     """What a segment reads -> its rows: the steps of a job are named by segment."""
 
-    def __init__(
-        self, segment: Segment, run: RunFolder, settings: RunsAndWrites, shards: int | AsSingleton
-    ) -> None:
+    def __init__(self, segment: Segment, run: RunFolder, settings: RunsAndWrites) -> None:
         super().__init__()
-        self._build = lambda records: build_segment(records, segment, run, settings, shards)
+        self._build = lambda records: build_segment(records, segment, run, settings)
 
     def expand(self, records: Any) -> beam.PCollection:
         return self._build(records)

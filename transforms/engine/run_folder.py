@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 from filelock import FileLock, Timeout
 
 from transforms.engine.errors import RunFolderError
-from transforms.engine.tables import make_folder, write_text
+from transforms.engine.files import FileSystems, make_folder
+from transforms.engine.tables import write_text
 
 _ROWS = ("data", "stages", "rejects", "unanswered")
 """Folders of rows. A user's own files in them are never deleted (`_SHARD`)."""

@@ -105,6 +105,7 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
     """
     chosen = settings.beam_options()
     if not isinstance(settings, DirectSettings):
+        logging.getLogger().addFilter(_is_said_once)
         try:
             return beam.Pipeline(options=_Options.from_dictionary(chosen))
         except ValueError as error:  # Beam's own validation: a line for each option
@@ -129,6 +130,11 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
         provision_info=_provision(options),
     )
     return beam.Pipeline(runner=runner, options=_Options.from_dictionary(options))
+
+
+def _is_said_once(record: logging.LogRecord) -> bool:
+    """Whether a record is none of what Beam logs of a portable job's end beside raising it."""
+    return record.module != "portable_runner"
 
 
 def _provision(options: dict[str, Any]) -> ExtendedProvisionInfo:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -10,11 +13,12 @@ from typing import Any, Protocol
 
 import apache_beam as beam
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.pvalue import AsSingleton, PCollection
+from apache_beam.pvalue import PCollection
 
 from transforms.engine.accounting import Reject, StageCount, Tally
+from transforms.engine.blocks import spilled_to
 from transforms.engine.errors import AccountingError
+from transforms.engine.files import FileSystems, make_folder
 from transforms.engine.outcomes import CountStage, Outcome, SumTallies
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
@@ -71,13 +75,10 @@ def run_segment(
     Raises AccountingError where counts and written rows do not add up.
     """
     clear_segment(segment, run)
-    shards = settings.runner.stage_shards
-    if segment.folder == "data":
-        shards = max(1, -(-rows_before // settings.sink.rows_per_shard))
     started = time.monotonic()
-    with open_pipeline(settings.runner) as pipeline:
+    with spilled(run, settings), open_pipeline(settings.runner) as pipeline:
         records = read_before(pipeline, segment, previous, run)
-        build_segment(records, segment, run, settings, shards)
+        build_segment(records, segment, run, settings)
     return account_of(segment, run, time.monotonic() - started)
 
 
@@ -145,19 +146,34 @@ def read_before(
     )
 
 
+@contextlib.contextmanager
+def spilled(run: RunFolder, settings: RunsAndWrites) -> Iterator[None]:
+    """Has the blocks of a pipeline on this machine lie on disk while it is built and run: in its
+    run folder, or among the temporary files where the run folder is elsewhere."""
+    if settings.runner.type != "direct":
+        yield
+    elif "://" in run.root:
+        with tempfile.TemporaryDirectory(prefix="cotmill-") as folder, spilled_to(folder):
+            yield
+    else:
+        folder = run.path("stages", ".spill")
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        make_folder(folder)
+        try:
+            with spilled_to(folder):
+                yield
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def build_segment(
     records: Any,
     segment: Segment,
     run: RunFolder,
     settings: RunsAndWrites,
-    shards: int | AsSingleton,
 ) -> PCollection:
     """Applies a segment to what it reads, writes its rows, rejects and counts, and returns its
-    rows.
-
-    Args:
-        shards: Parquet files of its rows; a side input where that is known only in the job.
-    """
+    rows."""
     rejects: list[PCollection] = []
     unanswered: list[PCollection] = []
     tallies: list[PCollection] = []
@@ -174,21 +190,19 @@ def build_segment(
         if outcome.tallies is not None:
             tallies.append(outcome.tallies)
         records = outcome.kept
-    compression = settings.sink.compression
-    prefix = "train" if segment.folder == "data" else "part"
+    sink = settings.sink.compression, settings.sink.rows_per_shard
+    prefix, least = "train", 1
+    if segment.folder != "data":
+        prefix, least = "part", settings.runner.stage_shards
     written = [
         records
         | "Write rows"
-        >> WriteRecords(segment.writes, run.path(segment.folder), prefix, shards, compression)
+        >> WriteRecords(segment.writes, run.path(segment.folder), prefix, least, *sink)
     ]
     for folder, parts in zip(_BESIDE, (rejects, unanswered), strict=True):
         if parts:
-            written.append(
-                parts
-                | f"All {folder}" >> beam.Flatten()
-                | f"Write {folder}"
-                >> WriteRecords(Reject, run.path(folder), segment.label, 1, compression)
-            )
+            write = WriteRecords(Reject, run.path(folder), segment.label, 1, *sink)
+            written.append(tuple(parts) | f"Write {folder}" >> write)
     summed = tallies | "All tallies" >> beam.Flatten() | "Sum" >> SumTallies()
     (
         (summed, *written)

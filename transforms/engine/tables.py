@@ -7,25 +7,26 @@ import dataclasses
 import glob
 import inspect
 import json
+import pickle
 import re
 import textwrap
 import types
 import typing
-import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice, pairwise
+from itertools import groupby, islice, pairwise
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.pvalue import AsSingleton, PCollection
+from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
 
-from transforms.engine.blocks import Block, PackByKey, pack, unpack
+from transforms.engine.blocks import Block, PackByKey, Packer, pack, records_of, unpack
+from transforms.engine.files import FileSystems, new_file
 from transforms.engine.ids import content_id
 
 _PRIMITIVES: dict[Any, pa.DataType] = {
@@ -132,22 +133,17 @@ def _same(value: Any) -> Any:
 def write_table(path: str, rows: Iterable[Any], cls: type, compression: str) -> int:
     """Writes records to one Parquet file, atomically; returns how many.
 
-    The rows go to a hidden file beside `path`, which is renamed when it is whole: a reader never
-    sees half a file, and a retried bundle replaces a file by an equal one.
+    A reader never sees half a file, and a retried bundle replaces a file by an equal one.
     """
-    folder, name = FileSystems.split(path)
-    make_folder(folder)
-    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
     schema = arrow_schema(cls)
     count = 0
     with (
-        FileSystems.create(temporary, "application/octet-stream", "uncompressed") as sink,
-        pq.ParquetWriter(sink, schema, compression=compression) as writer,
+        new_file(path) as new,
+        pq.ParquetWriter(new.file, schema, compression=compression) as writer,
     ):
         for batch in batched(map(to_row, rows), 1000):
             writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
             count += len(batch)
-    replace(temporary, path)
     return count
 
 
@@ -160,31 +156,8 @@ def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def write_text(path: str, text: str) -> None:
     """Writes a text file atomically."""
-    folder, name = FileSystems.split(path)
-    make_folder(folder)
-    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
-    with FileSystems.create(temporary, "text/plain", "uncompressed") as sink:
-        sink.write(text.encode())
-    replace(temporary, path)
-
-
-def make_folder(folder: str) -> None:
-    """Creates a folder and its parents unless it is there (a no-op on object stores)."""
-    try:
-        FileSystems.mkdirs(folder)
-    except OSError:
-        if not FileSystems.exists(folder):
-            raise
-
-
-def replace(source: str, target: str) -> None:
-    """Renames a file over another."""
-    try:
-        FileSystems.rename([source], [target])
-    except beam.io.filesystem.BeamIOError:
-        # Some filesystems refuse to rename onto a file that exists.
-        FileSystems.delete([target])
-        FileSystems.rename([source], [target])
+    with new_file(path) as new:
+        new.file.write(text.encode())
 
 
 def shard_path(folder: str, prefix: str, shard: int, shards: int) -> str:
@@ -192,66 +165,172 @@ def shard_path(folder: str, prefix: str, shard: int, shards: int) -> str:
     return FileSystems.join(folder, f"{prefix}-{shard:05d}-of-{shards:05d}.parquet")
 
 
-def _in_order(records: list[Any]) -> list[Any]:
-    """Sorts records by id; records of one id, by their content."""
-    ordered = sorted(records, key=lambda record: record.id)
-    for one, other in pairwise(ordered):
-        if one.id == other.id:
-            return sorted(
-                ordered, key=lambda record: (record.id, json.dumps(to_row(record), sort_keys=True))
-            )
-    return ordered
+_BUCKETS = 128
+"""What rows are packed by, before it is known how many there are: a shard is a range of these, or,
+of more rows than that allows, a part of one."""
+_SHARD_BYTES = 128 << 20
+"""Of pickled rows, in a shard at most, about: a worker holds one of them."""
+
+_Packed = tuple[str, bytes]
+"""A row: its id, and the row pickled."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is of something."""
+
+    rows: int = 0
+    bytes: int = 0
+
+    @staticmethod
+    def of(sizes: Iterable[Size]) -> Size:
+        """The sum."""
+        rows = total = 0
+        for size in sizes:
+            rows, total = rows + size.rows, total + size.bytes
+        return Size(rows, total)
+
+    def shards(self, least: int, rows_per_shard: int) -> int:
+        """How many files hold it, with no more than about so many rows in each."""
+        return max(least, -(-self.rows // rows_per_shard), -(-self.bytes // _SHARD_BYTES))
+
+
+def _hash(record_id: str) -> int:
+    """32 bits that decide on a row's shard."""
+    return int(content_id("shard", record_id)[:8], 16)
+
+
+class _PackRows(beam.DoFn):
+    """Record -> (bucket, Block of packed rows), and the Size of those of a bundle."""
+
+    def __init__(self) -> None:
+        self._pack = PackByKey(lambda row: _hash(row[0]) * _BUCKETS >> 32)
+
+    def start_bundle(self) -> None:
+        self._rows = self._bytes = 0
+        self._pack.start_bundle()
+
+    def process(self, record: Any) -> Iterator[tuple[int, Block]]:
+        pickled = pickle.dumps(record, protocol=pickle.HIGHEST_PROTOCOL)
+        self._rows += 1
+        self._bytes += len(pickled)
+        yield from self._pack.process((record.id, pickled))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from self._pack.finish_bundle()
+        size = GlobalWindows.windowed_value(Size(self._rows, self._bytes))
+        yield TaggedOutput("sizes", size)
+
+
+class _AssignShard(beam.DoFn):
+    """(bucket, Block) -> (shard, Block)."""
+
+    def __init__(self, shards_of: Callable[[Size], int]) -> None:
+        self._shards_of = shards_of
+        self._packer = Packer()
+
+    def process(self, element: tuple[int, Block], size: Size) -> Iterator[tuple[int, Block]]:
+        bucket, block = element
+        shards = self._shards_of(size)
+        if shards <= _BUCKETS:
+            yield bucket * shards // _BUCKETS, block
+            return
+        parts: dict[int, list[_Packed]] = {}
+        for row in unpack(block):
+            parts.setdefault(_hash(row[0]) * shards >> 32, []).append(row)
+        for shard, rows in parts.items():
+            yield shard, self._packer.pack(rows)
+
+    def finish_bundle(self) -> None:
+        self._packer.close()
+
+
+def _in_order(rows: list[_Packed]) -> Iterator[Any]:
+    """Yields records by id; records of one id, by their content. One is unpickled at a time."""
+    rows.sort(key=lambda row: row[0])
+    for _, same in groupby(rows, key=lambda row: row[0]):
+        records = [pickle.loads(pickled) for _, pickled in same]
+        if len(records) > 1:
+            records.sort(key=lambda record: json.dumps(to_row(record), sort_keys=True))
+        yield from records
 
 
 class _WriteShard(beam.DoFn):
-    def __init__(self, cls: type, folder: str, prefix: str, compression: str) -> None:
+    def __init__(
+        self,
+        cls: type,
+        folder: str,
+        prefix: str,
+        shards_of: Callable[[Size], int],
+        compression: str,
+    ) -> None:
         self._cls, self._folder, self._prefix = cls, folder, prefix
-        self._compression = compression
+        self._shards_of, self._compression = shards_of, compression
 
     def process(
-        self, element: tuple[int, Iterable[Block]], shards: int
+        self, element: tuple[int, Iterable[Block]], size: Size
     ) -> Iterator[tuple[str, int]]:
         shard, blocks = element
-        ordered = _in_order([record for block in blocks for record in unpack(block)])
-        path = shard_path(self._folder, self._prefix, shard, shards)
+        ordered = _in_order(list(records_of(blocks)))
+        path = shard_path(self._folder, self._prefix, shard, self._shards_of(size))
         yield path, write_table(path, ordered, self._cls, self._compression)
 
 
 @dataclass
 class WriteRecords(beam.PTransform):
-    """PCollection[record with an `id`] -> PCollection[(path, rows)] of the shards written.
+    """PCollection[record with an `id`], or several -> PCollection[(path, rows)] of the shards
+    written.
 
     A record's shard is decided by its id and a shard is sorted, so the files are the same for
     every order of arrival and number of workers. Every shard is written, an empty one too.
 
     Args:
-        shards: how many there are; a side input where it is known only as the pipeline runs.
+        shards: files at least; there are more where one would have more than about
+            `rows_per_shard` rows, or 128 MiB of them.
     """
 
     record_type: type
     folder: str
     prefix: str
-    shards: int | AsSingleton
+    shards: int
     compression: str = "zstd"
+    rows_per_shard: int = 100_000
 
-    def expand(self, records: PCollection) -> PCollection:
-        keyed = records | "Assign shard" >> beam.ParDo(PackByKey(_shard_of), self.shards)
+    def expand(self, records: PCollection | tuple[PCollection, ...]) -> PCollection:
+        least, most = self.shards, self.rows_per_shard
+
+        def shards_of(size: Size) -> int:
+            return size.shards(least, most)
+
+        parts = [records] if isinstance(records, PCollection) else list(records)
+        packed = [
+            part
+            | f"Pack rows {number}" >> beam.ParDo(_PackRows()).with_outputs("sizes", main="rows")
+            for number, part in enumerate(parts)
+        ]
+        size = AsSingleton(
+            [each["sizes"] for each in packed]
+            | "Sizes" >> beam.Flatten()
+            | "Size" >> beam.CombineGlobally(Size.of)
+        )
+        keyed = (
+            [each["rows"] for each in packed]
+            | "Rows" >> beam.Flatten()
+            | "Assign shard" >> beam.ParDo(_AssignShard(shards_of), size)
+        )
         # An empty shard has to be written too, so each is named once without a record.
         every = (
-            records.pipeline
+            parts[0].pipeline
             | "Once" >> beam.Create([None])
             | "Name shards"
-            >> beam.FlatMap(lambda _, shards: ((n, pack([])) for n in range(shards)), self.shards)
+            >> beam.FlatMap(lambda _, size: [(n, pack([])) for n in range(shards_of(size))], size)
         )
+        write = _WriteShard(self.record_type, self.folder, self.prefix, shards_of, self.compression)
         return (
             (keyed, every)
             | "With every shard" >> beam.Flatten()
             | "Group by shard" >> beam.GroupByKey()
-            | "Write shard"
-            >> beam.ParDo(
-                _WriteShard(self.record_type, self.folder, self.prefix, self.compression),
-                self.shards,
-            )
+            | "Write shard" >> beam.ParDo(write, size)
         )
 
 
@@ -271,7 +350,10 @@ def hand_on(folder: str, rows: PCollection) -> None:
 
 @dataclass
 class ReadRecords(beam.PTransform):
-    """PBegin -> PCollection[record], from all Parquet files of a folder.
+    """PBegin -> PCollection[record], from all Parquet files of a folder; a file is read at once.
+
+    Beam's ReadFromParquet would look at the files in a worker that knows nothing of ours yet, so
+    in one that Beam gave no options, not of the stores either.
 
     The rows of a folder that the same pipeline writes are those that it writes (`hand_on`).
     """
@@ -282,10 +364,21 @@ class ReadRecords(beam.PTransform):
     def expand(self, begin: Any) -> PCollection:
         if (rows := _IN_PROGRESS.get(begin.pipeline, {}).get(self.folder)) is not None:
             return rows | "Of this job" >> beam.Map(_same)
-        record_type = self.record_type
-        pattern = FileSystems.join(glob.escape(self.folder), "*.parquet")
         return (
             begin
-            | "Read Parquet" >> beam.io.ReadFromParquet(pattern)
-            | "To records" >> beam.Map(lambda row: from_row(record_type, row))
+            | "Folder" >> beam.Create([self.folder], reshuffle=False)
+            | "Files" >> beam.FlatMap(_parquet_files)
+            | "Spread" >> beam.Reshuffle()
+            | "Records" >> beam.FlatMap(_records_in, self.record_type)
         )
+
+
+def _parquet_files(folder: str) -> list[str]:
+    (found,) = FileSystems.match([FileSystems.join(glob.escape(folder), "*.parquet")])
+    return [file.path for file in found.metadata_list]
+
+
+def _records_in(path: str, record_type: type) -> Iterator[Any]:
+    with FileSystems.open(path, compression_type="uncompressed") as file:
+        for batch in pq.ParquetFile(file).iter_batches(1000):
+            yield from (from_row(record_type, row) for row in batch.to_pylist())

@@ -18,10 +18,9 @@ from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep, reject
-from transforms.engine.blocks import Block, PackByKey, unpack
+from transforms.engine.blocks import Block, PackByKey, Together, part_of, records_of
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
-from transforms.engine.losers import part_of
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Seed
 from transforms.engine.settings import Group
@@ -132,9 +131,9 @@ def one_of_each(blocks: Iterable[Block]) -> Iterator[tuple[Seed, Verdict]]:
 
     Goes through the blocks up to three times, and holds ids, and texts of those that occur twice.
     """
-    counts = Counter(seed.id for block in blocks for seed in unpack(block))
+    counts = Counter(seed.id for seed in records_of(blocks))
     first: dict[str, str] = {}
-    for seed in (seed for block in blocks for seed in unpack(block)):
+    for seed in records_of(blocks):
         if counts[seed.id] == 1:
             yield seed, keep()
         else:
@@ -142,7 +141,7 @@ def one_of_each(blocks: Iterable[Block]) -> Iterator[tuple[Seed, Verdict]]:
             first[seed.id] = min(text, first.get(seed.id, text))
     if not first:
         return
-    for seed in (seed for block in blocks for seed in unpack(block)):
+    for seed in records_of(blocks):
         if counts[seed.id] > 1:
             if first.get(seed.id) == canonical_json(asdict(seed)):
                 del first[seed.id]
@@ -204,13 +203,13 @@ class ReadSeeds(Stage):
             entered.append(raw)
             made.append(seeds)
         split = (
-            made
-            | "All sources" >> beam.Flatten(pipeline=begin.pipeline)
+            tuple(made)
+            | "All sources" >> Together(begin.pipeline)
             | "Seeds" >> beam.ParDo(_SeedOrReject(self.name)).with_outputs("rejected", main="seeds")
         )
         unique = split["seeds"] | "Unique" >> Unique(self.name)
         return Outcome(
             kept=unique.kept,
-            rejected=(split["rejected"], unique.rejected) | "Rejected" >> beam.Flatten(),
-            entered=entered | "Entered" >> beam.Flatten(pipeline=begin.pipeline),
+            rejected=(split["rejected"], unique.rejected) | "Rejected" >> Together(),
+            entered=tuple(entered) | "Entered" >> Together(begin.pipeline),
         )

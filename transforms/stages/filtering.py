@@ -10,6 +10,7 @@ import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
 from transforms.engine.accounting import Check, Verdict, first_rejection, reject
+from transforms.engine.blocks import PackByKey, records_of
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers
 from transforms.engine.outcomes import Outcome
@@ -121,6 +122,7 @@ class CapTrivial(Stage):
     reasons: ClassVar[Iterable[str]] = (MeaningReason.TRIVIAL_OVER_SHARE,)
 
     def expand(self, executions: PCollection) -> Outcome:
+        share = self.filter.max_trivial_share
         kinds = executions | "Kinds" >> beam.Map(lambda e: (trivial_kind(e), e.id))
         others = (
             kinds
@@ -130,10 +132,13 @@ class CapTrivial(Stage):
         losers = (
             kinds
             | "Trivial" >> beam.Filter(lambda item: item[0] is not None)
+            | "Ids in blocks" >> beam.ParDo(PackByKey(lambda item: item[0], lambda item: item[1]))
             | "By kind" >> beam.GroupByKey()
-            | "Ids" >> beam.Values()
             | "Over share"
-            >> beam.FlatMap(over_share, AsSingleton(others), self.filter.max_trivial_share)
+            >> beam.FlatMap(
+                lambda group, others: over_share(records_of(group[1]), others, share),
+                AsSingleton(others),
+            )
         )
         capped = executions | "Drop trivial" >> DropLosers(self.name, losers)
         return Outcome(capped.kept, capped.rejected)

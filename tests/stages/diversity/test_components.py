@@ -51,7 +51,7 @@ def by_rounds(edges, partitions, rounds):
         parts = {}
         for block in blocks:
             for number, part in scatter(block, partitions, both):
-                parts.setdefault(number, []).append(part)
+                parts.setdefault(number, []).extend(part)
         return [gather(parts[number], function) for number in sorted(parts)]
 
     blocks = [edges[start::3] for start in range(3)]

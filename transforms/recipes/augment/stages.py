@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.engine.accounting import Verdict
+from transforms.engine.blocks import Spread
 from transforms.engine.ids import content_id
 from transforms.engine.records import Seed, Variant
 from transforms.models.episode import Episode, Steps
@@ -44,7 +44,7 @@ class Augment(Episode):
     )
 
     def opened(self, records: PCollection) -> PCollection:
-        return records | "Spread" >> beam.Reshuffle()
+        return records | "Spread" >> Spread()
 
     def episode(self, seed: Seed) -> Steps[list[Any]]:
         plan = plan_redraws(seed, self.augmentation)

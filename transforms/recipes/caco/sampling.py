@@ -11,6 +11,7 @@ import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 
 from transforms.engine.accounting import Verdict
+from transforms.engine.blocks import Together
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import content_id, derived_seed
 from transforms.engine.losers import DropLosers, LimitPerKey
@@ -161,5 +162,5 @@ class SamplePrograms(ModelEpisode):
         unique = written.kept | "Drop copies" >> DropLosers(self.name, copies)
         return written._replace(
             kept=unique.kept,
-            rejected=(written.rejected, unique.rejected) | "Rejected" >> beam.Flatten(),
+            rejected=(written.rejected, unique.rejected) | "Rejected" >> Together(),
         )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from apache_beam.pvalue import AsSingleton, PCollection
 
 from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.blocks import Spread
 from transforms.engine.records import Program, Seed
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, SeedPool, draw_shots
@@ -72,6 +73,9 @@ class UnifySeeds(ModelEpisode):
         SeedReason.NO_REFERENCE_ANSWER,
         UnifyReason.NO_PROGRAM_AGREES,
     )
+
+    def opened(self, records: PCollection) -> PCollection:
+        return records | "Spread" >> Spread()  # they wait for the pool, which is drawn from them
 
     def sides(self, records: PCollection) -> Mapping[str, Any]:
         return {"pool": AsSingleton(records | "Seed pool" >> SeedPool(self.sampling.pool))}

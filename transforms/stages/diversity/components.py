@@ -10,13 +10,19 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
+from apache_beam.transforms.window import GlobalWindows
+
+from transforms.engine.blocks import Block, Packer, records_of
 
 Edge = tuple[bytes, bytes]
 """(node, a smaller node of the same component)."""
 Edges = list[Edge]
+_HELD = 100_000
+"""Edges held by a bundle before they are handed on."""
 
 ROUNDS = 5
 """Each round is two shuffles, after a contraction of what one partition holds of the graph. Five
@@ -75,14 +81,43 @@ def scatter(edges: Edges, partitions: int, both: bool) -> Iterator[tuple[int, Ed
     yield from parts.items()
 
 
+class _Scatter(beam.DoFn):
+    """Edges -> (partition, Block of edges): what `scatter` gives of all edges of a bundle."""
+
+    def __init__(self, partitions: int, both: bool) -> None:
+        self._partitions, self._both = partitions, both
+        self._packer = Packer()
+
+    def start_bundle(self) -> None:
+        self._parts: dict[int, Edges] = defaultdict(list)
+        self._held = 0
+
+    def process(self, edges: Edges) -> Iterator[tuple[int, Block]]:
+        for part, some in scatter(edges, self._partitions, self._both):
+            self._parts[part] += some
+        self._held += len(edges)
+        if self._held >= _HELD:
+            yield from self._packed()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for part in self._packed():
+            yield GlobalWindows.windowed_value(part)
+        self._packer.close()
+
+    def _packed(self) -> Iterator[tuple[int, Block]]:
+        parts = self._parts
+        self.start_bundle()
+        for part, edges in parts.items():
+            yield part, self._packer.pack(edges)
+
+
 def gather(
-    blocks: Iterable[Edges], step: Callable[[dict[bytes, set[bytes]]], Iterator[Edge]]
+    edges: Iterable[Edge], step: Callable[[dict[bytes, set[bytes]]], Iterator[Edge]]
 ) -> Edges:
     """Applies a step to the neighbourhoods that a partition's edges make."""
     neighbours: dict[bytes, set[bytes]] = defaultdict(set)
-    for edges in blocks:
-        for one, other in edges:
-            neighbours[one].add(other)
+    for one, other in edges:
+        neighbours[one].add(other)
     return sorted(set(step(neighbours)))
 
 
@@ -93,7 +128,7 @@ class ConnectedComponents(beam.PTransform):
     One edge for each node that is not itself the smallest.
     """
 
-    partitions: int
+    partitions: int = 64
     rounds: int = ROUNDS
 
     def expand(self, edges: PCollection) -> PCollection:
@@ -120,7 +155,7 @@ def _step(
 ) -> PCollection:
     return (
         edges
-        | "Scatter" >> beam.FlatMap(scatter, partitions, both)
+        | "Scatter" >> beam.ParDo(_Scatter(partitions, both))
         | "Group" >> beam.GroupByKey()
-        | "Gather" >> beam.MapTuple(lambda _, blocks: gather(blocks, step))
+        | "Gather" >> beam.MapTuple(lambda _, blocks: gather(records_of(blocks), step))
     )

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
+from transforms.engine.blocks import Together
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
@@ -73,7 +74,7 @@ class Deduplicate(Stage):
         originals = seeds_from(records.pipeline, self.seeds) | "Said by seeds" >> beam.Map(
             lambda seed: _Said(marked(seed), FIRST, tuple(words(seed.problem)))
         )
-        compared = (said, originals) | "With seeds" >> beam.Flatten()
+        compared = (said, originals)
         equal = compared | "Find equal" >> LimitPerKey(
             key=lambda said: content_id("instruction", said.words),
             order=lambda said: said.order,
@@ -86,7 +87,10 @@ class Deduplicate(Stage):
             threshold=self.dedup.threshold,
             dedup=self.dedup,
         )
-        losers = (equal, near) | "Losers" >> beam.Flatten() | "Name copies" >> beam.Map(name_copies)
+        losers = (
+            equal | "Name equal copies" >> beam.Map(name_copies),
+            near | "Name near copies" >> beam.Map(name_copies),
+        )
         different = records | "Drop" >> DropLosers(self.name, losers)
         if not self.dedup.semantic:
             return Outcome(different.kept, different.rejected)
@@ -98,5 +102,5 @@ class Deduplicate(Stage):
         meant_once = different.kept | "Drop same meaning" >> DropLosers(self.name, same)
         return Outcome(
             meant_once.kept,
-            (different.rejected, meant_once.rejected) | "Rejected" >> beam.Flatten(),
+            (different.rejected, meant_once.rejected) | "Rejected" >> Together(),
         )

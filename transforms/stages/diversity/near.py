@@ -13,6 +13,8 @@ from apache_beam.transforms.window import GlobalWindows
 from numpy.typing import NDArray
 
 from transforms.engine.accounting import Verdict, reject
+from transforms.engine.blocks import Block as Packed
+from transforms.engine.blocks import Packer, each_packed, records_of
 from transforms.stages.diversity.components import ConnectedComponents, Edges
 from transforms.stages.diversity.minhash import (
     Block,
@@ -53,13 +55,14 @@ class IndexInBlocks(beam.DoFn):
     ) -> None:
         self._order, self._sketch, self._block = order, sketch, block
         self._partitions = partitions
+        self._packer = Packer()
 
     def start_bundle(self) -> None:
         self._nodes: list[bytes] = []
         self._records: list[Any] = []
         self._found: list[NDArray[Any]] = []
 
-    def process(self, record: Any) -> Iterator[tuple[int, Block]]:
+    def process(self, record: Any) -> Iterator[tuple[int, Packed]]:
         self._nodes.append(node(self._order(record), record.id))
         self._records.append(record)
         if len(self._records) >= _SKETCHED:
@@ -71,22 +74,24 @@ class IndexInBlocks(beam.DoFn):
         if self._nodes:
             for entry in self._entries():
                 yield GlobalWindows.windowed_value(entry)
+        self._packer.close()
 
     def _take_sketches(self) -> None:
         if self._records:
             self._found.append(self._sketch(self._records))
             self._records = []
 
-    def _entries(self) -> Iterator[tuple[int, Block]]:
+    def _entries(self) -> Iterator[tuple[int, Packed]]:
         self._take_sketches()
         block = self._block(self._nodes, np.concatenate(self._found))
         self.start_bundle()
-        yield from parted(block, self._partitions)
+        for partition, entries in parted(block, self._partitions):
+            yield partition, self._packer.pack([entries])
 
 
 @dataclass
 class NearDuplicates(beam.PTransform):
-    """PCollection[record] -> PCollection[(id, Verdict)] of the records to reject.
+    """PCollection[record], or several -> PCollection[(id, Verdict)] of the records to reject.
 
     Records that share a band and are at least `threshold` similar are linked, and of each
     connected component the smallest (order, id) stays. Shuffles carry ids and hashes; a
@@ -104,7 +109,7 @@ class NearDuplicates(beam.PTransform):
     threshold: float
     dedup: DedupSettings
 
-    def expand(self, records: PCollection) -> PCollection:
+    def expand(self, records: PCollection | tuple[PCollection, ...]) -> PCollection:
         shingles, dedup = self.shingles, self.dedup
         index = IndexInBlocks(
             self.order,
@@ -112,17 +117,14 @@ class NearDuplicates(beam.PTransform):
             lambda nodes, found: index_block(nodes, found, dedup.bands),
             dedup.partitions,
         )
-        return (
-            records
-            | "Index" >> beam.ParDo(index)
-            | "Link"
-            >> LinkEntries(self.threshold, jaccard, self.dedup.partitions, Sameness.NEAR_DUPLICATE)
-        )
+        entries = each_packed(records, "Index", beam.ParDo(index))
+        return entries | "Link" >> LinkEntries(self.threshold, jaccard, Sameness.NEAR_DUPLICATE)
 
 
 @dataclass
 class LinkEntries(beam.PTransform):
-    """PCollection[(partition, Block)] -> PCollection[(id, Verdict)] of the records to reject.
+    """PCollection[(partition, packed entries)] -> PCollection[(id, Verdict)] of the records to
+    reject.
 
     Args:
         threshold: `similarity` from which two texts of one band are one.
@@ -131,21 +133,20 @@ class LinkEntries(beam.PTransform):
 
     threshold: float
     similarity: Similarity
-    partitions: int
     reason: Sameness
 
     def expand(self, entries: PCollection) -> PCollection:
         threshold, similarity, reason = self.threshold, self.similarity, self.reason
 
         def compare(blocks: Any) -> Edges:
-            nodes, smaller = similar_pairs(blocks, threshold, similarity)
+            nodes, smaller = similar_pairs(records_of(blocks), threshold, similarity)
             return list(zip(nodes.tolist(), smaller.tolist(), strict=True))
 
         return (
             entries
             | "Group by band" >> beam.GroupByKey()
             | "Compare" >> beam.MapTuple(lambda _, blocks: compare(blocks))
-            | "Components" >> ConnectedComponents(self.partitions)
+            | "Components" >> ConnectedComponents()
             | "Losers" >> beam.FlatMap(_losers, reason)
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.engine.ids import content_id
-from transforms.engine.losers import DropLosers, LimitPerKey
+from transforms.engine.losers import DropLosers, JudgeLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
 from transforms.engine.stage import AnyRecord, Same, Stage
 from transforms.programs import fingerprint
@@ -50,11 +50,6 @@ class _Structure:
     id: str
     chars: int
     structure: str
-
-
-def _survivor(_: str, joined: dict[str, Iterable[Any]]) -> Iterator[_Structure]:
-    if not list(joined["losers"]):
-        yield from joined["structures"]
 
 
 @dataclass(kw_only=True)
@@ -100,7 +95,7 @@ class DeduplicatePrograms(Stage):
             | "Likeness of seeds"
             >> beam.Map(lambda seed: _likeness(marked(seed), FIRST, seed.code, ngram))
         )
-        compared = (likenesses, originals) | "With seeds" >> beam.Flatten()
+        compared = (likenesses, originals)
         equal = compared | "Find equal" >> LimitPerKey(
             key=lambda likeness: likeness.tokens,
             order=lambda likeness: likeness.chars,
@@ -113,16 +108,15 @@ class DeduplicatePrograms(Stage):
             threshold=self.dedup.code_threshold,
             dedup=self.dedup,
         )
-        alike = (equal, near) | "Alike" >> beam.Flatten() | "Name copies" >> beam.Map(name_copies)
+        alike = (
+            equal | "Name equal copies" >> beam.Map(name_copies),
+            near | "Name near copies" >> beam.Map(name_copies),
+        )
         unlike = (
-            {
-                "structures": likenesses
-                | "Structure"
-                >> beam.Map(lambda one: (one.id, _Structure(one.id, one.chars, one.structure))),
-                "losers": alike,
-            }
-            | "Join" >> beam.CoGroupByKey()
-            | "Unlike" >> beam.FlatMapTuple(_survivor)
+            likenesses
+            | "Structure" >> beam.Map(lambda one: _Structure(one.id, one.chars, one.structure))
+            | "Judge structures" >> JudgeLosers(alike)
+            | "Unlike" >> beam.FlatMapTuple(lambda one, verdict: [one] if verdict.kept else [])
         )
         same = unlike | "Find same structure" >> LimitPerKey(
             key=lambda one: one.structure,
@@ -130,6 +124,5 @@ class DeduplicatePrograms(Stage):
             limit=self.dedup.max_per_fingerprint,
             reason=Sameness.FINGERPRINT_FULL,
         )
-        losers = (alike, same) | "Losers" >> beam.Flatten()
-        different = records | "Drop" >> DropLosers(self.name, losers)
+        different = records | "Drop" >> DropLosers(self.name, (*alike, same))
         return Outcome(different.kept, different.rejected)

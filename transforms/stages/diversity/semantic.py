@@ -148,7 +148,5 @@ class SemanticDuplicates(beam.PTransform):
             records
             | "Embed" >> beam.ParDo(IndexInBlocks(self.order, embedded, semantic_block, partitions))
             | "Link"
-            >> LinkEntries(
-                self.dedup.semantic_threshold, cosine, partitions, Sameness.SEMANTIC_DUPLICATE
-            )
+            >> LinkEntries(self.dedup.semantic_threshold, cosine, Sameness.SEMANTIC_DUPLICATE)
         )
