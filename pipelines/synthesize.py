@@ -207,8 +207,7 @@ def run_segments(
             if settings.runner.one_job:
                 entries = run_as_one_job(job, previous, run, settings)
             else:
-                rows = done[-1]["rows"] if begun else 0
-                entries = [run_segment(job[0], previous, rows, run, settings)]
+                entries = [run_segment(job[0], previous, run, settings)]
             for segment, entry in zip(job, entries, strict=True):
                 display.finish(entry)
                 for name, others in undeclared(segment.stages, entry).items():
