@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -15,25 +16,32 @@ from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.programs.facts import InvalidTrace, Kind, coverage, read_trace
-from transforms.programs.form import parse
+from transforms.programs.form import literal_input, parse
 from transforms.programs.questions import Question
+from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.jobs import Job, TraceLimits
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.exercises import FAILED, Exercise, exercise, traced
-from transforms.stages.pairs import Pair, pairs_of
+from transforms.stages.pairs import outputs_on
 
 
 def without_definitions(code: str) -> Iterator[tuple[str, str]]:
-    """Yields (name, program without the statement that defines it) for each definition of one name:
-    assignments within functions, helper functions and imports.
+    """Yields (name, program without the statement that defines it) for each name that is defined
+    once: assignments within functions, helper functions and imports.
 
     Raises:
         Unparsable: the code is no program.
     """
-    lines = code.split("\n")
-    for node in ast.walk(parse(code)):
+    lines, tree = code.split("\n"), parse(code)
+    stored = Counter(
+        node.arg if isinstance(node, ast.arg) else node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.arg)
+        or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    )
+    for node in ast.walk(tree):
         name = _defined(node)
-        if name is None:
+        if name is None or stored[name] > 1:  # without one of several it may run on for ever
             continue
         assert isinstance(node, ast.stmt)
         indent = lines[node.lineno - 1][: node.col_offset]
@@ -61,7 +69,7 @@ class Remove(Episode):
     most: Annotated[int, Field(ge=1)] = 2
     """Programs made of one, at most."""
     inputs: Annotated[int, Field(ge=1)] = 4
-    """Inputs that a completed program is run on, at most."""
+    """Inputs beside its own that a completed program is run on, at most."""
     sandbox: SandboxSettings
 
     reads: ClassVar[type] = Seed
@@ -77,12 +85,16 @@ class Remove(Episode):
         whole = yield from traced(seed, 10_000)
         if isinstance(whole, Verdict):
             return whole
-        pairs = yield from pairs_of(seed, self.inputs)
+        own = literal_input(parse(seed.code)) or {}
+        inputs = [own, *drawn_inputs(seed.id, own, self.inputs)]
+        [outputs] = yield from outputs_on([seed.code], inputs)  # in one job: some may never end
+        pairs = [(i, out[0]) for i, out in zip(inputs, outputs or [], strict=False) if out]
         if len(pairs) < 2:
             return reject("no_pairs", f"{len(pairs)} inputs have an output")
         partial = sorted(
             without_definitions(seed.code), key=lambda each: content_id("gone", seed.id, each)
         )
+        partial = partial[: 3 * self.most]
         results = yield [Job(code, trace=TraceLimits()) for _, code in partial]
         rows = []
         for (name, code), result in zip(partial, results, strict=True):
@@ -91,11 +103,18 @@ class Remove(Episode):
                 rows.append(self._row(seed, name, code, round(ran, 3), pairs))
         return rows[: self.most] or reject("no_question", "it runs without any definition")
 
-    def _row(self, seed: Seed, name: str, code: str, ran: float, pairs: list[Pair]) -> Exercise:
-        params = {"partial": code, "name": name, "coverage": ran, "output": pairs[0].output}
+    def _row(
+        self, seed: Seed, name: str, code: str, ran: float, pairs: list[tuple[Any, Any]]
+    ) -> Exercise:
+        params = {
+            "partial": code,
+            "name": name,
+            "coverage": ran,
+            "output": canonical_json(pairs[0][1]),
+        }
         gold = (seed.code or "").strip()
         question = Question("complete", (gold,), params=params, grader="tests")
-        cases = [(canonical_json(ast.literal_eval(each.input)), each.output) for each in pairs]
+        cases = [tuple(map(canonical_json, pair)) for pair in pairs]
         row = exercise(seed, question, self.prompt)
         return replace(row, answer=canonical_json(cases))
 
