@@ -68,16 +68,16 @@ def preview(settings: PreviewSettings, console: Console) -> None:
         with shared_sandbox(small.sandbox), metered(run, {}), stoppable():
             try:
                 before: dict[str, dict[str, Any]] = {}
-                previous, rows, page = None, 0, _Page(console)
+                previous, page = None, _Page(console)
                 for segment in segments:
-                    entry = run_segment(segment, previous, rows, run, small)
+                    entry = run_segment(segment, previous, run, small)
                     console.print()
                     console.print(Text(stage_line(entry["stages"][0]), style="bold"))
                     kept = {row["id"]: row for row in _rows(run, segment.folder)}
                     page.kept(kept, before)
                     for reject in _rejects(run, segment):
                         page.reject(reject)
-                    previous, rows, before = segment, entry["rows"], kept
+                    previous, before = segment, kept
             finally:
                 flush_writers()
                 close_engines()

@@ -163,8 +163,8 @@ def run_recipe(
             )
         manifest = new_manifest(settings, segments, box.layers)
         # From the start: a resumed run may be killed. And before what they replace is deleted.
+        check_sent(segments, found, run, settings)
         done = manifest["segments"] = finished(segments, found, run)
-        check_sent(segments, done, found, settings)
         save(manifest, run)
         run.discard_stale([e["name"] for e in done], [e["folder"] for e in done])
         try:
@@ -207,8 +207,7 @@ def run_segments(
             if settings.runner.one_job:
                 entries = run_as_one_job(job, previous, run, settings)
             else:
-                rows = done[-1]["rows"] if begun else 0
-                entries = [run_segment(job[0], previous, rows, run, settings)]
+                entries = [run_segment(job[0], previous, run, settings)]
             for segment, entry in zip(job, entries, strict=True):
                 display.finish(entry)
                 for name, others in undeclared(segment.stages, entry).items():
@@ -322,17 +321,17 @@ def unexpected(
 
 
 def check_sent(
-    segments: tuple[Segment, ...],
-    done: list[dict[str, Any]],
-    found: dict[str, Any],
-    settings: RunSettings,
+    segments: tuple[Segment, ...], found: dict[str, Any], run: RunFolder, settings: RunSettings
 ) -> None:
     """Raises RunFolderError where a job that was sent, and not waited for, may still write."""
-    if found.get("status") == "sent" and len(done) < len(segments) and not settings.runner.resends:
+    if found.get("status") != "sent" or settings.runner.resends:
+        return
+    before = len(found["segments"])
+    if unwritten := segments[before + len(whole(segments[before:], run)) :]:
         raise RunFolderError(
-            f"output_dir={settings.output_dir}: the job that was sent has not written segment "
-            f"{segments[len(done)].label} yet: wait for its end; if it has failed or was "
-            "cancelled, add runner.resend=true"
+            f"output_dir={run.root}: the job that was sent has not written segment "
+            f"{unwritten[0].label} yet: wait for its end; if it has failed or was cancelled, add "
+            "runner.resend=true"
         )
 
 

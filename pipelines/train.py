@@ -172,7 +172,7 @@ def begin(
             writes=Seed,
             fingerprint=identity,
         )
-        manifest["segments"] = [run_segment(segment, None, 0, run, settings)]
+        manifest["segments"] = [run_segment(segment, None, run, settings)]
         run.write_manifest(manifest)
     return manifest
 

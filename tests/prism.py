@@ -62,8 +62,12 @@ class WorkerPool:
 
     def workers(self) -> list[psutil.Process]:
         """The worker processes that run."""
-        started = psutil.Process(self._process.pid).children(recursive=True)
-        return [each for each in started if any("SdkHarness" in part for part in each.cmdline())]
+        found = []
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                if any("SdkHarness" in part for part in process.cmdline()):
+                    found.append(process)
+        return found
 
 
 _NAMESPACE = ["unshare", "--mount", *(["--map-root-user"] if os.getuid() else [])]

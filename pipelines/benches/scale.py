@@ -1,4 +1,4 @@
-"""cotmill bench scale: time and memory of checks and deduplication, as rows grow."""
+"""cotmill bench scale: time and memory of checks, deduplication and report, as rows grow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SETTINGS = BenchScaleSettings
 
 
 def bench(settings: BenchScaleSettings) -> None:
-    """Time and memory of the checks and the deduplication as the rows grow."""
+    """Time and memory of checks, deduplication, decontamination and report as the rows grow."""
     console = Console()
     console.print(
         f"{settings.runner.workers} workers, {machine_line()}; meaning is judged without "

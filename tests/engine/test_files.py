@@ -10,7 +10,7 @@ from apache_beam.options.value_provider import RuntimeValueProvider
 
 from tests.stores import BUCKET, failing, free_port, gs_server, s3_server
 from transforms.engine import files
-from transforms.engine.errors import StoreError
+from transforms.engine.errors import SettingsError, StoreError
 from transforms.engine.files import FileSystems, new_file, use_options
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.tables import write_text
@@ -115,6 +115,11 @@ def test_options_of_the_runner_go_before_the_environment(
     )
     write_text(f"s3://{BUCKET}/options.txt", "here")
     assert FileSystems.exists(f"s3://{BUCKET}/options.txt")
+
+
+def test_an_option_that_the_clients_do_not_take_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"runner\.options\.s3_verify is not taken"):
+        use_options({"s3_verify": "false"})
 
 
 def test_a_bucket_that_is_not_there_is_one_line_that_names_the_file(

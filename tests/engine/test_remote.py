@@ -2,9 +2,11 @@
 
 import pytest
 
+from pipelines.over_parquet import OverParquet
 from tests.settings_for_tests import DATAFLOW, composed
 from transforms.engine.errors import SettingsError
 from transforms.engine.runner_settings import on_loopback
+from transforms.engine.settings import parse_settings
 
 REACHED = [
     "output_dir=gs://bucket/run",
@@ -55,6 +57,19 @@ def test_a_place_of_this_machine_is_refused_on_a_remote_runner(override, name):
 def test_a_model_in_a_folder_of_this_machine_is_refused_on_a_remote_runner(tmp_path):
     with pytest.raises(SettingsError, match="backend.model=.* is a folder of this machine"):
         composed(*DATAFLOW, *REACHED[:3], "backend=vllm", f"backend.model={tmp_path}")
+
+
+def test_a_command_over_any_parquet_is_refused_local_files_on_a_remote_runner():
+    runner = dict(each.removeprefix("runner.").split("=") for each in DATAFLOW[1:])
+    values = {
+        "input": ["gs://bucket/rows.parquet", "rows.parquet"],
+        "output_dir": "gs://bucket/run",
+        "runner": {"type": "dataflow", **runner},
+        "sink": {"rows_per_shard": 9, "compression": "none"},
+    }
+    with pytest.raises(SettingsError, match="^input=rows.parquet is on this machine"):
+        parse_settings(values, OverParquet)
+    assert parse_settings({**values, "input": "gs://bucket/rows.parquet"}, OverParquet)
 
 
 @pytest.mark.parametrize("runner", ["{runner: PrismRunner}", PORTABLE.replace("jobs", "localhost")])

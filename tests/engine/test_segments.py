@@ -75,11 +75,9 @@ def finished(request, tmp_path_factory):
     write_table(shard_path(run.path(segments[5].folder), "part", 0, 1), records, Attempts, "zstd")
     write_table(shard_path(run.path(segments[1].folder), "part", 0, 1), [], Seed, "zstd")
     manifest = new_manifest(settings, segments, layers=())
-    rows = len(records)
     for before, segment in zip(segments[5:], segments[6:], strict=False):
-        entry = run_segment(segment, before, rows, run, settings)
+        entry = run_segment(segment, before, run, settings)
         manifest["segments"].append(entry)
-        rows = entry["rows"]
     finish_manifest(manifest, run, segments, settings.prices)
     return folder, manifest
 

@@ -174,7 +174,7 @@ def run_over(
     work = RunFolder(run.path("stages"))
     label = f"01-{stages[-1].name}"
     segment = Segment(label, label, "data", (source, *stages), None, arriving, "")
-    account = run_segment(segment, None, 0, work, settings)
+    account = run_segment(segment, None, work, settings)
     for folder, prefix, fields in (("data", "train", added), ("rejects", "part", _WHY)):
         ended = _ended(work.path(folder), fields)
         for number, path in enumerate(paths):

@@ -37,7 +37,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from apache_beam.options.value_provider import RuntimeValueProvider
 
-from transforms.engine.errors import StoreError
+from transforms.engine.errors import SettingsError, StoreError
 
 __all__ = ["FileSystems", "in_store", "make_folder", "new_file", "replace", "use_options"]
 
@@ -68,7 +68,16 @@ def _place(options: PipelineOptions) -> Place:
 
 
 def use_options(options: Mapping[str, Any]) -> None:
-    """Gives this process's `FileSystems` pipeline options, before a pipeline does."""
+    """Gives this process's `FileSystems` pipeline options, before a pipeline does.
+
+    Raises SettingsError for one of Beam's on s3:// that these clients do not take.
+    """
+    for name in options:
+        if name.startswith("s3_") and name not in Place._fields:
+            raise SettingsError(
+                f"runner.options.{name} is not taken: s3_endpoint_url says by http:// or https:// "
+                "whether TLS is used (docs/stores.md)"
+            )
     FileSystems.set_options(PipelineOptions.from_dictionary(dict(options)))
 
 

@@ -158,13 +158,14 @@ def _count_by(run: RunFolder, folder: str, columns: list[str], count: str) -> li
         if path.endswith(".parquet"):
             with FileSystems.open(path, compression_type="uncompressed") as source:
                 if set(columns) <= set(pq.read_schema(source).names):
-                    frames.append(pl.DataFrame(pq.read_table(source, columns=columns)))
+                    frame = pl.DataFrame(pq.read_table(source, columns=columns))
+                    frames.append(frame.group_by(columns).len(count))
     if not frames:
         return []
     return (
         pl.concat(frames)
         .group_by(columns)
-        .len(count)
+        .agg(pl.col(count).sum())
         .sort([count, *columns], descending=[True, *(False for _ in columns)], nulls_last=True)
         .to_dicts()
     )

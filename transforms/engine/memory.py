@@ -1,4 +1,4 @@
-"""Memory of a process and of all that it started, for the benches."""
+"""Memory and CPU time of a process and of all that it started, for the benches."""
 
 from __future__ import annotations
 
@@ -19,3 +19,28 @@ def resident_bytes(pid: int) -> int:
             with suppress(psutil.NoSuchProcess):  # ended meanwhile
                 total += each.memory_info().rss
     return total
+
+
+class Family:
+    """A process and all that it started: their largest memory together, and their CPU time."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._cpu: dict[tuple[int, float], float] = {}
+        self.peak = 0
+        """Bytes resident at once, in the looks taken; shared pages count for each process."""
+
+    def look(self) -> None:
+        """Takes note of what the processes use now; CPU time after the last look is lost."""
+        self.peak = max(self.peak, resident_bytes(self._pid))
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self._pid)
+            for each in (process, *process.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    times = each.cpu_times()
+                    self._cpu[each.pid, each.create_time()] = times.user + times.system
+
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time of all processes seen, those that have ended too."""
+        return sum(self._cpu.values())

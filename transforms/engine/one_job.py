@@ -8,6 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from transforms.engine.blocks import Spread
 from transforms.engine.errors import AccountingError, Sent
 from transforms.engine.files import FileSystems
 from transforms.engine.recipe import Segment
@@ -63,13 +64,13 @@ def build_job(
 ) -> None:
     """Applies consecutive segments to a pipeline, each to the rows of the one before it.
 
-    A Reshuffle stands between two segments. It deals the rows out anew, as reading files would,
+    A shuffle stands between two segments. It deals the rows out anew, as reading files would,
     and keeps a runner from fusing a stage that asks a model with work that needs none.
     """
     records = read_before(pipeline, segments[0], previous, run)
     for number, segment in enumerate(segments):
         if number:
-            records = records | f"Deal out to {segment.name}" >> beam.Reshuffle()
+            records = records | f"Deal out to {segment.name}" >> Spread()
         records = records | segment.label >> _Apply(segment, run, settings)
         hand_on(run.path(segment.folder), records)
 

@@ -15,7 +15,7 @@ def out_of_reach(settings: Any, runner: RunnerSettings) -> list[str]:
     """Returns one line for each setting that names a place of this machine alone.
 
     Args:
-        settings: of a run, with the groups that it has.
+        settings: of a run, with the groups that it has, or of a command over any Parquet.
         runner: where it runs; one that is not remote reaches everything.
     """
     if not runner.is_remote:
@@ -57,8 +57,13 @@ def _backends(settings: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _read(settings: Any) -> Iterator[tuple[str, str]]:
-    """Setting and path of each local file that a source, or an evaluation set, is read from."""
-    named: dict[str, AnySource] = {"source": settings.source}
+    """Setting and path of each local file that is read: by a source, as an evaluation set, or as
+    the input of a command over any Parquet."""
+    given = getattr(settings, "input", [])
+    for path in [given] if isinstance(given, str) else given:
+        if "://" not in path:
+            yield "input", path
+    named: dict[str, AnySource] = {"source": settings.source} if hasattr(settings, "source") else {}
     for name, group in settings:
         for field, value in group if isinstance(group, Group) else ():
             if isinstance(value, dict):

@@ -40,8 +40,9 @@ _LOCK = ".lock"
 
 
 def absolute(path: str) -> str:
-    """Returns a local path as an absolute one (workers have other folders); URLs as they are."""
-    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+    """Returns a local path as an absolute one (workers have other folders), and a URL, both without
+    a slash at the end."""
+    return path.rstrip("/") if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
 @dataclass(frozen=True)

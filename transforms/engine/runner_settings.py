@@ -97,7 +97,10 @@ class RunnerSettings(Group):
         {}, description="further Beam pipeline options, such as {job_name: first}"
     )
     stage_shards: int = Field(
-        4, ge=1, description="Parquet files per stage folder, hence parallelism of the next stage"
+        4,
+        ge=1,
+        description="Parquet files per stage folder at least, hence parallelism of the next "
+        "stage; more where their rows need it",
     )
     one_job: bool = Field(True, description=_ONE_JOB)
 

@@ -62,15 +62,14 @@ def _order(tally: Tally) -> tuple[str, str, str]:
 def run_segment(
     segment: Segment,
     previous: Segment | None,
-    rows_before: int,
     run: RunFolder,
     settings: RunsAndWrites,
 ) -> dict[str, Any]:
     """Runs a segment from its predecessor's rows and returns its entry for the manifest.
 
-    `rows_before` is how many rows the predecessor wrote. Whatever an interrupted run left of this
-    segment is deleted first, so no stale shard stays beside new ones. The manifest's entry is what
-    makes the result count: it is written after this returns.
+    Whatever an interrupted run left of this segment is deleted first, so no stale shard stays
+    beside new ones. The manifest's entry is what makes the result count: it is written after this
+    returns.
 
     Raises AccountingError where counts and written rows do not add up.
     """
@@ -194,11 +193,8 @@ def build_segment(
     prefix, least = "train", 1
     if segment.folder != "data":
         prefix, least = "part", settings.runner.stage_shards
-    written = [
-        records
-        | "Write rows"
-        >> WriteRecords(segment.writes, run.path(segment.folder), prefix, least, *sink)
-    ]
+    write = WriteRecords(segment.writes, run.path(segment.folder), prefix, least, *sink)
+    written = [records | "Write rows" >> write]
     for folder, parts in zip(_BESIDE, (rejects, unanswered), strict=True):
         if parts:
             write = WriteRecords(Reject, run.path(folder), segment.label, 1, *sink)

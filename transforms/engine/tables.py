@@ -334,10 +334,6 @@ class WriteRecords(beam.PTransform):
         )
 
 
-def _shard_of(record: Any, shards: int) -> int:
-    return int(content_id("shard", record.id)[:8], 16) % shards
-
-
 _IN_PROGRESS = weakref.WeakKeyDictionary[beam.Pipeline, dict[str, PCollection]]()
 """Pipeline -> folders that it writes itself, and the rows that it writes there."""
 

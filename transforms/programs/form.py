@@ -65,6 +65,18 @@ class _Fields(dict[type[ast.AST], tuple[str, ...]]):
 _FIELDS = _Fields()
 
 
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes that `ast.iter_child_nodes` yields, without Load, Store and Del."""
+    found: list[ast.AST] = []
+    for name in _FIELDS[type(node)]:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            found.append(value)
+        elif type(value) is list:
+            found += [item for item in value if isinstance(item, ast.AST)]
+    return found
+
+
 def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
     """Returns the nodes of a tree in the order of `ast.walk`, without Load, Store and Del.
 
@@ -75,17 +87,9 @@ def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
     level: list[ast.AST] = [tree]
     for _ in range(MAX_DEPTH):
         found += level
-        below: list[ast.AST] = []
-        for node in level:
-            for name in _FIELDS[type(node)]:
-                value = getattr(node, name, None)
-                if isinstance(value, ast.AST):
-                    below.append(value)
-                elif type(value) is list:
-                    below += [item for item in value if isinstance(item, ast.AST)]
-        if not below:
+        level = [child for node in level for child in children(node)]
+        if not level:
             return tuple(found)
-        level = below
     raise Unparsable(f"nested more than {MAX_DEPTH} levels deep")
 
 

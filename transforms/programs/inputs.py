@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from transforms.programs.form import input_keys, solution_of, text_of
+from transforms.programs.form import children, input_keys, solution_of, text_of
 from transforms.programs.names import NOWHERE, Binding, Names, parameters
 
 _HARMLESS_CALLS = ("len", "bool", "isinstance", "print", "type")
@@ -39,7 +39,7 @@ def _used_keys(tree: ast.Module, keys: set[str], names: Names) -> set[str]:
         if binding in flow.aliases and node not in flow.tracked:
             whole.append(node)
     if whole and not keys <= used:
-        parents = {child: node for node in names.nodes for child in ast.iter_child_nodes(node)}
+        parents = {child: node for node in names.nodes for child in children(node)}
         for node in whole:
             read = _keys_read(node, parents, flow.tracked)
             used |= keys if read is None else read

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from transforms.programs.form import children
 from transforms.programs.names import NOWHERE, Names, origin
 
 _SYMBOLS: dict[type[ast.AST], str] = {
@@ -81,16 +81,14 @@ def operations(tree: ast.Module, names: Names | None = None) -> Operations:
 
 
 def _nesting(node: ast.AST) -> int:
-    deepest = max((_nesting(child) for child in _below(node)), default=0)
+    deepest = max([_nesting(child) for child in _below(node)], default=0)
     if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
         return deepest + len(node.generators)
     return deepest + isinstance(node, (ast.For, ast.AsyncFor, ast.While, ast.If))
 
 
-def _below(node: ast.AST) -> Iterator[ast.AST]:
+def _below(node: ast.AST) -> list[ast.AST]:
     """The children of a node; those of an `elif` are children of the first `if`."""
     if isinstance(node, ast.If) and len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
-        yield from (node.test, *node.body)
-        yield from _below(node.orelse[0])
-    else:
-        yield from ast.iter_child_nodes(node)
+        return [node.test, *node.body, *_below(node.orelse[0])]
+    return children(node)

@@ -52,6 +52,12 @@ class _Canonical:
         return "[" + ";".join(text for text in texts if text) + "]"
 
     def of(self, node: Any) -> str:
+        if isinstance(node, ast.Name):  # the most frequent first
+            return self._name(node)
+        if isinstance(node, ast.Constant):
+            return _literal_kind(node)
+        if not isinstance(node, (ast.AST, list)):  # an identifier, a number of dots, None
+            return str(node)
         match node:
             case list():
                 if node and isinstance(node[0], ast.stmt):
@@ -70,8 +76,6 @@ class _Canonical:
                 return f"input({len(node.keys)})"
             case ast.Call(func=ast.Name(id="dict"), args=[]) if node in self._inputs:
                 return f"input({len(node.keywords)})"
-            case ast.Name():
-                return self._name(node)
             case ast.Attribute():
                 return f"{self.of(node.value)}.{node.attr}"
             case ast.expr() if _is_literal(node):
@@ -92,10 +96,7 @@ class _Canonical:
                 return f"{name}:{self._generic(node, ('name',))}"
             case ast.MatchMapping():
                 return self._generic(node, ("rest",))
-            case ast.AST():
-                return self._generic(node)
-            case _:  # an identifier, a number of dots, None
-                return str(node)
+        return self._generic(node)
 
     def _generic(self, node: ast.AST, left_out: tuple[str, ...] = ()) -> str:
         parts = [

@@ -177,14 +177,16 @@ class Catalog:
         """Returns some of the records that pass `query`: of each end, stage and reason the `most`
         whose ids have the smallest hashes, so always the same ones; sorted by these."""
         frames = list(self._passing(query))
-        keys = _collected(frame.select("end", "stage", "reason", "id") for frame in frames)
-        groups: dict[tuple[str, str, str], set[str]] = {}
-        for end, stage, reason, record_id in keys.select("end", "stage", "reason", "id").rows():
-            groups.setdefault((end, stage, reason), set()).add(record_id)
-        chosen = {key: heapq.nsmallest(most, ids, key=_hash) for key, ids in groups.items()}
-        wanted = sorted({record_id for ids in chosen.values() for record_id in ids})
-        rows = _collected(frame.filter(pl.col("id").is_in(wanted)) for frame in frames)
-        found = {(s.end.value, s.stage, s.reason, s.id): s for s in _states(rows)}
+        chosen: dict[tuple[str, str, str], list[str]] = {}
+        for frame in frames:  # one after the other: the ids of one file are held at a time
+            groups = {key: set(ids) for key, ids in chosen.items()}
+            keys = _collected([frame.select("end", "stage", "reason", "id")])
+            for end, stage, reason, record_id in keys.rows():
+                groups.setdefault((end, stage, reason), set()).add(record_id)
+            chosen = {key: heapq.nsmallest(most, ids, key=_hash) for key, ids in groups.items()}
+        wanted = pl.col("id").is_in(sorted({name for ids in chosen.values() for name in ids}))
+        rows = (row for frame in frames for row in _states(_collected([frame.filter(wanted)])))
+        found = {(s.end.value, s.stage, s.reason, s.id): s for s in rows}
         return [found[*key, record_id] for key in sorted(chosen) for record_id in chosen[key]]
 
     def like(self, number: int, texts: dict[str, str]) -> State | None:

@@ -1,17 +1,17 @@
-"""`cotmill bench scale`: synthetic rows through the checks and the deduplication, measured."""
+"""`cotmill bench scale`: synthetic rows through checks, deduplication and report, measured."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -19,8 +19,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from pipelines.benches.synthetic.problems import problem
-from transforms.engine.memory import resident_bytes
+from pipelines.report import write_report
+from transforms.engine.manifest import kinds, now
+from transforms.engine.memory import Family
 from transforms.engine.paths import PROJECT
+from transforms.engine.processes import map_on_cores
 from transforms.engine.recipe import Segment
 from transforms.engine.records import Example, Message, Problem
 from transforms.engine.run_folder import RunFolder
@@ -29,11 +32,13 @@ from transforms.engine.segments import run_segment
 from transforms.engine.settings import Group, SinkSettings
 from transforms.engine.stage import Filter, Map
 from transforms.engine.tables import shard_path, write_table
+from transforms.engine.versions import versions
 from transforms.programs.checks import FilterSettings, meaning_checks
-from transforms.recipes.caco.answerability import FilterInstructions
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.diversity.decontaminate import Decontaminate
 from transforms.stages.diversity.instructions import Deduplicate
 from transforms.stages.diversity.programs import DeduplicatePrograms
-from transforms.stages.diversity.settings import DedupSettings
+from transforms.stages.diversity.settings import DecontaminateSettings, DedupSettings
 from transforms.stages.filtering import CapTrivial, FilterForm
 
 
@@ -45,6 +50,8 @@ class BenchScaleSettings(Group):
     )
     filter: FilterSettings
     dedup: DedupSettings
+    decontaminate: DecontaminateSettings
+    sandbox: SandboxSettings
     runner: DirectSettings
     sink: SinkSettings
 
@@ -89,8 +96,30 @@ def as_example(problem: Problem) -> Example:
     )
 
 
-def segments(settings: BenchScaleSettings) -> tuple[Segment, Segment]:
-    """The stages that judge and deduplicate, in the order of the recipe `caco`."""
+ITEMS = 5_000
+"""Of the evaluation set, beside every thousandth row's instruction; the usual sets have 12,000."""
+
+
+def write_items(path: Path, rows: int) -> None:
+    """Writes an evaluation set of texts that no row has, and of some that are rows' own."""
+    texts = [
+        " ".join(reversed(problem(index, seed=1).instruction.split())) for index in range(ITEMS)
+    ]
+    texts += [problem(index).instruction for index in range(0, rows, 1000)]
+    lines = [json.dumps({"id": number, "problem": text}) for number, text in enumerate(texts)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def segments(settings: BenchScaleSettings, items: str) -> tuple[Segment, Segment]:
+    """The stages that judge and deduplicate, in the order of the recipe `caco`.
+
+    Args:
+        items: file of the evaluation set.
+    """
+    exam = {"exam": {"type": "jsonl", "path": items}}
+    decontaminate = DecontaminateSettings(
+        **{**settings.decontaminate.model_dump(), "benchmarks": exam}
+    )
     programs = Segment(
         name="programs",
         label="01-programs",
@@ -101,7 +130,6 @@ def segments(settings: BenchScaleSettings) -> tuple[Segment, Segment]:
             Filter(name="meaning", checks=meaning_checks()),
             DeduplicatePrograms(dedup=settings.dedup),
             CapTrivial(filter=settings.filter),
-            FilterInstructions(),
         ),
         reads=Problem,
         writes=Problem,
@@ -111,7 +139,11 @@ def segments(settings: BenchScaleSettings) -> tuple[Segment, Segment]:
         name="instructions",
         label="02-instructions",
         folder="data",
-        stages=(AsExamples(), Deduplicate(dedup=settings.dedup)),
+        stages=(
+            AsExamples(),
+            Deduplicate(dedup=settings.dedup),
+            Decontaminate(decontaminate=decontaminate, sandbox=settings.sandbox),
+        ),
         reads=Problem,
         writes=Example,
         fingerprint="",
@@ -122,34 +154,51 @@ def segments(settings: BenchScaleSettings) -> tuple[Segment, Segment]:
 _INPUT = Segment("synthetic", "00-synthetic", "stages/00-synthetic", (), None, Problem, "")
 
 
-def write_problems(root: str, rows: int, shards: int) -> None:
-    """Writes the synthetic rows as the stage files that the first segment reads."""
-    folder = RunFolder(root).path(_INPUT.folder)
-    for shard in range(shards):
-        path = shard_path(folder, "part", shard, shards)
-        write_table(path, map(problem, range(shard, rows, shards)), Problem, "zstd")
+_FILE_ROWS = 25_000
+
+
+def write_problems(root: str, rows: int) -> None:
+    """Writes the synthetic rows as the stage files that the first segment reads, on all cores."""
+    write_items(Path(root, "items.jsonl"), rows)
+    shards = max(4, -(-rows // _FILE_ROWS))
+    list(map_on_cores(partial(_write_problems, root, rows, shards), range(shards)))
+
+
+def _write_problems(root: str, rows: int, shards: int, shard: int) -> None:
+    path = shard_path(RunFolder(root).path(_INPUT.folder), "part", shard, shards)
+    write_table(path, map(problem, range(shard, rows, shards)), Problem, "zstd")
 
 
 def run_segments(root: str, rows: int, settings: BenchScaleSettings) -> dict[str, Any]:
-    """Runs both segments in this process and returns what each took, and this process's peak."""
+    """Runs both segments and the report, and returns how long each took and what became of rows."""
     run, previous, before = RunFolder(root), _INPUT, rows
-    entries, figures = [], []
-    for segment in segments(settings):
+    entry = {"name": _INPUT.name, "folder": _INPUT.folder, "rows": rows, "stages": []}
+    entries: list[dict[str, Any]] = [entry]
+    seconds: dict[str, float] = {}
+    for segment in segments(settings, str(Path(root, "items.jsonl"))):
         started = time.perf_counter()
-        entries.append(run_segment(segment, previous, before, run, settings))
-        figures.append(
-            {
-                "segment": segment.name,
-                "seconds": round(time.perf_counter() - started, 2),
-                "cpu_seconds": round(_cpu_seconds(), 1),
-                "driver_peak_mib": _peak_mib(),
-            }
-        )
+        entries.append(run_segment(segment, previous, run, settings))
+        seconds[segment.name] = time.perf_counter() - started
         previous, before = segment, entries[-1]["rows"]
+    started = time.perf_counter()
+    for each in entries:
+        each.setdefault("seconds", seconds.get(each["name"], 0.0))
+    manifest = {
+        "recipe": "synthetic",
+        "status": "complete",
+        "started": now(),
+        "finished": now(),
+        "accepted": before,
+        "segments": entries,
+        "config": settings.model_dump(mode="json"),
+        "versions": versions(),
+        "kinds": kinds(run, "data"),
+    }
+    write_report(run, manifest)
+    seconds["report"] = time.perf_counter() - started
     return {
-        "segments": figures,
+        "segments": {name: round(took, 2) for name, took in seconds.items()},
         "driver_peak_mib": _peak_mib(),
-        "cpu_seconds": round(_cpu_seconds(), 1),
         "stages": [
             {key: stage[key] for key in ("name", "in", "kept", "rejected")}
             for entry in entries
@@ -168,12 +217,6 @@ def _peak_mib() -> int:
     return int(line.split()[1]) // 1024
 
 
-def _cpu_seconds() -> float:
-    """CPU time of this process and of its children that ended."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
 def measure() -> None:
     """The child process: settings from stdin, figures to stdout."""
     request = json.load(sys.stdin)
@@ -185,22 +228,23 @@ def bench_scale(settings: BenchScaleSettings) -> Iterator[dict[str, Any]]:
     """Yields a row for each number of rows, each measured in a process of its own.
 
     Yields:
-        rows, seconds, rows_per_second, cpu_seconds, peak_mib (driver and workers together, looked
-        at ten times a second; pages that they share count for each), driver_peak_mib (of the
-        driver, which holds every shuffle), segments, stages.
+        rows, seconds, rows_per_second, cpu_seconds and peak_mib (of all processes together,
+        looked at ten times a second; pages that they share count for each), driver_peak_mib,
+        segments (seconds of each, and of the report), stages.
     """
     for rows in settings.rows:
         with tempfile.TemporaryDirectory(prefix="cotmill-scale-") as root:
-            write_problems(root, rows, settings.runner.stage_shards)
+            write_problems(root, rows)
             request = {"root": root, "rows": rows, "settings": settings.model_dump(mode="json")}
-            text, peak = _run_watched(json.dumps(request))
+            text, used = _run_watched(json.dumps(request))
         figures = json.loads(text.splitlines()[-1])
-        seconds = sum(segment["seconds"] for segment in figures["segments"])
+        seconds = sum(figures["segments"].values())
         yield {
             "rows": rows,
             "seconds": round(seconds, 1),
             "rows_per_second": round(rows / seconds),
-            "peak_mib": max(peak, figures["driver_peak_mib"]),
+            "cpu_seconds": round(used.cpu_seconds, 1),
+            "peak_mib": max(used.peak >> 20, figures["driver_peak_mib"]),
             **figures,
         }
 
@@ -211,8 +255,8 @@ from {__name__} import measure
 measure()"""
 
 
-def _run_watched(request: str) -> tuple[str, int]:
-    """Runs `measure` in a process and returns what it printed, and its family's peak, MiB."""
+def _run_watched(request: str) -> tuple[str, Family]:
+    """Runs `measure` in a process; returns what it printed, and what it and its workers used."""
     with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as printed:
         given.write(request)
         given.seek(0)
@@ -222,17 +266,17 @@ def _run_watched(request: str) -> tuple[str, int]:
             stdin=given,
             stdout=printed,
         )
-        peak = 0
+        used = Family(child.pid)
         try:
             while child.poll() is None:
-                peak = max(peak, resident_bytes(child.pid))
+                used.look()
                 time.sleep(0.1)
         finally:
             child.kill()
         if child.returncode:
             raise subprocess.CalledProcessError(child.returncode, child.args)
         printed.seek(0)
-        return printed.read(), peak >> 20
+        return printed.read(), used
 
 
 def slopes(rows: Iterable[dict[str, Any]]) -> list[dict[str, float]]:

@@ -22,7 +22,10 @@ class Measure:
 
 
 _ROWS = (
-    Measure("rows", "", lambda f: number(f.rows)),
+    Measure("rows", "", lambda f: number(f.rows + f.left_out)),
+    Measure(
+        "rows measured", "the others are not looked at for what follows", lambda f: number(f.rows)
+    ),
     Measure(
         "kinds of problem",
         "as sources name them; rows whose prompt named none are not counted",

@@ -112,6 +112,9 @@ class Figures:
     """How different the rows of one set are."""
 
     rows: int
+    """Those that are measured."""
+    left_out: int
+    """Further rows of the set, which are not."""
     unparsable: int
     """Rows whose code is no program: they count in no figure of programs."""
     fingerprints: Variety
@@ -175,8 +178,9 @@ class Survey:
     """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self.rows = 0
-        self.unparsable = 0
+        self.rows = self.unparsable = 0
+        self.left_out = 0
+        """Rows of the set that whoever adds them leaves out."""
         self._kinds: dict[str, Counter[str]] = {name: Counter() for name in _KINDS}
         self._sizes: dict[str, Counter[int]] = {name: Counter() for name in _SIZES}
         self._texts: list[tuple[int, str]] = []
@@ -206,6 +210,7 @@ class Survey:
         """Adds what the survey of another part of the set counted."""
         self.rows += part.rows
         self.unparsable += part.unparsable
+        self.left_out += part.left_out
         for name in _KINDS:
             self._kinds[name].update(part._kinds[name])
         for name in _SIZES:
@@ -253,6 +258,7 @@ class Survey:
         measured: dict[str, Any] = {name: lengths(counts) for name, counts in self._sizes.items()}
         return Figures(
             rows=self.rows,
+            left_out=self.left_out,
             unparsable=self.unparsable,
             **counted,
             **measured,

@@ -33,7 +33,7 @@ class DedupSettings(Group):
         "with probability 1 - (1 - s^r)^bands",
     )
     partitions: int = Field(
-        64,
+        256,
         ge=1,
         description="parts of the LSH index; one is in memory at a time, about rows x bands x 120 "
         "bytes / partitions",
