@@ -13,6 +13,7 @@ from transforms.engine import files
 from transforms.engine.errors import SettingsError, StoreError
 from transforms.engine.files import FileSystems, new_file, use_options
 from transforms.engine.run_folder import RunFolder, files_below
+from transforms.engine.runner_settings import BeamSettings
 from transforms.engine.tables import write_text
 
 
@@ -159,3 +160,11 @@ def test_a_large_file_of_which_a_part_is_refused_never_appears(
         with pytest.raises(StoreError, match=r"large\.bin"), new_file(path) as new:
             new.file.write(bytes(45_000_000))
         assert not FileSystems.exists(path)
+
+
+def test_a_key_among_the_runners_options_is_used_and_shown_in_no_manifest() -> None:
+    options = {"runner": "PortableRunner", "s3_secret_access_key": "hush", "s3_region_name": "r"}
+    settings = BeamSettings(type="beam", options=options)
+    assert settings.beam_options()["s3_secret_access_key"] == "hush"
+    shown = settings.model_dump(mode="json")["options"]
+    assert shown == {**options, "s3_secret_access_key": "***"}

@@ -10,10 +10,12 @@ from typing import Annotated, Any, ClassVar, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_serializer, model_validator
 
 from transforms.engine.settings import Group
 
+_SECRETS = ("s3_secret_access_key", "s3_session_token")
+"""Options that no manifest and no report may show."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "[local]", "[auto]")
 
 
@@ -103,6 +105,10 @@ class RunnerSettings(Group):
         "stage; more where their rows need it",
     )
     one_job: bool = Field(True, description=_ONE_JOB)
+
+    @field_serializer("options")
+    def _without_secrets(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {name: "***" if name in _SECRETS else value for name, value in options.items()}
 
     beam_names: ClassVar[dict[str, str]] = {}
     """Own setting -> the Beam option that it sets."""
