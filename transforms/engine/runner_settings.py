@@ -94,7 +94,8 @@ class RunnerSettings(Group):
     stage_shards: int = Field(
         4,
         ge=1,
-        description="Parquet files per stage folder at least, hence parallelism of the next stage; more where their rows need it",
+        description="Parquet files per stage folder at least, hence parallelism of the next stage; "
+        "more where the rows need them",
     )
     one_job: bool = Field(True, description=_ONE_JOB)
 
