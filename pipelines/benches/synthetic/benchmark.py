@@ -96,7 +96,7 @@ def as_example(problem: Problem) -> Example:
     )
 
 
-ITEMS = 5_000
+ITEMS = 2_000
 """Of the evaluation set, beside every thousandth row's instruction; the usual sets have 12,000."""
 
 

@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.publish.report.folder import examples, run_folder, seeds
 from transforms.engine.records import Example, Seed
@@ -30,6 +32,20 @@ def test_many_rows_are_measured_in_several_processes_to_the_same_figures(run, mo
     one = diversity(run, run.read_manifest())
     monkeypatch.setattr(read, "PART", 3)
     assert diversity(run, run.read_manifest()) == one
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1))
+def test_of_many_rows_evenly_spaced_ones_are_measured(sizes):
+    groups = [read.RowGroup("file", number, rows) for number, rows in enumerate(sizes)]
+    kept = read.thinned(groups, 5000)
+    assert sum(group.rows for group in kept) <= 5000
+    assert kept == groups if sum(sizes) <= 5000 else sum(group.rows for group in kept) > 3000
+
+
+def test_a_set_that_is_measured_in_part_says_how_many_rows_it_has(run, monkeypatch):
+    monkeypatch.setattr(read, "SURVEYED", len(seeds()) - 1)
+    found = diversity(run, run.read_manifest())["seeds"]
+    assert found.rows + found.left_out == len(seeds())
 
 
 def test_a_run_that_wrote_seeds_alone_is_measured_by_them(run):

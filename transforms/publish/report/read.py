@@ -48,7 +48,7 @@ def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
             if {"id", "code"} <= set(columns[folder]):
                 surveys[name] = Survey()
                 groups = _row_groups(run.path(folder))
-                drawn = thinned(groups)
+                drawn = thinned(groups, SURVEYED)
                 surveys[name].left_out = sum(g.rows for g in groups) - sum(g.rows for g in drawn)
                 parts += _parts(name, drawn, _measured(columns[folder]))
     for name, survey in _survey_all(parts):
@@ -108,16 +108,16 @@ def _row_groups(folder: str) -> list[RowGroup]:
     return found
 
 
-def thinned(groups: Sequence[RowGroup]) -> list[RowGroup]:
-    """Returns row groups with about `SURVEYED` rows in all, evenly spaced; all where they have no
+def thinned(groups: Sequence[RowGroup], most: int) -> list[RowGroup]:
+    """Returns row groups with about `most` rows in all, evenly spaced; all where they have no
     more. Rows are dealt to files by the hashes of their ids, and sorted by id in each."""
     total = sum(group.rows for group in groups)
-    if total <= SURVEYED:
+    if total <= most:
         return list(groups)
     kept, seen, drawn = [], 0, 0
     for group in groups:
         seen += group.rows
-        if drawn + group.rows <= SURVEYED * seen / total:
+        if drawn + group.rows <= most * seen / total:
             kept.append(group)
             drawn += group.rows
     return kept or list(groups[:1])

@@ -6,11 +6,12 @@ import pytest
 
 from pipelines.benches.synthetic.benchmark import BenchScaleSettings, bench_scale, slopes
 from pipelines.benches.synthetic.problems import problem
-from tests.programs_for_tests import DEDUP, FILTER
+from tests.programs_for_tests import DEDUP, FILTER, SANDBOX
 from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.settings import SinkSettings
 from transforms.programs import fingerprint
 from transforms.programs.checks import FormOf, form_checks
+from transforms.stages.diversity.settings import DecontaminateSettings
 
 
 def test_a_row_depends_on_its_number_and_the_seed_alone():
@@ -40,11 +41,15 @@ def test_the_bench_accounts_for_every_row(workers):
         rows=[200],
         filter=FILTER,
         dedup=DEDUP,
+        decontaminate=DecontaminateSettings(ngram=8, share=0.5, long_ngram=13, similarity=0.6),
+        sandbox=SANDBOX,
         runner=DirectSettings(workers=workers),
         sink=SinkSettings(rows_per_shard=1000, compression="zstd"),
     )
     (row,) = bench_scale(settings)
     assert row["stages"][0]["in"] == 200
+    assert row["stages"][-1]["rejected"] == {"contaminated": 1}
     assert 100 < row["stages"][-1]["kept"] < 190
+    assert row["segments"].keys() == {"programs", "instructions", "report"}
     workers_peak = row["peak_mib"] - row["driver_peak_mib"]
     assert workers_peak > 100 if workers > 1 else workers_peak < 100
