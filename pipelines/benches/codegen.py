@@ -25,6 +25,7 @@ from transforms.engine.settings import (
 from transforms.models.backends.settings import Backend
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.programs.checks import FilterSettings
+from transforms.recipes.augment.rewrite import AugmentationSettings
 from transforms.recipes.caco.settings import SamplingSettings
 from transforms.recipes.caco.verify import VerifySettings
 from transforms.recipes.settings import Settings
@@ -66,6 +67,7 @@ class BenchCodegenSettings(Group):
     verify: VerifySettings
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
+    augmentation: AugmentationSettings
     ledger: LedgerSettings
     runner: DirectSettings
     sink: SinkSettings
