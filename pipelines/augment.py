@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from pipelines.dry_run import show_job
 from pipelines.hydra_app import run_command
 from pipelines.synthesize import check_rows, print_where, run_recipe
 from transforms.engine.recipe import build_segments
@@ -39,6 +40,10 @@ def augment(settings: AugmentSettings, console: Console) -> dict[str, Any]:
 
 def _main(settings: AugmentSettings) -> None:
     console = Console(file=sys.stdout)
+    if getattr(settings.runner, "dry_run", False):
+        run = RunFolder(absolute(settings.output_dir))
+        show_job(settings, build_segments(settings, run.root), run, console)
+        return
     manifest = augment(settings, console)
     print_where(manifest, settings, console)
     check_rows(manifest, settings)

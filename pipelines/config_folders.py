@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from transforms.engine.errors import SettingsError
@@ -59,9 +60,15 @@ def take_config_folders(flags: Sequence[str]) -> list[str]:
     return left
 
 
+@cache  # they are asked for some ten times, and all installed packages are read for them
+def _entry_points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of recipes among what is installed in the folders of `path`, `sys.path`."""
+    return tuple(entry_points(group=ENTRY_POINTS))
+
+
 def _of_packages() -> list[Path]:
     found = []
-    for point in entry_points(group=ENTRY_POINTS):
+    for point in _entry_points(tuple(sys.path)):
         folder = package_folder(point.value)
         if folder is None or not (folder / "conf").is_dir():
             raise SettingsError(

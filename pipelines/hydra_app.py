@@ -69,7 +69,9 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
 
     def task(config: DictConfig) -> None:
         try:
-            main(to_settings(config, root))
+            settings = to_settings(config, root)
+            _find_stores(settings)
+            main(settings)
         except Exception as error:  # raised again outside: Hydra would announce it itself
             caught.append(error)
 
@@ -88,6 +90,15 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
             os.environ["HYDRA_FULL_ERROR"] = full or "0"
         if caught:
             raise caught[0]
+
+
+def _find_stores(settings: Group) -> None:
+    """Has object stores be found by the runner's options from the first look at output_dir on."""
+    runner = getattr(settings, "runner", None)
+    if options := runner and runner.beam_options():
+        from transforms.engine.files import use_options  # Beam, which few commands need
+
+        use_options(options)
 
 
 def config_name(command: str) -> str:
@@ -164,11 +175,17 @@ def user_message(error: BaseException | None) -> str | None:
         if full:
             return f"{full.group().strip()}: free some space, then go on with resume=true"
         if "Unable to get filesystem from specified path" in str(error):
-            return f"{' '.join(str(error).split())} (gs:// is the extra gcp of cotmill)"
+            path = str(error).rpartition("Path specified: ")[2]
+            return f"{path}: no file system has such paths: use a local one, s3:// or gs://"
         if "Channel closed prematurely" in str(error):
             return (
                 "a worker process died, perhaps for want of memory: use fewer runner.workers, "
                 "then go on with resume=true"
+            )
+        if re.search("SDK worker disconnected|in state FAILED: panic in", str(error)):
+            return (  # Prism's words: with a worker gone it may fall over its own feet
+                "the runner lost a worker, perhaps for want of memory: see that workers run where "
+                "runner.options.environment_config says, then go on with resume=true"
             )
         error = error.__cause__ or error.__context__
     return None

@@ -6,15 +6,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from rich.console import Console
 
 from pipelines.display import stage_line
 from transforms.engine.any_parquet import run_over
 from transforms.engine.errors import SettingsError, SourceError
 from transforms.engine.manifest import now
+from transforms.engine.remote import out_of_reach
 from transforms.engine.run_folder import RunFolder, absolute
 from transforms.engine.runner_settings import AnyRunner
 from transforms.engine.settings import Group, LocalOrNot, SinkSettings
@@ -41,6 +42,15 @@ class OverParquet(Group):
     overwrite: bool = Field(False, description="delete what output_dir holds and start anew")
     runner: AnyRunner
     sink: SinkSettings
+
+    @model_validator(mode="after")
+    def _workers_reach_all(self) -> Self:
+        lines = out_of_reach(self, self.runner)
+        if not self.runner.waits or getattr(self.runner, "dry_run", False):
+            lines.append("runner.wait=false and runner.dry_run=true are for recipes")
+        if lines:
+            raise ValueError("; ".join(lines))
+        return self
 
 
 def over_parquet(

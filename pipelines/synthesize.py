@@ -17,11 +17,21 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.display import Display, print_funnel, print_rows
+from pipelines.dry_run import show_job
 from pipelines.hydra_app import is_caused_by, run_command, user_message
 from pipelines.report import write_report
 from pipelines.rounds import until_accepted
 from pipelines.stopping import Stopping, stoppable
-from transforms.engine.errors import BudgetReached, CotmillError, Interrupted, NoRows, Unexpected
+from transforms.engine.errors import (
+    BudgetReached,
+    CotmillError,
+    Interrupted,
+    NoRows,
+    RunFolderError,
+    Sent,
+    Unexpected,
+)
+from transforms.engine.files import make_folder
 from transforms.engine.gpus import share_gpus
 from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.engine.one_job import run_as_one_job, whole
@@ -29,7 +39,7 @@ from transforms.engine.recipe import Segment, asked_backends, build_segments
 from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
 from transforms.engine.run_settings import RunSettings, with_backends
 from transforms.engine.segments import run_segment, undeclared
-from transforms.engine.tables import make_folder, write_text
+from transforms.engine.tables import write_text
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.budget import SPENT, Price, Spent, begin_meter, open_meter
 from transforms.models.embedded.smollm2 import EMBEDDED
@@ -57,16 +67,10 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     source, a benchmark, the folder or the model cannot be used; what was written until then
     stays, and `resume=true` goes on from there.
     """
-    run = RunFolder(absolute(settings.output_dir))
-    ledger_dir = absolute(settings.ledger.dir or run.path("ledger"))
-    for line in check_source(settings.source):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    check_benchmarks(settings.decontaminate)
-    settings = answerable(settings, ledger_dir)
+    settings, run, segments = assembled(settings, console)
     if settings.runner.type == "direct" and settings.runner.workers > 1:
         loaded = [b.cards for b in asked_backends(settings).values() if type(b) is VllmBackend]
         share_gpus(max(loaded, default=0), settings.runner.workers)
-    segments = build_segments(per_worker(settings), run.root, ledger_dir)
 
     def prepare() -> None:
         if settings.runner.type == "direct":
@@ -74,6 +78,22 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
                 hold_server(backend)
 
     return run_recipe(settings, segments, run, console, settings.prices, prepare)
+
+
+def assembled(
+    settings: Settings, console: Console
+) -> tuple[Settings, RunFolder, tuple[Segment, ...]]:
+    """Returns the settings with their backends identified, the run's folder and its segments.
+
+    Raises CotmillError as `synthesize` does.
+    """
+    run = RunFolder(absolute(settings.output_dir))
+    ledger_dir = absolute(settings.ledger.dir or run.path("ledger"))
+    for line in check_source(settings.source):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    check_benchmarks(settings.decontaminate)
+    settings = answerable(settings, ledger_dir)
+    return settings, run, build_segments(per_worker(settings), run.root, ledger_dir)
 
 
 def answerable(settings: Settings, ledger_dir: str) -> Settings:
@@ -143,6 +163,7 @@ def run_recipe(
             )
         manifest = new_manifest(settings, segments, box.layers)
         # From the start: a resumed run may be killed. And before what they replace is deleted.
+        check_sent(segments, found, run, settings)
         done = manifest["segments"] = finished(segments, found, run)
         save(manifest, run)
         run.discard_stale([e["name"] for e in done], [e["folder"] for e in done])
@@ -265,6 +286,8 @@ def why_it_ended(
         )
     elif is_caused_by(error, BudgetReached):
         status = "budget"
+    elif isinstance(error, Sent):
+        status = "sent"
     manifest.update(status=status, finished=now())
     return ended
 
@@ -295,6 +318,21 @@ def unexpected(
         f"unexpected error in {where}: {name}{what}; "
         f"{run.path(TRACEBACK)} has the traceback; once it is mended, go on with resume=true"
     )
+
+
+def check_sent(
+    segments: tuple[Segment, ...], found: dict[str, Any], run: RunFolder, settings: RunSettings
+) -> None:
+    """Raises RunFolderError where a job that was sent, and not waited for, may still write."""
+    if found.get("status") != "sent" or settings.runner.resends:
+        return
+    before = len(found["segments"])
+    if unwritten := segments[before + len(whole(segments[before:], run)) :]:
+        raise RunFolderError(
+            f"output_dir={run.root}: the job that was sent has not written segment "
+            f"{unwritten[0].label} yet: wait for its end; if it has failed or was cancelled, add "
+            "runner.resend=true"
+        )
 
 
 def finished(
@@ -406,6 +444,10 @@ def print_end(manifest: dict[str, Any], settings: Settings, console: Console) ->
 
 def _main(settings: Settings) -> None:
     console = Console(file=sys.stdout)
+    if getattr(settings.runner, "dry_run", False):
+        settings, run, segments = assembled(settings, console)
+        show_job(settings, segments, run, console)
+        return
     manifest = until_accepted(settings, lambda each: synthesize(each, console), console)
     print_end(manifest, settings, console)
     check_rows(manifest, settings)

@@ -11,7 +11,7 @@ from transforms.recipes.settings import Settings
 OPENAI = ["backend=openai", "++backend.model=m", "++backend.base_url=http://127.0.0.1:1/v1"]
 DATAFLOW = [
     "runner=dataflow",
-    "runner.project=p",
+    "runner.project=my-project",
     "runner.region=us-central1",
     "runner.temp_location=gs://bucket/temp",
     "runner.image=us-docker.pkg.dev/p/cotmill/worker:1",

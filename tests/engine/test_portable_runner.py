@@ -1,15 +1,8 @@
-"""Episodes on Beam's portable runner Prism, whose workers hold no tie to the driver's process.
-
-Runs where COTMILL_PRISM names Prism's binary (Beam's releases have it).
-"""
+"""Episodes on Beam's portable runner Prism, where there is one (`tests.prism`)."""
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -19,36 +12,19 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.models.examples import asks, prompted, request
 from tests.models.fault_server import fault_server
 from tests.models.test_episode import countdown
+from tests.prism import prism, prism_binary
 from tests.programs_for_tests import SANDBOX
 from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.engines import close_engines
 from transforms.models.episode import Asking, Drive
 from transforms.models.ledger.ledger import LedgerSettings
 
-PRISM = os.environ.get("COTMILL_PRISM")
-pytestmark = pytest.mark.skipif(PRISM is None, reason="COTMILL_PRISM names no binary of Prism")
+__all__ = ["prism", "prism_binary"]
 
 
 @pytest.fixture(scope="module")
-def options() -> Iterator[PipelineOptions]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen([str(PRISM), f"-job_port={port}", "-serve_http=false"])
-    try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield PipelineOptions(
-            runner="PortableRunner",
-            job_endpoint=f"localhost:{port}",
-            environment_type="LOOPBACK",
-        )
-    finally:
-        server.kill()
-        server.wait()
+def options(prism: str) -> PipelineOptions:
+    return PipelineOptions(runner="PortableRunner", job_endpoint=prism, environment_type="LOOPBACK")
 
 
 def test_programs_are_run_and_episodes_go_on(options: PipelineOptions) -> None:
@@ -57,14 +33,15 @@ def test_programs_are_run_and_episodes_go_on(options: PipelineOptions) -> None:
         assert_that(driven.results, equal_to([[2, 1, 0], [], [0]]))
 
 
-def test_every_record_is_answered_and_each_request_is_paid_for_once(
-    options: PipelineOptions, tmp_path: object
+def test_every_record_is_answered_and_what_is_recorded_is_not_asked_again(
+    options: PipelineOptions, tmp_path: Path
 ) -> None:
     work = [prompted(str(i), request(f"ok {i}"), request(f"ok {i + 1}")) for i in range(20)]
     with fault_server() as server:
         backend = OpenAIBackend.model_validate(
             {"engine": "openai", "model": "m", "base_url": server.base_url, "api": "completions"}
         )
+        asked = []
         for _ in range(2):
             with beam.Pipeline(options=options) as pipeline:
                 driven = (
@@ -75,5 +52,7 @@ def test_every_record_is_answered_and_each_request_is_paid_for_once(
                 texts = driven.results | beam.Map(lambda a: [r.text for r in a.responses])
                 expected = [[f" good: ok {i}", f" good: ok {i + 1}"] for i in range(20)]
                 assert_that(texts, equal_to(expected))
+            asked.append(server.asked.total())
         close_engines()
-        assert server.asked.total() == 21
+        # Prism has four bundles at work at once: neighbours may both ask what they share.
+        assert 21 <= asked[0] == asked[1] <= 24

@@ -14,6 +14,7 @@ from transforms.recipes.settings import Settings
     "group", ["sandbox", "sampling", "source", "backend", "runner", "decontaminate"]
 )
 def test_every_choice_of_a_group_makes_valid_settings(group):
+    reached = ["output_dir=gs://bucket/run", "source.path=gs://bucket/seeds.jsonl"]
     required = {
         ("source", "jsonl"): ["source.path=x"],
         ("source", "parquet"): ["source.path=x"],
@@ -23,8 +24,8 @@ def test_every_choice_of_a_group_makes_valid_settings(group):
         ("source", "function"): ["source.function=a.b"],
         ("backend", "openai"): OPENAI[1:],
         ("runner", "beam"): ["runner.options.runner=PortableRunner"],
-        ("runner", "flink"): ["runner.master=jobs:8081"],
-        ("runner", "dataflow"): DATAFLOW[1:],
+        ("runner", "flink"): ["runner.master=jobs:8081", *reached],
+        ("runner", "dataflow"): [*DATAFLOW[1:], *reached],
     }
     for choice in choices(group):
         settings = composed(f"{group}={choice}", *required.get((group, choice), []))

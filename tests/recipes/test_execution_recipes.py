@@ -33,7 +33,7 @@ ANSWERS = [
 
 
 def model(body: dict[str, Any]) -> dict[str, Any]:
-    """Answers rightly about the programs of these tests; as `coderl_plus` asks, writes a wrong one."""
+    """Answers rightly about the programs of these tests; writes a wrong one for `coderl_plus`."""
     question = body["messages"][-1]["content"]
     answer = next(answer for words, answer in ANSWERS if words in question)
     return {"content": f"[L5] So `spam = 48`.\n```\n{answer}\n```"}

@@ -71,9 +71,18 @@ def test_an_input_that_brings_the_fault_out_is_the_only_row() -> None:
 
 @pytest.mark.parametrize("given", ["{'levels': [420], 'alarm': 420}", repr(OWN)])
 def test_a_program_is_never_told_from_itself(given: str) -> None:
-    pair = json.dumps({"faulty": BOUND, "input": OWN})
+    pair = json.dumps({"faulty": BOUND, "input": repr(OWN)})
     mark = player()(grade(replace(bound(), answer=pair), f"```\n{given}\n```"))
     assert mark.fault == "not_distinguished"
+
+
+def test_inputs_that_no_json_holds_are_asked_about_all_the_same() -> None:
+    code = BOUND.replace("[310, 460, 505]", "{(1, 2): 310, 3: 460, 4: 505}").replace(
+        "in levels:", "in levels.values():"
+    )
+    for task in asked(code):
+        mark = player()(grade(task, f"```\n{json.loads(task.shown)['own']}\n```"))
+        assert mark.fault == "not_distinguished"
 
 
 def test_programs_run_on_each_input_even_where_they_raise() -> None:

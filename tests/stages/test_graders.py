@@ -110,7 +110,7 @@ def test_a_written_program_cannot_pass_by_what_it_claims_of_itself() -> None:
 
 
 def counterexample(text: str, faulty: str = FAULTY) -> tuple[Any, str]:
-    answer = json.dumps({"faulty": faulty, "input": OWN})
+    answer = json.dumps({"faulty": faulty, "input": repr(OWN)})
     mark = marked(fenced(text), grader="counterexample", answer=answer)
     return mark.fault, mark.seen
 

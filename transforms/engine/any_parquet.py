@@ -6,7 +6,6 @@ in the end from the input's files: kept ones with all of their columns, rejects 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,19 +17,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin
 from numpy.typing import NDArray
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.errors import SettingsError
+from transforms.engine.files import FileSystems, new_file
 from transforms.engine.ids import canonical_json
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.segments import RunsAndWrites, run_segment
 from transforms.engine.stage import Stage, written_by
-from transforms.engine.tables import make_folder, replace, shard_path
+from transforms.engine.tables import shard_path
 from transforms.sources.files import reading
 from transforms.sources.rows import SeedReason, plain
 
@@ -210,15 +209,12 @@ def _copy(
     path: str, rows: NDArray[np.int64], further: pa.Table, target: str, compression: str
 ) -> None:
     """Copies some of a file's rows to another, atomically, with further columns beside theirs."""
-    folder, name = FileSystems.split(target)
-    make_folder(folder)
-    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
     with reading(path), FileSystems.open(path) as file:
         parquet = pq.ParquetFile(file)
         schema = pa.schema([*parquet.schema_arrow.remove_metadata(), *further.schema])
         with (
-            FileSystems.create(temporary, "application/octet-stream", "uncompressed") as sink,
-            pq.ParquetWriter(sink, schema, compression=compression) as writer,
+            new_file(target) as new,
+            pq.ParquetWriter(new.file, schema, compression=compression) as writer,
         ):
             first = 0
             for batch in parquet.iter_batches(_BATCH):
@@ -229,4 +225,3 @@ def _copy(
                     columns = [*chosen.columns, *beside.columns]
                     writer.write_table(pa.table(columns, schema=schema))
                 first += len(batch)
-    replace(temporary, target)

@@ -14,6 +14,7 @@ from transforms.engine.ids import content_id
 _MACHINERY = (
     "transforms.engine.errors",
     "transforms.engine.progress",
+    "transforms.engine.remote",
     "transforms.engine.run_folder",
     "transforms.engine.run_settings",
     "transforms.engine.runner_settings",

@@ -23,6 +23,12 @@ class NoRows(CotmillError):
         self.status = status
 
 
+class Sent(CotmillError):
+    """A job was sent to run elsewhere, and is not waited for."""
+
+    status = 0
+
+
 class Unexpected(CotmillError):
     """A fault of cotmill's, or of a stage of the user's: its traceback is in a file."""
 
@@ -33,6 +39,10 @@ class SettingsError(CotmillError):
 
 class RunFolderError(CotmillError):
     """The output folder cannot be used as asked."""
+
+
+class StoreError(CotmillError, OSError):
+    """An object store fails, or does not let this process in."""
 
 
 class SourceError(CotmillError):

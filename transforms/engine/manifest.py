@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 
+from transforms.engine.files import FileSystems
 from transforms.engine.machine import machine
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below

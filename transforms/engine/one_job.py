@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.blocks import Spread
-from transforms.engine.errors import AccountingError
+from transforms.engine.errors import AccountingError, Sent
+from transforms.engine.files import FileSystems
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.runners import open_pipeline
@@ -37,13 +37,20 @@ def run_as_one_job(
     `previous` is the segment before them, whose rows are in the run folder. An entry's `seconds`
     are the whole job's: its segments overlap.
 
-    Raises AccountingError where counts and written rows of a segment do not add up.
+    Raises:
+        AccountingError: counts and written rows of a segment do not add up.
+        Sent: the runner's settings say that the job is not waited for.
     """
     for segment in segments:
         clear_segment(segment, run)
     started = time.monotonic()
-    with spilled(run, settings), open_pipeline(settings.runner) as pipeline:
+    with spilled(run, settings):
+        pipeline = open_pipeline(settings.runner)
         build_job(pipeline, segments, previous, run, settings)
+        running = pipeline.run()
+        if not settings.runner.waits:
+            raise Sent("the job was sent: once it has ended, resume=true writes its account")
+        running.wait_until_finish()
     seconds = time.monotonic() - started
     return [account_of(segment, run, seconds) for segment in segments]
 

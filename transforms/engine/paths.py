@@ -8,9 +8,17 @@ from pathlib import Path
 from transforms.engine.errors import SettingsError
 
 PROJECT = Path(__file__).resolve().parents[2]
-"""The folder that holds conf/, data/, pipelines/ and transforms/."""
-CONF = PROJECT / "conf"
-DATA = PROJECT / "data"
+"""The folder that holds pipelines/ and transforms/; in a checkout conf/ and data/ too."""
+
+
+def _shipped(inside: str, name: str) -> Path:
+    """A folder that ships: a wheel has it inside a package, where no other wheel has its name."""
+    packed = PROJECT / inside / name
+    return packed if packed.is_dir() else PROJECT / name
+
+
+CONF = _shipped("pipelines", "conf")
+DATA = _shipped("transforms", "data")
 
 CONFIG_FOLDERS = "COTMILL_CONFIG_FOLDERS"
 """Environment variable that holds the folders of `--config-dir`."""
@@ -50,4 +58,4 @@ def _places(folder: str) -> list[str]:
     if "://" in folder:
         return [folder]
     roots = os.environ.get(CONFIG_FOLDERS, "").split(os.pathsep)
-    return [str(Path(root) / folder) for root in [*filter(None, roots), str(PROJECT)]]
+    return [str(Path(root) / folder) for root in [*filter(None, roots), str(DATA.parent)]]

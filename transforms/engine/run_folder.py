@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 from filelock import FileLock, Timeout
 
 from transforms.engine.errors import RunFolderError
-from transforms.engine.tables import make_folder, write_text
+from transforms.engine.files import FileSystems, make_folder
+from transforms.engine.tables import write_text
 
 _ROWS = ("data", "stages", "rejects", "unanswered")
 """Folders of rows. A user's own files in them are never deleted (`_SHARD`)."""
@@ -40,8 +40,9 @@ _LOCK = ".lock"
 
 
 def absolute(path: str) -> str:
-    """Returns a local path as an absolute one (workers have other folders); URLs as they are."""
-    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+    """Returns a local path as an absolute one (workers have other folders), and a URL, both without
+    a slash at the end."""
+    return path.rstrip("/") if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from pydantic import Field, model_validator
 
 from transforms.engine.errors import SettingsError
+from transforms.engine.remote import out_of_reach
 from transforms.engine.runner_settings import AnyRunner
 from transforms.engine.settings import FolderSettings, RecipeSettings, SinkSettings
 from transforms.models.backends.settings import Backend
@@ -33,6 +34,12 @@ class RunSettings(FolderSettings):
         le=125,
         description="exit status of a finished run that accepted no row (0: not a failure)",
     )
+
+    @model_validator(mode="after")
+    def _workers_reach_all(self) -> Self:
+        if lines := out_of_reach(self, self.runner):
+            raise ValueError("; ".join(lines))
+        return self
 
 
 class ModelRunSettings(RunSettings):

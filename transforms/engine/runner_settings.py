@@ -43,6 +43,11 @@ def _parser() -> _Parser:
     return parser
 
 
+def is_option(name: str) -> bool:
+    """Whether Beam's Python SDK knows a pipeline option of this name."""
+    return f"--{name}" in _parser()._option_string_actions
+
+
 def check_options(options: dict[str, Any]) -> dict[str, Any]:
     """Returns Beam pipeline options by name, as they are given.
 
@@ -52,7 +57,7 @@ def check_options(options: dict[str, Any]) -> dict[str, Any]:
     parser = _parser()
     known = parser._option_string_actions
     for name, value in options.items():
-        if f"--{name}" not in known:
+        if not is_option(name):
             near = difflib.get_close_matches(f"--{name}", known, n=1)
             hint = f": did you mean {near[0].lstrip('-')}?" if near else ""
             raise ValueError(f"{name} is not an option of Beam{hint}")
@@ -114,6 +119,20 @@ class RunnerSettings(Group):
         """The pipeline options that Beam is given."""
         own = {option: getattr(self, name) for name, option in self.beam_names.items()}
         return {name: value for name, value in own.items() if value is not None} | self.options
+
+    def model_hints(self) -> dict[str, str]:
+        """Beam's resource hints for a step that loads a model."""
+        return {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether this process waits for the end of the job."""
+        return True
+
+    @property
+    def resends(self) -> bool:
+        """Whether a job that was sent, and not waited for, is known to have failed."""
+        return False
 
     @property
     def is_remote(self) -> bool:
@@ -210,6 +229,16 @@ class DataflowSettings(RunnerSettings):
         description="memory of the machines on which a stage loads a model, at least, such as 30GB",
     )
     dry_run: bool = Field(False, description="build and show the job, and do not send it")
+    wait: bool = Field(
+        True,
+        description="wait for the job and write its account; false: end once it is sent, and "
+        "write its account by resume=true when it has ended",
+    )
+    resend: bool = Field(
+        False,
+        description="with resume=true: the job that was sent has failed or was cancelled: run what "
+        "it has not written",
+    )
 
     beam_names: ClassVar[dict[str, str]] = {
         "project": "project",
@@ -237,9 +266,16 @@ class DataflowSettings(RunnerSettings):
         return {"runner": "DataflowRunner", "sdk_location": "container", **chosen}
 
     def model_hints(self) -> dict[str, str]:
-        """Beam's resource hints for a stage that loads a model."""
         hints = {"accelerator": self.accelerator, "min_ram": self.min_ram}
         return {name: value for name, value in hints.items() if value is not None}
+
+    @property
+    def waits(self) -> bool:
+        return self.wait
+
+    @property
+    def resends(self) -> bool:
+        return self.resend
 
     @property
     def is_remote(self) -> bool:

@@ -20,6 +20,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from apache_beam.typehints import decorators
 from google.protobuf import json_format, struct_pb2
 
+from transforms.engine.errors import SettingsError
 from transforms.engine.gpus import next_worker
 from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.worker_server import start_worker
@@ -99,10 +100,17 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
 
     `direct` is Beam's FnApiRunner: in memory for one worker, separate worker processes for more.
     (Beam's own default would try to download Prism; its thread mode loses rows.)
+
+    Raises SettingsError for options that Beam's runner refuses.
     """
     chosen = settings.beam_options()
     if not isinstance(settings, DirectSettings):
-        return beam.Pipeline(options=_Options.from_dictionary(chosen))
+        logging.getLogger().addFilter(_is_said_once)
+        try:
+            return beam.Pipeline(options=_Options.from_dictionary(chosen))
+        except ValueError as error:  # Beam's own validation: a line for each option
+            wrong = " ".join(str(error).split()).removeprefix("Pipeline has validations errors: ")
+            raise SettingsError(f"runner={settings.type}: {wrong}") from None
     # What fails here is raised here: Beam would log the same traceback once more per layer.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     # ... but what worker processes warn of is passed on under this name.
@@ -122,6 +130,11 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
         provision_info=_provision(options),
     )
     return beam.Pipeline(runner=runner, options=_Options.from_dictionary(options))
+
+
+def _is_said_once(record: logging.LogRecord) -> bool:
+    """Whether a record is none of what Beam logs of a portable job's end beside raising it."""
+    return record.module != "portable_runner"
 
 
 def _provision(options: dict[str, Any]) -> ExtendedProvisionInfo:

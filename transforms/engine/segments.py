@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 import apache_beam as beam
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 
 from transforms.engine.accounting import Reject, StageCount, Tally
 from transforms.engine.blocks import spilled_to
 from transforms.engine.errors import AccountingError
+from transforms.engine.files import FileSystems, make_folder
 from transforms.engine.outcomes import CountStage, Outcome, SumTallies
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
@@ -26,7 +26,7 @@ from transforms.engine.runner_settings import RunnerSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import SinkSettings
 from transforms.engine.stage import Stage
-from transforms.engine.tables import ReadRecords, WriteRecords, make_folder, write_text
+from transforms.engine.tables import ReadRecords, WriteRecords, write_text
 
 
 class RunsAndWrites(Protocol):
@@ -127,6 +127,24 @@ def _clear_beside(run: RunFolder, folder: str, segment: Segment) -> None:
         FileSystems.delete(paths)
 
 
+def counts_path(segment: Segment, run: RunFolder) -> str:
+    """Where the counts of a segment are, which are written after its rows."""
+    return run.path("stages", f"{segment.label}.counts.json")
+
+
+def read_before(
+    pipeline: beam.Pipeline, segment: Segment, previous: Segment | None, run: RunFolder
+) -> Any:
+    """Returns what a segment is applied to: its predecessor's rows, or the pipeline's begin."""
+    if segment.reads is None:
+        return pipeline
+    if previous is None:
+        raise ValueError(f"segment {segment.name} reads records, but nothing comes before it")
+    return pipeline | f"Read {previous.name}" >> ReadRecords(
+        segment.reads, run.path(previous.folder)
+    )
+
+
 @contextlib.contextmanager
 def spilled(run: RunFolder, settings: RunsAndWrites) -> Iterator[None]:
     """Has the blocks of a pipeline on this machine lie on disk while it is built and run: in its
@@ -145,24 +163,6 @@ def spilled(run: RunFolder, settings: RunsAndWrites) -> Iterator[None]:
                 yield
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def counts_path(segment: Segment, run: RunFolder) -> str:
-    """Where the counts of a segment are, which are written after its rows."""
-    return run.path("stages", f"{segment.label}.counts.json")
-
-
-def read_before(
-    pipeline: beam.Pipeline, segment: Segment, previous: Segment | None, run: RunFolder
-) -> Any:
-    """Returns what a segment is applied to: its predecessor's rows, or the pipeline's begin."""
-    if segment.reads is None:
-        return pipeline
-    if previous is None:
-        raise ValueError(f"segment {segment.name} reads records, but nothing comes before it")
-    return pipeline | f"Read {previous.name}" >> ReadRecords(
-        segment.reads, run.path(previous.folder)
-    )
 
 
 def build_segment(

@@ -12,7 +12,6 @@ import re
 import textwrap
 import types
 import typing
-import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,11 +22,11 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from transforms.engine.blocks import Block, PackByKey, Packer, pack, records_of, unpack
+from transforms.engine.files import FileSystems, new_file
 from transforms.engine.ids import content_id
 
 _PRIMITIVES: dict[Any, pa.DataType] = {
@@ -134,22 +133,17 @@ def _same(value: Any) -> Any:
 def write_table(path: str, rows: Iterable[Any], cls: type, compression: str) -> int:
     """Writes records to one Parquet file, atomically; returns how many.
 
-    The rows go to a hidden file beside `path`, which is renamed when it is whole: a reader never
-    sees half a file, and a retried bundle replaces a file by an equal one.
+    A reader never sees half a file, and a retried bundle replaces a file by an equal one.
     """
-    folder, name = FileSystems.split(path)
-    make_folder(folder)
-    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
     schema = arrow_schema(cls)
     count = 0
     with (
-        FileSystems.create(temporary, "application/octet-stream", "uncompressed") as sink,
-        pq.ParquetWriter(sink, schema, compression=compression) as writer,
+        new_file(path) as new,
+        pq.ParquetWriter(new.file, schema, compression=compression) as writer,
     ):
         for batch in batched(map(to_row, rows), 1000):
             writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
             count += len(batch)
-    replace(temporary, path)
     return count
 
 
@@ -162,31 +156,8 @@ def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def write_text(path: str, text: str) -> None:
     """Writes a text file atomically."""
-    folder, name = FileSystems.split(path)
-    make_folder(folder)
-    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
-    with FileSystems.create(temporary, "text/plain", "uncompressed") as sink:
-        sink.write(text.encode())
-    replace(temporary, path)
-
-
-def make_folder(folder: str) -> None:
-    """Creates a folder and its parents unless it is there (a no-op on object stores)."""
-    try:
-        FileSystems.mkdirs(folder)
-    except OSError:
-        if not FileSystems.exists(folder):
-            raise
-
-
-def replace(source: str, target: str) -> None:
-    """Renames a file over another."""
-    try:
-        FileSystems.rename([source], [target])
-    except beam.io.filesystem.BeamIOError:
-        # Some filesystems refuse to rename onto a file that exists.
-        FileSystems.delete([target])
-        FileSystems.rename([source], [target])
+    with new_file(path) as new:
+        new.file.write(text.encode())
 
 
 def shard_path(folder: str, prefix: str, shard: int, shards: int) -> str:
@@ -375,7 +346,10 @@ def hand_on(folder: str, rows: PCollection) -> None:
 
 @dataclass
 class ReadRecords(beam.PTransform):
-    """PBegin -> PCollection[record], from all Parquet files of a folder.
+    """PBegin -> PCollection[record], from all Parquet files of a folder; a file is read at once.
+
+    Beam's ReadFromParquet would look at the files in a worker that knows nothing of ours yet, so
+    in one that Beam gave no options, not of the stores either.
 
     The rows of a folder that the same pipeline writes are those that it writes (`hand_on`).
     """
@@ -386,10 +360,21 @@ class ReadRecords(beam.PTransform):
     def expand(self, begin: Any) -> PCollection:
         if (rows := _IN_PROGRESS.get(begin.pipeline, {}).get(self.folder)) is not None:
             return rows | "Of this job" >> beam.Map(_same)
-        record_type = self.record_type
-        pattern = FileSystems.join(glob.escape(self.folder), "*.parquet")
         return (
             begin
-            | "Read Parquet" >> beam.io.ReadFromParquet(pattern)
-            | "To records" >> beam.Map(lambda row: from_row(record_type, row))
+            | "Folder" >> beam.Create([self.folder], reshuffle=False)
+            | "Files" >> beam.FlatMap(_parquet_files)
+            | "Spread" >> beam.Reshuffle()
+            | "Records" >> beam.FlatMap(_records_in, self.record_type)
         )
+
+
+def _parquet_files(folder: str) -> list[str]:
+    (found,) = FileSystems.match([FileSystems.join(glob.escape(folder), "*.parquet")])
+    return [file.path for file in found.metadata_list]
+
+
+def _records_in(path: str, record_type: type) -> Iterator[Any]:
+    with FileSystems.open(path, compression_type="uncompressed") as file:
+        for batch in pq.ParquetFile(file).iter_batches(1000):
+            yield from (from_row(record_type, row) for row in batch.to_pylist())

@@ -43,11 +43,12 @@ from transforms.engine.errors import BackendError, LedgerMiss
 from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Call, Message
+from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.stage import Stage, pair
 from transforms.models.backends import draining
 from transforms.models.backends.base import checked
 from transforms.models.backends.draining import Stopped
-from transforms.models.backends.settings import Backend, ReplayBackend
+from transforms.models.backends.settings import Backend, ReplayBackend, VllmBackend
 from transforms.models.budget import Account, Price
 from transforms.models.engines import Engine, open_engine, take
 from transforms.models.ledger.index import open_index
@@ -660,10 +661,14 @@ class Episode(Stage):
     def expand(self, records: PCollection) -> Outcome:
         asking = self.asking if isinstance(self, ModelEpisode) else None
         sandbox: SandboxSettings | None = getattr(self, "sandbox", None)
+        hints = self.hints() if isinstance(self, ModelEpisode) else {}
         driven = self.opened(records) | "Episodes" >> Drive(
             self.name, partial(_judged, self), asking, sandbox, self.sides(records)
-        )
-        judged = driven.results | "Each" >> beam.FlatMap(lambda results: results)
+        ).with_resource_hints(**hints)
+        results = driven.results
+        if hints:  # what follows is not fused with it, and so needs no such machine
+            results = results | "Leave the model" >> beam.Reshuffle()
+        judged = results | "Each" >> beam.FlatMap(lambda results: results)
         return (judged | "Decide" >> Decide(self.name))._replace(
             entered=judged if self.creates_records else None, tallies=driven.tallies
         )
@@ -690,6 +695,11 @@ class ModelEpisode(Episode):
     ledger: LedgerSettings
     budget: BudgetSettings
     prices: Mapping[str, Price]
+    runner: RunnerSettings = DirectSettings()
+
+    def hints(self) -> dict[str, str]:
+        """Beam's resource hints for its episodes, where the workers themselves load its model."""
+        return self.runner.model_hints() if isinstance(self.backend, VllmBackend) else {}
 
     @property
     def asking(self) -> Asking:

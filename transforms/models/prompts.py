@@ -7,12 +7,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import yaml
-from apache_beam.io.filesystems import FileSystems
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from transforms.engine.errors import SettingsError
+from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Message
 from transforms.models.backends.settings import Backend

@@ -7,10 +7,10 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from transforms.engine.ids import canonical_json, derived_seed
+from transforms.engine.ids import derived_seed
 
 _MOST_CHARS = 2000
-"""Longest input that is drawn, as JSON."""
+"""Longest input that is drawn, as a literal."""
 
 
 def drawn_inputs(record_id: str, inputs: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
@@ -20,10 +20,10 @@ def drawn_inputs(record_id: str, inputs: dict[str, Any], count: int) -> Iterator
     known here, so it may fail on some of them.
     """
     rng = random.Random(derived_seed(0, "inputs", record_id))
-    before = {canonical_json(inputs)}
+    before = {repr(inputs)}
     for _ in range(20 * count):
         changed = {k: _varied(v, rng) if rng.random() < 0.6 else v for k, v in inputs.items()}
-        text = canonical_json(changed)
+        text = repr(changed)
         if text in before or len(text) > _MOST_CHARS or unlike(changed, inputs):
             continue
         before.add(text)

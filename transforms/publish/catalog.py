@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 import polars as pl
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.errors import RunFolderError
+from transforms.engine.files import FileSystems
 from transforms.engine.ids import content_id
 from transforms.engine.manifest import segments_of
 from transforms.engine.run_folder import RunFolder, absolute, files_below, is_ours

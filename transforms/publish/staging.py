@@ -13,9 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.errors import PublishError
+from transforms.engine.files import FileSystems
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.publish.scrub import REMOVED, Scrubber
 

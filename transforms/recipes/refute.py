@@ -36,8 +36,10 @@ class AskCounterexamples(Episode):
     """Random inputs that both run on."""
     easy: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of them on which the outputs differ, at most; 0 is the filter of the paper."""
+    candidates: Annotated[int, Field(ge=1)] = 20
+    """Mutants of one program that are run, at most: an endless one takes the CPU time of a job."""
     most: Annotated[int, Field(ge=1)] = 2
-    """Mutants of one program, at most."""
+    """Mutants of one program that are asked about, at most."""
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Task
@@ -51,19 +53,23 @@ class AskCounterexamples(Episode):
         if own is None:
             return reject("no_literal_input")
         inputs = [own, *drawn_inputs(seed.id, own, self.tries)]
-        candidates = [mutant.code for mutant in mutants(seed.code)]
+        codes = sorted(
+            (mutant.code for mutant in mutants(seed.code)),
+            key=lambda code: content_id("mutant", seed.id, code),
+        )
+        candidates = codes[: self.candidates]
         right, *others = yield from outputs_on([seed.code, *candidates], inputs)
         hard = []
         for code, outputs in zip(candidates, others, strict=True):
             share = differing(right, outputs)
             if share <= self.easy:
-                hard.append((share == 0, content_id("mutant", seed.id, code), code))
+                hard.append((share == 0, code))
         if not hard:
             return reject("all_easy", f"{len(candidates)} mutants, {len(inputs)} inputs")
         tasks = []
-        for *_, code in sorted(hard)[: self.most]:
+        for _, code in sorted(hard, key=lambda each: each[0])[: self.most]:
             shown = {"problem": seed.problem, "faulty": code, "own": repr(own)}
-            pair = {"faulty": code, "input": own}
+            pair = {"faulty": code, "input": repr(own)}
             tasks.append(
                 task_about(seed, "counterexample", seed.code, "counterexample", pair, shown)
             )

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from transforms.programs.facts import Trace, coverage, next_lines, values_after
-from transforms.programs.form import parse
 from transforms.programs.questions import Question
-from transforms.programs.questions.lines import is_literal, literals, statements, stored
+from transforms.programs.questions.lines import is_literal, literals, statements, stored, tree_of
 
 KINDS = ("covered", "state", "next_line", "output")
 """In the order in which consistency counts them."""
@@ -33,7 +32,7 @@ def items(code: str, trace: Trace) -> list[Question]:
     covered = coverage(trace)
     whole = statements(code)
     questions = []
-    for block in _blocks(parse(code).body):
+    for block in _blocks(tree_of(code).body):
         told = [(n.lineno, name) for n in block if n.lineno in whole for name in _asked(n)]
         for line, name in told[-1:]:
             ran = line in covered

@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.errors import SourceError
+from transforms.engine.files import FileSystems
 
 _CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 _BUFFER = 1 << 20

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 from huggingface_hub import hf_hub_download
 from pydantic import Field
 
 from transforms.engine.errors import SourceError
+from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
 from transforms.engine.settings import LocalOrNot
 from transforms.sandbox.settings import SandboxSettings

@@ -203,6 +203,16 @@ def _first_rows(source: JsonlSource) -> Iterator[Row]:
     return islice(every, source.limit)
 
 
+# Beam's reader looks at files in one step and reads them in another, maybe in another worker. Each
+# step has something of this module with it, so that the worker knows the stores of engine/files.py.
+def _as_named(path: str) -> str:
+    return path
+
+
+class _LineCoder(BytesCoder):
+    """The bytes of a line."""
+
+
 @dataclass
 class ReadJsonl(beam.PTransform):
     """PBegin -> PCollection[Row]: one a line that is not blank, item of an array or CSV record.
@@ -227,7 +237,8 @@ class ReadJsonl(beam.PTransform):
         lines = (
             begin
             | "Split files" >> beam.Create(split, reshuffle=False)
-            | "Lines" >> ReadAllFromText(coder=BytesCoder(), with_filename=True)
+            | "As named" >> beam.Map(_as_named)
+            | "Lines" >> ReadAllFromText(coder=_LineCoder(), with_filename=True)
             | "Not blank" >> beam.Filter(lambda path_and_line: path_and_line[1].strip())
             | "Row" >> beam.MapTuple(lambda path, line: row_of(source, path, line))
         )

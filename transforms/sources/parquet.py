@@ -10,11 +10,11 @@ from typing import Literal
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 from pydantic import Field
 
 from transforms.engine.errors import SourceError
+from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
 from transforms.sources.columns import check_columns, outline, wanted_columns
 from transforms.sources.files import matching, named, one_line, reading, suffixes

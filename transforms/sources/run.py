@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal
 
 import apache_beam as beam
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import RunFolderError, SourceError
+from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
 from transforms.engine.losers import JudgeLosers, LimitPerKey
 from transforms.engine.records import Seed

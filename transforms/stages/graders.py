@@ -226,8 +226,8 @@ def counterexample(code: str, pair: Mapping[str, Any], response: str) -> Steps[M
     its own: REFUTE's released checker counts both as success (arXiv 2502.19414).
 
     Args:
-        pair: `faulty`, the other program, and `input`, the program's own: the counterexample has
-            to be like it (see `variation.unlike`).
+        pair: `faulty`, the other program, and `input`, the program's own as a literal: the
+            counterexample has to be like it (see `variation.unlike`).
     """
     answer = answer_in(response)
     try:
@@ -235,7 +235,7 @@ def counterexample(code: str, pair: Mapping[str, Any], response: str) -> Steps[M
         jobs = [Job(with_input(each, given)) for each in (code, pair["faulty"])]
     except (NotLiteral, Unparsable, ValueError):
         return Mark(0.0, Fault.NO_ANSWER, answer)
-    if difference := unlike(given, pair["input"]):
+    if difference := unlike(given, read_literal(pair["input"])):
         return Mark(0.0, Fault.REFUSED_INPUT, answer, difference)
     right, wrong = yield jobs
     if right.status is not Status.OK or right.output is None:

@@ -74,6 +74,7 @@ def conversations(folder: str, split: str, tokenizer: Any) -> Iterator[Conversat
                     "show: train a model whose template does"
                 )
             try:
-                yield Conversation(**masked(row, tokenizer))
+                tokens = masked(row, tokenizer)
+                yield Conversation(tokens["input_ids"], tokens["labels"])
             except ValueError as error:
                 raise SettingsError(f"examples={folder}: {error}") from None

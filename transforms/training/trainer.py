@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 from pydantic import Field, model_validator
 
 from transforms.engine.errors import BackendError
-from transforms.engine.runner_settings import AnyRunner
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.settings import FolderSettings, Group, SinkSettings
 from transforms.models.embedded.adapters import adapter_folder
 from transforms.models.embedded.model_cache import share
@@ -109,7 +109,7 @@ class TrainSettings(FolderSettings):
     seed: int = Field(0, ge=0, description="seed of every random choice")
     sandbox: SandboxSettings
     filter: FilterSettings
-    runner: AnyRunner
+    runner: DirectSettings
     sink: SinkSettings
 
 

@@ -21,8 +21,9 @@ from pydantic import Field
 from pipelines.benches.measures.generation import WORDS, in_process
 from transforms.engine.errors import BackendError
 from transforms.engine.paths import PROJECT
+from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
-from transforms.engine.settings import Group, RunnerSettings
+from transforms.engine.settings import Group
 from transforms.models.backends.base import Reply, with_some_waiting
 from transforms.models.backends.settings import VllmBackend
 from transforms.models.backends.vllm_engine import engine_arguments, vllm_params
@@ -192,7 +193,7 @@ def _pipeline(
     with tempfile.TemporaryDirectory() as folder:
         asking = Asking(backend, folder, LedgerSettings())
         started, cpu = time.perf_counter(), time.process_time()
-        with open_pipeline(RunnerSettings(type="direct")) as pipeline:
+        with open_pipeline(DirectSettings()) as pipeline:
             asked = (
                 pipeline
                 | "Problems" >> beam.Create(texts, reshuffle=False)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.models.examples import LATER, request, response
+from transforms.engine import files
 from transforms.engine.errors import LedgerError
 from transforms.engine.paths import PROJECT
 from transforms.models.backends.base import failed, valid_text
@@ -144,7 +145,7 @@ def test_what_a_full_disk_refused_is_written_once_there_is_room(
     writer = LedgerWriter(str(tmp_path), _settings(), api="chat", continue_prefix=True)
     writer.add(_ASKED[0], response(_ASKED[0]))
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "replace", _no_space)
+        patch.setattr(files, "replace", _no_space)
         with pytest.raises(OSError, match="No space"):
             writer.flush()
     flush_writers()
@@ -287,7 +288,7 @@ def test_the_size_of_what_a_full_disk_refused_still_counts(
     )
     writer.add(_ASKED[0], response(_ASKED[0], "x" * 2000))
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "replace", _no_space)
+        patch.setattr(files, "replace", _no_space)
         with pytest.raises(OSError, match="No space"):
             writer.flush()
     writer.add(_ASKED[1], response(_ASKED[1], "x" * 1000))

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.errors import LedgerError
+from transforms.engine.files import FileSystems
 from transforms.models.ledger.ledger import (
     ORDER,
     ROW_GROUP,

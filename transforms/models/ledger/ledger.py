@@ -8,7 +8,6 @@ import json
 import logging
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -20,14 +19,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from pydantic import Field
 
 from transforms.engine.errors import LedgerError
+from transforms.engine.files import FileSystems, new_file
 from transforms.engine.ids import content_id
 from transforms.engine.records import ToolCall
 from transforms.engine.settings import Group
-from transforms.engine.tables import make_folder, replace
 from transforms.engine.versions import versions
 from transforms.models.backends.base import valid_text
 from transforms.models.backends.settings import Backend
@@ -411,28 +409,16 @@ class NewPart:
 @contextlib.contextmanager
 def new_part(folder: str) -> Iterator[NewPart]:
     """A part to write rows to; readers see it, whole, when the block ends well, or never."""
-    make_folder(folder)
-    hidden = FileSystems.join(folder, f".part-{uuid.uuid4().hex}")
-    moved = False
-    try:
-        with (
-            FileSystems.create(hidden, compression_type=CompressionTypes.UNCOMPRESSED) as file,
-            # A page's checksum tells a flipped bit where decompression does not; statistics would
-            # be texts once more.
-            pq.ParquetWriter(
-                file, SCHEMA, compression="zstd", write_page_checksum=True, write_statistics=False
-            ) as writer,
-        ):
+    with new_file(FileSystems.join(folder, "part")) as new:
+        # A page's checksum tells a flipped bit where decompression does not; statistics would be
+        # texts once more.
+        with pq.ParquetWriter(
+            new.file, SCHEMA, compression="zstd", write_page_checksum=True, write_statistics=False
+        ) as writer:
             part = NewPart(writer)
             yield part
-        if part.rows:
-            part.path = FileSystems.join(folder, part.name)
-            replace(hidden, part.path)
-            moved = True
-    finally:
-        if not moved:
-            with contextlib.suppress(Exception):
-                FileSystems.delete([hidden])
+        new.path = FileSystems.join(folder, part.name) if part.rows else ""
+    part.path = new.path
 
 
 @dataclass(frozen=True)

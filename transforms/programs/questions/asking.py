@@ -19,9 +19,8 @@ from transforms.programs.facts import (
     next_lines,
     values_after,
 )
-from transforms.programs.form import parse
 from transforms.programs.questions.answers import strict
-from transforms.programs.questions.lines import is_literal, literals, statements, stored
+from transforms.programs.questions.lines import is_literal, literals, statements, stored, tree_of
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def asked_of_final_values(code: str, trace: Trace) -> list[Question]:
     literal or too long; so are `input`, which shows, and `output`, which is asked for apart.
     """
     stores: defaultdict[str, list[ast.expr | None]] = defaultdict(list)
-    for name, expression in stored(parse(code)):
+    for name, expression in stored(tree_of(code)):
         stores[name].append(expression)
     questions = []
     for name, value in final_values(trace).items():

@@ -10,9 +10,8 @@ from collections import defaultdict
 from typing import TypeVar
 
 from transforms.programs.facts import Branch, Loop, Trace, branches, loops
-from transforms.programs.form import parse
 from transforms.programs.questions.asking import Question
-from transforms.programs.questions.lines import is_literal, literals, statements, stored
+from transforms.programs.questions.lines import is_literal, literals, statements, stored, tree_of
 from transforms.programs.questions.runs import moments, runs_of
 
 
@@ -23,7 +22,7 @@ def asked_of_branches(code: str, trace: Trace) -> list[Question]:
         CutTrace: the trace is not whole. Unparsable: the code is no program.
     """
     questions = []
-    for line, outcomes in _by_line(branches(trace, parse(code))).items():
+    for line, outcomes in _by_line(branches(trace, tree_of(code))).items():
         taken = [branch.taken for branch in outcomes]
         for outcome in dict.fromkeys(taken):
             times = [n for n, each in enumerate(taken, start=1) if each is outcome]
@@ -35,7 +34,7 @@ def asked_of_branches(code: str, trace: Trace) -> list[Question]:
 def asked_of_iterations(code: str, trace: Trace) -> list[Question]:
     """Asks how often a loop's body is begun in one of its runs. Raises as `asked_of_branches`."""
     questions = []
-    for line, runs in _by_line(loops(trace, parse(code))).items():
+    for line, runs in _by_line(loops(trace, tree_of(code))).items():
         time = 1 + len(runs) // 2
         params = {"time": time, "times": len(runs)}
         gold = repr(runs[time - 1].iterations)
@@ -128,7 +127,7 @@ def _mentions(statement: ast.stmt, name: str) -> bool:
 
 
 def _loops(code: str) -> list[ast.For | ast.While]:
-    return [node for node in ast.walk(parse(code)) if isinstance(node, (ast.For, ast.While))]
+    return [node for node in ast.walk(tree_of(code)) if isinstance(node, (ast.For, ast.While))]
 
 
 _Fact = TypeVar("_Fact", Branch, Loop)

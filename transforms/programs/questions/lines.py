@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from transforms.programs.facts import is_plain
@@ -57,6 +58,17 @@ def literal_of(value: Any, leaf: Callable[[Any], str] = repr) -> str:
     return leaf(value)
 
 
+@lru_cache(maxsize=8)
+def tree_of(code: str) -> ast.Module:
+    """Returns the syntax tree of a program, which several questions look at and none changes.
+
+    Raises:
+        Unparsable: the code is no program.
+    """
+    return parse(code)
+
+
+@lru_cache(maxsize=8)
 def statements(code: str) -> dict[int, ast.stmt]:
     """Returns the statements that have a line of their own, by line, where it shows in a trace.
 
@@ -65,7 +77,7 @@ def statements(code: str) -> dict[int, ast.stmt]:
     """
     by_line: dict[int, ast.stmt] = {}
     shared: set[int] = set()
-    for node in ast.walk(parse(code)):
+    for node in ast.walk(tree_of(code)):
         if not isinstance(node, ast.stmt):
             continue
         if node.lineno in by_line:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from transforms.programs.facts import Trace, is_plain
-from transforms.programs.form import parse
 from transforms.programs.questions.asking import Question
 from transforms.programs.questions.lines import (
     is_literal,
@@ -21,6 +20,7 @@ from transforms.programs.questions.lines import (
     literals,
     statements,
     stored,
+    tree_of,
 )
 from transforms.programs.questions.runs import Run, moments, runs_of
 
@@ -46,7 +46,7 @@ def asked_of_blocks(code: str, trace: Trace) -> list[Question]:
 
 
 def _asked(code: str, trace: Trace, kind: str, longest: int) -> list[Question]:
-    tree, whole, frames = parse(code), statements(code), moments(trace)
+    tree, whole, frames = tree_of(code), statements(code), moments(trace)
     prelude, known = _definitions(code, tree)
     questions: dict[int, Question] = {}
     for block in _blocks(tree, longest):
@@ -75,7 +75,7 @@ def _asked(code: str, trace: Trace, kind: str, longest: int) -> list[Question]:
 
 def _definitions(code: str, tree: ast.Module) -> tuple[list[str], set[str]]:
     """Returns the imports, definitions and constants of a program, and the names that they bind."""
-    texts, names = [], set(dir(builtins))
+    lines, texts, names = code.split("\n"), [], set(_BUILTINS)
     for node in tree.body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             bound = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
@@ -87,11 +87,16 @@ def _definitions(code: str, tree: ast.Module) -> tuple[list[str], set[str]]:
         else:
             continue
         if bound:
-            texts.append(ast.get_source_segment(code, node) or "")
+            texts.append("\n".join(lines[_first(node) - 1 : node.end_lineno]))
             names.update(bound)
     return texts, names
 
 
+def _first(node: ast.stmt) -> int:
+    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+
+
+_BUILTINS = frozenset(dir(builtins))
 _NOT_ALONE = (
     ast.Return, ast.Yield, ast.YieldFrom, ast.Await, ast.Global, ast.Nonlocal, ast.Delete,
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Import, ast.ImportFrom,
@@ -100,32 +105,37 @@ _NOT_ALONE = (
 """What a piece may not hold: it leaves the piece, or outlives it."""
 
 
-def _blocks(tree: ast.AST, longest: int) -> Iterator[Sequence[ast.stmt]]:
+def _blocks(tree: ast.Module, longest: int) -> Iterator[Sequence[ast.stmt]]:
     """Yields the runs of up to `longest` statements of each body below a function, of those that
     end together the longest last."""
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef):
+    scopes = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    for node in (each for scope in scopes for each in ast.walk(scope)):
+        if isinstance(node, ast.ClassDef):
             continue
-        for node in ast.walk(function):
-            for part in ("body", "orelse"):
-                body = getattr(node, part, [])
-                for end in range(1, len(body) + 1 if isinstance(body, list) else 0):
-                    for start in range(end - 1, max(-1, end - longest - 1), -1):
-                        block = body[start:end]
-                        if _stands_alone(block):
-                            yield block
+        for part in ("body", "orelse"):
+            body = getattr(node, part, [])
+            alone = [_stands_alone(each) for each in body] if isinstance(body, list) else []
+            for end in range(1, len(alone) + 1):
+                for start in range(end - 1, max(-1, end - longest - 1), -1):
+                    if not alone[start]:
+                        break
+                    if not _is_text(body[start]):
+                        yield body[start:end]
 
 
-def _stands_alone(block: Sequence[ast.stmt]) -> bool:
-    for statement in block:
-        loops = 0
-        for node in ast.walk(statement):
-            if isinstance(node, _NOT_ALONE):
-                return False
-            loops += isinstance(node, (ast.For, ast.While))
-            if isinstance(node, (ast.Break, ast.Continue)) and not loops:
-                return False
-    return not isinstance(block[0], ast.Expr) or not isinstance(block[0].value, ast.Constant)
+def _stands_alone(statement: ast.stmt) -> bool:
+    loops = 0
+    for node in ast.walk(statement):
+        if isinstance(node, _NOT_ALONE):
+            return False
+        loops += isinstance(node, (ast.For, ast.While))
+        if isinstance(node, (ast.Break, ast.Continue)) and not loops:
+            return False
+    return True
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _given(block: Sequence[ast.stmt], run: Run, known: set[str]) -> dict[str, str] | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from transforms.programs.facts import Event, Kind, Trace, states
 
 Moment = tuple[Event, Mapping[str, Any]]
 """An event, and all variables of its frame then."""
+Frames = Sequence[Sequence[Moment]]
+"""The events of each frame that runs statements."""
 
 
 class Run(NamedTuple):
@@ -22,12 +24,26 @@ class Run(NamedTuple):
     """The groups of variables that are one mutable object afterwards."""
 
 
-def moments(trace: Trace) -> list[list[Moment]]:
+class _Latest:
+    """The moments of the trace that was asked about last: several questions look at each."""
+
+    trace: Trace | None = None
+    frames: Frames = ()
+
+
+def moments(trace: Trace) -> Frames:
     """Returns the events of each frame that runs statements, with its variables.
 
     Raises:
         CutTrace: the trace is not whole.
     """
+    if _Latest.trace is not trace:
+        _Latest.frames = _moments(trace)
+        _Latest.trace = trace
+    return _Latest.frames
+
+
+def _moments(trace: Trace) -> list[list[Moment]]:
     frames: defaultdict[int, list[Moment]] = defaultdict(list)
     for event, variables in states(trace):
         if not event.of_expression and event.kind is not Kind.CALL:
@@ -35,7 +51,7 @@ def moments(trace: Trace) -> list[list[Moment]]:
     return list(frames.values())
 
 
-def runs_of(frames: list[list[Moment]], first: int, last: int, *, repeats: bool) -> list[Run]:
+def runs_of(frames: Frames, first: int, last: int, *, repeats: bool) -> list[Run]:
     """Returns the runs of the lines `first` to `last`, which are one or more whole statements
     without a return.
 
@@ -47,6 +63,8 @@ def runs_of(frames: list[list[Moment]], first: int, last: int, *, repeats: bool)
     """
     runs = []
     for frame in frames:
+        if all(event.line != first for event, _ in frame):
+            continue
         before: Mapping[str, Any] | None = None
         for event, variables in frame:
             if before is not None:

@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, Literal, NamedTuple
 
-from apache_beam.io.filesystems import FileSystems
 from pydantic import Field
 
 from transforms import programs
+from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
 from transforms.engine.paths import DATA
 from transforms.engine.records import Seed

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.engine.errors import RunFolderError
+from transforms.engine.files import FileSystems
 from transforms.engine.ids import content_id
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.publish.export.chats import Conversation, Message, conversation, length

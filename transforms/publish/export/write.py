@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-import uuid
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from types import TracebackType
@@ -13,9 +12,8 @@ from typing import IO, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 
-from transforms.engine.tables import make_folder, replace
+from transforms.engine.files import FileSystems, new_file
 from transforms.publish.export.forms import MESSAGES
 
 Files = Literal["parquet", "jsonl"]
@@ -64,7 +62,6 @@ class Spool:
 
     def write(self, folder: str, files: Files, rows_per_shard: int, compression: str) -> None:
         """Writes SPLIT-00000-of-00001.parquet or .jsonl, and so on, each atomically."""
-        make_folder(folder)
         for split, count in self.rows.items():
             self._files[split].seek(0)
             shards = -(-count // rows_per_shard)
@@ -73,11 +70,11 @@ class Spool:
                 size = count // shards + (shard < count % shards)
                 path = FileSystems.join(folder, f"{split}-{shard:05d}-of-{shards:05d}.{files}")
                 lines = islice(self._files[split], size)
-                with _renamed(path) as sink:
+                with new_file(path) as new:
                     if files == "jsonl":
-                        sink.writelines(line.encode() for line in lines)
+                        new.file.writelines(line.encode() for line in lines)
                     else:
-                        self._parquet(sink, lines, compression)
+                        self._parquet(new.file, lines, compression)
 
     def _parquet(self, sink: Any, lines: Iterator[str], compression: str) -> None:
         messages = _PLAIN if self._plain else MESSAGES
@@ -93,13 +90,3 @@ class Spool:
                     for name in objects:
                         row[name] = [json.dumps(one, ensure_ascii=False) for one in row[name]]
                 writer.write_table(pa.Table.from_pylist(batch, stored).cast(schema))
-
-
-@contextlib.contextmanager
-def _renamed(path: str) -> Iterator[Any]:
-    """Opens a hidden file beside `path` that is renamed to it when it is whole."""
-    folder, name = FileSystems.split(path)
-    temporary = FileSystems.join(folder, f".{name}.{uuid.uuid4().hex}")
-    with FileSystems.create(temporary, "application/octet-stream", "uncompressed") as sink:
-        yield sink
-    replace(temporary, path)

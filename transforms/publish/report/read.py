@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 
+from transforms.engine.files import FileSystems
 from transforms.engine.manifest import segments_of
 from transforms.engine.processes import map_on_cores
 from transforms.engine.run_folder import RunFolder, files_below

@@ -1,0 +1,237 @@
+"""The same rows and account wherever files and workers are: on disk, in stores, and on Beam's
+portable runner Prism with workers that share nothing with the driver but pipeline and store.
+
+What needs Prism runs where there is one (`tests.prism`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.chat_server import chat_server
+from tests.models.fault_server import FaultServer, fault_server
+from tests.pipelines.shipped_answers import shipped_answer, write_seeds
+from tests.prism import WorkerPool, prism, prism_binary, worker_pool
+from tests.stores import BUCKET, failing, gs_server, s3_server
+from transforms.engine.files import FileSystems
+from transforms.engine.paths import PROJECT
+from transforms.engine.run_folder import RunFolder, files_below
+from transforms.engine.tables import write_text
+
+__all__ = ["prism", "prism_binary"]
+
+SEEDS = f"s3://{BUCKET}/seeds.jsonl"
+PAID_TWICE_SECONDS = 2
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[dict[str, str]]:
+    """How the object store is found, by this process too."""
+    with s3_server() as found, pytest.MonkeyPatch.context() as patch:
+        for name, value in found.items():
+            patch.setenv(name, value)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory, store: dict[str, str]) -> Path:
+    """The driver's folder, working directory and place for temporary files; seeds in the store."""
+    folder = tmp_path_factory.mktemp("driver")
+    (folder / "tmp").mkdir()
+    write_text(SEEDS, write_seeds(folder / "seeds.jsonl").read_text())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pool(
+    driver: Path, store: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WorkerPool]:
+    with worker_pool(driver, tmp_path_factory.mktemp("workers"), store) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FaultServer]:
+    with fault_server(answer=shipped_answer) as running:
+        yield running
+
+
+def outside(prism: str, pool: WorkerPool) -> list[str]:
+    """The settings by which a run has its workers in the pool."""
+    places = f"job_endpoint: '{prism}', environment_config: '{pool.address}'"
+    return [
+        "runner=beam",
+        f"runner.options={{runner: PortableRunner, environment_type: EXTERNAL, {places}}}",
+    ]
+
+
+def caco(server: FaultServer, folder: str, *more: str) -> list[str]:
+    return [
+        *(f"output_dir={folder}", "source=jsonl", f"source.path={SEEDS}"),
+        *("source.license=Apache-2.0", "backend=openai", "backend.model=m"),
+        *(f"backend.base_url={server.base_url}", "backend.api=completions"),
+        *("backend.max_in_flight=4", "sampling.num_programs=24", "sampling.solve.samples=1"),
+        *("sampling.program.shots=1", "sampling.reverse.shots=1", "sampling.solve.shots=1"),
+        *("verify.rounds=1", "dedup.max_per_fingerprint=9", "filter.max_trivial_share=1"),
+        *("sandbox.slots=2", *more),
+    ]
+
+
+def start(driver: Path, settings: list[str], **variables: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", "synthesize", *settings],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=driver,
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "TMPDIR": f"{driver}/tmp", **variables},
+    )
+
+
+def finish(driver: Path, settings: list[str], **variables: str) -> None:
+    run = start(driver, settings, **variables)
+    _, errors = run.communicate(timeout=300)
+    assert run.returncode == 0, errors[-4000:]
+
+
+def account(folder: str) -> dict[str, Any]:
+    """What became of a run's records, with the ids of its accepted rows."""
+    run = RunFolder(folder)
+    manifest = run.read_manifest()
+    assert manifest is not None
+    stages = {
+        stage["name"]: (stage["in"], stage["kept"], stage["rejected"], stage["unanswered"])
+        for segment in manifest["segments"]
+        for stage in segment["stages"]
+    }
+    ids: list[str] = []
+    for path in files_below(run.path("data")):
+        with FileSystems.open(path) as file:
+            ids += pq.read_table(file, columns=["id"])["id"].to_pylist()
+    return {"status": manifest["status"], "stages": stages, "ids": sorted(ids)}
+
+
+@pytest.fixture(scope="module")
+def direct(driver: Path, server: FaultServer) -> dict[str, Any]:
+    """The account of a run by one worker, on disk."""
+    finish(driver, caco(server, f"{driver}/direct"))
+    found = account(f"{driver}/direct")
+    assert found["status"] == "complete" and len(found["ids"]) > 5
+    return found
+
+
+def test_two_workers_on_a_store_that_fails_now_and_then_lose_nothing(
+    driver: Path, server: FaultServer, direct: dict[str, Any], store: dict[str, str]
+) -> None:
+    folder = f"s3://{BUCKET}/two"
+    with failing(store) as (proxy, found):
+        finish(driver, caco(server, folder, "runner.workers=2"), **found)
+        assert proxy.cut_off and proxy.failed > 10
+    assert account(folder) == direct
+
+
+def forget(server: FaultServer) -> None:
+    """Has a server count its requests anew."""
+    for each in (server.asked, server.at, server.bodies):
+        each.clear()
+
+
+def asked_at(server: FaultServer) -> dict[str, list[float]]:
+    """When each request was sent, by its content; equal prompts may differ in their seeds."""
+    times = {prompt: iter(at) for prompt, at in server.at.items()}
+    found: dict[str, list[float]] = {}
+    for body in server.bodies:
+        found.setdefault(json.dumps(body), []).append(next(times[body["prompt"]]))
+    return found
+
+
+def test_workers_from_outside_that_are_killed_in_each_kind_of_stage_lose_nothing(
+    driver: Path, server: FaultServer, direct: dict[str, Any], prism: str, pool: WorkerPool
+) -> None:
+    """The model is asked; programs are run; rows are grouped and written."""
+    folder = f"s3://{BUCKET}/outside"
+    settings = [*caco(server, folder), *outside(prism, pool)]
+    forget(server)
+    moments = (
+        lambda: server.asked.total() >= 20,
+        lambda: FileSystems.exists(f"{folder}/stages/03-sample.counts.json"),
+        lambda: FileSystems.exists(f"{folder}/stages/06-solve.counts.json"),
+    )
+    killed = []
+    for moment in moments:
+        run = start(driver, [*settings, f"resume={str(bool(killed)).lower()}"])
+        while not moment():
+            assert run.poll() is None, run.communicate()
+            time.sleep(0.05)
+        killed.append(time.monotonic())
+        for worker in pool.workers():
+            worker.kill()
+        _, errors = run.communicate(timeout=120)
+        assert run.returncode == 1
+        (line,) = errors.splitlines()
+        assert "lost a worker" in line and "resume=true" in line
+    finish(driver, [*settings, "resume=true"])
+    assert account(folder) == direct
+    for times in asked_at(server).values():
+        for early in times[:-1]:
+            assert any(0 <= kill - early <= PAID_TWICE_SECONDS for kill in killed)
+
+
+def test_a_run_in_gs_that_a_budget_ends_goes_on_and_pays_for_nothing_twice(
+    driver: Path, server: FaultServer, direct: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = f"gs://{BUCKET}/run"
+    settings = caco(server, folder, f"source.path={driver}/seeds.jsonl")
+    forget(server)
+    with gs_server() as found:
+        for name, value in found.items():
+            monkeypatch.setenv(name, value)
+        run = start(driver, [*settings, "budget.max_tokens=100"])
+        _, errors = run.communicate(timeout=300)
+        assert run.returncode == 1 and "budget.max_tokens=100 is reached" in errors
+        paid = server.asked.total()
+        finish(driver, [*settings, "resume=true"])
+        assert account(folder) == direct
+    assert 20 <= paid < server.asked.total()
+    assert {len(times) for times in asked_at(server).values()} == {1}
+
+
+def tool_answer(body: dict[str, Any]) -> dict[str, Any]:
+    """Doubles a number by the tool, then gives what the tool gave."""
+    last = body["messages"][-1]
+    if last["role"] == "tool":
+        return {"content": f"The answer is \\boxed{{{last['content'].strip()}}}."}
+    number = re.findall(r"\d+", last["content"])[0]
+    arguments = json.dumps({"code": f"print({number} * 2)"})
+    call = {"name": "python", "arguments": arguments}
+    return {"content": "", "tool_calls": [{"id": "c", "type": "function", "function": call}]}
+
+
+def test_conversations_with_a_tool_are_the_same_with_workers_from_outside(
+    driver: Path, prism: str, pool: WorkerPool
+) -> None:
+    seeds = f"s3://{BUCKET}/doubles.jsonl"
+    lines = ({"problem": f"What is twice {n}?", "answer": str(2 * n)} for n in range(10, 30))
+    write_text(seeds, "".join(json.dumps(line) + "\n" for line in lines))
+    with chat_server(tool_answer) as (url, _):
+        settings = [
+            *("recipe=tool_math", "source=jsonl", f"source.path={seeds}", "source.license=MIT"),
+            *("backend=openai", "backend.model=m", f"backend.base_url={url}", "sandbox.slots=2"),
+            "recipe.stages.solve.sampler.samples=2",
+        ]
+        finish(driver, [*settings, f"output_dir={driver}/tools"])
+        finish(driver, [*settings, f"output_dir=s3://{BUCKET}/tools", *outside(prism, pool)])
+    found = account(f"s3://{BUCKET}/tools")
+    assert found == account(f"{driver}/tools")
+    assert len(found["ids"]) == 40

@@ -1,0 +1,55 @@
+"""SelfPiCo: a program without a definition stops, and only one with it gives the right outputs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.programs_for_tests import SANDBOX, SPAM
+from tests.recipes.execution.playing import played, seed_of, stage
+from transforms.models.episode import drive
+from transforms.recipes.selfpico import without_definitions
+from transforms.stages.graders import Fault, grade
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Any]:
+    return played(stage("selfpico", "remove"), seed_of(SPAM))[0]
+
+
+def test_each_definition_of_one_name_is_taken_out_once() -> None:
+    code = (
+        "import math\nfrom re import sub, match\ndef helper(n):\n    m = n\n    return m\n"
+        "def solution():\n    a, b = 1, 2\n    c = helper(a)\n    return c\noutput = solution()"
+    )
+    gone = dict(without_definitions(code))
+    assert set(gone) == {"math", "helper", "m", "c"}
+    assert gone["c"].split("\n")[7] == "    ...  # gone"
+    assert "return m" not in gone["helper"] and "def solution" in gone["helper"]
+
+
+def test_a_program_without_its_definition_runs_a_part_of_its_lines(rows: list[Any]) -> None:
+    assert len(rows) == 2
+    for row in rows:
+        shown = json.loads(row.shown)
+        with pytest.raises(NameError):
+            exec(shown["partial"], {})
+        assert 0 < shown["coverage"] < 1
+        assert shown["partial"].strip() in row.messages[0].content
+
+
+def test_the_definition_put_back_is_right_and_a_guess_is_not(rows: list[Any]) -> None:
+    row = rows[0]
+    shown = json.loads(row.shown)
+    guess = shown["partial"].replace("...  # gone", f"{shown['name']} = 3")
+    constant = SPAM.replace("return answered * days", "return 560")
+    responses = [row.messages[-1].content, f"```\n{guess}```", f"```\n{constant}```"]
+    marks = drive(responses, lambda text: grade(row, text), sandbox=SANDBOX)
+    assert [mark.fault for mark in marks] == [None, Fault.FAILED_TESTS, Fault.FAILED_TESTS]
+
+
+def test_a_program_that_needs_no_definition_is_rejected() -> None:
+    code = "input = {'n': 4}\ndef solution(n):\n    return n * 2\noutput = solution(**input)\n"
+    assert played(stage("selfpico", "remove"), seed_of(code))[1] == ["no_question"]

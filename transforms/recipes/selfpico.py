@@ -1,0 +1,110 @@
+"""selfpico: programs that lack a definition, to be completed. After SelfPiCo (arXiv 2407.16974)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.ids import canonical_json, content_id
+from transforms.engine.records import Seed
+from transforms.models.episode import Episode, Steps
+from transforms.models.prompts import PromptTemplate
+from transforms.programs.facts import InvalidTrace, Kind, coverage, read_trace
+from transforms.programs.form import parse
+from transforms.programs.questions import Question
+from transforms.sandbox.jobs import Job, TraceLimits
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.exercises import FAILED, Exercise, exercise, traced
+from transforms.stages.pairs import Pair, pairs_of
+
+
+def without_definitions(code: str) -> Iterator[tuple[str, str]]:
+    """Yields (name, program without the statement that defines it) for each definition of one name:
+    assignments within functions, helper functions and imports.
+
+    Raises:
+        Unparsable: the code is no program.
+    """
+    lines = code.split("\n")
+    for node in ast.walk(parse(code)):
+        name = _defined(node)
+        if name is None:
+            continue
+        assert isinstance(node, ast.stmt)
+        indent = lines[node.lineno - 1][: node.col_offset]
+        rest = [*lines[: node.lineno - 1], f"{indent}...  # gone", *lines[node.end_lineno :]]
+        yield name, "\n".join(rest)
+
+
+def _defined(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Assign) and node.col_offset and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    if isinstance(node, ast.FunctionDef) and node.name != "solution" and not node.decorator_list:
+        return node.name
+    if isinstance(node, (ast.Import, ast.ImportFrom)) and len(node.names) == 1:
+        return (node.names[0].asname or node.names[0].name).partition(".")[0]
+    return None
+
+
+@dataclass(kw_only=True)
+class Remove(Episode):
+    """PCollection[Seed] (verified, with code) -> Outcome of Exercise: programs that fail since one
+    definition is gone, graded by what they give on several inputs once it is there."""
+
+    name: str = "remove"
+    prompt: PromptTemplate
+    most: Annotated[int, Field(ge=1)] = 2
+    """Programs made of one, at most."""
+    inputs: Annotated[int, Field(ge=1)] = 4
+    """Inputs that a completed program is run on, at most."""
+    sandbox: SandboxSettings
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Exercise
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (
+        *FAILED, "no_program", "invalid_trace", "trace_cut", "no_pairs", "no_question",
+    )  # fmt: skip
+
+    def episode(self, seed: Seed) -> Steps[Verdict | list[Exercise]]:
+        if seed.code is None:
+            return reject("no_program")
+        whole = yield from traced(seed, 10_000)
+        if isinstance(whole, Verdict):
+            return whole
+        pairs = yield from pairs_of(seed, self.inputs)
+        if len(pairs) < 2:
+            return reject("no_pairs", f"{len(pairs)} inputs have an output")
+        partial = sorted(
+            without_definitions(seed.code), key=lambda each: content_id("gone", seed.id, each)
+        )
+        results = yield [Job(code, trace=TraceLimits()) for _, code in partial]
+        rows = []
+        for (name, code), result in zip(partial, results, strict=True):
+            if result.error_type in ("NameError", "UnboundLocalError"):
+                ran = _covered(result.trace or "") / len(coverage(whole))
+                rows.append(self._row(seed, name, code, round(ran, 3), pairs))
+        return rows[: self.most] or reject("no_question", "it runs without any definition")
+
+    def _row(self, seed: Seed, name: str, code: str, ran: float, pairs: list[Pair]) -> Exercise:
+        params = {"partial": code, "name": name, "coverage": ran, "output": pairs[0].output}
+        gold = (seed.code or "").strip()
+        question = Question("complete", (gold,), params=params, grader="tests")
+        cases = [(canonical_json(ast.literal_eval(each.input)), each.output) for each in pairs]
+        row = exercise(seed, question, self.prompt)
+        return replace(row, answer=canonical_json(cases))
+
+
+def _covered(claim: str) -> int:
+    """Returns how many lines ran without an exception, also of a cut trace; 0 for no trace."""
+    try:
+        recorded = read_trace(claim).recorded
+    except InvalidTrace:
+        return 0
+    failed = {event.line for event in recorded if event.kind is Kind.EXCEPTION}
+    return len({event.line for event in recorded if event.kind is Kind.LINE} - failed)
