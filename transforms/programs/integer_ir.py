@@ -24,7 +24,7 @@ def compiled(tree: ast.Module, *, checked: bool = False) -> str:
     functions of the same kind.
 
     Args:
-        checked: also set the global `left` to 1 where a sum, difference or product leaves the 64
+        checked: also set the global `.left` to 1 where a sum, difference or product leaves the 64
             bits.
 
     Raises:
@@ -38,7 +38,7 @@ def compiled(tree: ast.Module, *, checked: bool = False) -> str:
     if not used:
         raise NotCompilable("it defines no solution")
     module, i64 = ir.Module("program"), ir.IntType(64)
-    left = ir.GlobalVariable(module, i64, "left") if checked else None
+    left = ir.GlobalVariable(module, i64, ".left") if checked else None
     if left:
         left.initializer = i64(0)
     declared = {}

@@ -55,7 +55,7 @@ def run(ir: str, checked: str, levels: list[int], inputs: list[list[int]], most:
     note = ctypes.CFUNCTYPE(None, ctypes.c_int64)(
         lambda number: path.append(number) if len(path) < most else None
     )
-    llvm.add_symbol("begins", ctypes.cast(note, ctypes.c_void_p).value)
+    llvm.add_symbol(".begins", ctypes.cast(note, ctypes.c_void_p).value)
     engines: list[Any] = []  # an engine's code is gone with it
 
     def machine() -> Any:
@@ -77,7 +77,7 @@ def run(ir: str, checked: str, levels: list[int], inputs: list[list[int]], most:
     solution = called(checked)
     for given in inputs:
         solution(*given)
-    if ctypes.c_int64.from_address(engines[-1].get_global_value_address("left")).value:
+    if ctypes.c_int64.from_address(engines[-1].get_global_value_address(".left")).value:
         return None
     found = []
     for level in levels:
@@ -100,7 +100,7 @@ def run(ir: str, checked: str, levels: list[int], inputs: list[list[int]], most:
             for line in text.split("\n"):
                 label = re.match(r'"?([^" ]+)"?:', line)
                 if begun is not None and " = phi " not in line:
-                    lines.append(f"  call void @begins(i64 {len(names)})")
+                    lines.append(f"  call void @.begins(i64 {len(names)})")
                     names.append(prefix + begun)
                     begun = None
                 lines.append(line)
@@ -110,7 +110,7 @@ def run(ir: str, checked: str, levels: list[int], inputs: list[list[int]], most:
             for name, end in blocks.items():
                 after = re.findall(r'label %"?([\w.$-]+)"?', end)
                 graph[prefix + name] = [prefix + each for each in dict.fromkeys(after)]
-        plain, traced = called(whole), called(noted + "\ndeclare void @begins(i64)\n")
+        plain, traced = called(whole), called(noted + "\ndeclare void @.begins(i64)\n")
         runs = []
         for given in inputs:
             path.clear()

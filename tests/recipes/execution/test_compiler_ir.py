@@ -86,6 +86,23 @@ def test_a_number_that_integer_overflow_is_noticed_where_the_output_does_not_sho
     assert ran(code, [[3], [2**62]]) is None
 
 
+def test_no_name_of_a_program_is_taken_for_one_of_ours_or_the_c_library() -> None:
+    code = """
+def left(entry, counter):
+    for i in range(counter):
+        for counter in range(3):
+            entry += entry * i
+    return entry
+def begins(i): return i + 1
+def malloc(n): return n * 8 + begins(n)
+def solution(entry, counter):
+    return left(entry, counter) + malloc(counter)
+"""
+    for level in ran(code, [[3, 4], [1, 2]]):
+        assert [output for output, _ in level["runs"]] == [python(code)(3, 4), python(code)(1, 2)]
+        assert all(follows(level["graph"], path) for _, path in level["runs"])
+
+
 def test_what_cannot_be_compiled_is_named() -> None:
     for body, named in [
         ("return a / 2", "Div"),
