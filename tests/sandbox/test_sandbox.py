@@ -295,4 +295,4 @@ def test_a_folder_below_a_link_is_shown_through_the_link(tmp_path):
     (tmp_path / "venv").symlink_to(tmp_path / "real")
     visible = [f"{tmp_path}/venv/lib", f"{tmp_path}/venv/lib64"]
     shown = isolation.links_and_targets(visible)
-    assert shown == [f"{tmp_path}/real/lib", f"{tmp_path}/venv"]
+    assert shown == [f"{tmp_path}/real/lib", f"{tmp_path}/real/lib64", f"{tmp_path}/venv"]

@@ -241,7 +241,8 @@ def links_and_targets(paths: Iterable[str]) -> list[str]:
     found: set[str] = set()
     for path in paths:
         if os.path.exists(path):
-            found |= {path, os.path.realpath(path)}
+            folder, name = os.path.split(path)
+            found |= {path, os.path.realpath(path), os.path.join(os.path.realpath(folder), name)}
             found |= {str(above) for above in Path(path).parents if above.is_symlink()}
     # a path below one that is shown already would be mounted twice
     ordered = sorted(found)
