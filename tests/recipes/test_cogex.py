@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.programs.test_leaves import solution
 from tests.programs_for_tests import SPAM
 from tests.recipes.execution.playing import played, seed_of
 from tests.recipes.playing import in_all_ways, stage
 from tests.recipes.test_codeio import SHIPPED
-from transforms.programs.leaves import with_leaves
 from transforms.stages.graders import same_output
 
 RIGHT = '{"spam": 48, "answered": 112, "answer": 560}'
@@ -34,11 +34,6 @@ def ran(code: str) -> Any:
     names: dict[str, Any] = {}
     exec(code, names)  # of a shipped program, which is trusted
     return names["output"]
-
-
-def solution(*lines: str) -> str:
-    body = "\n".join(f"    {line}" for line in lines)
-    return f"input = {{'n': 4, 'm': 3}}\ndef solution(n, m):\n{body}\noutput = solution(**input)\n"
 
 
 def test_the_emulated_dict_is_the_executed_one_where_leaves_are_defined() -> None:
@@ -65,29 +60,6 @@ def test_only_the_right_dict_is_a_row() -> None:
     wrong = RIGHT.replace("112", "113")
     kept = [verdict.kept for _, verdict in in_all_ways("cogex", task(), RIGHT, wrong)]
     assert kept == [True] * 3 + [False] * 5
-
-
-def test_what_an_expression_binds_itself_is_no_parameter() -> None:
-    code = solution("# squares", "s = [n * k for k in range(m)]", "# all", "return sum(s) + n")
-    leaves = with_leaves(code)
-    assert leaves is not None and leaves.names == ("s", "answer")
-    assert "def find_s(n, m):" in leaves.stubs and "def find_answer(n, s):" in leaves.stubs
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ["if n > 3:", "    return 1", "# so", "k = n + m", "return k"],
-        ["# so", "answer = n + m", "return answer"],
-        ["# so", "find_k = n + m", "return find_k"],
-        ["k = n + m  # not above", "", "return k"],
-        ["# so", "k = n + m", "return"],
-        ["# no computation", "k = n", "# nothing to compute from", "j = [3]", "return k"],
-        ["# set twice", "k = n + m", "k += 1", "return k"],
-    ],
-)
-def test_a_program_without_clear_leaves_is_not_split(lines: list[str]) -> None:
-    assert with_leaves(solution(*lines)) is None
 
 
 @pytest.mark.parametrize(
