@@ -552,9 +552,9 @@ class Drive(beam.PTransform):
     attempt paid for `tokens.recorded` (generated), `tokens.recorded.prompt`,
     `tokens.recorded.cached`.
 
-    Requests of equal content have equal ids, and are paid for once within a worker. Across workers
-    two that ask at the same time may both pay; what one of them has written to the ledger before
-    the other's bundle begins is paid for once.
+    Requests of equal content have equal ids, and are paid for once within a bundle. Two bundles
+    that run at the same time, in two workers or in one of a portable runner, may both pay; what
+    one of them has written to the ledger before the other begins is paid for once.
 
     Why not Beam's `RunInference`: one set of sampling arguments holds for its whole transform
     (here each request has its own seed), a batch is a barrier (the longest answer of a batch
