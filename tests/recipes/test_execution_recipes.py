@@ -26,6 +26,7 @@ ANSWERS = [
     ("Find an `input`", "{'emails': 160, 'percent_spam': 30, 'days': 5}"),
     ("value of `output` alone", "560"),
     ("value alone", "560"),
+    ("Be the interpreter", '{"spam": 48, "answered": 112, "answer": 560}'),
     ("for other values of the input, too. Give", FAILING),
     ("program", SPAM),
 ]
@@ -45,6 +46,7 @@ def model(body: dict[str, Any]) -> dict[str, Any]:
         ("absolute_zero", SPAM, {"deduction", "abduction", "induction"}),
         ("codemind", SPAM, {"execute", "write", "write_tested", "write_misled", "simplify"}),
         ("coderl_plus", SPAM, {"final_values"}),
+        ("cogex", SPAM, {"emulate"}),
         ("refute", BOUND, {"counterexample"}),
         ("semcoder", SPAM, {"forward", "backward", "refine"}),
     ],

@@ -152,6 +152,21 @@ def test_parts_earn_their_share_and_a_tenth_for_the_form(answer: Any, score: flo
     assert mark.score == pytest.approx(score)
 
 
+LINES = st.lists(st.sampled_from(["a = 1", "a = 2", "b = [1]", "Final answer: 3"]), min_size=2)
+
+
+@given(LINES, st.data())
+def test_printed_lines_earn_the_share_before_the_first_wrong_one(
+    lines: list[str], data: st.DataObject
+) -> None:
+    gold = ["\n".join(lines)]
+    place = data.draw(st.integers(0, len(lines) - 1))
+    wrong = [*lines[:place], "a = 4", *lines[place + 1 :]]
+    assert BY_TEXT["lines"](gold, fenced("  \n".join(lines))).score == 1.0
+    assert BY_TEXT["lines"](gold, fenced("\n".join(wrong))).score == place / len(lines)
+    assert BY_TEXT["lines"](gold, fenced("\n".join([*lines, "a = 4"]))).fault is not None
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

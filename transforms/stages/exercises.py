@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,15 @@ def traced(seed: Seed, events: int) -> Steps[Trace | Verdict]:
     except InvalidTrace as error:
         return reject("invalid_trace", str(error)[:200])
     return trace if trace.cut is None else reject("trace_cut", trace.cut)
+
+
+def draws_at_random(code: str) -> bool:
+    """Whether a program has random numbers, so that nobody can tell what it gives.
+
+    >>> draws_at_random("from random import choice"), draws_at_random("random = 3")
+    (True, False)
+    """
+    return re.search(r"\b(import|from) random\b|\.random\b", code) is not None
 
 
 @dataclass(kw_only=True)

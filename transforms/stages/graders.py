@@ -97,8 +97,12 @@ def answer_in(response: str) -> str | None:
     >>> answer_in("It adds up.\\n```python\\noutput = [1, 2]\\n```\\n")
     '[1, 2]'
     """
+    return _TARGET.sub("", _last_block(response) or "") or None
+
+
+def _last_block(response: str) -> str | None:
     blocks = _BLOCK.findall(visible(response))
-    return _TARGET.sub("", blocks[-1][1].strip()) or None if blocks else None
+    return blocks[-1][1].strip() or None if blocks else None
 
 
 def grade(task: Graded, response: str) -> Steps[Mark]:
@@ -159,9 +163,28 @@ def trace(golds: Sequence[str], response: str) -> Mark:
         frames = parse_trace(answer or "")
     except (ValueError, RecursionError):
         return Mark(0.0, Fault.NO_ANSWER, answer)
-    pairs = zip_longest(frames, gold)
+    return _in_order(frames, gold, answer)
+
+
+def lines(golds: Sequence[str], response: str) -> Mark:
+    """Grades printed lines by the share that is right before the first wrong one; 0 where there is
+    no fenced block. Blanks at the ends of lines do not count.
+
+    >>> lines(["a = 1\\na = 2"], "```\\na = 1\\na = 3\\n```").score
+    0.5
+    """
+    answer = _last_block(response)
+    if answer is None:
+        return Mark(0.0, Fault.NO_ANSWER)
+    printed, gold = ([line.rstrip() for line in text.split("\n")] for text in (answer, golds[0]))
+    return _in_order(printed, gold, answer)
+
+
+def _in_order(steps: Sequence[object], gold: Sequence[object], answer: str | None) -> Mark:
+    """Marks steps by the share that is right before the first wrong one."""
+    pairs = zip_longest(steps, gold)
     right = next((n for n, (one, other) in enumerate(pairs) if one != other), len(gold))
-    if right == len(gold) == len(frames):
+    if right == len(gold) == len(steps):
         return Mark(1.0, answer=answer)
     return Mark(min(right / len(gold), 0.99), Fault.WRONG_ANSWER, answer)
 
@@ -270,9 +293,11 @@ BY_TEXT: dict[str, Callable[[Any, str], Mark]] = {
     "tolerant": _equal(tolerant),
     "parts": parts,
     "trace": trace,
+    "lines": lines,
 }
 """Graders that run nothing. The answer of `strict` and `tolerant` is a list of literals, any of
-them right; that of `parts` an object of literals by name; that of `trace` a list of one text."""
+them right; that of `parts` an object of literals by name; that of `trace` and of `lines` a list of
+one text."""
 
 BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "witness": witness,

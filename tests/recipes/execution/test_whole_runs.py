@@ -39,6 +39,7 @@ SOURCES = {
     "reval": SHIPPED,
     "selfpico": [*SHIPPED, f"source.path={DATA}/seeds/percent_interest.jsonl"],
     "sx_bench": SHIPPED,
+    "think_and_execute": [*SHIPPED, f"source.path={DATA}/seeds/short_rates.jsonl"],
 }  # fmt: skip
 
 

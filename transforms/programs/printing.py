@@ -1,0 +1,73 @@
+"""Programs that print what they do, step by step."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from transforms.programs.form import parse
+
+
+def printing(code: str) -> str:
+    """Returns a unified program that prints the variables that the statements of its functions and
+    loops change, each time that they do, and its output at the end.
+
+    >>> print(printing("def solution(n):\\n    n += 1\\n    return n\\noutput = solution(1)"))
+    def solution(n):
+        n += 1
+        print(f"n = {n!r}")
+        return n
+    output = solution(1)
+    print(f"Final answer: {output!r}")
+    <BLANKLINE>
+
+    Raises:
+        Unparsable: the code is no program.
+    """
+    lines, nodes = code.rstrip().split("\n"), list(ast.walk(parse(code)))
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and _is_stored(node)}
+    stored |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    prints: list[tuple[int, str]] = []
+    for node in nodes:
+        names = [name for name in dict.fromkeys(_changed(node)) if name in stored]
+        if not names:
+            continue
+        assert isinstance(node, ast.stmt)
+        first = node.body[0] if isinstance(node, ast.For) else node
+        indent = lines[first.lineno - 1][: first.col_offset]
+        if indent and not indent.strip():  # neither of the module itself, nor on another's line
+            place = first.lineno - 1 if isinstance(node, ast.For) else node.end_lineno or 0
+            text = ", ".join(f"{name} = {{{name}!r}}" for name in names)
+            prints.append((place, f'{indent}print(f"{text}")'))
+    for place, text in sorted(prints, reverse=True):
+        lines.insert(place, text)
+    return "\n".join([*lines, 'print(f"Final answer: {output!r}")', ""])
+
+
+def _is_stored(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
+
+
+def _changed(node: ast.AST) -> Iterator[str]:
+    """Yields the names that a statement changes: targets, and what a method is called of."""
+    match node:
+        case ast.Assign(targets=targets):
+            for target in targets:
+                yield from _base(target)
+        case ast.AugAssign(target=target) | ast.For(target=target):
+            yield from _base(target)
+        case ast.AnnAssign(target=target, value=ast.expr()):
+            yield from _base(target)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=target))):
+            yield from _base(target)
+
+
+def _base(target: ast.expr) -> Iterator[str]:
+    match target:
+        case ast.Name(id=name):
+            yield name
+        case ast.Subscript(value=of) | ast.Starred(value=of):
+            yield from _base(of)
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            for part in parts:
+                yield from _base(part)

@@ -1,0 +1,95 @@
+"""think_and_execute: one printing program per task, and what it prints on instances of the task.
+
+After Think-and-Execute (arXiv 2404.02575).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.ids import content_id
+from transforms.engine.records import Seed
+from transforms.models.episode import Episode, Steps
+from transforms.models.prompts import PromptTemplate
+from transforms.programs import masked_input, with_input
+from transforms.programs.printing import printing
+from transforms.programs.questions import Question, read_literal
+from transforms.sandbox.jobs import Job, Result, Status
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.exercises import FAILED, Exercise, draws_at_random, exercise
+from transforms.stages.graders import same_output
+from transforms.stages.pairs import Pair, pairs_of
+
+_MANY_DIGITS = re.compile(r"\d*\.\d{7,}")
+"""A float that is arithmetic, not reasoning."""
+
+
+@dataclass(kw_only=True)
+class PrintSteps(Episode):
+    """PCollection[Seed] (verified, with code) -> Outcome of Exercise: the lines that a program
+    prints on an instance, for several instances of each program."""
+
+    name: str = "print"
+    prompt: PromptTemplate
+    instances: Annotated[int, Field(ge=2)] = 4
+    """Instances of each task, at most; two at least."""
+    lines: Annotated[int, Field(ge=1)] = 3
+    """Lines printed on an instance, at least; the last one is the answer."""
+    chars: Annotated[int, Field(ge=1)] = 2000
+    """Characters printed on an instance, at most."""
+    sandbox: SandboxSettings
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Exercise
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (
+        *FAILED, "no_program", "random", "few_pairs", "too_short", "too_long", "many_digits",
+        "differs_alone",
+    )  # fmt: skip
+
+    def episode(self, seed: Seed) -> Steps[Verdict | list[Exercise | Verdict]]:
+        if seed.code is None:
+            return reject("no_program")
+        if draws_at_random(seed.code):
+            return reject("random")
+        pairs = yield from pairs_of(seed, self.instances)
+        if len(pairs) < 2:
+            return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
+        program = printing(seed.code)
+        codes = [with_input(program, read_literal(pair.input)) for pair in pairs]
+        results: list[Result] = yield [Job(code, seed=n) for code in codes for n in (0, 1)]
+        made = zip(pairs, codes, results[::2], results[1::2], strict=True)
+        return [self._row(seed, program, *each) for each in made]
+
+    def _row(
+        self, seed: Seed, program: str, pair: Pair, code: str, result: Result, again: Result
+    ) -> Exercise | Verdict:
+        if result.status is not Status.OK:
+            return reject(result.status, result.error or "")
+        if not same_output(result.output or "", pair.output):
+            return reject("differs_alone", f"{result.output}, not {pair.output}")
+        if result.stdout != again.stdout:  # an address, or the order of a set
+            return reject(Status.NONDETERMINISTIC, "it prints other lines in a second run")
+        if (lines := result.stdout.count("\n")) < self.lines:
+            return reject("too_short", f"{lines} lines")
+        if len(result.stdout) > self.chars:
+            return reject("too_long", f"{len(result.stdout)} characters")
+        if digits := _MANY_DIGITS.search(result.stdout):
+            return reject("many_digits", digits[0])
+        described, general = json.loads(seed.metadata), masked_input(program)
+        params = {
+            "family": content_id("pseudocode", general),
+            "problem": described.get("task_description", ""),
+            "spec": described.get("input_output_spec", ""),
+            "pseudocode": general,
+            "instance": pair.input,
+        }
+        question = Question("execute", (result.stdout.strip(),), params=params, grader="lines")
+        return exercise(replace(seed, code=code), question, self.prompt)
