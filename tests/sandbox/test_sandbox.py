@@ -10,6 +10,7 @@ import pytest
 
 from tests.programs_for_tests import SANDBOX
 from transforms.engine.errors import SandboxError
+from transforms.sandbox import isolation
 from transforms.sandbox.sandbox import Job, Sandbox, Status
 
 SETTINGS = SANDBOX.model_copy(update={"wall_seconds": 8.0, "cpu_seconds": 1, "memory_mb": 256})
@@ -286,3 +287,12 @@ def test_a_forged_value_over_the_size_limit_is_refused(box):
         "os._exit(0)"
     )
     assert run(box, code).status is Status.OUTPUT_LIMIT
+
+
+def test_a_folder_below_a_link_is_shown_through_the_link(tmp_path):
+    (tmp_path / "real" / "lib").mkdir(parents=True)
+    (tmp_path / "real" / "lib64").symlink_to("lib")
+    (tmp_path / "venv").symlink_to(tmp_path / "real")
+    visible = [f"{tmp_path}/venv/lib", f"{tmp_path}/venv/lib64"]
+    shown = isolation.links_and_targets(visible)
+    assert shown == [f"{tmp_path}/real/lib", f"{tmp_path}/real/lib64", f"{tmp_path}/venv"]

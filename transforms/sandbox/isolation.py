@@ -13,6 +13,7 @@ import resource
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from transforms.sandbox import seccomp
 
@@ -193,7 +194,7 @@ def _build_root(enclosure: Enclosure) -> None:
     root = enclosure.directory
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     _mount("cotmill", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=1m,nr_inodes=1k")
-    for path in _links_and_targets(enclosure.visible):
+    for path in links_and_targets(enclosure.visible):
         inside = root + path
         os.makedirs(os.path.dirname(inside), mode=0o755, exist_ok=True)
         if os.path.islink(path):
@@ -235,12 +236,14 @@ def scratch_mb(file_mb: int) -> int:
     return max(16, 4 * file_mb)
 
 
-def _links_and_targets(paths: Iterable[str]) -> list[str]:
+def links_and_targets(paths: Iterable[str]) -> list[str]:
     """Returns the paths that exist, outermost first, with what their symbolic links lead to."""
     found: set[str] = set()
     for path in paths:
         if os.path.exists(path):
-            found |= {path, os.path.realpath(path)}
+            folder, name = os.path.split(path)
+            found |= {path, os.path.realpath(path), os.path.join(os.path.realpath(folder), name)}
+            found |= {str(above) for above in Path(path).parents if above.is_symlink()}
     # a path below one that is shown already would be mounted twice
     ordered = sorted(found)
     shown = [path for path in ordered if not os.path.islink(path)]
@@ -248,7 +251,7 @@ def _links_and_targets(paths: Iterable[str]) -> list[str]:
         path
         for path in ordered
         if not any(path != other and path.startswith(other + "/") for other in shown)
-        and (os.path.islink(path) or os.path.realpath(path) == path)
+        and os.path.realpath(os.path.dirname(path)) == os.path.dirname(path)
     ]
 
 

@@ -24,6 +24,10 @@ SHIPPED = ["source=shipped", f"source.path={DATA}/seeds/number_theory.jsonl", "s
 FUNCTION = ["source=function", "filter.min_code_lines=4"]
 SOURCES = {
     "codesense": SHIPPED,
+    "compiler_ir": [
+        *FUNCTION, "source.function=transforms.recipes.compiler_ir.programs",
+        "source.arguments.count=4",
+    ],
     "cruxeval": [
         *FUNCTION, "source.function=transforms.recipes.cruxeval.rows",
         f"source.arguments.path={HERE}/cruxeval.jsonl", "source.limit=8",

@@ -1,0 +1,196 @@
+"""compiler_ir: LLVM IR of verified programs: its graph, its runs, and the program it came from.
+
+`programs` draws seeds with more loops and branches than problems in words have.
+After "Can LLMs Understand Intermediate Representations in Compilers?" (arXiv 2502.06854).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.errors import SettingsError
+from transforms.engine.ids import canonical_json, content_id, derived_seed
+from transforms.engine.records import Seed
+from transforms.models.episode import Episode, Steps
+from transforms.models.prompts import PromptTemplate
+from transforms.programs.form import literal_input, parse, solution_of
+from transforms.programs.integer_ir import NotCompilable, compiled
+from transforms.programs.ir_runs import Graph, follows, run
+from transforms.programs.questions import Question
+from transforms.programs.variation import drawn_inputs
+from transforms.sandbox.jobs import Job, Result, Status
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.exercises import FAILED, Exercise, exercise
+from transforms.stages.pairs import outputs_on
+
+_RUN = f"from __future__ import annotations\n\n{inspect.getsource(run)}\n\noutput = run(*"
+_MOST = 1000
+"""Blocks of a run that are noted, at most."""
+
+
+@dataclass(kw_only=True)
+class AskAboutIR(Episode):
+    """PCollection[Seed] (verified, with code) -> Outcome of Exercise: of each level of optimisation
+    the graph (`cfg`), the blocks of a run (`path`), the block after one (`next_block`), an `output`
+    and the program (`lift`); the first three where there are three blocks or more.
+    """
+
+    name: str = "ask"
+    prompt: PromptTemplate
+    levels: tuple[Annotated[int, Field(ge=0, le=3)], ...] = (0, 2)
+    """LLVM's levels of optimisation; one that changes nothing is left out."""
+    inputs: Annotated[int, Field(ge=1)] = 4
+    """Inputs beside its own that a program is run on, at most."""
+    lines: Annotated[int, Field(ge=1)] = 150
+    """Lines of IR, at most."""
+    blocks: Annotated[int, Field(ge=3)] = 40
+    """Blocks of a run that are asked for, at most."""
+    sandbox: SandboxSettings
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Exercise
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (
+        *FAILED, "no_program", "not_compilable", "no_pairs", "integer_overflow", "differs_alone",
+        "too_long",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if find_spec("llvmlite") is None:
+            raise SettingsError("recipe=compiler_ir needs llvmlite: pip install 'cotmill[ir]'")
+
+    def episode(self, seed: Seed) -> Steps[Verdict | list[Any]]:
+        if seed.code is None:
+            return reject("no_program")
+        tree = parse(seed.code)
+        own, solution = literal_input(tree) or {}, solution_of(tree)
+        names = [each.arg for each in solution.args.args] if solution else []
+        if not own or own.keys() != set(names) or not all(map(_is_int, own.values())):
+            return reject("not_compilable", "its input is not integers alone")
+        try:
+            irs = compiled(tree), compiled(tree, checked=True)
+        except NotCompilable as error:
+            return reject("not_compilable", str(error))
+        inputs = [own, *drawn_inputs(seed.id, own, self.inputs)]
+        [outputs] = yield from outputs_on([seed.code], inputs)
+        runs = zip(inputs, outputs or [], strict=False)
+        pairs = [(given, out[0]) for given, out in runs if out and _is_int(out[0])]
+        if len(pairs) < 2:
+            return reject("no_pairs", f"{len(pairs)} inputs with an integer as output")
+        arguments = [[given[name] for name in names] for given, _ in pairs]
+        result: Result = yield Job(f"{_RUN}{(*irs, list(self.levels), arguments, _MOST)!r})\n")
+        if result.status is not Status.OK:
+            return reject(result.status, result.error or "")
+        found = json.loads(result.output or "null")
+        if found is None:
+            return reject("integer_overflow")
+        levels = {each["text"]: each for each in found}
+        return [row for each in levels.values() for row in self._asked(seed, each, pairs)]
+
+    def _asked(
+        self, seed: Seed, level: Any, pairs: list[tuple[dict[str, int], int]]
+    ) -> Iterator[Exercise | Verdict]:
+        runs = [Run(given, *each) for (given, _), each in zip(pairs, level["runs"], strict=True)]
+        if [each.output for each in runs] != [output for _, output in pairs]:
+            yield reject("differs_alone", "the IR gives other outputs than the program")
+        elif not all(follows(level["graph"], each.path) for each in runs):
+            yield reject("differs_alone", "a run leaves the graph")
+        elif (lines := 1 + level["text"].count("\n")) > self.lines:
+            yield reject("too_long", f"{lines} lines of IR")
+        else:
+            cases = [(repr(given), canonical_json(output)) for given, output in pairs]
+            for question in questions(seed, level["text"], level["graph"], runs, self.blocks):
+                row = exercise(seed, question, self.prompt)
+                yield replace(row, answer=canonical_json(cases)) if question.kind == "lift" else row
+
+
+class Run(NamedTuple):
+    """One run of IR."""
+
+    given: dict[str, int]
+    output: int
+    path: list[str]
+    """Blocks in the order in which they begin."""
+
+
+def questions(
+    seed: Seed, text: str, graph: Graph, runs: Sequence[Run], most: int
+) -> Iterator[Question]:
+    """Yields what is asked of one text of IR; paths of over `most` blocks are not asked for."""
+
+    def asked(kind: str, gold: str, run: Run | None = None, **params: Any) -> Question:
+        shown = {"ir": text, **({"given": run.given} if run else {}), **params}
+        return Question(kind, (gold,), params=shown, grader="tests" if kind == "lift" else "strict")
+
+    ranked = sorted(runs, key=lambda run: content_id("run", seed.id, run.given))
+    yield asked("output", repr(ranked[0].output), ranked[0])
+    yield asked("lift", (seed.code or "").strip(), example=repr(runs[0].given))
+    if len(graph) < 3:
+        return
+    yield asked("cfg", repr({block: [*after] for block, after in graph.items()}))
+    short = [run for run in ranked if len(run.path) <= most]
+    if short:
+        longest = max(short, key=lambda run: len(run.path))
+        yield asked("path", repr(longest.path), longest)
+    forks = [
+        (run, place)
+        for run in short
+        for place, block in enumerate(run.path[:-1])
+        if run.path[place + 1] in graph[block] and len(graph[block]) > 1
+    ]
+    if forks:
+        run, place = min(forks, key=lambda each: content_id("fork", seed.id, text, *each))
+        block = run.path[place]
+        time = run.path[: place + 1].count(block)
+        yield asked("next_block", repr(run.path[place + 1]), run, block=block, time=time)
+
+
+def _is_int(value: Any) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def programs(count: int = 1000, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Yields `count` programs of loops and branches as seeds' columns, for `source=function`."""
+    for number in range(count):
+        rng = random.Random(derived_seed(seed, "compiler_ir", number))
+        lines = [f"total = {rng.randint(0, 9)}", *_drawn(rng, 2), "return total"]
+        body = "\n".join(f"    {line}" for line in lines)
+        given = {"a": rng.randint(2, 12), "b": rng.randint(2, 12)}
+        code = f"input = {given}\n\ndef solution(a, b):\n{body}\n\noutput = solution(**input)\n"
+        problem = "Two numbers go through the loops and branches of a program. What comes out?"
+        yield {"problem": problem, "code": code, "license": "Apache-2.0"}
+
+
+def _drawn(rng: random.Random, depth: int, names: tuple[str, ...] = ("a", "b")) -> Iterator[str]:
+    """Yields the lines of one or two statements, nested up to `depth` deep; all loops end."""
+    for _ in range(rng.randint(1, 2)):
+        one, other = rng.choice(names), rng.choice((*names, "total"))
+        inner, form = names, rng.choice(("if", "for", "while")) if depth else "sum"
+        test = rng.choice((f"{one} > {other}", f"{other} % {rng.randint(2, 4)} == 0"))
+        if form == "sum":
+            times = rng.choice((f"{one} * {rng.randint(2, 9)}", f"{other} % 7", f"{one} - {other}"))
+            yield f"total {rng.choice('+-')}= {times}"
+            continue
+        if form == "for":
+            inner = (*names, f"i{depth}")
+            yield f"for i{depth} in range({one} % {rng.randint(2, 5)} + 1):"
+        elif form == "while":
+            yield f"left{depth} = {one}"
+            yield f"while left{depth} > {rng.randint(0, 2)}:"
+        else:
+            yield f"if {test}:"
+        yield from (f"    {line}" for line in _drawn(rng, depth - 1, inner))
+        if form == "while":
+            yield f"    left{depth} {rng.choice(('//= 2', '-= 2', '-= 3'))}"
+        elif form == "if" and rng.random() < 0.5:
+            yield "else:"
+            yield from (f"    {line}" for line in _drawn(rng, depth - 1, inner))
