@@ -69,6 +69,13 @@ class WorkerPool:
                     found.append(process)
         return found
 
+    def runs_programs(self) -> bool:
+        """Whether a worker has a sandbox. It is at work then; for one that is killed before it has
+        reported to the runner, Prism waits without end."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return any(worker.children() for worker in self.workers())
+        return False
+
 
 _NAMESPACE = ["unshare", "--mount", *(["--map-root-user"] if os.getuid() else [])]
 

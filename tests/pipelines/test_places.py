@@ -177,7 +177,9 @@ def test_workers_from_outside_that_are_killed_in_each_kind_of_stage_lose_nothing
     forget(server)
     moments = (
         lambda: server.asked.total() >= 20,
-        lambda: FileSystems.exists(f"{folder}/stages/03-sample.counts.json"),
+        lambda: (
+            FileSystems.exists(f"{folder}/stages/03-sample.counts.json") and pool.runs_programs()
+        ),
         lambda: len(asked_at(server)) == needed,
     )
     killed = []

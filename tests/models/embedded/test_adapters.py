@@ -75,5 +75,7 @@ def test_without_peft_it_says_what_to_install(
 ) -> None:
     adapter = _write_adapter(model, tmp_path / "adapter", seed=1)
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(BackendError, match=r"merging an adapter needs peft .*cotmill\[train\]"):
+    with pytest.raises(
+        BackendError, match=r"merging an adapter needs peft .*cotmill\[cpu\].*cotmill\[gpu\]"
+    ):
         merged_model(model, adapter)
