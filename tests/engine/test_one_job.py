@@ -18,9 +18,9 @@ from pipelines.synthesize import synthesize
 from tests.engine.test_dataflow import RUN as DRY
 from tests.models.fault_server import fault_server
 from tests.pipelines.shipped_answers import shipped_answer, write_seeds
-from tests.settings_for_tests import composed
+from tests.settings_for_tests import OPENAI, composed
 from transforms.engine.errors import CotmillError, Sent
-from transforms.engine.one_job import run_as_one_job
+from transforms.engine.one_job import run_as_one_job, whole
 from transforms.engine.recipe import build_segments
 from transforms.engine.run_folder import RunFolder
 
@@ -111,6 +111,24 @@ def test_a_job_that_failed_goes_on_at_the_first_segment_that_it_did_not_write(
     assert accounts(resumed) == accounts(manifest)
     assert rows(failed) == rows(folder)
     assert written and {path: path.stat().st_mtime_ns for path in shards} == written
+
+
+@pytest.mark.parametrize(
+    ("counts", "rows"),
+    [({"tallies": []}, b"half"), ([], None), ({"fingerprint": "another", "tallies": []}, None)],
+)
+def test_what_a_killed_job_left_half_is_not_taken_for_whole(
+    tmp_path: Path, counts: Any, rows: bytes | None
+) -> None:
+    segment = build_segments(composed(*OPENAI), str(tmp_path))[0]
+    folder = tmp_path / segment.folder
+    folder.mkdir(parents=True)
+    if rows is not None:
+        (folder / "part-00000-of-00001.parquet").write_bytes(rows)
+    if isinstance(counts, dict):
+        counts = {"fingerprint": segment.fingerprint, **counts}
+    (tmp_path / "stages" / f"{segment.label}.counts.json").write_text(json.dumps(counts))
+    assert whole([segment], RunFolder(str(tmp_path))) == []
 
 
 def test_a_job_that_was_sent_is_accounted_for_once_it_has_written_everything(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 
 from transforms.engine.blocks import Spread
 from transforms.engine.errors import AccountingError, Sent
@@ -89,8 +90,8 @@ class _Apply(beam.PTransform):
 def whole(segments: Sequence[Segment], run: RunFolder) -> list[dict[str, Any]]:
     """Returns the entries of the first of these segments that a job which failed wrote whole.
 
-    A segment writes its counts last. Those of another recipe, and counts that do not add up with
-    the rows that are there, end the list.
+    A segment writes its counts last. Those of another recipe, counts that do not add up with the
+    rows that are there, and a file that is no Parquet end the list.
     """
     entries: list[dict[str, Any]] = []
     for segment in segments:
@@ -98,6 +99,6 @@ def whole(segments: Sequence[Segment], run: RunFolder) -> list[dict[str, Any]]:
             if not FileSystems.exists(counts_path(segment, run)):
                 break
             entries.append(account_of(segment, run, None))
-        except AccountingError:
+        except (AccountingError, pa.ArrowInvalid):
             break
     return entries

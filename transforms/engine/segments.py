@@ -96,7 +96,7 @@ def account_of(segment: Segment, run: RunFolder, seconds: float | None) -> dict[
     Raises AccountingError where they do not add up, or where the counts are not of this segment.
     """
     counts = _read_counts(counts_path(segment, run))
-    if counts["fingerprint"] != segment.fingerprint:
+    if not isinstance(counts, dict) or counts["fingerprint"] != segment.fingerprint:
         raise AccountingError(f"segment {segment.label}: its counts are of another recipe")
     entry: dict[str, Any] = {
         "name": segment.label,
@@ -221,10 +221,9 @@ def _rows(folder: str, prefix: str = "") -> int:
     return total
 
 
-def _read_counts(path: str) -> dict[str, Any]:
+def _read_counts(path: str) -> Any:
     with FileSystems.open(path, "text/plain", "uncompressed") as source:
-        counts: dict[str, Any] = json.loads(source.read())
-        return counts
+        return json.loads(source.read())
 
 
 def _stages(segment: Segment, tallies: Iterable[Tally]) -> list[dict[str, Any]]:
