@@ -261,6 +261,8 @@ def status_of(error: BaseException) -> str:
     """Returns the status of a program that ended with this exception."""
     if isinstance(error, MemoryError):
         return "memory_limit"
+    if isinstance(error, SystemError) and "error return without exception set" in str(error):
+        return "memory_limit"  # the interpreter had no memory left for a MemoryError
     if not isinstance(error, OSError):
         return "runtime_error"
     if error.errno == errno.ENOMEM:

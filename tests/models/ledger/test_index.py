@@ -204,8 +204,10 @@ _ROWS = st.lists(
         st.integers(0, 5),
     ),
     max_size=8,
+    unique_by=lambda row: row[:3],
 )
-"""Recorded responses: sample, limit, how it ended, tokens."""
+"""Recorded responses: sample, limit, how it ended, tokens. A part is named by its responses: one of
+the same text with other tokens takes its place."""
 
 
 @settings(max_examples=60, deadline=None)
