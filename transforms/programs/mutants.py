@@ -7,6 +7,7 @@ import copy
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from transforms.engine.ids import content_id
 from transforms.programs.form import Unparsable, assigned, parse
 
 _SWAPS: dict[type[ast.AST], type[ast.AST]] = {
@@ -97,3 +98,9 @@ def _is(text: str, tree: ast.Module, node: ast.AST, changed: ast.AST) -> bool:
         return made == ast.dump(tree) and before != ast.dump(node)
     finally:
         vars(node).update(saved)
+
+
+def drawn_mutants(seed_id: str, code: str) -> list[str]:
+    """Returns the code of a program's mutants, in an order drawn by the id of its seed."""
+    codes = (mutant.code for mutant in mutants(code))
+    return sorted(codes, key=lambda code: content_id("mutant", seed_id, code))

@@ -10,13 +10,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from transforms.engine.accounting import Verdict, reject
+from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
 from transforms.programs import masked_input
 from transforms.programs.questions import Task, task_about
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.pairs import Pair, pairs_of
+from transforms.stages.pairs import Pair, several_pairs
 
 
 @dataclass(kw_only=True)
@@ -34,11 +34,9 @@ class AskPairs(Episode):
     reasons: ClassVar[Iterable[str]] = ("no_program", "few_pairs")
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Task | Verdict]]:
-        if seed.code is None:
-            return reject("no_program")
-        pairs = yield from pairs_of(seed, self.pairs)
-        if len(pairs) < 2:
-            return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
+        pairs = yield from several_pairs(seed, self.pairs)
+        if isinstance(pairs, Verdict):
+            return pairs
         return [asked(seed, kind, pair) for pair in pairs for kind in ("output", "input")]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from transforms.engine.accounting import Verdict, reject
+from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
 from transforms.programs import with_input
@@ -20,7 +20,7 @@ from transforms.programs.questions import Task, read_literal, task_about
 from transforms.sandbox.jobs import Job, Status
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import same_output
-from transforms.stages.pairs import Pair, pairs_of
+from transforms.stages.pairs import Pair, several_pairs
 
 
 @dataclass(kw_only=True)
@@ -41,12 +41,10 @@ class AskOfMind(Episode):
     reasons: ClassVar[Iterable[str]] = ("no_program", "few_pairs")
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:
-        if seed.code is None:
-            return reject("no_program")
-        pairs = yield from pairs_of(seed, self.tests)
-        if len(pairs) < 2:
-            return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
-        code, (known, right) = seed.code, pairs[0]
+        pairs = yield from several_pairs(seed, self.tests)
+        if isinstance(pairs, Verdict):
+            return pairs
+        code, (known, right) = seed.code or "", pairs[0]
         shown = {"problem": seed.problem, "known": known}
         tasks = [
             task_about(seed, "execute", code, "tolerant", [repr(json.loads(right))], shown),

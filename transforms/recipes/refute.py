@@ -10,11 +10,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
-from transforms.engine.ids import content_id
 from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
 from transforms.programs import literal_input, parse
-from transforms.programs.mutants import mutants
+from transforms.programs.mutants import drawn_mutants
 from transforms.programs.questions import Task, task_about
 from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.settings import SandboxSettings
@@ -53,11 +52,7 @@ class AskCounterexamples(Episode):
         if own is None:
             return reject("no_literal_input")
         inputs = [own, *drawn_inputs(seed.id, own, self.tries)]
-        codes = sorted(
-            (mutant.code for mutant in mutants(seed.code)),
-            key=lambda code: content_id("mutant", seed.id, code),
-        )
-        candidates = codes[: self.candidates]
+        candidates = drawn_mutants(seed.id, seed.code)[: self.candidates]
         right, *others = yield from outputs_on([seed.code, *candidates], inputs)
         hard = []
         for code, outputs in zip(candidates, others, strict=True):

@@ -10,17 +10,16 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from transforms.engine.accounting import Verdict, reject
-from transforms.engine.ids import content_id
+from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
 from transforms.programs import masked_input, with_input
-from transforms.programs.mutants import mutants
+from transforms.programs.mutants import drawn_mutants
 from transforms.programs.questions import Task, read_literal, task_about
 from transforms.sandbox.jobs import Job, Status
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import same_output
-from transforms.stages.pairs import Pair, pairs_of
+from transforms.stages.pairs import Pair, several_pairs
 
 
 @dataclass(kw_only=True)
@@ -42,14 +41,13 @@ class AskMonologues(Episode):
     reasons: ClassVar[Iterable[str]] = ("no_program", "few_pairs")
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:
-        if seed.code is None:
-            return reject("no_program")
-        pairs = yield from pairs_of(seed, self.pairs)
-        if len(pairs) < 2:
-            return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
-        tasks, masked = [], tagged(masked_input(seed.code))
+        pairs = yield from several_pairs(seed, self.pairs)
+        if isinstance(pairs, Verdict):
+            return pairs
+        program = seed.code or ""
+        tasks, masked = [], tagged(masked_input(program))
         for pair in pairs:
-            code = with_input(seed.code, read_literal(pair.input))
+            code = with_input(program, read_literal(pair.input))
             golds, shown = [repr(json.loads(pair.output))], {"code": tagged(code)}
             tasks.append(task_about(seed, "forward", code, "tolerant+claims", golds, shown))
             shown = {"code": masked, "known": pair.output}
@@ -58,10 +56,8 @@ class AskMonologues(Episode):
 
     def _refine(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Task]]:
         """The task to repair the first mutant that ends well and fails a test, where one does."""
-        codes = [mutant.code for mutant in mutants(seed.code or "")]
-        codes.sort(key=lambda code: content_id("mutant", seed.id, code))
         inputs = [read_literal(pair.input) for pair in pairs]
-        for code in codes[: self.mutants]:
+        for code in drawn_mutants(seed.id, seed.code or "")[: self.mutants]:
             results = yield [Job(with_input(code, given)) for given in inputs]
             for pair, result in zip(pairs, results, strict=True):
                 output = result.output if result.status is Status.OK else None

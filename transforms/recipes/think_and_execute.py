@@ -25,7 +25,7 @@ from transforms.sandbox.jobs import Job, Result, Status
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.exercises import FAILED, Exercise, draws_at_random, exercise
 from transforms.stages.graders import same_output
-from transforms.stages.pairs import Pair, pairs_of
+from transforms.stages.pairs import Pair, several_pairs
 
 _MANY_DIGITS = re.compile(r"\d*\.\d{7,}")
 """A float that is arithmetic, not reasoning."""
@@ -55,14 +55,13 @@ class PrintSteps(Episode):
     )  # fmt: skip
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Exercise | Verdict]]:
-        if seed.code is None:
-            return reject("no_program")
-        if draws_at_random(seed.code):
+        code = seed.code or ""
+        if draws_at_random(code):
             return reject("random")
-        pairs = yield from pairs_of(seed, self.instances)
-        if len(pairs) < 2:
-            return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
-        program = printing(seed.code)
+        pairs = yield from several_pairs(seed, self.instances)
+        if isinstance(pairs, Verdict):
+            return pairs
+        program = printing(code)
         codes = [with_input(program, read_literal(pair.input)) for pair in pairs]
         results: list[Result] = yield [Job(code, seed=n) for code in codes for n in (0, 1)]
         made = zip(pairs, codes, results[::2], results[1::2], strict=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed
 from transforms.programs import literal_input, parse, with_input
@@ -43,6 +44,16 @@ def pairs_of(seed: Seed, most: int) -> Steps[list[Pair]]:
         inputs = json.loads(own.input or "{}")
     drawn = yield from _drawn(seed, inputs, _DRAWS * most)
     return (yield from run_on(code, [inputs, *drawn]))[:most]
+
+
+def several_pairs(seed: Seed, most: int) -> Steps[Verdict | list[Pair]]:
+    """Returns at least two pairs of a verified seed (`pairs_of`), or why there are none."""
+    if seed.code is None:
+        return reject("no_program")
+    pairs = yield from pairs_of(seed, most)
+    if len(pairs) < 2:
+        return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
+    return pairs
 
 
 def run_on(code: str, inputs: Iterable[dict[str, Any]]) -> Steps[list[Pair]]:
