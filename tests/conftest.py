@@ -9,10 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.models.processes import ended_within, running_with
 from transforms.models.backends.settings import OpenAIBackend, VllmServerBackend
 from transforms.models.engines import close_engines
+
+# The same examples each time: `make test` says the same of the same code on any machine.
+# New ones are looked for with `pytest --hypothesis-profile=default`.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+settings.load_profile("repeatable")
 
 _SETTINGS = VllmServerBackend(
     engine="vllm_server",

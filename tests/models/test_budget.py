@@ -56,7 +56,7 @@ def test_a_budget_is_reached_once_it_is_spent(budget: dict[str, float], reached:
         assert isinstance(said, BudgetReached) and "resume=true" in str(said)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 10**12), max_size=20), st.integers(1, 4))
 def test_meters_that_share_a_file_all_show_the_sum(
     tmp_path_factory: pytest.TempPathFactory, amounts: list[int], meters: int

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.programs.facts.running import traced
@@ -39,7 +39,7 @@ def ends(code: str) -> tuple[dict[str, Any], int]:
     return final_values(trace), raised
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from(UNITS), min_size=2, max_size=5), st.integers(0, 1000))
 def test_a_program_that_counts_gives_what_it_gives_without(units: list[Unit], seed: int) -> None:
     plain = compose(units, random.Random(seed))

@@ -206,7 +206,7 @@ def test_walls_that_do_not_exist_are_refused_by_name():
 PREDICT = {"task": "input", "code": SPAM, "prediction": SPAM_INPUT}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(), st.sampled_from([ROW, ROOT, PREDICT, {"answer": "a"}, {**ROW, "solution": SPAM}]))
 def test_any_text_earns_nothing_or_one(text, row):
     fenced = f"```python\n{text}\n```"

@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sandbox.test_processes import descendants
@@ -301,7 +301,7 @@ SHOW = (
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15)
 @given(data=st.data())
 def test_cut_into_cells_a_program_leaves_and_prints_the_same(box, data):
     statements = [START, *data.draw(st.lists(st.sampled_from(STATEMENTS), max_size=8)), "y = 0"]

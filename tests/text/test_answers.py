@@ -134,7 +134,7 @@ PARTS = r"""\boxed{ \frac{ \pm \text{ \begin{pmatrix} \end{pmatrix} & \\ } ( ) [
 fragments = st.lists(
     st.sampled_from([" ", "\n", *PARTS.split()]) | st.characters(), max_size=25
 ).map("".join)
-checked = settings(deadline=None, max_examples=150)
+checked = settings(max_examples=150)
 
 
 @checked

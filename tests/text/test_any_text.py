@@ -20,7 +20,7 @@ TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=10).map
 OUTPUTS = st.sampled_from(["560", "1.5", '"12:30"', "[1, 2]", "true", '{"a": 1}', '""', "1e300"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TEXTS, TEXTS, OUTPUTS)
 def test_any_text_is_judged_as_an_instruction_a_solution_and_an_answer(text, other, output):
     judge_instruction(grow(Problem, execution(output=output), instruction=text))

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.engine.paths import DATA
@@ -57,7 +57,6 @@ def test_an_equation_holds_as_closely_as_its_numbers_are_shown():
     assert [holds(chain, found) for chain in chains(CLOSE, found)] == [True, False, False]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 999), st.integers(0, 999), st.integers(1, 99), st.sampled_from("+−×"))
 def test_what_is_computed_holds(a, b, c, sign):
     result = {"+": a + b * c, "−": a - b * c, "×": a * b * c}[sign]

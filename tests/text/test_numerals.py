@@ -1,7 +1,7 @@
 """Numbers are found in a text, and others are written as they are."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.text.numerals import numerals, rendered
@@ -51,7 +51,6 @@ def test_a_value_is_written_like_the_number_it_replaces(text, value, written):
     assert rendered(numerals(text)[-1], value) == written
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9), st.integers(0, 3))
 def test_what_is_written_is_read_as_the_same_value(whole, decimals):
     value = whole / 10**decimals
@@ -62,7 +61,6 @@ def test_what_is_written_is_read_as_the_same_value(whole, decimals):
     assert read.value == pytest.approx(value, rel=1e-12)
 
 
-@settings(deadline=None)
 @given(st.floats(0.01, 1e6))
 def test_a_rounded_value_shows_as_many_decimals_as_before(value):
     written = rendered(numerals("57.14")[0], value, exact=False)

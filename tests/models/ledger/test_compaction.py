@@ -70,7 +70,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return lambda: tmp_path_factory.mktemp("ledger")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(parts=PARTS)
 def test_readers_see_the_same_before_and_after(folders: Any, parts: Any) -> None:
     folder = folders()
@@ -82,7 +82,7 @@ def test_readers_see_the_same_before_and_after(folders: Any, parts: Any) -> None
     assert len(ledger_parts(str(folder))) == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(parts=PARTS, others=PARTS)
 def test_compacting_twice_is_compacting_once(folders: Any, parts: Any, others: Any) -> None:
     folder = folders()
@@ -95,7 +95,7 @@ def test_compacting_twice_is_compacting_once(folders: Any, parts: Any, others: A
     assert chosen(folder) == chosen(at_once)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(parts=PARTS, deleted=st.integers(0, 5))
 def test_a_crash_between_copying_and_deleting_loses_nothing(
     folders: Any, parts: Any, deleted: int
@@ -119,7 +119,6 @@ def test_a_crash_between_copying_and_deleting_loses_nothing(
     assert chosen(folder) == before
 
 
-@settings(deadline=None)
 @given(texts=st.lists(st.text(max_size=3), min_size=1, max_size=5), seed=st.randoms())
 def test_the_first_of_several_responses_does_not_depend_on_their_order(
     texts: list[str], seed: Any

@@ -210,7 +210,7 @@ _ROWS = st.lists(
 the same text with other tokens takes its place."""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=_ROWS, sample=st.integers(0, 2), limit=st.sampled_from([4, 5, 10, 20, 40]))
 def test_a_request_is_held_where_any_recorded_response_serves_it(
     tmp_path_factory: pytest.TempPathFactory, rows: Any, sample: int, limit: int

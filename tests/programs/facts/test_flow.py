@@ -99,7 +99,7 @@ def program(statements: list[list[str]]) -> str:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(STATEMENTS, min_size=1, max_size=3).map(program))
 def test_loops_and_branches_are_as_the_program_itself_counts_them(code):
     counts = Counts()

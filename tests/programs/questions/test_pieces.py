@@ -7,7 +7,7 @@ import textwrap
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.programs.facts.running import traced
@@ -134,7 +134,6 @@ def _statement(draw: st.DrawFn, depth: int = 2) -> str:
     return f"{header}\n{body}"
 
 
-@settings(deadline=None)
 @given(st.lists(_statement(), min_size=2, max_size=5))
 def test_the_gold_of_a_block_is_what_it_gives_alone(body: list[str]) -> None:
     code = "def f(a, b, c):\n" + textwrap.indent("\n".join(body), "    ") + "\nf(2, 3, 'x')\n"

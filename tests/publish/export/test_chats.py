@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.publish.export.chats import (
@@ -93,7 +93,6 @@ def test_arguments_that_are_no_object_do_not_fit(text):
         arguments(text)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.text(), st.text() | st.integers(-(2**62), 2**62) | st.lists(st.booleans()))
 )

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from transforms.engine.errors import SettingsError
@@ -31,7 +31,6 @@ def divided(rows: list[tuple[str, list[str]]], **sizes: Any) -> dict[str, str]:
     return {task: chosen[family] for task, family in named.items()}
 
 
-@settings(deadline=None)
 @given(ROWS, SHARES | NUMBERS, SHARES | NUMBERS)
 def test_rows_that_share_anything_are_on_one_side(rows, validation, test):
     side = divided(rows, validation=validation, test=test)
@@ -41,7 +40,6 @@ def test_rows_that_share_anything_are_on_one_side(rows, validation, test):
                 assert side[task] == side[other]
 
 
-@settings(deadline=None)
 @given(ROWS, NUMBERS, NUMBERS)
 def test_a_number_of_rows_is_never_exceeded(rows, validation, test):
     side = divided(rows, validation=validation, test=test)
@@ -49,7 +47,6 @@ def test_a_number_of_rows_is_never_exceeded(rows, validation, test):
     assert counts["validation"] <= validation and counts["test"] <= test
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS, SHARES, SHARES)
 def test_rows_that_join_no_family_move_none(rows, added, validation, test):
     """Unless the family has more rows than are asked for: it is in train until the share grows."""
@@ -63,7 +60,6 @@ def test_rows_that_join_no_family_move_none(rows, added, validation, test):
     assert {task: after[task] for task in before} == before
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS)
 def test_families_that_become_one_go_where_one_of_them_was_or_to_train(rows, added):
     sizes = {"test": 0.45}
@@ -78,7 +74,6 @@ def test_families_that_become_one_go_where_one_of_them_was_or_to_train(rows, add
         assert after[task] in parts | {"train"}
 
 
-@settings(deadline=None)
 @given(st.permutations(list(range(30))))
 def test_the_order_of_rows_decides_nothing(order):
     rows = [(str(n), [f"seed {n // 2}"]) for n in range(30)]

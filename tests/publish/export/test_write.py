@@ -44,7 +44,7 @@ def loaded(folder: Path, files: str) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(EXAMPLES)
 def test_parquet_is_loaded_as_it_was_made(tmp_path_factory, examples):
     folder = tmp_path_factory.mktemp("written")

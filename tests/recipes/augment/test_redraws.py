@@ -43,7 +43,7 @@ TEXT = "Of 240 tins 15% are red. They lie on shelves of 7, 12, 9 and 12, each 1.
 INPUTS = {"tins": 240, "percent": 15, "shelves": [7, 12, 9, 12], "wide": 1.25}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 2**31), st.floats(1.1, 4))
 def test_type_sign_decimals_and_order_are_kept(seed, spread):
     found = slots(TEXT, INPUTS)
@@ -59,7 +59,6 @@ def test_type_sign_decimals_and_order_are_kept(seed, spread):
         assert a < c < b == d
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**31))
 def test_the_same_seed_draws_the_same(seed):
     found = slots(TEXT, INPUTS)

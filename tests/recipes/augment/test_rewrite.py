@@ -168,7 +168,7 @@ def test_a_division_that_does_not_end_is_rounded_and_said_to_be():
     assert all(false_equation(text) is None for text in texts)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 999), st.integers(1, 999), st.integers(-1, 1))
 def test_a_false_equation_is_named(a, b, off):
     equation = f"{a} × {b} = {a * b + off}"

@@ -9,7 +9,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.beam import on_workers
@@ -176,7 +176,6 @@ OUTCOMES = {
 """What an attempt may come to: right, right by a wrong step, one of some other values, nothing."""
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["cot", "code", "both"]),
     st.sampled_from([0.01, 0.25, 0.5, 0.6, 0.75, 1.0]),

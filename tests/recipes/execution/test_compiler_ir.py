@@ -62,7 +62,7 @@ def ran(code: str, inputs: list[list[int]], levels: tuple[int, ...] = (0, 2)) ->
     return run(compiled(tree), compiled(tree, checked=True), list(levels), inputs, 10_000)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(-50, 50), st.integers(-900, 900)), min_size=1, max_size=5))
 def test_ir_gives_what_python_gives_and_its_runs_stay_in_its_graph(
     inputs: list[tuple[int, int]],

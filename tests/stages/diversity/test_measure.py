@@ -126,7 +126,7 @@ def test_the_sample_is_bounded_and_drawn_by_hash():
     assert len({text for text in backwards.texts if int(text.split()[1]) >= SAMPLE}) > 100
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(ROWS), min_size=1, max_size=12), st.randoms())
 def test_the_order_of_rows_does_not_matter(rows, rng):
     rows = [replace(row, id=f"{row.id}-{n}") for n, row in enumerate(rows)]
@@ -135,7 +135,7 @@ def test_the_order_of_rows_does_not_matter(rows, rng):
     assert figures(shuffled) == figures(rows)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(ROWS), max_size=12), st.integers(0, 12))
 def test_parts_of_a_set_merge_into_the_set(rows, cut):
     rows = [replace(row, id=f"{row.id}-{n}") for n, row in enumerate(rows)]
@@ -144,7 +144,7 @@ def test_parts_of_a_set_merge_into_the_set(rows, cut):
     assert compare({"rows": merged}) == compare({"rows": Survey(rows)})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(ROWS), min_size=1, max_size=6, unique=True))
 def test_duplicates_lower_what_is_different(rows):
     once = figures(rows)

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.programs import Unparsable, parse
@@ -43,12 +43,18 @@ PIECES = st.sampled_from(
 """Of a program, and of what is none."""
 
 
-@given(st.lists(PIECES, max_size=8).map("".join))
-def test_tokens_of_a_program_are_found_the_same_by_one_pattern(code):
+def _parses(code):
     try:
         parse(code)
     except Unparsable:
-        assume(False)
+        return False
+    return True
+
+
+@given(st.lists(PIECES, max_size=8).map("".join))
+def test_tokens_of_a_program_are_found_the_same_by_one_pattern(code):
+    while not _parses(code):
+        code = code[:-1]
     assert parsed_tokens(code) == code_tokens(code)
 
 
@@ -101,7 +107,6 @@ def test_more_similar_texts_share_a_band_more_often(one, other, bands):
     assert collision_probability(1, 64, bands) == 1
 
 
-@settings(deadline=None)  # the machine's load is not its subject
 @given(st.lists(st.sets(st.text(max_size=3), min_size=1), min_size=1, max_size=20))
 def test_equal_sets_share_every_band_and_are_wholly_similar(sets):
     count = len(sets)
@@ -112,7 +117,6 @@ def test_equal_sets_share_every_band_and_are_wholly_similar(sets):
     assert (jaccard(digests[:count, 0], digests[count:, 0]) == 1).all()
 
 
-@settings(deadline=None)  # the machine's load is not its subject
 @given(st.integers(1, 50), st.integers(1, 9))
 def test_parts_hold_every_entry_once_and_a_key_is_in_one_part(count, partitions):
     sets = [[f"w{n % 7}"] for n in range(count)]

@@ -3,13 +3,12 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.stages.diversity.benchmarks import humaneval, index_of, kind, shipped_seeds
 from transforms.stages.diversity.overlap import Item, folded, runs
 
-unhurried = settings(deadline=None)
 WORDS = st.lists(st.text("abcdefgh", min_size=2, max_size=6), min_size=30, max_size=80)
 STORY = (
     "Ann has 12 hens and each lays 5 eggs in 7 days so she sells 40 of them at 3 coins "
@@ -18,7 +17,6 @@ STORY = (
 """A number every few words: no eight words in a row without one."""
 
 
-@unhurried
 @given(st.text())
 def test_folding_a_folded_text_changes_nothing(text):
     assert folded(" ".join(folded(text))) == folded(text)
@@ -44,14 +42,12 @@ def test_what_makes_another_question_is_not_folded(one, other):
     assert folded(one) != folded(other)
 
 
-@unhurried
 @given(st.text().filter(folded), st.text())
 def test_an_item_is_found_in_a_copy_of_itself(text, other):
     index = index_of(Item("b", "1", text), Item("b", "2", other))
     assert kind(index, text) == "exact"
 
 
-@unhurried
 @given(WORDS, st.data())
 def test_one_word_changed_in_thirty_hides_no_copy(words, data):
     index = index_of(Item("b", "1", " ".join(words)))
@@ -105,7 +101,6 @@ def test_a_phrase_of_many_items_is_no_sign_of_any(users, found):
     assert kind(index_of(*items, same), f"A new question, {phrase}.") == found
 
 
-@unhurried
 @given(st.randoms())
 def test_the_item_named_depends_on_the_items_alone(rng):
     items = [Item("b", str(n), STORY) for n in range(3)] + [Item("a", "1", "Who? " + STORY)]

@@ -6,7 +6,7 @@ import json
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.benches.planted.answers import WRONG, first_wrong, is_wrong, notations, stated
@@ -63,7 +63,6 @@ def test_a_wrong_value_is_another_answer(value, fault, seed):
         assert json.dumps(wrong) != json.dumps(value)
 
 
-@settings(deadline=None)
 @given(st.one_of(st.booleans(), st.integers(), values))
 def test_no_notation_of_a_value_is_taken_for_another(value):
     for written in notations(value):
