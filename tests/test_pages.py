@@ -11,11 +11,15 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from hydra.utils import get_class
 
 from tests.chat_server import chat_server
 from tests.pages import DOCS, blocks, commands
 from tests.pipelines.commands import cotmill
 from transforms.engine.paths import PROJECT
+from transforms.engine.records import Seed
+from transforms.models.episode import drive
+from transforms.models.tools import bind
 
 SEEDS = [
     {"problem": "What is 6 times 7?", "answer": "42", "license": "MIT"},
@@ -106,6 +110,24 @@ def test_the_stages_of_write_a_stage_are_stages(tmp_path: Path) -> None:
     assert made.reason == "too_long"
     for block in blocks(DOCS / "write_a_stage.md", "yaml"):
         assert yaml.safe_load(block)
+
+
+def test_the_tools_of_write_a_stage_are_bound_and_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = blocks(DOCS / "write_a_stage.md", "python")
+    (tmp_path / "my_module.py").write_text("\n".join(code))
+    monkeypatch.syspath_prepend(tmp_path)
+    yamls = [yaml.safe_load(block) for block in blocks(DOCS / "write_a_stage.md", "yaml")]
+    stage, shown = (next(y[name] for y in yamls if name in y) for name in ("explain", "search"))
+    explain = get_class(stage["_target_"])(tools=bind(stage["tools"]))
+    words = [Seed.make(problem=word, source="", license="") for word in ("mill", "oat")]
+    known, unknown = drive(words, explain.episode)
+    assert (known.problem, unknown.detail) == ("mill", "KeyError: 'oat'")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.txt").write_text("A mill grinds grain.")
+    shown["arguments"]["folder"] = str(tmp_path / "texts")
+    assert "grinds" in bind({"search": shown})["search"]('{"query": "grain"}').text
 
 
 @pytest.fixture

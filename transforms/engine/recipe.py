@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -28,6 +28,7 @@ from transforms.engine.stage import Stage, lacking, takes, written_by
 from transforms.models.backends.settings import Backend, OpenAIBackend
 from transforms.models.prompts import PromptTemplate
 from transforms.models.settings import SamplerSettings
+from transforms.models.tools import Tool
 from transforms.sources.read import SOURCES, AnySource
 
 
@@ -255,7 +256,8 @@ def _values(name: str, stage: StageSettings, cls: Any) -> dict[str, Any]:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(["recipe.stages", name, field, *(str(part) for part in first["loc"])])
-            raise SettingsError(f"{place}: {first['msg']} (it is {first['input']!r})") from None
+            what = first["msg"].removeprefix("Value error, ")
+            raise SettingsError(f"{place}: {what} (it is {first['input']!r})") from None
     return values
 
 
@@ -299,13 +301,25 @@ def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) 
             sources |= _sources(known.name, group)
         if known.name == "run_seed":
             groups["seed"] = getattr(settings, "seed", 0)
-    values = _values(name, stage, cls).values()
-    functions = [f for v in values for f in (v if isinstance(v, tuple) else (v,)) if callable(f)]
+    parts = list(_parts(_values(name, stage, cls)))
+    functions = [each.function if isinstance(each, Tool) else each for each in parts]
     readers = [type(part) for source in sources.values() for part in source.parts().values()]
     modules = [cls.__module__, *sorted({each.__module__ for each in (*functions, *readers)})]
     code = [code_digest(module) for module in modules]
     contents = {name: source.content() for name, source in sources.items()}
+    contents |= {f"tools.{tool.name}": tool.identity for tool in parts if isinstance(tool, Tool)}
     return [name, stage.target, code, given, groups, contents]
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """The functions and tools among a stage's values."""
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, tuple):
+        for each in value:
+            yield from _parts(each)
+    elif callable(value):
+        yield value
 
 
 def _sources(name: str, group: Group) -> dict[str, AnySource]:

@@ -13,6 +13,7 @@ Effects are values:
 - a `Job`: a program is run in the sandbox, and gives a `Result`; a `Check`: a program and then its
   checker, `Checked`; a `Cell`: a cell of a session, `CellResult`, whose `after` names the state to
   go on from. A session is branched by going on twice from one state;
+- an `Invoke`: a tool is called, and gives `Invoked`;
 - a `Tally`: an amount is counted, and gives None.
 
 Those of a list are worked on side by side, and give the list of what became of each. So an episode
@@ -53,16 +54,18 @@ from transforms.models.budget import Account, Price
 from transforms.models.engines import Engine, open_engine, take
 from transforms.models.ledger.index import open_index
 from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter, backend_hash
+from transforms.models.observations import Observations
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
 from transforms.models.responses import calls
 from transforms.models.settings import BudgetSettings, SamplerSettings
+from transforms.models.tools import THREADS, Invoke, Invoked, ToolThreads
 from transforms.sandbox.jobs import Cell, CellResult, Check, Job, Status
 from transforms.sandbox.sandbox import Sandbox
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.shared import shared_sandbox
 
-Effect = Request | Job | Check | Cell | Tally
+Effect = Request | Job | Check | Cell | Invoke | Tally
 R = TypeVar("R")
 Steps = Generator[Any, Any, R]
 """The steps of an episode with a result of type R: yields an effect or a list of them, and is sent
@@ -73,7 +76,8 @@ _RECALLED_AT_ONCE = 20_000
 any order is read few times over, few enough (100 to 200 MB) to hold."""
 
 _JOBS_PER_SLOT = 64
-"""Jobs of a worker that wait or run: slots stay busy behind a program that takes long."""
+"""Jobs of a worker that wait or run, for each slot and each thread of tools: these stay busy behind
+a program that takes long."""
 
 
 @dataclass(frozen=True)
@@ -149,15 +153,20 @@ class _Open:
         return self._found if self._is_list else self._found[0]
 
 
+_Waiter = tuple[_Open, int]
+"""An episode, and the place among its effects of the one that it waits for."""
+
+
 @dataclass(frozen=True)
 class _Ran:
     """What an episode had run has ended."""
 
-    episode: _Open
-    index: int
+    effect: Job | Check | Cell | Invoke
     future: Future[Any]
-    key: str
-    """That of a cell in the ledger; empty for what is not recorded there."""
+    key: str = ""
+    """That of its observation; empty for what is not observed."""
+    waiters: tuple[_Waiter, ...] = ()
+    """Who waits for it; empty where `key` says so."""
 
 
 class Driver:
@@ -167,9 +176,10 @@ class Driver:
     waits for another. Requests that the ledger holds are answered from it; the others go to the
     model, up to `Model.open_requests` at once, those of episodes that are under way before those
     of new ones, and are written to the ledger as they come back. A request that is open or was
-    answered since `start` is not asked a second time. What cells showed to a model is in the ledger
-    too, so a replay runs none. The model is loaded, and the sandbox is opened, when the first
-    request or job needs it.
+    answered since `start` is not asked a second time. A cell that several episodes or branches run
+    from the same state is run once, and so is a call of a tool (`Observations`); what they showed
+    is in the ledger too, so a replay runs none. The model is loaded, and the sandbox is opened,
+    when the first request or job needs it.
 
     Args:
         stage: name under which tallies and progress are counted.
@@ -182,6 +192,7 @@ class Driver:
         self._leases = ExitStack()
         self._engine: Engine | None = None
         self._box: Sandbox | None = None
+        self._tools: ToolThreads | None = None
         self._futures: set[Future[Any]] = set()
         self.open = 0
         """Episodes that have begun and not ended."""
@@ -195,10 +206,12 @@ class Driver:
                 continue_prefix=asking.backend.sends_prefix,
                 backend=backend_hash(asking.backend),
             )
+        self._observations = Observations(None if asking is None else self._writer)
 
     def start(self) -> None:
         """Begins anew, with the ledger as it is now; forgets what an earlier start left open."""
         self._cancel()
+        self.flush()
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self.open = 0
         self._ended: deque[tuple[Any, Any]] = deque()
@@ -212,6 +225,7 @@ class Driver:
             self._engine.reply_to(self._inbox)
         if self._asking is not None:
             self._index = open_index(self._asking.ledger_dir, failures=self._is_replay)
+        self._observations.start(None if self._asking is None else self._index)
 
     def begin(self, place: Any, steps: Steps[Any]) -> None:
         """Begins an episode; `place` is what `ended` names it by."""
@@ -220,10 +234,10 @@ class Driver:
 
     @property
     def is_full(self) -> bool:
-        """Whether the model and the sandbox have as much to do as they take at a time."""
-        return bool(self._backlog) or (
-            self._box is not None and len(self._futures) > _JOBS_PER_SLOT * self._box.slots
-        )
+        """Whether the model, the sandbox and the tools have as much to do as they take at a
+        time."""
+        slots = (self._box.slots if self._box else 0) + (THREADS if self._tools else 0)
+        return bool(self._backlog) or len(self._futures) > _JOBS_PER_SLOT * slots
 
     def step(self, wait: bool) -> None:
         """Takes in what the model and the sandbox have finished; episodes go on with it.
@@ -259,7 +273,7 @@ class Driver:
             yield self._ended.popleft()
 
     def tallies(self) -> Iterator[Tally]:
-        """Yields what was counted since `start`: of tokens and requests, with the model as key."""
+        """Yields what was counted since `start` (see `Drive`)."""
         for (what, key), amount in self._tallies.items():
             yield Tally(self._stage, what, key, amount)
 
@@ -273,6 +287,8 @@ class Driver:
         self.flush()
         if self._engine is not None:
             self._engine.close()
+        if self._tools is not None:
+            self._tools.close()
         self._leases.close()
 
     def _go_on(self, episode: _Open, sent: Any) -> None:
@@ -289,10 +305,10 @@ class Driver:
             for index, effect in enumerate(effects):
                 if isinstance(effect, Request):
                     asked.append((index, effect))
-                elif isinstance(effect, Cell):
-                    self._run_cell(episode, index, effect)
+                elif isinstance(effect, (Cell, Invoke)):
+                    self._observe((episode, index), effect)
                 elif isinstance(effect, (Job, Check)):
-                    self._run(episode, index, effect)
+                    self._run(effect, "", (episode, index))
                 elif isinstance(effect, Tally):
                     self._count(effect.what, effect.key, effect.amount)
                     episode.give(index, None)
@@ -304,37 +320,44 @@ class Driver:
                 return
             sent = episode.found()
 
-    def _run(self, episode: _Open, index: int, what: Job | Check | Cell, key: str = "") -> None:
-        if self._box is None:
-            self._box = self._leases.enter_context(shared_sandbox(self._sandbox_settings))
-        future: Future[Any]
-        if isinstance(what, Cell):
-            future = self._box.submit_cell(what)
-        elif isinstance(what, Check):
-            future = self._box.submit_check(what)
-        else:
-            future = self._box.submit(what)
+    def _run(self, effect: Job | Check | Cell | Invoke, key: str, *waiters: _Waiter) -> None:
+        future = self._submit(effect)
         self._futures.add(future)
         inbox = self._inbox
-        future.add_done_callback(lambda done: inbox.put(_Ran(episode, index, done, key)))
+        future.add_done_callback(lambda done: inbox.put(_Ran(effect, done, key, waiters)))
 
-    def _run_cell(self, episode: _Open, index: int, cell: Cell) -> None:
-        if self._asking is None:
-            self._run(episode, index, cell)
-            return
-        key = content_id("cell", self._sandbox_identity, cell.code, cell.after, cell.seed)
-        if (seen := self._index.observation(key)) is not None:
-            values = json.loads(seen)
-            after = tuple(values.pop("after"))
-            result = CellResult(status=Status(values.pop("status")), after=after, **values)
-            episode.give(index, result)
-        elif self._is_replay:
-            raise LedgerMiss(
-                f"{self._stage}: a cell is not in the ledger {self._asking.ledger_dir}: run with "
-                f"the backend that made the ledger (its code begins {cell.code[:80]!r})"
-            )
-        else:
-            self._run(episode, index, cell, key)
+    def _submit(self, effect: Job | Check | Cell | Invoke) -> Future[Any]:
+        if isinstance(effect, Invoke):
+            if self._tools is None:
+                self._tools = ToolThreads()
+            return self._tools.submit(effect)
+        if self._box is None:
+            self._box = self._leases.enter_context(shared_sandbox(self._sandbox_settings))
+        if isinstance(effect, Cell):
+            return self._box.submit_cell(effect)
+        if isinstance(effect, Check):
+            return self._box.submit_check(effect)
+        return self._box.submit(effect)
+
+    def _observe(self, waiter: _Waiter, effect: Cell | Invoke) -> None:
+        """Gives what a cell or tool showed before, and has it run where that is not known."""
+        key = effect.key if isinstance(effect, Invoke) else self._cell_key(effect)
+        if not self._observations.is_under_way(key):
+            text = self._observations.find(key)
+            if text is not None:
+                episode, index = waiter
+                result = _observed(effect, text)
+                if self._observations.is_first(key):
+                    self._count_observation(effect, result, ".recorded")
+                episode.give(index, result)
+                return
+            if self._is_replay:
+                raise self._unobserved(effect)
+        if self._observations.wait(key, waiter):
+            self._run(effect, key)
+
+    def _cell_key(self, cell: Cell) -> str:
+        return content_id("cell", self._sandbox_identity, cell.code, cell.after, cell.seed)
 
     @property
     def _sandbox_settings(self) -> SandboxSettings:
@@ -365,7 +388,7 @@ class Driver:
 
     def _to_send(self, request: Request) -> None:
         if self._is_replay:
-            raise self._miss(request)
+            raise self._unasked(request)
         self._backlog.append(request)
 
     def _send(self) -> None:
@@ -411,18 +434,33 @@ class Driver:
                 assert self._engine is not None
                 responses.append(self._engine.receive(event))
         self._record(responses)
+        ran = [(event, self._result(event)) for event in events if isinstance(event, _Ran)]
         if gone is not None:
             raise gone
         if draining.has_begun():
             return
         self._answer(responses)
-        for event in events:
-            if isinstance(event, _Ran):
-                self._futures.discard(event.future)
-                result = event.future.result()
-                if event.key:
-                    self._writer.add_observation(event.key, canonical_json(asdict(result)))
-                self._give(event.episode, event.index, result)
+        for event, result in ran:
+            if isinstance(result, BaseException):
+                raise result
+            waiters = self._observations.waited_for(event.key) if event.key else event.waiters
+            for episode, index in waiters:
+                self._give(episode, index, result)
+
+    def _result(self, event: _Ran) -> Any:
+        """Returns what became of what was run, or the error that hindered it; records what was
+        observed."""
+        self._futures.discard(event.future)
+        try:
+            result = event.future.result()
+        except BaseException as error:
+            return error
+        if not isinstance(event.effect, (Cell, Invoke)):
+            return result
+        text = self._observations.add(event.key, canonical_json(asdict(result)))
+        if self._observations.is_first(event.key):
+            self._count_observation(event.effect, result)
+        return _observed(event.effect, text)
 
     def _record(self, responses: list[Response]) -> None:
         if self._engine is None or not responses:
@@ -476,10 +514,20 @@ class Driver:
                 "tokens.generated": response.generated_tokens,
             }
         for what, amount in amounts.items():
-            if amount:
-                self._count(what, response.model, amount)
+            self._count(what, response.model, amount)
+
+    def _count_observation(self, effect: Cell | Invoke, result: Any, how: str = "") -> None:
+        if isinstance(effect, Invoke):
+            self._count(f"tools{how}", effect.tool.name, 1)
+            self._count("tools.failed", effect.tool.name, int(result.error is not None))
+        else:
+            self._count(f"cells{how}", result.status, 1)
+            if not how:
+                self._count("cells.rebuilt", result.status, result.replayed)
 
     def _count(self, what: str, key: str, amount: int) -> None:
+        if not amount:
+            return
         self._tallies[what, key] = self._tallies.get((what, key), 0) + amount
 
     def _cancel(self) -> None:
@@ -487,15 +535,31 @@ class Driver:
             future.cancel()
         self._futures.clear()
 
-    def _miss(self, request: Request) -> LedgerMiss:
-        assert self._asking is not None
+    def _unobserved(self, effect: Cell | Invoke) -> LedgerMiss:
+        if isinstance(effect, Invoke):
+            return self._miss(f"a call of {effect.tool.name}", f"with {effect.arguments[:80]!r}")
+        return self._miss("a cell", f"its code begins {effect.code[:80]!r}")
+
+    def _unasked(self, request: Request) -> LedgerMiss:
         text = request.prompt if request.prompt is not None else request.messages[-1].content
         start = " ".join(text.split())[:80]
+        return self._miss(f"request {request.id}", f"model {request.model}, prompt: {start!r}")
+
+    def _miss(self, what: str, which: str) -> LedgerMiss:
+        assert self._asking is not None
         return LedgerMiss(
-            f"{self._stage}: request {request.id} is not in the ledger {self._asking.ledger_dir} "
-            f"(model {request.model}, prompt: {start!r}): run with the backend that made the "
-            "ledger, or with the settings it was made with"
+            f"{self._stage}: {what} is not in the ledger {self._asking.ledger_dir} ({which}): run "
+            "with the backend that made the ledger, or with the settings it was made with"
         )
+
+
+def _observed(effect: Cell | Invoke, text: str) -> CellResult | Invoked:
+    """Returns what a cell or tool showed, as the ledger has it."""
+    values = json.loads(text)
+    if isinstance(effect, Invoke):
+        return Invoked(**values)
+    status, after = Status(values.pop("status")), tuple(values.pop("after"))
+    return CellResult(status=status, after=after, **values)
 
 
 def drive(
@@ -550,11 +614,15 @@ class Drive(beam.PTransform):
     Tallies of each model: `requests`, `requests.recorded`, `requests.failed`, `tokens.prompt`,
     `tokens.cached` (of those of the prompt), `tokens.generated`, and for what an earlier run or
     attempt paid for `tokens.recorded` (generated), `tokens.recorded.prompt`,
-    `tokens.recorded.cached`.
+    `tokens.recorded.cached`. Of cells, by the status in which they ended: `cells`, those run;
+    `cells.recorded`, those that an earlier run or attempt ran; `cells.rebuilt`, those run again
+    before one of that status because the state it begins with was not kept. Of tools, by name:
+    `tools`, calls made; `tools.recorded`; `tools.failed`, those of both that gave an error.
 
-    Requests of equal content have equal ids, and are paid for once within a bundle. Two bundles
-    that run at the same time, in two workers or in one of a portable runner, may both pay; what
-    one of them has written to the ledger before the other begins is paid for once.
+    Requests of equal content have equal ids, and are paid for once within a bundle; equal cells
+    after equal cells are run once. Two bundles that run at the same time, in two workers or in one
+    of a portable runner, may both pay; what one of them has written to the ledger before the other
+    begins is paid for once.
 
     Why not Beam's `RunInference`: one set of sampling arguments holds for its whole transform
     (here each request has its own seed), a batch is a barrier (the longest answer of a batch

@@ -7,7 +7,7 @@ import pytest
 from tests.publish.report.folder import HOSTILE, run_folder
 from transforms.publish.catalog import Catalog, End, State
 from transforms.publish.report.formats import number, percent
-from transforms.publish.report.page import page
+from transforms.publish.report.page import page, ran
 from transforms.publish.report.read import accepted, diversity, rejects
 
 
@@ -147,3 +147,21 @@ def test_a_folder_of_a_command_over_any_parquet_has_a_page():
     manifest = {"command": "dedup", "status": "complete", "config": {}, "versions": {}}
     found = Page(page({**manifest, "accepted": 2, "stages": [stage]}, {}, [], {}))
     assert "2 rows, cotmill dedup" in found.text and "near_duplicate" in found.text
+
+
+def test_cells_are_shown_by_how_they_ended_and_tools_by_name_run_beside_recorded():
+    counts = {"cells": {"ok": 5, "timeout": 1}, "cells.recorded": {"ok": 2}}
+    counts |= {"cells.rebuilt": {"ok": 4}, "tools.recorded": {"search": 3}}
+    assert ran([{"name": "solve", "counts": counts}, {"name": "grade"}]) == [
+        {"stage": "solve", "what": "cells: ok", "run": 5, "recorded": 2, "again": 4},
+        {"stage": "solve", "what": "cells: timeout", "run": 1, "recorded": 0, "again": 0},
+        {"stage": "solve", "what": "tools: search", "run": 0, "recorded": 3, "again": 0},
+    ]
+
+
+def test_a_run_with_cells_shows_them_beside_the_requests(tmp_path):
+    def with_cells(manifest):
+        manifest["segments"][2]["stages"][0]["counts"] = {"cells": {"ok": 5_000}}
+        return manifest
+
+    assert "cells: ok5,0000" in Page(report(tmp_path, with_cells)).text.replace("\n", "")

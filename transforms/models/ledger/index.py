@@ -196,6 +196,8 @@ class LedgerIndex:
         """
         (wanted,) = _to_keys([key])
         with self._lock:
+            if key not in self._filter:
+                return None
             while True:
                 start, end = (np.searchsorted(self._keys, wanted, side) for side in _SIDES)
                 try:

@@ -57,6 +57,7 @@ def page(
         stages=stages,
         unanswered=unanswered,
         tokens=spent,
+        ran=ran(stages),
         reasons=reasons(stages),
         figures=figures,
         sets={name: SETS[name] for name in SETS if name in figures},
@@ -90,6 +91,19 @@ def tokens(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         for stage in stages
         for model, spent in stage.get("models", {}).items()
     ]
+
+
+def ran(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cells that each stage had run, by how they ended, and its calls of tools by name."""
+    rows = []
+    for stage in stages:
+        for kind in ("cells", "tools"):
+            tallies = {"run": kind, "recorded": f"{kind}.recorded", "again": f"{kind}.rebuilt"}
+            counts = {name: stage.get("counts", {}).get(what, {}) for name, what in tallies.items()}
+            for key in sorted({key for found in counts.values() for key in found}):
+                amounts = {name: found.get(key, 0) for name, found in counts.items()}
+                rows.append({"stage": stage["name"], "what": f"{kind}: {key}", **amounts})
+    return rows
 
 
 def reasons(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
