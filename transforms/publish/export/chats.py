@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from transforms.sandbox.jobs import Status
+from transforms.stages.trajectories.errors import shows_error
 from transforms.text.thoughts import THINK_TAGS
 
 Message = dict[str, Any]
@@ -134,24 +133,6 @@ def length(messages: Sequence[Message]) -> int:
     )
 
 
-_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):$", re.MULTILINE)
-_ERROR = re.compile(
-    r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit)(?:: .*)?"
-    r"|over [\d.]+ \w+ (?:of|in) .*|ended without a result.*|wrote over \d+ \w+"
-    r"|its value is over the size limit"
-)
-"""The last line of what went wrong: an exception, or a limit in the sandbox's words."""
-_ENDED = {status.value for status in Status} - {Status.OK.value}
-
-
 def is_error(message: Message) -> bool:
-    """Whether a tool's message shows an error.
-
-    It holds a traceback, or its last line is an exception (`ValueError: ...`), a limit or the
-    status that ended the cell (`timeout`).
-    """
-    text = (message.get("content") or "").strip()
-    last = text.rpartition("\n")[2].strip()
-    return message["role"] == "tool" and (
-        last in _ENDED or _ERROR.fullmatch(last) is not None or _TRACEBACK.search(text) is not None
-    )
+    """Whether a tool's message shows an error."""
+    return message["role"] == "tool" and shows_error(message.get("content") or "")
