@@ -116,7 +116,8 @@ def chosen(choice: Any, known: Mapping[str, Callable[..., Any]]) -> Callable[...
     """
     if callable(choice):
         return choice
-    name, arguments = choice, {}
+    name: Any = choice
+    arguments: Any = {}
     if isinstance(choice, Mapping) and len(choice) == 1:
         [(name, arguments)] = choice.items()
     if not isinstance(name, str):

@@ -61,6 +61,9 @@ class Turn(Message):
     """The parts of its content that are not learned, though it was sampled."""
     reward: float | None = None
     """What the turn alone is worth; None where turns are not rewarded."""
+    advantage: float | None = None
+    """What it is worth beside the turns of other attempts at the problem, later rewards included;
+    None where turns are not rewarded."""
     request: str | None = None
     """Id in the ledger of the request that it answers; None where it was not sampled."""
     state: str | None = None
