@@ -92,7 +92,7 @@ def _where_failed(turns: Turns, change: Callable[[Turn], Turn]) -> Turns:
     for place, turn in enumerate(turns):
         if turn.sampled:
             caller = place
-        elif caller is not None and shows_error(turn.content):
+        elif caller is not None and (turn.failed or shows_error(turn.content)):
             changed[caller], caller = change(turns[caller]), None
     return tuple(changed)
 

@@ -55,6 +55,8 @@ class Turn(Message):
     """Who speaks, where a recipe has several roles; empty where it has one."""
     sampled: bool = False
     """Whether a model wrote it in this trajectory; nothing else is ever learned."""
+    failed: bool = False
+    """Whether it shows the result of code or a call that failed."""
     unlearned: str | None = None
     """Why the whole turn is not learned, though it was sampled."""
     spans: tuple[Span, ...] = ()

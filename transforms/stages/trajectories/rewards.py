@@ -13,6 +13,7 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, keep
 from transforms.engine.groups import GroupMap
 from transforms.engine.stage import Map, Same
+from transforms.stages.trajectories.dialogues import DIALOGUES, Body
 from transforms.stages.trajectories.records import Ended, Trajectory, Turn
 from transforms.text.shingles import code_tokens, shingles
 
@@ -63,18 +64,24 @@ def retool_reward(is_right: bool, turns: int) -> float:
     return 1.0 if is_right else min(-0.6, -1 + (turns - 2) / 2 * 0.1)
 
 
-_BAD_CODE = re.compile(r"^(?:SyntaxError|IndentationError|TabError)\b", re.MULTILINE)
-_CODE = re.compile(r"```(?:python|py)\n(.*?)(?:```|\Z)|<(code|tool_call|execute)>(.*?)</\2>", re.S)
+_MALFORMED = re.compile(
+    r"^(?:(?:Syntax|Indentation|Tab)Error:|the call (?:is no JSON|has no )|there is no tool )",
+    re.MULTILINE,
+)
+"""What is shown of code that does not parse, and of a call that cannot be read."""
+_FORMS = [each for each in DIALOGUES.values() if each.body in (Body.CODE, Body.NATIVE)]
 
 
 def code_of(turns: Iterable[Turn]) -> str:
-    """Returns the code that a model wrote in its turns, blocks and calls, a line between them."""
-    blocks: list[str] = []
-    for turn in turns:
-        if turn.sampled:
-            blocks += [one or other for one, _, other in _CODE.findall(turn.content)]
-            blocks += [call.arguments for call in turn.tool_calls or ()]
-    return "\n".join(blocks)
+    """Returns the code that a model wrote in its turns, blocks and calls, in any form of
+    dialogue."""
+    calls = (
+        called
+        for turn in turns
+        for form in (*_FORMS, DIALOGUES["hermes"])
+        for called in (form.read(turn.content, turn.tool_calls or ()) if turn.sampled else ())
+    )
+    return "\n".join(dict.fromkeys(called.code for called in calls))
 
 
 def likeness(one: str, other: str) -> float:
@@ -92,8 +99,8 @@ class RewardTurns(Map):
     """PCollection[Trajectory] -> Outcome of the same with a reward on each turn that was sampled:
     the score on the last one, `malformed` on those that were badly formed, else 0.
 
-    Badly formed is a turn whose code does not parse, and the last one where the conversation ended
-    because it left its form.
+    Badly formed is a turn whose code does not parse or whose call cannot be read, and the last one
+    where the conversation ended because it left its form.
     """
 
     name: str = "rewards"
@@ -108,7 +115,7 @@ class RewardTurns(Map):
         own = [place for place, turn in enumerate(turns) if turn.sampled]
         for place, following in zip(own, [*own[1:], len(turns)], strict=True):
             shown = (turn.content for turn in turns[place + 1 : following])
-            bad = any(_BAD_CODE.search(text) for text in shown)
+            bad = any(_MALFORMED.search(text) for text in shown)
             turns[place] = replace(turns[place], reward=self.malformed if bad else 0.0)
         if own:
             failed = self.malformed if trajectory.ended == Ended.FORMAT else 0.0

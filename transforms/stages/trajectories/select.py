@@ -304,7 +304,8 @@ def error_share(record: Any, text: str = TEXT) -> float:
     turns = getattr(record, text)
     first = next((n for n, turn in enumerate(turns) if turn.role == "assistant"), len(turns))
     results = [turn for turn in turns[first:] if turn.role != "assistant"]
-    return sum(shows_error(turn.content) for turn in results) / len(results) if results else 0.5
+    errors = (getattr(turn, "failed", False) or shows_error(turn.content) for turn in results)
+    return sum(errors) / len(results) if results else 0.5
 
 
 def tag_penalty(record: Any, tag: str, text: str = TEXT) -> float:
