@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,10 @@ def trajectory(problem: str, said: str, *between: Message, sample: int = 0) -> T
         id=made,
         problem=problem,
         reference=None,
-        messages=turns_of(talk),
+        messages=tuple(replace(t, sampled=t.role == "assistant") for t in turns_of(talk)),
         tools=f"[{PYTHON_TOOL}]",
         answer=said,
+        score=1.0,
         agreement=2 / 3 if problem == "What is 42 + 1?" else 1.0,
         attempts=3 if problem == "What is 42 + 1?" else 1,
         **LINEAGE,

@@ -528,13 +528,14 @@ def _show(talk: Conversation, results: Sequence[Seen]) -> None:
     texts = [dialogue.shown(seen.called.name, seen.text, before) for seen in results]
     notes = dialogue.after_error if results[-1].failed else ""
     notes += dialogue.budget(left)
+    failed = any(seen.failed for seen in results)
     if dialogue.role == "tool":
         for seen, text in zip(results, texts, strict=True):
             tail = notes if seen is results[-1] else ""
             message = Message("tool", text + tail, tool_call_id=seen.called.id)
-            talk.add(message, state=state)
+            talk.add(message, state=state, failed=seen.failed)
     elif dialogue.continues:
-        talk.add(Message("tool", "".join(texts) + notes), True, state=state)
+        talk.add(Message("tool", "".join(texts) + notes), True, state=state, failed=failed)
     else:
         notes = notes and f"\n\n{notes}"
-        talk.add(Message("user", "\n".join(texts) + notes), state=state)
+        talk.add(Message("user", "\n".join(texts) + notes), state=state, failed=failed)
