@@ -24,6 +24,7 @@ from transforms.publish.export.run import Exported, spool
 from transforms.publish.export.sft import SftExport
 from transforms.publish.export.splits import SplitSettings
 from transforms.publish.export.templates import TemplateCheck
+from transforms.publish.export.value import ValueExport
 from transforms.publish.export.write import Files, Spool
 
 
@@ -31,7 +32,7 @@ class ExportSettings(Group):
     """Everything `cotmill export` can be told."""
 
     run: str = Field(description="folder of a finished run; also the first word: export RUN")
-    format: SftExport | RlExport | PreferenceExport | EnvironmentExport = Field(
+    format: SftExport | RlExport | PreferenceExport | ValueExport | EnvironmentExport = Field(
         discriminator="type"
     )
     splits: SplitSettings

@@ -31,6 +31,9 @@ MODULES = {
     "transforms.stages.unify": ("ValidateSeeds",),
     "transforms.stages.attempt": ("AttemptTasks", "PassRate"),
     "transforms.stages.grade": ("Grade",),
+    "transforms.stages.preferences": ("MakePairs",),
+    "transforms.stages.trajectories.masks": ("Mask",),
+    "transforms.stages.trajectories.select": ("Select",),
 }
 """Module -> the names that it offers here."""
 

@@ -150,7 +150,7 @@ def test_augment_runs_what_it_needs_and_gives_a_verdict_for_each_redraw() -> Non
 
 
 def test_a_conversation_goes_on_from_the_state_that_its_last_cell_left() -> None:
-    solve = stage("solve", "recipe=tool_math")
+    solve = stage("solve", "recipe=tool_math", "recipe.stages.solve.sampler.samples=1")
 
     def answer(effect: Any) -> Any:
         if isinstance(effect, Cell):
@@ -163,10 +163,10 @@ def test_a_conversation_goes_on_from_the_state_that_its_last_cell_left() -> None
         call = ToolCall(f"c{cells}", "python", json.dumps({"code": f"x = {cells}"}))
         return replace(response(effect, ""), tool_calls=(call,))
 
-    played = play(solve.episode((BARE, 1)), answer)
+    played = play(solve.episode(BARE), answer)
     assert shape(played)[:5] == [["Request"], ["Cell"], ["Request"], ["Cell"], ["Request"]]
     assert played.turns[3] == [Cell("x = 1", ("x = 0",))]
-    made, verdict = played.result
+    [(made, verdict)] = played.result
     assert verdict.kept and made.answer == "560" and made.seed_ids == (BARE.id,)
 
 

@@ -33,7 +33,7 @@ def stage(recipe: str, name: str, *overrides: str) -> Any:
 
 
 @cache
-def _sandbox() -> Sandbox:
+def sandbox() -> Sandbox:
     """The sandbox of all tests that play recipes: to open one takes longer than most tests."""
     lease = ExitStack()
     atexit.register(lease.close)
@@ -55,7 +55,7 @@ def player(
             said = model(effect.messages[-1].content)
             text, finish = said if isinstance(said, tuple) else (said, "stop")
             return response(effect, text, finish_reason=finish)
-        return _sandbox().submit(effect).result()
+        return sandbox().submit(effect).result()
 
     return lambda steps: play(steps, answer).result
 

@@ -87,7 +87,7 @@ def test_a_conversation_that_wants_more_turns_is_rejected(tmp_path: Path) -> Non
     with chat_server(lambda body: call("1", len(body["messages"]))) as (url, asked):
         more = ["recipe.stages.solve.sampler.samples=1", "recipe.stages.solve.turns=3"]
         _, rows, ends = run(tmp_path, "tool_math", url, SEEDS[:1], *more)
-    assert (rows, ends, len(asked)) == ([], [("solve", "out_of_turns")], 3)
+    assert (rows, ends, len(asked)) == ([], [("solve", "turns")], 3)
 
 
 def predictor(body: dict[str, Any]) -> dict[str, Any]:

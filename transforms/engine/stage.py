@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from hydra.utils import get_method
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ConfigDict, ValidationError, create_model
 
 from transforms.engine.accounting import Check, Verdict, first_rejection, keep, reject
 from transforms.engine.outcomes import Decide, Outcome
@@ -56,6 +57,11 @@ class Stage(beam.PTransform):
         its fields add."""
         return tuple(map(str, self.reasons))
 
+    def named_fields(self) -> dict[str, str]:
+        """Its own field -> the field of the records that it names; those that name none are left
+        out."""
+        return {field: name for field in self.by_field if (name := getattr(self, field))}
+
 
 def written_by(stage: Stage, arriving: type | None) -> type:
     """Returns the record type that a stage writes where records of type `arriving` come in."""
@@ -77,8 +83,7 @@ def takes(stage: Stage, arriving: type | None) -> bool:
 def lacking(stage: Stage, arriving: type | None) -> dict[str, str]:
     """Returns the stage's own field -> the field that it names and that arriving records lack."""
     there = {field.name for field in fields(arriving)} if arriving is not None else set()
-    named = {field: getattr(stage, field) for field in stage.by_field}
-    return {field: name for field, name in named.items() if name and name not in there}
+    return {field: name for field, name in stage.named_fields().items() if name not in there}
 
 
 def named(function: Any) -> Any:
@@ -97,6 +102,43 @@ def named(function: Any) -> Any:
 
 Named = Annotated[Callable[..., Any], BeforeValidator(named)]
 """The type of a stage's field that is a function: a recipe names it by its import path."""
+
+
+def chosen(choice: Any, known: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+    """Returns the function that a recipe chooses by its name in `known` or by its import path; as
+    `{name: {argument: value}}` with keyword arguments, which are held against its signature.
+
+    >>> def longest(texts, *, keep: int = 1): return sorted(texts, key=len)[-keep:]
+    >>> chosen({"longest": {"keep": 2}}, {"longest": longest})(["a", "bbb", "cc"])
+    ['cc', 'bbb']
+
+    Raises ValueError where there is no such function, or it does not take these arguments.
+    """
+    if callable(choice):
+        return choice
+    name: Any = choice
+    arguments: Any = {}
+    if isinstance(choice, Mapping) and len(choice) == 1:
+        [(name, arguments)] = choice.items()
+    if not isinstance(name, str):
+        raise ValueError(f"{choice!r} is neither a name nor {{name: {{argument: value}}}}")
+    if name not in known and "." not in name:
+        raise ValueError(f"{name} is none of {', '.join(known)}, and no import path")
+    function: Callable[..., Any] = known[name] if name in known else named(name)
+    own: dict[str, Any] = {
+        each.name: (each.annotation, ... if each.default is each.empty else each.default)
+        for each in inspect.signature(function, eval_str=True).parameters.values()
+        if each.kind is each.KEYWORD_ONLY
+    }
+    try:
+        form = create_model(name, __config__=ConfigDict(extra="forbid"), **own)
+        values = form.model_validate(arguments or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, (name, *first["loc"])))
+        raise ValueError(f"{place}: {first['msg']} (it takes {', '.join(own)})") from None
+    made = functools.partial(function, **{each: getattr(values, each) for each in own})
+    return functools.update_wrapper(made, function)
 
 
 def check(reason: str) -> Callable[[Callable[[Any], Any]], Check]:

@@ -112,9 +112,9 @@ class Request:
     """Further arguments of the chat template, as canonical JSON."""
     body: str = "{}"
     """Further fields of the request to an endpoint, as canonical JSON."""
-    think_tags: tuple[str, str] = THINK_TAGS
-    """What a thought in the answer's text stands between; decides how an answer is read, not
-    what is asked, so it is not part of the id."""
+    think_tags: tuple[str, str] | None = THINK_TAGS
+    """What a thought in the answer's text stands between; None leaves the text as it is. It decides
+    how an answer is read, not what is asked, so it is not part of the id."""
     reasons: bool = False
     """Whether the model is known to think before it answers; not part of the id either."""
 

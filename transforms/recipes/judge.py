@@ -14,6 +14,7 @@ from transforms.engine.records import Derived, Message, Seed, derived
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import ResponseReason, judge_all
 from transforms.models.settings import SamplerSettings
+from transforms.stages.preferences import Preference
 
 _CHOICE = re.compile(r"\[\[([AB])\]\]")
 
@@ -25,18 +26,6 @@ class Answers(Derived):
     prompt: tuple[Message, ...]
     one: str
     other: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preference(Derived):
-    """A pair of answers, in the form that trainers of preferences read."""
-
-    prompt: tuple[Message, ...]
-    """The problem as the writer saw it."""
-    chosen: tuple[Message, ...]
-    """The answer that the judge prefers."""
-    rejected: tuple[Message, ...]
-    """The other one."""
 
 
 @dataclass(kw_only=True)

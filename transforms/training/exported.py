@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transforms.engine.errors import SettingsError
-from transforms.publish.export.masks import masked
+from transforms.publish.export.masks import masked, use_training_template
 
 TASK = "export"
 """What the examples of an export are counted and evaluated as."""
@@ -61,11 +60,10 @@ def conversations(folder: str, split: str, tokenizer: Any) -> Iterator[Conversat
             template renders a turn in another way once the conversation goes on.
     """
     from datasets import load_dataset
-    from trl.chat_template_utils import get_training_chat_template, supports_tool_calling
+    from trl.chat_template_utils import supports_tool_calling
 
     shows_tools = supports_tool_calling(tokenizer)
-    with contextlib.suppress(ValueError):  # TRL knows no other than the template's own
-        tokenizer.chat_template = get_training_chat_template(tokenizer) or tokenizer.chat_template
+    use_training_template(tokenizer)
     with tempfile.TemporaryDirectory(prefix="cotmill-examples-") as cache:
         for row in load_dataset(folder, cache_dir=cache).get(split, ()):
             if not shows_tools and any(turn.get("tool_calls") for turn in row["messages"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from transforms.programs.questions import Attempted
 from transforms.recipes.caco.verify import example
 from transforms.recipes.judge import Preference
 from transforms.recipes.predict import Prediction
-from transforms.recipes.tool_math import Trajectory
+from transforms.stages.trajectories.converse import PYTHON_TOOL
+from transforms.stages.trajectories.records import Trajectory, turns_of
 
 LINEAGE = {"calls": (), "tokens": 0, "seed_ids": ("s1",), "source": "mine", "license": "MIT"}
 ERROR = "Traceback (most recent call last):\n  ...\nNameError: name 'a' is not defined"
@@ -90,11 +92,22 @@ def _call(code: str, number: int) -> Message:
 
 
 def trajectory(problem: str, said: str, *between: Message, sample: int = 0) -> Trajectory:
-    """A conversation that ends in `said`."""
+    """A conversation that ends in `said`; of three about a sum of 43, two are right."""
     asked = (Message("system", "Use the tool."), Message("user", problem))
     talk = (*asked, *between, Message("assistant", f"It is \\boxed{{{said}}}."))
     made = content_id("trajectory", problem, said, sample)
-    return Trajectory(id=made, messages=talk, answer=said, **LINEAGE)
+    return Trajectory(
+        id=made,
+        problem=problem,
+        reference=None,
+        messages=tuple(replace(t, sampled=t.role == "assistant") for t in turns_of(talk)),
+        tools=f"[{PYTHON_TOOL}]",
+        answer=said,
+        score=1.0,
+        agreement=2 / 3 if problem == "What is 42 + 1?" else 1.0,
+        attempts=3 if problem == "What is 42 + 1?" else 1,
+        **LINEAGE,
+    )
 
 
 def tool_math(root: Path) -> RunFolder:

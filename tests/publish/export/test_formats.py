@@ -20,6 +20,7 @@ from transforms.publish.export.preference import PreferenceExport
 from transforms.publish.export.rl import RlExport, right_answer
 from transforms.publish.export.sft import SftExport
 from transforms.publish.export.tasks import Attempted, tasks
+from transforms.publish.export.value import ValueExport
 from transforms.publish.reward import compute_score
 
 Values = list[dict[str, Any]]
@@ -27,6 +28,7 @@ FORMATS: dict[str, tuple[type[Format], dict[str, Any]]] = {
     "sft": (SftExport, {}),
     "rl": (RlExport, {"trainer": "trl_grpo"}),
     "preference": (PreferenceExport, {}),
+    "value": (ValueExport, {}),
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.publish.export import runs
 from tests.publish.export.test_formats import exported
-from transforms.publish.export.masks import loss_mask, masked
+from transforms.publish.export.masks import learned_of, loss_mask, masked
 from transforms.training.trainer import load_tokenizer
 
 
@@ -17,7 +17,7 @@ def tokenizer():
 
 def test_only_an_assistants_turns_are_learned():
     talk = [{"role": role} for role in ("system", "user", "assistant", "user", "assistant")]
-    assert loss_mask(talk, errors=True) == [False, False, True, False, True]
+    assert loss_mask(learned_of(talk, errors=True)) == [False, False, True, False, True]
 
 
 def test_labels_are_the_tokens_of_learned_turns(tmp_path: Path, tokenizer) -> None:

@@ -87,6 +87,8 @@ def read_thought(request: Request, response: Response) -> Response:
     of an answer sees a thought, wherever the server puts it. What a model that reasons had written
     when it was cut off is thought where nothing ends one: many chat templates open the thought.
     """
+    if request.think_tags is None:
+        return response
     thought, answer = split_thought(response.text, request.think_tags)
     if thought is None and answer == response.text:
         if not request.reasons or response.finish_reason != "length" or response.reasoning:

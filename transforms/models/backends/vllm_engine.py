@@ -29,7 +29,7 @@ from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.embedded.adapters import adapter_path, model_path
 from transforms.models.requests import ErrorKind, Request, Response, Sampler
 from transforms.models.tokens import prompt_ids
-from transforms.text.thoughts import split_thought
+from transforms.text.thoughts import THINK_TAGS, split_thought
 
 _log = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 10.0
@@ -370,7 +370,7 @@ def with_calls(response: Response, request: Request, parser: Any, tokenizer: Any
     there."""
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 
-    thought, answer = split_thought(response.text, request.think_tags)
+    thought, answer = split_thought(response.text, request.think_tags or THINK_TAGS)
     tools = [json.loads(tool) for tool in request.tools]
     asked = ChatCompletionRequest(model=request.model, messages=[], tools=tools)
     found = parser(tokenizer, asked.tools).extract_tool_calls(answer, asked)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Literal, NamedTuple
 
-from transforms.sandbox.jobs import Status
+from transforms.engine import records
+from transforms.engine.tables import from_row
+from transforms.stages.trajectories.errors import shows_error
+from transforms.stages.trajectories.records import Turn, learned
 from transforms.text.thoughts import THINK_TAGS
 
 Message = dict[str, Any]
@@ -36,13 +39,13 @@ def conversation(row: Mapping[str, Any]) -> Conversation | None:
 
     It is read from `messages`; from `prompt` and `chosen`; or from `instruction` or `problem` with
     `solution` and `reasoning`: the first of these that the row has. Without an answer the
-    completion is empty.
+    completion is empty. The completion of a trajectory begins with the first turn that was sampled.
 
     >>> conversation({"problem": "1 + 1?", "solution": "2"}).completion
     [{'role': 'assistant', 'content': '2'}]
     """
     if row.get("messages"):
-        messages = [_filled(message) for message in row["messages"]]
+        messages = joined(row["messages"])
     elif row.get("chosen"):
         messages = [_filled(message) for message in [*row["prompt"], *row["chosen"]]]
     else:
@@ -53,9 +56,47 @@ def conversation(row: Mapping[str, Any]) -> Conversation | None:
         if answer:
             thought = row.get("reasoning")
             messages.append(_filled({"role": "assistant", "content": answer, "reasoning": thought}))
-    roles = [message["role"] for message in messages]
-    first = roles.index("assistant") if "assistant" in roles else len(messages)
+    sampled = [index for index, message in enumerate(messages) if message.get("turns")]
+    said = sampled or [n for n, message in enumerate(messages) if message["role"] == "assistant"]
+    first = min(said, default=len(messages))
     return Conversation(messages[:first], messages[first:]) if first else None
+
+
+def joined(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
+    """Returns messages without the fields that are None; turns of a trajectory
+    (`trajectories.records.Turn`) as the messages that the model was shown.
+
+    A message of the assistant's says in `turns` what of its content was sampled: for each such turn
+    its id, its `start` and `end` in the content, the `learned` parts of these, and its advantage.
+    """
+    shown: list[Message] = []
+    for message in messages:
+        if "sampled" not in message:
+            shown.append(_filled(message))
+            continue
+        turn = from_row(Turn, dict(message))
+        if turn.continues and shown:
+            start = len(shown[-1]["content"])
+            shown[-1]["content"] += turn.content
+        else:
+            start = 0
+            shown.append({name: message[name] for name in _FIELDS if message[name] is not None})
+        if turn.sampled or turn.role == "assistant":
+            parts = shown[-1].setdefault("turns", [])
+        if turn.sampled:
+            part = {
+                "id": turn.id,
+                "start": start,
+                "end": start + len(turn.content),
+                "learned": [(start + one, start + other) for one, other in learned(turn)],
+                "whole": turn.unlearned is None and not turn.spans,
+                "advantage": turn.advantage,
+            }
+            parts.append(part)
+    return shown
+
+
+_FIELDS = tuple(field.name for field in fields(records.Message))
 
 
 def _filled(message: Mapping[str, Any]) -> Message:
@@ -134,24 +175,6 @@ def length(messages: Sequence[Message]) -> int:
     )
 
 
-_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):$", re.MULTILINE)
-_ERROR = re.compile(
-    r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit)(?:: .*)?"
-    r"|over [\d.]+ \w+ (?:of|in) .*|ended without a result.*|wrote over \d+ \w+"
-    r"|its value is over the size limit"
-)
-"""The last line of what went wrong: an exception, or a limit in the sandbox's words."""
-_ENDED = {status.value for status in Status} - {Status.OK.value}
-
-
 def is_error(message: Message) -> bool:
-    """Whether a tool's message shows an error.
-
-    It holds a traceback, or its last line is an exception (`ValueError: ...`), a limit or the
-    status that ended the cell (`timeout`).
-    """
-    text = (message.get("content") or "").strip()
-    last = text.rpartition("\n")[2].strip()
-    return message["role"] == "tool" and (
-        last in _ENDED or _ERROR.fullmatch(last) is not None or _TRACEBACK.search(text) is not None
-    )
+    """Whether a tool's message shows an error."""
+    return message["role"] == "tool" and shows_error(message.get("content") or "")

@@ -75,7 +75,8 @@ def tools_of(row: dict[str, Any]) -> str | None:
 
 
 FAILED = [
-    *("wrong_answer", "wrong_prediction", "no_prediction", "out_of_turns", "no_answer", "fails"),
+    *("wrong_answer", "wrong_prediction", "no_prediction", "no_answer", "fails"),
+    *("turns", "cells", "errors"),
     *("failed_tests", "false_claim", "not_distinguished"),
 ]
 """Reasons of rejects that are attempts which went wrong, of the shipped recipes."""

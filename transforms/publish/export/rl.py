@@ -184,10 +184,10 @@ def output_of(row: Mapping[str, Any]) -> str | None:
 def right_answer(row: Mapping[str, Any]) -> str | None:
     """Returns a row's right answer as text: a program's output that is a text loses its quotes.
 
-    None where the row has no answer.
+    None where the row has no answer. That of a trajectory is its `reference`.
     """
     output = output_of(row)
-    return plain_answer(output) if output else row.get("answer")
+    return plain_answer(output) if output else row.get("reference") or row.get("answer")
 
 
 def attempts_at(task: Task) -> int | None:

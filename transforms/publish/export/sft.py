@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
+from transforms.engine.errors import SettingsError
 from transforms.publish.export.chats import (
     LeftOut,
     Message,
@@ -25,8 +27,17 @@ from transforms.publish.export.forms import (
     lineage,
     tools_of,
 )
-from transforms.publish.export.masks import loss_mask
-from transforms.publish.export.tasks import Answer, Task
+from transforms.publish.export.masks import (
+    Learned,
+    learned_of,
+    loss_mask,
+    tokens_of,
+    turns_learned,
+    use_training_template,
+    without,
+)
+from transforms.publish.export.tasks import Task
+from transforms.training.trainer import load_tokenizer, require_trl
 
 _TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
 _FROM = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
@@ -36,8 +47,15 @@ class SftExport(Format):
     """Conversations to learn from."""
 
     type: Literal["sft"]
-    shape: Literal["messages", "prompt_completion", "sharegpt"] = Field(
-        "messages", description="columns of the conversation"
+    shape: Literal["messages", "prompt_completion", "sharegpt", "tokens"] = Field(
+        "messages",
+        description="columns of the conversation; tokens: input_ids and labels, which carry masks "
+        "of parts of messages",
+    )
+    tokenizer: str = Field(
+        "embedded",
+        description="for shape=tokens: the model that learns, whose tokenizer and chat template "
+        "are used: embedded, a name or a folder",
     )
     reasoning: Reasoning = Field(
         "reasoning_content",
@@ -54,6 +72,11 @@ class SftExport(Format):
         False, description="turns whose tool call came back as an error are not learned"
     )
 
+    once: bool = Field(
+        False,
+        description="a turn that several trajectories of a problem share is learned in one of them",
+    )
+
     @property
     def attempts(self) -> bool:
         return self.solutions != "best"
@@ -63,9 +86,14 @@ class SftExport(Format):
             "messages": {"messages": MESSAGES},
             "prompt_completion": {"prompt": MESSAGES, "completion": MESSAGES},
             "sharegpt": {"conversations": pa.list_(_TURN)},
+            "tokens": {
+                "input_ids": pa.list_(pa.int64()),
+                "labels": pa.list_(pa.int64()),
+                "advantages": pa.list_(pa.float64()),
+            },
         }
-        mask = {"loss_mask": pa.list_(pa.bool_())}
-        return {**conversation[self.shape], "tools": pa.string(), **mask, **LINEAGE}
+        beside = {"tools": pa.string(), "loss_mask": pa.list_(pa.bool_())}
+        return {**conversation[self.shape], **beside, **LINEAGE}
 
     def examples(self, task: Task, side: str, index: int) -> Iterator[Example | Omitted]:
         answers = task.answers(agree=True)
@@ -73,32 +101,71 @@ class SftExport(Format):
             yield Omitted("no solution")
             return
         most = {"best": 1, "all": len(answers)}.get(self.solutions) or int(self.solutions)
+        seen: set[str] = set()
         for number, answer in enumerate(answers):
             if number >= most:
                 yield Omitted(f"another solution of a problem (format.solutions={self.solutions})")
                 continue
+            completion = without(answer.completion, seen) if self.once else answer.completion
+            chat = [*task.prompt, *completion]
+            what = learned_of(chat, errors=not self.mask_errors)
             try:
-                yield self._example(task.prompt, answer)
+                if not any(what):
+                    raise LeftOut("no part of it is learned")
+                yield self._example(chat, what, len(task.prompt), answer.row)
             except LeftOut as error:
                 yield Omitted(str(error))
+                continue
+            seen |= turns_learned(completion)
 
-    def _example(self, asked: Sequence[Message], answer: Answer) -> Example:
+    def _example(
+        self, talk: Sequence[Message], what: Sequence[Learned], asked: int, row: dict[str, Any]
+    ) -> Example:
         in_field = self.shape == "sharegpt" and self.reasoning != "drop"
-        reasoning: Reasoning = "reasoning_content" if in_field else self.reasoning
-        prompt = for_templates(asked, reasoning)
-        completion = for_templates(answer.completion, reasoning)
-        chat, tools = [*prompt, *completion], tools_of(answer.row)
-        mask = loss_mask(chat, errors=not self.mask_errors)
-        values: dict[str, Any] = {"tools": tools, "loss_mask": mask, **lineage(answer.row)}
+        chat = for_templates(talk, "reasoning_content" if in_field else self.reasoning)
+        tools = tools_of(row)
+        values: dict[str, Any] = lineage(row)
+        if self.shape == "tokens":
+            values |= self._tokens(chat, what, tools, row["id"])
+            return Example(values, [chat], tools)
+        mask = loss_mask(what)
+        if self.shape != "messages" and mask != [m["role"] == "assistant" for m in chat]:
+            raise LeftOut("a turn is not learned (format.shape=messages or tokens carries that)")
+        values |= {"tools": tools, "loss_mask": mask}
         match self.shape:
             case "messages":
                 values["messages"] = chat
             case "prompt_completion":
-                values |= {"prompt": prompt, "completion": completion}
+                values |= {"prompt": chat[:asked], "completion": chat[asked:]}
             case "sharegpt":
                 values["conversations"], values["loss_mask"] = sharegpt(chat, mask)
                 values["tools"] = tools and json.dumps([t["function"] for t in json.loads(tools)])
         return Example(values, [chat], tools)
+
+    def _tokens(
+        self, chat: Sequence[Message], what: Sequence[Learned], tools: str | None, row_id: str
+    ) -> dict[str, Any]:
+        try:
+            made = tokens_of(chat, what, tools, training_tokenizer(self.tokenizer), row_id)
+        except LeftOut:
+            raise
+        except ValueError as error:
+            raise SettingsError(f"format.tokenizer={self.tokenizer}: {error}") from None
+        advantages = made.advantages if any(made.advantages) else None
+        return {"input_ids": made.input_ids, "labels": made.labels, "advantages": advantages}
+
+
+@cache
+def training_tokenizer(model: str) -> Any:
+    """Loads the tokenizer of a model that learns, with TRL's training template where it has one.
+
+    Raises:
+        BackendError: it cannot be loaded, or transformers and TRL are not installed.
+    """
+    require_trl()
+    tokenizer = load_tokenizer(model)
+    use_training_template(tokenizer)
+    return tokenizer
 
 
 def sharegpt(

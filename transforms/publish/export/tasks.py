@@ -26,7 +26,8 @@ _COLUMNS = (
     *("id", "recipe", "kind", "source", "license", "seed_ids", "code", "tools", "task", "grader"),
     *("messages", "prompt", "chosen", "rejected"),
     *("instruction", "problem", "solution", "reasoning"),
-    *("answer", "answer_type", "output", "prediction", "agreement", "attempts"),
+    *("answer", "reference", "answer_type", "output", "prediction"),
+    *("agreement", "attempts", "score"),
 )
 """What is read of accepted rows, where they have it."""
 _PART_BYTES = 64 << 20
@@ -53,7 +54,7 @@ class Task:
     """Hash of the prompt."""
     prompt: list[Message]
     rows: list[dict[str, Any]] = field(default_factory=list)
-    """Of `_COLUMNS` those that the run has; the shortest answer first."""
+    """Of `_COLUMNS` those that the run has; right ones first, of these the shortest answer."""
     others: list[Attempted] = field(default_factory=list)
     """Attempts that are no rows, in the order in which they stand."""
 
@@ -64,7 +65,7 @@ class Task:
 
     def answers(self, agree: bool) -> list[Answer]:
         """Answers that agree, the rows' first; or those that do not. Each is there once."""
-        found = [Answer(row, answer_of(row)) for row in self.rows if agree]
+        found = [Answer(row, answer_of(row)) for row in self.rows if is_right(row) is agree]
         found += [Answer(self.row, a.completion) for a in self.others if a.agrees is agree]
         once: list[Answer] = []
         for answer in found:
@@ -86,6 +87,11 @@ def answer_of(row: Mapping[str, Any]) -> list[Message]:
     said = conversation(row)
     assert said is not None
     return said.completion
+
+
+def is_right(row: Mapping[str, Any]) -> bool:
+    """Whether a row is a right attempt: some recipes keep wrong ones as rows with a score of 0."""
+    return row.get("score") is None or row["score"] > 0
 
 
 def task_id(prompt: Sequence[Message]) -> str:
@@ -141,7 +147,7 @@ def tasks(
         for task in sorted(found.values(), key=lambda task: task.id):
             for row in task.rows:
                 row.setdefault("recipe", manifest.get("recipe"))
-            task.rows.sort(key=lambda row: (length(answer_of(row)), row["id"]))
+            task.rows.sort(key=lambda row: (not is_right(row), length(answer_of(row)), row["id"]))
             yield task
 
 

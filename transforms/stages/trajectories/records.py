@@ -55,12 +55,17 @@ class Turn(Message):
     """Who speaks, where a recipe has several roles; empty where it has one."""
     sampled: bool = False
     """Whether a model wrote it in this trajectory; nothing else is ever learned."""
+    failed: bool = False
+    """Whether it shows the result of code or a call that failed."""
     unlearned: str | None = None
     """Why the whole turn is not learned, though it was sampled."""
     spans: tuple[Span, ...] = ()
     """The parts of its content that are not learned, though it was sampled."""
     reward: float | None = None
     """What the turn alone is worth; None where turns are not rewarded."""
+    advantage: float | None = None
+    """What it is worth beside the turns of other attempts at the problem, later rewards included;
+    None where turns are not rewarded."""
     request: str | None = None
     """Id in the ledger of the request that it answers; None where it was not sampled."""
     state: str | None = None

@@ -1,0 +1,112 @@
+"""Preferences: two answers to one prompt, and which of them is the better one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.groups import GroupMap
+from transforms.engine.records import Derived, Message, derived
+from transforms.stages.trajectories.records import Turn, as_messages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preference(Derived):
+    """A pair of answers, in the form that trainers of preferences read."""
+
+    prompt: tuple[Message, ...]
+    """The problem as the writer saw it."""
+    chosen: tuple[Message, ...]
+    """The answer that is preferred."""
+    rejected: tuple[Message, ...]
+    """The other one."""
+    tools: str | None = None
+    """The tools that the writer could call, as a JSON list; None where it calls none by name."""
+
+
+Pairing = Literal["extremes", "outcomes"]
+
+
+def pairs(group: Sequence[Any], score: str, rule: Pairing, right: float) -> Iterator[Any]:
+    """Yields (better, worse) of a group, each record in one pair at most; ties go to the smallest
+    id.
+
+    Args:
+        rule: extremes: the highest score with the lowest, the second with the last but one, and so
+            on while they differ (DRM, arXiv 2510.11457); outcomes: one with a score of `right` or
+            more with one of less (MedAgentGym, arXiv 2506.04405).
+    """
+    ordered = sorted(group, key=lambda each: (-getattr(each, score), each.id))
+    if rule == "outcomes":
+        good = [each for each in ordered if getattr(each, score) >= right]
+        yield from zip(good, ordered[len(good) :], strict=False)
+        return
+    for place in range(len(ordered) // 2):
+        better, worse = ordered[place], ordered[-1 - place]
+        if getattr(better, score) == getattr(worse, score):
+            return
+        yield better, worse
+
+
+@dataclass(kw_only=True)
+class MakePairs(GroupMap):
+    """PCollection[record] -> Outcome of Preference: pairs of attempts with the same prompt.
+
+    Attempts that are in no pair are rejected.
+    """
+
+    name: str = "pairs"
+    score: str = "score"
+    """The records' field that says which of two is better."""
+    text: str = "messages"
+    """The field that holds the conversation."""
+    rule: Pairing = "extremes"
+    """extremes: the highest score with the lowest; outcomes: a right attempt with a wrong one."""
+    right: float = 1.0
+    """Score from which an attempt is right."""
+    most: Annotated[int, Field(ge=1)] = 1
+    """Pairs of a prompt, at most."""
+
+    reads: ClassVar[type] = Derived
+    writes: ClassVar[type] = Preference
+    creates_records: ClassVar[bool] = True
+    by_field: ClassVar[tuple[str, ...]] = ("by", "score", "text")
+    reasons: ClassVar[Iterable[str]] = ("unpaired",)
+
+    def of(self, group: Sequence[Any]) -> Iterator[tuple[Any, Verdict]]:
+        asked: dict[tuple[Message, ...], list[Any]] = {}
+        for each in group:
+            asked.setdefault(self._parted(each)[0], []).append(each)
+        for alike in asked.values():
+            paired: set[str] = set()
+            for better, worse in list(pairs(alike, self.score, self.rule, self.right))[: self.most]:
+                paired |= {better.id, worse.id}
+                yield self._preference(better, worse), keep()
+            for each in alike:
+                if each.id not in paired:
+                    yield each, reject("unpaired", f"{self.score} {getattr(each, self.score):.3g}")
+
+    def _preference(self, better: Any, worse: Any) -> Preference:
+        (prompt, chosen), (_, rejected) = map(self._parted, (better, worse))
+        made = derived(better, "preference", worse.id, calls=worse.calls)
+        tools = getattr(better, "tools", None)
+        return Preference(prompt=prompt, chosen=chosen, rejected=rejected, tools=tools, **made)
+
+    def _parted(self, record: Any) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+        """The prompt, up to the first turn of the model, and the rest."""
+        turns = getattr(record, self.text)
+        own = [n for n, turn in enumerate(turns) if getattr(turn, "sampled", _is_own(turn))]
+        first = min(own, default=len(turns))
+        parts = (turns[:first], turns[first:])
+        prompt, rest = (
+            as_messages(p) if turns and isinstance(turns[0], Turn) else p for p in parts
+        )
+        return prompt, rest
+
+
+def _is_own(message: Message) -> bool:
+    return message.role == "assistant"

@@ -1,0 +1,541 @@
+"""Conversations with code and tools: a model is asked, its calls are run, and it is asked again.
+
+`Converse` is the stage. Its parts serve episodes of other recipes: `begin` opens a conversation,
+`converse` plays it to its end, `ask` and `run_calls` are one half of a turn each, and
+`side_by_side` plays several conversations about one record. Each agent of a recipe has a
+`Conversation` of its own, which is its view: what others say enters it by `Conversation.tell`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.errors import SettingsError
+from transforms.engine.ids import canonical_json, content_id, derived_seed
+from transforms.engine.records import Message, Seed, derived
+from transforms.engine.stage import Named
+from transforms.models.backends.settings import Backend
+from transforms.models.episode import Effect, ModelEpisode, R, Steps
+from transforms.models.requests import Request, Response, tool_json
+from transforms.models.responses import ResponseReason, judge_response
+from transforms.models.settings import SamplerSettings
+from transforms.sandbox.jobs import Cell, Status
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.judge import as_pair, compare
+from transforms.stages.trajectories.dialogues import (
+    PYTHON,
+    Body,
+    Called,
+    Dialogue,
+    DialogueSetting,
+    Written,
+    dialogue_of,
+)
+from transforms.stages.trajectories.records import (
+    Ended,
+    Trajectory,
+    Turn,
+    as_messages,
+    turn,
+    turns_of,
+)
+from transforms.text.answers import final_answer
+
+_ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
+_ABOUT = {
+    True: "Runs code in a session that keeps its variables.",
+    False: "Runs code. No variables are kept between calls.",
+}
+PYTHON_TOOL = tool_json(PYTHON, _ABOUT[True], _ARGUMENTS)
+"""The tool `python` of a session, as `Request.tools` has it."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a conversation may use; None is no limit."""
+
+    cells: int | None = None
+    """Runs of code and calls of tools."""
+    turns: int | None = None
+    """Requests to the model."""
+    tokens: int | None = None
+    """Generated tokens, over all turns, as the engine counts them."""
+    errors: int | None = None
+    """Calls in a row that fail; that many end it."""
+
+
+class Seen(NamedTuple):
+    """What became of a call."""
+
+    called: Called
+    text: str
+    """What it gave, before it is cut and marked."""
+    failed: bool
+    """Whether it could not be read, its code raised an exception, or its tool failed."""
+
+
+@dataclass
+class Conversation:
+    """A conversation under way: what one agent saw and wrote."""
+
+    asked: Request
+    """Who is asked and how; each request of the conversation is made from it."""
+    dialogue: Dialogue
+    limits: Limits
+    turns: tuple[Turn, ...]
+    agent: str = ""
+    """Who the model is here, where a recipe has several roles."""
+    start: tuple[str, ...] = ()
+    """The cells that led to the state in which the session begins."""
+    keeps_state: bool = True
+    """Whether a cell finds what those before it left; otherwise each begins from `start`."""
+    runs: tuple[str, ...] = (PYTHON,)
+    """Names of the tools that run the code in their argument `code`."""
+    tools: tuple[str, ...] = ()
+    """The tools that can be called by name, as `Request.tools` has them."""
+    shown: tuple[Message, ...] = ()
+    """What the model sees between the system's message and the rest, and rows leave out."""
+    responses: list[Response] = field(default_factory=list)
+    cells: int = 0
+    """Cells run and tools called."""
+    failures: int = 0
+    """Calls in a row that failed."""
+    ended: Ended | None = None
+    """Why it ended; None while it goes on."""
+    verdict: Verdict = keep()
+    """Why it is no good; that it is put off, where the model did not answer."""
+
+    def __post_init__(self) -> None:
+        self.after = self.start
+        """The cells that led to the session's state."""
+
+    @property
+    def answer(self) -> str | None:
+        """The final answer; None where the model gives none, or was cut off."""
+        if self.ended is not Ended.ANSWERED:
+            return None
+        own = [each.content for each in self.turns if each.sampled]
+        texts = [own[-1], "".join(own)] if self.dialogue.continues else [own[-1]]
+        return next(filter(None, (final_answer(text, "stop") for text in texts)), None)
+
+    @property
+    def in_message(self) -> bool:
+        """Whether the last message is the model's own, which it is to continue."""
+        return as_messages(self.turns)[-1].role == "assistant"
+
+    def add(self, message: Message, continues: bool = False, **fields: Any) -> None:
+        """Appends a turn."""
+        made = turn(self.turns, message, continues=continues, agent=self.agent, **fields)
+        self.turns = (*self.turns, made)
+
+    def tell(self, text: str) -> None:
+        """Appends text that no model sampled: to the text that the model continues, or to the
+        user's turn."""
+        in_user = self.turns[-1].role == "user" and not self.in_message
+        self.add(Message("user", "\n\n" * in_user + text), self.in_message or in_user)
+
+    def end(self, why: Ended, detail: str = "") -> None:
+        self.ended = why
+        self.verdict = keep() if why is Ended.ANSWERED else reject(why.value, detail)
+
+
+def begin(asked: Request, dialogue: Dialogue, limits: Limits, **fields: Any) -> Conversation:
+    """Opens a conversation with the words of a request, its forced prefix among them.
+
+    Args:
+        fields: further fields of the conversation.
+    """
+    first = asked.messages if asked.prompt is None else (Message("user", asked.prompt),)
+    agent = fields.get("agent", "")
+    talk = Conversation(asked, dialogue, limits, turns_of(first, agent=agent), **fields)
+    if asked.sampler.prefix:
+        talk.add(Message("assistant", asked.sampler.prefix))
+    return talk
+
+
+def next_request(talk: Conversation) -> Request:
+    """Returns the request for the model's next turn: a message that it is to continue is the forced
+    prefix of the answer."""
+    asked, dialogue = talk.asked, talk.dialogue
+    messages, prefix = as_messages(talk.turns), ""
+    if messages[-1].role == "assistant":
+        messages, prefix = messages[:-1], messages[-1].content
+    max_tokens = asked.sampler.max_tokens
+    if talk.limits.tokens is not None:
+        max_tokens = min(max_tokens, talk.limits.tokens - _generated(talk))
+    stop = tuple(dict.fromkeys((*dialogue.stops(talk.runs), *asked.sampler.stop)))
+    systems = sum(message.role == "system" for message in messages[:1])
+    is_raw = dialogue.continues or dialogue.goes_on or dialogue.marks_thoughts
+    return replace(
+        asked,
+        messages=()
+        if asked.prompt is not None
+        else (*messages[:systems], *talk.shown, *messages[systems:]),
+        sampler=replace(asked.sampler, prefix=prefix, stop=stop, max_tokens=max_tokens),
+        tools=talk.tools if dialogue.body is Body.NATIVE else (),
+        think_tags=None if is_raw else asked.think_tags,
+    )
+
+
+def ask(talk: Conversation) -> Steps[Written | None]:
+    """Has the model write its next turn; returns it, or None where the conversation has ended.
+
+    A response that is no answer, is cut off or leaves the form ends it, and so does a limit.
+    """
+    limits = talk.limits
+    if limits.turns is not None and len(talk.responses) >= limits.turns:
+        talk.end(Ended.TURNS, f"{limits.turns} turns")
+        return None
+    if limits.tokens is not None and _generated(talk) >= limits.tokens:
+        talk.end(Ended.OVERLONG, f"{_generated(talk)} tokens")
+        return None
+    request = next_request(talk)
+    response: Response = yield request
+    talk.responses.append(response)
+    if response.error is not None:
+        talk.ended, talk.verdict = Ended.REFUSED, judge_response(response)
+        return None
+    text = response.text.removeprefix(request.sampler.prefix)
+    stopped = response.finish_reason == "stop"
+    written = talk.dialogue.turn(text, stopped, response.tool_calls)
+    message = replace(response.message, content=written.text)
+    talk.add(message, talk.in_message, sampled=True, request=response.id)
+    if not stopped:
+        talk.end(Ended.OVERLONG, f"cut off after {response.generated_tokens} tokens")
+    elif written.fault:
+        talk.end(Ended.FORMAT, written.fault)
+    elif not (written.text or written.calls or request.sampler.prefix):
+        talk.end(Ended.FORMAT, "it is empty")
+    return None if talk.ended else written
+
+
+def run_calls(talk: Conversation, calls: Sequence[Called]) -> Steps[list[Seen]]:
+    """Runs the calls of a turn, one after another, and appends their results.
+
+    Where the budget has no room for all of them, or the model may not be asked again, none is run
+    and the conversation ends.
+    """
+    limits = talk.limits
+    if limits.cells is not None and talk.cells + len(calls) > limits.cells:
+        talk.end(Ended.CELLS, f"more than {limits.cells} calls")
+        return []
+    if limits.turns is not None and len(talk.responses) >= limits.turns:
+        talk.end(Ended.TURNS, f"{limits.turns} turns")
+        return []
+    results = []
+    for called in calls:
+        seen = yield from _run(talk, called)
+        results.append(seen)
+        talk.failures = talk.failures + 1 if seen.failed else 0
+    _show(talk, results)
+    if limits.errors is not None and talk.failures >= limits.errors:
+        talk.end(Ended.ERRORS, f"{talk.failures} calls in a row failed")
+    return results
+
+
+def converse(
+    talk: Conversation,
+    before: Callable[[Conversation], None] = lambda talk: None,
+    after: Callable[[Conversation, list[Seen]], None] = lambda talk, seen: None,
+) -> Steps[Conversation]:
+    """Plays a conversation until the model calls no more, or until a limit ends it.
+
+    Args:
+        before: called before each request of the model.
+        after: called with the results of the calls of each turn, once they are appended.
+    """
+    while talk.ended is None:
+        before(talk)
+        written = yield from ask(talk)
+        if written is None or written.is_open:
+            continue
+        if not written.calls:
+            talk.end(Ended.ANSWERED)
+            continue
+        seen = yield from run_calls(talk, written.calls)
+        if talk.ended is None:
+            after(talk, seen)
+    return talk
+
+
+def side_by_side(several: Iterable[Steps[R]]) -> Steps[list[R]]:
+    """Plays several pieces of work on one record at once: the effects of all that go on are yielded
+    together. Returns their results, in order."""
+    sent: dict[int, Any] = {}
+    under_way = dict(enumerate(several))
+    results: dict[int, R] = {}
+    while under_way:
+        waiting: dict[int, Any] = {}
+        for place, steps in list(under_way.items()):
+            try:
+                waiting[place] = steps.send(sent.get(place))
+            except StopIteration as end:
+                results[place] = end.value
+                del under_way[place]
+        if not waiting:
+            break
+        effects: list[Effect] = []
+        for each in waiting.values():
+            effects += each if isinstance(each, list) else [each]
+        found = iter((yield effects))
+        sent = {
+            place: [next(found) for _ in each] if isinstance(each, list) else next(found)
+            for place, each in waiting.items()
+        }
+    return [results[place] for place in sorted(results)]
+
+
+def agrees(seed: Seed, answer: str) -> Steps[float]:
+    """Grades an answer: 1 where it agrees with the seed's, else 0."""
+    [same] = yield from compare([as_pair(seed.answer or "", answer)])
+    return float(same)
+
+
+def check_backend(dialogue: Dialogue, backend: Backend, stage: str, place: str = "backend") -> None:
+    """Checks that a backend can be asked in a dialogue.
+
+    Args:
+        place: name of the backend's settings.
+
+    Raises:
+        SettingsError: it cannot continue a text, or has no turns.
+    """
+    setting = f"recipe.stages.{stage}.dialogue"
+    if backend.api is None:  # a ledger says how it was asked
+        return
+    if not (dialogue.continues or dialogue.goes_on):
+        if backend.api != "chat":
+            raise SettingsError(
+                f"{setting}={dialogue.name} shows results in turns of a chat, and {place}.api="
+                f"{backend.api} has none: set {place}.api=chat, or a dialogue that continues a text"
+            )
+        return
+    if backend.sends_prefix:
+        return
+    turns = f"{setting}='{{form: {dialogue.name}, role: user}}'"
+    if backend.reasoning is not None:
+        raise SettingsError(
+            f"{setting}={dialogue.name} has the model continue its text, which {place}.reasoning="
+            f"{backend.reasoning} excludes: set {place}.reasoning=null, or show results in turns "
+            f"by {turns}"
+        )
+    raise SettingsError(
+        f"{setting}={dialogue.name} has the model continue its text: set "
+        f"{place}.continue_prefix=true where the server can (vLLM, SGLang), or "
+        f"{place}.api=completions, or show results in turns by {turns}"
+    )
+
+
+_Count = Annotated[int, Field(ge=0)]
+
+
+class Tried(NamedTuple):
+    """An attempt, before the others are known."""
+
+    talk: Conversation
+    score: float
+    verdict: Verdict
+
+
+@dataclass(kw_only=True)
+class Converse(ModelEpisode):
+    """PCollection[Seed] -> Outcome of Trajectory: `sampler.samples` attempts at each problem, each
+    a conversation in which the model runs code.
+
+    The prompt is rendered with `problem` (also as `instruction`), with `cells`, the budget of the
+    attempt, and with `tools`, what can be called by name, one JSON object a line.
+    """
+
+    name: str = "converse"
+    sampler: SamplerSettings
+    sandbox: SandboxSettings
+    dialogue: DialogueSetting
+    """The dialogue's form by name (see `DIALOGUES`), or {form: NAME} with fields of its own."""
+    cells: _Count | tuple[_Count, _Count] | None = 8
+    """Calls of an attempt, at most; of a range [low, high] each attempt draws its own (null: as
+    many as its turns make)."""
+    turns: Annotated[int, Field(ge=1)] | None = None
+    """Requests of an attempt, at most (null: one more than its calls)."""
+    max_generated: Annotated[int, Field(ge=1)] | None = None
+    """Generated tokens of an attempt, at most (null: no limit)."""
+    errors: Annotated[int, Field(ge=1)] | None = None
+    """Calls in a row that fail and end an attempt (null: no limit)."""
+    keeps_state: bool = True
+    """Whether a call finds the variables of those before it; otherwise each begins anew."""
+    prelude: tuple[str, ...] = ()
+    """Cells that are run before the first turn, and are not shown."""
+    runs: tuple[str, ...] = (PYTHON,)
+    """Names of the tools that run the code in their argument `code`, where calls have names."""
+    grader: Named = agrees
+    """Function (seed, answer) -> steps that give a score of 0 to 1; the seed's own answer decides
+    where nothing else is said."""
+    keeps_wrong: bool = False
+    """Whether attempts that fail are rows too, with their score."""
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Trajectory
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (
+        *ResponseReason,
+        *(why for why in Ended if why not in (Ended.ANSWERED, Ended.REFUSED)),
+        *("no_answer", "wrong_answer", "no_reference", "prelude_failed"),
+    )
+
+    def __post_init__(self) -> None:
+        self.dialogue = dialogue_of(self.dialogue)
+        setting = f"recipe.stages.{self.name}.cells"
+        if isinstance(self.cells, tuple) and self.cells[0] > self.cells[1]:
+            raise SettingsError(f"{setting}={list(self.cells)} is no range: set [low, high]")
+        if self.cells is self.turns is None:
+            raise SettingsError(f"{setting} and turns are both null: set one of them")
+        place = f"models.{self.model}" if self.model else "backend"
+        check_backend(self.dialogue, self.backend, self.name, place)
+
+    @cached_property
+    def _one(self) -> SamplerSettings:
+        return self.sampler.model_copy(update={"samples": 1})
+
+    def episode(self, seed: Seed) -> Steps[list[tuple[Trajectory, Verdict]] | Verdict]:
+        if seed.answer is None and self.grader is agrees:
+            return reject("no_reference", "the seed has no answer to hold one against")
+        start: tuple[str, ...] = ()
+        for code in self.prelude_of(seed):
+            seen = yield Cell(code, start)
+            if seen.status is not Status.OK:
+                return reject("prelude_failed", seen.error or seen.status)
+            start = seen.after
+        tries = yield from side_by_side(
+            self.attempt(seed, sample, start) for sample in range(self.sampler.samples)
+        )
+        answered = [each for each in tries if not each.verdict.unanswered]
+        right = sum(each.score >= 1 for each in answered)
+        rate = right / len(answered) if answered else 0.0
+        return [
+            (self.row(seed, sample, each, rate, len(answered)), each.verdict)
+            for sample, each in enumerate(tries)
+        ]
+
+    def prelude_of(self, seed: Seed) -> tuple[str, ...]:
+        """The cells that are run before the first turn about a seed."""
+        return self.prelude
+
+    def begun(self, seed: Seed, sample: int, start: tuple[str, ...] = ()) -> Conversation:
+        """Opens an attempt.
+
+        Args:
+            start: the cells that led to the state in which its session begins.
+        """
+        budget = self.allowed(seed, sample)
+        turns = self.turns or (None if budget is None else budget + 1)
+        limits = Limits(budget, turns, self.max_generated, self.errors)
+        fields: dict[str, Any] = {
+            "start": start,
+            "keeps_state": self.keeps_state,
+            "runs": self.runs,
+            "tools": self.schemas(),
+        }
+        words: dict[str, Any] = {
+            **{"problem": seed.problem, "instruction": seed.problem},
+            **{"cells": budget, "tools": "\n".join(self.schemas())},
+        }
+        [asked] = self.requests(self._one, first_sample=sample, **words)
+        return begin(asked, self.dialogue, limits, **fields)
+
+    def schemas(self) -> tuple[str, ...]:
+        """The tools that can be called by name, in the API's form; none in dialogues of code."""
+        if self.dialogue.body not in (Body.NATIVE, Body.JSON):
+            return ()
+        return tuple(tool_json(name, _ABOUT[self.keeps_state], _ARGUMENTS) for name in self.runs)
+
+    def allowed(self, seed: Seed, sample: int) -> int | None:
+        """The calls that an attempt is allowed, drawn from its id where a range is set."""
+        if not isinstance(self.cells, tuple):
+            return self.cells
+        low, high = self.cells
+        drawn = derived_seed(self.run_seed, "cells", seed.id, sample)
+        return low + drawn % (high - low + 1)
+
+    def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
+        """Makes one attempt and grades it; a recipe of several roles writes its own."""
+        talk = yield from converse(self.begun(seed, sample, start))
+        return (yield from self.graded(seed, talk))
+
+    def graded(self, seed: Seed, talk: Conversation) -> Steps[Tried]:
+        """Grades an attempt that has ended."""
+        if talk.ended is not Ended.ANSWERED:
+            kept = self.keeps_wrong and talk.ended is not Ended.REFUSED
+            return Tried(talk, 0.0, keep() if kept else talk.verdict)
+        score = 0.0
+        if talk.answer is not None:
+            score = yield from self.grader(seed, talk.answer)
+        if score >= 1 or self.keeps_wrong:
+            return Tried(talk, score, keep())
+        if talk.answer is None:
+            return Tried(talk, score, reject("no_answer"))
+        what = f"says {talk.answer}, reference {seed.answer}"
+        return Tried(talk, score, reject("wrong_answer", what))
+
+    def row(self, seed: Seed, sample: int, each: Tried, rate: float, attempts: int) -> Trajectory:
+        """Returns an attempt as a row."""
+        talk = each.talk
+        return Trajectory(
+            problem=seed.problem,
+            reference=seed.answer,
+            messages=self.stored(talk.turns),  # type: ignore[arg-type]
+            tools=f"[{','.join(talk.tools)}]" if talk.tools else None,
+            answer=talk.answer,
+            score=each.score,
+            ended=str(talk.ended),
+            sample=sample,
+            asks=len(talk.responses),
+            cells=talk.cells,
+            agreement=rate,
+            attempts=attempts,
+            data=canonical_json({"budget": talk.limits.cells, "dialogue": talk.dialogue.name}),
+            **derived(seed, "trajectory", sample, calls=self.calls(*talk.responses)),
+        )
+
+
+def _generated(talk: Conversation) -> int:
+    return sum(response.generated_tokens for response in talk.responses)
+
+
+def _run(talk: Conversation, called: Called) -> Steps[Seen]:
+    if called.fault is not None:
+        return Seen(called, called.fault, True)
+    if not called.is_code and called.name not in talk.runs:
+        known = ", ".join(talk.runs)
+        return Seen(called, f"there is no tool {called.name}: there is {known}", True)
+    talk.cells += 1
+    seen = yield Cell(called.code, talk.after)
+    if talk.keeps_state:
+        talk.after = seen.after
+    return Seen(called, talk.dialogue.observed(seen), seen.status is not Status.OK)
+
+
+def _show(talk: Conversation, results: Sequence[Seen]) -> None:
+    """Appends results, and then the notes on an error and on what is left."""
+    dialogue, limits = talk.dialogue, talk.limits
+    left = None if limits.cells is None else limits.cells - talk.cells
+    state = content_id("state", talk.after) if talk.after else None
+    before = as_messages(talk.turns)[-1].content
+    texts = [dialogue.shown(seen.called.name, seen.text, before) for seen in results]
+    notes = dialogue.after_error if results[-1].failed else ""
+    notes += dialogue.budget(left)
+    failed = any(seen.failed for seen in results)
+    if dialogue.role == "tool":
+        for seen, text in zip(results, texts, strict=True):
+            tail = notes if seen is results[-1] else ""
+            message = Message("tool", text + tail, tool_call_id=seen.called.id)
+            talk.add(message, state=state, failed=seen.failed)
+    elif dialogue.continues:
+        talk.add(Message("tool", "".join(texts) + notes), True, state=state, failed=failed)
+    else:
+        notes = notes and f"\n\n{notes}"
+        talk.add(Message("user", "\n".join(texts) + notes), state=state, failed=failed)
