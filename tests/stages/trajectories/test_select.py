@@ -20,11 +20,9 @@ from tests.beam import on_workers
 from tests.programs_for_tests import SPAM
 from transforms.engine import groups
 from transforms.engine.blocks import pack
-from transforms.engine.paths import PROJECT
 from transforms.engine.records import Message
 from transforms.engine.stage import lacking
 from transforms.stages.trajectories import select
-from transforms.stages.trajectories.masks import RULES
 from transforms.stages.trajectories.select import (
     SELECTORS,
     Chosen,
@@ -254,8 +252,3 @@ def test_each_group_is_judged_whole_on_any_number_of_workers(workers) -> None:
 
 def test_doctests_hold() -> None:
     assert doctest.testmod(select).failed == 0
-
-
-def test_the_page_names_every_selector_and_every_mask() -> None:
-    page = (PROJECT / "docs" / "choose.md").read_text()
-    assert [name for name in (*SELECTORS, *RULES) if f"`{name}`" not in page] == []
