@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from tests.beam import on_workers
 from tests.programs_for_tests import SPAM
+from tests.publish.report.folder import examples
 from transforms.engine import groups
 from transforms.engine.blocks import pack
 from transforms.engine.records import Message
@@ -202,6 +203,14 @@ def test_a_selector_does_not_depend_on_the_order_of_its_group(name, group, chanc
     )
     assert found == again and found.keys() == {each.id for each in group}
     assert {v.reason for _, v in found.values()} <= {None, *made.rejects_for()}
+
+
+def test_rows_of_caco_are_chosen_by_their_own_fields() -> None:
+    group = [replace(each, agreement=each.agreement / 2) for each in examples(3)]
+    best = {"highest": {"score": "agreement"}}
+    assert choose(best, [*group[:2], examples(3)[2]])[0] == [group[2].id]
+    short = {"shortest_right": {"text": "solution", "score": "agreement", "right": 0}}
+    assert choose(short, [group[0], replace(group[1], solution="7")])[0] == [group[1].id]
 
 
 @rejects("unlucky")

@@ -59,7 +59,8 @@ def draw_groups(
     """Yields up to `most` different groups of 2 to `largest` solutions in a drawn order, each with
     at least one that is right and one that is wrong, and never more right ones than there are wrong
     (GenSelect, arXiv 2504.16891)."""
-    chance, seen = random.Random(seed), set()
+    chance = random.Random(seed)
+    seen: set[tuple[str, ...]] = set()
     for _ in range(2 * most):
         good = chance.sample(right, min(len(right), len(wrong)))
         bad = chance.sample(wrong, len(wrong))
