@@ -24,6 +24,7 @@ from transforms.engine.errors import SettingsError
 from transforms.engine.records import Message, ToolCall
 from transforms.models.episode import play
 from transforms.models.requests import ErrorKind, Request
+from transforms.models.tools import bind
 from transforms.sandbox.jobs import Cell, CellResult, Status
 from transforms.stages.trajectories.converse import begin, converse, side_by_side
 from transforms.stages.trajectories.records import Trajectory, learned
@@ -229,6 +230,25 @@ def test_a_tool_that_does_not_exist_and_a_call_that_is_no_json_are_told_to_the_m
     assert (verdict.kept, row.cells) == (True, 0)
     assert "is no JSON" in row.messages[3].content
     assert "there is no tool look" in row.messages[5].content
+
+
+def length(text: str, times: int = 1) -> int:
+    """Counts letters."""
+    return len(text) * times
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "shown"),
+    [
+        ("hermes", '<tool_call>{"name": "length", "arguments": {"text": "abc"}}</tool_call>', "3"),
+        ("hermes", '<tool_call>{"name": "length", "arguments": {}}</tool_call>', "required"),
+        ("queries", "<|begin_length_query|>abc<|end_length_query|>", "length_result|>\n3\n<"),
+    ],
+)
+def test_a_function_of_a_user_is_called_by_its_name(name: str, call: str, shown: str) -> None:
+    row, verdict = attempt([call, END], name, tools=bind({"length": f"{__name__}.length"}))
+    assert verdict.kept and row.cells == 1 and shown in row.messages[3].content
+    assert (row.tools is None) == (name == "queries") or "Counts letters" in str(row.tools)
 
 
 ANSWERS = st.sampled_from(
