@@ -47,7 +47,6 @@ from transforms.stages.trajectories.records import (
     turn,
     turns_of,
 )
-from transforms.text.answers import final_answer
 
 _ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
 _ABOUT = {
@@ -126,7 +125,7 @@ class Conversation:
             return None
         own = [each.content for each in self.turns if each.sampled]
         texts = [own[-1], "".join(own)] if self.dialogue.continues else [own[-1]]
-        return next(filter(None, (final_answer(text, "stop") for text in texts)), None)
+        return next(filter(None, map(self.dialogue.answered, texts)), None)
 
     @property
     def in_message(self) -> bool:
