@@ -30,7 +30,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from queue import SimpleQueue
-from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar, overload
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
@@ -132,9 +132,15 @@ def play(steps: Steps[R], answers: Callable[[Any], Any] | Iterable[Any] = ()) ->
         sent = found if isinstance(yielded, list) else found[0]
 
 
+@overload
+def side_by_side(several: Iterable[Steps[R]]) -> Steps[list[R]]: ...
+@overload
+def side_by_side(
+    several: Iterable[Steps[R]], take: Callable[[list[Effect]], bool]
+) -> Steps[list[R | None]]: ...
 def side_by_side(
     several: Iterable[Steps[R]], take: Callable[[list[Effect]], bool] = lambda effects: True
-) -> Steps[list[R | None]]:
+) -> Steps[list[Any]]:
     """Goes through several steps at once, within an episode (`yield from`): what all of them wait
     for is yielded in one list.
 
@@ -145,7 +151,7 @@ def side_by_side(
         the results, in order; None for steps that were ended.
     """
     running = list(several)
-    results: list[R | None] = [None] * len(running)
+    results: list[Any] = [None] * len(running)
     sent: dict[int, Any] = dict.fromkeys(range(len(running)))
     while sent:
         waiting: dict[int, tuple[bool, list[Effect]]] = {}

@@ -22,7 +22,7 @@ from transforms.engine.ids import canonical_json, content_id, derived_seed
 from transforms.engine.records import Message, Seed, derived
 from transforms.engine.stage import Named
 from transforms.models.backends.settings import Backend
-from transforms.models.episode import Effect, ModelEpisode, R, Steps
+from transforms.models.episode import ModelEpisode, Steps, side_by_side
 from transforms.models.requests import Request, Response, tool_json
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
@@ -265,33 +265,6 @@ def converse(
         if talk.ended is None:
             after(talk, seen)
     return talk
-
-
-def side_by_side(several: Iterable[Steps[R]]) -> Steps[list[R]]:
-    """Plays several pieces of work on one record at once: the effects of all that go on are yielded
-    together. Returns their results, in order."""
-    sent: dict[int, Any] = {}
-    under_way = dict(enumerate(several))
-    results: dict[int, R] = {}
-    while under_way:
-        waiting: dict[int, Any] = {}
-        for place, steps in list(under_way.items()):
-            try:
-                waiting[place] = steps.send(sent.get(place))
-            except StopIteration as end:
-                results[place] = end.value
-                del under_way[place]
-        if not waiting:
-            break
-        effects: list[Effect] = []
-        for each in waiting.values():
-            effects += each if isinstance(each, list) else [each]
-        found = iter((yield effects))
-        sent = {
-            place: [next(found) for _ in each] if isinstance(each, list) else next(found)
-            for place, each in waiting.items()
-        }
-    return [results[place] for place in sorted(results)]
 
 
 def agrees(seed: Seed, answer: str) -> Steps[float]:
