@@ -31,7 +31,9 @@ def test_the_page_of_settings_is_what_the_settings_are():
     assert PAGE.read_text() == settings_page()
 
 
-@pytest.mark.parametrize("page", ["data_model.md", "rewards.md", "capacity.md"])
+@pytest.mark.parametrize(
+    "page", ["data_model.md", "rewards.md", "capacity.md", "recipes/trajectories.md"]
+)
 def test_the_code_of_a_page_runs(page):
     text = (PROJECT / "docs" / page).read_text()
     for code in re.findall(r"```python\n(.*?)```", text, re.S):

@@ -47,6 +47,12 @@ def judge_all(responses: Iterable[Response]) -> Verdict:
     return next((v for v in map(judge_response, responses) if not v.kept), keep())
 
 
+def unanswered(responses: Iterable[Response]) -> Verdict | None:
+    """Returns the verdict that puts a record off whose request stayed unanswered; None where all of
+    them were answered, well or badly."""
+    return next((judge_response(response) for response in responses if response.unanswered), None)
+
+
 def judge_response(response: Response) -> Verdict:
     """Rejects a response without text or cut off at its limit, and a request that failed.
 

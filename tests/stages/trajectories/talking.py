@@ -13,6 +13,8 @@ from transforms.engine.records import Seed
 from transforms.models.backends.openai_engine import cut_at
 from transforms.models.episode import Played, Steps, play
 from transforms.models.requests import Request, Response
+from transforms.models.tools import Invoke
+from transforms.sandbox.jobs import Cell
 from transforms.stages.trajectories.converse import Converse
 from transforms.stages.trajectories.dialogues import dialogue_of
 
@@ -42,10 +44,12 @@ def played(steps: Steps[Any], model: Script) -> Played[Any]:
     """Plays an episode; what the model gives is cut at the request's stops."""
 
     def answer(effect: Any) -> Any:
+        if isinstance(effect, Invoke):
+            return effect.tool(effect.arguments)
+        if isinstance(effect, Cell):
+            return sandbox().submit_cell(effect).result()
         if not isinstance(effect, Request):
-            return sandbox().submit_cell(effect).result() if hasattr(effect, "after") else (
-                sandbox().submit(effect).result()
-            )  # fmt: skip
+            return sandbox().submit(effect).result()
         text = model(effect)
         if isinstance(text, Response):
             return replace(text, id=effect.id)

@@ -24,8 +24,9 @@ from transforms.engine.errors import SettingsError
 from transforms.engine.records import Message, ToolCall
 from transforms.models.episode import play
 from transforms.models.requests import ErrorKind, Request
+from transforms.models.tools import bind
 from transforms.sandbox.jobs import Cell, CellResult, Status
-from transforms.stages.trajectories.converse import begin, converse, side_by_side
+from transforms.stages.trajectories.converse import Limits, begin, converse, side_by_side
 from transforms.stages.trajectories.records import Trajectory, learned
 
 
@@ -231,6 +232,25 @@ def test_a_tool_that_does_not_exist_and_a_call_that_is_no_json_are_told_to_the_m
     assert "there is no tool look" in row.messages[5].content
 
 
+def length(text: str, times: int = 1) -> int:
+    """Counts letters."""
+    return len(text) * times
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "shown"),
+    [
+        ("hermes", '<tool_call>{"name": "length", "arguments": {"text": "abc"}}</tool_call>', "3"),
+        ("hermes", '<tool_call>{"name": "length", "arguments": {}}</tool_call>', "required"),
+        ("queries", "<|begin_length_query|>abc<|end_length_query|>", "length_result|>\n3\n<"),
+    ],
+)
+def test_a_function_of_a_user_is_called_by_its_name(name: str, call: str, shown: str) -> None:
+    row, verdict = attempt([call, END], name, tools=bind({"length": f"{__name__}.length"}))
+    assert verdict.kept and row.cells == 1 and shown in row.messages[3].content
+    assert (row.tools is None) == (name == "queries") or "Counts letters" in str(row.tools)
+
+
 ANSWERS = st.sampled_from(
     [block("1"), block("1 / 0"), "```python\n1", END, "", call("1"), DIALOGUES["hermes"][0]]
 )
@@ -290,6 +310,35 @@ def test_what_is_told_between_turns_stands_where_the_model_reads_it() -> None:
     talk.add(Message("assistant", "Well, "), sampled=True)
     talk.tell("but how?")
     assert talk.turns[-1].continues and not talk.turns[-1].sampled and talk.in_message
+
+
+def test_demonstrations_are_shown_to_the_model_and_are_not_in_its_turns() -> None:
+    stage = conversing()
+    asking = replace(stage.begun(SEED, 0).asked, messages=PROMPT)
+    shown = (Message("user", "What is 1 + 1?"), Message("assistant", "2"))
+    talk = begin(asking, stage.dialogue, Limits(cells=3, turns=4), shown=shown)
+    done = played(converse(talk), script(*RIGHT))
+    assert all(each.messages == (PROMPT[0], *shown, PROMPT[1]) for each in asked(done))
+    assert [turn.content for turn in talk.turns[:2]] == [each.content for each in PROMPT]
+
+
+PROMPT = (Message("system", "Use code."), Message("user", "What is 6 * 7 + 1?"))
+
+
+def test_hooks_act_before_each_request_and_after_each_result() -> None:
+    talk = conversing().begun(SEED, 0)
+    told = []
+
+    def before(talk: Any) -> None:
+        told.append(len(talk.responses))
+
+    def after(talk: Any, seen: Any) -> None:
+        told.append(seen[0].text)
+        talk.tell("Check it.\n")
+
+    done = played(converse(talk, before, after), script(*RIGHT))
+    assert told == [0, "42", 1, "43", 2]
+    assert all(prompt_of(each).endswith("Check it.\n") for each in asked(done)[1:])
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,26 @@ def test_a_wrong_setting_is_one_clear_line(value: Any, message: str) -> None:
         dialogue_of(value)
 
 
+@pytest.mark.parametrize(
+    ("marks", "text", "answer"),
+    [
+        (None, "So \\boxed{7} it is.", "7"),
+        (["<<<", ">>>"], "<<<8>>> no, <<< 7 >>>", "7"),
+        (["<<<", ">>>"], "\\boxed{7}", None),
+        (["<<<", ">>>"], "<<<>>>", None),
+    ],
+)
+def test_the_final_answer_stands_between_its_marks(
+    marks: Any, text: str, answer: str | None
+) -> None:
+    assert dialogue_of({"form": "fence", "answer": marks}).answered(text) == answer
+
+
+def test_nothing_is_put_back_that_opens_a_result_in_a_turn_of_its_own() -> None:
+    turn = dialogue_of({"form": "fence", "role": "user"}).turn("```python\n1\n```\n", stopped=True)
+    assert (turn.restored, [call.code for call in turn.calls]) == ("", ["1"])
+
+
 def test_stops_are_named_after_the_tools() -> None:
     stops = DIALOGUES["queries"].stops(["search", "code"])
     assert stops == ("<|end_search_query|>", "<|end_code_query|>")

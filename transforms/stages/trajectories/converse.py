@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -25,6 +26,7 @@ from transforms.models.episode import Effect, ModelEpisode, R, Steps
 from transforms.models.requests import Request, Response, tool_json
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
+from transforms.models.tools import Invoke, Tool, Tools
 from transforms.sandbox.jobs import Cell, Status
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.judge import as_pair, compare
@@ -45,7 +47,6 @@ from transforms.stages.trajectories.records import (
     turn,
     turns_of,
 )
-from transforms.text.answers import final_answer
 
 _ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
 _ABOUT = {
@@ -97,8 +98,10 @@ class Conversation:
     """Whether a cell finds what those before it left; otherwise each begins from `start`."""
     runs: tuple[str, ...] = (PYTHON,)
     """Names of the tools that run the code in their argument `code`."""
-    tools: tuple[str, ...] = ()
-    """The tools that can be called by name, as `Request.tools` has them."""
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    """Further tools by name: a user's functions."""
+    schemas: tuple[str, ...] = ()
+    """What can be called by name, as `Request.tools` has it."""
     shown: tuple[Message, ...] = ()
     """What the model sees between the system's message and the rest, and rows leave out."""
     responses: list[Response] = field(default_factory=list)
@@ -122,7 +125,7 @@ class Conversation:
             return None
         own = [each.content for each in self.turns if each.sampled]
         texts = [own[-1], "".join(own)] if self.dialogue.continues else [own[-1]]
-        return next(filter(None, (final_answer(text, "stop") for text in texts)), None)
+        return next(filter(None, map(self.dialogue.answered, texts)), None)
 
     @property
     def in_message(self) -> bool:
@@ -169,7 +172,7 @@ def next_request(talk: Conversation) -> Request:
     max_tokens = asked.sampler.max_tokens
     if talk.limits.tokens is not None:
         max_tokens = min(max_tokens, talk.limits.tokens - _generated(talk))
-    stop = tuple(dict.fromkeys((*dialogue.stops(talk.runs), *asked.sampler.stop)))
+    stop = tuple(dict.fromkeys((*dialogue.stops([*talk.runs, *talk.tools]), *asked.sampler.stop)))
     systems = sum(message.role == "system" for message in messages[:1])
     is_raw = dialogue.continues or dialogue.goes_on or dialogue.marks_thoughts
     return replace(
@@ -178,7 +181,7 @@ def next_request(talk: Conversation) -> Request:
         if asked.prompt is not None
         else (*messages[:systems], *talk.shown, *messages[systems:]),
         sampler=replace(asked.sampler, prefix=prefix, stop=stop, max_tokens=max_tokens),
-        tools=talk.tools if dialogue.body is Body.NATIVE else (),
+        tools=talk.schemas if dialogue.body is Body.NATIVE else (),
         think_tags=None if is_raw else asked.think_tags,
     )
 
@@ -372,6 +375,8 @@ class Converse(ModelEpisode):
     """Cells that are run before the first turn, and are not shown."""
     runs: tuple[str, ...] = (PYTHON,)
     """Names of the tools that run the code in their argument `code`, where calls have names."""
+    tools: Tools = field(default_factory=dict)
+    """Further tools by name: the import path of a function, or its settings."""
     grader: Named = agrees
     """Function (seed, answer) -> steps that give a score of 0 to 1; the seed's own answer decides
     where nothing else is said."""
@@ -438,7 +443,8 @@ class Converse(ModelEpisode):
             "start": start,
             "keeps_state": self.keeps_state,
             "runs": self.runs,
-            "tools": self.schemas(),
+            "tools": self.tools,
+            "schemas": self.schemas(),
         }
         words: dict[str, Any] = {
             **{"problem": seed.problem, "instruction": seed.problem},
@@ -451,7 +457,8 @@ class Converse(ModelEpisode):
         """The tools that can be called by name, in the API's form; none in dialogues of code."""
         if self.dialogue.body not in (Body.NATIVE, Body.JSON):
             return ()
-        return tuple(tool_json(name, _ABOUT[self.keeps_state], _ARGUMENTS) for name in self.runs)
+        runs = (tool_json(name, _ABOUT[self.keeps_state], _ARGUMENTS) for name in self.runs)
+        return (*runs, *(tool.json for tool in self.tools.values()))
 
     def allowed(self, seed: Seed, sample: int) -> int | None:
         """The calls that an attempt is allowed, drawn from its id where a range is set."""
@@ -488,7 +495,7 @@ class Converse(ModelEpisode):
             problem=seed.problem,
             reference=seed.answer,
             messages=self.stored(talk.turns),  # type: ignore[arg-type]
-            tools=f"[{','.join(talk.tools)}]" if talk.tools else None,
+            tools=f"[{','.join(talk.schemas)}]" if talk.schemas else None,
             answer=talk.answer,
             score=each.score,
             ended=str(talk.ended),
@@ -510,13 +517,25 @@ def _run(talk: Conversation, called: Called) -> Steps[Seen]:
     if called.fault is not None:
         return Seen(called, called.fault, True)
     if not called.is_code and called.name not in talk.runs:
-        known = ", ".join(talk.runs)
-        return Seen(called, f"there is no tool {called.name}: there is {known}", True)
+        if called.name not in talk.tools:
+            known = ", ".join([*talk.runs, *talk.tools])
+            return Seen(called, f"there is no tool {called.name}: there is {known}", True)
+        talk.cells += 1
+        gave = yield Invoke(talk.tools[called.name], _arguments(talk, called))
+        return Seen(called, gave.error or gave.text or talk.dialogue.empty, gave.error is not None)
     talk.cells += 1
     seen = yield Cell(called.code, talk.after)
     if talk.keeps_state:
         talk.after = seen.after
     return Seen(called, talk.dialogue.observed(seen), seen.status is not Status.OK)
+
+
+def _arguments(talk: Conversation, called: Called) -> str:
+    """The arguments of a call as JSON text; the query of a dialogue of queries is the first."""
+    if talk.dialogue.body not in (Body.QUERY, Body.LINE):
+        return called.text
+    schema = json.loads(talk.tools[called.name].json)["function"]["parameters"]
+    return canonical_json({name: called.text for name in [*schema["properties"]][:1]})
 
 
 def _show(talk: Conversation, results: Sequence[Seen]) -> None:

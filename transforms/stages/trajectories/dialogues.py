@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from transforms.engine.records import ToolCall
 from transforms.sandbox.jobs import CellResult, Status
+from transforms.text.answers import final_answer
 
 
 class Body(StrEnum):
@@ -150,6 +151,8 @@ class Dialogue:
     """Said after a result: what is left of the budget of calls, as `{left}`; empty says nothing."""
     spent: str = ""
     """Said instead of `note` where nothing is left."""
+    answer: tuple[str, str] | None = None
+    """Marks around the final answer; None: it is boxed, tagged or stated (`final_answer`)."""
     marks_thoughts: bool = False
     """Whether its marks look like those of a thought, so that thoughts are not read apart."""
 
@@ -268,6 +271,14 @@ class Dialogue:
         if done < len(text):
             yield Part("text", text[done:])
 
+    def answered(self, text: str) -> str | None:
+        """Returns the final answer in a text; None where there is none."""
+        if self.answer is None:
+            return final_answer(text, "stop")
+        opening, closing = map(re.escape, self.answer)
+        found = re.findall(f"{opening}(.*?){closing}", text, re.DOTALL)
+        return found[-1].strip() or None if found else None
+
     def observed(self, seen: CellResult) -> str:
         """Returns what a cell gave, as the model sees it before it is cut: a function of the cells
         alone (see `stable`)."""
@@ -285,7 +296,7 @@ class Dialogue:
     @cached_property
     def _opens_result(self) -> str:
         """The text at which the engine stops that results begin with; empty where none is."""
-        opening = self.result[0].lstrip("\n")
+        opening = self.result[0].lstrip("\n") if self.continues else ""
         return next((text for text in self.stop if opening.startswith(text)), "")
 
     @cached_property

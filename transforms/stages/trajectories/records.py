@@ -123,6 +123,12 @@ def turns_of(messages: Iterable[Message], **fields_: Any) -> tuple[Turn, ...]:
     return turns
 
 
+def with_content(before: Iterable[Turn], each: Turn, content: str) -> Turn:
+    """Returns the turn that follows `before` with other content, and the id that it has with it."""
+    made = replace(each, content=content)
+    return replace(made, id=_id(tuple(before), made))
+
+
 def _id(before: tuple[Turn, ...], made: Turn) -> str:
     last = before[-1].id if before else ""
     said = [made.role, made.content, made.later(), made.continues, made.agent]
