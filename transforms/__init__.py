@@ -22,6 +22,7 @@ MODULES = {
     "transforms.stages.execute": ("Execute",),
     "transforms.sandbox.jobs": ("Cell", "Job", "Result", "Status", "TraceLimits"),
     "transforms.stages.filtering": ("CapTrivial", "FilterForm", "FilterMeaning", "RunPrograms"),
+    "transforms.engine.groups": ("GroupMap",),
     "transforms.engine.losers": ("Limit",),
     "transforms.engine.records": ("Derived", "Execution", "Message", "Program", "Seed", "derived"),
     "transforms.sources": ("ReadSeeds",),

@@ -31,7 +31,8 @@ def groups(blocks: Iterable[Block], key: Callable[[Any], str]) -> Iterator[list[
         held: dict[str, list[Any]] = {}
         for record in records_of(blocks):
             name = key(record)
-            if zlib.adler32(name.encode("utf-8", "surrogatepass")) % passes == number:
+            # its lower bits dealt the key to this partition (`part_of`)
+            if zlib.crc32(name.encode("utf-8", "surrogatepass")) // 64 % passes == number:
                 held.setdefault(name, []).append(record)
         for name in sorted(held):
             yield sorted(held[name], key=lambda record: record.id)

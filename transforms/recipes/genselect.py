@@ -7,7 +7,7 @@ from typing import ClassVar
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Message, derived, grow, with_calls
 from transforms.models.episode import ModelEpisode, Steps
-from transforms.models.responses import ResponseReason, judge_response
+from transforms.models.responses import ResponseReason, judge_response, unanswered
 from transforms.models.settings import SamplerSettings
 from transforms.stages.trajectories.candidates import Candidates, judgment
 
@@ -65,10 +65,9 @@ class Shorten(ModelEpisode):
     def episode(self, row: Selection) -> Steps[Selection | Verdict]:
         words = {"problem": row.problem, "argument": row.messages[-1].content}
         responses = yield self.requests(self.sampler, **words)  # type: ignore[arg-type]
-        verdicts = [judge_response(each) for each in responses]
-        if lost := next((each for each in verdicts if each.unanswered), None):
+        if lost := unanswered(responses):
             return lost
-        ended = [r.text for r, verdict in zip(responses, verdicts, strict=True) if verdict.kept]
+        ended = [each.text for each in responses if judge_response(each).kept]
         same = [text for text in ended if judgment(text, len(row.solutions)) == row.chosen]
         if not same:
             return reject("choice_changed")

@@ -24,14 +24,15 @@ from tests.publish.export.trajectories import (
     trajectory,
     turns,
 )
+from tests.stages.trajectories.talking import SEED, conversing, played, script
 from transforms.engine.errors import SettingsError
 from transforms.engine.records import Message, ToolCall
 from transforms.engine.tables import to_row
 from transforms.publish.export import chats, masks, templates, value
 from transforms.publish.export.chats import conversation, first_lost, joined
 from transforms.publish.export.masks import learned_of, tokens_of, use_training_template
-from transforms.stages.trajectories.masks import RULES
-from transforms.stages.trajectories.records import Span, Turn, turn, turns_of
+from transforms.stages.trajectories.masks import RULES, Mask
+from transforms.stages.trajectories.records import Span, Trajectory, Turn, turn, turns_of
 from transforms.training.trainer import load_tokenizer
 
 
@@ -68,6 +69,23 @@ def test_masked_code_is_seen_and_not_learned(tmp_path: Path, tokenizer: Any) -> 
     assert "print(a)" not in learned and "NameError" not in learned
     assert learned.startswith("I compute it.\n|") and CODE in learned
     assert "print(a)" in tokenizer.decode(row["input_ids"])
+
+
+def test_of_a_real_conversation_the_opening_of_outputs_is_learned_and_no_output(
+    tmp_path: Path, tokenizer: Any
+) -> None:
+    """As MuMath-Code masks; the failing block goes as in DualDistill."""
+    texts = ["```python\nprint(b)\n```\n", "```python\nprint(6 * 7 + 1)\n```\n", "\\boxed{43}"]
+    talk = played(conversing("fence").episode(SEED), script(*texts))
+    [(row, _)] = talk.result
+    masked = Mask(rules=(RULES["failing_code"],)).of(row)
+    assert isinstance(masked, Trajectory)
+    [made], _ = exported(run_of(tmp_path, [masked]), "sft", shape="tokens")
+    end = f"{texts[1]}```output|{texts[2]}<|im_end|>\n"
+    assert learned_text(tokenizer, made) == f"\n```output|{end}"
+    seen = tokenizer.decode(made["input_ids"])
+    assert "".join(turn.content for turn in row.messages[2:]) in seen
+    assert "NameError" in seen and "\n43\n" in seen
 
 
 @pytest.mark.parametrize("shape", ["messages", "prompt_completion", "sharegpt"])

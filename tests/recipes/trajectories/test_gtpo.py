@@ -9,6 +9,8 @@ import pytest
 
 from tests.chat_server import chat_server
 from tests.recipes.test_recipes import SEEDS, call, run
+from tests.stages.trajectories.talking import SEED, conversing, played, script
+from transforms.stages.trajectories.rewards import RewardTurns
 
 
 def model(body: dict[str, Any]) -> dict[str, Any]:
@@ -37,3 +39,29 @@ def test_rows_hold_right_and_wrong_attempts_with_advantages_that_sum_to_nothing(
     assert min(gained)[1] == 0.0 and max(gained)[1] == 1.0
     counts = [stage for segment in manifest["segments"] for stage in segment["stages"]]
     assert [(each["in"], each["kept"]) for each in counts][-2:] == [(8, 8)] * 2
+
+
+@pytest.mark.parametrize(
+    ("dialogue", "bad"),
+    [
+        ("hermes", '<tool_call>\n{"name": "python", \n</tool_call>'),
+        ("hermes", '<tool_call>\n{"name": "search", "arguments": {"q": "6 * 7"}}\n</tool_call>'),
+        ("fence", "```python\nprint(6 * \n```\n"),
+    ],
+)
+def test_a_call_that_cannot_be_read_costs_and_is_marked_as_failed(dialogue: str, bad: str) -> None:
+    talk = played(conversing(dialogue).episode(SEED), script(bad, "It is \\boxed{43}."))
+    [(row, verdict)] = talk.result
+    assert verdict.kept
+    shown = [turn.failed for turn in row.messages if not turn.sampled]
+    assert shown[-1] and not any(shown[:-1])
+    rewards = [turn.reward for turn in RewardTurns().of(row).messages if turn.sampled]
+    assert rewards == [-0.1, 1.0]
+
+
+def test_code_that_raises_an_exception_is_well_formed() -> None:
+    code = "```python\nprint(1 / 0)\n```\n"
+    talk = played(conversing("fence").episode(SEED), script(code, "It is \\boxed{43}."))
+    [(row, _)] = talk.result
+    rewards = [turn.reward for turn in RewardTurns().of(row).messages if turn.sampled]
+    assert rewards == [0.0, 1.0] and [turn.failed for turn in row.messages].count(True) == 1

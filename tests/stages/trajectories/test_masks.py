@@ -74,6 +74,7 @@ def test_nothing_before_a_switch_of_ways_is_learned() -> None:
 def test_of_several_agents_one_is_learned() -> None:
     turns = (*talk("Plan."), *talk("Solved.", agent="solver"))
     assert seen(rule("other_agents")(turns)) == ["Solved."]
+    assert seen(RULES["other_agents"](turns, keep=("",))) == ["Plan."]
     assert seen(RULES["all_but_last"](turns)) == ["Solved."]
 
 

@@ -129,7 +129,9 @@ class SftExport(Format):
             values |= self._tokens(chat, what, tools, row["id"])
             return Example(values, [chat], tools)
         mask = loss_mask(what)
-        if self.shape != "messages" and mask != [m["role"] == "assistant" for m in chat]:
+        shown = asked if self.shape == "prompt_completion" else 0
+        is_own = [message["role"] == "assistant" for message in chat]
+        if self.shape != "messages" and mask[shown:] != is_own[shown:]:
             raise LeftOut("a turn is not learned (format.shape=messages or tokens carries that)")
         values |= {"tools": tools, "loss_mask": mask}
         match self.shape:

@@ -53,17 +53,12 @@ TEXT, CODE = FieldName("messages"), FieldName("code")
 _PERM, _BANDS, _NGRAM = 128, 32, 5
 """MinHash of texts: permutations, bands, words of a shingle."""
 
-SELECTORS: dict[str, Callable[..., Losers]] = {}
-"""Name -> selector."""
-
 
 def rejects(*reasons: str) -> Callable[[S], S]:
-    """Says for what reasons a selector rejects; a recipe's build asks."""
+    """Says for what reasons a selector rejects: `Select` declares them."""
 
     def mark(selector: S) -> S:
         selector.reasons = reasons  # type: ignore[attr-defined]
-        if selector.__module__ == __name__:
-            SELECTORS[selector.__name__] = selector
         return selector
 
     return mark
@@ -367,6 +362,15 @@ def resample_on_correct(
     yield from all_but(good, clean[: size - wrong], "less_clean")
     yield from all_but(bad, first[:wrong], "surplus_wrong")
 
+
+SELECTORS: dict[str, Callable[..., Losers]] = {
+    selector.__name__: selector
+    for selector in (
+        *(highest, shortest_right, longest_right, majority, unequal_scores, difficulty),
+        *(of_potential, one_of_each, one_of_each_structure, unlike, novel, resample_on_correct),
+    )
+}
+"""Name -> selector."""
 
 Chosen = Annotated[Selector, BeforeValidator(partial(chosen, known=SELECTORS))]
 """The type of a selector that a recipe chooses by name or import path, with arguments."""
