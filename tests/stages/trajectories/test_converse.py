@@ -26,7 +26,7 @@ from transforms.models.episode import play
 from transforms.models.requests import ErrorKind, Request
 from transforms.models.tools import bind
 from transforms.sandbox.jobs import Cell, CellResult, Status
-from transforms.stages.trajectories.converse import Limits, begin, converse, side_by_side
+from transforms.stages.trajectories.converse import Limits, Seen, begin, converse, side_by_side
 from transforms.stages.trajectories.records import Trajectory, learned
 
 
@@ -339,6 +339,21 @@ def test_hooks_act_before_each_request_and_after_each_result() -> None:
     done = played(converse(talk, before, after), script(*RIGHT))
     assert told == [0, "42", 1, "43", 2]
     assert all(prompt_of(each).endswith("Check it.\n") for each in asked(done)[1:])
+
+
+def test_calls_may_be_worked_on_by_a_function_of_the_recipe() -> None:
+    def look_up(talk: Any, called: Any) -> Any:
+        talk.cells += 1
+        seen = yield Cell(f"{called.text!r}.upper()", ())
+        return Seen(called, seen.value or "", failed=False)
+
+    talk = conversing("queries").begun(SEED, 0)
+    texts = ["<|begin_search_query|>abc<|end_search_query|>", END]
+    done = played(converse(talk, run=look_up), script(*texts))
+    assert (talk.cells, talk.ended) == (1, "answered")
+    assert prompt_of(asked(done)[-1]).endswith(
+        "\n<|begin_search_result|>\n'ABC'\n<|end_search_result|>\n"
+    )
 
 
 @pytest.mark.parametrize(
