@@ -27,10 +27,9 @@ from tests.publish.export.trajectories import (
 from transforms.engine.errors import SettingsError
 from transforms.engine.records import Message, ToolCall
 from transforms.engine.tables import to_row
-from transforms.publish.export import masks, templates, value
-from transforms.publish.export.chats import conversation, joined
+from transforms.publish.export import chats, masks, templates, value
+from transforms.publish.export.chats import conversation, first_lost, joined
 from transforms.publish.export.masks import learned_of, tokens_of, use_training_template
-from transforms.publish.export.templates import first_lost
 from transforms.stages.trajectories.masks import RULES
 from transforms.stages.trajectories.records import Span, Turn, turn, turns_of
 from transforms.training.trainer import load_tokenizer
@@ -230,7 +229,7 @@ def test_a_template_that_rewrites_a_text_is_one_line(tmp_path: Path) -> None:
         tokenizer=str(tmp_path / "shout"),
     )  # fmt: skip
     assert not rows and list(left) == [
-        "the chat template does not show the text of a message as it is stored"
+        "the chat template does not show a text, call or tool as it is stored"
     ]
 
 
@@ -246,4 +245,4 @@ def test_trl_collates_tokens_and_labels_as_they_are(tmp_path: Path, tokenizer: A
 
 
 def test_doctests_hold() -> None:
-    assert [doctest.testmod(module).failed for module in (masks, templates, value)] == [0, 0, 0]
+    assert [doctest.testmod(module).failed for module in (chats, masks, value)] == [0, 0, 0]

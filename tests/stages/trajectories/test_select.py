@@ -18,13 +18,12 @@ from pydantic import TypeAdapter
 
 from tests.beam import on_workers
 from tests.programs_for_tests import SPAM
+from tests.publish.report.folder import examples
 from transforms.engine import groups
 from transforms.engine.blocks import pack
-from transforms.engine.paths import PROJECT
 from transforms.engine.records import Message
 from transforms.engine.stage import lacking
 from transforms.stages.trajectories import select
-from transforms.stages.trajectories.masks import RULES
 from transforms.stages.trajectories.select import (
     SELECTORS,
     Chosen,
@@ -206,6 +205,14 @@ def test_a_selector_does_not_depend_on_the_order_of_its_group(name, group, chanc
     assert {v.reason for _, v in found.values()} <= {None, *made.rejects_for()}
 
 
+def test_rows_of_caco_are_chosen_by_their_own_fields() -> None:
+    group = [replace(each, agreement=each.agreement / 2) for each in examples(3)]
+    best = {"highest": {"score": "agreement"}}
+    assert choose(best, [*group[:2], examples(3)[2]])[0] == [group[2].id]
+    short = {"shortest_right": {"text": "solution", "score": "agreement", "right": 0}}
+    assert choose(short, [group[0], replace(group[1], solution="7")])[0] == [group[1].id]
+
+
 @rejects("unlucky")
 def without_thirteen(group, *, unlucky: str = "r13"):
     return [(each.id, select.reject("unlucky")) for each in group if each.id == unlucky]
@@ -254,8 +261,3 @@ def test_each_group_is_judged_whole_on_any_number_of_workers(workers) -> None:
 
 def test_doctests_hold() -> None:
     assert doctest.testmod(select).failed == 0
-
-
-def test_the_page_names_every_selector_and_every_mask() -> None:
-    page = (PROJECT / "docs" / "choose.md").read_text()
-    assert [name for name in (*SELECTORS, *RULES) if f"`{name}`" not in page] == []

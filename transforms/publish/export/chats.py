@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Literal, NamedTuple
 
@@ -178,3 +178,40 @@ def length(messages: Sequence[Message]) -> int:
 def is_error(message: Message) -> bool:
     """Whether a tool's message shows an error."""
     return message["role"] == "tool" and shows_error(message.get("content") or "")
+
+
+def first_lost(chat: Sequence[Message], rendered: str, tools: Iterable[str] = ()) -> str | None:
+    """Returns what of a chat a rendered text does not show, in its order; None where it shows all.
+
+    Looked for are the names of tools, the contents of messages without blanks around them, and of
+    calls the names and the texts in their arguments. Reasoning is not: templates drop that of
+    earlier turns.
+
+    >>> first_lost([{"role": "user", "content": " 1 + 1? "}], "<user>1 + 1?</user>")
+    >>> first_lost([{"role": "tool", "content": "2"}], "<tool></tool>")
+    'message 0 (tool)'
+    """
+    if hidden := [name for name in tools if name not in rendered]:
+        return f"the tool {hidden[0]}"
+    place = 0
+    for index, message in enumerate(chat):
+        rest = rendered[place:]
+        for call in message.get("tool_calls", ()):
+            function = call["function"]
+            for text in (function["name"], *_texts(function["arguments"])):
+                if text not in rest and json.dumps(text, ensure_ascii=False)[1:-1] not in rest:
+                    return f"the call of {function['name']} in message {index}"
+        start = rendered.find(message["content"].strip(), place)
+        if start < 0:
+            return f"message {index} ({message['role']})"
+        place = start + len(message["content"].strip())
+    return None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)

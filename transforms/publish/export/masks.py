@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from transforms.publish.export.chats import LeftOut, Message, is_error
+from transforms.publish.export.chats import LeftOut, Message, first_lost, is_error
 
 
 class Part(NamedTuple):
@@ -131,7 +131,7 @@ def tokens_of(
         messages: as chat templates read them (`for_templates`).
 
     Raises:
-        LeftOut: the chat template does not show a text as it is stored.
+        LeftOut: the chat template does not show a text, a call or a tool as it is stored.
         ValueError: it renders the beginning of a conversation in another way when that goes on;
             TRL's `get_training_chat_template` has one that does not.
     """
@@ -144,6 +144,9 @@ def tokens_of(
         return text
 
     whole = rendered(len(messages))
+    names = [tool["function"]["name"] for tool in shown or ()]
+    if first_lost(messages, whole, names) is not None:
+        raise LeftOut("the chat template does not show a text, call or tool as it is stored")
     parts: list[tuple[int, int, float]] = []
     for index, learned in enumerate(what):
         if not learned:
@@ -158,20 +161,21 @@ def tokens_of(
         for part in learned:
             start, end = len(begins), len(ends)
             if part[:2] != (None, None):
-                place = _place(whole, messages[index]["content"], start, end)
+                place = _place(ends, messages[index]["content"], len(rendered(index)))
                 start = start if part.start is None else place(part.start)
                 end = end if part.end is None else place(part.end)
             parts.append((start, end, part.advantage))
     return _labelled(whole, _merged(parts), tokenizer)
 
 
-def _place(whole: str, content: str, begin: int, end: int) -> Callable[[int], int]:
-    """Returns where a character of a message's content is in the rendered text; of blanks around
-    it, which some templates strip, the place that they would have."""
-    text = content if whole.find(content, begin, end) >= 0 else content.strip()
-    first, lost = whole.find(text, begin, end), content.find(text)
+def _place(rendered: str, content: str, begin: int) -> Callable[[int], int]:
+    """Returns where a character of a message's content is in the rendered text, of which the
+    message begins at `begin`; of blanks around the content, which some templates strip, the place
+    that they would have."""
+    text = content if rendered.find(content, begin) >= 0 else content.strip()
+    first, lost = rendered.find(text, begin), content.find(text)
     if first < 0:
-        raise LeftOut("the chat template does not show the text of a message as it is stored")
+        raise LeftOut("the chat template does not show a text, call or tool as it is stored")
     return lambda at: first + min(max(at - lost, 0), len(text))
 
 
