@@ -361,7 +361,8 @@ def test_calls_may_be_worked_on_by_a_function_of_the_recipe() -> None:
     [
         ("hermes", ["backend.api=completions"], "hermes shows results in turns of a chat"),
         ("native", ["backend.api=completions"], "set backend.api=chat"),
-        ("fence", ["backend.continue_prefix=false"], "set backend.continue_prefix=true where"),
+        ("fence", ["backend.continue_prefix=false"], "role: user}'"),
+        ("blocks", ["backend.continue_prefix=false"], "or backend.api=completions"),
         (
             "fence", ["backend.continue_prefix=false", "backend.reasoning=keep"],
             "set backend.reasoning=null, or show results in turns by recipe.stages.solve.dialogue="

@@ -372,17 +372,17 @@ def check_backend(dialogue: Dialogue, backend: Backend, stage: str, place: str =
         return
     if backend.sends_prefix:
         return
-    turns = f"{setting}='{{form: {dialogue.name}, role: user}}'"
+    turns = f", or show results in turns by {setting}='{{form: {dialogue.name}, role: user}}'"
+    turns *= not dialogue.goes_on
     if backend.reasoning is not None:
         raise SettingsError(
             f"{setting}={dialogue.name} has the model continue its text, which {place}.reasoning="
-            f"{backend.reasoning} excludes: set {place}.reasoning=null, or show results in turns "
-            f"by {turns}"
+            f"{backend.reasoning} excludes: set {place}.reasoning=null{turns}"
         )
     raise SettingsError(
         f"{setting}={dialogue.name} has the model continue its text: set "
         f"{place}.continue_prefix=true where the server can (vLLM, SGLang), or "
-        f"{place}.api=completions, or show results in turns by {turns}"
+        f"{place}.api=completions{turns}"
     )
 
 
