@@ -352,7 +352,8 @@ class Converse(ModelEpisode):
     a conversation in which the model runs code.
 
     The prompt is rendered with `problem` (also as `instruction`), with `cells`, the budget of the
-    attempt, and with `tools`, what can be called by name, one JSON object a line.
+    attempt, with `sample`, its number, and with `tools`, what can be called by name, one JSON
+    object a line.
     """
 
     name: str = "converse"
@@ -448,7 +449,7 @@ class Converse(ModelEpisode):
         }
         words: dict[str, Any] = {
             **{"problem": seed.problem, "instruction": seed.problem},
-            **{"cells": budget, "tools": "\n".join(self.schemas())},
+            **{"cells": budget, "tools": "\n".join(self.schemas()), "sample": sample},
         }
         [asked] = self.requests(self._one, first_sample=sample, **words)
         return begin(asked, self.dialogue, limits, **fields)
