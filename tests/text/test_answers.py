@@ -364,7 +364,6 @@ def test_chinese_words_that_only_hold_a_number_are_none(text):
         ("That is 25%.", "25%"),
         ("It lies at (3, 4).", "(3, 4)"),
         ("\\[\nx = 12\n\\]", "12"),
-        ("It is <<<1>>>; no: <<<(0, 1)>>>", "(0, 1)"),
     ],
 )
 def test_the_final_answer_is_found(text, answer):

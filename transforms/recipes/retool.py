@@ -7,21 +7,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import derived
-from transforms.models.episode import ModelEpisode, Steps
+from transforms.models.episode import ModelEpisode, Steps, side_by_side
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.judge import as_pair, compare
-from transforms.stages.trajectories.converse import Limits, begin, side_by_side
+from transforms.stages.trajectories.converse import Limits, answer_in, begin
 from transforms.stages.trajectories.dialogues import DialogueSetting
 from transforms.stages.trajectories.records import Trajectory
 from transforms.stages.trajectories.rerun import RERUN_REASONS, rerun
-from transforms.text.answers import final_answer
 
 
 @dataclass(kw_only=True)
@@ -61,16 +59,14 @@ class Rewrite(ModelEpisode):
         one = self.sampler.model_copy(update={"samples": 1})
         [asked] = self.requests(one, prompt=self.asked_prompt, problem=row.problem)
         talk = begin(asked, self.dialogue, Limits())
-        answer = final_answer(response.text, response.finish_reason)
+        answer, right = yield from answer_in(response, row.reference)
         verdict = judge_response(response)
         if verdict.kept:
             verdict = yield from rerun(talk, response.text, request=response.id)
         if verdict.kept and answer is None:
             verdict = reject("no_answer")
-        if verdict.kept:
-            [same] = yield from compare([as_pair(row.reference or "", answer or "")])
-            what = f"says {answer}, reference {row.reference}"
-            verdict = keep() if same else reject("wrong_answer", what)
+        elif verdict.kept and not right:
+            verdict = reject("wrong_answer", f"says {answer}, reference {row.reference}")
         data = canonical_json({"dialogue": talk.dialogue.name})
         values: dict[str, Any] = {"messages": talk.turns, "answer": answer, "sample": sample}
         made = derived(row, "rewritten", response.id, calls=self.calls(response))

@@ -55,8 +55,19 @@ def rstar2(body: dict[str, Any]) -> str:
     return wrong if body["seed"] % 2 else f"<tool_call>\n{call}\n</tool_call>"
 
 
+def agentic_r1(body: dict[str, Any]) -> str:
+    value = eval(code_of(body)) + body["seed"] % 2
+    if "Reason in words" in asked(body):
+        return f"<think>Slowly.</think>\n<answer>\\boxed{{{value}}}</answer>"
+    _, ran, shown = body["messages"][-1]["content"].partition("<executor>\n")
+    if ran:
+        return f"<answer>\\boxed{{{shown.split()[0]}}}</answer>"
+    return f"<code>\nprint({value})\n</code>"
+
+
 RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "r1_code_interpreter": (r1_code_interpreter, ["recipe.stages.solve.sampler.samples=4"]),
+    "agentic_r1": (agentic_r1, [CONTINUES, "recipe.stages.attempt.sampler.samples=4"]),
     "retool": (retool, [CONTINUES]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
 }

@@ -300,6 +300,14 @@ def agrees(seed: Seed, answer: str) -> Steps[float]:
     return float(same)
 
 
+def answer_in(response: Response, reference: str | None) -> Steps[tuple[str | None, bool]]:
+    """Returns the final answer of a response, None where it has none, and whether it agrees with
+    the reference."""
+    answer = final_answer(response.text, response.finish_reason)
+    [same] = yield from compare([as_pair(reference or "", answer or "")])
+    return answer, answer is not None and same
+
+
 def check_backend(dialogue: Dialogue, backend: Backend, stage: str, place: str = "backend") -> None:
     """Checks that a backend can be asked in a dialogue.
 

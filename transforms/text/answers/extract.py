@@ -16,11 +16,7 @@ from transforms.text.thoughts import visible
 TEXT_CAP = 50_000
 """Characters that are read, from the end of a solution; final answers come last."""
 
-_ANSWER_TAG = re.compile(
-    r"<(answer|final_answer|solution)>(?P<tagged>[^<]{0,12000})</\1>"
-    r"|<<<(?P<angled>[^<>\n]{1,2000})>>>",  # as in SymBench
-    re.I,
-)
+_ANSWER_TAG = re.compile(r"<(answer|final_answer|solution)>([^<]{0,12000})</\1>", re.I)
 _NEXT_PROBLEM = re.compile(
     r"^[ \t#*]*(?:problem|question|q|instruction|human|user|example)\b[ \t*]*[0-9]{0,3}[ \t*]*:",
     re.I | re.M,
@@ -106,10 +102,9 @@ def extract_answer(text: str) -> str | None:
     r"""Finds the final answer in a language solution.
 
     Thoughts in tags are left out. The statement that comes last counts: a box (`\boxed{X}`, all
-    boxes of one line where they differ), `<answer>X</answer>`, `<<<X>>>`, or `the answer is X`,
-    `Answer: X`, `final answer X` or `#### X`, up to the end of its sentence or line. Without one it
-    is the value on the last line, if that is one plain value: never a part of a number, range, sum
-    or ratio.
+    boxes of one line where they differ), `<answer>X</answer>`, or `the answer is X`, `Answer: X`,
+    `final answer X` or `#### X`, up to the end of its sentence or line. Without one it is the value
+    on the last line, if that is one plain value: never a part of a number, range, sum or ratio.
 
     Returns:
       The answer without emphasis, math delimiters and final period; digits and signs in ASCII, a
@@ -140,7 +135,7 @@ def without_next_problem(text: str) -> str:
 def _stated(text: str) -> str | None:
     tags = list(_ANSWER_TAG.finditer(text))
     if tags:
-        inner = tags[-1]["tagged"] or tags[-1]["angled"] or ""
+        inner = tags[-1][2]
         return _stated(inner) if _MARKER.search(inner) or "boxed" in inner else _strip(inner)
     boxes = _boxes(text)
     if not boxes:
