@@ -324,6 +324,14 @@ def agrees(seed: Seed, answer: str) -> Steps[float]:
     return float(same)
 
 
+def answer_in(response: Response, reference: str | None) -> Steps[tuple[str | None, bool]]:
+    """Returns the final answer of a response, None where it has none, and whether it agrees with
+    the reference."""
+    answer = final_answer(response.text, response.finish_reason)
+    [same] = yield from compare([as_pair(reference or "", answer or "")])
+    return answer, answer is not None and same
+
+
 def check_backend(dialogue: Dialogue, backend: Backend, stage: str, place: str = "backend") -> None:
     """Checks that a backend can be asked in a dialogue.
 
@@ -376,7 +384,8 @@ class Converse(ModelEpisode):
     a conversation in which the model runs code.
 
     The prompt is rendered with `problem` (also as `instruction`), with `cells`, the budget of the
-    attempt, and with `tools`, what can be called by name, one JSON object a line.
+    attempt, with `sample`, its number, and with `tools`, what can be called by name, one JSON
+    object a line.
     """
 
     name: str = "converse"
@@ -472,7 +481,7 @@ class Converse(ModelEpisode):
         }
         words: dict[str, Any] = {
             **{"problem": seed.problem, "instruction": seed.problem},
-            **{"cells": budget, "tools": "\n".join(self.schemas())},
+            **{"cells": budget, "tools": "\n".join(self.schemas()), "sample": sample},
         }
         [asked] = self.requests(self._one, first_sample=sample, **words)
         return begin(asked, self.dialogue, limits, **fields)
