@@ -118,9 +118,10 @@ class World(Generic[S]):
         return 0
 
     def solve(self, state: S) -> tuple[str, ...] | None:
-        """Returns moves that reach score 1; of two players, the moves of best play by both.
+        """Returns moves that reach score 1; of two players, the moves of best play by both, where a
+        world knows them without a search.
 
-        None where there are none, or no exact solver that could find them.
+        None where there are none, or no solver that could find them.
         """
         return None
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from transforms.worlds.base import Example, World, board, place, square
-from transforms.worlds.search import best_play
 
 _SIZES = {1: (4, 3, 1), 2: (5, 4, 1), 3: (6, 4, 2), 4: (7, 5, 2), 5: (8, 6, 2)}
 """Level -> rows, columns, rows of pawns of each player."""
@@ -96,10 +95,6 @@ o moves""",
         winner = self._winner(state)
         end = f"{'xo'[state.mover]} moves" if winner is None else f"{'xo'[winner]} has won"
         return f"{board(state.rows)}\n{end}"
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        line = best_play(self, state)
-        return line and line.moves
 
     def facts(self, state: State) -> Mapping[str, Any]:
         pawns = "".join(state.rows)

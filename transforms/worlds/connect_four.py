@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from transforms.worlds.base import Example, World, board
-from transforms.worlds.search import best_play
 from transforms.worlds.tic_tac_toe import has_line
 
 _SIZES = {1: (3, 4, 3), 2: (4, 4, 4), 3: (4, 5, 4), 4: (5, 6, 4), 5: (6, 7, 4)}
@@ -82,10 +81,6 @@ in a line: 3; x moves""",
         ends = {0.0: "o has won", 0.5: "a draw", 1.0: "x has won"}
         mover = ends[self.score(state)] if self.over(state) else f"{'xo'[self.turn(state)]} moves"
         return f"{board(state.rows)}\nin a line: {state.line}; {mover}"
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        line = best_play(self, state)
-        return line and line.moves
 
     def facts(self, state: State) -> Mapping[str, Any]:
         return {

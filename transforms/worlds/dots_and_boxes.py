@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from transforms.worlds.base import Example, World, place, square
-from transforms.worlds.search import best_play
 
 _SIZES = {1: (1, 3), 2: (2, 2), 3: (2, 3), 4: (3, 3), 5: (3, 4)}
 """Level -> rows and columns of boxes."""
@@ -109,10 +108,6 @@ boxes: first player 1, second player 0; the first player moves""",
         return "\n".join(
             [*lines[:-1], f"boxes: first player {first}, second player {second}; {end}"]
         )
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        line = best_play(self, state)
-        return line and line.moves
 
     def facts(self, state: State) -> Mapping[str, Any]:
         boxes = [(row, column) for row in range(state.rows) for column in range(state.columns)]

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from transforms.worlds.base import Example, World, board, place, square
-from transforms.worlds.search import best_play
 
 _SIZES = {1: (6, 1), 2: (6, 2), 3: (8, 2), 4: (8, 3), 5: (10, 3)}
 """Level -> the side of the board, and each player's rows of pieces."""
@@ -128,7 +127,7 @@ the game is over""",
     def render(self, state: State) -> str:
         mover = "the game is over" if self.over(state) else f"{'xo'[state.mover]} moves"
         on = f", goes on with {square(*state.jumping)}" if state.jumping else ""
-        quiet = f", {state.quiet} moves without a jump" if state.quiet else ""
+        quiet = f", moves without a jump: {state.quiet}" if state.quiet else ""
         return f"{board(state.rows)}\n{mover}{on}{quiet}"
 
     def hint(self, state: State, move: str, rng: random.Random) -> float:
@@ -139,10 +138,6 @@ the game is over""",
         )
         taken = "".join(state.rows).count(".") < "".join(new.rows).count(".")
         return taken - 2 * (jumps and new.mover != state.mover)
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        line = best_play(self, state)
-        return line and line.moves
 
     def facts(self, state: State) -> Mapping[str, Any]:
         pieces = "".join(state.rows).lower()

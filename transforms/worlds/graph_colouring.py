@@ -27,8 +27,8 @@ class GraphColouring(World[State]):
 A graph has nodes with letters, and edges between some of them. A move gives a node one of the
 colours red, green and blue, and is written `b=red`. It is legal where the node has no colour yet,
 and no neighbour has that colour. Colours stay. The game ends when all nodes are coloured, or no
-move is legal. The score is the share of the nodes that are coloured. Every graph can be coloured
-whole."""
+move is legal. The score is the share of the nodes that are coloured. At first, every graph can be
+coloured whole."""
     examples = (
         Example(
             State((("a", "b"), ("b", "c")), ("red", "", "")),

@@ -31,8 +31,8 @@ number is also on another unshaded square of its row or column, no square that s
 it is shaded, and the unshaded squares stay connected by their sides. Shading stays. The game ends
 when no number repeats among the unshaded squares of any row or column, or no move is legal. The
 score is 1 - the repeats that are left over the repeats of the unshaded board; a repeat is a pair
-of unshaded squares of one row or column that have the same number. Every board can be finished
-with score 1."""
+of unshaded squares of one row or column that have the same number. At first, every board can be
+finished with score 1."""
     examples = (
         Example(
             State(((1, 1, 2), (3, 2, 1), (2, 3, 3)), ()),

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from transforms.worlds.base import Example, World
-from transforms.worlds.search import best_play
 
 _SIZES = {1: (3, 2), 2: (3, 4), 3: (4, 4), 4: (5, 4), 5: (6, 4)}
 """Level -> pits of a player, and seeds in each on average."""
@@ -97,10 +96,6 @@ the second player moves""",
         ]
         end = "the game is over" if self.over(state) else f"the {who[state.mover]} player moves"
         return "\n".join([*lines, end])
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        line = best_play(self, state)
-        return line and line.moves
 
     def facts(self, state: State) -> Mapping[str, Any]:
         return {

@@ -83,16 +83,13 @@ columns: a: 2; b: 1""",
 
     def render(self, state: State) -> str:
         def listed(clues: Sequence[Runs], names: Sequence[object]) -> str:
-            texts = (" ".join(map(str, clue)) or "-" for clue in clues)
-            return "; ".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True))
+            pairs = zip(names, clues, strict=True)
+            return "; ".join(f"{name}: {' '.join(map(str, c)) or '-'}" for name, c in pairs)
 
-        side = len(state.rows)
         cells = [["#" if painted else "." for painted in line] for line in state.painted]
-        letters = [chr(97 + n) for n in range(side)]
-        return (
-            f"{board(cells)}\nrows: {listed(state.rows, range(1, side + 1))}\n"
-            f"columns: {listed(state.columns, letters)}"
-        )
+        rows = listed(state.rows, range(1, len(cells) + 1))
+        columns = listed(state.columns, "abcdefgh"[: len(cells)])
+        return f"{board(cells)}\nrows: {rows}\ncolumns: {columns}"
 
     def solve(self, state: State) -> tuple[str, ...] | None:
         side = len(state.rows)
@@ -101,12 +98,12 @@ columns: a: 2; b: 1""",
             if len(above) == side:
                 return None
             drawn = state.painted[len(above)]
-            lines = [
-                line
+            return [
+                (*above, line)
                 for line in _lines(state.rows[len(above)], side)
                 if all(new or not old for new, old in zip(line, drawn, strict=True))
+                and _may_grow((*above, line), state.columns)
             ]
-            return [(*above, line) for line in lines if _may_grow((*above, line), state.columns)]
 
         picture: tuple[tuple[bool, ...], ...] | None = filled((), rows_below)
         if picture is None:

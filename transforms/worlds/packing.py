@@ -27,8 +27,8 @@ class Packing(World[State]):
 A crate holds a number of kilograms, and parcels of different weights lie beside it. A move packs
 a parcel and is written as `pack 7`, with its weight. It is legal where the parcel is still there,
 and all that is packed then weighs no more than the crate holds. What is packed stays. The game
-ends when no move is legal. The score is the weight that is packed over what the crate holds.
-Every crate can be filled exactly."""
+ends when no move is legal. The score is the weight that is packed over what the crate holds. At
+first, every crate can be filled exactly."""
     examples = (
         Example(
             State(12, (3, 5, 7, 9), ()),

@@ -29,7 +29,7 @@ Pegs (o) stand on a board of five rows and columns. A move jumps with a peg over
 up, down, left or right, to the square behind it, which must be empty and on the board; the peg
 that was jumped over is taken off. It is written `a1 to c1`. The game ends when no move is legal.
 The score is 1 where one peg is left, else the share of the pegs that had to go that are gone.
-Every position can be played down to one peg."""
+From the first position one can play down to one peg."""
     examples = (
         Example(
             State(((0, 0), (0, 1), (1, 2)), 3),

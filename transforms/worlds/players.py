@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from transforms.worlds.base import World
-from transforms.worlds.search import value
+from transforms.worlds.search import best_play, scores
 
 Player = Callable[[World[Any], Any, random.Random], str]
 """(world, a state that is not over, randomness) -> a legal move."""
@@ -32,9 +32,11 @@ def greedy(world: World[Any], state: Any, rng: random.Random) -> str:
 def exact(world: World[Any], state: Any, rng: random.Random) -> str:
     """Returns the first move of a solution, or of best play; a greedy one where there is no exact
     solver, or the game is too large for it."""
-    if moves := world.solve(state):
-        return moves[0]
-    return greedy(world, state, rng)
+    moves = world.solve(state)
+    if moves is None and world.players == 2 and not world.chance:
+        line = best_play(world, state)
+        moves = line and line.moves
+    return moves[0] if moves else greedy(world, state, rng)
 
 
 PLAYERS: dict[str, Player] = {"random": by_chance, "greedy": greedy, "exact": exact}
@@ -96,15 +98,16 @@ def values(world: World[Any], state: Any, moves: Sequence[str]) -> dict[str, flo
     """
     if world.chance or world.hidden or (world.players == 1 and not world.solvable):
         return None
-    worth: dict[str, float] = {}
-    for move in moves:
-        new = world.after(state, move)
-        if world.players == 1:
-            done = world.over(new) and world.score(new) == 1
-            left = () if done else world.solve(new)
-            worth[move] = float("-inf") if left is None else -len(left) * world.fewest
-        elif (score := value(world, new, 2000)) is not None:
-            worth[move] = score if world.turn(state) == 0 else 1 - score
-        else:
+    after = {move: world.after(state, move) for move in moves}
+    if world.players == 2:
+        found = scores(world, after.values())
+        if found is None:
             return None
+        own = found if world.turn(state) == 0 else [1 - score for score in found]
+        return dict(zip(moves, own, strict=True))
+    worth: dict[str, float] = {}
+    for move, new in after.items():
+        done = world.over(new) and world.score(new) == 1
+        left = () if done else world.solve(new)
+        worth[move] = float("-inf") if left is None else -len(left) * world.fewest
     return worth

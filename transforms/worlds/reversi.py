@@ -8,7 +8,6 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from transforms.worlds.base import Example, World, board, place, square
-from transforms.worlds.search import best_play
 
 _SIZES = {1: (4, 4), 2: (4, 6), 3: (6, 6), 4: (6, 8), 5: (8, 8)}
 """Level -> rows and columns."""
@@ -108,10 +107,6 @@ o moves""",
     def render(self, state: State) -> str:
         mover = "the game is over" if self.over(state) else f"{'xo'[state.mover]} moves"
         return f"{board(state.rows)}\n{mover}"
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        line = best_play(self, state)
-        return line and line.moves
 
     def facts(self, state: State) -> Mapping[str, Any]:
         discs = "".join(state.rows)

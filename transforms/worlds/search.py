@@ -81,10 +81,12 @@ def best_play(world: World[Any], state: Any, most: int = 5000) -> Line | None:
         return None
 
 
-def value(world: World[Any], state: Any, most: int = 5000) -> float | None:
-    """Returns what best play by both gives the first player; None as for `best_play`."""
+def scores(world: World[Any], states: Iterable[Any], most: int = 1000) -> list[float] | None:
+    """Returns what best play by both gives the first player from each state; None as for
+    `best_play`, for all of them together."""
+    values: dict[Any, float] = {}
     try:
-        return _value(world, state, {}, most)
+        return [_value(world, state, values, most) for state in states]
     except TooLarge:
         return None
 

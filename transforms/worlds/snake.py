@@ -50,7 +50,7 @@ dead, or all pieces of food are eaten. The score is the share of the pieces that
 1 . . x
 2 . o @
 3 . . .
-pieces of food left: 2""",
+pieces of food left: 2; moves since it ate: 1""",
             ("left",),
         ),
     )
@@ -102,8 +102,10 @@ pieces of food left: 2""",
         rows[state.body[0][0]][state.body[0][1]] = "@"
         if state.food:
             rows[state.food[0]][state.food[1]] = "x"
+        dead = "the snake is dead; " * state.dead
         return (
-            f"{board(rows)}\n{'the snake is dead; ' * state.dead}pieces of food left: {state.left}"
+            f"{board(rows)}\n{dead}pieces of food left: {state.left}; "
+            f"moves since it ate: {state.steps}"
         )
 
     def hint(self, state: State, move: str, rng: random.Random) -> float:

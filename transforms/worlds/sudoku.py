@@ -31,7 +31,7 @@ of side 6 into blocks of two rows and three columns. Numbers run from 1 to the s
 dots. A move writes a number into a blank: `b3=4` writes 4 into column b of row 3. It is legal
 where that number is not yet in the same row, column or block; what was written stays. The game
 ends when all blanks are filled, or no move is legal. The score is the share of the blanks that
-are filled. There is one way to fill all of them."""
+are filled. At first, there is one way to fill all of them."""
     examples = (
         Example(
             State(4, (1, 2, 3, 4, 3, 4, 0, 2, 2, 1, 4, 3, 4, 3, 2, 0), 2),

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from transforms.worlds.base import Example, World, board, place, square
-from transforms.worlds.search import best_play
 
 _SIZES = {1: (3, 3), 2: (4, 4), 3: (5, 4), 4: (6, 5), 5: (7, 5)}
 """Level -> the side of the board, and the marks of a line that wins."""
@@ -91,10 +90,6 @@ in a line: 3; x has won""",
         ends = {0.0: "o has won", 0.5: "a draw", 1.0: "x has won"}
         mover = ends[self.score(state)] if self.over(state) else f"{'xo'[self.turn(state)]} moves"
         return f"{board(state.rows)}\nin a line: {state.line}; {mover}"
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        line = best_play(self, state)
-        return line and line.moves
 
     def facts(self, state: State) -> Mapping[str, Any]:
         marks = {
