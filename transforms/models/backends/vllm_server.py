@@ -274,6 +274,11 @@ def server_plan(backend: VllmServerBackend) -> Plan:
     return Plan(command, environment, "VLLM_API_KEY")
 
 
+def server_log(backend: VllmServerBackend) -> Path:
+    """Where the server for `backend` writes its log."""
+    return _folder(server_plan(backend)) / LOG
+
+
 def _folder(plan: Plan) -> Path:
     """This user's runtime folder for `plan`; processes with the same settings share it."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
