@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -48,6 +50,7 @@ from transforms.models.engines import close_engines
 from transforms.models.identity import identified
 from transforms.models.ledger.ledger import flush_writers
 from transforms.models.replay import replayed, resolve_replay
+from transforms.models.run_ahead import plan_ahead
 from transforms.publish.card import dataset_card
 from transforms.publish.catalog import Catalog
 from transforms.publish.report.read import accepted
@@ -59,6 +62,8 @@ from transforms.sources import check_source
 from transforms.stages.diversity.decontaminate import check_benchmarks
 
 _ROWS_SHOWN = 3
+AHEAD = "stages/.ahead"
+"""Folder of what is run ahead of its segment, below that of a run on this machine."""
 
 
 def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
@@ -88,7 +93,12 @@ def assembled(
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     check_benchmarks(settings.decontaminate)
     settings = answerable(settings, ledger_dir)
-    return settings, run, build_segments(per_worker(settings), run.root, ledger_dir)
+    segments = build_segments(per_worker(settings), run.root, ledger_dir)
+    if settings.runner.type == "direct" and not settings.runner.one_job and "://" not in run.root:
+        # an interrupted run of the same id finds what it has run already
+        folder = Path(run.path(AHEAD, segments[-1].fingerprint[:16]))
+        plan_ahead([segment.stages for segment in segments], folder)
+    return settings, run, segments
 
 
 def answerable(settings: Settings, ledger_dir: str) -> Settings:
@@ -167,6 +177,7 @@ def run_recipe(
             finish_manifest(manifest, run, segments, prices)
             render(manifest, run, console)
             save(manifest, run)
+            shutil.rmtree(run.path(AHEAD), ignore_errors=True)
         except BaseException as error:
             early.hand_over()
             ended = why_it_ended(error, stopping, manifest) or unexpected(error, manifest, run)
