@@ -21,7 +21,7 @@ _PHASES = tuple(
     for phase, pattern in (
         ("starting", "Initializing a V1 LLM engine"),
         ("loading weights", "Starting to load model"),
-        ("compiling", "Model loading took|Warming up model|torch.compile|Dynamo bytecode"),
+        ("compiling", "Warming up model|Dynamo bytecode transform|for vLLM's torch.compile"),
         ("compiling", "[Cc]ompil(?:e|ing a graph for compile) range"),
         ("capturing graphs", "Capturing CUDA graph|Profiling CUDA graph memory"),
         ("reserving the KV cache", "KV cache size|Available KV cache memory"),
@@ -38,6 +38,7 @@ def phase_of(line: str) -> str | None:
     'loading weights'
     >>> phase_of("Capturing CUDA graphs (decode, FULL):  20%|##        | 7/35")
     'capturing graphs'
+    >>> phase_of("Enforce eager set, disabling torch.compile, CUDAGraphs")  # after loading, too
     >>> phase_of("init engine (profile, create kv cache, warmup model) took 4.50 s")
     ''
     """
