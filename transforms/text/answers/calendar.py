@@ -85,10 +85,10 @@ def read_date(text: str) -> tuple[int | None, int, int] | None:
     tokens = re.findall(r"[^\W\d_]+|[0-9]+|[^\w\s.,]", text.casefold())
     if not 2 <= len(tokens) <= 8:
         return None
-    months = lexicon.months()
+    months = lexicon.calendar_names("months")
     named = [months[token] for token in tokens if token in months]
     numbers = [token for token in tokens if token.isdigit()]
-    rest = set(tokens) - set(numbers) - months.keys() - lexicon.weekdays() - _FILLERS
+    rest = set(tokens) - {*numbers, *months, *lexicon.calendar_names("days")} - _FILLERS
     days = [number for number in numbers if len(number) < 3]
     years = [number for number in numbers if len(number) == 4]
     if rest or len(named) != 1 or len(days) != 1 or len(days) + len(years) != len(numbers):

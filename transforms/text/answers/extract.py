@@ -8,7 +8,7 @@ from fractions import Fraction
 from transforms.text.answers.brackets import RATIO
 from transforms.text.answers.calendar import read_clock, read_date
 from transforms.text.answers.latex import fold, plain_characters, tidy
-from transforms.text.answers.lexicon import months, scales
+from transforms.text.answers.lexicon import calendar_names, scales
 from transforms.text.answers.quantity import CHANGING, read_quantity
 from transforms.text.answers.symbolic import SYMBOLIC_CAP, is_formula, letters_of
 from transforms.text.thoughts import visible
@@ -283,7 +283,7 @@ def _last_value(line: str, values: list[re.Match[str]]) -> str | None:
             return merged
         return None
     gap = line[previous or 0 : start].rstrip(" \t$¤€£¥")
-    if gap.split()[-1:] and gap.split()[-1].casefold().strip(".") in months():
+    if gap.split()[-1:] and gap.split()[-1].casefold().strip(".") in calendar_names("months"):
         return None
     if previous is not None and gap.strip() in ("in", "for", "per", "%"):
         return None
