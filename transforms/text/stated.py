@@ -17,12 +17,14 @@ from functools import cache, cached_property, lru_cache
 from text_to_num import alpha2digit
 
 from transforms.text.answers.arabic import with_digits
+from transforms.text.answers.calendar import read_clock
 from transforms.text.answers.lexicon import calendar_names, han, scales, units
 
 _FUNCTION_WORDS = {
     "en": r"the|a|an|of|is|are|how|and|in|each|what|to",
     "de": r"der|die|das|und|ein|eine|wie|viele|je|mit|ist|den|hat",
     "fr": r"le|la|les|des|et|un|une|combien|de|est|chacune?|à",
+    "pt": r"o|os|as|um|uma|do|da|dos|quanto|quant[oa]s|cada|com|em|não|ela|ele",
     "es": r"el|la|los|las|y|un|una|cuántos|cuántas|de|cada|con|hay",
 }
 _PARTS = {
@@ -110,10 +112,9 @@ _RUSSIAN_CASES = (
     (re.compile(r"\bтр(?:ех|ем|емя)\b"), "три"),
     (re.compile(r"\bчетыр(?:ех|ем|ьмя)\b"), "четыре"),
 )
-_PAST = re.compile(
-    r"\b(?P<minutes>half|quarter|a quarter|\d{1,2} minutes?|\d{1,2}(?= past))"
-    r" (?P<way>past|after|to|before) (?P<hour>1[0-2]|[1-9])\b"
-    r"|\b(?P<whole>1[0-2]|[1-9]) ?(?:o'clock|o’clock|a\.?m\b|p\.?m\b)"
+_CLOCK = re.compile(
+    r"(?<![\d:])\d{1,2}:\d{2}(?!\d)|\b\d{1,2} ?(?:o'clock|o’clock|[ap]\.?m\b)"
+    r"|\b(?:half|quarter|\d{1,2} minutes?|\d{1,2}(?= past)) (?:past|after|to|before) \d{1,2}\b"
 )
 
 
@@ -417,6 +418,18 @@ def unit_in_name(name: str) -> str:
     return word if word in _SCALE_OF else ""
 
 
+def units_in_name(name: str) -> Fraction | None:
+    """How many of one unit make the other that a name speaks of (`minutes_per_hour`: 60), or how
+    many there are in a group (`dozen`: 12); None for any other name."""
+    parts = re.split(r"[^a-z]+", name.lower())
+    named = {unit for part in parts if (unit := unit_in_name(f"{part}s" if part else ""))}
+    scale = next((scale for scale in _SCALE_OF.values() if named <= scale.keys()), {})
+    sizes = sorted(scale[unit] for unit in named if scale)
+    if len(sizes) == 2:
+        return Fraction(sizes[1], sizes[0])
+    return Fraction(_GROUPS[parts[-1]]) if parts[-1] in _GROUPS else None
+
+
 _NO_UNITS = frozenset(["second", "quarter", "share", "pound", "foot", "money", "yard"])
 _IRREGULAR = {
     "feet": "foot",
@@ -436,19 +449,9 @@ def same_kind(one: str, other: str) -> bool:
 
 def _clocks(text: str) -> Iterator[tuple[int, int, int]]:
     """Yields (hour, minute, place) of clock times: 9:15, quarter past 9, 9 o'clock, 3 p.m."""
-    for match in re.finditer(r"(?<![\d:])(\d{1,2}):(\d{2})(?!\d)", text):
-        yield int(match[1]), int(match[2]), match.start()
-    for match in _PAST.finditer(text):
-        if match["whole"]:
-            yield int(match["whole"]), 0, match.start()
-            continue
-        shares = {"half": 30, "quarter": 15, "a quarter": 15}
-        minutes = shares.get(match["minutes"]) or int(match["minutes"].split()[0])
-        hour = int(match["hour"])
-        if match["way"] in ("to", "before"):
-            yield (hour - 1) or 12, 60 - minutes, match.start()
-        else:
-            yield hour, minutes, match.start()
+    for match in _CLOCK.finditer(text):
+        if clock := read_clock(match.group().replace("’", "'")):
+            yield *divmod(clock.seconds // 60, 60), match.start()
 
 
 @cache

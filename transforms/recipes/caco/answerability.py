@@ -32,6 +32,7 @@ from transforms.text.stated import (
     same_kind,
     stated,
     unit_in_name,
+    units_in_name,
     weekday_ranges,
 )
 
@@ -48,8 +49,8 @@ class InstructionReason(StrEnum):
 
 
 _CODE = re.compile(
-    r"```|\bdef \w+\(|\bsolution\(|\breturn \w+$|^\s*(?:input|output)\s*=|\bpython\b"
-    r"|\b(?:the|this|following|given|above|below) (?:program|code snippet)\b"
+    r"```|\{['\"]\w+['\"]: |\bdef \w+\(|\bsolution\(|\breturn \w+$|^\s*(?:input|output)\s*="
+    r"|\bpython\b|\b(?:the|this|following|given|above|below) (?:program|code snippet)\b"
     r"|\b(?:the|this) (?:code|function) (?:computes|calculates|returns|takes|prints|above|below)\b"
     r"|\b(?:write|implement|define|complete|create|design) (?:a|an|the|this) (?:\w+ ){0,2}?"
     r"(?:function|program|script|algorithm|method|class)\b|^\W*implement\b"
@@ -102,7 +103,9 @@ _TWO_VALUES = re.compile(
     r"(?!sum|product|difference|ratio|average|number|first|last)\w+ and (?:also )?the \w+",
     re.IGNORECASE,
 )
-_QUESTION_MARK = re.compile(r"[\w=][)\]]?\s?\?(?=\W|$|[^\x00-\xff])|か。|か$")  # not the ? of 4?82
+_QUESTION_MARK = re.compile(
+    r"[\w=%°][)\]]?\s?\?(?=\W|$|[^\x00-\xff])|か。|か$"
+)  # not the ? of 4?82
 _MARKS = str.maketrans("？؟！", "??!")
 _QUOTED = re.compile(r"[\"“«「][^\"”»」]*[\"”»」]")
 _GIVES_AWAY = (
@@ -114,6 +117,9 @@ _GIVES_AWAY = (
     r"|\b(?:show|prove|verify|confirm|check) that\b[^.?!]{0,200}?)"
 )
 """What announces the answer itself, even one that is short enough to stand in a text by chance."""
+_TOLD = re.compile(
+    r"[?？]\W*(?:yes|no|true|false|是的?|不是|ja|nein|oui|non|sí|да|нет|نعم|لا)\b", re.I
+)
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
 _EVERYDAY = (
     (r"\bdecks?\b|playing card|kartenspiel|jeu de cartes|baraja|колод", (52, 26, 13, 4, 12),
@@ -147,18 +153,10 @@ _EVERYDAY = (
     (r"hexadecimal", (16,), "base|radix"),
     (r"percent|per cent|%|prozent|pour cent|por ciento|процент", (100,), "percent|whole|scale"),
     (r"clock|midnight|noon|\b[ap]\.?m\b|\d:\d\d|hour", (12, 24), "clock|mod|cycle|half|wrap"),
+    ("", (52, 53), "week.*year"), ("", (365, 366), "day.*year"), ("", (86400,), "sec.*day"),
     (r"clock|\d:\d\d|hour|minute", (60, 3600, 1440), "clock|mod|cycle|per|wrap|hour|minute$"),
 )  # fmt: skip
 """What a reader knows of what a text speaks of: words of the text, values, words of the key."""
-_CONSTANTS = (
-    *((60, "min", "hour"), (60, "sec", "min"), (24, "hour", "day"), (7, "day", "week")),
-    *((12, "month", "year"), (52, "week", "year"), (365, "day", "year"), (366, "day", "year")),
-    *((3600, "sec", "hour"), (1440, "min", "day"), (12, "inch", "f"), (3, "f", "yard")),
-    *((100, "cent|pence", "euro|dollar|pound"), (100, "c", "m"), (10, "m", "c"), (12, "", "dozen")),
-    *((1000, "m|g", "k|l|t|m|g"), (16, "ounce|oz", "pound|lb"), (2, "", "pair"), (20, "", "score")),
-    *((86400, "sec", "day"), (168, "hour", "week"), (10, "year", "decade"), (100, "year", "cent")),
-)
-"""How many of one unit make another, which names of input keys have: minutes_per_hour."""
 _SHARE = re.compile(
     r"percent|pct|share|rate|frac|ratio|prob|chance|factor|part|growth|discount|multipl|tax|off"
     r"|interest|(?:^|_)p(?:_|$)"
@@ -277,17 +275,12 @@ class Reading:
 
     def _is_constant(self, value: Fraction, key: str) -> bool:
         """Whether a value is how many of one unit make another, or belongs to the calendar."""
-        for size, small, large in _CONSTANTS:
-            parts = rf"(?:^|_)(?:{small})", rf"(?:^|_)(?:{large})"
-            if value == size and (
-                re.fullmatch(large, key) or all(re.search(part, key) for part in parts)
-            ):
-                return True
-        if "day" in key and 28 <= value <= 31:
-            months = calendar_names("months")
-            named = {months[word] for word in self.stated.plain.split() if word in months}
-            return any(value == monthrange(y, m)[1] for m in named for y in (2023, 2024))
-        return False
+        if value == units_in_name(key):
+            return True
+        months = calendar_names("months")
+        named = {months[word] for word in self.stated.plain.split() if word in months}
+        days = {Fraction(monthrange(year, m)[1]) for m in named for year in (2023, 2024)}
+        return "day" in key and value in days
 
 
 def _counts(mention: Mention, key: str) -> bool:
@@ -384,7 +377,8 @@ def keeps_answer(reading: Reading) -> Verdict:
     """Rejects instructions that state their own answer."""
     output = json.loads(reading.problem.output or "null")
     if isinstance(output, bool) or output is None:
-        return keep()
+        told = isinstance(output, bool) and _TOLD.search(reading.text)
+        return reject(InstructionReason.LEAKS_ANSWER, told[0]) if told else keep()
     written = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
     if _announces(reading, output, written) or _states(reading, output, written):
         return reject(InstructionReason.LEAKS_ANSWER, written[:100])

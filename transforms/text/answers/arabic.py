@@ -22,9 +22,6 @@ _PREFIXED = re.compile(rf"و?(?:[فبلك]?(?:ال)?|لل)({'|'.join(_WORDS)})")
 _MARKS = re.compile("[\u0640\u064b-\u0652\u0670]")
 _LETTERS = str.maketrans("أإآةى", "ااا" + "هي")
 _RUN = re.compile("[\u0621-\u0652\u0670]+(?: [\u0621-\u0652\u0670]+)*")
-_PERCENT = re.compile(r"\b(?:بال|في ال)م(?:ئ|ائ)ة\b")
-_LONGEST = 12
-"""Words of a number."""
 
 
 @lru_cache(10_000)
@@ -74,11 +71,10 @@ def with_digits(text: str) -> str:
     def written(run: re.Match[str]) -> str:
         words, shown = run[0].split(" "), []
         while words:
-            ends = range(min(len(words), _LONGEST), 0, -1) if _read(words[0]) else ()
-            end = next((end for end in ends if arabic(words[:end]) is not None), 1)
-            value = arabic(words[:end])
-            shown.append(words[0] if value is None else str(value))
+            values = [arabic(words[:end]) for end in range(1, 13)] if _read(words[0]) else [None]
+            end = max((end for end, value in enumerate(values, 1) if value is not None), default=1)
+            shown.append(words[0] if values[end - 1] is None else str(values[end - 1]))
             words = words[end:]
         return " ".join(shown)
 
-    return _RUN.sub(written, _PERCENT.sub("%", text))
+    return _RUN.sub(written, re.sub(r"\b(?:بال|في ال)م(?:ئ|ائ)ة\b", "%", text))

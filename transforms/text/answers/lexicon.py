@@ -154,6 +154,10 @@ def _cardinal_of(text: str, language: str) -> Fraction | None:
 
 def _cardinal(words: list[str], language: str) -> Fraction | None:
     text = " ".join(words)
+    if language == "es":
+        text = unicodedata.normalize("NFD", text).replace("\u0301", "")
+    if language == "fr":
+        text = re.sub(r"quatre vingts?\b ?", "quatre-vingt-", text).rstrip("-")
     if language == "en":
         text = _AND.sub(r"\1 ", re.sub(r"^a (?=\w)", "one ", text))
         if words[:1] == ["hundred"]:

@@ -238,7 +238,7 @@ def _read_words(text: str) -> Quantity | None:
         return (
             None if unit is None else Quantity(-value if text[0] in "负負" else value, None, unit)
         )
-    spoken = text.casefold().replace("-", " ").split()
+    spoken = text.lower().replace("-", " ").split()
     if not spoken:
         return None
     negative = spoken[0] in ("minus", "negative")
