@@ -11,6 +11,7 @@ from pipelines.hydra_app import run_command
 BENCHES = {
     "sandbox": "programs per second, ours beside other ways to run them",
     "sessions": "cells per second of many sessions, beside programs, and what a branch costs",
+    "episodes": "a thousand conversations with cells at once, and what forks save",
     "filters": "what the filters let through of records whose faults are known",
     "reward": "completions graded per second, and whether Verify judges them alike",
     "execution": "questions about runs per second, by recipe, without a model",

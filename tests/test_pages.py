@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -14,12 +15,15 @@ import yaml
 from hydra.utils import get_class
 
 from tests.chat_server import chat_server
+from tests.models.examples import request, response
 from tests.pages import DOCS, blocks, commands
 from tests.pipelines.commands import cotmill
 from transforms.engine.paths import PROJECT
 from transforms.engine.records import Seed
-from transforms.models.episode import drive
+from transforms.models.episode import drive, play
+from transforms.models.requests import Request
 from transforms.models.tools import bind
+from transforms.sandbox.jobs import Status
 
 SEEDS = [
     {"problem": "What is 6 times 7?", "answer": "42", "license": "MIT"},
@@ -128,6 +132,30 @@ def test_the_tools_of_write_a_stage_are_bound_and_called(
     (tmp_path / "texts/a.txt").write_text("A mill grinds grain.")
     shown["arguments"]["folder"] = str(tmp_path / "texts")
     assert "grinds" in bind({"search": shown})["search"]('{"query": "grain"}').text
+
+
+def test_the_tree_search_of_write_a_stage_takes_the_first_program_that_runs() -> None:
+    page: dict[str, Any] = {}
+    for block in blocks(DOCS / "write_a_stage.md", "python"):
+        if "@check" not in block:
+            exec(compile(block, "page", "exec", dont_inherit=True), page)
+    stage = SimpleNamespace(
+        sampler=None,
+        requests=lambda sampler, first, **words: [
+            request(words["failed"], sample=first + number) for number in range(3)
+        ],
+    )
+
+    def answer(effect: Any) -> Any:
+        if isinstance(effect, Request):
+            return response(effect, f"{effect.prompt}{effect.sample}")
+        ended = Status.OK if effect.code == "12" else Status.RUNTIME_ERROR
+        return SimpleNamespace(status=ended, output="1")
+
+    seed = Seed.make(problem="?", answer="1", source="", license="")
+    played = play(page["Repaired"].episode(stage, seed), answer)
+    assert played.result.code == "12"
+    assert [len(turn) for turn in played.turns] == [3, 3, 9, 9, 18, 18]  # 30 asks
 
 
 @pytest.fixture

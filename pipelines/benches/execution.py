@@ -1,12 +1,13 @@
-"""cotmill bench execution: questions about runs per second, by recipe."""
+"""cotmill bench execution: the execution recipes: rows per second, and which answers are kept."""
 
 from __future__ import annotations
 
 import io
 import json
 import tempfile
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -14,70 +15,131 @@ from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.benches.planted.attempts import judge_answers
+from pipelines.benches.programs import shipped_seeds
 from pipelines.hydra_app import settable, to_settings
 from pipelines.synthesize import synthesize
 from transforms.engine.machine import machine_line
 from transforms.engine.paths import CONF
+from transforms.engine.recipe import build_segments
+from transforms.engine.records import Seed
 from transforms.engine.settings import Group
+from transforms.engine.stage import named
+from transforms.models.episode import drive
 from transforms.recipes.settings import Settings
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sandbox.shared import shared_sandbox
+
+
+class Asking(NamedTuple):
+    """Where a recipe without a model asks."""
+
+    first: str
+    """Its first stage after the seeds are verified: what is timed begins there."""
+    asks: str
+    """The stage that makes tasks."""
+    is_traced: bool = True
+    """Whether programs are run with a trace."""
+    function: str = ""
+    """What yields its seeds; empty for the CodeI/O programs."""
+
 
 ASKING = {
-    "codesense": "ask",
-    "cruxeval": "easy",
-    "cwm": "trace",
-    "reval": "ask",
-    "sx_bench": "compose",
+    "codesense": Asking("ask", "ask"),
+    "compiler_ir": Asking("ask", "ask", False, "transforms.recipes.compiler_ir.programs"),
+    "cruxeval": Asking("easy", "ask"),
+    "cwm": Asking("trace", "trace"),
+    "flare": Asking("search", "search", False, "transforms.recipes.flare.problems"),
+    "reval": Asking("ask", "ask"),
+    "selfpico": Asking("remove", "remove"),
+    "sx_bench": Asking("compose", "compose"),
+    "think_and_execute": Asking("print", "print", False),
 }
-"""Recipe -> its first stage after the seeds are verified: what is timed begins there."""
+WITH_A_MODEL = {
+    "absolute_zero": "propose",
+    "codeio": "pairs",
+    "codemind": "ask",
+    "coderl_plus": "fail",
+    "cogex": "split",
+    "cross_lingual": "translate",
+    "cruxeval_x": "translate",
+    "refute": "mutate",
+    "semcoder": "monologues",
+}
+"""Recipe -> the stage that makes the tasks that a model attempts."""
 
 
 class BenchExecutionSettings(Group):
     """Everything `cotmill bench execution` can be told."""
 
-    programs: int = Field(ge=1, description="CodeI/O programs read for each recipe")
+    programs: int = Field(ge=1, description="programs read for each recipe without a model")
+    answered: int = Field(
+        ge=0, description="programs whose tasks are answered rightly and wrongly, for each recipe"
+    )
     workers: int = Field(ge=1, description="worker processes")
+    sandbox: SandboxSettings
 
 
 SETTINGS = BenchExecutionSettings
 
 
 def bench(settings: BenchExecutionSettings) -> None:
-    """Rows per second of the recipes that ask about runs without a model, seeds verified."""
+    """Rows per second of the recipes that ask about runs without a model, seeds verified; then, of
+    all recipes, which answers to their tasks are kept."""
     console = Console()
     console.print(
         f"{settings.programs:,} programs, {settings.workers} workers, {machine_line()}; seconds "
         "from verified seeds to rows",
         highlight=False,
     )
-    table = Table(box=None)
-    table.add_column("recipe")
-    for name in ("verified programs", "cut traces %", "rows", "seconds", "rows/s"):
-        table.add_column(name, justify="right")
-    found = []
-    for row in measure(settings):
-        found.append(row)
-        figures = (row["programs"], row["cut"], row["rows"], row["seconds"], row["per_second"])
-        table.add_row(row["recipe"], *(f"{figure:,}" for figure in figures))
-    rows, seconds = (sum(row[name] for row in found) for name in ("rows", "seconds"))
+    columns = ("verified programs", "whole traces %", "rows", "seconds", "rows/s")
+    measured = _printed(console, columns, measure(settings))
+    rows, seconds = (sum(row[name] for row in measured) for name in ("rows", "seconds"))
     total = round(rows / seconds, 1)
-    table.add_row("all", "", "", f"{rows:,}", f"{seconds:,.1f}", f"{total:,}")
+    console.print(f"in all {rows:,} rows in {seconds:,.1f} s: {total:,} rows/s", highlight=False)
+    answered = []
+    if settings.answered:
+        console.print("answers of known worth, in eight ways; right ones in three of them")
+        columns = ("tasks", "right answers", "right kept %", "wrong kept", "precision %")
+        answered = _printed(console, columns, judge(settings))
+        for line in (line for row in answered for line in row["misjudged"]):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    found = {"per_second": total, "recipes": measured, "answers": answered}
+    print(json.dumps({"bench": "execution", **found}))
+
+
+def _printed(
+    console: Console, columns: tuple[str, ...], rows: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Prints a line for each row, the recipe and the figures in the order of the columns."""
+    table, rows = Table(box=None), list(rows)
+    table.add_column("recipe")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for row in rows:
+        figures = [*row.values()][1 : 1 + len(columns)]
+        table.add_row(row["recipe"], *("" if f is None else f"{f:,}" for f in figures))
     console.print(table)
-    print(json.dumps({"bench": "execution", "per_second": total, "recipes": found}))
+    return rows
 
 
 def measure(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
-    """Runs each recipe whole.
+    """Runs each recipe without a model whole.
 
     Yields:
-        recipe, programs (verified), cut (percent of them whose trace was cut), rows, and seconds
-        and per_second of the stages that ask.
+        recipe, programs (verified), whole (percent of them whose trace was not cut; None where none
+        is made), rows, and seconds and per_second of the stages that ask.
     """
-    for recipe, stage in ASKING.items():
+    for recipe, asking in ASKING.items():
+        source = ["source=codeio", f"source.limit={settings.programs}"]
+        if asking.function:
+            source = ["source=function", f"source.function={asking.function}"]
+            source.append(f"source.arguments.count={settings.programs}")
         with tempfile.TemporaryDirectory(prefix="cotmill-execution-") as folder:
             overrides = [
-                *(f"recipe={recipe}", f"recipe.stages.{stage}.begins_segment=true"),
-                *("source=codeio", f"source.limit={settings.programs}", "filter.min_code_lines=4"),
-                *(f"runner.workers={settings.workers}", f"output_dir={folder}/run"),
+                *(f"recipe={recipe}", f"recipe.stages.{asking.first}.begins_segment=true"),
+                *(*source, "filter.min_code_lines=4", f"runner.workers={settings.workers}"),
+                f"output_dir={folder}/run",
             ]
             manifest = synthesize(_composed(overrides), Console(file=io.StringIO()))
         verified, asked = manifest["segments"]
@@ -85,11 +147,55 @@ def measure(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
         yield {
             "recipe": recipe,
             "programs": verified["rows"],
-            "cut": round(100 * cut / verified["rows"], 1),
+            "whole": round(100 - 100 * cut / verified["rows"], 1) if asking.is_traced else None,
             "rows": asked["rows"],
             "seconds": round(asked["seconds"], 1),
             "per_second": round(asked["rows"] / asked["seconds"], 1),
         }
+
+
+def judge(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
+    """Has each recipe make tasks of shipped seeds, and answers them in all ways.
+
+    Yields:
+        recipe, tasks, right (answers), right_kept (percent), wrong_kept (answers), precision
+        (percent of kept answers that are right), and misjudged: those judged wrongly, in words.
+    """
+    asks = {**WITH_A_MODEL, **{recipe: each.asks for recipe, each in ASKING.items()}}
+    shipped = shipped_seeds()
+    drawn = shipped[:: max(1, len(shipped) // settings.answered)][: settings.answered]
+    with shared_sandbox(settings.sandbox) as box:
+        for recipe, name in sorted(asks.items()):
+            seeds = drawn
+            if recipe in ASKING and (function := ASKING[recipe].function):
+                rows = islice(named(function)(count=settings.answered), settings.answered)
+                seeds = [Seed.make(source=recipe, **row) for row in rows]
+            overrides = ["backend=openai", "backend.base_url=http://127.0.0.1:1/v1"]
+            overrides += ["backend.model=scripted", "backend.api=chat", "filter.min_code_lines=4"]
+            overrides += [f"recipe={recipe}", "output_dir=unused"]
+            if recipe == "cruxeval_x":
+                overrides.append("recipe.stages.translate.languages=[javascript]")
+            segments = build_segments(_composed(overrides), "unused", "unused/ledger")
+            stages: dict[str, Any] = {
+                each.name: each for segment in segments for each in segment.stages
+            }
+            ends = drive(seeds, stages["validate"].episode, sandbox=settings.sandbox)
+            verified = [each for each in ends if isinstance(each, tuple) and each[1].kept]
+            judged = judge_answers(recipe, stages[name], [seed for seed, _ in verified], box)
+            wrong = len(judged.accepted)
+            yield {
+                "recipe": recipe,
+                "tasks": judged.tasks,
+                "right": judged.right,
+                "right_kept": _percent(judged.kept, judged.right),
+                "wrong_kept": wrong,
+                "precision": _percent(judged.kept, judged.kept + wrong),
+                "misjudged": [*judged.accepted, *judged.lost],
+            }
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return round(100 * part / whole, 2) if whole else None
 
 
 def _composed(overrides: list[str]) -> Settings:

@@ -23,7 +23,7 @@ from transforms.engine.accounting import Tally, keep, put_off, reject
 from transforms.models.backends.base import Reply
 from transforms.models.backends.settings import VllmBackend
 from transforms.models.engines import use_model
-from transforms.models.episode import Asking, Drive, Episode, Steps, drive, play
+from transforms.models.episode import Asking, Drive, Episode, Steps, drive, play, side_by_side
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request
 from transforms.sandbox.sandbox import Job
@@ -65,6 +65,23 @@ def test_a_list_of_effects_gives_the_list_of_what_became_of_each(turns: list[lis
     played = play(episode(), answer)
     assert played.result == [[f"to {number}" for number in turn] for turn in turns]
     assert [len(turn) for turn in played.turns] == [len(turn) for turn in turns]
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=3), max_size=4))
+def test_steps_side_by_side_give_what_each_gives_alone(numbers: list[list[int]]) -> None:
+    def steps(turns: list[int]) -> Steps[list[Any]]:
+        got: list[Any] = []
+        for count in turns:
+            asked = [request(str(place), sample=count) for place in range(count)]
+            got.append((yield asked if count != 1 else asked[0]))
+        return got
+
+    def answer(asked: Request) -> Any:
+        return response(asked, f"{asked.prompt} of {asked.sample}")
+
+    together = play(side_by_side(map(steps, numbers)), answer)
+    assert together.result == [play(steps(turns), answer).result for turns in numbers]
+    assert len(together.turns) == max(map(len, numbers), default=0)
 
 
 def test_what_is_counted_is_summed_and_needs_no_answer() -> None:

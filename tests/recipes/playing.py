@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
+from pipelines.benches.planted.attempts import WAYS, scripted
 from tests.models.examples import response
 from tests.programs_for_tests import SANDBOX as LIMITS
 from tests.settings_for_tests import composed
@@ -64,29 +65,6 @@ def answering(*texts: str | tuple[str, str]) -> Callable[[Steps[Any]], Any]:
     """A player whose model gives these responses, one after another."""
     rest = iter(texts)
     return player(lambda _: next(rest))
-
-
-WAYS = [
-    *("right", "after a thought", "after another block", "wrong", "of the wrong type"),
-    *("cut off", "without a block", "refuses"),
-]
-"""How a scripted model answers; the first three are right."""
-
-
-def scripted(way: str, right: str, wrong: str) -> tuple[str, str]:
-    """Returns the text and finish reason of a response that answers in a way."""
-    block = f"So it comes to this.\n\n```json\n{right}\n```\n"
-    texts = {
-        "right": block,
-        "after a thought": f"<think>Perhaps\n```\n{wrong}\n```\nNo.</think>\n{block}",
-        "after another block": f"At first sight:\n```\n{wrong}\n```\nBut no.\n{block}",
-        "wrong": f"```\n{wrong}\n```",
-        "of the wrong type": f"```\n{[right]!r}\n```",
-        "cut off": block,
-        "without a block": f"It is {right}",
-        "refuses": "I cannot run code.",
-    }
-    return texts[way], "length" if way == "cut off" else "stop"
 
 
 def in_all_ways(recipe: str, task: Any, right: str, wrong: str) -> list[Any]:

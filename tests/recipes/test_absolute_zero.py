@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.programs_for_tests import SPAM
-from tests.recipes.playing import answering, in_all_ways, player, stage
+from tests.recipes.playing import SANDBOX, answering, in_all_ways, player, stage
 from tests.recipes.test_codeio import SHIPPED, seed
 from tests.stages.test_attempt import attempted
+from transforms.engine.records import Seed
+from transforms.models.episode import drive
 from transforms.models.pool import Pool
 from transforms.programs.questions import read_literal
-from transforms.recipes.absolute_zero import induction_in, structure_of
+from transforms.recipes.absolute_zero import IDENTITY, induction_in, structure_of, triplets
 from transforms.stages.graders import grade
 
 POOL = Pool(replace(seed(each["code"]), output="1") for each in SHIPPED)
@@ -127,3 +130,29 @@ def test_tasks_of_one_kind_about_programs_of_one_structure_are_one() -> None:
 def test_an_answer_of_another_form_holds_no_induction() -> None:
     assert induction_in("```\n{'message': 'm'}\n```") == ("", [])
     assert induction_in("no block") == ("", [])
+
+
+def validated(seeds: list[Seed]) -> list[str | None]:
+    """Why seeds are rejected before they are shown; None where they are kept."""
+    validate = stage("absolute_zero", "validate", "filter.min_code_lines=4")
+    ends = drive(seeds, validate.episode, sandbox=SANDBOX)
+    return [verdict.reason for _, verdict in ends]
+
+
+def test_it_starts_from_the_identity_triplet_alone() -> None:
+    [identity] = [Seed.make(source="s", **row) for row in triplets()]
+    assert validated([identity]) == [None] and json.loads(identity.answer or "") == "Hello world"
+    assert IDENTITY["snippet"].replace("def f", "def solution") in (identity.code or "")
+
+
+def test_of_the_shipped_triplets_those_with_a_cut_empty_or_unordered_output_are_dropped() -> None:
+    path = Path(__file__).with_suffix("").with_name("absolute_zero.jsonl")
+    outputs = [json.loads(line)["output"] for line in path.read_text().splitlines()]
+    rows = list(triplets(str(path)))
+    reasons = validated([Seed.make(source="s", **row) for row in rows])
+    ends = {row["answer"]: reason for row, reason in zip(rows, reasons, strict=True)}
+    cut = [reason for answer, reason in ends.items() if len(answer) > 390]
+    assert sum(len(output) == 403 for output in outputs) == len(cut) == 7 and None not in cut
+    assert ends["none"] == "banned_import"  # the empty one, of a program that draws secrets
+    assert reasons.count("nondeterministic") == 1  # the order of a set
+    assert reasons.count(None) == 9

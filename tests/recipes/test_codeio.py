@@ -12,10 +12,13 @@ from tests.chat_server import chat_server
 from tests.programs_for_tests import SPAM
 from tests.recipes.playing import player, stage
 from tests.recipes.test_recipes import run
+from transforms.engine.accounting import Verdict
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Seed
+from transforms.models.episode import play
 from transforms.programs.perturb import perturbations
 from transforms.programs.questions import read_value
+from transforms.sandbox.jobs import Job
 from transforms.stages.graders import grade
 
 SHIPPED = [
@@ -62,14 +65,37 @@ def test_inputs_come_from_the_generator_that_the_seed_names() -> None:
     assert all(1 <= given["emails"] <= 9 for given in inputs[1:])
 
 
+def test_runs_on_drawn_inputs_that_do_not_end_are_ended_soon() -> None:
+    endless = SPAM.replace("    return", "    while emails != 160: pass\n    return")
+    jobs: list[Job] = []
+
+    def answer(job: Job) -> Any:
+        jobs.append(job)
+        return player()(ran(job))
+
+    def ran(job: Job) -> Any:
+        return (yield job)
+
+    asking = stage("codeio", "pairs", "recipe.stages.pairs.pairs=2")
+    made = play(asking.episode(seed(endless)), answer).result
+    assert isinstance(made, Verdict) or all("160" in task.code for task in made)
+    own, *drawn = [job.cpu_seconds for job in jobs]
+    assert own is None and all(bound is not None and 0.3 <= bound < 1 for bound in drawn)
+
+
 def test_the_program_is_shown_without_an_input_that_would_answer_the_question() -> None:
     for task in tasks(seed(SPAM), pairs=2):
         shown = json.loads(task.shown)["code"]
-        assert "160" not in shown and "input = ..." in shown and "160" in task.code
+        assert "160" not in shown and "input = ..." in shown and SPAM[-60:] in task.code
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [(None, "no_program"), (SPAM.replace("160", "'x' * 200"), "few_pairs")]
+    ("code", "reason"),
+    [
+        (None, "no_program"),
+        ("import random\n" + SPAM, "random"),
+        (SPAM.replace("160", "'x' * 200"), "few_pairs"),
+    ],
 )
 def test_seeds_that_make_no_pairs_are_rejected(code: Any, reason: str) -> None:
     assert player()(stage("codeio", "pairs").episode(seed(code))).reason == reason

@@ -11,6 +11,7 @@ import pytest
 from tests.chat_server import chat_server
 from tests.programs_for_tests import SPAM
 from tests.recipes.test_absolute_zero import INPUTS, MESSAGE
+from tests.recipes.test_cruxeval_x import INPUT, JAVASCRIPT, C
 from tests.recipes.test_recipes import run
 from tests.recipes.test_refute import BOUND
 from transforms.publish.reward import reward
@@ -18,6 +19,9 @@ from transforms.publish.reward import reward
 FAILING = SPAM.replace("answered * days", "answered + days")
 INDUCTION = json.dumps({"message": MESSAGE, "inputs": INPUTS})
 ANSWERS = [
+    ("into JavaScript", JAVASCRIPT),
+    ("into C:", C),
+    ("For which arguments", INPUT),
     ("Propose a Python program", SPAM),
     ("Choose 10 inputs", INDUCTION),
     ("one JSON object", '{"output": 117, "days": 5, "spam": 48, "answered": 112}'),
@@ -47,6 +51,7 @@ def model(body: dict[str, Any]) -> dict[str, Any]:
         ("codemind", SPAM, {"execute", "write", "write_tested", "write_misled", "simplify"}),
         ("coderl_plus", SPAM, {"final_values"}),
         ("cogex", SPAM, {"emulate"}),
+        ("cruxeval_x", SPAM, {"output", "input"}),
         ("refute", BOUND, {"counterexample"}),
         ("semcoder", SPAM, {"forward", "backward", "refine"}),
     ],

@@ -87,8 +87,12 @@ def test_inputs_that_no_json_holds_are_asked_about_all_the_same() -> None:
 
 def test_programs_run_on_each_input_even_where_they_raise() -> None:
     endless = BOUND.replace("days += 1", "levels.append(500)")
-    inputs = [OWN, {"levels": [1, "x"], "alarm": 2}]
-    assert player()(outputs_on([BOUND, endless, "output = 1"], inputs)) == [[[2], []], None, None]
+    inputs = [OWN, {"levels": [1, "x"], "alarm": 2}, {**OWN, "alarm": 9}]
+    assert player()(outputs_on([BOUND, endless, "output = 1"], inputs)) == [
+        [[2], [], [3]],
+        None,
+        None,
+    ]
 
 
 def test_doctests_hold() -> None:

@@ -111,3 +111,9 @@ def test_nothing_that_a_candidate_did_reaches_its_checker(box):
 def test_a_candidate_that_failed_is_not_checked(box):
     checked = box.submit_check(Check(Job("1 / 0"), CHECKER)).result()
     assert (checked.candidate.status, checked.checker) == (Status.RUNTIME_ERROR, None)
+
+
+def test_a_job_may_have_less_cpu_time_than_the_sandbox_gives(box):
+    result = run(box, Job("while True: pass", cpu_seconds=0.2))
+    assert (result.status, result.error) == (Status.TIMEOUT, "over 0.2 s of CPU time")
+    assert run(box, Job("output = 1", cpu_seconds=100)).output == "1"

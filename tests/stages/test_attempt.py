@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from pipelines.benches.planted.attempts import WAYS, scripted
 from tests.models.examples import response
-from tests.recipes.playing import WAYS, answering, scripted, stage
+from tests.recipes.playing import answering, stage
 from tests.stages.test_graders import TASK
 from transforms.models.episode import play
 from transforms.models.requests import ErrorKind

@@ -30,7 +30,6 @@ from transforms.stages.trajectories.frontier import (
     best,
     rank,
     search,
-    side_by_side,
 )
 
 State = tuple[int, ...]
@@ -287,20 +286,3 @@ def test_an_evaluation_may_add_what_it_saw_to_the_state() -> None:
 
     result = found(Ladder(2), world(score=len), evaluate=rate)
     assert [node.state for node in result.nodes] == [(0, 1), (0, 1, 0, 3)]
-
-
-@given(st.lists(st.lists(st.integers(0, 3), max_size=3), max_size=4))
-def test_steps_side_by_side_give_what_each_gives_alone(numbers: list[list[int]]) -> None:
-    def steps(turns: list[int]) -> Steps[list[Any]]:
-        got: list[Any] = []
-        for count in turns:
-            asked = [request(str(place), sample=count) for place in range(count)]
-            got.append((yield asked if count != 1 else asked[0]))
-        return got
-
-    def answer(asked: Request) -> Any:
-        return response(asked, f"{asked.prompt} of {asked.sample}")
-
-    together = play(side_by_side(map(steps, numbers)), answer)
-    assert together.result == [play(steps(turns), answer).result for turns in numbers]
-    assert len(together.turns) == max(map(len, numbers), default=0)

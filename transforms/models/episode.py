@@ -132,6 +132,43 @@ def play(steps: Steps[R], answers: Callable[[Any], Any] | Iterable[Any] = ()) ->
         sent = found if isinstance(yielded, list) else found[0]
 
 
+def side_by_side(
+    several: Iterable[Steps[R]], take: Callable[[list[Effect]], bool] = lambda effects: True
+) -> Steps[list[R | None]]:
+    """Goes through several steps at once, within an episode (`yield from`): what all of them wait
+    for is yielded in one list.
+
+    Args:
+        take: whether effects may be yielded; steps that want to yield others end there.
+
+    Returns:
+        the results, in order; None for steps that were ended.
+    """
+    running = list(several)
+    results: list[R | None] = [None] * len(running)
+    sent: dict[int, Any] = dict.fromkeys(range(len(running)))
+    while sent:
+        waiting: dict[int, tuple[bool, list[Effect]]] = {}
+        for place, what in sent.items():
+            try:
+                yielded = running[place].send(what)
+            except StopIteration as end:
+                results[place] = end.value
+                continue
+            effects = yielded if isinstance(yielded, list) else [yielded]
+            if take(effects):
+                waiting[place] = isinstance(yielded, list), effects
+            else:
+                running[place].close()
+        sent = {}
+        if waiting:
+            found = iter((yield [each for _, effects in waiting.values() for each in effects]))
+            for place, (is_list, effects) in waiting.items():
+                own = [next(found) for _ in effects]
+                sent[place] = own if is_list else own[0]
+    return results
+
+
 class _Open:
     """An episode under way: whose it is, and what became of the effects it waits for."""
 

@@ -13,10 +13,10 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
-from transforms.programs import masked_input
-from transforms.programs.questions import Task, task_about
+from transforms.programs import masked_input, with_input
+from transforms.programs.questions import Task, read_literal, task_about
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.pairs import Pair, several_pairs
+from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
 
 
 @dataclass(kw_only=True)
@@ -31,7 +31,7 @@ class AskPairs(Episode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Task
     creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = ("no_program", "few_pairs")
+    reasons: ClassVar[Iterable[str]] = UNPAIRED
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Task | Verdict]]:
         pairs = yield from several_pairs(seed, self.pairs)
@@ -42,7 +42,8 @@ class AskPairs(Episode):
 
 def asked(seed: Seed, kind: str, pair: Pair) -> Task:
     """The task of one direction: an output is held against the known one, an input is run."""
-    described, code = json.loads(seed.metadata), seed.code or ""
+    described = json.loads(seed.metadata)
+    code = with_input(seed.code or "", read_literal(pair.input))
     shown = {
         "code": masked_input(code),
         "problem": described.get("task_description", ""),

@@ -22,7 +22,7 @@ from transforms.programs.questions import Task, task_about
 from transforms.sandbox.jobs import Job, Status, TraceLimits
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import tests
-from transforms.stages.pairs import Pair, is_small, pairs_of
+from transforms.stages.pairs import UNPAIRED, Pair, is_small, several_pairs
 
 
 @dataclass(kw_only=True)
@@ -36,7 +36,7 @@ class WriteFailing(ModelEpisode):
     name: str = "fail"
     sampler: SamplerSettings
     sandbox: SandboxSettings
-    tests: Annotated[int, Field(ge=1)] = 5
+    tests: Annotated[int, Field(ge=2)] = 5
     """Tests of a problem, at most."""
     variables: Annotated[int, Field(ge=0)] = 3
     """Variables that are asked for, at most: those that `solution` set last."""
@@ -45,15 +45,13 @@ class WriteFailing(ModelEpisode):
     writes: ClassVar[type] = Task
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        *ResponseReason, *RUN_REASONS, "few_pairs", "passes_tests", "trace_cut",
+        *ResponseReason, *RUN_REASONS, *UNPAIRED, "passes_tests", "trace_cut",
     )  # fmt: skip
 
     def episode(self, seed: Seed) -> Steps[list[Verdict | tuple[Task | Seed, Verdict]]]:
-        if seed.code is None:
-            return [reject("no_program")]
-        cases = yield from pairs_of(seed, self.tests)
-        if not cases:
-            return [reject("few_pairs")]
+        cases = yield from several_pairs(seed, self.tests)
+        if isinstance(cases, Verdict):
+            return [cases]
         known = cases[0].input
         responses = yield self.requests(self.sampler, problem=seed.problem, known=known)
         made: list[Verdict | tuple[Task | Seed, Verdict]] = []

@@ -19,7 +19,7 @@ from transforms.programs.facts import final_values
 from transforms.programs.leaves import returned_by_leaves, with_leaves
 from transforms.programs.questions import Task, task_about
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import FAILED, draws_at_random, traced
+from transforms.stages.exercises import UNTRACED, traced
 from transforms.stages.graders import same_output
 from transforms.stages.pairs import is_small
 
@@ -38,16 +38,11 @@ class SplitLeaves(Episode):
     writes: ClassVar[type] = Task
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        *FAILED, "no_program", "random", "few_leaves", "invalid_trace", "trace_cut", "no_entry",
-        "not_small", "differs_alone",
+        *UNTRACED, "few_leaves", "no_entry", "not_small", "differs_alone",
     )  # fmt: skip
 
     def episode(self, seed: Seed) -> Steps[Task | Verdict]:
-        if seed.code is None:
-            return reject("no_program")
-        if draws_at_random(seed.code):
-            return reject("random")
-        split = with_leaves(seed.code)
+        split = with_leaves(seed.code) if seed.code else None
         if split is None or len(split.names) < self.leaves:
             return reject("few_leaves", "of solution, with comments, are leaf functions")
         trace = yield from traced(replace(seed, code=split.whole), 10_000)

@@ -17,6 +17,7 @@ from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
 from transforms.engine.stage import Same
 from transforms.models.episode import Episode, Steps
+from transforms.programs.calls import program_of_call
 from transforms.programs.facts import Trace
 from transforms.programs.form import assigned, code_lines, literal_input, parse, solution_of
 from transforms.programs.questions import Question, asked_of_output
@@ -144,31 +145,5 @@ def rows(path: str) -> Iterator[dict[str, Any]]:
     """
     for line in Path(path).read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        tree = parse(row["code"])
-        function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "f")
-        calls = any(isinstance(n, ast.Name) and n.id == "f" for n in ast.walk(function))
-        given = {} if calls else _arguments(function, row["input"])
-        if given and _is_json(given):
-            function.name = "solution"
-            code = f"input = {given!r}\n\n{ast.unparse(tree)}\n\noutput = solution(**input)\n"
+        if code := program_of_call(row["code"], row["input"]):
             yield {"problem": row["id"], "code": code, "license": "MIT"}
-
-
-def _arguments(function: ast.FunctionDef, text: str) -> dict[str, Any]:
-    """Returns the arguments of a call by name; empty where one is no literal or has no name."""
-    call = ast.parse(f"f({text})", mode="eval").body
-    assert isinstance(call, ast.Call)
-    names = [argument.arg for argument in function.args.args]
-    named = [*zip(names, call.args, strict=False), *((n.arg, n.value) for n in call.keywords)]
-    try:
-        given = {str(name): ast.literal_eval(value) for name, value in named}
-    except ValueError:
-        return {}
-    return given if len(given) == len(call.args) + len(call.keywords) else {}
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        return bool(json.loads(json.dumps(value)) == value)
-    except TypeError:
-        return False

@@ -17,7 +17,7 @@ from transforms.programs.form import assigned, is_name, parse
 from transforms.programs.questions import Question
 from transforms.programs.trace_text import frames_of, render
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import FAILED, Exercise, exercise, traced
+from transforms.stages.exercises import UNTRACED, Exercise, exercise, traced
 
 
 @dataclass(kw_only=True)
@@ -37,18 +37,15 @@ class TraceText(Episode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Exercise
     creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = (
-        *FAILED, "no_program", "no_entry", "invalid_trace", "trace_cut", "too_long",
-    )  # fmt: skip
+    reasons: ClassVar[Iterable[str]] = (*UNTRACED, "no_entry", "too_long")
 
     def episode(self, seed: Seed) -> Steps[Exercise | Verdict]:
-        if seed.code is None:
-            return reject("no_program")
-        calls = [n for n in assigned(parse(seed.code), "output") if _is_entry(n)]
+        code = seed.code or ""
+        calls = [n for n in assigned(parse(code), "output") if _is_entry(n)]
         trace = yield from traced(seed, self.events)
         if isinstance(trace, Verdict):
             return trace
-        frames = frames_of(seed.code, trace, "solution") if calls else []
+        frames = frames_of(code, trace, "solution") if calls else []
         text = render(frames)
         if not frames:
             return reject("no_entry", "output is not what solution returns")

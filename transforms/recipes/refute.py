@@ -17,7 +17,7 @@ from transforms.programs.mutants import drawn_mutants
 from transforms.programs.questions import Task, task_about
 from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.pairs import outputs_on
+from transforms.stages.pairs import UNFIT, outputs_on, unfit
 
 
 @dataclass(kw_only=True)
@@ -43,17 +43,18 @@ class AskCounterexamples(Episode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Task
     creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = ("no_program", "no_literal_input", "all_easy")
+    reasons: ClassVar[Iterable[str]] = (*UNFIT, "no_literal_input", "all_easy")
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:
-        if seed.code is None:
-            return reject("no_program")
-        own = literal_input(parse(seed.code))
+        if (verdict := unfit(seed)) is not None:
+            return verdict
+        program = seed.code or ""
+        own = literal_input(parse(program))
         if own is None:
             return reject("no_literal_input")
         inputs = [own, *drawn_inputs(seed.id, own, self.tries)]
-        candidates = drawn_mutants(seed.id, seed.code)[: self.candidates]
-        right, *others = yield from outputs_on([seed.code, *candidates], inputs)
+        candidates = drawn_mutants(seed.id, program)[: self.candidates]
+        right, *others = yield from outputs_on([program, *candidates], inputs)
         hard = []
         for code, outputs in zip(candidates, others, strict=True):
             share = differing(right, outputs)
@@ -65,9 +66,7 @@ class AskCounterexamples(Episode):
         for _, code in sorted(hard, key=lambda each: each[0])[: self.most]:
             shown = {"problem": seed.problem, "faulty": code, "own": repr(own)}
             pair = {"faulty": code, "input": repr(own)}
-            tasks.append(
-                task_about(seed, "counterexample", seed.code, "counterexample", pair, shown)
-            )
+            tasks.append(task_about(seed, "counterexample", program, "counterexample", pair, shown))
         return tasks
 
 

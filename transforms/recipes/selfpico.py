@@ -21,7 +21,7 @@ from transforms.programs.questions import Question
 from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.jobs import Job, TraceLimits
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import FAILED, Exercise, exercise, traced
+from transforms.stages.exercises import UNTRACED, Exercise, exercise, traced
 from transforms.stages.pairs import outputs_on
 
 
@@ -75,32 +75,29 @@ class Remove(Episode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Exercise
     creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = (
-        *FAILED, "no_program", "invalid_trace", "trace_cut", "no_pairs", "no_question",
-    )  # fmt: skip
+    reasons: ClassVar[Iterable[str]] = (*UNTRACED, "no_pairs", "no_question")
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Exercise]]:
-        if seed.code is None:
-            return reject("no_program")
+        code = seed.code or ""
         whole = yield from traced(seed, 10_000)
         if isinstance(whole, Verdict):
             return whole
-        own = literal_input(parse(seed.code)) or {}
+        own = literal_input(parse(code)) or {}
         inputs = [own, *drawn_inputs(seed.id, own, self.inputs)]
-        [outputs] = yield from outputs_on([seed.code], inputs)  # in one job: some may never end
+        [outputs] = yield from outputs_on([code], inputs)  # in one job: some may never end
         pairs = [(i, out[0]) for i, out in zip(inputs, outputs or [], strict=False) if out]
         if len(pairs) < 2:
             return reject("no_pairs", f"{len(pairs)} inputs have an output")
         partial = sorted(
-            without_definitions(seed.code), key=lambda each: content_id("gone", seed.id, each)
+            without_definitions(code), key=lambda each: content_id("gone", seed.id, each)
         )
         partial = partial[: 3 * self.most]
-        results = yield [Job(code, trace=TraceLimits()) for _, code in partial]
+        results = yield [Job(rest, trace=TraceLimits()) for _, rest in partial]
         rows = []
-        for (name, code), result in zip(partial, results, strict=True):
+        for (name, rest), result in zip(partial, results, strict=True):
             if result.error_type in ("NameError", "UnboundLocalError"):
                 ran = _covered(result.trace or "") / len(coverage(whole))
-                rows.append(self._row(seed, name, code, round(ran, 3), pairs))
+                rows.append(self._row(seed, name, rest, round(ran, 3), pairs))
         return rows[: self.most] or reject("no_question", "it runs without any definition")
 
     def _row(

@@ -19,7 +19,7 @@ from transforms.programs.questions import Task, read_literal, task_about
 from transforms.sandbox.jobs import Job, Status
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import same_output
-from transforms.stages.pairs import Pair, several_pairs
+from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
 
 
 @dataclass(kw_only=True)
@@ -38,7 +38,7 @@ class AskMonologues(Episode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Task
     creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = ("no_program", "few_pairs")
+    reasons: ClassVar[Iterable[str]] = UNPAIRED
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:
         pairs = yield from several_pairs(seed, self.pairs)

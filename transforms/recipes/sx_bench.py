@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
@@ -34,7 +35,7 @@ from transforms.programs.form import literal_input, parse
 from transforms.programs.questions import Question
 from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import FAILED, Exercise, exercise, traced
+from transforms.stages.exercises import UNTRACED, Exercise, exercise, traced
 from transforms.stages.pairs import outputs_on
 
 
@@ -61,8 +62,7 @@ class Compose(Episode):
     writes: ClassVar[type] = Exercise
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        *FAILED, "no_unit", "invalid_trace", "trace_cut", "too_many_steps", "differs_alone",
-        "no_pairs",
+        *UNTRACED, "no_unit", "too_many_steps", "differs_alone", "no_pairs",
     )  # fmt: skip
 
     def sides(self, records: PCollection) -> Mapping[str, Any]:
@@ -80,7 +80,7 @@ class Compose(Episode):
         rng.shuffle(parts)
         plain = compose([known[part] for part in parts], rng)
         own = literal_input(parse(plain)) or {}
-        inputs = [own, *drawn_inputs(seed.id, own, 2 * self.pairs)]
+        inputs = [own, *drawn_inputs(seed.id, own, 4 * self.pairs)]
         [outputs] = yield from outputs_on([plain], inputs)
         if not outputs or not outputs[0]:
             return [reject("runtime_error", "the functions do not fit each other")]
@@ -91,7 +91,7 @@ class Compose(Episode):
         }
         steps = yield from self._steps(seed, plain, outputs[0][0])
         pairs = [(each["start"], out[0]) for each, out in zip(inputs, outputs, strict=True) if out]
-        asked = [steps, self._pairs(seed, plain, pairs[: self.pairs], rng)]
+        asked = [steps, self._pairs(seed, plain, _different_first(pairs)[: self.pairs], rng)]
         return [each if isinstance(each, Verdict) else replace(each, **lineage) for each in asked]
 
     def _steps(self, seed: Seed, plain: str, output: Any) -> Steps[Exercise | Verdict]:
@@ -114,9 +114,11 @@ class Compose(Episode):
     def _pairs(
         self, seed: Seed, plain: str, known: list[tuple[int, Any]], rng: random.Random
     ) -> Exercise | Verdict:
-        """Asks of inputs and outputs which belong together; the outputs of some are others."""
-        if len(known) < self.pairs or len({out for _, out in known}) < 2:
-            return reject("no_pairs", f"{len(known)} inputs have an output")
+        """Asks of inputs and outputs which belong together; the outputs of some are others. There
+        are three outputs at least: many a program makes one of nearly all inputs."""
+        outputs = {output for _, output in known}
+        if len(known) < self.pairs or len(outputs) < 3:
+            return reject("no_pairs", f"{len(known)} inputs have {len(outputs)} outputs")
         shown, truths = [], []
         for start, output in known:
             others = [other for _, other in known if other != output]
@@ -125,6 +127,16 @@ class Compose(Episode):
             shown.append([start, output if truths[-1] else wrong])
         question = Question("pairs", (repr(truths),), params={"pairs": shown})
         return exercise(replace(seed, code=plain), question, self.prompt)
+
+
+def _different_first(pairs: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """Returns the pairs in an order in which those of different outputs come first."""
+    turns: Counter[Any] = Counter()
+    ranked = []
+    for start, output in pairs:
+        ranked.append((turns[output], start, output))
+        turns[output] += 1
+    return [(start, output) for _, start, output in sorted(ranked, key=lambda each: each[0])]
 
 
 def _unit(seed: Seed) -> Unit | None:

@@ -23,9 +23,9 @@ from transforms.programs.printing import printing
 from transforms.programs.questions import Question, read_literal
 from transforms.sandbox.jobs import Job, Result, Status
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import FAILED, Exercise, draws_at_random, exercise
+from transforms.stages.exercises import FAILED, Exercise, exercise
 from transforms.stages.graders import same_output
-from transforms.stages.pairs import Pair, several_pairs
+from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
 
 _MANY_DIGITS = re.compile(r"\d*\.\d{7,}")
 """A float that is arithmetic, not reasoning."""
@@ -50,14 +50,11 @@ class PrintSteps(Episode):
     writes: ClassVar[type] = Exercise
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        *FAILED, "no_program", "random", "few_pairs", "too_short", "too_long", "many_digits",
-        "differs_alone",
+        *UNPAIRED, *FAILED, "too_short", "too_long", "many_digits", "differs_alone",
     )  # fmt: skip
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Exercise | Verdict]]:
         code = seed.code or ""
-        if draws_at_random(code):
-            return reject("random")
         pairs = yield from several_pairs(seed, self.instances)
         if isinstance(pairs, Verdict):
             return pairs

@@ -145,7 +145,7 @@ def _ended_outside(seen: Seen, settings: SandboxSettings) -> tuple[Status, str] 
     # the kernel's own CPU limit, a second later, is for a zygote that came too late
     killed = exit_code in (-signal.SIGKILL, -signal.SIGXCPU) and seen.cpu >= settings.cpu_seconds
     if reason is Reason.CPU or (reason is None and killed):
-        return Status.TIMEOUT, f"over {settings.cpu_seconds} s of CPU time"
+        return Status.TIMEOUT, f"over {settings.cpu_seconds:g} s of CPU time"
     if reason is Reason.MEMORY:
         return Status.MEMORY_LIMIT, f"over {settings.memory_mb} MiB in all of its processes"
     if reason is Reason.OUTPUT:

@@ -69,6 +69,9 @@ class Job:
     """Patterns of the files to return, such as `out/*.csv`; at most sandbox.file_mb in all.
 
     A `*` also matches across folders. Links are never followed."""
+    cpu_seconds: float | None = None
+    """CPU time of a run that is expected to be short; None, or more than sandbox.cpu_seconds, is
+    sandbox.cpu_seconds. A job with `vary` has limits of its own."""
 
     def __post_init__(self) -> None:
         for name in self.files:

@@ -202,6 +202,9 @@ class Sandbox:
             return Result(Status.BLOCKED, None, None, "", None, error, 0.0, 0.0, 0.0)
         code = job.code.encode(errors="replace").decode()
         kind = kind_of(code, job.seed)
+        limits = self._settings
+        if job.cpu_seconds is not None and job.cpu_seconds < limits.cpu_seconds:
+            limits = limits.model_copy(update={"cpu_seconds": job.cpu_seconds})
         request = {
             "code": code,
             "seed": job.seed,
@@ -210,6 +213,7 @@ class Sandbox:
             "stdin": job.stdin.encode(errors="replace").decode(),
             "files": {name: b64encode(data).decode() for name, data in job.files.items()},
             "wanted": job.wanted,
+            "cpu_seconds": limits.cpu_seconds,
         }
         for _ in range(_TRIES):
             slot = self._take_slot(kind)
@@ -222,7 +226,7 @@ class Sandbox:
                 self._idle[kind].append(slot)
             if job.vary:
                 return judge_varied(job.vary, seen, self._settings)
-            return judge(seen, self._settings)
+            return judge(seen, limits)
         return Result(Status.CRASHED, None, None, "", None, "its zygote died, twice", 0.0, 0.0, 0.0)
 
     def _check(self, check: Check) -> Checked:

@@ -90,7 +90,7 @@ class Zygote:
         if job["vary"]:
             seen = self._run_varied(job)
         else:
-            seen = self._run_process(job, limits["wall_seconds"], limits["cpu_seconds"])
+            seen = self._run_process(job, limits["wall_seconds"], job["cpu_seconds"])
         files: dict[str, bytes] = {}
         if job["wanted"] and not seen.reason:
             try:

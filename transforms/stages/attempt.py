@@ -93,15 +93,10 @@ class AttemptTasks(ModelEpisode):
         return self.revise_prompt.rendered("chat", task=task.task, **shown).messages
 
     def _judged(self, task: Task, response: Response) -> Steps[tuple[Mark, Verdict]]:
-        verdict = judge_response(response)
-        if not verdict.kept:
-            return Mark(0.0, Fault.NO_ANSWER), verdict
-        mark = yield from grade(task, response.text)
-        if mark.fault is None or self.keeps_wrong:
-            return mark, keep()
-        return mark, reject(
-            mark.fault, f"{mark.answer}: {mark.seen}" if mark.seen else mark.answer or ""
-        )
+        mark, verdict = yield from judged(task, response)
+        if self.keeps_wrong and judge_response(response).kept:
+            verdict = keep()
+        return mark, verdict
 
     def _row(self, task: Task, sample: int, each: _Try, rate: float, attempts: int) -> Attempted:
         made = derived(task, "attempt", sample, calls=self.calls(*each.responses))
@@ -116,6 +111,19 @@ class AttemptTasks(ModelEpisode):
             attempts=attempts,
             **made,
         )
+
+
+def judged(task: Task, response: Response) -> Steps[tuple[Mark, Verdict]]:
+    """Grades a whole response to a task; one that is cut off, or not right, is rejected."""
+    verdict = judge_response(response)
+    if not verdict.kept:
+        return Mark(0.0, Fault.NO_ANSWER), verdict
+    mark = yield from grade(task, response.text)
+    if mark.fault is None:
+        return mark, verdict
+    return mark, reject(
+        mark.fault, f"{mark.answer}: {mark.seen}" if mark.seen else mark.answer or ""
+    )
 
 
 @dataclass(kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,12 @@ from transforms.programs.facts import InvalidTrace, Trace, read_trace
 from transforms.programs.questions import Question, Task
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
 from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.pairs import UNFIT, unfit
 
 FAILED = tuple(status for status in Status if status is not Status.OK)
 """Why the run of a program cannot be asked about."""
+UNTRACED = (*UNFIT, *FAILED, "invalid_trace", "trace_cut")
+"""Why `traced` returns no trace."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,8 @@ def drawn(seed_id: str, questions: Iterable[Question], most: int) -> list[Questi
 
 def traced(seed: Seed, events: int) -> Steps[Trace | Verdict]:
     """Runs a seed's program with a trace, and returns it if it is whole, else why it is not."""
+    if (verdict := unfit(seed)) is not None:
+        return verdict
     result: Result = yield Job(seed.code or "", trace=TraceLimits(events=events))
     if result.status is not Status.OK:
         return reject(result.status, result.error or "")
@@ -88,15 +92,6 @@ def traced(seed: Seed, events: int) -> Steps[Trace | Verdict]:
     except InvalidTrace as error:
         return reject("invalid_trace", str(error)[:200])
     return trace if trace.cut is None else reject("trace_cut", trace.cut)
-
-
-def draws_at_random(code: str) -> bool:
-    """Whether a program has random numbers, so that nobody can tell what it gives.
-
-    >>> draws_at_random("from random import choice"), draws_at_random("random = 3")
-    (True, False)
-    """
-    return re.search(r"\b(import|from) random\b|\.random\b", code) is not None
 
 
 @dataclass(kw_only=True)
@@ -122,20 +117,16 @@ class AskAboutRun(Episode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Exercise
     creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = (
-        *FAILED, "no_program", "too_long", "invalid_trace", "trace_cut", "no_question",
-        "differs_alone",
-    )  # fmt: skip
+    reasons: ClassVar[Iterable[str]] = (*UNTRACED, "too_long", "no_question", "differs_alone")
 
     def episode(self, seed: Seed) -> Steps[list[Verdict | tuple[Exercise, Verdict]]]:
-        if seed.code is None:
-            return [reject("no_program")]
-        if (lines := 1 + seed.code.rstrip().count("\n")) > self.lines:
+        code = seed.code or ""
+        if (lines := 1 + code.rstrip().count("\n")) > self.lines:
             return [reject("too_long", f"{lines} lines")]
         trace = yield from traced(seed, self.events)
         if isinstance(trace, Verdict):
             return [trace]
-        asked = [q for ask in self.ask for q in drawn(seed.id, ask(seed.code, trace), self.most)]
+        asked = [q for ask in self.ask for q in drawn(seed.id, ask(code, trace), self.most)]
         if not asked:
             return [reject("no_question")]
         verdicts = yield from judged_alone(asked)

@@ -97,10 +97,11 @@ def answer_in(response: str) -> str | None:
     >>> answer_in("It adds up.\\n```python\\noutput = [1, 2]\\n```\\n")
     '[1, 2]'
     """
-    return _TARGET.sub("", _last_block(response) or "") or None
+    return _TARGET.sub("", last_block(response) or "") or None
 
 
-def _last_block(response: str) -> str | None:
+def last_block(response: str) -> str | None:
+    """Returns the text of a response's last fenced block; None where that is empty, or none."""
     blocks = _BLOCK.findall(visible(response))
     return blocks[-1][1].strip() or None if blocks else None
 
@@ -173,7 +174,7 @@ def lines(golds: Sequence[str], response: str) -> Mark:
     >>> lines(["a = 1\\na = 2"], "```\\na = 1\\na = 3\\n```").score
     0.5
     """
-    answer = _last_block(response)
+    answer = last_block(response)
     if answer is None:
         return Mark(0.0, Fault.NO_ANSWER)
     printed, gold = ([line.rstrip() for line in text.split("\n")] for text in (answer, golds[0]))

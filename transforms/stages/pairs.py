@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transforms.engine.accounting import Verdict, reject
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
 
 _DRAWS = 4
 """Inputs that are drawn for each pair: some fail, some are equal, some are too large."""
+_SHORT = 0.3
+"""CPU seconds of a run on a drawn input, at most, unless the program's own input takes long: on
+others many a program never ends."""
+_TIMES = 20
+"""How many times as long as on its own input a program may take on a drawn one."""
+
+
+UNFIT = ("no_program", "random")
+"""Why a seed's program cannot be asked about, before it runs."""
+UNPAIRED = (*UNFIT, "few_pairs")
+"""Why `several_pairs` returns no pairs."""
 
 
 class Pair(NamedTuple):
@@ -30,37 +42,66 @@ class Pair(NamedTuple):
     """JSON."""
 
 
-def pairs_of(seed: Seed, most: int) -> Steps[list[Pair]]:
-    """Runs a verified seed's program on up to `most` small inputs that differ, its own first.
+def several_pairs(seed: Seed, most: int) -> Steps[Verdict | list[Pair]]:
+    """Runs a verified seed's program on small inputs that differ, its own first.
 
     Inputs come from the generator in the seed's metadata (`input_generator`, as the source codeio
-    has it), or else are drawn like the program's own. Runs that end badly, and values that are not
-    small, make no pair.
+    has it), or else are drawn like the program's own. Runs that end badly or take far longer than
+    on the own input, and values that are not small, make no pair.
+
+    Returns:
+        Two to `most` pairs, or why there are none.
     """
+    if (verdict := unfit(seed)) is not None:
+        return verdict
     code = seed.code or ""
     [own] = yield [Job(code)]
     inputs = literal_input(parse(code))
     if inputs is None:
         inputs = json.loads(own.input or "{}")
     drawn = yield from _drawn(seed, inputs, _DRAWS * most)
-    return (yield from run_on(code, [inputs, *drawn]))[:most]
-
-
-def several_pairs(seed: Seed, most: int) -> Steps[Verdict | list[Pair]]:
-    """Returns at least two pairs of a verified seed (`pairs_of`), or why there are none."""
-    if seed.code is None:
-        return reject("no_program")
-    pairs = yield from pairs_of(seed, most)
+    bound = max(_SHORT, _TIMES * own.cpu_seconds)
+    candidates = iter({repr(each): each for each in (inputs, *drawn)}.values())
+    pairs: list[Pair] = []
+    while len(pairs) < most and (some := list(islice(candidates, most))):
+        found = yield from run_on(code, some, bound)
+        if not found:  # nor will it run on others
+            break
+        pairs += found
     if len(pairs) < 2:
         return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
-    return pairs
+    return pairs[:most]
 
 
-def run_on(code: str, inputs: Iterable[dict[str, Any]]) -> Steps[list[Pair]]:
+def unfit(seed: Seed) -> Verdict | None:
+    """Why a seed's program cannot be asked about: it has none, or one that draws random numbers, so
+    that nobody can tell what it gives; None where it can."""
+    if seed.code is None:
+        return reject("no_program")
+    return reject("random") if draws_at_random(seed.code) else None
+
+
+def draws_at_random(code: str) -> bool:
+    """Whether a program has random numbers, seeded ones too.
+
+    >>> draws_at_random("from random import choice"), draws_at_random("random = 3")
+    (True, False)
+    """
+    return re.search(r"\b(import|from) random\b|\.random\b", code) is not None
+
+
+def run_on(
+    code: str, inputs: Iterable[dict[str, Any]], cpu_seconds: float | None = None
+) -> Steps[list[Pair]]:
     """Runs a program on the inputs that are small and differ; returns the pairs that come of it, in
-    their order. Runs that end badly, and outputs that are not small, make none."""
+    their order. Runs that end badly, and outputs that are not small, make none.
+
+    Args:
+        cpu_seconds: of each run, at most; None is sandbox.cpu_seconds.
+    """
     small = {repr(each): each for each in inputs if is_small(each)}
-    results = (yield [Job(with_input(code, each)) for each in small.values()]) if small else []
+    jobs = [Job(with_input(code, each), cpu_seconds=cpu_seconds) for each in small.values()]
+    results = (yield jobs) if jobs else []
     return [
         Pair(literal, result.output)
         for literal, result in zip(small, results, strict=True)
@@ -128,8 +169,9 @@ def _has_few_parts(value: Any) -> bool:
 def outputs_on(codes: list[str], inputs: list[dict[str, Any]]) -> Steps[list[Any]]:
     """Runs programs on the same inputs, one job a program; returns the list of outputs of each.
 
-    An output is [value], or [] where the program raised an exception; the list is None where the
-    program did not come to the end of the inputs, or has no `output = solution(**input)`.
+    An output is [value], or [] where the program raised an exception or took too long, which most
+    programs do that never end; the list is None where the program did not come to the end of the
+    inputs, took too long on several, or has no `output = solution(**input)`.
     """
     places = [place for place, code in enumerate(codes) if _CALL.search(code)]
     results = (yield [Job(_called(codes[place], inputs)) for place in places]) if places else []
@@ -145,9 +187,29 @@ _CALL = re.compile(r"^output\s*=\s*solution\(\*\*input\)[ \t]*\n?\Z", re.MULTILI
 
 def _called(code: str, inputs: list[dict[str, Any]]) -> str:
     """The program with a call for each input in place of its one call."""
-    loop = (
-        f"\noutput = []\nfor input in {inputs!r}:\n    try:\n"
-        "        output.append([solution(**input)])\n    except Exception:\n"
-        "        output.append([])\n"
-    )
+    loop = _LOOP.format(inputs=inputs, seconds=_SHORT)
     return _CALL.sub(lambda match: loop, code.rstrip() + "\n")
+
+
+_LOOP = """
+import signal as _signal
+
+class _Late(Exception):
+    pass
+
+def _stop(*_):
+    _late.append(input)
+    raise _Late
+
+_signal.signal(_signal.SIGPROF, _stop)
+_late, output = [], []
+for input in {inputs!r}:
+    _signal.setitimer(_signal.ITIMER_PROF, {seconds})
+    try:
+        output.append([solution(**input)])
+    except Exception:
+        output.append([])
+    if len(_late) > 2:
+        raise _Late
+_signal.setitimer(_signal.ITIMER_PROF, 0)
+"""

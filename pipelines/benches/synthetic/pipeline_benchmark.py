@@ -41,10 +41,12 @@ class BenchPipelineSettings(Group):
 
 
 @contextmanager
-def scripted_endpoint() -> Iterator[tuple[str, int]]:
-    """Runs the endpoint in a process of its own; yields (base URL, process id)."""
+def scripted_endpoint(
+    module: str = "pipelines.benches.synthetic.endpoint", *arguments: str
+) -> Iterator[tuple[str, int]]:
+    """Runs an endpoint in a process of its own; yields (base URL, process id)."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.benches.synthetic.endpoint"],
+        [sys.executable, "-m", module, *arguments],
         env={**os.environ, **_ENVIRONMENT},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

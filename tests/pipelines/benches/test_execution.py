@@ -1,10 +1,25 @@
-"""The bench of questions about runs: its figures come from each run's own account."""
+"""The bench of the execution recipes: figures of runs, and of answers whose worth is known."""
 
-from pipelines.benches.execution import BenchExecutionSettings, measure
+from pipelines.benches.execution import ASKING, WITH_A_MODEL, BenchExecutionSettings, judge, measure
+from pipelines.recipes import found
+from tests.programs_for_tests import SANDBOX
+
+SETTINGS = BenchExecutionSettings(programs=6, answered=3, workers=1, sandbox=SANDBOX)
 
 
 def test_the_bench_runs_a_recipe_and_times_what_comes_after_verification():
-    settings = BenchExecutionSettings(programs=6, workers=1)
-    row = next(measure(settings))
+    row = next(measure(SETTINGS))
     assert row["recipe"] == "codesense" and 0 < row["programs"] <= 6
-    assert row["rows"] > 0 and row["seconds"] > 0
+    assert row["rows"] > 0 and row["seconds"] > 0 and row["whole"] > 0
+
+
+def test_every_recipe_keeps_right_answers_alone_and_at_least_99_of_100_of_them():
+    rows = list(judge(SETTINGS))
+    for row in rows:
+        assert row["tasks"] > 0 and row["precision"] == 100, row
+        assert row["right_kept"] >= 99, row
+
+
+def test_the_bench_has_every_execution_recipe():
+    listed = {name for name, each in found() if each.family == "execution"}
+    assert listed - {"predict"} == {*ASKING, *WITH_A_MODEL}  # it judges its answers by itself

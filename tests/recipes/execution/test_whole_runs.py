@@ -38,7 +38,7 @@ SOURCES = {
     ],
     "reval": SHIPPED,
     "selfpico": [*SHIPPED, f"source.path={DATA}/seeds/percent_interest.jsonl"],
-    "sx_bench": SHIPPED,
+    "sx_bench": [*SHIPPED, "source.limit=16"],
     "think_and_execute": [*SHIPPED, f"source.path={DATA}/seeds/short_rates.jsonl"],
 }  # fmt: skip
 

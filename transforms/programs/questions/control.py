@@ -93,8 +93,9 @@ def asked_of_aliases(code: str, trace: Trace) -> list[Question]:
     """Asks after an assignment whether its variable and another one are the same object.
 
     Both are lists, dicts or sets of one type in one frame; where they are not the same object, the
-    line computes the one from the other. What counts is `is` in the run. Raises as
-    `asked_of_branches` does.
+    line computes the one from the other. What counts is `is` in the run. Nothing is asked of a run
+    in which none are the same: False would nearly always be right. Raises as `asked_of_branches`
+    does.
     """
     frames = moments(trace)
     questions = []
@@ -115,7 +116,7 @@ def asked_of_aliases(code: str, trace: Trace) -> list[Question]:
                     continue
                 params = {"other": other, "time": len(runs), "times": len(runs)}
                 questions.append(Question("alias", (repr(same),), line, name, params))
-    return questions
+    return questions if any(each.golds == ("True",) for each in questions) else []
 
 
 def _assigns(statement: ast.stmt) -> bool:

@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from transforms.engine.ids import canonical_json, content_id
-from transforms.models.episode import Effect, Steps
+from transforms.models.episode import Effect, Steps, side_by_side
 from transforms.models.requests import Request
 from transforms.models.tools import Invoke
 from transforms.sandbox.jobs import Cell, Check, Job
 
 S = TypeVar("S")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -339,42 +338,6 @@ class MonteCarlo:
                 )
             )
         return path
-
-
-def side_by_side(
-    episodes: Iterable[Steps[R]], take: Callable[[list[Effect]], bool] = lambda effects: True
-) -> Steps[list[R | None]]:
-    """Goes through several steps at once: what each waits for is yielded in one list.
-
-    Args:
-        take: whether effects may be yielded; the steps that want to yield others end there.
-
-    Returns:
-        the results, in order; None for steps that were ended.
-    """
-    running = list(episodes)
-    results: list[R | None] = [None] * len(running)
-    sent: dict[int, Any] = dict.fromkeys(range(len(running)))
-    while sent:
-        waiting: dict[int, tuple[bool, list[Effect]]] = {}
-        for place, what in sent.items():
-            try:
-                yielded = running[place].send(what)
-            except StopIteration as end:
-                results[place] = end.value
-                continue
-            effects = yielded if isinstance(yielded, list) else [yielded]
-            if take(effects):
-                waiting[place] = isinstance(yielded, list), effects
-            else:
-                running[place].close()
-        sent = {}
-        if waiting:
-            answers = iter((yield [each for _, effects in waiting.values() for each in effects]))
-            for place, (is_list, effects) in waiting.items():
-                mine = [next(answers) for _ in effects]
-                sent[place] = mine if is_list else mine[0]
-    return results
 
 
 class _Tree(Generic[S]):

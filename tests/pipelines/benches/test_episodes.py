@@ -1,0 +1,71 @@
+"""The bench of many episodes: its figures come from the driver's own account and the endpoint's."""
+
+from __future__ import annotations
+
+import doctest
+import json
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from pipelines.benches import episodes
+from pipelines.benches.episodes import BRANCHES, TRUNK, BenchEpisodesSettings, fullness, measure
+from pipelines.benches.synthetic.conversing import answer
+from pipelines.hydra_app import to_settings
+from tests.programs_for_tests import SANDBOX
+from transforms.engine.ids import derived_seed
+from transforms.engine.paths import CONF
+
+ONE_SLOT = SANDBOX.model_copy(update={"slots": 1})  # no other slot rebuilds a state
+
+
+@pytest.fixture(scope="module")
+def figures():
+    return measure(
+        BenchEpisodesSettings(
+            episodes=12, turns=3, limit=4, seconds=0.3, sessions=3, sandbox=ONE_SLOT
+        )
+    )
+
+
+def test_every_turn_of_every_conversation_is_a_cell_that_is_run_once(figures):
+    linear = figures["rows"][0]
+    turns = [1 + derived_seed(0, f"Problem {number}") % 3 for number in range(12)]
+    assert (linear["cells"], linear["failed"]) == (sum(turns), 0)
+
+
+def test_forked_branches_run_the_trunk_once_and_others_run_it_for_each_branch(figures):
+    forked, again = figures["rows"][1:]
+    assert (forked["cells"], forked["rebuilt"]) == (3 * (TRUNK + BRANCHES), 0)
+    assert again["cells"] == 3 * BRANCHES * (TRUNK + 1)
+    assert figures["forked_over_again"] > 0
+
+
+def test_the_endpoint_is_found_full_while_episodes_are_begun(figures):
+    assert 0 < figures["at_limit"] <= figures["filled"] <= 1
+
+
+def test_an_endpoint_that_was_never_full_was_so_for_no_time():
+    assert fullness([(0.0, 1), (1.0, 0)], 2, 5.0) == (0.0, 0.0)
+
+
+def test_the_endpoint_asks_for_cells_and_then_gives_what_the_last_one_showed():
+    talk = [{"role": "user", "content": "Problem 4"}]
+    for _ in range(9):
+        text = answer(talk, 3)
+        talk += [{"role": "assistant", "content": text}, {"role": "tool", "content": "17"}]
+        if text.startswith("The answer"):
+            break
+    assert text == "The answer is 17." and 2 <= (len(talk) - 1) // 2 <= 4
+
+
+def test_doctests_hold():
+    assert doctest.testmod(episodes).failed == 0
+
+
+def test_the_bench_ends_in_one_line_of_json(figures, monkeypatch, capsys):
+    monkeypatch.setattr(episodes, "measure", lambda settings: figures)
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        episodes.bench(to_settings(compose("bench_episodes"), BenchEpisodesSettings))
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert said == {"bench": "episodes", **figures}

@@ -1,0 +1,137 @@
+"""cruxeval_x: programs translated into other languages, and questions about the translations.
+
+After CRUXEval-X (arXiv 2408.13001).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict, reject
+from transforms.engine.errors import SettingsError
+from transforms.engine.records import Seed
+from transforms.models.episode import ModelEpisode, Steps
+from transforms.models.prompts import PromptTemplate
+from transforms.models.requests import Request, Response
+from transforms.models.responses import ResponseReason, judge_response
+from transforms.models.settings import SamplerSettings
+from transforms.programs import with_input
+from transforms.programs.languages import LANGUAGES, Language, call
+from transforms.programs.questions import Task, read_literal, task_about
+from transforms.sandbox.jobs import Job, Result, Status
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.graders import last_block, same_output
+from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
+
+
+@dataclass(kw_only=True)
+class Translate(ModelEpisode):
+    """PCollection[Seed] (verified) -> Outcome of Task: of each program's translation into each
+    language, what it gives on an input (`output`) and an input for what it gives (`input`).
+
+    A translation gives what the program gives on each of several inputs. It is tried
+    `sampler.samples` times, and each try is repaired by what its own run gave, until one does.
+    """
+
+    name: str = "translate"
+    sampler: SamplerSettings
+    sandbox: SandboxSettings
+    repair_prompt: PromptTemplate
+    """Words of the feedback, over `given` and what the run on it gave (`seen`)."""
+    languages: tuple[str, ...] = ("javascript", "c")
+    """Languages that programs are translated into."""
+    pairs: Annotated[int, Field(ge=2)] = 5
+    """Pairs of input and output that a translation is tested on, at most."""
+    repairs: Annotated[int, Field(ge=0)] = 3
+    """Further turns of a try that fails, at most."""
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Task
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = (
+        *ResponseReason, *UNPAIRED, "not_typed", "no_answer", "failed_tests",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for name in self.languages:
+            if name not in LANGUAGES:
+                known = ", ".join(LANGUAGES)
+                raise SettingsError(f"recipe.stages.{self.name}.languages: {name!r} is not {known}")
+            if not LANGUAGES[name].is_installed():
+                package = LANGUAGES[name].package
+                raise SettingsError(f"{name} needs {package}: pip install 'cotmill[languages]'")
+
+    def episode(self, seed: Seed) -> Steps[list[Task | Verdict]]:
+        pairs = yield from several_pairs(seed, self.pairs)
+        if isinstance(pairs, Verdict):
+            return [pairs]
+        tasks: list[Task | Verdict] = []
+        for name in self.languages:
+            tasks += yield from self._asked(seed, LANGUAGES[name], pairs)
+        return tasks
+
+    def _asked(
+        self, seed: Seed, language: Language, pairs: list[Pair]
+    ) -> Steps[list[Task | Verdict]]:
+        runs = [(read_literal(pair.input), json.loads(pair.output)) for pair in pairs]
+        head = language.signature(runs)
+        if head is None:
+            return [reject("not_typed", f"a function in {language.title} is of numbers alone")]
+        source, verdict = "", reject("failed_tests")
+        responses: list[Response] = []
+        for request in self.requests(
+            self.sampler, code=seed.code, language=language.title, signature=head
+        ):
+            source, verdict = yield from self._tried(request, language, pairs, responses)
+            if verdict.kept or verdict.unanswered:
+                break
+        if not verdict.kept:
+            return [verdict]
+        (given, output), calls = runs[0], self.calls(*responses)
+        code, known = language.hosted(source, runs[0]), pairs[0].output
+        shown = {"language": language.title, "translation": source}
+        asked = shown | {"call": call(given)}, shown | {"names": [*given], "known": known}
+        return [
+            task_about(seed, "output", code, "tolerant", [repr(output)], asked[0], calls),
+            task_about(seed, "input", code, "witness", known, asked[1]),
+        ]
+
+    def _tried(
+        self, request: Request, language: Language, pairs: list[Pair], responses: list[Response]
+    ) -> Steps[tuple[str, Verdict]]:
+        """One try with its repairs: the translation, and whether it is right."""
+        for _ in range(1 + self.repairs):
+            response = yield request
+            responses.append(response)
+            if not (verdict := judge_response(response)).kept:
+                return "", verdict
+            source = last_block(response.text)
+            if source is None:
+                return "", reject("no_answer")
+            wrong = yield from _first_wrong(language, source, pairs)
+            if wrong is None:
+                return source, verdict
+            given, seen = wrong
+            told = self.repair_prompt.rendered("chat", given=given, seen=seen).messages
+            request = replace(request, messages=(*request.messages, response.message, *told))
+        return "", reject("failed_tests", f"on {given}: {seen}")
+
+
+def _first_wrong(
+    language: Language, source: str, pairs: list[Pair]
+) -> Steps[tuple[str, str] | None]:
+    """Returns the first input on which a translation does not give the output, and what it gives
+    there or how it ends; None where it is right on all of them."""
+    code = language.hosted(source, (read_literal(pairs[0].input), json.loads(pairs[0].output)))
+    for pair in pairs:
+        result: Result = yield Job(with_input(code, read_literal(pair.input)))
+        if result.status is not Status.OK or result.output is None:
+            return pair.input, f"{result.status.value}: {(result.error or '')[:300]}".strip()
+        if not same_output(result.output, pair.output):
+            return pair.input, result.output
+    return None
