@@ -48,6 +48,7 @@ from transforms.stages.trajectories.records import (
     turn,
     turns_of,
 )
+from transforms.text.answers import final_answer
 
 _ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
 _ABOUT = {
