@@ -65,10 +65,17 @@ def agentic_r1(body: dict[str, Any]) -> str:
     return f"<code>\nprint({value})\n</code>"
 
 
+def tree_of_code(body: dict[str, Any]) -> str:
+    failed = len(body["messages"]) > 1
+    code = f"print({code_of(body)})" if failed or body["seed"] % 2 else "1 / 0"
+    return f"<thought>So.</thought>\n<execute>\n{code}\n</execute>"
+
+
 RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "r1_code_interpreter": (r1_code_interpreter, ["recipe.stages.solve.sampler.samples=4"]),
     "agentic_r1": (agentic_r1, [CONTINUES, "recipe.stages.attempt.sampler.samples=4"]),
     "retool": (retool, [CONTINUES]),
+    "tree_of_code": (tree_of_code, ["recipe.stages.grow.children=2"]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
 }
 """Recipe -> a model for it, and what is set."""
