@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.chat_server import chat_server
+from tests.programs_for_tests import SPAM
 from tests.recipes.test_recipes import SEEDS, run
 from transforms.stages.trajectories.records import Span, Turn, learned
 
@@ -71,11 +72,29 @@ def tree_of_code(body: dict[str, Any]) -> str:
     return f"<thought>So.</thought>\n<execute>\n{code}\n</execute>"
 
 
+def orps(body: dict[str, Any]) -> str:
+    if "A programmer works" in asked(body):
+        return f"Score: {1 + body['seed'] % 5}"
+    code = SPAM if "and one" not in asked(body) else SPAM.replace("* days", "* days + 1")
+    return f"```python\n{code if body['seed'] % 2 else code.replace('* days', '- days')}\n```"
+
+
+PROGRAMS = [
+    {"problem": "How many?", "answer": "560", "code": SPAM},
+    {
+        "problem": "How many, and one?",
+        "answer": "561",
+        "code": SPAM.replace("* days", "* days + 1"),
+    },
+]
+"""Seeds with programs, for the recipes that need tests."""
+
 RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "r1_code_interpreter": (r1_code_interpreter, ["recipe.stages.solve.sampler.samples=4"]),
     "agentic_r1": (agentic_r1, [CONTINUES, "recipe.stages.attempt.sampler.samples=4"]),
     "retool": (retool, [CONTINUES]),
     "tree_of_code": (tree_of_code, ["recipe.stages.grow.children=2"]),
+    "orps": (orps, [f"recipe.stages.refine.{each}" for each in ("drafts=4", "rounds=1")]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
 }
 """Recipe -> a model for it, and what is set."""
@@ -90,6 +109,7 @@ def test_a_run_from_the_ledger_gives_the_same_bytes_and_learns_what_a_model_wrot
     name: str, tmp_path: Path
 ) -> None:
     answer, settings = RECIPES[name]
+    seeds = PROGRAMS if name in ("orps",) else SEEDS[:2]
     written: list[str] = []
 
     def say(body: dict[str, Any]) -> dict[str, Any]:
@@ -97,11 +117,11 @@ def test_a_run_from_the_ledger_gives_the_same_bytes_and_learns_what_a_model_wrot
         return {"content": written[-1]}
 
     with chat_server(say) as (url, requests):
-        _, rows, _ = run(tmp_path, name, url, SEEDS[:2], *settings)
+        _, rows, _ = run(tmp_path, name, url, seeds, *settings)
         before = len(requests)
         replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
         kept = [each for each in settings if not each.startswith("backend")]
-        run(tmp_path / "again", name, "", SEEDS[:2], *kept, *replay)
+        run(tmp_path / "again", name, "", seeds, *kept, *replay)
     assert len(requests) == before and len(rows) > 1
     assert files(tmp_path) == files(tmp_path / "again")
     for turn in (turn for row in rows for turn in row["messages"]):

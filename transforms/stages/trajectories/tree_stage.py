@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import Field
 
@@ -16,6 +16,8 @@ from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
 from transforms.models.responses import ResponseReason, unanswered
 from transforms.models.settings import SamplerSettings
+from transforms.stages.graders import runs_of_tests
+from transforms.stages.pairs import Pair, several_pairs
 from transforms.stages.trajectories.frontier import Budget, Found, Node
 from transforms.stages.trajectories.records import Trajectory, Turn
 
@@ -110,3 +112,28 @@ def heard(steps: Steps[R]) -> Steps[tuple[R, list[Response], Verdict | None]]:
             wanted = steps.send(sent)
     except StopIteration as end:
         return end.value, responses, unanswered(responses)
+
+
+class Cases(NamedTuple):
+    """Tests of a problem."""
+
+    shown: list[Pair]
+    """Those that a search sees."""
+    hidden: list[Pair]
+    """Those that decide about the row."""
+
+
+def cases_of(seed: Seed, most: int) -> Steps[Verdict | Cases]:
+    """Makes tests of a verified seed, two to `most`: outputs of its program, half of them shown
+    (see `several_pairs`)."""
+    pairs = yield from several_pairs(seed, most)
+    if isinstance(pairs, Verdict):
+        return pairs
+    half = (len(pairs) + 1) // 2
+    return Cases(pairs[:half], pairs[half:])
+
+
+def share_passed(code: str | None, cases: Sequence[Pair]) -> Steps[float]:
+    """Returns the share of tests that a program passes."""
+    runs = yield from runs_of_tests(code, cases)
+    return sum(run.passed for run in runs or ()) / len(cases)
