@@ -75,17 +75,23 @@ def tree_of_code(body: dict[str, Any]) -> str:
 def orps(body: dict[str, Any]) -> str:
     if "A programmer works" in asked(body):
         return f"Score: {1 + body['seed'] % 5}"
-    code = SPAM if "and one" not in asked(body) else SPAM.replace("* days", "* days + 1")
+    code = AND_ONE if "and one" in asked(body) else SPAM
     return f"```python\n{code if body['seed'] % 2 else code.replace('* days', '- days')}\n```"
 
 
+def rethink_mcts(body: dict[str, Any]) -> str:
+    said = asked(body)
+    if "follows these thoughts" in said:
+        code = AND_ONE if "and one" in said else SPAM
+        return f"```python\n{code if 'Times.' in said else code.replace('* days', '- days')}\n```"
+    thoughts = "<idea>Times.</idea>" if "takes its place" in said else "<idea>Less.</idea>"
+    return f"{thoughts}\nRating: 1"
+
+
+AND_ONE = SPAM.replace("* days", "* days + 1")
 PROGRAMS = [
     {"problem": "How many?", "answer": "560", "code": SPAM},
-    {
-        "problem": "How many, and one?",
-        "answer": "561",
-        "code": SPAM.replace("* days", "* days + 1"),
-    },
+    {"problem": "How many, and one?", "answer": "561", "code": AND_ONE},
 ]
 """Seeds with programs, for the recipes that need tests."""
 
@@ -95,6 +101,7 @@ RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "retool": (retool, [CONTINUES]),
     "tree_of_code": (tree_of_code, ["recipe.stages.grow.children=2"]),
     "orps": (orps, [f"recipe.stages.refine.{each}" for each in ("drafts=4", "rounds=1")]),
+    "rethink_mcts": (rethink_mcts, ["recipe.stages.rethink.rollouts=1"]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
 }
 """Recipe -> a model for it, and what is set."""
@@ -109,7 +116,7 @@ def test_a_run_from_the_ledger_gives_the_same_bytes_and_learns_what_a_model_wrot
     name: str, tmp_path: Path
 ) -> None:
     answer, settings = RECIPES[name]
-    seeds = PROGRAMS if name in ("orps",) else SEEDS[:2]
+    seeds = PROGRAMS if name in ("orps", "rethink_mcts") else SEEDS[:2]
     written: list[str] = []
 
     def say(body: dict[str, Any]) -> dict[str, Any]:
