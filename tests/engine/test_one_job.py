@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from pipelines.synthesize import synthesize
+from pipelines.synthesize import assembled, synthesize
 from tests.engine.test_dataflow import RUN as DRY
 from tests.models.fault_server import fault_server
 from tests.pipelines.shipped_answers import shipped_answer, write_seeds
@@ -23,6 +23,8 @@ from transforms.engine.errors import CotmillError, Sent
 from transforms.engine.one_job import run_as_one_job, whole
 from transforms.engine.recipe import build_segments
 from transforms.engine.run_folder import RunFolder
+from transforms.recipes.caco.sampling import SamplePrograms
+from transforms.stages.filtering import RunPrograms
 
 TIMINGS = ["wall_seconds", "cpu_seconds", "peak_mb"]
 
@@ -88,8 +90,25 @@ def test_one_job_on_two_workers_gives_the_rows_rejects_and_account_of_a_job_for_
         *("runner.one_job=true", "runner.workers=2"),
     )
     assert manifest["accepted"] > 3
+    assert not (folder / "run" / "stages" / ".ahead").exists()
     assert accounts(replayed) == accounts(manifest)
     assert rows(again) == rows(folder)
+
+
+@pytest.mark.parametrize(("runner", "expected"), [("false", True), ("true", False)])
+def test_programs_are_run_ahead_where_their_segment_begins_later(
+    tmp_path: Path, runner: str, expected: bool
+) -> None:
+    write_seeds(tmp_path / "seeds.jsonl")
+    source = ["source=jsonl", f"source.path={tmp_path}/seeds.jsonl", "source.license=Apache-2.0"]
+    settings = composed(*OPENAI, *source, f"output_dir={tmp_path}/run", f"runner.one_job={runner}")
+    _, _, segments = assembled(settings, Console(quiet=True))
+    stages = {stage.name: stage for segment in segments for stage in segment.stages}
+    sample, execute = stages["sample"], stages["execute"]
+    assert isinstance(sample, SamplePrograms) and isinstance(execute, RunPrograms)
+    assert (sample.ahead is not None) == expected
+    assert execute.ran_ahead == sample.ran_ahead
+    assert bool(execute.ran_ahead) == expected
 
 
 def test_a_job_that_failed_goes_on_at_the_first_segment_that_it_did_not_write(

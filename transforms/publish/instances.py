@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import derived_seed
@@ -17,14 +17,27 @@ from transforms.engine.records import Seed, Variant
 from transforms.publish.reward import reward
 from transforms.recipes.augment.rewrite import AugmentationSettings, jobs, plan_redraws, rewrite
 from transforms.sandbox.shared import process_sandbox
+from transforms.worlds import world
+from transforms.worlds.questions import analysis, ask, asked, midgame
 
 Walls = Literal["auto", "strict"]
 """Walls around the programs, as `sandbox=` of a run."""
 
 _AT_ONCE = 8
 """Instances made from one set of runs, at most: the runs cost more than the texts."""
+_MOVES = 6
+"""Random moves before a position of a world is asked about, at most."""
 _DRY = 3
 """Drawings in a row without a new instance after which a problem is given up."""
+
+
+class Asked(NamedTuple):
+    """What a row of `recipe=code2logic` asks."""
+
+    world: str
+    level: int
+    kind: str
+    """One of `transforms.worlds.questions.KINDS`."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,9 @@ class Problem:
     """Its place among the problems of its environment: 0 for the easiest, 1 for the hardest."""
     redrawn: bool
     """Whether its numbers can be drawn anew; else the problem stays as it is."""
+    asked: Asked | None = None
+    """What it asks about positions of a world, of which others are drawn; None for a problem with
+    a program."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +123,9 @@ def instances(
         SandboxError: the kernel does not give what `sandbox` needs.
     """
     sources = {
-        problem.seed.id: _drawn(problem.seed, seed, draws, spread, sandbox)
+        problem.seed.id: _positions(problem.seed, problem.asked, seed, sandbox)
+        if problem.asked
+        else _drawn(problem.seed, seed, draws, spread, sandbox)
         if problem.redrawn
         else iter([instance_of(problem.seed)])
         for problem in problems
@@ -152,7 +170,34 @@ def _drawn(
             yield instance_of(variant, problem.id)
 
 
+def _positions(problem: Seed, about: Asked, seed: int, sandbox: Walls) -> Iterator[Instance]:
+    """Yields questions of a kind about positions of a world, each text once, as long as there are
+    new ones."""
+    made, seen, dry = world(about.world), {problem.problem}, 0
+    for number in count():
+        if dry == _DRY * _AT_ONCE:
+            return
+        rng = random.Random(derived_seed(seed, problem.id, "position", number))
+        _, state = midgame(made, made.generate(rng.getrandbits(32), about.level), rng, _MOVES)
+        choice = ask(made, state, about.kind, rng)
+        text = asked(made, state, choice) if choice else problem.problem
+        dry += 1
+        if choice is None or text in seen:
+            continue
+        seen.add(text)
+        right = str(choice.right + 1)
+        said = f"{analysis(choice)}\n\nThe answer is \\boxed{{{right}}}."
+        if reward(said, {"instruction": text, "output": right}, sandbox=sandbox) == 1:
+            dry = 0
+            yield Instance(problem.id, text, right, said)
+
+
 def problem_of(values: dict[str, Any]) -> Problem:
     """Reads a problem from its JSON object."""
-    changes = {"seed": Seed(**values["seed"]), "seed_ids": tuple(values["seed_ids"])}
+    asked = values.get("asked")
+    changes = {
+        "seed": Seed(**values["seed"]),
+        "seed_ids": tuple(values["seed_ids"]),
+        "asked": asked and Asked(*asked),
+    }
     return Problem(**{**values, **changes})

@@ -19,10 +19,8 @@ from transforms.models.episode import Episode, Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.programs.questions import Question
 from transforms.stages.exercises import Exercise, exercise
-from transforms.worlds import manual
 from transforms.worlds.instances import Instance
-from transforms.worlds.players import by_chance, play_out
-from transforms.worlds.questions import KINDS, analysis, ask
+from transforms.worlds.questions import KINDS, analysis, ask, asked, midgame
 
 
 @dataclass(kw_only=True)
@@ -56,12 +54,10 @@ class AskAboutPosition(Episode):
         if instance is None:
             return reject("no_instance", "seeds come from transforms.worlds.instances.positions")
         world, rng = instance.world, random.Random(derived_seed(0, "code2logic", seed.id))
-        played = play_out(world, instance.state, (by_chance,) * 2, rng, rng.randint(0, self.moves))
-        made = played.moves if world.legal(played.state) else played.moves[:-1]
-        state = world.replay(instance.state, made)
+        made, state = midgame(world, instance.state, rng, self.moves)
         shown = {
             **{"world": instance.name, "level": instance.level, "seed": instance.seed},
-            **{"made": list(made), "rules": manual(world), "position": world.render(state)},
+            **{"made": list(made), "position": world.render(state)},
         }
         rows: list[Exercise] = []
         for kind in rng.sample(self.kinds, len(self.kinds)):
@@ -69,7 +65,10 @@ class AskAboutPosition(Episode):
             if choice is None:
                 continue
             gold = str(choice.right + 1)
-            params = {**shown, "question": choice.text, "options": list(choice.options)}
+            params = {
+                **shown, "question": choice.text, "options": list(choice.options),
+                "asked": asked(world, state, choice),
+            }  # fmt: skip
             row = exercise(seed, Question(choice.kind, (gold,), params=params), self.prompt)
             said = Message("assistant", f"{analysis(choice)}\n\n```\n{gold}\n```")
             rows.append(replace(row, messages=(*row.messages[:-1], said)))

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import LEVELS, World
+from transforms.worlds.base import LEVELS, World, manual
 from transforms.worlds.players import by_chance, play_out, values
 
 
@@ -105,7 +105,7 @@ def _count(world: World[Any], state: Any, rng: random.Random) -> Choice | None:
     legal = world.legal(state)
     if not 0 < len(legal) <= MOST_MOVES:
         return None
-    steps = [f"{n}. `{move}`" for n, move in enumerate(legal, 1)]
+    steps = [f"Legal move {n}: `{move}`." for n, move in enumerate(legal, 1)]
     false = [str(len(legal) + by) for by in (-2, -1, 1, 2, 3) if len(legal) + by >= 0]
     text = "How many different moves are legal here?"
     return _chosen("count", text, str(len(legal)), false, steps, rng)
@@ -178,6 +178,27 @@ def ask(world: World[Any], state: Any, kind: str, rng: random.Random) -> Choice 
     None where the state has none of that kind, or its solution would take too long.
     """
     return KINDS[kind](world, state, rng)
+
+
+def midgame(
+    world: World[Any], start: Any, rng: random.Random, most: int
+) -> tuple[tuple[str, ...], Any]:
+    """Returns some random moves from an instance, at most so many, that do not end the game, and
+    the state after them."""
+    played = play_out(world, start, (by_chance,) * 2, rng, rng.randint(0, most))
+    if world.legal(played.state):
+        return played.moves, played.state
+    return played.moves[:-1], world.replay(start, played.moves[:-1])
+
+
+def asked(world: World[Any], state: Any, choice: Choice) -> str:
+    """Returns a question as text: rules, position, what is asked, and the options."""
+    options = [
+        f"Option {number}:{chr(10) if chr(10) in option else ' '}{option}"
+        for number, option in enumerate(choice.options, 1)
+    ]
+    position = f"The position is\n\n{world.render(state)}"
+    return "\n\n".join([manual(world), position, choice.text, "\n".join(options)])
 
 
 def analysis(choice: Choice) -> str:

@@ -8,9 +8,8 @@ from dataclasses import fields
 from typing import Any, Literal, NamedTuple
 
 from transforms.engine import records
-from transforms.engine.tables import from_row
 from transforms.stages.trajectories.errors import shows_error
-from transforms.stages.trajectories.records import Turn, learned
+from transforms.stages.trajectories.records import Span, Turn, learned
 from transforms.text.thoughts import THINK_TAGS
 
 Message = dict[str, Any]
@@ -74,7 +73,8 @@ def joined(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
         if "sampled" not in message:
             shown.append(_filled(message))
             continue
-        turn = from_row(Turn, dict(message))
+        spans = tuple(Span(**span) for span in message["spans"])
+        turn = Turn(**{name: message[name] for name in _OF_TURN}, spans=spans)
         if turn.continues and shown:
             start = len(shown[-1]["content"])
             shown[-1]["content"] += turn.content
@@ -96,6 +96,7 @@ def joined(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
     return shown
 
 
+_OF_TURN = ("role", "content", "id", "continues", "sampled", "unlearned", "advantage")
 _FIELDS = tuple(field.name for field in fields(records.Message))
 
 

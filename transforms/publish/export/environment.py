@@ -33,7 +33,7 @@ from transforms.programs.operations import operations
 from transforms.publish.card import table
 from transforms.publish.export.run import Exported
 from transforms.publish.export.tasks import accepted_rows
-from transforms.publish.instances import Problem, earns_reward, redraws
+from transforms.publish.instances import Asked, Problem, earns_reward, redraws
 from transforms.recipes.augment.rewrite import AugmentationSettings
 from transforms.sandbox.shared import process_sandbox
 from transforms.text.answers import plain_answer
@@ -112,6 +112,24 @@ def seed_of(row: Mapping[str, Any]) -> Seed | None:
     return replace(seed, output=output)
 
 
+def asked_of(row: Mapping[str, Any]) -> tuple[Seed, Asked] | None:
+    """Returns the seed of a row of `recipe=code2logic`, and what it asks; None for other rows."""
+    shown = json.loads(row.get("shown") or "{}")
+    if not {"world", "level", "asked"} <= shown.keys():
+        return None
+    answer = json.loads(row["answer"])[0]
+    seed = Seed.make(
+        problem=shown["asked"],
+        answer=answer,
+        solution=row["messages"][-1]["content"],
+        kind=shown["world"],
+        source=row.get("source") or "",
+        license=row.get("license") or "",
+        metadata=canonical_json({"row": row["id"]}),
+    )
+    return replace(seed, output=answer), Asked(shown["world"], shown["level"], row["task"])
+
+
 def _without_values(seed: Seed) -> tuple[str, str]:
     """A seed's program and problem without their values: equal for redraws of one problem."""
     code = seed.code or ""
@@ -130,6 +148,7 @@ class Kept(NamedTuple):
     seed: Seed
     row: Mapping[str, Any]
     redrawn: bool
+    asked: Asked | None = None
 
 
 @dataclass
@@ -149,18 +168,23 @@ def environment(rows: Iterable[Mapping[str, Any]], settings: EnvironmentExport) 
     """
     made = Environment()
     seeds: dict[tuple[str, str], Family] = {}
+    worlds: dict[Asked, Kept] = {}
     for row in rows:
         seed = seed_of(row)
-        if seed is None:
+        if question := asked_of(row):
+            made.left_out["a redraw of another row"] += question[1] in worlds
+            worlds.setdefault(question[1], Kept(question[0], row, True, question[1]))
+        elif seed is None:
             made.left_out["no problem, program and solution in words"] += 1
         else:
             seeds.setdefault(_without_values(seed), []).append((seed, row))
-    kept: list[Kept] = []
+    kept = list(worlds.values())
     with ThreadPoolExecutor(process_sandbox(settings.sandbox).slots) as threads:
         for found in threads.map(lambda family: _sorted(family, settings), seeds.values()):
             kept += found.kept
             made.left_out += found.left_out
             made.fixed += found.fixed
+    made.left_out = +made.left_out
     made.problems = list(_placed(kept))
     return made
 
@@ -196,14 +220,15 @@ def _placed(kept: Sequence[Kept]) -> Iterator[Problem]:
     """Yields the problems with their places, the easiest first."""
 
     def hard(entry: Kept) -> tuple[float, int, str]:
-        seed, row, _ = entry
+        seed, row, _, asked = entry
         uses = operations(programs.parse(seed.code or ""))
-        return (row.get("difficulty") or 0.0, len(uses.all) + uses.nesting, seed.id)
+        steps = asked.level if asked else len(uses.all) + uses.nesting
+        return (row.get("difficulty") or 0.0, steps, seed.id)
 
     last = max(1, len(kept) - 1)
-    for place, (seed, row, redrawn) in enumerate(sorted(kept, key=hard)):
+    for place, (seed, row, redrawn, asked) in enumerate(sorted(kept, key=hard)):
         behind = tuple(row.get("seed_ids") or ())
-        yield Problem(seed, behind, difficulty=round(place / last, 4), redrawn=redrawn)
+        yield Problem(seed, behind, round(place / last, 4), redrawn, asked)
 
 
 def write(
@@ -276,9 +301,9 @@ def _readme(made: Environment, source: Mapping[str, Any], name: str) -> str:
                 f"# {name}",
                 f"{len(made.problems):,} verified problems for "
                 "[verifiers](https://github.com/PrimeIntellect-ai/verifiers): "
-                f"{redrawn:,} whose numbers are drawn anew each time, and "
-                f"{len(made.problems) - redrawn:,} that stay as they are. Each has a program that "
-                "computes its answer. Written by `cotmill export` from the run "
+                f"{redrawn:,} whose numbers or positions are drawn anew each time, and "
+                f"{len(made.problems) - redrawn:,} that stay as they are. A program, or the engine "
+                "of a game, computes each answer. Written by `cotmill export` from the run "
                 f"`{source.get('run_id', '')}` of the recipe {source.get('recipe', '')}.",
                 "The programs were written by models or taken from seeds; they run in cotmill's "
                 "sandbox, which needs Linux.",

@@ -379,7 +379,8 @@ SELECTORS: dict[str, Callable[..., Losers]] = {
     selector.__name__: selector
     for selector in (
         *(highest, shortest_right, longest_right, majority, unequal_scores, difficulty),
-        *(of_potential, one_of_each, one_of_each_structure, unlike, novel, resample_on_correct),
+        *(of_potential, unsure, one_of_each, one_of_each_structure, unlike, novel),
+        resample_on_correct,
     )
 }
 """Name -> selector."""
