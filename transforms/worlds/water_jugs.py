@@ -41,10 +41,10 @@ target: 2 litres""",
 
     def start(self, rng: random.Random, level: int) -> State:
         while True:
-            sizes = tuple(sorted(rng.sample(range(2, 8 + 3 * level), 2 + (level > 1))))
+            sizes = tuple(sorted(rng.sample(range(2, 8 + 3 * level), 2 + (rng.random() < 0.5))))
             state = State(sizes, (0,) * len(sizes), rng.randint(1, sizes[-1] - 1))
             line = shortest(self, state)
-            if line is not None and level < len(line.moves) <= 2 * level + 2:
+            if line is not None and 2 * level <= len(line.moves) <= 2 * level + 1:
                 return state
 
     def moves(self, state: State) -> Iterator[str]:
