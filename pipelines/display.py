@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -31,10 +31,14 @@ class Display:
     """Shows what workers report while a segment runs: a live table, or plain lines in a pipe.
 
     Owns the socket that `progress.report` sends to, for the time it is entered.
+
+    Args:
+        loading: what is done to load models, in one line; empty where none is being loaded.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, loading: Callable[[], str] = str) -> None:
         self._console = console
+        self._loading = loading
         self._lock = threading.Lock()
         self._title = ""
         self._counts: dict[str, dict[str, int]] = {}
@@ -127,7 +131,7 @@ class Display:
             f"{stage} " + ", ".join(f"{value} {name}" for name, value in cells if value)
             for stage, cells in rows
         )
-        line = f"{title}: {text or 'working'}"
+        line = f"{title}: {'; '.join(filter(None, (text, self._loading()))) or 'working'}"
         if line != self._shown:
             self._console.print(line, highlight=False)
             self._shown = line
@@ -142,7 +146,14 @@ class Display:
     def _table(self) -> Table:
         with self._lock:
             rows = [self._row(stage) for stage in self._counts]
-            table = Table(title=self._title, title_justify="left", box=None)
+            loading = self._loading() or None
+            table = Table(
+                title=self._title,
+                title_justify="left",
+                box=None,
+                caption=loading,
+                caption_justify="left",
+            )
         table.add_column("stage")
         shown = [
             name

@@ -17,7 +17,9 @@ from transforms.recipes.settings import Settings
 _SHARED = Settings.model_fields.keys() - RunSettings.model_fields.keys() - {"seed"}
 """Settings that are there for stages to read."""
 
-_LEFT_OUT = ("name", "recipe", "run_id", "run_seed", "ledger_dir", "begins_segment")
+_LEFT_OUT = (
+    *("name", "recipe", "run_id", "run_seed", "ledger_dir", "ran_ahead", "ahead", "begins_segment"),
+)
 """Fields that a run fills in, and the one that every stage has (shown where it is set)."""
 
 

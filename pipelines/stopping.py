@@ -15,6 +15,7 @@ from types import FrameType
 
 import psutil
 
+from transforms.engine.errors import CotmillError
 from transforms.engine.worker import END_NOW, WORKERS, owed_by, registered
 from transforms.models.backends import draining
 from transforms.models.backends.draining import Stopped
@@ -35,6 +36,18 @@ class Stopping:
     def __init__(self, workers: Path) -> None:
         self._workers = workers
         self.signum: int | None = None
+        self.error: CotmillError | None = None
+        """Why the run is to end, where no signal of a user's ends it."""
+        self.is_handling = False
+        """Whether signals of this process come here."""
+
+    def end(self, error: CotmillError) -> None:
+        """Ends the run with `error`, from another thread than its own."""
+        self.error = error
+        if self.is_handling:
+            main = threading.main_thread().ident
+            assert main is not None
+            signal.pthread_kill(main, signal.SIGTERM)
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         if self.signum is not None:
@@ -95,9 +108,11 @@ def stoppable() -> Iterator[Stopping]:
             return
         os.environ[WORKERS] = folder
         before = {each: signal.signal(each, stopping) for each in _SIGNALS}
+        stopping.is_handling = True
         try:
             yield stopping
         finally:
+            stopping.is_handling = False
             draining.over()
             os.environ.pop(WORKERS, None)
             for each, handler in before.items():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +21,7 @@ from rich.console import Console
 from pipelines.display import Display, print_funnel, print_rows
 from pipelines.dry_run import show_job
 from pipelines.hydra_app import is_caused_by, run_command, user_message
+from pipelines.loading import EarlyLoad, asks, load_early
 from pipelines.report import write_report
 from pipelines.rounds import until_accepted
 from pipelines.stopping import Stopping, stoppable
@@ -43,10 +46,11 @@ from transforms.engine.tables import write_text
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.budget import SPENT, Price, Spent, begin_meter, open_meter
 from transforms.models.embedded.smollm2 import EMBEDDED
-from transforms.models.engines import close_engines, hold_server
+from transforms.models.engines import close_engines
 from transforms.models.identity import identified
 from transforms.models.ledger.ledger import flush_writers
 from transforms.models.replay import replayed, resolve_replay
+from transforms.models.run_ahead import plan_ahead
 from transforms.publish.card import dataset_card
 from transforms.publish.catalog import Catalog
 from transforms.publish.report.read import accepted
@@ -58,6 +62,8 @@ from transforms.sources import check_source
 from transforms.stages.diversity.decontaminate import check_benchmarks
 
 _ROWS_SHOWN = 3
+AHEAD = "stages/.ahead"
+"""Folder of what is run ahead of its segment, below that of a run on this machine."""
 
 
 def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
@@ -71,13 +77,7 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     if settings.runner.type == "direct" and settings.runner.workers > 1:
         loaded = [b.cards for b in asked_backends(settings).values() if type(b) is VllmBackend]
         share_gpus(max(loaded, default=0), settings.runner.workers)
-
-    def prepare() -> None:
-        if settings.runner.type == "direct":
-            for backend in asked_backends(settings).values():
-                hold_server(backend)
-
-    return run_recipe(settings, segments, run, console, settings.prices, prepare)
+    return run_recipe(settings, segments, run, console, settings.prices)
 
 
 def assembled(
@@ -93,7 +93,12 @@ def assembled(
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     check_benchmarks(settings.decontaminate)
     settings = answerable(settings, ledger_dir)
-    return settings, run, build_segments(per_worker(settings), run.root, ledger_dir)
+    segments = build_segments(per_worker(settings), run.root, ledger_dir)
+    if settings.runner.type == "direct" and not settings.runner.one_job and "://" not in run.root:
+        # an interrupted run of the same id finds what it has run already
+        folder = Path(run.path(AHEAD, segments[-1].fingerprint[:16]))
+        plan_ahead([segment.stages for segment in segments], folder)
+    return settings, run, segments
 
 
 def answerable(settings: Settings, ledger_dir: str) -> Settings:
@@ -137,13 +142,11 @@ def run_recipe(
     run: RunFolder,
     console: Console,
     prices: Mapping[str, Price] = MappingProxyType({}),
-    prepare: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Runs a recipe's segments into its folder and returns the run's manifest.
 
     Args:
         prices: of the models that the recipe asks.
-        prepare: what the segments need to stand before the first of them runs.
     """
     with (
         # refuses to start here, before anything is spent; segments in this process lease it too
@@ -167,13 +170,16 @@ def run_recipe(
         done = manifest["segments"] = finished(segments, found, run)
         save(manifest, run)
         run.discard_stale([e["name"] for e in done], [e["folder"] for e in done])
+        early = EarlyLoad((), stopping.end)
         try:
-            prepare()
-            run_segments(segments, manifest, run, settings, console)
+            early = load_early(segments[len(done) :], settings.runner, stopping.end, console)
+            run_segments(segments, manifest, run, settings, console, early)
             finish_manifest(manifest, run, segments, prices)
             render(manifest, run, console)
             save(manifest, run)
+            shutil.rmtree(run.path(AHEAD), ignore_errors=True)
         except BaseException as error:
+            early.hand_over()
             ended = why_it_ended(error, stopping, manifest) or unexpected(error, manifest, run)
             flush_writers()
             save(manifest, run)
@@ -191,12 +197,13 @@ def run_segments(
     run: RunFolder,
     settings: RunSettings,
     console: Console,
+    early: EarlyLoad,
 ) -> None:
     """Runs the segments that the manifest does not have yet, and adds each to it as it ends."""
     done: list[dict[str, Any]] = manifest["segments"]
     for segment in segments[: len(done)]:
         console.print(f"{segment.label}: done before", highlight=False)
-    with Display(console) as display:
+    with Display(console, early.state) as display:
         while len(done) < len(segments):
             begun = len(done)
             job = segments[begun:] if settings.runner.one_job else segments[begun : begun + 1]
@@ -204,6 +211,8 @@ def run_segments(
             manifest["open_segment"] = label
             display.start(label, [stage.name for segment in job for stage in segment.stages])
             previous = segments[begun - 1] if begun else None
+            if any(map(asks, job)):
+                early.hand_over()
             if settings.runner.one_job:
                 entries = run_as_one_job(job, previous, run, settings)
             else:
@@ -276,7 +285,9 @@ def why_it_ended(
     None stands for an error that speaks for itself.
     """
     status, ended = "failed", None
-    if stopping.signum is not None:
+    if stopping.error is not None:
+        ended = stopping.error
+    elif stopping.signum is not None:
         status = "interrupted"
         where = manifest["open_segment"] or "the end"
         ended = Interrupted(

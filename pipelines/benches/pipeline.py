@@ -1,4 +1,4 @@
-"""cotmill bench pipeline: whole runs against an endpoint that answers at once, by segment."""
+"""cotmill bench pipeline: whole runs against a scripted endpoint, by segment."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ SETTINGS = BenchPipelineSettings
 def bench(settings: BenchPipelineSettings) -> None:
     """Rows and requests per second of whole runs, and seconds and CPU seconds of each segment."""
     console = Console()
+    answers = f"gives {settings.rate:g} answers/s" if settings.rate else "answers at once"
     console.print(
-        f"{machine_line()}; the endpoint is a process beside the run and answers at once",
+        f"{machine_line()}; the endpoint is a process beside the run and {answers}",
         highlight=False,
     )
     rows = []
@@ -30,7 +31,8 @@ def bench(settings: BenchPipelineSettings) -> None:
         console.print(
             f"{row['workers']} workers, {row['programs']:,} programs: {row['seconds']:,} s, "
             f"{row['rows_per_second']} rows/s, {row['requests_per_second']} requests/s, "
-            f"{row['accepted']:,} accepted",
+            f"{row['accepted']:,} accepted"
+            + (f", endpoint busy {100 * row['busy']:.1f} %" if settings.rate else ""),
             highlight=False,
         )
         table = Table(box=None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,30 @@ def test_a_bundle_that_is_run_twice_runs_no_cell_again(
     assert set(ran.values()) <= {1}  # of another process nothing is counted
     again = drive(range(3), branching, Asking(REPLAY, str(tmp_path), LedgerSettings()), SANDBOX)
     assert (again, set(ran.values()) <= {1}) == (ends, True)
+
+
+@pytest.mark.parametrize("fails_in_episode", [True, False], ids=["in the episode", "later"])
+def test_a_bundle_that_failed_and_is_run_again_finds_the_cells_that_it_had_run(
+    tmp_path: Path, ran: Counter[tuple[str, ...]], fails_in_episode: bool
+) -> None:
+    settings = LedgerSettings(flush_seconds=600)  # nothing is written before it has to be
+    driver = Driver("again", replace(asking(tmp_path), ledger=settings), SANDBOX)
+    raises = [fails_in_episode, False]
+
+    def episode(number: int) -> Steps[str | None]:
+        seen = yield Cell(f"{number} + 1")
+        if raises.pop(0):
+            raise RuntimeError("the bundle fails")
+        return seen.value
+
+    for _ in range(2):
+        driver.start()
+        driver.begin(0, episode(0))
+        with suppress(RuntimeError):
+            while driver.open:
+                driver.step(wait=True)
+    assert (list(driver.ended()), set(ran.values())) == ([(0, "1")], {1})
+    driver.close()
 
 
 def test_cells_that_were_run_and_cells_that_were_recorded_are_counted_by_status(

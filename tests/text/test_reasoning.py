@@ -32,6 +32,9 @@ def reason(solution):
         f"{STEPS}\n\\boxed{{36}}\nLet me check: 36 − 6 = 30, and 30 ÷ 5 = 6. It is right.",
         "盒子里有 6 × 5 = 30 个鸡蛋，加上 6 个，一共 36 个。\n\\boxed{36}",
         f"{STEPS}\nx = \\boxed{{30}}, y = \\boxed{{36}}",
+        f"{STEPS}\nThe answer is ３６ in all.",
+        "(6 × 5 + 6) × 60 = 2160 minutes. In hours that is \\boxed{36}.",
+        "6 × 5 = 30 days pass, and 6 more, so 5 April.\nThe answer is 2025-04-05.",
     ],
 )
 def test_reasoning_that_leads_to_its_answer_passes(solution):
@@ -47,6 +50,14 @@ def test_reasoning_that_leads_to_its_answer_passes(solution):
         ("The answer is 36.", ReasoningReason.NO_REASONING),
         ("So the final answer is $\\boxed{36}$.", ReasoningReason.NO_REASONING),
         ("答案是 \\boxed{36}", ReasoningReason.NO_REASONING),
+        ("The answer is thirty-six.", ReasoningReason.NO_REASONING),
+        ("The answer is 2025-03-06.", ReasoningReason.NO_REASONING),
+        (
+            f"{STEPS} So there are 43 eggs.\nThe answer is thirty-six.",
+            ReasoningReason.OTHER_CONCLUSION,
+        ),
+        ("20 × 4 = 80 jars. They stand on shelves.\n\\boxed{36}", ReasoningReason.OTHER_CONCLUSION),
+        ("8 + 9 = 17 days later.\nThe answer is 2025-05-06.", ReasoningReason.OTHER_CONCLUSION),
         (
             f"{STEPS}\n" + "I count the eggs again. " * 150 + "\\boxed{36}",
             ReasoningReason.REPETITIVE,

@@ -6,7 +6,8 @@ import atexit
 import contextlib
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -129,7 +130,7 @@ def _read(request: Request, reply: Reply) -> Reply:
 
 
 _lock = threading.Lock()
-_models: dict[str, Model] = {}
+_models: dict[str, Future[Model]] = {}
 _leases: list[Any] = []
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
@@ -137,14 +138,25 @@ _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 def open_engine(backend: Backend) -> Engine:
     """Returns an engine on the model that `backend` names, loading it if this process has not.
 
+    Waits where another thread is loading it.
+
     Raises:
         BackendError: the model cannot be loaded or the endpoint cannot be reached.
     """
     key = _key(backend)
     with _lock:
-        if key not in _models:
-            _models[key] = _load(backend)
-        return Engine(_models[key])
+        model = _models.get(key)
+        if is_new := model is None:
+            model = _models[key] = Future()
+    if is_new:
+        try:
+            model.set_result(_load(backend))
+        except BaseException as error:  # the next one to ask tries again
+            with _lock:
+                if _models.get(key) is model:
+                    del _models[key]
+            model.set_exception(error)
+    return Engine(model.result())
 
 
 def _key(backend: Backend) -> str:
@@ -161,36 +173,54 @@ def unrecorded() -> int:
 
 def owed() -> int:
     """Returns how many answers are on their way to this process that are paid for."""
-    return sum(model.owed for model in list(_models.values()))
+    return sum(model.owed for model in map(_loaded, list(_models.values())) if model is not None)
+
+
+def _loaded(model: Future[Model]) -> Model | None:
+    return model.result() if model.done() and model.exception() is None else None
 
 
 def use_model(backend: Backend, model: Model) -> None:
     """Has `open_engine` use `model` for `backend`; for measuring."""
+    ready: Future[Model] = Future()
+    ready.set_result(model)
     with _lock:
-        _models[_key(backend)] = model
+        _models[_key(backend)] = ready
 
 
-def hold_server(backend: Backend) -> None:
+def hold_server(backend: VllmServerBackend) -> Callable[[], object]:
     """Keeps the server that worker processes share, once they have started it, until
     `close_engines`: their own hold on it ends with each pipeline.
 
-    Does nothing for a backend without one.
+    Returns a function that starts the server and waits until it is healthy; it raises BackendError
+    where it does not start.
     """
-    if isinstance(backend, VllmServerBackend):
-        from transforms.models.backends.vllm_server import Lease, server_plan
+    from transforms.models.backends.vllm_server import Lease, server_plan
 
-        with _lock:
-            _leases.append(Lease(server_plan(backend), backend.model))
+    lease = Lease(server_plan(backend), backend.model)
+    with _lock:
+        _leases.append(lease)
+    return lease.place
 
 
 def close_engines() -> None:
-    """Frees every model of this process, and its hold on servers; also done at exit."""
+    """Frees every model of this process, and its hold on servers; also done at exit.
+
+    A model that another thread is still loading is freed once it is loaded.
+    """
     with _lock:
-        closing = [*_models.values(), *_leases]
+        models, leases = list(_models.values()), list(_leases)
         _models.clear()
         _leases.clear()
-    for each in closing:
-        each.close()
+    for model in models:
+        model.add_done_callback(_close)
+    for lease in leases:
+        lease.close()
+
+
+def _close(model: Future[Model]) -> None:
+    if loaded := _loaded(model):
+        loaded.close()
 
 
 atexit.register(close_engines)

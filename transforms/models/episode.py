@@ -29,8 +29,9 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
+from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
@@ -58,6 +59,7 @@ from transforms.models.observations import Observations
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
 from transforms.models.responses import calls
+from transforms.models.results import ResultReader, ResultWriter, key_of
 from transforms.models.settings import BudgetSettings, SamplerSettings
 from transforms.models.tools import THREADS, Invoke, Invoked, ToolThreads
 from transforms.sandbox.jobs import Cell, CellResult, Check, Job, Status
@@ -65,7 +67,15 @@ from transforms.sandbox.sandbox import Sandbox
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.shared import shared_sandbox
 
-Effect = Request | Job | Check | Cell | Invoke | Tally
+
+@dataclass(frozen=True)
+class Ahead:
+    """A program that a later segment will run: its result is kept for that (see `run_ahead`)."""
+
+    job: Job | Check
+
+
+Effect = Request | Job | Check | Cell | Invoke | Tally | Ahead
 R = TypeVar("R")
 Steps = Generator[Any, Any, R]
 """The steps of an episode with a result of type R: yields an effect or a list of them, and is sent
@@ -132,9 +142,15 @@ def play(steps: Steps[R], answers: Callable[[Any], Any] | Iterable[Any] = ()) ->
         sent = found if isinstance(yielded, list) else found[0]
 
 
+@overload
+def side_by_side(several: Iterable[Steps[R]]) -> Steps[list[R]]: ...
+@overload
+def side_by_side(
+    several: Iterable[Steps[R]], take: Callable[[list[Effect]], bool]
+) -> Steps[list[R | None]]: ...
 def side_by_side(
     several: Iterable[Steps[R]], take: Callable[[list[Effect]], bool] = lambda effects: True
-) -> Steps[list[R | None]]:
+) -> Steps[list[Any]]:
     """Goes through several steps at once, within an episode (`yield from`): what all of them wait
     for is yielded in one list.
 
@@ -145,7 +161,7 @@ def side_by_side(
         the results, in order; None for steps that were ended.
     """
     running = list(several)
-    results: list[R | None] = [None] * len(running)
+    results: list[Any] = [None] * len(running)
     sent: dict[int, Any] = dict.fromkeys(range(len(running)))
     while sent:
         waiting: dict[int, tuple[bool, list[Effect]]] = {}
@@ -198,7 +214,7 @@ _Waiter = tuple[_Open, int]
 class _Ran:
     """What an episode had run has ended."""
 
-    effect: Job | Check | Cell | Invoke
+    effect: Job | Check | Cell | Invoke | Ahead
     future: Future[Any]
     key: str = ""
     """That of its observation; empty for what is not observed."""
@@ -222,10 +238,20 @@ class Driver:
         stage: name under which tallies and progress are counted.
         asking: None for episodes that ask no model.
         sandbox: None for episodes that run no program.
+        ran_ahead: folder of the results of programs that were run ahead; empty where none is.
     """
 
-    def __init__(self, stage: str, asking: Asking | None, sandbox: SandboxSettings | None) -> None:
+    def __init__(
+        self,
+        stage: str,
+        asking: Asking | None,
+        sandbox: SandboxSettings | None,
+        ran_ahead: str = "",
+    ) -> None:
         self._stage, self._asking, self._sandbox = stage, asking, sandbox
+        self._folder = Path(ran_ahead)
+        self._looks_up = bool(ran_ahead)
+        self._results = ResultWriter(self._folder)
         self._leases = ExitStack()
         self._engine: Engine | None = None
         self._box: Sandbox | None = None
@@ -315,9 +341,10 @@ class Driver:
             yield Tally(self._stage, what, key, amount)
 
     def flush(self) -> None:
-        """Writes the answers that are not yet in the ledger."""
+        """Writes the answers that are not yet in the ledger, and results for later segments."""
         if self._asking is not None:
             self._writer.flush()
+        self._results.close()
 
     def close(self) -> None:
         self._cancel()
@@ -344,8 +371,11 @@ class Driver:
                     asked.append((index, effect))
                 elif isinstance(effect, (Cell, Invoke)):
                     self._observe((episode, index), effect)
-                elif isinstance(effect, (Job, Check)):
-                    self._run(effect, "", (episode, index))
+                elif isinstance(effect, (Job, Check, Ahead)):
+                    if (result := self._ran_ahead(effect)) is None:
+                        self._run(effect, "", (episode, index))
+                    else:
+                        episode.give(index, result)
                 elif isinstance(effect, Tally):
                     self._count(effect.what, effect.key, effect.amount)
                     episode.give(index, None)
@@ -357,13 +387,31 @@ class Driver:
                 return
             sent = episode.found()
 
-    def _run(self, effect: Job | Check | Cell | Invoke, key: str, *waiters: _Waiter) -> None:
+    def _ran_ahead(self, effect: Job | Check | Ahead) -> Any:
+        """Returns the result that an earlier segment kept for a program; None where it kept none.
+
+        A stage that asks a model looks for what it runs ahead itself: of a run that was ended.
+        """
+        job = effect.job if isinstance(effect, Ahead) else effect
+        if not self._looks_up or (self._asking is not None and job is effect) or not self._kept:
+            return None
+        return self._kept.get(key_of(self._sandbox_identity, job))
+
+    @cached_property
+    def _kept(self) -> ResultReader:
+        return ResultReader(self._folder)
+
+    def _run(
+        self, effect: Job | Check | Cell | Invoke | Ahead, key: str, *waiters: _Waiter
+    ) -> None:
         future = self._submit(effect)
         self._futures.add(future)
         inbox = self._inbox
         future.add_done_callback(lambda done: inbox.put(_Ran(effect, done, key, waiters)))
 
-    def _submit(self, effect: Job | Check | Cell | Invoke) -> Future[Any]:
+    def _submit(self, effect: Job | Check | Cell | Invoke | Ahead) -> Future[Any]:
+        if isinstance(effect, Ahead):
+            effect = effect.job
         if isinstance(effect, Invoke):
             if self._tools is None:
                 self._tools = ToolThreads()
@@ -492,6 +540,8 @@ class Driver:
             result = event.future.result()
         except BaseException as error:
             return error
+        if isinstance(event.effect, Ahead):
+            self._results.add(key_of(self._sandbox_identity, event.effect.job), result)
         if not isinstance(event.effect, (Cell, Invoke)):
             return result
         text = self._observations.add(event.key, canonical_json(asdict(result)))
@@ -672,6 +722,7 @@ class Drive(beam.PTransform):
         asking: None for episodes that ask no model.
         sandbox: None for episodes that run no program.
         sides: further arguments of `episode` by name, side inputs among them.
+        ran_ahead: folder of the results of programs that were run ahead; empty where none is.
 
     Raises (as the pipeline runs): as `Driver.step` does.
     """
@@ -681,10 +732,11 @@ class Drive(beam.PTransform):
     asking: Asking | None = None
     sandbox: SandboxSettings | None = None
     sides: Mapping[str, Any] = field(default_factory=dict)
+    ran_ahead: str = ""
 
     def expand(self, records: PCollection) -> Driven:
         played = records | "Play" >> beam.ParDo(
-            _Play(self.stage, self.episode, self.asking, self.sandbox), **self.sides
+            _Play(self.stage, self.episode, self.asking, self.sandbox, self.ran_ahead), **self.sides
         ).with_outputs("tallies", main="results")
         return Driven(played["results"], played["tallies"])
 
@@ -696,9 +748,10 @@ class _Play(beam.DoFn):
         episode: Callable[..., Steps[Any]],
         asking: Asking | None,
         sandbox: SandboxSettings | None,
+        ran_ahead: str,
     ) -> None:
         self._episode = episode
-        self._driver_of = partial(Driver, stage, asking, sandbox)
+        self._driver_of = partial(Driver, stage, asking, sandbox, ran_ahead)
 
     def setup(self) -> None:
         self._driver = self._driver_of()
@@ -752,6 +805,9 @@ class Episode(Stage):
     - a list of these, where the stage creates records.
     """
 
+    ran_ahead: str = ""
+    """Folder of the results of programs that were run ahead; empty where none is."""
+
     episode: ClassVar[Callable[..., Steps[Any]]]
     """(record, **sides) -> the steps of the work on it."""
 
@@ -764,11 +820,21 @@ class Episode(Stage):
         return records
 
     def expand(self, records: PCollection) -> Outcome:
-        asking = self.asking if isinstance(self, ModelEpisode) else None
+        asking: Asking | None = None
+        ahead: RunsAhead | None = None
+        hints: dict[str, str] = {}
+        if isinstance(self, ModelEpisode):
+            asking, ahead, hints = self.asking, self.ahead, self.hints()
         sandbox: SandboxSettings | None = getattr(self, "sandbox", None)
-        hints = self.hints() if isinstance(self, ModelEpisode) else {}
+        if sandbox is None and ahead is not None:
+            sandbox = ahead.sandbox
         driven = self.opened(records) | "Episodes" >> Drive(
-            self.name, partial(_judged, self), asking, sandbox, self.sides(records)
+            self.name,
+            partial(_judged, self, ahead),
+            asking,
+            sandbox,
+            self.sides(records),
+            self.ran_ahead,
         ).with_resource_hints(**hints)
         results = driven.results
         if hints:  # what follows is not fused with it, and so needs no such machine
@@ -779,10 +845,29 @@ class Episode(Stage):
         )
 
 
-def _judged(stage: Episode, record: Any, **sides: Any) -> Steps[list[tuple[Any, Verdict]]]:
-    """Plays an episode; returns what it returns as pairs of a record and the verdict on it."""
+class RunsAhead(Protocol):
+    """Plays on a record what later stages will run of it, for the results alone (`run_ahead`)."""
+
+    @property
+    def sandbox(self) -> SandboxSettings: ...
+
+    def steps(self, record: Any) -> Steps[None]: ...
+
+
+def _judged(
+    stage: Episode, ahead: RunsAhead | None, record: Any, **sides: Any
+) -> Steps[list[tuple[Any, Verdict]]]:
+    """Plays an episode; returns what it returned as pairs of a record and the verdict on it.
+
+    Records that are kept are run ahead before.
+    """
     returned = yield from stage.episode(record, **sides)
-    return [pair(record, one) for one in (returned if isinstance(returned, list) else [returned])]
+    pairs = [pair(record, one) for one in (returned if isinstance(returned, list) else [returned])]
+    if ahead is not None:
+        for each, verdict in pairs:
+            if verdict.kept:
+                yield from ahead.steps(each)
+    return pairs
 
 
 @dataclass(kw_only=True)
@@ -801,6 +886,8 @@ class ModelEpisode(Episode):
     budget: BudgetSettings
     prices: Mapping[str, Price]
     runner: RunnerSettings = DirectSettings()
+    ahead: RunsAhead | None = None
+    """What is run ahead of the records that it keeps; None where nothing is."""
 
     def hints(self) -> dict[str, str]:
         """Beam's resource hints for its episodes, where the workers themselves load its model."""

@@ -16,7 +16,6 @@ from functools import cached_property
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
-import docstring_parser
 from pydantic import (
     AfterValidator,
     Field,
@@ -32,6 +31,9 @@ from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.settings import Group
 from transforms.engine.stage import named
 from transforms.models.requests import tool_json
+
+if TYPE_CHECKING:
+    from docstring_parser import Docstring
 
 THREADS = 16
 """Calls of a worker at once: most tools wait for a disk or a service."""
@@ -100,6 +102,8 @@ class Tool:
     @cached_property
     def json(self) -> str:
         """As `Request.tools` has it."""
+        import docstring_parser  # not by workers that have no tool
+
         words = docstring_parser.parse(self._called.__doc__ or "")
         return tool_json(self.name, (words.description or "").strip(), self._parameters(words))
 
@@ -127,7 +131,7 @@ class Tool:
         called: Callable[..., Any] = self._called
         return called if hasattr(self.function, "parameters") else validate_call(called)
 
-    def _parameters(self, words: docstring_parser.Docstring) -> dict[str, Any]:
+    def _parameters(self, words: Docstring) -> dict[str, Any]:
         if hasattr(self.function, "parameters"):
             return dict(self.function.parameters)
         try:

@@ -176,8 +176,10 @@ def end_of(tokens: Sequence[Token], at: int) -> int:
             if not goes_on or words == at:
                 return at if depth else end
             continue
-        if token.kind == "open" and before.kind == "number" and before.end < token.start:
-            return end
+        if token.kind == "open" and before.kind == "number":
+            unit = [t.kind for t in tokens[place + 1 : place + 3]] == ["word", "close"]
+            if unit or before.end < token.start:
+                return end
         depth += (token.kind == "open") - (token.kind == "close")
         if depth < 0 or token.kind in _BREAKS or (token.kind == "comma" and not depth):
             return end

@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product, starmap
+from itertools import pairwise, product, starmap
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from transforms.text.notation import STARTS, Token
+from transforms.text.stated import unit_of
 
 Tree = tuple[Any, ...]
 """("number", its token or name), ("value", float), or (operation, tree, ...)."""
@@ -29,16 +30,14 @@ _CONVERSIONS = (
 """How many of one unit of measure are one of another."""
 _THIRDS = re.compile(r"\.\d*?(?:33+|66*7|66+)$")
 _MEASURES = re.compile(
-    r"(?:k|c|m|d)?m|(?:k|m)?g|m?l|h|s|(?:kilo|centi|milli)?(?:meter|metre|gram|liter|litre)|hr|hour|min"
-    r"|minute|sec|second|day|week|month|year|decade|foot|feet|ft|inch|inche|in|yard|yd|mile|pound|lb"
-    r"|ounce|oz|cent|dollar|euro|ton|tonne|gallon|quart|pint|cup|century|centurie|degree|mph|kph|pence"
-    r"|quarter|dime|nickel|penny|pennie"
+    r"(?:c|d)m|ft|in|cup|degree|mph|kph|quarter|dime|nickel|penn(?:y|ie)|pence|h|l"
 )
 
 
 def is_measure(unit: str) -> bool:
     """Whether a word is a unit of measure, of which others make up so many: cm, hours, cents."""
-    return _MEASURES.fullmatch(unit.lower().partition("/")[0].removesuffix("s")) is not None
+    word = unit.lower().partition("/")[0]
+    return unit_of(word) != "" or _MEASURES.fullmatch(word.removesuffix("s")) is not None
 
 
 @dataclass
@@ -59,9 +58,11 @@ class Side:
 
     @property
     def calculates(self) -> bool:
-        return any(
-            t.kind in ("op", "raised", "bang", "call", "frac", "root") for t in self.tokens[1:]
-        ) or (self.tokens[0].kind in ("call", "frac", "root"))
+        return self.tokens[0].kind in ("call", "frac", "root") or any(
+            t.kind in ("op", "raised", "bang", "call", "frac", "root")
+            or (t.kind == "open" and before.kind in ("number", "close") and before.end == t.start)
+            for before, t in pairwise(self.tokens)
+        )
 
     @property
     def plain(self) -> Token | None:

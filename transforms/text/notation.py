@@ -20,8 +20,10 @@ _GIVES = (
     r"gives?|giving|equals?|makes?|making|yields?|yielding|produces?|totals?|leaves?|leaving"
     r"|(?:comes?|coming|amounts?|adds?\sup|works?\sout)\s(?:out\s)?to|results?\sin|(?:we|you|to|I)\sget"
     r"|for\sa\stotal\sof|(?:is|are)\sequal\sto|ergibt|ergeben|macht|ist\sgleich|égale?|donne|font"
-    r"|es\sigual\sa|da\scomo\sresultado|равно|равняется|даёт|дает|يساوي"
+    r"|(?:es|é)\sigual\sa|da\scomo\sresultado|равно|равняется|даёт|дает|يساوي"
 )
+_TIMES = r"times|multiplied\sby|(?:groups|lots)\sof|mal|fois|por|vezes|умножить\sна|ضرب"
+_OVER = r"divided\sby|geteilt\sdurch|divisé\spar|dividido\s(?:por|entre)|разделить\sна|مقسوما?\sعلى"
 _IS = r"is|are|was|were|ist|sind|est|es|son|是|得"
 _LINE = r"(?:[-*•+–][ \t]+|\(?(?:\d{1,2}|[A-Za-z]|[ivx]{2,4})[.)][ \t]+|\#+[ \t]+)"
 _TOKEN = re.compile(
@@ -53,10 +55,11 @@ _TOKEN = re.compile(
     | (?P<frac>\\[dtc]?frac(?![a-zA-Z])\s*(?:(?P<over>\d)\s*(?P<beneath>\d))?|\\d?binom(?![a-zA-Z]))
     | (?P<root>\\sqrt\[(?P<degree>\d+)\]\s*\{{|\\sqrt(?![a-zA-Z])|√)
     | (?P<call>(?:\\|\b)(?:gcd|lcm|max|min|floor|ceil|abs|sqrt|[CP])(?=\s*\())
-    | (?P<times_>\\times(?![a-zA-Z])|\\cdot(?![a-zA-Z])|×|·|∙|∗|⋅|\b(?:times|multiplied\sby)\b)
-    | (?P<over_>\\div(?![a-zA-Z])|÷|//|/|\bdivided\sby\b|∕|⁄)
-    | (?P<plus>\+|\bplus\b)
-    | (?P<minus>-|−|–|‐|‑|\bminus\b)
+    | (?P<over_>\\div(?![a-zA-Z])|÷|//|/|\b(?:{_OVER})\b|除以|∕|⁄
+        |(?<=\d\s):(?=\s\d[\d.,]*+\s=\s\d+\b(?!\s[:×*])))              # 100 : 4 = 25
+    | (?P<times_>\\times(?![a-zA-Z])|\\cdot(?![a-zA-Z])|×|·|∙|∗|⋅|\b(?:{_TIMES})\b|乘以?)
+    | (?P<plus>\+|\b(?:plus|más|mais|плюс|زائد)\b|加上?)
+    | (?P<minus>-|−|–|‐|‑|\b(?:minus|moins|menos|weniger|минус|ناقص)\b|[减減]去?)
     | (?P<star>\*\*?)
     | (?P<cross>[xX](?=\s*[$€£]?\d|\s+\())
     | (?P<raise>\^)
@@ -101,6 +104,8 @@ class Token(NamedTuple):
     """Whether more digits follow than it shows: 6.66..."""
 
 
+_ALWAYS = {"unclear": ("var", ""), "name": ("var", ""), "shut": ("close", "")}
+_ALWAYS |= {"cents": ("word", "cent"), "mod": ("op", "%")}
 STARTS = ("number", "var", "open", "call", "frac", "root", "pi")
 ENDS = ("number", "var", "close", "percent", "bang", "raised", "pi", "word")
 
@@ -205,10 +210,6 @@ def tokens_of(text: str) -> list[Token]:
                 found.append(Token("call", start, end, {"C": "comb", "P": "perm"}.get(name, name)))
             case "floor" | "ceil":
                 found += [Token("call", start, end, kind), Token("open", end, end)]
-            case "cents":
-                found.append(Token("word", start, end, "cent"))
-            case "shut":
-                found.append(Token("close", start, end))
             case "raised" if sign.isalpha() and [t.kind for t in found[-2:]] == ["op", "number"]:
                 found.append(Token("var", start, end, sign))  # 3 plus 4 squared: 19 or 49
             case "raised":
@@ -216,10 +217,6 @@ def tokens_of(text: str) -> list[Token]:
                 power = float(unicodedata.normalize("NFKC", digits).replace("−", "-"))
                 kind = "word" if before == "word" else "raised"
                 found.append(Token(kind, start, end, sign, (power, power)))
-            case "unclear":
-                found.append(Token("var", start, end, sign))
-            case "mod":
-                found.append(Token("op", start, end, "%"))
             case "times_" | "cross" | "plus" | "minus" | "over_" | "raise" | "star":
                 goes_on = re.compile(r"\s*(?:[-−\d(\[{$€£\\√π|]|\.\d)").match(text, end)
                 if kind == "star" and not (at_end and goes_on):
@@ -239,8 +236,9 @@ def tokens_of(text: str) -> list[Token]:
                 said = re.match(r"[^\W\d_]+", match["said"].strip())
                 if said:
                     found.append(Token("word", start, end, said.group()))
-            case "name":
-                found.append(Token("var", start, end, sign))
+            case "cents" | "shut" | "unclear" | "mod" | "name":
+                plain, shown = _ALWAYS[kind]
+                found.append(Token(plain, start, end, shown or sign))
             case "word":
                 shares = sign.lower() == "of" and (before == "percent" or _is_share(found))
                 if shares and re.compile(r"\s*[$€£(]?\d").match(text, end):

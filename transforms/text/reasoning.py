@@ -15,7 +15,10 @@ from functools import lru_cache
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.text.answers import extract_answer
-from transforms.text.stated import asked_unit, same_kind, stated_numbers, unit_of
+from transforms.text.answers.extract import TAKEN_BACK
+from transforms.text.answers.latex import plain_characters, tidy
+from transforms.text.answers.quantity import read_quantity
+from transforms.text.stated import asked_unit, same_kind, stated, stated_numbers, unit_of
 from transforms.text.steps import false_step
 
 
@@ -34,15 +37,14 @@ _TEXT_CAP = 50_000  # characters
 _FINAL = re.compile(
     r"\$*\\boxed\s*\{(?P<box>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\$*"
     r"|(?:\b(?:final\s)?answers?\b[ \t*_]*(?::|\b(?:is|are)\b)|^[ \t]*\#{4})[ \t*_$:\\(]*"
-    r"(?P<stated>[-−]?(?:\\[dt]?frac\{\d+\}\{\d+\}|\d+/\d+|[\d.,]*(?:\{,\}\d{3})*\d))"
-    r"(?![\w/^{,:]|\.\d|[ \u00a0\u202f]\d{3}\b)",
+    r"(?P<stated>[-−]?(?:\d+(?:-\d+)+|\\[dt]?frac\{\d+\}\{\d+\}|\d+/\d+|[\d.,]*(?:\{,\}\d{3})*\d)"
+    r"(?![\w/^{,:]|[.–-]\d|[ \u00a0\u202f]\d{3}\b)|[a-z]+(?:-[a-z]+)?(?=[\s.*]*$))",
     re.IGNORECASE | re.MULTILINE,
 )
-"""A final answer: a box, or a number that is stated as the answer."""
+"""A final answer: a box, or a number that is stated as the answer, a word at a line's end."""
 _RETRACTS = re.compile(
-    r"\b(?:wait|actually|hmm+|oops|on second thought|correction|i made (?:a|an) (?:mistake|error)"
-    r"|that(?:'s| is) (?:wrong|not right|incorrect)"
-    r"|let me (?:re-?check|re-?do|re-?compute|correct))\b",
+    r"\b(?:wait|actually|hmm+|oops|on second thought|correction"
+    rf"|let me (?:re-?check|re-?do|re-?compute|correct))\b|{TAKEN_BACK.pattern}",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|\n+|(?<=[。！？])")
@@ -50,6 +52,7 @@ _CONCLUDES = re.compile(
     r"^\W*(?:so|thus|therefore|hence|in total|in all|altogether|finally|this means)\b",
     re.IGNORECASE,
 )
+_EQUATION = re.compile(r"[\d)] ?= ?[-−$]?\d")
 _WORDS = re.compile(r"[^\W\d_]{4,}")
 _CALCULATES = re.compile(r"\d\s*(?:[-+*/×÷·−=%^]|\\(?:times|cdot|div|frac))")
 _REASONS = re.compile(
@@ -61,6 +64,9 @@ _REASONS = re.compile(
 _ROUNDS = re.compile(r"round|nearest|approx|about|almost|nearly|≈|\\approx", re.IGNORECASE)
 _REPEATS = 8
 """How often one sentence may stand in a solution."""
+_LIKE = 0.7
+"""Share of the numbers asked about that steps use, and thrice that of their words: own steps of 292
+seeds have 0.95 and more, steps of another one less than 0.7 in three of four."""
 _LEAST_WORDS = 4
 """Words besides the answer that a solution without any calculation needs."""
 
@@ -83,7 +89,7 @@ def judge_reasoning(solution: str, instruction: str) -> Verdict:
     letters = sum(len(word) if not word.isascii() else 0 for word in words)
     if not _CALCULATES.search(steps) and max(len(words), letters // 2) < _LEAST_WORDS:
         return reject(ReasoningReason.NO_REASONING, solution[:200])
-    if finals and (differs := _other_conclusion(solution, finals)):
+    if differs := _other_conclusion(solution, instruction, finals):
         return reject(ReasoningReason.OTHER_CONCLUSION, differs)
     if differs := _other_unit(solution, instruction):
         return reject(ReasoningReason.OTHER_UNIT, differs)
@@ -104,19 +110,15 @@ def _repeated(text: str) -> str | None:
 
 def _number(final: re.Match[str]) -> Fraction | None:
     """The value of a final answer that is a plain number; None for any other."""
-    text = (final["box"] if final["box"] is not None else final["stated"]).strip().strip("$")
-    text = text.replace("−", "-").replace("{,}", ",").replace("\\!", "")
-    text = re.sub(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}", r"\1/\2", text)
-    plain = re.fullmatch(r"-?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\d+/[1-9]\d*)", text)
-    return Fraction(text.replace(",", "")) if plain else None
+    stated = read_quantity(tidy(final["stated"] if final["box"] is None else final["box"]))
+    return stated.value if stated else None
 
 
-def _other_conclusion(solution: str, finals: list[re.Match[str]]) -> str | None:
+def _other_conclusion(solution: str, instruction: str, finals: list[re.Match[str]]) -> str | None:
     """What a solution concludes besides its last final answer; None where it is one."""
+    if not finals or (answer := _number(finals[-1])) is None:
+        return _not_shown(solution, instruction)
     last = finals[-1]
-    answer = _number(last)
-    if answer is None:
-        return None
     after = solution[last.end() :]
     if (taken_back := _RETRACTS.search(after)) and re.search(r"\d", after[taken_back.end() :]):
         return after[taken_back.start() :][:200].strip()
@@ -134,9 +136,35 @@ def _other_conclusion(solution: str, finals: list[re.Match[str]]) -> str | None:
     tail = sentences[-1] if concluding else " ".join(sentences[-3:])
     counted = concluding or re.search(r"\d\W{0,4}=|=\W{0,4}\d", sentences[-1])
     rounded = _ROUNDS.search(tail) is not None
-    if counted and not any(_is_shown(answer, value, rounded) for value in stated_numbers(tail)):
+    if not counted and _EQUATION.search(before):
+        counted, tail = True, before
+    if counted and not _shows(tail, answer, rounded):
         return f"{sentences[-1].strip()[:150]} but {last.group().strip()}"
     return None
+
+
+def _not_shown(solution: str, instruction: str) -> str | None:
+    """The date, time or list that a solution ends in, where it calculates and comes to no number
+    of it that is not in the instruction; None elsewhere."""
+    if not (answer := extract_answer(solution)):
+        return None
+    before, _, after = plain_characters(solution).rpartition(answer)
+    known = stated_numbers(instruction)
+    new = [
+        mention.values for mention in stated(tidy(answer)).mentions if not mention.values & known
+    ]
+    shown = any(_shows(before, value, True) for values in new for value in values)
+    comes_last = not re.search(r"\d", after) and _EQUATION.search(before)
+    return answer[:200] if new and not shown and comes_last else None
+
+
+def _shows(text: str, answer: Fraction, rounded: bool) -> bool:
+    """Whether a text states a number, or comes to it in another unit (90 minutes for 1.5)."""
+    mentions = stated(text).mentions
+    last = mentions[-1].values if mentions else ()
+    converted = {v for value in last for n in (12, 24, 60, 1000) for v in (n * value, value / n)}
+    numbers = (*stated_numbers(text), *converted)
+    return any(_is_shown(answer, value, rounded) for value in numbers)
 
 
 def _is_shown(answer: Fraction, value: Fraction, rounded: bool) -> bool:
@@ -170,10 +198,10 @@ def _is_about_something_else(steps: str, instruction: str) -> bool:
     words, used = _stems(instruction), _stems(steps)
     if _CALCULATES.search(steps):
         shares = re.search(r"%|percent", instruction, re.IGNORECASE)  # 4 percent more is 1.04
-        if len(asked) < 2 or (shares and shared):
-            return False
-        other_words = len(used) >= 3 and 7 * len(used & words) < len(used)
-        return not (shared or shares) or (other_words and 2 * len(shared) < len(asked))
+        if len(asked) < 2 or not shared:
+            return len(asked) > 1 and not shares
+        likeness = len(shared) / len(asked) + 3 * len(used & words) / max(len(used), 1)
+        return not shares and len(used) >= 3 and likeness < _LIKE
     strange = len(words) >= 5 and not words & used and not shared
     return strange and not _REASONS.search(steps)
 

@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 
-from babel import Locale
 from text_to_num import alpha2digit
 
-from transforms.text.answers.lexicon import LANGUAGES, han, months, scales, units
+from transforms.text.answers.arabic import with_digits
+from transforms.text.answers.calendar import read_clock
+from transforms.text.answers.lexicon import calendar_names, han, scales, units
 
 _FUNCTION_WORDS = {
     "en": r"the|a|an|of|is|are|how|and|in|each|what|to",
     "de": r"der|die|das|und|ein|eine|wie|viele|je|mit|ist|den|hat",
     "fr": r"le|la|les|des|et|un|une|combien|de|est|chacune?|à",
+    "pt": r"o|os|as|um|uma|do|da|dos|quanto|quant[oa]s|cada|com|em|não|ela|ele",
     "es": r"el|la|los|las|y|un|una|cuántos|cuántas|de|cada|con|hay",
 }
 _PARTS = {
@@ -93,7 +95,7 @@ _NUMBER = re.compile(
     r"|(?P<over>\d+)\s*/\s*(?P<under>[1-9]\d*)(?![\d/])"
     r"|(?P<digits>\d+(?:[.,]\d+)*(?:(?<=\d) \d{3}(?![\d.,]))*|\.\d+)(?P<suffix>st|nd|rd|th)?"
 )
-_UNIT = re.compile(r"[\s-]*(%|°|€|\$|£|¢|[^\W\d_]+)")
+_UNIT = re.compile(r"[\s-]*(?:of an? |an? )?(%|°|€|\$|£|¢|[^\W\d_]+)")
 _CJK = re.compile(r"[〇零一二两兩三四五六七八九十百千万亿億]+")
 _TO = re.compile(
     r"\s*(?:to|through|until|till|and|bis|à|au|al?|hasta|до|по|到|至|から|-|–|—|~|〜|إلى)\s*(?:the\s+)?"
@@ -110,10 +112,9 @@ _RUSSIAN_CASES = (
     (re.compile(r"\bтр(?:ех|ем|емя)\b"), "три"),
     (re.compile(r"\bчетыр(?:ех|ем|ьмя)\b"), "четыре"),
 )
-_PAST = re.compile(
-    r"\b(?P<minutes>half|quarter|a quarter|\d{1,2} minutes?|\d{1,2}(?= past))"
-    r" (?P<way>past|after|to|before) (?P<hour>1[0-2]|[1-9])\b"
-    r"|\b(?P<whole>1[0-2]|[1-9]) ?(?:o'clock|o’clock|a\.?m\b|p\.?m\b)"
+_CLOCK = re.compile(
+    r"(?<![\d:])\d{1,2}:\d{2}(?!\d)|\b\d{1,2} ?(?:o'clock|o’clock|[ap]\.?m\b)"
+    r"|\b(?:half|quarter|\d{1,2} minutes?|\d{1,2}(?= past)) (?:past|after|to|before) \d{1,2}\b"
 )
 
 
@@ -224,7 +225,7 @@ def _with_digits(text: str) -> str:
     )
     text = unicodedata.normalize("NFKC", text).lower().replace("⁄", "/").replace("−", "-")
     text = "".join(str(unicodedata.decimal(c)) if c > "\x7f" and c.isdecimal() else c for c in text)
-    text = text.replace("٫", ".").replace("٬", ",").replace("٪", "%")
+    text = with_digits(text.replace("٫", ".").replace("٬", ",").replace("٪", "%"))
     language = language_of(text)
     if language == "en":
         text = re.sub(r"-(?=(?:half|halves|\w+(?:th|ird|rter)s?)\b)", " ", text)
@@ -282,10 +283,13 @@ def _single(text: str) -> Iterator[Mention]:
             values |= {value * factor for value in values}
             end += after.end()
         yield _mention(text, match.start(), end, values, before, bool(match["suffix"]))
-    telling = _telling_words()
+    telling, months = _telling_words(), calendar_names("months")
     for match in re.finditer(r"[^\W\d_]+", text):
-        if match.group() in telling:
-            yield from _from_word(text, match)
+        word, start, end = match.group(), match.start(), match.end()
+        if word in telling and (word not in ("a", "an") or unit_after(text, end)):
+            yield _mention(text, start, end, {telling[word]}, "")
+        elif word in months:
+            yield Mention(frozenset([Fraction(months[word])]), "", "month date day", start, end)
     late = re.search(r"\bp\.?m\b|evening|afternoon|night|noon", text)
     for hour, minute, place in _clocks(text):
         hours = {hour, hour + 12} if late and hour < 12 else {hour}
@@ -333,24 +337,11 @@ def _readings(match: re.Match[str]) -> Iterator[Fraction]:
 
 
 @cache
-def _telling_words() -> frozenset[str]:
-    """The words that may state a number, see `_from_word`."""
-    return frozenset([*_MULTIPLES, *_GROUPS, *_PARTS, "a", "an", *months()])
-
-
-def _from_word(text: str, match: re.Match[str]) -> Iterator[Mention]:
-    word, start, end = match.group(), match.start(), match.end()
-    if word in _MULTIPLES:
-        yield _mention(text, start, end, {Fraction(_MULTIPLES[word])}, "")
-    elif word in _GROUPS:
-        yield _mention(text, start, end, {Fraction(_GROUPS[word])}, "")
-    elif word in _PARTS:
-        yield _mention(text, start, end, {Fraction(1, _PARTS[word])}, "")
-    elif word in ("a", "an") and unit_after(text, end):
-        yield _mention(text, start, end, {Fraction(1)}, "")
-    elif month := months().get(word):
-        values = frozenset([Fraction(month)])
-        yield Mention(values, "", "month date day", start, end)
+def _telling_words() -> dict[str, Fraction]:
+    """The words that state a number alone; "a" does so before a unit only."""
+    parts = {word: Fraction(1, size) for word, size in _PARTS.items()}
+    whole = {"a": 1, "an": 1} | _GROUPS | _MULTIPLES
+    return parts | {word: Fraction(value) for word, value in whole.items()}
 
 
 def _mention(
@@ -374,7 +365,7 @@ def unit_after(text: str, end: int, before: str = "") -> str:
     """The unit after a place in a text (see `_SIZES`), or of a currency sign before it."""
     if re.search(r"[$€£]\s*\Z|\b(?:eur|usd)\s*\Z", before):
         return "money"
-    match = re.compile(r"[\s-]*(?:of an? |an? )?(%|°|€|\$|£|¢|[^\W\d_]+)").match(text, end)
+    match = _UNIT.match(text, end)
     return unit_of(match[1]) if match else ""
 
 
@@ -390,8 +381,8 @@ def unit_of(word: str) -> str:
     if word == "time":  # an hour in Danish
         return ""
     for size in range(len(word), 0 if word > "\u2e80" else len(word) - 1, -1):
-        key = _ALIASES.get(word[:size]) or units().get(word[:size], "").rpartition("-")[2]
-        if key in _SCALE_OF:
+        unit = units().get(word[:size], "").partition("-")[2].removeprefix("arc-")
+        if (key := _ALIASES.get(word[:size], unit)) in _SCALE_OF:
             return key
     return ""
 
@@ -427,6 +418,18 @@ def unit_in_name(name: str) -> str:
     return word if word in _SCALE_OF else ""
 
 
+def units_in_name(name: str) -> Fraction | None:
+    """How many of one unit make the other that a name speaks of (`minutes_per_hour`: 60), or how
+    many there are in a group (`dozen`: 12); None for any other name."""
+    parts = re.split(r"[^a-z]+", name.lower())
+    named = {unit for part in parts if (unit := unit_in_name(f"{part}s" if part else ""))}
+    scale = next((scale for scale in _SCALE_OF.values() if named <= scale.keys()), {})
+    sizes = sorted(scale[unit] for unit in named if scale)
+    if len(sizes) == 2:
+        return Fraction(sizes[1], sizes[0])
+    return Fraction(_GROUPS[parts[-1]]) if parts[-1] in _GROUPS else None
+
+
 _NO_UNITS = frozenset(["second", "quarter", "share", "pound", "foot", "money", "yard"])
 _IRREGULAR = {
     "feet": "foot",
@@ -446,37 +449,20 @@ def same_kind(one: str, other: str) -> bool:
 
 def _clocks(text: str) -> Iterator[tuple[int, int, int]]:
     """Yields (hour, minute, place) of clock times: 9:15, quarter past 9, 9 o'clock, 3 p.m."""
-    for match in re.finditer(r"(?<![\d:])(\d{1,2}):(\d{2})(?!\d)", text):
-        yield int(match[1]), int(match[2]), match.start()
-    for match in _PAST.finditer(text):
-        if match["whole"]:
-            yield int(match["whole"]), 0, match.start()
-            continue
-        shares = {"half": 30, "quarter": 15, "a quarter": 15}
-        minutes = shares.get(match["minutes"]) or int(match["minutes"].split()[0])
-        hour = int(match["hour"])
-        if match["way"] in ("to", "before"):
-            yield (hour - 1) or 12, 60 - minutes, match.start()
-        else:
-            yield hour, minutes, match.start()
-
-
-@cache
-def _weekdays() -> dict[str, int]:
-    found: dict[str, int] = {}
-    for language in LANGUAGES:
-        for number, name in Locale(language).days["format"]["wide"].items():
-            found.setdefault(name.casefold(), number)
-    return found
+    for match in _CLOCK.finditer(text):
+        if clock := read_clock(match.group().replace("’", "'")):
+            yield *divmod(clock.seconds // 60, 60), match.start()
 
 
 @cache
 def _from_day_to_day() -> re.Pattern[str]:
-    names = "|".join(map(re.escape, sorted(_weekdays(), key=len, reverse=True)))
-    return re.compile(rf"({names})s?{_TO.pattern}({names})")
+    names = (name for name in calendar_names("days") if len(name) > 1 + name.isascii())
+    day = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return re.compile(rf"(?<![^\W\d_\u2e80-\u9fff])({day})s?{_TO.pattern}({day})")
 
 
 def weekday_ranges(text: str) -> Iterator[int]:
     """Yields how many days lie from one day of the week to another: Monday to Friday are 5."""
+    days = calendar_names("days")
     for match in _from_day_to_day().finditer(text.lower()):
-        yield (_weekdays()[match[2]] - _weekdays()[match[1]]) % 7 + 1
+        yield (days[match[2]] - days[match[1]]) % 7 + 1

@@ -48,6 +48,13 @@ _ROUNDS = re.compile(
     re.I,
 )
 _SENTENCE = re.compile(r"[.?!](?=\s)|\n")
+_SIGNS = {"sum": "+", "product": "*", "quotient": "/", "add": "+", "multiply": "*", "divid": "/"}
+_NAMED = re.compile(
+    r"\b(?:(sum|product|quotient|difference) (?:of|between)|(add|multiply|divid|subtract)ing)"
+    r" (\d+(?:\.\d+)?) (?:and|to|from|by) (\d+(?:\.\d+)?)(?= (?:is|gives|equals|makes|=) [^-−])",
+    re.I,
+)
+"""A calculation of two numbers that is told by its name."""
 _CLOCKS = (7, 12, 24, 60, 360)
 _LOOSE = frozenset(["gives", "is", "arrow", "colon", "cell"])
 _LABELS = re.compile(
@@ -78,9 +85,22 @@ def false_step(solution: str) -> str | None:
     text = _ANNOTATION.sub(lambda match: " " * len(match.group()), text) + "".join(
         f"\n{match[1]}" for match in _ANNOTATION.finditer(text)
     )
+    text = _spoken_as_signs(text)
     if _OTHER_BASES.search(text):
         return None
     return next(_false_equations(text), None)
+
+
+def _spoken_as_signs(text: str) -> str:
+    """Writes a calculation in words with a sign: the sum of 3 and 4, subtracting 3 from 4."""
+
+    def written(match: re.Match[str]) -> str:
+        name, one, other = filter(None, (group and group.lower() for group in match.groups()))
+        if name not in _SIGNS:  # the difference of two numbers, whichever comes first
+            return f" {max(one, other, key=float)} - {min(one, other, key=float)}"
+        return f" {one} {_SIGNS[name]} {other}"
+
+    return _NAMED.sub(written, text)
 
 
 def _false_equations(text: str) -> Iterator[str]:

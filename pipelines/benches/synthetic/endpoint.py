@@ -1,14 +1,15 @@
-"""A scripted OpenAI-compatible endpoint on loopback that knows the truth and answers at once.
+"""A scripted OpenAI-compatible endpoint on loopback that knows the truth.
 
 It writes the programs of small stories, words them and solves them, as the prompts of the recipe
 `caco` ask; `FAULTS` says how often it gets something wrong. The same prompt and seed have the same
-answer. It is there to measure everything but the model.
+answer. It is there to measure everything but the model: it answers at once, or at a fixed rate.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import sys
 import time
@@ -138,11 +139,46 @@ def solution(told: Story, draw: random.Random) -> str:
     )
 
 
+class Till:
+    """Serves requests one after the other, in the order of their arrival, at a fixed rate.
+
+    Args:
+        rate: requests per second; infinite for a till at which nobody waits.
+
+    >>> till = Till(rate=2)
+    >>> till.due(10.0), till.due(10.1), till.due(19.5)
+    (10.5, 11.0, 20.0)
+    >>> till.busy
+    0.15
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._seconds = 1 / rate
+        self._begun: float | None = None
+        self._free = 0.0
+        self._served = 0
+
+    def due(self, now: float) -> float:
+        """Returns when a request that comes now is answered."""
+        if self._begun is None:
+            self._begun = now
+        self._served += 1
+        self._free = max(now, self._free) + self._seconds
+        return self._free
+
+    @property
+    def busy(self) -> float:
+        """The share of the time between the first request and the last answer in which one was
+        served."""
+        return self._served * self._seconds / (self._free - (self._begun or 0.0) or 1.0)
+
+
 class _Http(asyncio.Protocol):
     """As much of HTTP/1.1 as one client library needs: requests of stated length, kept alive."""
 
-    def __init__(self, model: Model) -> None:
-        self._model, self._received = model, b""
+    def __init__(self, model: Model, till: Till) -> None:
+        self._model, self._till, self._received = model, till, b""
+        self._loop = asyncio.get_running_loop()
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -157,15 +193,21 @@ class _Http(asyncio.Protocol):
                 return
             body = self._received[end + 4 : end + 4 + size]
             self._received = self._received[end + 4 + size :]
-            text = json.dumps(self._reply(body)).encode()
-            self._transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                b"Content-Length: %d\r\n\r\n%b" % (len(text), text)
-            )
+            if body:
+                due = self._till.due(self._loop.time())
+                self._loop.call_at(due, self._send, self._reply(body))
+            else:
+                models = [{"id": "scripted", "object": "model"}]
+                self._send({"object": "list", "data": models, "busy": self._till.busy})
+
+    def _send(self, reply: dict[str, Any]) -> None:
+        text = json.dumps(reply).encode()
+        self._transport.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(text), text)
+        )
 
     def _reply(self, body: bytes) -> dict[str, Any]:
-        if not body:
-            return {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
         asked = json.loads(body)
         prompt = asked["messages"][-1]["content"]
         text = self._model.answer(prompt, asked.get("seed") or 0)
@@ -186,13 +228,13 @@ class _Http(asyncio.Protocol):
         }
 
 
-async def serve() -> None:
+async def serve(rate: float) -> None:
     """Serves on a free port of loopback, which the first line of stdout names, until stdin ends."""
-    model, loop = Model(), asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Http(model), "127.0.0.1", 0)
+    model, till, loop = Model(), Till(rate), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Http(model, till), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(float(sys.argv[1]) if len(sys.argv) > 1 else math.inf))

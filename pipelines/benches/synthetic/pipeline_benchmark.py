@@ -1,14 +1,16 @@
-"""`cotmill bench pipeline`: whole runs against an endpoint that answers at once, measured."""
+"""`cotmill bench pipeline`: whole runs against a scripted endpoint, measured."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +23,7 @@ from transforms.engine.paths import PROJECT
 from transforms.engine.settings import Group
 
 _LOOK_SECONDS = 0.2
+_ENDPOINT = "pipelines.benches.synthetic.endpoint"
 _ENVIRONMENT = {"PYTHONPATH": str(PROJECT)}
 PARTS = ("pipeline", "sandbox", "server")
 """What CPU time is spent in: driver and workers, the sandbox's processes, the endpoint."""
@@ -35,15 +38,16 @@ class BenchPipelineSettings(Group):
     workers: list[Annotated[int, Field(ge=1)]] = Field(
         min_length=1, description="worker processes, one run for each"
     )
+    rate: float | None = Field(
+        gt=0, description="answers per second of the endpoint (null: it answers at once)"
+    )
     settings: list[str] = Field(
         [], description="settings of `cotmill synthesize`, such as [sandbox.slots=1]"
     )
 
 
 @contextmanager
-def scripted_endpoint(
-    module: str = "pipelines.benches.synthetic.endpoint", *arguments: str
-) -> Iterator[tuple[str, int]]:
+def scripted_endpoint(module: str = _ENDPOINT, *arguments: str) -> Iterator[tuple[str, int]]:
     """Runs an endpoint in a process of its own; yields (base URL, process id)."""
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
@@ -62,9 +66,11 @@ def bench_pipeline(settings: BenchPipelineSettings) -> Iterator[dict[str, Any]]:
 
     Yields:
         workers, programs, accepted, requests, seconds (start and report included), rows_per_second
-        (programs asked for), requests_per_second, cpu_seconds {part: s} (see `PARTS`), segments
-        [{name, seconds, cpu_seconds}] (looked at five times a second; the last is the start of
-        the command, whose CPU time is in the first segment's, and the report).
+        (programs asked for), requests_per_second, busy (the share of the time between its first
+        and its last request in which the endpoint was busy; 0 at no fixed rate), cpu_seconds
+        {part: s} (see `PARTS`), segments [{name, seconds, cpu_seconds}] (looked at five times a
+        second; the last is the start of the command, whose CPU time is in the first segment's, and
+        the report).
 
     Raises:
         CotmillError: a run failed; the message is the last line of what it said.
@@ -75,19 +81,23 @@ def bench_pipeline(settings: BenchPipelineSettings) -> Iterator[dict[str, Any]]:
                 yield {
                     "workers": workers,
                     "programs": programs,
-                    **_run(folder, programs, workers, settings.settings),
+                    **_run(folder, programs, workers, settings),
                 }
 
 
-def _run(folder: str, programs: int, workers: int, settings: Iterable[str]) -> dict[str, Any]:
+def _run(
+    folder: str, programs: int, workers: int, settings: BenchPipelineSettings
+) -> dict[str, Any]:
     errors = Path(folder, "errors")
-    with scripted_endpoint() as (url, server), errors.open("w") as log:
+    endpoint = scripted_endpoint(_ENDPOINT, str(settings.rate or math.inf))
+    with endpoint as (url, server), errors.open("w") as log:
         started = time.monotonic()
         run = subprocess.Popen(
             [
                 *(sys.executable, "-m", "pipelines.cli", "synthesize", "backend=openai"),
                 *(f"backend.base_url={url}", "backend.model=scripted", f"runner.workers={workers}"),
-                *(f"sampling.num_programs={programs}", f"output_dir={folder}/run", *settings),
+                *(f"sampling.num_programs={programs}", f"output_dir={folder}/run"),
+                *settings.settings,
             ],
             env={**os.environ, **_ENVIRONMENT},
             stdin=subprocess.DEVNULL,
@@ -109,10 +119,15 @@ def _run(folder: str, programs: int, workers: int, settings: Iterable[str]) -> d
         finally:
             run.kill()
         seconds = time.monotonic() - started
+        with urllib.request.urlopen(f"{url}/models", timeout=10) as reply:
+            busy = json.load(reply)["busy"]
     if run.returncode:
         said = errors.read_text().strip().splitlines() or ["it said nothing"]
         raise CotmillError(f"the measured run ended with status {run.returncode}: {said[-1]}")
-    return _figures(json.loads(manifest.read_text()), programs, seconds, by_segment)
+    return {
+        **_figures(json.loads(manifest.read_text()), programs, seconds, by_segment),
+        "busy": round(busy, 3),
+    }
 
 
 def _finished(manifest: Path) -> int:

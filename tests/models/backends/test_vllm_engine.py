@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tests.models.adapters import write_adapter
 from tests.models.examples import chat, request, response
 from transforms.engine.errors import BackendError
 from transforms.engine.records import ToolCall
+from transforms.models.backends.engine_log import CONFIG, log_to_file, phase_of
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.backends.vllm_engine import check_arguments, tool_parser, with_calls
 from transforms.models.embedded import smollm2 as embedded
@@ -40,7 +42,16 @@ _CALL = '<tool_call>{"name": "python", "arguments": {"code": "1 + 1"}}</tool_cal
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def log() -> Iterator[Path]:
+    """Where the engine of this module logs to."""
+    path = log_to_file("ERROR")
+    assert path is not None
+    yield path
+    del os.environ[CONFIG]
+
+
+@pytest.fixture(scope="module")
+def engine(log: Path) -> Iterator[Engine]:
     yield open_engine(_BACKEND)
     close_engines()
     assert multiprocessing.active_children() == []
@@ -69,6 +80,14 @@ def test_the_embedded_model_is_prepared_once() -> None:
     before = (folder / "cotmill.json").stat()
     assert embedded.embedded_model() == folder
     assert (folder / "cotmill.json").stat() == before
+
+
+@pytest.mark.model
+def test_what_it_does_while_it_loads_is_in_its_log(engine: Engine, log: Path) -> None:
+    phases = [phase_of(line) for line in log.read_text().splitlines()]
+    phases = [phase for phase in phases if phase is not None]
+    assert list(dict.fromkeys(phases))[:2] == ["starting", "loading weights"]
+    assert phases[-1] == ""
 
 
 @pytest.mark.model

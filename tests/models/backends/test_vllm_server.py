@@ -17,8 +17,9 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.beam import on_workers
 from tests.conftest import VllmServer
 from tests.models.examples import asks, chat, prompted, request
+from transforms.models.backends.engine_log import phase_of
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
-from transforms.models.backends.vllm_server import server_plan
+from transforms.models.backends.vllm_server import server_log, server_plan
 from transforms.models.engines import Engine, close_engines, open_engine
 from transforms.models.episode import Asking, Drive
 from transforms.models.ledger.ledger import LedgerSettings
@@ -86,6 +87,14 @@ def test_what_the_prefix_cache_held_is_told(engine: Engine) -> None:
     _ask(engine, request(prompt))
     (again,) = _ask(engine, request(prompt, sample=1))
     assert 100 < again.cached_tokens < again.prompt_tokens
+
+
+@pytest.mark.model
+def test_what_the_server_does_while_it_loads_is_in_its_log(vllm_server: VllmServer) -> None:
+    lines = server_log(vllm_server.settings).read_text().splitlines()
+    phases = [phase for phase in map(phase_of, lines) if phase is not None]
+    assert list(dict.fromkeys(phases))[:2] == ["starting", "loading weights"]
+    assert phases[-1] == ""
 
 
 @pytest.mark.model

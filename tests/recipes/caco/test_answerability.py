@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -29,6 +30,11 @@ SPAM = (
     "A clerk gets 160 emails a day, of which 30 percent are spam. She answers all the others. "
     "How many emails does she answer in 5 days?"
 )
+
+ROWS = [
+    json.loads(line)
+    for line in Path(__file__).with_name("instructions.jsonl").read_text("utf-8").splitlines()
+]
 
 
 def problem(instruction=SPAM, **changes):
@@ -220,6 +226,15 @@ def test_problems_are_answerable_in_every_language_and_faulty_ones_are_not(case)
 )
 def test_a_short_answer_in_words_or_a_list_leaks(told, output):
     assert judge_instruction(problem(f"{SPAM} {told}", output=output)).reason == "leaks_answer"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["instruction"][-50:])
+def test_instructions_in_many_words_are_judged_as_the_table_says(row):
+    fields = {key: row[key] for key in ("output", "code") if key in row}
+    verdict = judge_instruction(
+        problem(row["instruction"], input=json.dumps(row["input"]), **fields)
+    )
+    assert verdict.kept is row["kept"], verdict
 
 
 def test_hours_are_not_asked_where_minutes_are_computed():

@@ -26,7 +26,7 @@ from transforms.models.episode import play
 from transforms.models.requests import ErrorKind, Request
 from transforms.models.tools import bind
 from transforms.sandbox.jobs import Cell, CellResult, Status
-from transforms.stages.trajectories.converse import Limits, begin, converse, side_by_side
+from transforms.stages.trajectories.converse import Limits, Seen, begin, converse, side_by_side
 from transforms.stages.trajectories.records import Trajectory, learned
 
 
@@ -341,12 +341,28 @@ def test_hooks_act_before_each_request_and_after_each_result() -> None:
     assert all(prompt_of(each).endswith("Check it.\n") for each in asked(done)[1:])
 
 
+def test_calls_may_be_worked_on_by_a_function_of_the_recipe() -> None:
+    def look_up(talk: Any, called: Any) -> Any:
+        talk.cells += 1
+        seen = yield Cell(f"{called.text!r}.upper()", ())
+        return Seen(called, seen.value or "", failed=False)
+
+    talk = conversing("queries").begun(SEED, 0)
+    texts = ["<|begin_search_query|>abc<|end_search_query|>", END]
+    done = played(converse(talk, run=look_up), script(*texts))
+    assert (talk.cells, talk.ended) == (1, "answered")
+    assert prompt_of(asked(done)[-1]).endswith(
+        "\n<|begin_search_result|>\n'ABC'\n<|end_search_result|>\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("dialogue", "settings", "message"),
     [
         ("hermes", ["backend.api=completions"], "hermes shows results in turns of a chat"),
         ("native", ["backend.api=completions"], "set backend.api=chat"),
-        ("fence", ["backend.continue_prefix=false"], "set backend.continue_prefix=true where"),
+        ("fence", ["backend.continue_prefix=false"], "role: user}'"),
+        ("blocks", ["backend.continue_prefix=false"], "or backend.api=completions"),
         (
             "fence", ["backend.continue_prefix=false", "backend.reasoning=keep"],
             "set backend.reasoning=null, or show results in turns by recipe.stages.solve.dialogue="

@@ -105,7 +105,8 @@ def test_plain_text_calls_nothing(name: str) -> None:
 
 def test_an_output_fence_is_put_back_at_the_beginning_of_a_line_alone() -> None:
     form = DIALOGUES["fence"]
-    assert form.turn("```python\n1\n```\n", stopped=True).restored == "```output"
+    for text in ("```python\n1\n```\n", "```python\n1\n```\n\n"):
+        assert form.turn(text, stopped=True).text == f"{text}```output"
     ended = form.turn("```python\n1\n```", stopped=True)
     assert (ended.restored, [call.code for call in ended.calls]) == ("", ["1"])
     assert form.shown(PYTHON, "2", ended.text) == "\n```output\n2\n```\n"

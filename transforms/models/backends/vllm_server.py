@@ -269,9 +269,17 @@ def server_plan(backend: VllmServerBackend) -> Plan:
             text = json.dumps(value) if isinstance(value, (dict, list)) else str(value)
             command += [f"--{flag}", text]
     environment = forced_environment(backend)
+    # Its log is a file, from which progress is read; an engine in process may have set ERROR.
+    is_debugged = os.environ.get("VLLM_LOGGING_LEVEL", "").upper() == "DEBUG"
+    environment["VLLM_LOGGING_LEVEL"] = "DEBUG" if is_debugged else "INFO"
     if backend.model_id is not None:  # a server of the files' earlier content is another server
         environment["COTMILL_MODEL_ID"] = backend.model_id
     return Plan(command, environment, "VLLM_API_KEY")
+
+
+def server_log(backend: VllmServerBackend) -> Path:
+    """Where the server for `backend` writes its log."""
+    return _folder(server_plan(backend)) / LOG
 
 
 def _folder(plan: Plan) -> Path:

@@ -93,12 +93,12 @@ def asked_of_aliases(code: str, trace: Trace) -> list[Question]:
     """Asks after an assignment whether its variable and another one are the same object.
 
     Both are lists, dicts or sets of one type in one frame; where they are not the same object, the
-    line computes the one from the other. What counts is `is` in the run. Nothing is asked of a run
-    in which none are the same: False would nearly always be right. Raises as `asked_of_branches`
-    does.
+    line computes the one from the other, if there is such a line. What counts is `is` in the run.
+    Nothing is asked of a run in which none are the same: False would nearly always be right. Raises
+    as `asked_of_branches` does.
     """
     frames = moments(trace)
-    questions = []
+    aliases, copies, others = [], [], []
     for line, statement in statements(code).items():
         names = {name for name, _ in stored(statement)} if _assigns(statement) else set()
         runs = runs_of(frames, line, line, repeats=False) if names else []
@@ -112,11 +112,15 @@ def asked_of_aliases(code: str, trace: Trace) -> list[Question]:
                 if type(one) is not type(two) or not isinstance(one, (list, dict, set)):
                     continue
                 same = any(name in group and other in group for group in run.aliases)
-                if not same and not _mentions(statement, other):
-                    continue
                 params = {"other": other, "time": len(runs), "times": len(runs)}
-                questions.append(Question("alias", (repr(same),), line, name, params))
-    return questions if any(each.golds == ("True",) for each in questions) else []
+                question = Question("alias", (repr(same),), line, name, params)
+                if same:
+                    aliases.append(question)
+                elif _mentions(statement, other):
+                    copies.append(question)
+                else:
+                    others.append(question)
+    return [*aliases, *(copies or others)] if aliases else []
 
 
 def _assigns(statement: ast.stmt) -> bool:

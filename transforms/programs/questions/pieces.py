@@ -167,7 +167,15 @@ def _given(block: Sequence[ast.stmt], run: Run, known: set[str]) -> dict[str, st
 
 
 def _variable(block: Sequence[ast.stmt], run: Run) -> str | None:
-    """Returns the last variable that a block changes to a value that does not show."""
+    """Returns the last variable that a block changes to a value that does not show; one that a loop
+    runs over only where there is no other."""
+    loops = [n for each in block for n in ast.walk(each) if isinstance(n, ast.For)]
+    run_over = {n.id for loop in loops for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    changed = list(_changed(block, run))
+    return next((name for name in changed if name not in run_over), next(iter(changed), None))
+
+
+def _changed(block: Sequence[ast.stmt], run: Run) -> Iterator[str]:
     for statement in reversed(block):
         for name, expression in reversed([*_called_on(statement), *stored(statement)]):
             shows = isinstance(expression, ast.Name) or is_literal(expression)
@@ -176,8 +184,7 @@ def _variable(block: Sequence[ast.stmt], run: Run) -> str | None:
             if name not in run.before or literals([run.before[name]]) != literals(
                 [run.after[name]]
             ):
-                return name
-    return None
+                yield name
 
 
 def _called_on(statement: ast.stmt) -> Iterator[tuple[str, Any]]:

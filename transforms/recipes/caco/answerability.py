@@ -24,7 +24,7 @@ from transforms.engine.records import Problem
 from transforms.engine.stage import Filter, Named
 from transforms.programs import form
 from transforms.programs.source import source_of
-from transforms.text.answers.lexicon import months
+from transforms.text.answers.lexicon import calendar_names
 from transforms.text.stated import (
     Mention,
     Stated,
@@ -32,6 +32,7 @@ from transforms.text.stated import (
     same_kind,
     stated,
     unit_in_name,
+    units_in_name,
     weekday_ranges,
 )
 
@@ -48,8 +49,8 @@ class InstructionReason(StrEnum):
 
 
 _CODE = re.compile(
-    r"```|\bdef \w+\(|\bsolution\(|\breturn \w+$|^\s*(?:input|output)\s*=|\bpython\b"
-    r"|\b(?:the|this|following|given|above|below) (?:program|code snippet)\b"
+    r"```|\{['\"]\w+['\"]: |\bdef \w+\(|\bsolution\(|\breturn \w+$|^\s*(?:input|output)\s*="
+    r"|\bpython\b|\b(?:the|this|following|given|above|below) (?:program|code snippet)\b"
     r"|\b(?:the|this) (?:code|function) (?:computes|calculates|returns|takes|prints|above|below)\b"
     r"|\b(?:write|implement|define|complete|create|design) (?:a|an|the|this) (?:\w+ ){0,2}?"
     r"(?:function|program|script|algorithm|method|class)\b|^\W*implement\b"
@@ -102,8 +103,11 @@ _TWO_VALUES = re.compile(
     r"(?!sum|product|difference|ratio|average|number|first|last)\w+ and (?:also )?the \w+",
     re.IGNORECASE,
 )
-_QUESTION_MARK = re.compile(r"[\w=][)\]]?\s?\?(?=\W|$|[^\x00-\xff])|か。|か$")  # not the ? of 4?82
+_QUESTION_MARK = re.compile(
+    r"[\w=%°][)\]]?\s?\?(?=\W|$|[^\x00-\xff])|か。|か$"
+)  # not the ? of 4?82
 _MARKS = str.maketrans("？؟！", "??!")
+_QUOTED = re.compile(r"[\"“«「][^\"”»」]*[\"”»」]")
 _GIVES_AWAY = (
     # not: if there is none, answer 0
     r"(?:(?<!, )(?<!, the )\b(?:answer|result|output|solution|hint|expected|antwort|lösung|ergebnis"
@@ -113,6 +117,9 @@ _GIVES_AWAY = (
     r"|\b(?:show|prove|verify|confirm|check) that\b[^.?!]{0,200}?)"
 )
 """What announces the answer itself, even one that is short enough to stand in a text by chance."""
+_TOLD = re.compile(
+    r"[?？]\W*(?:yes|no|true|false|是的?|不是|ja|nein|oui|non|sí|да|нет|نعم|لا)\b", re.I
+)
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
 _EVERYDAY = (
     (r"\bdecks?\b|playing card|kartenspiel|jeu de cartes|baraja|колод", (52, 26, 13, 4, 12),
@@ -146,18 +153,10 @@ _EVERYDAY = (
     (r"hexadecimal", (16,), "base|radix"),
     (r"percent|per cent|%|prozent|pour cent|por ciento|процент", (100,), "percent|whole|scale"),
     (r"clock|midnight|noon|\b[ap]\.?m\b|\d:\d\d|hour", (12, 24), "clock|mod|cycle|half|wrap"),
+    ("", (52, 53), "week.*year"), ("", (365, 366), "day.*year"), ("", (86400,), "sec.*day"),
     (r"clock|\d:\d\d|hour|minute", (60, 3600, 1440), "clock|mod|cycle|per|wrap|hour|minute$"),
 )  # fmt: skip
 """What a reader knows of what a text speaks of: words of the text, values, words of the key."""
-_CONSTANTS = (
-    *((60, "min", "hour"), (60, "sec", "min"), (24, "hour", "day"), (7, "day", "week")),
-    *((12, "month", "year"), (52, "week", "year"), (365, "day", "year"), (366, "day", "year")),
-    *((3600, "sec", "hour"), (1440, "min", "day"), (12, "inch", "f"), (3, "f", "yard")),
-    *((100, "cent|pence", "euro|dollar|pound"), (100, "c", "m"), (10, "m", "c"), (12, "", "dozen")),
-    *((1000, "m|g", "k|l|t|m|g"), (16, "ounce|oz", "pound|lb"), (2, "", "pair"), (20, "", "score")),
-    *((86400, "sec", "day"), (168, "hour", "week"), (10, "year", "decade"), (100, "year", "cent")),
-)
-"""How many of one unit make another, which names of input keys have: minutes_per_hour."""
 _SHARE = re.compile(
     r"percent|pct|share|rate|frac|ratio|prob|chance|factor|part|growth|discount|multipl|tax|off"
     r"|interest|(?:^|_)p(?:_|$)"
@@ -276,16 +275,12 @@ class Reading:
 
     def _is_constant(self, value: Fraction, key: str) -> bool:
         """Whether a value is how many of one unit make another, or belongs to the calendar."""
-        for size, small, large in _CONSTANTS:
-            parts = rf"(?:^|_)(?:{small})", rf"(?:^|_)(?:{large})"
-            if value == size and (
-                re.fullmatch(large, key) or all(re.search(part, key) for part in parts)
-            ):
-                return True
-        if "day" in key and 28 <= value <= 31:
-            named = {months()[word] for word in self.stated.plain.split() if word in months()}
-            return any(value == monthrange(y, m)[1] for m in named for y in (2023, 2024))
-        return False
+        if value == units_in_name(key):
+            return True
+        months = calendar_names("months")
+        named = {months[word] for word in self.stated.plain.split() if word in months}
+        days = {Fraction(monthrange(year, m)[1]) for m in named for year in (2023, 2024)}
+        return "day" in key and value in days
 
 
 def _counts(mention: Mention, key: str) -> bool:
@@ -302,87 +297,67 @@ def _bare(text: str) -> str:
 
 def leaves(value: Any) -> Iterator[Any]:
     """Yields the numbers, texts and truth values in an input, however nested; keys left out."""
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from leaves(inner)
-    elif isinstance(value, list):
-        for inner in value:
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
             yield from leaves(inner)
     else:
         yield value
 
 
-@dataclass(frozen=True)
-class HidesTheProgram:
+def hides_program(reading: Reading) -> Verdict:
     """Rejects instructions that show or speak of the program: a reader must not need it."""
-
-    def __call__(self, reading: Reading) -> Verdict:
-        code = _CODE.search(reading.text)
-        if code:
-            return reject(InstructionReason.LEAKS_CODE, code.group().strip())
-        named = [key for key in _keys(reading.inputs) if "_" in key and key in reading.text]
-        return reject(InstructionReason.LEAKS_CODE, f"variable {named[0]}") if named else keep()
+    if code := _CODE.search(reading.text):
+        return reject(InstructionReason.LEAKS_CODE, code.group().strip())
+    named = [key for key in _keys(reading.inputs) if "_" in key and key in reading.text]
+    return reject(InstructionReason.LEAKS_CODE, f"variable {named[0]}") if named else keep()
 
 
 def _keys(inputs: Any) -> list[str]:
     return sorted(inputs) if isinstance(inputs, dict) else []
 
 
-@dataclass(frozen=True)
-class Asks:
+def asks(reading: Reading) -> Verdict:
     """Rejects texts that ask and demand nothing."""
-
-    def __call__(self, reading: Reading) -> Verdict:
-        if "?" in reading.text or _ASKS.search(reading.text):
-            return keep()
-        return reject(InstructionReason.NOT_A_QUESTION, reading.text[-80:])
+    if "?" in reading.text or _ASKS.search(reading.text):
+        return keep()
+    return reject(InstructionReason.NOT_A_QUESTION, reading.text[-80:])
 
 
-@dataclass(frozen=True)
-class AsksOnce:
+def asks_once(reading: Reading) -> Verdict:
     """Rejects instructions with several questions: only one of them has an answer to hold to."""
-
-    def __call__(self, reading: Reading) -> Verdict:
-        text = re.sub(
-            r"[\"“«「][^\"”»」]*[\"”»」]", "", reading.text
-        )  # what somebody says is not asked
-        text = text.translate(_MARKS)
-        marks = len(_QUESTION_MARK.findall(text))
-        if marks > 1:
-            return reject(InstructionReason.SEVERAL_QUESTIONS, f"{marks} question marks")
-        if _FIRST_PART.search(text) and _PART.search(text):
-            return reject(InstructionReason.SEVERAL_QUESTIONS, "parts (a) and (b)")
-        sentences = re.split(r"(?<=[.!?])\)?\s+(?=[¿\"“(]?[^\W\d_a-z])|(?<=[。])", text.strip())
-        asking = [
-            sentence
-            for sentence in sentences
-            if (_QUESTION_MARK.search(sentence) and not _ONCE_MORE.fullmatch(sentence))
-            or _COMMANDS.match(sentence)
-        ]
-        if len(asking) > 1 or (
-            asking and any(map(_WRITES.match, sentences[:-1])) and (sentences[-1] is asking[-1])
-        ):
-            return reject(InstructionReason.SEVERAL_QUESTIONS, asking[-1][:100])
-        second = _SECOND_QUESTION.search(sentences[-1])
-        if second and _ASKS.search(sentences[-1][: second.start()]):
-            return reject(InstructionReason.SEVERAL_QUESTIONS, second.group().strip())
-        both = _TWO_VALUES.search(text)
-        if both and (reading.problem.output or "")[:1] not in '[{"':
-            return reject(InstructionReason.SEVERAL_QUESTIONS, both.group())
-        return keep()
+    second = _second_demand(reading)
+    return reject(InstructionReason.SEVERAL_QUESTIONS, second[:100]) if second else keep()
 
 
-@dataclass(frozen=True)
-class StatesItsInput:
+def _second_demand(reading: Reading) -> str:
+    text = _QUOTED.sub("", reading.text).translate(_MARKS)  # what somebody says is not asked
+    if (marks := len(_QUESTION_MARK.findall(text))) > 1:
+        return f"{marks} question marks"
+    if _FIRST_PART.search(text) and _PART.search(text):
+        return "parts (a) and (b)"
+    sentences = re.split(r"(?<=[.!?])\)?\s+(?=[¿\"“(]?[^\W\d_a-z])|(?<=[。])", text.strip())
+    asking = [
+        sentence
+        for sentence in sentences
+        if (_QUESTION_MARK.search(sentence) and not _ONCE_MORE.fullmatch(sentence))
+        or _COMMANDS.match(sentence)
+    ]
+    written = any(map(_WRITES.match, sentences[:-1])) and sentences[-1:] == asking[-1:]
+    if len(asking) > 1 or written:
+        return asking[-1]
+    further = _SECOND_QUESTION.search(sentences[-1])
+    if further and _ASKS.search(sentences[-1][: further.start()]):
+        return further.group().strip()
+    both = _TWO_VALUES.search(text)
+    return both.group() if both and (reading.problem.output or "")[:1] not in '[{"' else ""
+
+
+def states_input(reading: Reading) -> Verdict:
     """Rejects instructions that leave out a value which the program was given."""
-
-    def __call__(self, reading: Reading) -> Verdict:
-        inputs = reading.inputs
-        for key in _keys(inputs):
-            missing = list(_missing(reading, key, inputs[key]))
-            if missing:
-                return reject(InstructionReason.MISSING_INPUT_VALUE, f"{key}: {missing[0]}"[:200])
-        return keep()
+    for key in _keys(reading.inputs):
+        if missing := list(_missing(reading, key, reading.inputs[key])):
+            return reject(InstructionReason.MISSING_INPUT_VALUE, f"{key}: {missing[0]}"[:200])
+    return keep()
 
 
 def _missing(reading: Reading, key: str, value: Any) -> Iterator[Any]:
@@ -398,81 +373,75 @@ def _missing(reading: Reading, key: str, value: Any) -> Iterator[Any]:
         yield value
 
 
-@dataclass(frozen=True)
-class KeepsItsAnswer:
+def keeps_answer(reading: Reading) -> Verdict:
     """Rejects instructions that state their own answer."""
+    output = json.loads(reading.problem.output or "null")
+    if isinstance(output, bool) or output is None:
+        told = isinstance(output, bool) and _TOLD.search(reading.text)
+        return reject(InstructionReason.LEAKS_ANSWER, told[0]) if told else keep()
+    written = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+    if _announces(reading, output, written) or _states(reading, output, written):
+        return reject(InstructionReason.LEAKS_ANSWER, written[:100])
+    return keep()
 
-    def __call__(self, reading: Reading) -> Verdict:
-        output = json.loads(reading.problem.output or "null")
-        if isinstance(output, bool) or output is None:
-            return keep()
-        written = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
-        if self._announces(reading, output, written) or self._states(reading, output, written):
-            return reject(InstructionReason.LEAKS_ANSWER, written[:100])
-        return keep()
 
-    def _announces(self, reading: Reading, output: Any, written: str) -> bool:
-        """Whether a text says that this is the answer, in digits or in words."""
-        # a pattern of its own takes long to compile, and few texts hold their answer
-        if written.casefold() in reading.text.casefold() and re.search(
-            rf"{_GIVES_AWAY}[^\w.?!\[{{-]{{0,4}}{re.escape(written)}(?!\w|[.,]\d)",
-            reading.text,
-            re.IGNORECASE,
+def _announces(reading: Reading, output: Any, written: str) -> bool:
+    """Whether a text says that this is the answer, in digits or in words."""
+    # a pattern of its own takes long to compile, and few texts hold their answer
+    if written.casefold() in reading.text.casefold() and re.search(
+        rf"{_GIVES_AWAY}[^\w.?!\[{{-]{{0,4}}{re.escape(written)}(?!\w|[.,]\d)",
+        reading.text,
+        re.IGNORECASE,
+    ):
+        return True
+    items = output if isinstance(output, list) else [output]
+    if not items or not all(type(item) in (int, float) for item in items):
+        return False
+    for match in re.finditer(_GIVES_AWAY, reading.text, re.IGNORECASE):
+        rest = re.split(r"[.?!](?:\s|$)|[。？！]", reading.text[match.end() :])[0]
+        told = [m for m in stated(rest).mentions if m.values]
+        near = told and not re.match(r"\W*(?:\w+\W+){4}", rest[: told[0].start])
+        pairs = zip(items, told, strict=False)
+        if (
+            near
+            and len(told) >= len(items)
+            and all(abs(Fraction(str(item))) in mention.values for item, mention in pairs)
         ):
             return True
-        items = output if isinstance(output, list) else [output]
-        if not items or not all(type(item) in (int, float) for item in items):
-            return False
-        for match in re.finditer(_GIVES_AWAY, reading.text, re.IGNORECASE):
-            rest = re.split(r"[.?!](?:\s|$)|[。？！]", reading.text[match.end() :])[0]
-            told = [m for m in stated(rest).mentions if m.values]
-            near = told and not re.match(r"\W*(?:\w+\W+){4}", rest[: told[0].start])
-            if (
-                near
-                and len(told) >= len(items)
-                and all(
-                    abs(Fraction(str(item))) in mention.values
-                    for item, mention in zip(items, told, strict=False)
-                )
-            ):
-                return True
+    return False
+
+
+def _states(reading: Reading, output: Any, written: str) -> bool:
+    """Whether the answer stands in the text, other than by chance or as a choice to be made."""
+    if isinstance(output, (list, dict)) or written in set(map(str, leaves(reading.inputs))):
         return False
-
-    def _states(self, reading: Reading, output: Any, written: str) -> bool:
-        """Whether the answer stands in the text, other than by chance or as a choice to be made."""
-        if isinstance(output, (list, dict)) or written in set(map(str, leaves(reading.inputs))):
-            return False
-        if isinstance(output, str):
-            telling = len(output) > 2 and (len(output.split()) > 1 or re.search(r"\d", output))
-            found = re.search(rf"(?<!\w){re.escape(output)}(?!\w)", reading.text, re.IGNORECASE)
-            return bool(telling and found)
-        value = abs(Fraction(str(output)))
-        return value > 2 and any(
-            value in mention.values
-            and not mention.label
-            and not mention.sums
-            and not self._is_used(reading, mention)
-            for mention in reading.stated.mentions
-        )
-
-    def _is_used(self, reading: Reading, mention: Mention) -> bool:
-        """Whether a mention states a value of the input, in this unit or in another."""
-        return any(
-            type(leaf) in (int, float) and mention.states(abs(Fraction(str(leaf))))
-            for leaf in leaves(reading.inputs)
-        )
+    if isinstance(output, str):
+        telling = len(output) > 2 and (len(output.split()) > 1 or re.search(r"\d", output))
+        found = re.search(rf"(?<!\w){re.escape(output)}(?!\w)", reading.text, re.IGNORECASE)
+        return bool(telling and found)
+    value = abs(Fraction(str(output)))
+    return value > 2 and any(
+        value in mention.values
+        and not (mention.label or mention.sums or _is_used(reading, mention))
+        for mention in reading.stated.mentions
+    )
 
 
-@dataclass(frozen=True)
-class AsksForWhatIsComputed:
+def _is_used(reading: Reading, mention: Mention) -> bool:
+    """Whether a mention states a value of the input, in this unit or in another."""
+    return any(
+        type(leaf) in (int, float) and mention.states(abs(Fraction(str(leaf))))
+        for leaf in leaves(reading.inputs)
+    )
+
+
+def asks_for_what_is_computed(reading: Reading) -> Verdict:
     """Rejects instructions that ask for hours where the program returns minutes."""
-
-    def __call__(self, reading: Reading) -> Verdict:
-        asked = asked_unit(reading.text)
-        computed = _computed_unit(reading.problem.code) if asked else ""
-        if asked != computed and same_kind(asked, computed):
-            return reject(InstructionReason.OTHER_UNIT, f"asks for {asked}s, computes {computed}s")
-        return keep()
+    asked = asked_unit(reading.text)
+    computed = _computed_unit(reading.problem.code) if asked else ""
+    if asked != computed and same_kind(asked, computed):
+        return reject(InstructionReason.OTHER_UNIT, f"asks for {asked}s, computes {computed}s")
+    return keep()
 
 
 def _computed_unit(code: str) -> str:
@@ -490,12 +459,12 @@ def _computed_unit(code: str) -> str:
 
 
 CHECKS = (
-    HidesTheProgram(),
-    Asks(),
-    AsksOnce(),
-    KeepsItsAnswer(),
-    StatesItsInput(),
-    AsksForWhatIsComputed(),
+    hides_program,
+    asks,
+    asks_once,
+    keeps_answer,
+    states_input,
+    asks_for_what_is_computed,
 )
 
 

@@ -1,9 +1,10 @@
 """Conversations with code and tools: a model is asked, its calls are run, and it is asked again.
 
 `Converse` is the stage. Its parts serve episodes of other recipes: `begin` opens a conversation,
-`converse` plays it to its end, `ask` and `run_calls` are one half of a turn each, and
-`side_by_side` plays several conversations about one record. Each agent of a recipe has a
-`Conversation` of its own, which is its view: what others say enters it by `Conversation.tell`.
+`converse` plays it to its end, `ask` and `run_calls` are one half of a turn each, `show` appends
+results that come from elsewhere, and `side_by_side` plays several conversations about one record.
+Each agent of a recipe has a `Conversation` of its own, which is its view: what others say enters it
+by `Conversation.tell`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from transforms.engine.ids import canonical_json, content_id, derived_seed
 from transforms.engine.records import Message, Seed, derived
 from transforms.engine.stage import Named
 from transforms.models.backends.settings import Backend
-from transforms.models.episode import Effect, ModelEpisode, R, Steps
+from transforms.models.episode import ModelEpisode, Steps, side_by_side
 from transforms.models.requests import Request, Response, tool_json
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
@@ -47,6 +48,7 @@ from transforms.stages.trajectories.records import (
     turn,
     turns_of,
 )
+from transforms.text.answers import final_answer
 
 _ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
 _ABOUT = {
@@ -218,11 +220,59 @@ def ask(talk: Conversation) -> Steps[Written | None]:
     return None if talk.ended else written
 
 
-def run_calls(talk: Conversation, calls: Sequence[Called]) -> Steps[list[Seen]]:
+def run_call(talk: Conversation, called: Called) -> Steps[Seen]:
+    """Runs one call: its code in the session, or the tool that it names. Returns what came of it,
+    also where it cannot be read or names no tool; only what is run counts as a cell."""
+    if called.fault is not None:
+        return Seen(called, called.fault, True)
+    if not called.is_code and called.name not in talk.runs:
+        if called.name not in talk.tools:
+            known = ", ".join([*talk.runs, *talk.tools])
+            return Seen(called, f"there is no tool {called.name}: there is {known}", True)
+        talk.cells += 1
+        gave = yield Invoke(talk.tools[called.name], _arguments(talk, called))
+        return Seen(called, gave.error or gave.text or talk.dialogue.empty, gave.error is not None)
+    talk.cells += 1
+    seen = yield Cell(called.code, talk.after)
+    if talk.keeps_state:
+        talk.after = seen.after
+    return Seen(called, talk.dialogue.observed(seen), seen.status is not Status.OK)
+
+
+def show(talk: Conversation, results: Sequence[Seen]) -> None:
+    """Appends the results of a turn's calls, and then the notes on an error and on what is left."""
+    dialogue, limits = talk.dialogue, talk.limits
+    left = None if limits.cells is None else limits.cells - talk.cells
+    state = content_id("state", talk.after) if talk.after else None
+    before = as_messages(talk.turns)[-1].content
+    texts = [dialogue.shown(seen.called.name, seen.text, before) for seen in results]
+    notes = dialogue.after_error if results[-1].failed else ""
+    notes += dialogue.budget(left)
+    failed = any(seen.failed for seen in results)
+    if dialogue.role == "tool":
+        for seen, text in zip(results, texts, strict=True):
+            tail = notes if seen is results[-1] else ""
+            message = Message("tool", text + tail, tool_call_id=seen.called.id)
+            talk.add(message, state=state, failed=seen.failed)
+    elif dialogue.continues:
+        talk.add(Message("tool", "".join(texts) + notes), True, state=state, failed=failed)
+    else:
+        notes = notes and f"\n\n{notes}"
+        talk.add(Message("user", "\n".join(texts) + notes), state=state, failed=failed)
+
+
+def run_calls(
+    talk: Conversation,
+    calls: Sequence[Called],
+    run: Callable[[Conversation, Called], Steps[Seen]] = run_call,
+) -> Steps[list[Seen]]:
     """Runs the calls of a turn, one after another, and appends their results.
 
     Where the budget has no room for all of them, or the model may not be asked again, none is run
     and the conversation ends.
+
+    Args:
+        run: works on one call, as `run_call` does; it adds what it ran to `talk.cells`.
     """
     limits = talk.limits
     if limits.cells is not None and talk.cells + len(calls) > limits.cells:
@@ -233,10 +283,10 @@ def run_calls(talk: Conversation, calls: Sequence[Called]) -> Steps[list[Seen]]:
         return []
     results = []
     for called in calls:
-        seen = yield from _run(talk, called)
+        seen = yield from run(talk, called)
         results.append(seen)
         talk.failures = talk.failures + 1 if seen.failed else 0
-    _show(talk, results)
+    show(talk, results)
     if limits.errors is not None and talk.failures >= limits.errors:
         talk.end(Ended.ERRORS, f"{talk.failures} calls in a row failed")
     return results
@@ -246,12 +296,14 @@ def converse(
     talk: Conversation,
     before: Callable[[Conversation], None] = lambda talk: None,
     after: Callable[[Conversation, list[Seen]], None] = lambda talk, seen: None,
+    run: Callable[[Conversation, Called], Steps[Seen]] = run_call,
 ) -> Steps[Conversation]:
     """Plays a conversation until the model calls no more, or until a limit ends it.
 
     Args:
         before: called before each request of the model.
         after: called with the results of the calls of each turn, once they are appended.
+        run: works on one call; of a recipe whose tools ask models, a function of its own.
     """
     while talk.ended is None:
         before(talk)
@@ -261,43 +313,24 @@ def converse(
         if not written.calls:
             talk.end(Ended.ANSWERED)
             continue
-        seen = yield from run_calls(talk, written.calls)
+        seen = yield from run_calls(talk, written.calls, run)
         if talk.ended is None:
             after(talk, seen)
     return talk
-
-
-def side_by_side(several: Iterable[Steps[R]]) -> Steps[list[R]]:
-    """Plays several pieces of work on one record at once: the effects of all that go on are yielded
-    together. Returns their results, in order."""
-    sent: dict[int, Any] = {}
-    under_way = dict(enumerate(several))
-    results: dict[int, R] = {}
-    while under_way:
-        waiting: dict[int, Any] = {}
-        for place, steps in list(under_way.items()):
-            try:
-                waiting[place] = steps.send(sent.get(place))
-            except StopIteration as end:
-                results[place] = end.value
-                del under_way[place]
-        if not waiting:
-            break
-        effects: list[Effect] = []
-        for each in waiting.values():
-            effects += each if isinstance(each, list) else [each]
-        found = iter((yield effects))
-        sent = {
-            place: [next(found) for _ in each] if isinstance(each, list) else next(found)
-            for place, each in waiting.items()
-        }
-    return [results[place] for place in sorted(results)]
 
 
 def agrees(seed: Seed, answer: str) -> Steps[float]:
     """Grades an answer: 1 where it agrees with the seed's, else 0."""
     [same] = yield from compare([as_pair(seed.answer or "", answer)])
     return float(same)
+
+
+def answer_in(response: Response, reference: str | None) -> Steps[tuple[str | None, bool]]:
+    """Returns the final answer of a response, None where it has none, and whether it agrees with
+    the reference."""
+    answer = final_answer(response.text, response.finish_reason)
+    [same] = yield from compare([as_pair(reference or "", answer or "")])
+    return answer, answer is not None and same
 
 
 def check_backend(dialogue: Dialogue, backend: Backend, stage: str, place: str = "backend") -> None:
@@ -321,17 +354,17 @@ def check_backend(dialogue: Dialogue, backend: Backend, stage: str, place: str =
         return
     if backend.sends_prefix:
         return
-    turns = f"{setting}='{{form: {dialogue.name}, role: user}}'"
+    turns = f", or show results in turns by {setting}='{{form: {dialogue.name}, role: user}}'"
+    turns *= not dialogue.goes_on
     if backend.reasoning is not None:
         raise SettingsError(
             f"{setting}={dialogue.name} has the model continue its text, which {place}.reasoning="
-            f"{backend.reasoning} excludes: set {place}.reasoning=null, or show results in turns "
-            f"by {turns}"
+            f"{backend.reasoning} excludes: set {place}.reasoning=null{turns}"
         )
     raise SettingsError(
         f"{setting}={dialogue.name} has the model continue its text: set "
         f"{place}.continue_prefix=true where the server can (vLLM, SGLang), or "
-        f"{place}.api=completions, or show results in turns by {turns}"
+        f"{place}.api=completions{turns}"
     )
 
 
@@ -352,7 +385,8 @@ class Converse(ModelEpisode):
     a conversation in which the model runs code.
 
     The prompt is rendered with `problem` (also as `instruction`), with `cells`, the budget of the
-    attempt, and with `tools`, what can be called by name, one JSON object a line.
+    attempt, with `sample`, its number, and with `tools`, what can be called by name, one JSON
+    object a line.
     """
 
     name: str = "converse"
@@ -448,7 +482,7 @@ class Converse(ModelEpisode):
         }
         words: dict[str, Any] = {
             **{"problem": seed.problem, "instruction": seed.problem},
-            **{"cells": budget, "tools": "\n".join(self.schemas())},
+            **{"cells": budget, "tools": "\n".join(self.schemas()), "sample": sample},
         }
         [asked] = self.requests(self._one, first_sample=sample, **words)
         return begin(asked, self.dialogue, limits, **fields)
@@ -513,48 +547,9 @@ def _generated(talk: Conversation) -> int:
     return sum(response.generated_tokens for response in talk.responses)
 
 
-def _run(talk: Conversation, called: Called) -> Steps[Seen]:
-    if called.fault is not None:
-        return Seen(called, called.fault, True)
-    if not called.is_code and called.name not in talk.runs:
-        if called.name not in talk.tools:
-            known = ", ".join([*talk.runs, *talk.tools])
-            return Seen(called, f"there is no tool {called.name}: there is {known}", True)
-        talk.cells += 1
-        gave = yield Invoke(talk.tools[called.name], _arguments(talk, called))
-        return Seen(called, gave.error or gave.text or talk.dialogue.empty, gave.error is not None)
-    talk.cells += 1
-    seen = yield Cell(called.code, talk.after)
-    if talk.keeps_state:
-        talk.after = seen.after
-    return Seen(called, talk.dialogue.observed(seen), seen.status is not Status.OK)
-
-
 def _arguments(talk: Conversation, called: Called) -> str:
     """The arguments of a call as JSON text; the query of a dialogue of queries is the first."""
     if talk.dialogue.body not in (Body.QUERY, Body.LINE):
         return called.text
     schema = json.loads(talk.tools[called.name].json)["function"]["parameters"]
     return canonical_json({name: called.text for name in [*schema["properties"]][:1]})
-
-
-def _show(talk: Conversation, results: Sequence[Seen]) -> None:
-    """Appends results, and then the notes on an error and on what is left."""
-    dialogue, limits = talk.dialogue, talk.limits
-    left = None if limits.cells is None else limits.cells - talk.cells
-    state = content_id("state", talk.after) if talk.after else None
-    before = as_messages(talk.turns)[-1].content
-    texts = [dialogue.shown(seen.called.name, seen.text, before) for seen in results]
-    notes = dialogue.after_error if results[-1].failed else ""
-    notes += dialogue.budget(left)
-    failed = any(seen.failed for seen in results)
-    if dialogue.role == "tool":
-        for seen, text in zip(results, texts, strict=True):
-            tail = notes if seen is results[-1] else ""
-            message = Message("tool", text + tail, tool_call_id=seen.called.id)
-            talk.add(message, state=state, failed=seen.failed)
-    elif dialogue.continues:
-        talk.add(Message("tool", "".join(texts) + notes), True, state=state, failed=failed)
-    else:
-        notes = notes and f"\n\n{notes}"
-        talk.add(Message("user", "\n".join(texts) + notes), state=state, failed=failed)

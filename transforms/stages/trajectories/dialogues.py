@@ -340,7 +340,7 @@ class Dialogue:
                 is_open = last >= 0 and mark not in text[last:]
             if mark and is_open and closing.strip() in map(str.strip, self.stop):
                 return mark
-        ends = calls and calls[-1].end == len(text) and text.endswith("\n")
+        ends = calls and calls[-1].end >= len(text.rstrip()) and text.endswith("\n")
         return self._opens_result if ends and not text.endswith(self._opens_result) else ""
 
     def _fault(self, text: str, stopped: bool) -> str:

@@ -129,6 +129,22 @@ def with_content(before: Iterable[Turn], each: Turn, content: str) -> Turn:
     return replace(made, id=_id(tuple(before), made))
 
 
+def appended(before: Iterable[Turn], following: Iterable[Turn]) -> tuple[Turn, ...]:
+    """Returns turns and those that are to follow them, which are given the ids that they have
+    there."""
+    turns = tuple(before)
+    for each in following:
+        turns = (*turns, replace(each, id=_id(turns, each)))
+    return turns
+
+
+def joined(one: tuple[Turn, ...], sentence: str, other: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Returns two parts of a text, turns without ids, as one that goes on in the other; between
+    them stands a sentence that no model wrote."""
+    between = Turn("assistant", sentence, continues=one[-1].role != "user")
+    return (*one, between, replace(other[0], continues=True), *other[1:])
+
+
 def _id(before: tuple[Turn, ...], made: Turn) -> str:
     last = before[-1].id if before else ""
     said = [made.role, made.content, made.later(), made.continues, made.agent]

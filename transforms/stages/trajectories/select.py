@@ -196,6 +196,18 @@ def potential_bin(share: float, bins: int) -> int:
     return min(int((1 - potential(share)) * bins), bins - 1)
 
 
+@rejects("sure", "same_kind")
+def unsure(
+    group: Group, *, score: FieldName = SCORE, right: float = 1.0, below: Share = 0.9
+) -> Losers:
+    """One right attempt stays where not all are right, and one wrong one where fewer than a share
+    `below` are right (the self-distillation of DualDistill, arXiv 2507.05707)."""
+    good, bad = _parted(group, score, right)
+    stays = [good[:1] if bad else [], bad[:1] if len(good) < below * len(group) else []]
+    for kind, stay in zip((good, bad), stays, strict=True):
+        yield from all_but(kind, stay, "same_kind" if stay else "sure")
+
+
 @rejects("other_potential")
 def of_potential(
     group: Group,

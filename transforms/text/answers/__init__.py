@@ -6,7 +6,7 @@ would have to guess, the answer does not agree. Three steps, cheap before dear:
 1. `extract_answer` finds the answer in a text (`extract`). Sources may use it for their references.
 2. `compare_plain` reads both sides with exact arithmetic and evaluates nothing (`compare`, with
    `latex`, `brackets`, `quantity` and `calendar` below it, and the words of 20 languages in
-   `lexicon`). It settles nearly every answer, and safely so on text that a model wrote.
+   `lexicon`, `arabic`). It settles nearly every answer, and safely so on text that a model wrote.
 3. What needs algebra (`2\sqrt{3}` against `3.4641016151`) is left to math-verify, in a program that
    `compare_program` writes (`symbolic`, `formulas`) and the caller runs inside the sandbox, because
    sympy evaluates what it parses.

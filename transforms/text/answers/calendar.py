@@ -13,9 +13,7 @@ _CLOCK = re.compile(
     r"(?:([ap])\.?\s?m\.?|(uhr|h|o'?clock))?(?: (?:in|at) the (morning|afternoon|evening))?",
     re.I,
 )
-_WORDED = re.compile(
-    r"(half|quarter|[a-z-]+(?: minutes)?) (past|to|after) ([a-z]+|[0-9]{1,2})", re.I
-)
+_WORDED = re.compile(r"([a-z0-9-]+)(?: minutes?)? (past|to|after|before) ([a-z]+|[0-9]{1,2})", re.I)
 _NAMED = {"noon": 43_200, "midday": 43_200, "midnight": 0}
 _ISO = re.compile(
     r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日?"
@@ -56,12 +54,15 @@ def read_clock(text: str) -> Clock | None:
 
 
 def _worded(match: re.Match[str]) -> Clock | None:
-    spelled = lexicon.spelled(match[1].casefold().removesuffix(" minutes").split("-"))
-    minutes = {"half": 30, "quarter": 15}.get(match[1].casefold(), spelled)
-    hour = int(match[3]) if match[3].isdigit() else lexicon.spelled([match[3].casefold()])
+    minutes, hour = (
+        {"half": 30, "quarter": 15}.get(part.casefold())
+        or (int(part) if part.isdigit() else lexicon.spelled(part.casefold().split("-")))
+        for part in match.group(1, 3)
+    )
     if minutes is None or hour is None or not 0 < hour <= 12 or not 0 < minutes < 60:
         return None
-    total = hour * 60 + (-minutes if match[2].casefold() == "to" else minutes)
+    before = match[2].casefold() in ("to", "before")
+    total = hour * 60 + (-minutes if before else minutes)
     return Clock(int(total * 60) % 43_200 or 43_200, False)
 
 
@@ -85,10 +86,10 @@ def read_date(text: str) -> tuple[int | None, int, int] | None:
     tokens = re.findall(r"[^\W\d_]+|[0-9]+|[^\w\s.,]", text.casefold())
     if not 2 <= len(tokens) <= 8:
         return None
-    months = lexicon.months()
+    months = lexicon.calendar_names("months")
     named = [months[token] for token in tokens if token in months]
     numbers = [token for token in tokens if token.isdigit()]
-    rest = set(tokens) - set(numbers) - months.keys() - lexicon.weekdays() - _FILLERS
+    rest = set(tokens) - {*numbers, *months, *lexicon.calendar_names("days")} - _FILLERS
     days = [number for number in numbers if len(number) < 3]
     years = [number for number in numbers if len(number) == 4]
     if rest or len(named) != 1 or len(days) != 1 or len(days) + len(years) != len(numbers):

@@ -53,8 +53,9 @@ _DEPTH_CAP = 16  # brackets within brackets in an output; deeper ones nobody wri
 _FLOAT_TOLERANCE = Fraction(1, 10**6)
 _ROUNDING_LIMIT = Fraction(1, 10**3)
 
-_YES = "true|yes|correct|ja|oui|sí|si|sì|sim|да|так|tak|evet|是|对|正确|はい|نعم|예"
-_NO = "false|no|incorrect|nein|non|não|nee|нет|ні|nie|hayır|否|不是|错误|いいえ|لا|아니요"
+_YES = "true|yes|correct|ja|oui|sí|si|sì|sim|да|так|tak|evet|是|对|能|会|正确|はい|نعم|예"
+_NO = "false|no|incorrect|nein|non|não|nee|нет|ні|nie|hayır|否|不是|不能|不会|没有|错误"
+_NO += "|いいえ|لا|아니요"
 _VERDICT = re.compile(rf"(?:(?P<yes>{_YES})|(?P<no>{_NO}))(?=\s*(?:$|[,.;:!]))", re.I)
 _NAME = re.compile(
     r"[^\W\d_][^\W\d_ ]*(?: [^\W\d_]+)* ?(?:_\{?\w{1,20}\}?)?'?(?:\([^()=]{0,40}\))?"
@@ -70,8 +71,10 @@ _HEDGE = re.compile(
     re.I,
 )
 _CHOICE = re.compile(r"(?:(?:option|choice) )?\(?([a-z])(?:[).:]+(?: .*)?)?", re.I | re.S)
+_NOTHING = re.compile(r"\[\]|\(\)|\{\}|\\emptyset|\\varnothing|∅|no solutions?", re.I)
 _COMPLEX = re.compile(r"\(?([-+0-9.e]*[0-9.])j\)?")
 # How Python shows the values that have no notation in JSON.
+_BETWEEN = re.compile(r"(\S{1,99}) ?(<|\\leq?|≤) ?[a-z] ?(<|\\leq?|≤) ?(\S{1,99})")
 _REPR = re.compile(
     r"Fraction\((?P<over>-?[0-9]+), (?P<under>[0-9]+)\)|Decimal\('(?P<decimal>[^']+)'\)"
     r"|datetime\.date\((?P<year>[0-9]+), (?P<month>[0-9]+), (?P<day>[0-9]+)\)"
@@ -225,7 +228,7 @@ def _compare_string(value: str, answer: str, text: str) -> Open:
     for read, same, alone in _KINDS:
         if (one := read(tidied)) and ((other := read(bare)) or alone):
             return AGREE if other and same(one, other) else None
-    printed, stated = bracketed(tidied), bracketed(text)
+    printed, stated = bracketed(tidied), bracketed(_BETWEEN.sub(_as_interval, bare))
     if printed and stated:
         return _compare_bracketed(printed, stated)
     if "=" not in tidied:
@@ -239,6 +242,11 @@ def _compare_string(value: str, answer: str, text: str) -> Open:
     if complex_number := _COMPLEX.fullmatch(tidied):
         tidied = f"{complex_number[1]}i"
     return leaf(tidied, text) if is_output_formula(tidied) else None
+
+
+def _as_interval(bounds: re.Match[str]) -> str:
+    low, left, right, high = bounds.groups()
+    return f"{'(' if left in '<' else '['}{low}, {high}{')' if right in '<' else ']'}"
 
 
 def _ratio(text: str) -> list[str] | None:
@@ -266,7 +274,7 @@ def _compare_list(values: list[Json], answer: str) -> Open:
     text = _without_label(answer)
     inner = peel(text, "([{")
     if not values:
-        return AGREE if text in ("[]", "()", "{}", "\\emptyset", "\\varnothing", "∅") else None
+        return AGREE if _NOTHING.fullmatch(text) else None
     if bracketed(text) and inner == text:
         return None  # the brackets do not match: a half-open interval
     if RATIO.fullmatch(text):

@@ -6,9 +6,9 @@ import re
 from fractions import Fraction
 
 from transforms.text.answers.brackets import RATIO
-from transforms.text.answers.calendar import read_clock, read_date
+from transforms.text.answers.calendar import read_clock, read_date, read_duration
 from transforms.text.answers.latex import fold, plain_characters, tidy
-from transforms.text.answers.lexicon import months, scales
+from transforms.text.answers.lexicon import HAN, calendar_names, scales, units
 from transforms.text.answers.quantity import CHANGING, read_quantity
 from transforms.text.answers.symbolic import SYMBOLIC_CAP, is_formula, letters_of
 from transforms.text.thoughts import visible
@@ -22,9 +22,10 @@ _NEXT_PROBLEM = re.compile(
     re.I | re.M,
 )
 _BOX_TOKEN = re.compile(r"(?:\\(?:boxed|fbox)\s*|\bboxed(?=\{))?(?P<brace>\{)|\}|\\.", re.S)
+_BARE_BOX = re.compile(r"\\boxed\s*([0-9]+)")
 _SENTENCE_END = re.compile(
     r"[.?](?=\s|$)|!(?=\s*$|\s+[^\w\\(]+$)|,?\s(?:because|since)\s"
-    r"|,\s(?:as|which|so|where|making|giving|leaving|i\.e\.)\s",
+    r"|,\s(?:as|which|so|where|making|giving|leaving|not|i\.e\.)\s",
     re.I,
 )
 _NOUN = (
@@ -35,17 +36,24 @@ _MARKER = re.compile(
     rf"""
     \b(?:final\s)?(?:{_NOUN})\b (?:[^\n.:=]|\.(?=[0-9])){{0,80}}?
       (?: \b(?:is|are|ist|lautet|sind|est|es|è|é|são|son|это|är|er|jest|je)\b|'s\b)
-    | ^[ \t\#>*_]* (?:the\s|my\s)? (?:final\s)? (?:{_NOUN}|A) [ \t*_]* [:=]   # Answer: X
+    | (?:^[ \t\#>*_]* A | \b(?:{_NOUN})) [ \t*_]* [:=]                       # Answer: X
     | \bfinal\sanswers?\b [ \t*_]* [:=]?                                     # final answer X
-    | (?:答案|答え|解答|답|정답|الجواب|الإجابة|उत्तर)\s*(?:[:]|是|为|為|は|은|هو|هي|है)
+    | (?:答案|答え|解答|答|답|정답|الجواب|الإجابة|الناتج|उत्तर)(?:\sالنهائية?)?
+      \s*(?:[:]|是|为|為|は|은|هو|هي|है)
     | ^[ \t]*\#{{4}}(?!\#)                                                   # #### X
     """,
     re.I | re.M | re.X,
 )
 _CONCLUSION = re.compile(r"[ \t*]*(?:so|thus|therefore|hence|altogether|in total)\b", re.I)
 _RETRACTION = re.compile(
-    r"\b(?:wait|actually|hmm+|no,|oops|sorry|mistake|wrong|incorrect|not right|correction|re-?check"
-    r"|check(?: again)?|re-?consider|re-?count|instead|rather|let me|let's|scratch that)\b",
+    r"\b(?:wait|actually|hmm+|no,|oops|on second thought|sorry|mistake|wrong|incorrect|not right"
+    r"|correction|re-?check|check(?: again)?|re-?consider|re-?count|instead|rather|let me"
+    r"|let's|scratch that)\b",
+    re.I,
+)
+TAKEN_BACK = re.compile(
+    r"\b(?:(?:that|this|which|it)(?:'s| is| was) (?:wrong|not right|incorrect)"
+    r"|(?:made|is|was) an? (?:mistake|error))\b",
     re.I,
 )
 _DISPLAY = {r"\[": r"\]", "$$": "$$", r"\begin{": r"\end{"}
@@ -78,9 +86,12 @@ _VALUE = re.compile(
 # A number behind one of these words is part of something else, or a bound.
 _PART_OF = re.compile(
     r"(?:\b(?:than|not|least|most|over|under|below|above|log|ln|root|base|mod|modulo|remainder|power"
-    r"|plus|times|minus|over|exceeds?|until|twice|double|triple|thrice|cannot|step|case)"
+    r"|plus|times|minus|over|exceeds?|until|twice|double|triple|thrice|cannot|step|case"
+    r"|problem|question|exercise|part|equation"
+    r"|these|those|other|first|last|next)(?: on| in| at)?"
     r"|\b(?:half|twice|third|quarter|square|cube|root|sum|product|multiple|percent|power) of"
-    r"|[+*/^÷√]|\w\(|\\(?:times|cdot|sqrt|log|ln|le|ge|pm|div)|[<>])$",
+    r"|[+*/^÷√]|\w\(|\\(?:times|cdot|sqrt|log|ln|le|ge|pm|div)|[<>]"
+    r"|(?:大于|小于|超过|至少|至多|不到)有?|[于第万千百亿萬億点點])$",
     re.I,
 )
 _JOINED = re.compile(
@@ -114,6 +125,7 @@ def extract_answer(text: str) -> str | None:
       of which the last 50,000 characters are read.
     """
     text = _EMPHASIS.sub(r"\1", plain_characters(visible(text)[-TEXT_CAP:]))
+    text = _BARE_BOX.sub(r"\\boxed{\1}", text)
     if _COMMA_NUMBER.search(text) and _writes_comma(text):
         text = _COMMA_NUMBER.sub(_with_point, text)
     return _stated(without_next_problem(text))
@@ -173,7 +185,8 @@ def _after_box(boxed: str, rest: str) -> str | None:
         return boxed
     later = _marked(rest)
     if later is None:
-        return None if retracted and re.search("[0-9]", rest[retracted.start() :]) else boxed
+        numbered = retracted and re.search("[0-9]", rest[retracted.start() :])
+        return None if numbered or TAKEN_BACK.search(rest) else boxed
     one, other = _values(later, boxed)
     if fold(tidy(later)) == fold(tidy(boxed)) or (one is not None and one == other):
         return boxed
@@ -214,6 +227,8 @@ def _marked(text: str) -> str | None:
         # Text that goes on below a heading "Answer" is a solution, not the answer.
         ends_text = not re.search(r"\w", after)
         if answer and (ends_text or not ("\n" in gap or marker[0].endswith("####"))):
+            if TAKEN_BACK.search(after):
+                return None
             before = markers[index - 1] if index else None
             if before and _contradicts(text[before.end() : marker.start()], answer):
                 return None
@@ -259,15 +274,35 @@ def _from_last_line(text: str) -> str | None:
         tail = _strip(line.rsplit("=", 1)[1])
         if tail and _is_plain_value(tail):
             return tail
-    words = line.rstrip(" .!").split()
-    for count in range(min(len(words), 6), 1, -1):
-        if read_date(" ".join(words[-count:])):
-            return " ".join(words[-count:])
     values = list(_VALUE.finditer(line))
+    words = line.rstrip(" .!").split()
+    tails = [(" ".join(words[:-n]), " ".join(words[-n:])) for n in range(min(len(words), 6), 0, -1)]
+    if not values:
+        tails += [
+            (line[: han.start()], line[han.start() :].rstrip(" .")) for han in HAN.finditer(line)
+        ]
+    for before, tail in tails:
+        if (
+            _in_words(tail, bool(values))
+            and not _PART_OF.search(before)
+            and not _JOINED.search(before)
+        ):
+            return tail
     if not values:
         truth = _TRUTH.search(line)
         return truth[1] if truth else None
     return _last_value(line, values)
+
+
+def _in_words(text: str, beside_digits: bool) -> bool:
+    """Whether a text is a date, a day, a time in words, or alone a number in words above one."""
+    if re.search("[0-9]", text):
+        return read_date(text) is not None
+    number = None if beside_digits else read_quantity(text)
+    named = text.casefold() in calendar_names("days") and len(text) > 2
+    return (
+        named or read_clock(text) is not None or (number is not None and number.value not in (0, 1))
+    )
 
 
 def _last_value(line: str, values: list[re.Match[str]]) -> str | None:
@@ -283,10 +318,13 @@ def _last_value(line: str, values: list[re.Match[str]]) -> str | None:
             return merged
         return None
     gap = line[previous or 0 : start].rstrip(" \t$¤€£¥")
-    if gap.split()[-1:] and gap.split()[-1].casefold().strip(".") in months():
+    if gap.split()[-1:] and gap.split()[-1].casefold().strip(".") in calendar_names("months"):
         return None
     if previous is not None and gap.strip() in ("in", "for", "per", "%"):
         return None
+    if previous is not None and _is_unit(gap.strip()):
+        whole = line[values[-2].start() :].rstrip(" .!")
+        return whole if read_duration(tidy(whole)) else None
     if _PART_OF.search(gap) or (previous is not None and _JOINED.search(gap)):
         return None
     if last["plain"] is None:
@@ -303,6 +341,12 @@ def _last_value(line: str, values: list[re.Match[str]]) -> str | None:
         return None
     phrase = re.split(r"[.,;:!?(]", rest, maxsplit=1)[0].casefold().split()[:6]
     return None if not CHANGING.isdisjoint(phrase) else answer
+
+
+def _is_unit(word: str) -> bool:
+    """Whether a word between two numbers makes one of them: 2 hours 30, 3元5."""
+    short = re.fullmatch("[\u2e80-\u9fff\uac00-\ud7a3]{1,3}", word)
+    return bool(short) or word in units() or word.removesuffix("s") in ("dollar", "euro")
 
 
 def _scale(word: str) -> bool:

@@ -15,6 +15,8 @@ from babel import Locale
 from babel.numbers import list_currencies
 from text_to_num import text2num
 
+from transforms.text.answers.arabic import arabic
+
 
 def words(text: str) -> frozenset[str]:
     """The words of a text."""
@@ -88,26 +90,15 @@ def scales() -> dict[str, int]:
 
 
 @cache
-def months() -> dict[str, int]:
-    """Each name of a month, long or short -> 1 to 12."""
+def calendar_names(kind: str) -> dict[str, int]:
+    """Each name, long or short, of a month ("months", 1 to 12) or a weekday ("days", 0 to 6)."""
     found: dict[str, int] = {}
     for locale in _locales():
         for width in ("wide", "abbreviated"):
-            for number, name in locale.months["format"][width].items():
+            for number, name in getattr(locale, kind)["format"][width].items():
                 if not name[:1].isdigit():
                     found.setdefault(name.strip(".").casefold(), number)
     return found
-
-
-@cache
-def weekdays() -> frozenset[str]:
-    """The names of the days of the week."""
-    return frozenset(
-        name.strip(".").casefold()
-        for locale in _locales()
-        for width in ("wide", "abbreviated")
-        for name in locale.days["format"][width].values()
-    )
 
 
 # Short words that mean something else in another language.
@@ -163,6 +154,10 @@ def _cardinal_of(text: str, language: str) -> Fraction | None:
 
 def _cardinal(words: list[str], language: str) -> Fraction | None:
     text = " ".join(words)
+    if language == "es":
+        text = unicodedata.normalize("NFD", text).replace("\u0301", "")
+    if language == "fr":
+        text = re.sub(r"quatre vingts?\b ?", "quatre-vingt-", text).rstrip("-")
     if language == "en":
         text = _AND.sub(r"\1 ", re.sub(r"^a (?=\w)", "one ", text))
         if words[:1] == ["hundred"]:
@@ -213,4 +208,5 @@ def han(text: str) -> Fraction | None:
 def spelled_anywhere(words: list[str]) -> Fraction | None:
     """The same in the first of the languages that reads the words so."""
     values = (spelled(words, language) for language in _NUMBER_WORDS)
-    return next((value for value in values if value is not None), None)
+    value = next((value for value in values if value is not None), arabic(words))
+    return None if value is None else Fraction(value)

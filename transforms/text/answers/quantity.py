@@ -193,7 +193,7 @@ def _unit(text: str) -> str | None:
     folded = [word.casefold() for word in spoken]
     if len(spoken) > 6 or not _NO_UNITS.isdisjoint(folded) or not _TENS.isdisjoint(folded):
         return None
-    if folded and (folded[0] in _NO_FIRST_UNITS or folded[0] in lexicon.months()):
+    if folded and (folded[0] in _NO_FIRST_UNITS or folded[0] in lexicon.calendar_names("months")):
         return None
     if not all(map(_is_unit_word, spoken)) or (attached and not _may_be_attached(spoken[0])):
         return None
@@ -238,7 +238,7 @@ def _read_words(text: str) -> Quantity | None:
         return (
             None if unit is None else Quantity(-value if text[0] in "负負" else value, None, unit)
         )
-    spoken = text.casefold().replace("-", " ").split()
+    spoken = text.lower().replace("-", " ").split()
     if not spoken:
         return None
     negative = spoken[0] in ("minus", "negative")

@@ -57,7 +57,7 @@ def is_formula(text: str, letters: frozenset[str]) -> bool:
     words = [name for name in names if not known.issuperset(name)]
     if not (FUNCTIONS | {"pi", "oo"}).issuperset(words):
         return False
-    listed = any(char == "," and not depth for _, char, depth in scan(text))
+    listed = any(depth < 0 or (char == "," and not depth) for _, char, depth in scan(text))
     return not listed and not _NO_PRODUCT.search(bare)
 
 

@@ -1,0 +1,104 @@
+"""What holds for every recipe of trajectories: a run from the ledger gives the same bytes, and
+nothing is learned that no model wrote. That the number of workers changes nothing is tested of the
+stages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chat_server import chat_server
+from tests.recipes.test_recipes import SEEDS, run
+from transforms.stages.trajectories.records import Span, Turn, learned
+
+CONTINUES = "backend.continue_prefix=true"
+Answer = Callable[[dict[str, Any]], str]
+
+
+def asked(body: dict[str, Any]) -> str:
+    return "\n".join(message["content"] for message in body["messages"])
+
+
+def code_of(body: dict[str, Any]) -> str:
+    """A cell with the answer to the seed that is asked about."""
+    texts = {"6 times 7": "6 * 7 + 1", "power 10": "2 ** 10", "9 squared": "9 * 9"}
+    return next(code for words, code in texts.items() if words in asked(body))
+
+
+def r1_code_interpreter(body: dict[str, Any]) -> str:
+    if body["messages"][-1]["content"].startswith("Code Execution Results:"):
+        return f"<<<{body['messages'][-1]['content'].split()[-1]}>>>"
+    return "<<<0>>>" if body["seed"] % 2 else f"```python\nprint({code_of(body)})\n```"
+
+
+def retool(body: dict[str, Any]) -> str:
+    value = eval(code_of(body))
+    if "Thoughts:" not in asked(body):
+        return f"It is \\boxed{{{value}}}."
+    stated = value + body["seed"] % 2
+    return (
+        f"I compute.\n<code>\nprint({code_of(body)})\n</code>\n"
+        f"<interpreter>\n{stated}\n</interpreter>\n<answer>\\boxed{{{value}}}</answer>"
+    )
+
+
+def rstar2(body: dict[str, Any]) -> str:
+    last = body["messages"][-1]["content"]
+    if last.startswith("<tool_response>"):
+        return f"<answer>\\boxed{{{last.split()[1]}}}</answer>"
+    call = json.dumps({"name": "jupyter_code", "arguments": {"code": code_of(body)}})
+    wrong = "<answer>\\boxed{0}</answer>"
+    return wrong if body["seed"] % 2 else f"<tool_call>\n{call}\n</tool_call>"
+
+
+def agentic_r1(body: dict[str, Any]) -> str:
+    value = eval(code_of(body)) + body["seed"] % 2
+    if "Reason in words" in asked(body):
+        return f"<think>Slowly.</think>\n<answer>\\boxed{{{value}}}</answer>"
+    _, ran, shown = body["messages"][-1]["content"].partition("<executor>\n")
+    if ran:
+        return f"<answer>\\boxed{{{shown.split()[0]}}}</answer>"
+    return f"<code>\nprint({value})\n</code>"
+
+
+RECIPES: dict[str, tuple[Answer, list[str]]] = {
+    "r1_code_interpreter": (r1_code_interpreter, ["recipe.stages.solve.sampler.samples=4"]),
+    "agentic_r1": (agentic_r1, [CONTINUES, "recipe.stages.attempt.sampler.samples=4"]),
+    "retool": (retool, [CONTINUES]),
+    "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
+}
+"""Recipe -> a model for it, and what is set."""
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted((folder / "run/data").glob("*"))}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_run_from_the_ledger_gives_the_same_bytes_and_learns_what_a_model_wrote(
+    name: str, tmp_path: Path
+) -> None:
+    answer, settings = RECIPES[name]
+    written: list[str] = []
+
+    def say(body: dict[str, Any]) -> dict[str, Any]:
+        written.append(answer(body))
+        return {"content": written[-1]}
+
+    with chat_server(say) as (url, requests):
+        _, rows, _ = run(tmp_path, name, url, SEEDS[:2], *settings)
+        before = len(requests)
+        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
+        kept = [each for each in settings if not each.startswith("backend")]
+        run(tmp_path / "again", name, "", SEEDS[:2], *kept, *replay)
+    assert len(requests) == before and len(rows) > 1
+    assert files(tmp_path) == files(tmp_path / "again")
+    for turn in (turn for row in rows for turn in row["messages"]):
+        made = Turn(turn["role"], turn["content"], sampled=turn["sampled"],
+                    spans=tuple(Span(**span) for span in turn["spans"] or ()))  # fmt: skip
+        for start, end in learned(made):
+            assert any(turn["content"][start:end] in text for text in written)

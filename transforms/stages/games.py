@@ -1,0 +1,64 @@
+"""Games as conversations: played turn by turn by a model, or by a program that it writes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from transforms.engine.records import Message
+from transforms.models.episode import Steps
+from transforms.models.prompts import PromptTemplate
+from transforms.programs.questions import NotLiteral, read_literal
+from transforms.sandbox.jobs import Cell, CellResult, Status
+from transforms.stages.graders import answer_in, last_block
+from transforms.stages.trajectories.converse import Conversation, ask
+from transforms.stages.trajectories.records import Ended
+from transforms.worlds.game import Game
+
+
+def by_turns(game: Game, talk: Conversation, words: PromptTemplate) -> Steps[None]:
+    """Asks for the moves of a game one by one, each in a fenced block; after an illegal one once
+    more.
+
+    Args:
+        words: of what is said between moves, over `position`, `replies` (of the opponent) and
+            `refused`, whether the last move was illegal.
+    """
+    refused = False
+    while not game.is_over:
+        written = yield from ask(talk)
+        if written is None:
+            return
+        move = answer_in(written.text) or ""
+        legal = game.play(move)
+        if refused and not legal:
+            return talk.end(Ended.FORMAT, f"no legal move twice: {move[:200]}")
+        refused = not legal
+        if not game.is_over:
+            said = words.rendered(
+                "chat", refused=refused, replies=game.replies, position=game.position
+            )
+            talk.add(Message("user", said.messages[-1].content))
+    talk.end(Ended.ANSWERED)
+
+
+def by_program(game: Game, talk: Conversation) -> Steps[None]:
+    """Asks for a program with a function `solution`, and runs it in a session: a cell for each
+    move, which is given what players see (`Game.seen`)."""
+    written = yield from ask(talk)
+    if written is None:
+        return
+    ran: CellResult = yield Cell(last_block(written.text) or "")
+    while not game.is_over:
+        if talk.cells == talk.limits.cells:
+            return talk.end(Ended.CELLS, f"{talk.cells} moves")
+        if ran.status is Status.OK:
+            ran = yield Cell(f"solution({game.seen!r})", ran.after)
+            talk.cells += 1
+        if ran.status is not Status.OK:
+            return talk.end(Ended.ERRORS, (ran.error or ran.status)[-200:])
+        move = ran.value or ""
+        with suppress(NotLiteral):
+            move = str(read_literal(move))
+        if not game.play(move):
+            return talk.end(Ended.FORMAT, f"no legal move: {move[:200]}")
+    talk.end(Ended.ANSWERED)

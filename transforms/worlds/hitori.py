@@ -1,0 +1,148 @@
+"""Hitori: shade squares until no number repeats in a row or column."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from transforms.worlds.base import Example, World, beside, board, place, square
+from transforms.worlds.search import filled
+
+Square = tuple[int, int]
+
+
+class State(NamedTuple):
+    numbers: tuple[tuple[int, ...], ...]
+    shaded: tuple[Square, ...]
+    """In order."""
+
+
+class Hitori(World[State]):
+    name = "hitori"
+    harder = "solution"
+    solvable = True
+    fewest = False
+    rules = """\
+A square board is full of numbers. A move shades a square and is written as its name: `b3` is
+column b of row 3; a shaded square is shown as #. It is legal where the square is not shaded, its
+number is also on another unshaded square of its row or column, no square that shares a side with
+it is shaded, and the unshaded squares stay connected by their sides. Shading stays. The game ends
+when no number repeats among the unshaded squares of any row or column, or no move is legal. The
+score is 1 - the repeats that are left over the repeats of the unshaded board; a repeat is a pair
+of unshaded squares of one row or column that have the same number. At first, every board can be
+finished with score 1."""
+    examples = (
+        Example(
+            State(((1, 1, 2), (3, 2, 1), (2, 3, 3)), ()),
+            ("a1", "c3"),
+            """
+  a b c
+1 # 1 2
+2 3 2 1
+3 2 3 #""",
+            ("c1", "b2"),
+        ),
+    )
+
+    def start(self, rng: random.Random, level: int) -> State | None:
+        side = 2 + level
+        squares = [(row, column) for row in range(side) for column in range(side)]
+        columns, values = rng.sample(range(side), side), rng.sample(range(1, side + 1), side)
+        rows = rng.sample(range(side), side)
+        numbers = [
+            [values[(rows[r] + columns[c]) % side] for c in range(side)] for r in range(side)
+        ]
+        shaded: set[Square] = set()
+        for at in rng.sample(squares, len(squares)):
+            if len(shaded) < 2 * level and _may_shade(side, shaded, at):
+                shaded.add(at)
+        for row, column in sorted(shaded):  # it repeats a number that stays
+            kept = [c for c in range(side) if (row, c) not in shaded]
+            numbers[row][column] = numbers[row][rng.choice(kept)]
+        state = State(tuple(map(tuple, numbers)), ())
+        return state if self.solve(state) and not self.over(state) else None
+
+    def _repeats(self, state: State) -> list[tuple[Square, Square]]:
+        side, shaded = range(len(state.numbers)), set(state.shaded)
+        lines = [[(n, m) for m in side] for n in side] + [[(m, n) for m in side] for n in side]
+        found = []
+        for line in lines:
+            same: dict[int, list[Square]] = {}
+            for at in line:
+                if at not in shaded:
+                    same.setdefault(state.numbers[at[0]][at[1]], []).append(at)
+            found += [pair for squares in same.values() for pair in combinations(squares, 2)]
+        return found
+
+    def moves(self, state: State) -> Iterator[str]:
+        shaded = set(state.shaded)
+        for at in sorted({at for pair in self._repeats(state) for at in pair}):
+            if _may_shade(len(state.numbers), shaded, at):
+                yield square(*at)
+
+    def after(self, state: State, move: str) -> State:
+        return state._replace(shaded=tuple(sorted({*state.shaded, place(move)})))
+
+    def over(self, state: State) -> bool:
+        return not any(True for _ in self.moves(state))
+
+    def score(self, state: State) -> float:
+        before = len(self._repeats(state._replace(shaded=()))) or 1
+        return 1 - len(self._repeats(state)) / before
+
+    def render(self, state: State) -> str:
+        side = range(len(state.numbers))
+        return board(
+            [["#" if (r, c) in state.shaded else state.numbers[r][c] for c in side] for r in side]
+        )
+
+    def solve(self, state: State) -> tuple[str, ...] | None:
+        def shadings(at: State) -> list[State] | None:
+            repeats = self._repeats(at)
+            if not repeats:
+                return None
+            side, shaded = len(at.numbers), set(at.shaded)
+            pair = [each for each in repeats[0] if _may_shade(side, shaded, each)]
+            return [self.after(at, square(*each)) for each in pair]
+
+        end = filled(state, shadings)
+        return (
+            None
+            if end is None
+            else tuple(
+                square(*at) for at in self._in_order(state, set(end.shaded) - set(state.shaded))
+            )
+        )
+
+    def _in_order(self, state: State, left: set[Square]) -> Iterator[Square]:
+        """Squares in an order in which each still repeats a number when it is shaded."""
+        while left and not (self.over(state) and self.score(state) == 1):
+            legal = {place(move) for move in self.moves(state)} & left
+            at = min(legal)
+            yield at
+            left, state = left - {at}, self.after(state, square(*at))
+
+    def facts(self, state: State) -> Mapping[str, Any]:
+        return {
+            f"the number of different numbers in row {n}": len(set(row))
+            for n, row in enumerate(state.numbers, 1)
+        } | {f"the sum of row {n}": sum(row) for n, row in enumerate(state.numbers, 1)}
+
+
+def _may_shade(side: int, shaded: set[Square], at: Square) -> bool:
+    """Whether a square has no shaded neighbour, and the others stay connected without it."""
+    if at in shaded or any(near in shaded for near in beside(*at, side, side)):
+        return False
+    open_ = {(r, c) for r in range(side) for c in range(side)} - shaded - {at}
+    reached, edge = set(), [min(open_)]
+    while edge:
+        here = edge.pop()
+        if here not in reached:
+            reached.add(here)
+            edge += [near for near in beside(*here, side, side) if near in open_]
+    return reached == open_
+
+
+WORLD = Hitori()

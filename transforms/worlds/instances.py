@@ -1,0 +1,62 @@
+"""Instances of worlds as seeds: `positions` draws them, `Instance.of` reads one back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from transforms.engine.records import Seed
+from transforms.worlds import LEVELS, NAMES, World, manual, world
+
+
+def positions(
+    worlds: Sequence[str] = NAMES, levels: Sequence[int] = LEVELS, count: int = 10, seed: int = 0
+) -> Iterator[dict[str, Any]]:
+    """Yields instances as seeds' columns, for `source=function`; an instance comes once.
+
+    Args:
+        worlds: names, or import paths of one's own.
+        count: seeds of each world and level, from `seed` on.
+
+    Raises:
+        ValueError: there is no such world or level.
+    """
+    for name in worlds:
+        made = world(name)
+        for level in levels:
+            seen = set()
+            for number in range(seed, seed + count):
+                state = made.generate(number, level)
+                if state in seen:
+                    continue
+                seen.add(state)
+                yield {
+                    "problem": f"{manual(made)}\n\nThe position is\n\n{made.render(state)}",
+                    "kind": name,
+                    "license": "Apache-2.0",
+                    "level": level,
+                    "seed": number,
+                    "state": repr(tuple(state)),
+                }
+
+
+class Instance(NamedTuple):
+    """One instance of a world."""
+
+    world: World[Any]
+    name: str
+    level: int
+    seed: int
+    state: Any
+
+    @classmethod
+    def of(cls, seed: Seed) -> Instance | None:
+        """Returns the instance that a seed of `positions` is about; None where it is another."""
+        said = json.loads(seed.metadata)
+        try:
+            made = world(seed.kind or "")
+            state = made.generate(said["seed"], said["level"])
+        except (KeyError, TypeError, ValueError):
+            return None
+        return cls(made, seed.kind or "", said["level"], said["seed"], state)
