@@ -65,9 +65,17 @@ def agentic_r1(body: dict[str, Any]) -> str:
     return f"<code>\nprint({value})\n</code>"
 
 
+def codesteer(body: dict[str, Any]) -> str:
+    said = asked(body)
+    if "You guide" in said:
+        return "<<<Return Answer>>>" if "The check found" in said else "<<<Code>>>"
+    return f"```python\nprint({code_of(body)})\n```"
+
+
 RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "r1_code_interpreter": (r1_code_interpreter, ["recipe.stages.solve.sampler.samples=4"]),
     "agentic_r1": (agentic_r1, [CONTINUES, "recipe.stages.attempt.sampler.samples=4"]),
+    "codesteer": (codesteer, ["recipe.stages.steer.sampler.samples=2"]),
     "retool": (retool, [CONTINUES]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
 }

@@ -24,6 +24,7 @@ from transforms.engine.records import Message, Seed, derived
 from transforms.engine.stage import Named
 from transforms.models.backends.settings import Backend
 from transforms.models.episode import ModelEpisode, Steps, side_by_side
+from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response, tool_json
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
@@ -111,6 +112,10 @@ class Conversation:
     """Cells run and tools called."""
     failures: int = 0
     """Calls in a row that failed."""
+    others: list[Conversation] = field(default_factory=list)
+    """Conversations of other agents for it: what they ask and run counts as the attempt's."""
+    final: str | None = None
+    """The final answer, where the recipe takes it from elsewhere than what the agent wrote."""
     ended: Ended | None = None
     """Why it ended; None while it goes on."""
     verdict: Verdict = keep()
@@ -125,6 +130,8 @@ class Conversation:
         """The final answer; None where the model gives none, or was cut off."""
         if self.ended is not Ended.ANSWERED:
             return None
+        if self.final is not None:
+            return self.final
         own = [each.content for each in self.turns if each.sampled]
         texts = [own[-1], "".join(own)] if self.dialogue.continues else [own[-1]]
         return next(filter(None, map(self.dialogue.answered, texts)), None)
@@ -441,8 +448,8 @@ class Converse(ModelEpisode):
         return self.sampler.model_copy(update={"samples": 1})
 
     def episode(self, seed: Seed) -> Steps[list[tuple[Trajectory, Verdict]] | Verdict]:
-        if seed.answer is None and self.grader is agrees:
-            return reject("no_reference", "the seed has no answer to hold one against")
+        if (unfit := self.unfit(seed)) is not None:
+            return unfit
         start: tuple[str, ...] = ()
         for code in self.prelude_of(seed):
             seen = yield Cell(code, start)
@@ -459,6 +466,12 @@ class Converse(ModelEpisode):
             (self.row(seed, sample, each, rate, len(answered)), each.verdict)
             for sample, each in enumerate(tries)
         ]
+
+    def unfit(self, seed: Seed) -> Verdict | None:
+        """Why no attempt is made at a seed; None where one is."""
+        if seed.answer is None and self.grader is agrees:
+            return reject("no_reference", "the seed has no answer to hold one against")
+        return None
 
     def prelude_of(self, seed: Seed) -> tuple[str, ...]:
         """The cells that are run before the first turn about a seed."""
@@ -486,6 +499,11 @@ class Converse(ModelEpisode):
         }
         [asked] = self.requests(self._one, first_sample=sample, **words)
         return begin(asked, self.dialogue, limits, **fields)
+
+    def role(self, agent: str, prompt: PromptTemplate, sample: int, **words: Any) -> Conversation:
+        """Opens the conversation of another agent, without limits; each cell begins anew."""
+        [asked] = self.requests(self._one, first_sample=sample, prompt=prompt, **words)
+        return begin(asked, self.dialogue, Limits(), agent=agent, keeps_state=False)
 
     def schemas(self) -> tuple[str, ...]:
         """The tools that can be called by name, in the API's form; none in dialogues of code."""
@@ -525,6 +543,8 @@ class Converse(ModelEpisode):
     def row(self, seed: Seed, sample: int, each: Tried, rate: float, attempts: int) -> Trajectory:
         """Returns an attempt as a row."""
         talk = each.talk
+        talks = (talk, *talk.others)
+        responses = [response for one in talks for response in one.responses]
         return Trajectory(
             problem=seed.problem,
             reference=seed.answer,
@@ -534,12 +554,12 @@ class Converse(ModelEpisode):
             score=each.score,
             ended=str(talk.ended),
             sample=sample,
-            asks=len(talk.responses),
-            cells=talk.cells,
+            asks=len(responses),
+            cells=sum(one.cells for one in talks),
             agreement=rate,
             attempts=attempts,
             data=canonical_json({"budget": talk.limits.cells, "dialogue": talk.dialogue.name}),
-            **derived(seed, "trajectory", sample, calls=self.calls(*talk.responses)),
+            **derived(seed, "trajectory", sample, calls=self.calls(*responses)),
         )
 
 
