@@ -65,6 +65,13 @@ def agentic_r1(body: dict[str, Any]) -> str:
     return f"<code>\nprint({value})\n</code>"
 
 
+def codeadapt(body: dict[str, Any]) -> str:
+    last = body["messages"][-1]["content"]
+    if last.strip().isdigit():
+        return f"So \\boxed{{{last.strip()}}}."
+    return f"<execute>\nprint({code_of({'messages': body['messages'][-1:]})})\n</execute>"
+
+
 def codesteer(body: dict[str, Any]) -> str:
     said = asked(body)
     if "You guide" in said:
@@ -75,6 +82,7 @@ def codesteer(body: dict[str, Any]) -> str:
 RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "r1_code_interpreter": (r1_code_interpreter, ["recipe.stages.solve.sampler.samples=4"]),
     "agentic_r1": (agentic_r1, [CONTINUES, "recipe.stages.attempt.sampler.samples=4"]),
+    "codeadapt": (codeadapt, ["recipe.stages.bootstrap.train=1"]),
     "codesteer": (codesteer, ["recipe.stages.steer.sampler.samples=2"]),
     "retool": (retool, [CONTINUES]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
