@@ -116,6 +116,8 @@ class Conversation:
     """Conversations of other agents for it: what they ask and run counts as the attempt's."""
     final: str | None = None
     """The final answer, where the recipe takes it from elsewhere than what the agent wrote."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """What its row says of it besides (`Trajectory.data`), as JSON values."""
     ended: Ended | None = None
     """Why it ended; None while it goes on."""
     verdict: Verdict = keep()
@@ -493,12 +495,15 @@ class Converse(ModelEpisode):
             "tools": self.tools,
             "schemas": self.schemas(),
         }
-        words: dict[str, Any] = {
-            **{"problem": seed.problem, "instruction": seed.problem},
-            **{"cells": budget, "tools": "\n".join(self.schemas()), "sample": sample},
-        }
-        [asked] = self.requests(self._one, first_sample=sample, **words)
+        words = self.words(seed, sample)
+        [asked] = self.requests(self._one, first_sample=sample, cells=budget, **words)
         return begin(asked, self.dialogue, limits, **fields)
+
+    def words(self, seed: Seed, sample: int) -> dict[str, Any]:
+        """What the prompt of an attempt is rendered with, beside `cells`."""
+        tools = "\n".join(self.schemas())
+        words = {"problem": seed.problem, "instruction": seed.problem}
+        return {**words, "tools": tools, "sample": sample}
 
     def role(self, agent: str, prompt: PromptTemplate, sample: int, **words: Any) -> Conversation:
         """Opens the conversation of another agent, without limits; each cell begins anew."""
@@ -545,6 +550,7 @@ class Converse(ModelEpisode):
         talk = each.talk
         talks = (talk, *talk.others)
         responses = [response for one in talks for response in one.responses]
+        data = {"budget": talk.limits.cells, "dialogue": talk.dialogue.name, **talk.data}
         return Trajectory(
             problem=seed.problem,
             reference=seed.answer,
@@ -558,7 +564,7 @@ class Converse(ModelEpisode):
             cells=sum(one.cells for one in talks),
             agreement=rate,
             attempts=attempts,
-            data=canonical_json({"budget": talk.limits.cells, "dialogue": talk.dialogue.name}),
+            data=canonical_json(data),
             **derived(seed, "trajectory", sample, calls=self.calls(*responses)),
         )
 
