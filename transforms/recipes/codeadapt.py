@@ -44,7 +44,9 @@ class Bootstrap(Converse):
         drawn = records | "Training problems" >> SeedPool(self.train, coded=False)
         return {"examples": AsSingleton(drawn)}
 
-    def episode(self, seed: Seed, examples: Pool) -> Steps[Trained | Verdict]:
+    def episode(  # type: ignore[override]  # it has a side input
+        self, seed: Seed, examples: Pool
+    ) -> Steps[Trained | Verdict]:
         if seed.id not in {example.id for example in examples}:
             return grow(Trained, seed)
         tried = yield from super().episode(seed)
@@ -73,7 +75,7 @@ class Solve(Converse):
         solved = records | "Examples" >> beam.Filter(lambda seed: bool(seed.trace))
         return {"pool": AsSingleton(solved | "Pool" >> SeedPool(_EXAMPLES, coded=False))}
 
-    def episode(
+    def episode(  # type: ignore[override]
         self, seed: Trained, pool: Pool
     ) -> Steps[list[tuple[Trajectory, Verdict]] | Verdict]:
         if not pool:

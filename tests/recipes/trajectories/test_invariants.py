@@ -80,23 +80,34 @@ def codesteer(body: dict[str, Any]) -> str:
     return f"```python\nprint({code_of(body)})\n```"
 
 
+def multi_turn_code(body: dict[str, Any]) -> str:
+    right = any(message["role"] == "assistant" for message in body["messages"])
+    return f"Try {body['seed']}.\n```python\nprint(int(input()) {'+' if right else '-'} 1)\n```"
+
+
 def stateact(body: dict[str, Any]) -> str:
     opening = next(m["content"] for m in body["messages"] if m["role"] == "user")
     actions = solution(opening.removeprefix("House ").partition(".")[0])
-    return f"thought: Well.\naction: {actions[sum(m['role'] == 'assistant' for m in body['messages'])]}"
+    turn = sum(message["role"] == "assistant" for message in body["messages"])
+    return f"thought: Well.\naction: {actions[turn]}"
 
 
 RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "r1_code_interpreter": (r1_code_interpreter, ["recipe.stages.solve.sampler.samples=4"]),
     "agentic_r1": (agentic_r1, [CONTINUES, "recipe.stages.attempt.sampler.samples=4"]),
     "codeadapt": (codeadapt, ["recipe.stages.bootstrap.train=1"]),
+    "multi_turn_code": (multi_turn_code, ["recipe.stages.solve.sampler.samples=1"]),
     "codesteer": (codesteer, ["recipe.stages.steer.sampler.samples=2"]),
     "retool": (retool, [CONTINUES]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
     "stateact": (stateact, ["recipe.stages.act.sampler.samples=1"]),
 }
 """Recipe -> a model for it, and what is set."""
-PROBLEMS: dict[str, list[dict[str, Any]]] = {"stateact": list(games(2))}
+TESTS = {name: {"input": ["1"], "output": ["2"]} for name in ("public_tests", "private_tests")}
+PROBLEMS: dict[str, list[dict[str, Any]]] = {
+    "stateact": list(games(2)),
+    "multi_turn_code": [{"problem": f"Add one, {n} times.", **TESTS} for n in ("once", "1")],
+}
 """Recipe -> its seeds, where it has its own."""
 
 
