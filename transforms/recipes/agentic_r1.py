@@ -1,4 +1,4 @@
-"""agentic_r1: attempts with code and solutions in words as one text (DualDistill, 2507.05707)."""
+"""agentic_r1: code and words in one text (DualDistill, arXiv 2507.05707)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -76,4 +76,5 @@ def in_words(response: Response) -> Turn:
 
 
 def without_answer(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    return (*turns[:-1], replace(turns[-1], content=turns[-1].content.partition("<answer>")[0]))
+    last = replace(turns[-1], content=turns[-1].content.partition("<answer>")[0])
+    return (*turns[:-1], last) if last.content else turns[:-1]

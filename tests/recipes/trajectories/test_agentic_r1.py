@@ -75,6 +75,14 @@ def test_right_words_check_right_code_and_both_are_learned() -> None:
     )  # fmt: skip
 
 
+def test_a_turn_that_is_the_answer_alone_is_left_out() -> None:
+    bare = "<answer>\\boxed{43}</answer>"
+    row = composed(attempt(CODE.format("print(43)"), bare)[0], WORDS.format(43))
+    assert all(turn.content for turn in row.messages)
+    row = composed(code(43), bare.replace("43", "44"))
+    assert as_messages(row.messages)[-1].content.startswith(sentence("to_code") + "<think>")
+
+
 def test_the_body_of_an_executor_and_code_that_failed_are_not_learned() -> None:
     row, _ = attempt(CODE.format("1 / 0"), CODE.format("print(43)"), END.format(43))
     learned_text = taught(composed(row, WORDS.format(43)))

@@ -141,7 +141,7 @@ def appended(before: Iterable[Turn], following: Iterable[Turn]) -> tuple[Turn, .
 def joined(one: tuple[Turn, ...], sentence: str, other: tuple[Turn, ...]) -> tuple[Turn, ...]:
     """Returns two parts of a text, turns without ids, as one that goes on in the other; between
     them stands a sentence that no model wrote."""
-    between = Turn("assistant", sentence, continues=one[-1].role != "user")
+    between = Turn("assistant", sentence, continues=bool(one) and one[-1].role != "user")
     return (*one, between, replace(other[0], continues=True), *other[1:])
 
 
