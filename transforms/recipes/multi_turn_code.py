@@ -14,9 +14,8 @@ from transforms.engine.records import Seed
 from transforms.engine.stage import check
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
-from transforms.stages.trajectories.converse import Conversation, Converse, Tried, ask
-from transforms.stages.trajectories.dialogues import Written
-from transforms.stages.trajectories.records import Ended, Trajectory, appended, with_content
+from transforms.stages.trajectories.converse import Conversation, Converse, Tried, ask_under
+from transforms.stages.trajectories.records import Ended, Trajectory
 from transforms.stages.trajectories.tested import Case, Grain, cases_of, on_tests, told
 
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -63,7 +62,7 @@ class Contest(Converse):
     def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
         talk, public = self.begun(seed, sample), cases_of(seed, "public_tests")
         for turn in range(self.turns):
-            written = yield from hinted(talk, self.hint(turn, sample))
+            written = yield from ask_under(talk, self.hint(turn, sample))
             if written is None:
                 break
             programs = self.dialogue.read(written.text)
@@ -103,17 +102,6 @@ class Contest(Converse):
 def hidden(seed: Seed) -> tuple[Case, ...]:
     """Returns the tests that no turn is told of."""
     return cases_of(seed, "private_tests", "generated_tests")
-
-
-def hinted(talk: Conversation, hint: str) -> Steps[Written | None]:
-    """Has the model write its next turn under a hint, which the conversation then leaves out."""
-    plain = talk.turns
-    if hint:
-        said = with_content(plain[:-1], plain[-1], f"{plain[-1].content}\n\n{hint}")
-        talk.turns = (*plain[:-1], said)
-    written = yield from ask(talk)
-    talk.turns = appended(plain, talk.turns[len(plain) :])
-    return written
 
 
 @check("single_turn")

@@ -1,7 +1,6 @@
 """stateact: text games in which each turn restates goal and state, then acts (arXiv 2410.02810)."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,14 +9,12 @@ from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.errors import SettingsError
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Seed
-from transforms.engine.stage import check
 from transforms.models.episode import Steps
 from transforms.models.tools import Invoke
 from transforms.stages.trajectories.converse import Conversation, Converse, Seen, Tried, converse
 from transforms.stages.trajectories.dialogues import Called
-from transforms.stages.trajectories.records import Ended, Trajectory
-
-_LINE = re.compile(r"^(\w+):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+from transforms.stages.trajectories.keys import accuracies, with_keys
+from transforms.stages.trajectories.records import Ended
 
 
 @dataclass(kw_only=True)
@@ -63,7 +60,7 @@ class Act(Converse):
         if talk.ended is Ended.ANSWERED and not seen[-1]["over"]:
             talk.end(Ended.FORMAT, f"no line `{self.dialogue.line}:`")
         talk.final, score = canonical_json(actions), float(seen[-1]["score"])
-        talk.data["stated"] = accuracies(talk, [each.get("state", {}) for each in seen])
+        talk.data["stated"] = accuracies(talk.turns, [each.get("state", {}) for each in seen])
         verdict = talk.verdict
         if verdict.kept and score < 1:
             verdict = reject("not_solved", f"score {score:.3g} after {len(actions)} actions")
@@ -85,38 +82,3 @@ class Act(Converse):
             what = gave.error or "it returns no object with text, over and score"
             raise SettingsError(f"recipe.stages.{self.name}.tools.game: {what}") from None
         return seen
-
-
-def with_keys(text: str, keys: Iterable[str]) -> str:
-    """Returns a text without the lines of other keys.
-
-    >>> with_keys("> You see a mug.\\ngoal: a\\nthought: b\\naction: c", ["goal", "action"])
-    '> You see a mug.\\ngoal: a\\naction: c'
-    """
-    lines = text.split("\n")
-    return "\n".join(line for line in lines if not (stated(line).keys() - set(keys)))
-
-
-def stated(text: str) -> dict[str, str]:
-    """Returns what the lines of keys in a turn say."""
-    return dict(_LINE.findall(text))
-
-
-def accuracies(talk: Conversation, states: Sequence[dict[str, str]]) -> dict[str, float]:
-    """Returns of each key that the game knows the share of the turns with it that say it rightly,
-    but for case and blanks: the state is that before the turn's action."""
-    right: dict[str, list[bool]] = {}
-    for turn, state in zip((turn for turn in talk.turns if turn.sampled), states, strict=False):
-        for key, said in stated(turn.content).items():
-            if key in state:
-                same = said.casefold().split() == state[key].casefold().split()
-                right.setdefault(key, []).append(same)
-    return {key: sum(each) / len(each) for key, each in right.items()}
-
-
-@check("goal_changed")
-def goal_changed(row: Trajectory) -> str:
-    """Objects to a play whose turns state different goals."""
-    said = [stated(turn.content).get("goal") for turn in row.messages if turn.sampled]
-    goals = list(dict.fromkeys(goal for goal in said if goal is not None))
-    return " | ".join(goals[:2]) if len(goals) > 1 else ""

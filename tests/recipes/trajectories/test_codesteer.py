@@ -112,6 +112,28 @@ def test_an_attempt_that_is_no_good_says_why(
     assert verdict.reason == reason
 
 
+def test_a_right_and_a_wrong_conversation_about_a_task_are_a_pair() -> None:
+    pairs = "{_target_: transforms.stages.preferences.MakePairs, rule: outcomes}"
+    more = ("recipe.stages.steer.keeps_wrong=true", f"recipe.stages.pairs={pairs}",
+            "recipe.stages.steer.sampler.samples=2")  # fmt: skip
+
+    def model(request: Request) -> str:
+        texts = {"steerer": "<<<Text>>>", "checker": "no", "solver": "\\boxed{43}"}
+        if role(request) == "steerer" and request.sample:
+            texts["steerer"] = "<<<Say 44.>>>"
+        elif len(request.messages) > 1:
+            texts["steerer"] = "<<<Return Answer>>>"
+        if "Say 44" in prompt_of(request):
+            texts["solver"] = "\\boxed{44}"
+        return texts[role(request)]
+
+    tried = played(stage("codesteer", "steer", *more).episode(SEED), model).result
+    made = list(stage("codesteer", "pairs", *more).of([row for row, _ in tried]))
+    [(pair, verdict)] = made
+    assert verdict.kept and pair.chosen[0].content == "<<<Text>>>"
+    assert pair.rejected[0].content == "<<<Say 44.>>>"
+
+
 @pytest.mark.parametrize("lost", ["steerer", "solver", "checker"])
 def test_a_role_that_stays_unanswered_puts_the_attempt_off(lost: str) -> None:
     says: dict[str, list[Any]] = {

@@ -15,8 +15,8 @@ from tests.stages.trajectories.talking import asked, played, prompt_of, script
 from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.models.tools import Invoke, bind
-from transforms.recipes.stateact import goal_changed
 from transforms.stages.trajectories.house import House, solution
+from transforms.stages.trajectories.keys import goal_changed
 from transforms.stages.trajectories.records import Trajectory, learned
 
 GAME = "11"

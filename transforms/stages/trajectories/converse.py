@@ -45,9 +45,11 @@ from transforms.stages.trajectories.records import (
     Ended,
     Trajectory,
     Turn,
+    appended,
     as_messages,
     turn,
     turns_of,
+    with_content,
 )
 from transforms.text.answers import final_answer
 
@@ -227,6 +229,18 @@ def ask(talk: Conversation) -> Steps[Written | None]:
     elif not (written.text or written.calls or request.sampler.prefix):
         talk.end(Ended.FORMAT, "it is empty")
     return None if talk.ended else written
+
+
+def ask_under(talk: Conversation, hint: str) -> Steps[Written | None]:
+    """Has the model write its next turn, as `ask` does, under words that end the last message and
+    that the conversation then leaves out; an empty text is none."""
+    plain = talk.turns
+    if hint:
+        said = with_content(plain[:-1], plain[-1], f"{plain[-1].content}\n\n{hint}")
+        talk.turns = (*plain[:-1], said)
+    written = yield from ask(talk)
+    talk.turns = appended(plain, talk.turns[len(plain) :])
+    return written
 
 
 def run_call(talk: Conversation, called: Called) -> Steps[Seen]:
