@@ -87,7 +87,9 @@ def test_without_examples_the_problems_are_rejected() -> None:
     assert played(made, script()).result.reason == "no_examples"
 
 
-def test_a_run_shows_its_own_examples_and_has_no_row_about_them(tmp_path: Path) -> None:
+def test_a_run_shows_its_own_examples_and_has_no_row_about_them_with_any_number_of_workers(
+    tmp_path: Path,
+) -> None:
     seeds = [{"problem": f"What is {n} plus 1?", "answer": str(n + 1)} for n in range(9)]
 
     def model(body: dict[str, Any]) -> dict[str, Any]:
@@ -99,6 +101,9 @@ def test_a_run_shows_its_own_examples_and_has_no_row_about_them(tmp_path: Path) 
     with chat_server(model) as (url, bodies):
         few = ["recipe.stages.solve.sampler.samples=1"]
         _, rows, ends = run(tmp_path, "codeadapt", url, seeds, *few)
+        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "runner.workers=2"]
+        again = run(tmp_path / "again", "codeadapt", "", seeds, *few, *replay)
+    assert again[1] == rows
     trained = {b["messages"][1]["content"] for b in bodies if len(b["messages"]) == 2}
     assert (len(trained), len(rows), ends) == (5, 4, [])
     assert not trained & {row["problem"] for row in rows}
