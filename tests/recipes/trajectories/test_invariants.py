@@ -13,6 +13,7 @@ import pytest
 
 from tests.chat_server import chat_server
 from tests.recipes.test_recipes import SEEDS, run
+from transforms.stages.trajectories.house import games, solution
 from transforms.stages.trajectories.records import Span, Turn, learned
 
 CONTINUES = "backend.continue_prefix=true"
@@ -65,13 +66,49 @@ def agentic_r1(body: dict[str, Any]) -> str:
     return f"<code>\nprint({value})\n</code>"
 
 
+def codeadapt(body: dict[str, Any]) -> str:
+    last = body["messages"][-1]["content"]
+    if last.strip().isdigit():
+        return f"So \\boxed{{{last.strip()}}}."
+    return f"<execute>\nprint({code_of({'messages': body['messages'][-1:]})})\n</execute>"
+
+
+def codesteer(body: dict[str, Any]) -> str:
+    said = asked(body)
+    if "You guide" in said:
+        return "<<<Return Answer>>>" if "The check found" in said else "<<<Code>>>"
+    return f"```python\nprint({code_of(body)})\n```"
+
+
+def multi_turn_code(body: dict[str, Any]) -> str:
+    right = any(message["role"] == "assistant" for message in body["messages"])
+    return f"Try {body['seed']}.\n```python\nprint(int(input()) {'+' if right else '-'} 1)\n```"
+
+
+def stateact(body: dict[str, Any]) -> str:
+    opening = next(m["content"] for m in body["messages"] if m["role"] == "user")
+    actions = solution(opening.removeprefix("House ").partition(".")[0])
+    turn = sum(message["role"] == "assistant" for message in body["messages"])
+    return f"thought: Well.\naction: {actions[turn]}"
+
+
 RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "r1_code_interpreter": (r1_code_interpreter, ["recipe.stages.solve.sampler.samples=4"]),
     "agentic_r1": (agentic_r1, [CONTINUES, "recipe.stages.attempt.sampler.samples=4"]),
+    "codeadapt": (codeadapt, ["recipe.stages.bootstrap.train=1"]),
+    "multi_turn_code": (multi_turn_code, ["recipe.stages.solve.sampler.samples=1"]),
+    "codesteer": (codesteer, ["recipe.stages.steer.sampler.samples=2"]),
     "retool": (retool, [CONTINUES]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
+    "stateact": (stateact, ["recipe.stages.act.sampler.samples=1"]),
 }
 """Recipe -> a model for it, and what is set."""
+TESTS = {name: {"input": ["1"], "output": ["2"]} for name in ("public_tests", "private_tests")}
+PROBLEMS: dict[str, list[dict[str, Any]]] = {
+    "stateact": list(games(2)),
+    "multi_turn_code": [{"problem": f"Add one, {n} times.", **TESTS} for n in ("once", "1")],
+}
+"""Recipe -> its seeds, where it has its own."""
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -83,6 +120,7 @@ def test_a_run_from_the_ledger_gives_the_same_bytes_and_learns_what_a_model_wrot
     name: str, tmp_path: Path
 ) -> None:
     answer, settings = RECIPES[name]
+    seeds = PROBLEMS.get(name, SEEDS[:2])
     written: list[str] = []
 
     def say(body: dict[str, Any]) -> dict[str, Any]:
@@ -90,11 +128,11 @@ def test_a_run_from_the_ledger_gives_the_same_bytes_and_learns_what_a_model_wrot
         return {"content": written[-1]}
 
     with chat_server(say) as (url, requests):
-        _, rows, _ = run(tmp_path, name, url, SEEDS[:2], *settings)
+        _, rows, _ = run(tmp_path, name, url, seeds, *settings)
         before = len(requests)
         replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
         kept = [each for each in settings if not each.startswith("backend")]
-        run(tmp_path / "again", name, "", SEEDS[:2], *kept, *replay)
+        run(tmp_path / "again", name, "", seeds, *kept, *replay)
     assert len(requests) == before and len(rows) > 1
     assert files(tmp_path) == files(tmp_path / "again")
     for turn in (turn for row in rows for turn in row["messages"]):

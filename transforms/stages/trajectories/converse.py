@@ -24,6 +24,7 @@ from transforms.engine.records import Message, Seed, derived
 from transforms.engine.stage import Named
 from transforms.models.backends.settings import Backend
 from transforms.models.episode import ModelEpisode, Steps, side_by_side
+from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response, tool_json
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
@@ -44,9 +45,11 @@ from transforms.stages.trajectories.records import (
     Ended,
     Trajectory,
     Turn,
+    appended,
     as_messages,
     turn,
     turns_of,
+    with_content,
 )
 from transforms.text.answers import final_answer
 
@@ -111,6 +114,12 @@ class Conversation:
     """Cells run and tools called."""
     failures: int = 0
     """Calls in a row that failed."""
+    others: list[Conversation] = field(default_factory=list)
+    """Conversations of other agents for it: what they ask and run counts as the attempt's."""
+    final: str | None = None
+    """The final answer, where the recipe takes it from elsewhere than what the agent wrote."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """What its row says of it besides (`Trajectory.data`), as JSON values."""
     ended: Ended | None = None
     """Why it ended; None while it goes on."""
     verdict: Verdict = keep()
@@ -125,6 +134,8 @@ class Conversation:
         """The final answer; None where the model gives none, or was cut off."""
         if self.ended is not Ended.ANSWERED:
             return None
+        if self.final is not None:
+            return self.final
         own = [each.content for each in self.turns if each.sampled]
         texts = [own[-1], "".join(own)] if self.dialogue.continues else [own[-1]]
         return next(filter(None, map(self.dialogue.answered, texts)), None)
@@ -218,6 +229,18 @@ def ask(talk: Conversation) -> Steps[Written | None]:
     elif not (written.text or written.calls or request.sampler.prefix):
         talk.end(Ended.FORMAT, "it is empty")
     return None if talk.ended else written
+
+
+def ask_under(talk: Conversation, hint: str) -> Steps[Written | None]:
+    """Has the model write its next turn, as `ask` does, under words that end the last message and
+    that the conversation then leaves out; an empty text is none."""
+    plain = talk.turns
+    if hint:
+        said = with_content(plain[:-1], plain[-1], f"{plain[-1].content}\n\n{hint}")
+        talk.turns = (*plain[:-1], said)
+    written = yield from ask(talk)
+    talk.turns = appended(plain, talk.turns[len(plain) :])
+    return written
 
 
 def run_call(talk: Conversation, called: Called) -> Steps[Seen]:
@@ -441,8 +464,8 @@ class Converse(ModelEpisode):
         return self.sampler.model_copy(update={"samples": 1})
 
     def episode(self, seed: Seed) -> Steps[list[tuple[Trajectory, Verdict]] | Verdict]:
-        if seed.answer is None and self.grader is agrees:
-            return reject("no_reference", "the seed has no answer to hold one against")
+        if (unfit := self.unfit(seed)) is not None:
+            return unfit
         start: tuple[str, ...] = ()
         for code in self.prelude_of(seed):
             seen = yield Cell(code, start)
@@ -459,6 +482,12 @@ class Converse(ModelEpisode):
             (self.row(seed, sample, each, rate, len(answered)), each.verdict)
             for sample, each in enumerate(tries)
         ]
+
+    def unfit(self, seed: Seed) -> Verdict | None:
+        """Why no attempt is made at a seed; None where one is."""
+        if seed.answer is None and self.grader is agrees:
+            return reject("no_reference", "the seed has no answer to hold one against")
+        return None
 
     def prelude_of(self, seed: Seed) -> tuple[str, ...]:
         """The cells that are run before the first turn about a seed."""
@@ -480,12 +509,20 @@ class Converse(ModelEpisode):
             "tools": self.tools,
             "schemas": self.schemas(),
         }
-        words: dict[str, Any] = {
-            **{"problem": seed.problem, "instruction": seed.problem},
-            **{"cells": budget, "tools": "\n".join(self.schemas()), "sample": sample},
-        }
-        [asked] = self.requests(self._one, first_sample=sample, **words)
+        words = self.words(seed, sample)
+        [asked] = self.requests(self._one, first_sample=sample, cells=budget, **words)
         return begin(asked, self.dialogue, limits, **fields)
+
+    def words(self, seed: Seed, sample: int) -> dict[str, Any]:
+        """What the prompt of an attempt is rendered with, beside `cells`."""
+        tools = "\n".join(self.schemas())
+        words = {"problem": seed.problem, "instruction": seed.problem}
+        return {**words, "tools": tools, "sample": sample}
+
+    def role(self, agent: str, prompt: PromptTemplate, sample: int, **words: Any) -> Conversation:
+        """Opens the conversation of another agent, without limits; each cell begins anew."""
+        [asked] = self.requests(self._one, first_sample=sample, prompt=prompt, **words)
+        return begin(asked, self.dialogue, Limits(), agent=agent, keeps_state=False)
 
     def schemas(self) -> tuple[str, ...]:
         """The tools that can be called by name, in the API's form; none in dialogues of code."""
@@ -525,6 +562,9 @@ class Converse(ModelEpisode):
     def row(self, seed: Seed, sample: int, each: Tried, rate: float, attempts: int) -> Trajectory:
         """Returns an attempt as a row."""
         talk = each.talk
+        talks = (talk, *talk.others)
+        responses = [response for one in talks for response in one.responses]
+        data = {"budget": talk.limits.cells, "dialogue": talk.dialogue.name, **talk.data}
         return Trajectory(
             problem=seed.problem,
             reference=seed.answer,
@@ -534,12 +574,12 @@ class Converse(ModelEpisode):
             score=each.score,
             ended=str(talk.ended),
             sample=sample,
-            asks=len(talk.responses),
-            cells=talk.cells,
+            asks=len(responses),
+            cells=sum(one.cells for one in talks),
             agreement=rate,
             attempts=attempts,
-            data=canonical_json({"budget": talk.limits.cells, "dialogue": talk.dialogue.name}),
-            **derived(seed, "trajectory", sample, calls=self.calls(*talk.responses)),
+            data=canonical_json(data),
+            **derived(seed, "trajectory", sample, calls=self.calls(*responses)),
         )
 
 
