@@ -24,6 +24,7 @@ from transforms.engine.records import Message, Seed, derived
 from transforms.engine.stage import Named
 from transforms.models.backends.settings import Backend
 from transforms.models.episode import ModelEpisode, Steps, side_by_side
+from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response, tool_json
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
@@ -104,11 +105,22 @@ class Conversation:
     """Further tools by name: a user's functions."""
     schemas: tuple[str, ...] = ()
     """What can be called by name, as `Request.tools` has it."""
+    agents: Mapping[str, Callable[[Conversation, Called], Steps[Seen]]] = field(
+        default_factory=dict
+    )
+    """Further names that can be called: other agents, each the steps of its work on a call."""
     shown: tuple[Message, ...] = ()
     """What the model sees between the system's message and the rest, and rows leave out."""
+    repeated: str = ""
+    """Shown in place of a result where a tool or code is called a second time with the same text,
+    which is not run again; empty runs it."""
     responses: list[Response] = field(default_factory=list)
+    aside: list[Response] = field(default_factory=list)
+    """Responses of other agents that served it (see `consult`)."""
+    spawned: list[Conversation] = field(default_factory=list)
+    """Conversations of other agents that served it (see `delegate`): rows of their own."""
     cells: int = 0
-    """Cells run and tools called."""
+    """Cells run, tools and agents called."""
     failures: int = 0
     """Calls in a row that failed."""
     ended: Ended | None = None
@@ -119,6 +131,8 @@ class Conversation:
     def __post_init__(self) -> None:
         self.after = self.start
         """The cells that led to the session's state."""
+        self.called: set[tuple[str, str]] = set()
+        """Name and text of what was run."""
 
     @property
     def answer(self) -> str | None:
@@ -174,7 +188,8 @@ def next_request(talk: Conversation) -> Request:
     max_tokens = asked.sampler.max_tokens
     if talk.limits.tokens is not None:
         max_tokens = min(max_tokens, talk.limits.tokens - _generated(talk))
-    stop = tuple(dict.fromkeys((*dialogue.stops([*talk.runs, *talk.tools]), *asked.sampler.stop)))
+    names = [*talk.runs, *talk.tools, *talk.agents]
+    stop = tuple(dict.fromkeys((*dialogue.stops(names), *asked.sampler.stop)))
     systems = sum(message.role == "system" for message in messages[:1])
     is_raw = dialogue.continues or dialogue.goes_on or dialogue.marks_thoughts
     return replace(
@@ -225,14 +240,20 @@ def run_call(talk: Conversation, called: Called) -> Steps[Seen]:
     also where it cannot be read or names no tool; only what is run counts as a cell."""
     if called.fault is not None:
         return Seen(called, called.fault, True)
-    if not called.is_code and called.name not in talk.runs:
-        if called.name not in talk.tools:
-            known = ", ".join([*talk.runs, *talk.tools])
-            return Seen(called, f"there is no tool {called.name}: there is {known}", True)
+    if called.name in talk.agents:
         talk.cells += 1
+        return (yield from talk.agents[called.name](talk, called))
+    is_code = called.is_code or called.name in talk.runs
+    if not is_code and called.name not in talk.tools:
+        known = ", ".join([*talk.runs, *talk.tools, *talk.agents])
+        return Seen(called, f"there is no tool {called.name}: there is {known}", True)
+    if talk.repeated and (called.name, called.text) in talk.called:
+        return Seen(called, talk.repeated, True)
+    talk.called.add((called.name, called.text))
+    talk.cells += 1
+    if not is_code:
         gave = yield Invoke(talk.tools[called.name], _arguments(talk, called))
         return Seen(called, gave.error or gave.text or talk.dialogue.empty, gave.error is not None)
-    talk.cells += 1
     seen = yield Cell(called.code, talk.after)
     if talk.keeps_state:
         talk.after = seen.after
@@ -284,6 +305,8 @@ def run_calls(
     results = []
     for called in calls:
         seen = yield from run(talk, called)
+        if talk.ended is not None:  # an agent that served it was asked in vain
+            return []
         results.append(seen)
         talk.failures = talk.failures + 1 if seen.failed else 0
     show(talk, results)
@@ -317,6 +340,26 @@ def converse(
         if talk.ended is None:
             after(talk, seen)
     return talk
+
+
+def consult(talk: Conversation, request: Request) -> Steps[Response]:
+    """Asks another agent once for a conversation, which does not show it. A response that is no
+    answer ends the conversation."""
+    response: Response = yield request
+    talk.aside.append(response)
+    if not (verdict := judge_response(response)).kept:
+        talk.ended, talk.verdict = Ended.REFUSED, verdict
+    return response
+
+
+def delegate(talk: Conversation, other: Conversation) -> Steps[None]:
+    """Plays the conversation of another agent, from where it stands, for one that waits for it.
+    Where the model gives the other no answer, both end."""
+    if not any(each is other for each in talk.spawned):
+        talk.spawned.append(other)
+    yield from converse(other)
+    if other.ended is Ended.REFUSED:
+        talk.ended, talk.verdict = other.ended, other.verdict
 
 
 def agrees(seed: Seed, answer: str) -> Steps[float]:
@@ -411,6 +454,8 @@ class Converse(ModelEpisode):
     """Names of the tools that run the code in their argument `code`, where calls have names."""
     tools: Tools = field(default_factory=dict)
     """Further tools by name: the import path of a function, or its settings."""
+    repeated: str = ""
+    """Shown where a call is made a second time, which is not run again (empty: it is run)."""
     grader: Named = agrees
     """Function (seed, answer) -> steps that give a score of 0 to 1; the seed's own answer decides
     where nothing else is said."""
@@ -456,8 +501,9 @@ class Converse(ModelEpisode):
         right = sum(each.score >= 1 for each in answered)
         rate = right / len(answered) if answered else 0.0
         return [
-            (self.row(seed, sample, each, rate, len(answered)), each.verdict)
-            for sample, each in enumerate(tries)
+            (self.row(seed, sample, each, rate, len(answered), place), each.verdict)
+            for sample, attempt in enumerate(tries)
+            for place, each in enumerate([attempt, *self.spawned(attempt)])
         ]
 
     def prelude_of(self, seed: Seed) -> tuple[str, ...]:
@@ -479,13 +525,17 @@ class Converse(ModelEpisode):
             "runs": self.runs,
             "tools": self.tools,
             "schemas": self.schemas(),
+            "repeated": self.repeated,
         }
         words: dict[str, Any] = {
             **{"problem": seed.problem, "instruction": seed.problem},
             **{"cells": budget, "tools": "\n".join(self.schemas()), "sample": sample},
         }
-        [asked] = self.requests(self._one, first_sample=sample, **words)
-        return begin(asked, self.dialogue, limits, **fields)
+        return begin(self.request(sample, **words), self.dialogue, limits, **fields)
+
+    def request(self, sample: int, /, prompt: PromptTemplate | None = None, **words: Any) -> Request:
+        """Returns the request of an attempt with a prompt (the stage's own)."""
+        return self.requests(self._one, first_sample=sample, prompt=prompt, **words)[0]
 
     def schemas(self) -> tuple[str, ...]:
         """The tools that can be called by name, in the API's form; none in dialogues of code."""
@@ -522,9 +572,22 @@ class Converse(ModelEpisode):
         what = f"says {talk.answer}, reference {seed.answer}"
         return Tried(talk, score, reject("wrong_answer", what))
 
-    def row(self, seed: Seed, sample: int, each: Tried, rate: float, attempts: int) -> Trajectory:
-        """Returns an attempt as a row."""
-        talk = each.talk
+    def spawned(self, attempt: Tried) -> Iterable[Tried]:
+        """Returns the conversations of other agents in an attempt, which become rows of their own:
+        they have its score, and are kept where it is."""
+        for talk in attempt.talk.spawned:
+            verdict = talk.verdict if attempt.verdict.kept else attempt.verdict
+            yield Tried(talk, attempt.score, verdict)
+
+    def row(
+        self, seed: Seed, sample: int, each: Tried, rate: float, attempts: int, place: int = 0
+    ) -> Trajectory:
+        """Returns an attempt as a row.
+
+        Args:
+            place: which conversation of the attempt it is; 0 is its own, others are spawned.
+        """
+        talk, parts = each.talk, [sample, place] if place else [sample]
         return Trajectory(
             problem=seed.problem,
             reference=seed.answer,
@@ -539,7 +602,7 @@ class Converse(ModelEpisode):
             agreement=rate,
             attempts=attempts,
             data=canonical_json({"budget": talk.limits.cells, "dialogue": talk.dialogue.name}),
-            **derived(seed, "trajectory", sample, calls=self.calls(*talk.responses)),
+            **derived(seed, "trajectory", *parts, calls=self.calls(*talk.responses, *talk.aside)),
         )
 
 
