@@ -533,7 +533,9 @@ class Converse(ModelEpisode):
         }
         return begin(self.request(sample, **words), self.dialogue, limits, **fields)
 
-    def request(self, sample: int, /, prompt: PromptTemplate | None = None, **words: Any) -> Request:
+    def request(
+        self, sample: int, /, prompt: PromptTemplate | None = None, **words: Any
+    ) -> Request:
         """Returns the request of an attempt with a prompt (the stage's own)."""
         return self.requests(self._one, first_sample=sample, prompt=prompt, **words)[0]
 
