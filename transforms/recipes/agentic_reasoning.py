@@ -41,17 +41,13 @@ class Reason(Converse):
     def recall(self, sample: int, talk: Conversation, called: Called) -> Steps[Seen]:
         """Has the memory say what the text so far holds on a query."""
         words = {"text": text_of(talk.turns), "query": called.text}
-        response = yield from consult(talk, self.request(sample, self.memory_prompt, **words))
-        return Seen(called, response.text.strip(), False)
+        said = yield from consult(talk, self.request(sample, self.memory_prompt, **words))
+        return Seen(called, said, False)
 
     def code(self, sample: int, talk: Conversation, called: Called) -> Steps[Seen]:
         """Has a script written for a query, and runs it by itself."""
         memory = yield from self.recall(sample, talk, called)
-        if talk.ended is not None:
-            return memory
         words = {"query": called.text, "context": memory.text}
-        response = yield from consult(talk, self.request(sample, self.code_prompt, **words))
-        if talk.ended is not None:
-            return memory
-        seen = yield Cell(last_block(response.text) or response.text)
+        said = yield from consult(talk, self.request(sample, self.code_prompt, **words))
+        seen = yield Cell(last_block(said) or said)
         return Seen(called, talk.dialogue.observed(seen), seen.status is not Status.OK)

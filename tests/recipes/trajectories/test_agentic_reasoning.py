@@ -23,25 +23,31 @@ SCRIPT = "Here:\n```python\nprint('product:', 6 * 7)\n```"
 END = "It is \\boxed{43}."
 
 
-def solved(tmp_path: Path, *texts: Any) -> tuple[Any, Any, list[Any], int]:
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to search."""
+    folder = tmp_path_factory.mktemp("texts")
+    (folder / "units.txt").write_text("A dozen is twelve.")
+    return folder
+
+
+def solved(texts: Path, *says: Any) -> tuple[Any, Any, list[Any], int]:
     """The first attempt, the verdict on it, what was asked, and how often a tool was called."""
-    (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "units.txt").write_text("A dozen is twelve.")
     made = stage(
         "agentic_reasoning", "solve", "backend.continue_prefix=true",
         "recipe.stages.solve.sampler.samples=1",
-        f"recipe.stages.solve.tools.search.arguments.folder={tmp_path}/texts",
+        f"recipe.stages.solve.tools.search.arguments.folder={texts}",
     )  # fmt: skip
-    done = played(made.episode(SEED), script(*texts))
+    done = played(made.episode(SEED), script(*says))
     [(row, verdict)] = done.result
     calls = [each for turn in done.turns for each in turn if isinstance(each, Invoke)]
     return row, verdict, asked(done), len(calls)
 
 
 def test_a_result_of_code_stands_behind_its_query_though_nothing_was_searched(
-    tmp_path: Path,
+    texts: Path,
 ) -> None:
-    row, verdict, _, calls = solved(tmp_path, CODE, "Nothing.", SCRIPT, END)
+    row, verdict, _, calls = solved(texts, CODE, "Nothing.", SCRIPT, END)
     assert verdict.kept and calls == 0
     text = as_messages(row.messages)[-1].content
     result = "\n<|begin_code_result|>\nproduct: 42\n<|end_code_result|>\n"
@@ -49,42 +55,42 @@ def test_a_result_of_code_stands_behind_its_query_though_nothing_was_searched(
     assert [turn.content for turn in row.messages if learned(turn)] == [CODE, END]
 
 
-def test_what_was_searched_before_is_not_looked_up_again(tmp_path: Path) -> None:
-    row, verdict, _, calls = solved(tmp_path, SEARCH, SEARCH, END)
+def test_what_was_searched_before_is_not_looked_up_again(texts: Path) -> None:
+    row, verdict, _, calls = solved(texts, SEARCH, SEARCH, END)
     assert verdict.kept and (calls, row.cells) == (1, 1)
     first, second = [turn.content for turn in row.messages if turn.role == "tool"]
     assert "A dozen is twelve." in first
     assert "looked up before" in second and "twelve" not in second
 
 
-def test_the_coder_sees_what_the_memory_says_of_the_text_and_not_the_text(tmp_path: Path) -> None:
-    _, _, requests, _ = solved(tmp_path, SEARCH, CODE, "Both are given.", SCRIPT, END)
+def test_the_coder_sees_what_the_memory_says_of_the_text_and_not_the_text(texts: Path) -> None:
+    _, _, requests, _ = solved(texts, SEARCH, CODE, "Both are given.", SCRIPT, END)
     memory, coder = map(prompt_of, requests[2:4])
     assert "A dozen is twelve." in memory and "6 times 7" in memory
     assert "Both are given." in coder and "6 times 7" in coder
     assert "dozen" not in coder and SEED.problem not in coder
 
 
-def test_the_memory_answers_about_the_whole_text_and_is_asked_again_later(tmp_path: Path) -> None:
-    row, _, requests, _ = solved(tmp_path, ASK, "Nothing yet.", ASK, "The same.", END)
+def test_the_memory_answers_about_the_whole_text_and_is_asked_again_later(texts: Path) -> None:
+    row, _, requests, _ = solved(texts, ASK, "Nothing yet.", ASK, "The same.", END)
     assert "Nothing yet." in prompt_of(requests[3]) and row.cells == 2
     replies = [turn.content for turn in row.messages if turn.role == "tool"]
     assert ["Nothing yet." in replies[0], "The same." in replies[1]] == [True, True]
     assert (row.asks, row.tokens) == (3, sum(call.tokens for call in row.calls))
 
 
-def test_each_script_is_run_by_itself_and_its_error_is_shown(tmp_path: Path) -> None:
+def test_each_script_is_run_by_itself_and_its_error_is_shown(texts: Path) -> None:
     defines, uses = "```python\na = 1\n```", "```python\nprint(a)\n```"
-    row, _, _, _ = solved(tmp_path, CODE, "-", defines, CODE, "-", uses, END)
+    row, _, _, _ = solved(texts, CODE, "-", defines, CODE, "-", uses, END)
     first, second = [turn for turn in row.messages if turn.role == "tool"]
     assert "(nothing)" in first.content and not first.failed
     assert "NameError" in second.content and second.failed
 
 
 @pytest.mark.parametrize("place", [1, 2])
-def test_an_agent_that_is_not_answered_puts_the_attempt_off(tmp_path: Path, place: int) -> None:
+def test_an_agent_that_is_not_answered_puts_the_attempt_off(texts: Path, place: int) -> None:
     lost = response(chat(), "", error="504", error_kind=ErrorKind.TIMEOUT)
-    _, verdict, requests, _ = solved(tmp_path, *[CODE, "Nothing."][:place], lost)
+    _, verdict, requests, _ = solved(texts, *[CODE, "Nothing."][:place], lost)
     assert verdict.unanswered and len(requests) == place + 1
 
 

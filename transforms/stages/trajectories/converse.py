@@ -111,9 +111,9 @@ class Conversation:
     """Further names that can be called: other agents, each the steps of its work on a call."""
     shown: tuple[Message, ...] = ()
     """What the model sees between the system's message and the rest, and rows leave out."""
-    repeated: str = ""
-    """Shown in place of a result where a tool or code is called a second time with the same text,
-    which is not run again; empty runs it."""
+    repeated: Mapping[str, str] = field(default_factory=dict)
+    """Name of a tool -> what is shown where it is called a second time with the same text, which is
+    not run again."""
     responses: list[Response] = field(default_factory=list)
     aside: list[Response] = field(default_factory=list)
     """Responses of other agents that served it (see `consult`)."""
@@ -240,16 +240,20 @@ def run_call(talk: Conversation, called: Called) -> Steps[Seen]:
     also where it cannot be read or names no tool; only what is run counts as a cell."""
     if called.fault is not None:
         return Seen(called, called.fault, True)
+    if called.name in talk.repeated:
+        if (called.name, called.text) in talk.called:
+            return Seen(called, talk.repeated[called.name], True)
+        talk.called.add((called.name, called.text))
     if called.name in talk.agents:
         talk.cells += 1
-        return (yield from talk.agents[called.name](talk, called))
+        try:
+            return (yield from talk.agents[called.name](talk, called))
+        except NoAnswer:
+            return Seen(called, "", True)
     is_code = called.is_code or called.name in talk.runs
     if not is_code and called.name not in talk.tools:
         known = ", ".join([*talk.runs, *talk.tools, *talk.agents])
         return Seen(called, f"there is no tool {called.name}: there is {known}", True)
-    if talk.repeated and (called.name, called.text) in talk.called:
-        return Seen(called, talk.repeated, True)
-    talk.called.add((called.name, called.text))
     talk.cells += 1
     if not is_code:
         gave = yield Invoke(talk.tools[called.name], _arguments(talk, called))
@@ -305,7 +309,7 @@ def run_calls(
     results = []
     for called in calls:
         seen = yield from run(talk, called)
-        if talk.ended is not None:  # an agent that served it was asked in vain
+        if talk.ended is not None:  # another agent was asked in vain
             return []
         results.append(seen)
         talk.failures = talk.failures + 1 if seen.failed else 0
@@ -342,24 +346,36 @@ def converse(
     return talk
 
 
-def consult(talk: Conversation, request: Request) -> Steps[Response]:
-    """Asks another agent once for a conversation, which does not show it. A response that is no
-    answer ends the conversation."""
+class NoAnswer(Exception):
+    """Another agent was asked in vain, which ends the conversation that it served."""
+
+
+def consult(talk: Conversation, request: Request) -> Steps[str]:
+    """Asks another agent once for a conversation, which does not show it; returns the text.
+
+    Raises:
+        NoAnswer: it was asked in vain, or its response is cut off or empty.
+    """
     response: Response = yield request
     talk.aside.append(response)
     if not (verdict := judge_response(response)).kept:
         talk.ended, talk.verdict = Ended.REFUSED, verdict
-    return response
+        raise NoAnswer
+    return response.text.strip()
 
 
 def delegate(talk: Conversation, other: Conversation) -> Steps[None]:
     """Plays the conversation of another agent, from where it stands, for one that waits for it.
-    Where the model gives the other no answer, both end."""
+
+    Raises:
+        NoAnswer: the model gave the other no answer.
+    """
     if not any(each is other for each in talk.spawned):
         talk.spawned.append(other)
     yield from converse(other)
     if other.ended is Ended.REFUSED:
         talk.ended, talk.verdict = other.ended, other.verdict
+        raise NoAnswer
 
 
 def agrees(seed: Seed, answer: str) -> Steps[float]:
@@ -454,8 +470,9 @@ class Converse(ModelEpisode):
     """Names of the tools that run the code in their argument `code`, where calls have names."""
     tools: Tools = field(default_factory=dict)
     """Further tools by name: the import path of a function, or its settings."""
-    repeated: str = ""
-    """Shown where a call is made a second time, which is not run again (empty: it is run)."""
+    repeated: Mapping[str, str] = field(default_factory=dict)
+    """Name of a tool -> what is shown where it is called a second time with the same text, which is
+    not run again."""
     grader: Named = agrees
     """Function (seed, answer) -> steps that give a score of 0 to 1; the seed's own answer decides
     where nothing else is said."""
