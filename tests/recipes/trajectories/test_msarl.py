@@ -30,7 +30,8 @@ WHOLE = (TASK, CODE, "The product is 42.", NEXT, "```python\nm\n```", MORE, "It 
 
 def test_the_planner_sees_results_and_no_output_and_the_agent_the_tasks_alone() -> None:
     _, requests = attempted(*WHOLE)
-    planner, agent = [], []
+    planner: list[Any] = []
+    agent: list[Any] = []
     for request in requests:
         (planner if "an assistant computes" in prompt_of(request) else agent).append(request)
     assert [len(planner), len(agent)] == [3, 5]
