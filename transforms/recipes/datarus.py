@@ -30,7 +30,7 @@ class Analyse(Converse):
 
     def prelude_of(self, seed: Seed) -> tuple[str, ...]:
         code = json.loads(seed.metadata).get(self.data_code)
-        return (*self.prelude, code) if code else self.prelude
+        return (*self.prelude, code) if isinstance(code, str) else self.prelude
 
     def row(self, *args: Any, **kwargs: Any) -> Trajectory:
         row = super().row(*args, **kwargs)

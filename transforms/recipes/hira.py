@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.engine.settings import Group
 from transforms.models.episode import Steps
@@ -38,7 +39,7 @@ class Plan(talks.Converse):
     asks for {conclusion, memory}; `memory_prompt` with `task` and `memory` for what is of use.
     """
 
-    executors: dict[str, Executor]
+    executors: Annotated[dict[str, Executor], Field(min_length=1)]
     """Name -> executor; the first is the default."""
     executor_dialogue: DialogueSetting
     executor_cells: Annotated[int, Field(ge=1)] = 10
@@ -49,6 +50,17 @@ class Plan(talks.Converse):
     coordinator_prompt: PromptTemplate
     conclusion_prompt: PromptTemplate
     memory_prompt: PromptTemplate
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, executor in self.executors.items():
+            for tool in executor.tools:
+                if tool not in (*self.tools, PYTHON):
+                    stage = f"recipe.stages.{self.name}"
+                    raise SettingsError(
+                        f"{stage}.executors.{name}.tools has {tool}, which is not bound: set "
+                        f"{stage}.tools.{tool}, or name one of {', '.join((*self.tools, PYTHON))}"
+                    )
 
     def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[talks.Tried]:
         talk = self.begun(seed, sample, start)

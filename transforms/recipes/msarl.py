@@ -51,18 +51,18 @@ class TwoAgents(Converse):
 
     def work(self, sample: int, talk: Conversation, called: Called) -> Steps[Seen]:
         """Has the agent work on a task."""
-        for other in talk.spawned:
+        if talk.spawned:
+            [other] = talk.spawned
             if other.ended is not Ended.ANSWERED:
                 return Seen(called, "No further task can be worked on.", True)
             other.add(Message("user", called.text))
             other.ended = None
-        if not talk.spawned:
-            words = {"task": called.text, "cells": self.tool_cells}
-            limits = Limits(self.tool_cells)
-            other = begin(
-                self.request(sample, self.tool_prompt, **words),
-                self.tool_dialogue, limits, agent="tool agent", start=talk.start,
-            )  # fmt: skip
+        else:
+            request = self.request(
+                sample, self.tool_prompt, task=called.text, cells=self.tool_cells
+            )
+            limits, fields = Limits(self.tool_cells), {"agent": "tool agent", "start": talk.start}
+            other = begin(request, self.tool_dialogue, limits, **fields)
         yield from delegate(talk, other)
         if other.ended is not Ended.ANSWERED:
             return Seen(called, "The task could not be done.", True)

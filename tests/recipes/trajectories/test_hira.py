@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.models.examples import chat, response
 from tests.recipes.playing import stage
 from tests.stages.trajectories.talking import SEED, asked, played, prompt_of
+from transforms.engine.errors import SettingsError
 from transforms.models.requests import ErrorKind, Request
 from transforms.models.tools import Invoke
 from transforms.recipes.hira import read
@@ -176,6 +177,11 @@ def test_an_executor_without_tools_left_is_heard_once_more_and_then_summed_up(pl
     assert (run.roles.count("executor"), run.searches) == (3, 2)
     assert "No more calls" in run.prompts("executor")[2]
     assert [verdict.reason for _, verdict in run.pairs] == [None, "cells"]
+
+
+def test_a_tool_of_an_executor_that_is_not_bound_is_named(play: Play) -> None:
+    with pytest.raises(SettingsError, match=r"executors\.code\.tools has maps, which is not bound"):
+        play("recipe.stages.solve.executors.code.tools=[maps]", planner=[END])
 
 
 @pytest.mark.parametrize("name", ["coordinator", "executor", "conclusion"])
