@@ -14,6 +14,7 @@ import pytest
 from tests.chat_server import chat_server
 from tests.recipes.test_recipes import SEEDS, run
 from transforms.stages.trajectories.house import games, solution
+from transforms.engine.paths import PROJECT
 from transforms.stages.trajectories.records import Span, Turn, learned
 
 CONTINUES = "backend.continue_prefix=true"
@@ -90,8 +91,54 @@ def stateact(body: dict[str, Any]) -> str:
     actions = solution(opening.removeprefix("House ").partition(".")[0])
     turn = sum(message["role"] == "assistant" for message in body["messages"])
     return f"thought: Well.\naction: {actions[turn]}"
+def datarus(body: dict[str, Any]) -> str:
+    last = body["messages"][-1]["content"]
+    if last.strip().isdigit():
+        return f"<stop_analysis><thought>So.</thought><answer>{last}</answer></stop_analysis>"
+    return (
+        "<step><thought>I compute.</thought><action>python_executor</action>\n"
+        f"<action_input>\nprint({code_of(body)})\n</action_input></step>"
+    )
 
 
+def msarl(body: dict[str, Any]) -> str:
+    last = body["messages"][-1]["content"]
+    if "You carry out tasks" in asked(body):
+        shown = last.removeprefix("```output\n").split()[0]
+        return f"It is {shown}." if shown.isdigit() else f"```python\nprint({code_of(body)})\n```"
+    if "task_result" in last:
+        return f"So it is \\boxed{{{last.partition('It is ')[2].partition('.')[0]}}}."
+    return f"<|begin_task_query|>{last}<|end_task_query|>"
+
+
+def agentic_reasoning(body: dict[str, Any]) -> str:
+    if "notes hold on the following" in asked(body):
+        return "Nothing yet."
+    if "Write one Python script" in asked(body):
+        return f"```python\nprint({code_of(body)})\n```"
+    *_, shown = body["messages"][-1]["content"].split("<|begin_code_result|>\n")
+    if shown.split()[0].isdigit():
+        return f"So it is \\boxed{{{shown.split()[0]}}}."
+    return f"I compute.\n<|begin_code_query|>{code_of(body)}: {asked(body)[:30]}<|end_code_query|>"
+
+
+def hira(body: dict[str, Any]) -> str:
+    text, last = asked(body), body["messages"][-1]["content"]
+    if "Which one should do it?" in text:
+        return '{"reason": "It computes.", "selected_agent_name": "code"}'
+    if "Sum it up as JSON" in text:
+        shown = text.partition("python_result|>\n")[2].split()[0]
+        return json.dumps({"conclusion": shown, "memory": {"fact_memory": [f"it is {shown}"]}})
+    if "End with what you found out" in text:
+        query = f"<|begin_python_query|>print({code_of(body)})<|end_python_query|>"
+        return "That is all." if "python_result" in last else query
+    if "subtask_result" in last:
+        shown = last.partition("subtask_result|>\n")[2].split()[0]
+        return f"So it is \\boxed{{{shown}}}."
+    return f"<|begin_subtask_query|>{text[:30]}<|end_subtask_query|>"
+
+
+FOLDER = f"recipe.stages.solve.tools.search.arguments.folder={PROJECT / 'docs/recipes'}"
 RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "r1_code_interpreter": (r1_code_interpreter, ["recipe.stages.solve.sampler.samples=4"]),
     "agentic_r1": (agentic_r1, [CONTINUES, "recipe.stages.attempt.sampler.samples=4"]),
@@ -99,6 +146,13 @@ RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "multi_turn_code": (multi_turn_code, ["recipe.stages.solve.sampler.samples=1"]),
     "codesteer": (codesteer, ["recipe.stages.steer.sampler.samples=2"]),
     "retool": (retool, [CONTINUES]),
+    "datarus": (datarus, ["recipe.stages.analyse.sampler.samples=2"]),
+    "msarl": (msarl, ["recipe.stages.solve.sampler.samples=2"]),
+    "agentic_reasoning": (
+        agentic_reasoning,
+        [CONTINUES, FOLDER, "recipe.stages.solve.sampler.samples=2"],
+    ),
+    "hira": (hira, [CONTINUES, FOLDER]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
     "stateact": (stateact, ["recipe.stages.act.sampler.samples=1"]),
 }

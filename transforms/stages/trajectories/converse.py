@@ -107,11 +107,22 @@ class Conversation:
     """Further tools by name: a user's functions."""
     schemas: tuple[str, ...] = ()
     """What can be called by name, as `Request.tools` has it."""
+    agents: Mapping[str, Callable[[Conversation, Called], Steps[Seen]]] = field(
+        default_factory=dict
+    )
+    """Further names that can be called: other agents, each the steps of its work on a call."""
     shown: tuple[Message, ...] = ()
     """What the model sees between the system's message and the rest, and rows leave out."""
+    repeated: Mapping[str, str] = field(default_factory=dict)
+    """Name of a tool -> what is shown where it is called a second time with the same text, which is
+    not run again."""
     responses: list[Response] = field(default_factory=list)
+    aside: list[Response] = field(default_factory=list)
+    """Responses of other agents that served it (see `consult`)."""
+    spawned: list[Conversation] = field(default_factory=list)
+    """Conversations of other agents that served it (see `delegate`): rows of their own."""
     cells: int = 0
-    """Cells run and tools called."""
+    """Cells run, tools and agents called."""
     failures: int = 0
     """Calls in a row that failed."""
     others: list[Conversation] = field(default_factory=list)
@@ -128,6 +139,8 @@ class Conversation:
     def __post_init__(self) -> None:
         self.after = self.start
         """The cells that led to the session's state."""
+        self.called: set[tuple[str, str]] = set()
+        """Name and text of what was run."""
 
     @property
     def answer(self) -> str | None:
@@ -185,7 +198,8 @@ def next_request(talk: Conversation) -> Request:
     max_tokens = asked.sampler.max_tokens
     if talk.limits.tokens is not None:
         max_tokens = min(max_tokens, talk.limits.tokens - _generated(talk))
-    stop = tuple(dict.fromkeys((*dialogue.stops([*talk.runs, *talk.tools]), *asked.sampler.stop)))
+    names = [*talk.runs, *talk.tools, *talk.agents]
+    stop = tuple(dict.fromkeys((*dialogue.stops(names), *asked.sampler.stop)))
     systems = sum(message.role == "system" for message in messages[:1])
     is_raw = dialogue.continues or dialogue.goes_on or dialogue.marks_thoughts
     return replace(
@@ -248,14 +262,24 @@ def run_call(talk: Conversation, called: Called) -> Steps[Seen]:
     also where it cannot be read or names no tool; only what is run counts as a cell."""
     if called.fault is not None:
         return Seen(called, called.fault, True)
-    if not called.is_code and called.name not in talk.runs:
-        if called.name not in talk.tools:
-            known = ", ".join([*talk.runs, *talk.tools])
-            return Seen(called, f"there is no tool {called.name}: there is {known}", True)
+    if called.name in talk.repeated:
+        if (called.name, called.text) in talk.called:
+            return Seen(called, talk.repeated[called.name], True)
+        talk.called.add((called.name, called.text))
+    if called.name in talk.agents:
         talk.cells += 1
+        try:
+            return (yield from talk.agents[called.name](talk, called))
+        except NoAnswer:
+            return Seen(called, "", True)
+    is_code = called.is_code or called.name in talk.runs
+    if not is_code and called.name not in talk.tools:
+        known = ", ".join([*talk.runs, *talk.tools, *talk.agents])
+        return Seen(called, f"there is no tool {called.name}: there is {known}", True)
+    talk.cells += 1
+    if not is_code:
         gave = yield Invoke(talk.tools[called.name], _arguments(talk, called))
         return Seen(called, gave.error or gave.text or talk.dialogue.empty, gave.error is not None)
-    talk.cells += 1
     seen = yield Cell(called.code, talk.after)
     if talk.keeps_state:
         talk.after = seen.after
@@ -307,6 +331,8 @@ def run_calls(
     results = []
     for called in calls:
         seen = yield from run(talk, called)
+        if talk.ended is not None:  # another agent was asked in vain
+            return []
         results.append(seen)
         talk.failures = talk.failures + 1 if seen.failed else 0
     show(talk, results)
@@ -340,6 +366,38 @@ def converse(
         if talk.ended is None:
             after(talk, seen)
     return talk
+
+
+class NoAnswer(Exception):
+    """Another agent was asked in vain, which ends the conversation that it served."""
+
+
+def consult(talk: Conversation, request: Request) -> Steps[str]:
+    """Asks another agent once for a conversation, which does not show it; returns the text.
+
+    Raises:
+        NoAnswer: it was asked in vain, or its response is cut off or empty.
+    """
+    response: Response = yield request
+    talk.aside.append(response)
+    if not (verdict := judge_response(response)).kept:
+        talk.ended, talk.verdict = Ended.REFUSED, verdict
+        raise NoAnswer
+    return response.text.strip()
+
+
+def delegate(talk: Conversation, other: Conversation) -> Steps[None]:
+    """Plays the conversation of another agent, from where it stands, for one that waits for it.
+
+    Raises:
+        NoAnswer: the model gave the other no answer.
+    """
+    if not any(each is other for each in talk.spawned):
+        talk.spawned.append(other)
+    yield from converse(other)
+    if other.ended is Ended.REFUSED:
+        talk.ended, talk.verdict = other.ended, other.verdict
+        raise NoAnswer
 
 
 def agrees(seed: Seed, answer: str) -> Steps[float]:
@@ -434,6 +492,9 @@ class Converse(ModelEpisode):
     """Names of the tools that run the code in their argument `code`, where calls have names."""
     tools: Tools = field(default_factory=dict)
     """Further tools by name: the import path of a function, or its settings."""
+    repeated: Mapping[str, str] = field(default_factory=dict)
+    """Name of a tool -> what is shown where it is called a second time with the same text, which is
+    not run again."""
     grader: Named = agrees
     """Function (seed, answer) -> steps that give a score of 0 to 1; the seed's own answer decides
     where nothing else is said."""
@@ -479,8 +540,9 @@ class Converse(ModelEpisode):
         right = sum(each.score >= 1 for each in answered)
         rate = right / len(answered) if answered else 0.0
         return [
-            (self.row(seed, sample, each, rate, len(answered)), each.verdict)
-            for sample, each in enumerate(tries)
+            (self.row(seed, sample, each, rate, len(answered), place), each.verdict)
+            for sample, attempt in enumerate(tries)
+            for place, each in enumerate([attempt, *self.spawned(attempt)])
         ]
 
     def unfit(self, seed: Seed) -> Verdict | None:
@@ -508,10 +570,22 @@ class Converse(ModelEpisode):
             "runs": self.runs,
             "tools": self.tools,
             "schemas": self.schemas(),
+            "repeated": self.repeated,
         }
         words = self.words(seed, sample)
         [asked] = self.requests(self._one, first_sample=sample, cells=budget, **words)
         return begin(asked, self.dialogue, limits, **fields)
+        words: dict[str, Any] = {
+            **{"problem": seed.problem, "instruction": seed.problem},
+            **{"cells": budget, "tools": "\n".join(self.schemas()), "sample": sample},
+        }
+        return begin(self.request(sample, **words), self.dialogue, limits, **fields)
+
+    def request(
+        self, sample: int, /, prompt: PromptTemplate | None = None, **words: Any
+    ) -> Request:
+        """Returns the request of an attempt with a prompt (the stage's own)."""
+        return self.requests(self._one, first_sample=sample, prompt=prompt, **words)[0]
 
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
         """What the prompt of an attempt is rendered with, beside `cells`."""
@@ -565,6 +639,22 @@ class Converse(ModelEpisode):
         talks = (talk, *talk.others)
         responses = [response for one in talks for response in one.responses]
         data = {"budget": talk.limits.cells, "dialogue": talk.dialogue.name, **talk.data}
+    def spawned(self, attempt: Tried) -> Iterable[Tried]:
+        """Returns the conversations of other agents in an attempt, which become rows of their own:
+        they have its score, and are kept where it is."""
+        for talk in attempt.talk.spawned:
+            verdict = talk.verdict if attempt.verdict.kept else attempt.verdict
+            yield Tried(talk, attempt.score, verdict)
+
+    def row(
+        self, seed: Seed, sample: int, each: Tried, rate: float, attempts: int, place: int = 0
+    ) -> Trajectory:
+        """Returns an attempt as a row.
+
+        Args:
+            place: which conversation of the attempt it is; 0 is its own, others are spawned.
+        """
+        talk, parts = each.talk, [sample, place] if place else [sample]
         return Trajectory(
             problem=seed.problem,
             reference=seed.answer,
@@ -580,6 +670,8 @@ class Converse(ModelEpisode):
             attempts=attempts,
             data=canonical_json(data),
             **derived(seed, "trajectory", sample, calls=self.calls(*responses)),
+            data=canonical_json({"budget": talk.limits.cells, "dialogue": talk.dialogue.name}),
+            **derived(seed, "trajectory", *parts, calls=self.calls(*talk.responses, *talk.aside)),
         )
 
 
