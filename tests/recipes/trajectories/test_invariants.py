@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.chat_server import chat_server
+from tests.programs_for_tests import SPAM
 from tests.recipes.test_recipes import SEEDS, run
 from transforms.stages.trajectories.house import games, solution
 from transforms.engine.paths import PROJECT
@@ -139,6 +140,35 @@ def hira(body: dict[str, Any]) -> str:
 
 
 FOLDER = f"recipe.stages.solve.tools.search.arguments.folder={PROJECT / 'docs/recipes'}"
+def tree_of_code(body: dict[str, Any]) -> str:
+    failed = len(body["messages"]) > 1
+    code = f"print({code_of(body)})" if failed or body["seed"] % 2 else "1 / 0"
+    return f"<thought>So.</thought>\n<execute>\n{code}\n</execute>"
+
+
+def orps(body: dict[str, Any]) -> str:
+    if "A programmer works" in asked(body):
+        return f"Score: {1 + body['seed'] % 5}"
+    code = AND_ONE if "and one" in asked(body) else SPAM
+    return f"```python\n{code if body['seed'] % 2 else code.replace('* days', '- days')}\n```"
+
+
+def rethink_mcts(body: dict[str, Any]) -> str:
+    said = asked(body)
+    if "follows these thoughts" in said:
+        code = AND_ONE if "and one" in said else SPAM
+        return f"```python\n{code if 'Times.' in said else code.replace('* days', '- days')}\n```"
+    thoughts = "<idea>Times.</idea>" if "takes its place" in said else "<idea>Less.</idea>"
+    return f"{thoughts}\nRating: 1"
+
+
+AND_ONE = SPAM.replace("* days", "* days + 1")
+PROGRAMS = [
+    {"problem": "How many?", "answer": "560", "code": SPAM},
+    {"problem": "How many, and one?", "answer": "561", "code": AND_ONE},
+]
+"""Seeds with programs, for the recipes that need tests."""
+
 RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "r1_code_interpreter": (r1_code_interpreter, ["recipe.stages.solve.sampler.samples=4"]),
     "agentic_r1": (agentic_r1, [CONTINUES, "recipe.stages.attempt.sampler.samples=4"]),
@@ -153,6 +183,9 @@ RECIPES: dict[str, tuple[Answer, list[str]]] = {
         [CONTINUES, FOLDER, "recipe.stages.solve.sampler.samples=2"],
     ),
     "hira": (hira, [CONTINUES, FOLDER]),
+    "tree_of_code": (tree_of_code, ["recipe.stages.grow.children=2"]),
+    "orps": (orps, [f"recipe.stages.refine.{each}" for each in ("drafts=4", "rounds=1")]),
+    "rethink_mcts": (rethink_mcts, ["recipe.stages.rethink.rollouts=1"]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
     "stateact": (stateact, ["recipe.stages.act.sampler.samples=1"]),
 }
@@ -175,6 +208,7 @@ def test_a_run_from_the_ledger_gives_the_same_bytes_and_learns_what_a_model_wrot
 ) -> None:
     answer, settings = RECIPES[name]
     seeds = PROBLEMS.get(name, SEEDS[:2])
+    seeds = PROGRAMS if name in ("orps", "rethink_mcts") else SEEDS[:2]
     written: list[str] = []
 
     def say(body: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -168,6 +169,16 @@ class Conversation:
         user's turn."""
         in_user = self.turns[-1].role == "user" and not self.in_message
         self.add(Message("user", "\n\n" * in_user + text), self.in_message or in_user)
+
+    def branched(self, asked: Request) -> Conversation:
+        """Returns a conversation that goes on from this one by itself, also in the session.
+
+        Args:
+            asked: what its further requests are made from.
+        """
+        branch = copy(self)
+        branch.asked, branch.responses = asked, [*self.responses]
+        return branch
 
     def end(self, why: Ended, detail: str = "") -> None:
         self.ended = why
