@@ -14,8 +14,8 @@ import pytest
 from tests.chat_server import chat_server
 from tests.programs_for_tests import SPAM
 from tests.recipes.test_recipes import SEEDS, run
-from transforms.stages.trajectories.house import games, solution
 from transforms.engine.paths import PROJECT
+from transforms.stages.trajectories.house import games, solution
 from transforms.stages.trajectories.records import Span, Turn, learned
 
 CONTINUES = "backend.continue_prefix=true"
@@ -92,6 +92,8 @@ def stateact(body: dict[str, Any]) -> str:
     actions = solution(opening.removeprefix("House ").partition(".")[0])
     turn = sum(message["role"] == "assistant" for message in body["messages"])
     return f"thought: Well.\naction: {actions[turn]}"
+
+
 def datarus(body: dict[str, Any]) -> str:
     last = body["messages"][-1]["content"]
     if last.strip().isdigit():
@@ -140,6 +142,8 @@ def hira(body: dict[str, Any]) -> str:
 
 
 FOLDER = f"recipe.stages.solve.tools.search.arguments.folder={PROJECT / 'docs/recipes'}"
+
+
 def tree_of_code(body: dict[str, Any]) -> str:
     failed = len(body["messages"]) > 1
     code = f"print({code_of(body)})" if failed or body["seed"] % 2 else "1 / 0"
@@ -194,6 +198,8 @@ TESTS = {name: {"input": ["1"], "output": ["2"]} for name in ("public_tests", "p
 PROBLEMS: dict[str, list[dict[str, Any]]] = {
     "stateact": list(games(2)),
     "multi_turn_code": [{"problem": f"Add one, {n} times.", **TESTS} for n in ("once", "1")],
+    "orps": PROGRAMS,
+    "rethink_mcts": PROGRAMS,
 }
 """Recipe -> its seeds, where it has its own."""
 
@@ -208,7 +214,6 @@ def test_a_run_from_the_ledger_gives_the_same_bytes_and_learns_what_a_model_wrot
 ) -> None:
     answer, settings = RECIPES[name]
     seeds = PROBLEMS.get(name, SEEDS[:2])
-    seeds = PROGRAMS if name in ("orps", "rethink_mcts") else SEEDS[:2]
     written: list[str] = []
 
     def say(body: dict[str, Any]) -> dict[str, Any]:

@@ -583,14 +583,8 @@ class Converse(ModelEpisode):
             "schemas": self.schemas(),
             "repeated": self.repeated,
         }
-        words = self.words(seed, sample)
-        [asked] = self.requests(self._one, first_sample=sample, cells=budget, **words)
+        asked = self.request(sample, cells=budget, **self.words(seed, sample))
         return begin(asked, self.dialogue, limits, **fields)
-        words: dict[str, Any] = {
-            **{"problem": seed.problem, "instruction": seed.problem},
-            **{"cells": budget, "tools": "\n".join(self.schemas()), "sample": sample},
-        }
-        return begin(self.request(sample, **words), self.dialogue, limits, **fields)
 
     def request(
         self, sample: int, /, prompt: PromptTemplate | None = None, **words: Any
@@ -606,7 +600,7 @@ class Converse(ModelEpisode):
 
     def role(self, agent: str, prompt: PromptTemplate, sample: int, **words: Any) -> Conversation:
         """Opens the conversation of another agent, without limits; each cell begins anew."""
-        [asked] = self.requests(self._one, first_sample=sample, prompt=prompt, **words)
+        asked = self.request(sample, prompt=prompt, **words)
         return begin(asked, self.dialogue, Limits(), agent=agent, keeps_state=False)
 
     def schemas(self) -> tuple[str, ...]:
@@ -644,12 +638,6 @@ class Converse(ModelEpisode):
         what = f"says {talk.answer}, reference {seed.answer}"
         return Tried(talk, score, reject("wrong_answer", what))
 
-    def row(self, seed: Seed, sample: int, each: Tried, rate: float, attempts: int) -> Trajectory:
-        """Returns an attempt as a row."""
-        talk = each.talk
-        talks = (talk, *talk.others)
-        responses = [response for one in talks for response in one.responses]
-        data = {"budget": talk.limits.cells, "dialogue": talk.dialogue.name, **talk.data}
     def spawned(self, attempt: Tried) -> Iterable[Tried]:
         """Returns the conversations of other agents in an attempt, which become rows of their own:
         they have its score, and are kept where it is."""
@@ -666,6 +654,10 @@ class Converse(ModelEpisode):
             place: which conversation of the attempt it is; 0 is its own, others are spawned.
         """
         talk, parts = each.talk, [sample, place] if place else [sample]
+        talks = (talk, *talk.others)
+        responses = [response for one in talks for response in one.responses]
+        calls = self.calls(*responses, *(response for one in talks for response in one.aside))
+        data = {"budget": talk.limits.cells, "dialogue": talk.dialogue.name, **talk.data}
         return Trajectory(
             problem=seed.problem,
             reference=seed.answer,
@@ -680,9 +672,7 @@ class Converse(ModelEpisode):
             agreement=rate,
             attempts=attempts,
             data=canonical_json(data),
-            **derived(seed, "trajectory", sample, calls=self.calls(*responses)),
-            data=canonical_json({"budget": talk.limits.cells, "dialogue": talk.dialogue.name}),
-            **derived(seed, "trajectory", *parts, calls=self.calls(*talk.responses, *talk.aside)),
+            **derived(seed, "trajectory", *parts, calls=calls),
         )
 
 
