@@ -99,11 +99,12 @@ def measure(name: str, settings: BenchWorldsSettings) -> dict[str, Any]:
 def _moves(made: World[Any], starts: list[Any], most: int) -> tuple[int, int]:
     """Makes random legal moves, and tries one that is not legal after each; returns how many."""
     rng, count, refused = random.Random(0), 0, 0
-    known = deque((move for example in made.examples for move in example.refused), 1000)
+    never = [move for example in made.examples for move in example.refused]
+    known = deque(never, 1000)
     while count < most:
         state = rng.choice(starts)
         while count < most and (legal := made.legal(state)):
-            before, other = hash(state), rng.choice(known)
+            before, other = hash(state), rng.choice((rng.choice(known), rng.choice(never)))
             if other not in legal:
                 refused += _is_refused(made, state, other) and hash(state) == before
             known.append(rng.choice(legal))

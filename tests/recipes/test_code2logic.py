@@ -27,7 +27,7 @@ from transforms.worlds.questions import KINDS
 
 
 def seed_of(row: dict[str, Any]) -> Seed:
-    more = canonical_json({name: row[name] for name in ("level", "seed", "state")})
+    more = canonical_json({name: row[name] for name in ("level", "seed")})
     words = {name: row[name] for name in ("problem", "kind", "license")}
     return Seed.make(**words, source="tests", metadata=more)
 

@@ -9,7 +9,8 @@ An episode yields effects, and is sent what becomes of them; what it returns is 
 
 Effects are values:
 
-- a `Request`: a model is asked, and gives a `Response`;
+- a `Request`: a model is asked, and gives a `Response`; one that `score` or `score_labels` makes
+  asks how likely a given text is, or each of a few labels (`transforms.models.scores`);
 - a `Job`: a program is run in the sandbox, and gives a `Result`; a `Check`: a program and then its
   checker, `Checked`; a `Cell`: a cell of a session, `CellResult`, whose `after` names the state to
   go on from. A session is branched by going on twice from one state;

@@ -78,6 +78,22 @@ _LATER = {
 }
 
 
+@dataclass(frozen=True)
+class Score:
+    """What is asked for in place of an answer: log probabilities (`transforms.models.scores`)."""
+
+    continuation: str | None = None
+    """The text to score after the prompt; None where labels are."""
+    labels: tuple[str, ...] = ()
+    """The words to score as the answer's first token; empty where a continuation is."""
+
+    def identity(self) -> dict[str, Any]:
+        """The one of the two that is asked for, as JSON values."""
+        if self.continuation is None:
+            return {"labels": list(self.labels)}
+        return {"continuation": self.continuation}
+
+
 def tool_json(name: str, description: str, parameters: dict[str, Any]) -> str:
     """Returns a tool as `Request.tools` has it.
 
@@ -117,6 +133,8 @@ class Request:
     how an answer is read, not what is asked, so it is not part of the id."""
     reasons: bool = False
     """Whether the model is known to think before it answers; not part of the id either."""
+    score: Score | None = None
+    """What is scored; None where an answer is asked for."""
 
     @cached_property
     def id(self) -> str:
@@ -144,13 +162,14 @@ class Request:
         )
 
     def later(self) -> dict[str, Any]:
-        """Those of tools, template and body that are used, as JSON values."""
-        if not self.tools and self.template == self.body == "{}":
+        """Those of tools, template, body and score that are used, as JSON values."""
+        if not self.tools and self.score is None and self.template == self.body == "{}":
             return {}
         values = {
             "tools": [json.loads(tool) for tool in self.tools],
             "template": json.loads(self.template),
             "body": json.loads(self.body),
+            "score": None if self.score is None else self.score.identity(),
         }
         return {name: value for name, value in values.items() if value}
 
@@ -269,6 +288,7 @@ def request_from_json(stage: str, model: str, model_id: str, values: dict[str, A
     Raises:
         AttributeError, KeyError, TypeError: `values` are not a request's.
     """
+    score = values.get("score")
     sampler: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in values["sampler"].items()
@@ -285,6 +305,7 @@ def request_from_json(stage: str, model: str, model_id: str, values: dict[str, A
         tools=tuple(map(canonical_json, values.get("tools", []))),
         template=canonical_json(values.get("template", {})),
         body=canonical_json(values.get("body", {})),
+        score=score and Score(score.get("continuation"), tuple(score.get("labels", ()))),
     )
 
 

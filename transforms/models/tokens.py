@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from typing import Any
 
 from transforms.engine.records import Message
 from transforms.models.requests import Request, message_json
+from transforms.models.scores import Unscorable
 
 
 def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
@@ -24,6 +26,32 @@ def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
     )
     # the chat template has written the special tokens
     return list(tokenizer.encode(text + prefix, add_special_tokens=False))
+
+
+def scored_ids(tokenizer: Any, request: Request) -> tuple[list[int], int]:
+    """Returns the tokens of a prompt with the continuation to score, and how many of them come
+    before the first that holds a part of the continuation.
+
+    Both are tokenized as one text: a token across the boundary is the continuation's.
+
+    Raises:
+        Unscorable: nothing comes before the continuation.
+    """
+    assert request.score is not None and request.score.continuation is not None
+    prefix = request.sampler.prefix + request.score.continuation
+    whole = prompt_ids(tokenizer, replace(request, sampler=replace(request.sampler, prefix=prefix)))
+    before = prompt_ids(tokenizer, request)
+    start = next(
+        (
+            place
+            for place, (one, other) in enumerate(zip(before, whole, strict=False))
+            if one != other
+        ),
+        min(len(before), len(whole)),
+    )
+    if not start:
+        raise Unscorable("the first token of a text has no log probability: give a prompt")
+    return whole, start
 
 
 def _turn(message: Message) -> dict[str, Any]:

@@ -103,8 +103,7 @@ home: r 1, b 0""",
         return "\n".join([*columns, f"cells: {' '.join(state.cells) or '-'}", f"home: {home}"])
 
     def solve(self, state: State) -> tuple[str, ...] | None:
-        line = shortest(self, state, 20_000, lambda at: 2 * at.ranks - sum(at.home))
-        return line and line.moves
+        return shortest(self, state, 20_000, lambda at: 2 * at.ranks - sum(at.home))
 
     def facts(self, state: State) -> Mapping[str, Any]:
         return {

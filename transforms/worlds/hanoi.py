@@ -76,8 +76,7 @@ c: 3 2
         return "\n".join([*lines, "(from the bottom up)"])
 
     def solve(self, state: State) -> tuple[str, ...] | None:
-        line = shortest(self, state)
-        return line and line.moves
+        return shortest(self, state)
 
     def facts(self, state: State) -> Mapping[str, Any]:
         discs = {f"the number of discs on peg {PEGS[n]}": state.pegs.count(n) for n in range(3)}

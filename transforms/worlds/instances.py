@@ -31,13 +31,15 @@ def positions(
                 if state in seen:
                     continue
                 seen.add(state)
+                # where something is hidden, instances differ that look the same
+                which = f"{name}, level {level}, instance {number}."
+                position = f"The position is\n\n{made.render(state)}"
                 yield {
-                    "problem": f"{manual(made)}\n\nThe position is\n\n{made.render(state)}",
+                    "problem": f"{which}\n\n{manual(made)}\n\n{position}",
                     "kind": name,
                     "license": "Apache-2.0",
                     "level": level,
                     "seed": number,
-                    "state": repr(tuple(state)),
                 }
 
 

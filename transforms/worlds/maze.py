@@ -63,8 +63,8 @@ shortest way to it)."""
         rows = ("".join(".#"[(r, c) not in free] for c in range(side)) for r in range(side))
         at, exit = rng.sample([(r, c) for r, c in sorted(free) if r % 2 == c % 2 == 0], 2)
         state = State(tuple(rows), at, exit)
-        line = shortest(self, state)
-        return state if line and len(line.moves) >= 4 * level else None
+        solution = shortest(self, state)
+        return state if solution and len(solution) >= 4 * level else None
 
     def moves(self, state: State) -> Iterator[str]:
         for way, (down, right) in WAYS.items():
@@ -100,8 +100,7 @@ shortest way to it)."""
         return board(rows)
 
     def solve(self, state: State) -> tuple[str, ...] | None:
-        line = shortest(self, state)
-        return line and line.moves
+        return shortest(self, state)
 
     def facts(self, state: State) -> Mapping[str, Any]:
         walls = {

@@ -34,8 +34,7 @@ def exact(world: World[Any], state: Any, rng: random.Random) -> str:
     solver, or the game is too large for it."""
     moves = world.solve(state)
     if moves is None and world.players == 2 and not world.chance:
-        line = best_play(world, state)
-        moves = line and line.moves
+        moves = best_play(world, state)
     return moves[0] if moves else greedy(world, state, rng)
 
 

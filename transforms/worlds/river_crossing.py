@@ -55,8 +55,8 @@ enemies: cat and hen, dog and cat""",
             pairs = list(combinations(things, 2))
             enemies = tuple(sorted(rng.sample(pairs, rng.randint(1, min(len(pairs), 3 + level)))))
             state = State(rng.randint(1, 1 + level // 4), enemies, tuple(things), (), "here")
-            line = shortest(self, state)
-            if line is not None and len(line.moves) >= 2 * level + 3 - 2 * (level == 1):
+            solution = shortest(self, state)
+            if solution is not None and len(solution) >= 2 * level + 3 - 2 * (level == 1):
                 return state
 
     def moves(self, state: State) -> Iterator[str]:
@@ -94,8 +94,7 @@ enemies: cat and hen, dog and cat""",
         )
 
     def solve(self, state: State) -> tuple[str, ...] | None:
-        line = shortest(self, state)
-        return line and line.moves
+        return shortest(self, state)
 
     def facts(self, state: State) -> Mapping[str, Any]:
         foes = {

@@ -71,9 +71,9 @@ else the share of the squares of row 3 to the right of car a that are empty, hal
                 if not full & car.squares() and not (across and car.row == EXIT):
                     cars.append(car)
                     full |= car.squares()
-            line = shortest(self, state := State(tuple(cars)), 500)
-            if line is not None and len(line.moves) >= fewest:  # where too long, go on along it
-                return self.replay(state, line.moves[: max(0, len(line.moves) - most)])
+            solution = shortest(self, state := State(tuple(cars)), 500)
+            if solution is not None and len(solution) >= fewest:  # where too long, go on along it
+                return self.replay(state, solution[: max(0, len(solution) - most)])
 
     def moves(self, state: State) -> Iterator[str]:
         full = {at for car in state.cars for at in car.squares()}
@@ -107,8 +107,7 @@ else the share of the squares of row 3 to the right of car a that are empty, hal
         return board([[names.get((row, column), ".") for column in side] for row in side])
 
     def solve(self, state: State) -> tuple[str, ...] | None:
-        line = shortest(self, state)
-        return line and line.moves
+        return shortest(self, state)
 
     def facts(self, state: State) -> Mapping[str, Any]:
         cars = [(chr(97 + n), car) for n, car in enumerate(state.cars)]

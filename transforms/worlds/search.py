@@ -6,19 +6,11 @@ import heapq
 import sys
 from collections.abc import Callable, Iterable
 from itertools import count
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from transforms.worlds.base import World
 
 Node = TypeVar("Node")
-
-
-class Line(NamedTuple):
-    """What a search found."""
-
-    moves: tuple[str, ...]
-    nodes: int
-    """States that it looked at."""
 
 
 def shortest(
@@ -26,7 +18,7 @@ def shortest(
     state: Any,
     most: int = 100_000,
     distance: Callable[[Any], int] = lambda state: 0,
-) -> Line | None:
+) -> tuple[str, ...] | None:
     """Returns a shortest way to score 1 of a single player without chance (A*).
 
     None where there is none, or where more than `most` states would have to be looked at.
@@ -49,7 +41,7 @@ def shortest(
             while (step := came[at]) is not None:
                 at, move = step
                 moves.append(move)
-            return Line(tuple(reversed(moves)), len(done))
+            return tuple(reversed(moves))
         for move in world.legal(at):
             new = world.after(at, move)
             if length[at] + 1 < length.get(new, sys.maxsize):
@@ -62,7 +54,7 @@ class TooLarge(Exception):
     """A game has more positions than a search may look at."""
 
 
-def best_play(world: World[Any], state: Any, most: int = 5000) -> Line | None:
+def best_play(world: World[Any], state: Any, most: int = 5000) -> tuple[str, ...] | None:
     """Returns the moves of best play by both of two players, without chance (minimax).
 
     None where more than `most` positions would have to be looked at.
@@ -76,7 +68,7 @@ def best_play(world: World[Any], state: Any, most: int = 5000) -> Line | None:
             moves.append(move)
             state = world.after(state, move)
             _value(world, state, values, most)
-        return Line(tuple(moves), len(values))
+        return tuple(moves)
     except TooLarge:
         return None
 

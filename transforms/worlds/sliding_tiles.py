@@ -69,8 +69,7 @@ belong."""
         return board([cells[at : at + SIDE] for at in range(0, 9, SIDE)])
 
     def solve(self, state: State) -> tuple[str, ...] | None:
-        line = shortest(self, state, distance=_distance)
-        return line and line.moves
+        return shortest(self, state, distance=_distance)
 
     def facts(self, state: State) -> Mapping[str, Any]:
         where = {cell: square(*divmod(at, SIDE)) for at, cell in enumerate(state.cells)}

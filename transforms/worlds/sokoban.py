@@ -72,9 +72,9 @@ marked squares."""
             goals = tuple(sorted(rest[:count]))
             state = State(height, width, tuple(sorted(walls)), goals, goals, rest[count])
             state = self._pulled(state, rng, 30 * level)
-            line = shortest(self, state)
-            if line is not None and len(line.moves) >= fewest:  # where too long, go on along it
-                return self.replay(state, line.moves[: max(0, len(line.moves) - most)])
+            solution = shortest(self, state)
+            if solution is not None and len(solution) >= fewest:  # where too long, go on along it
+                return self.replay(state, solution[: max(0, len(solution) - most)])
 
     def _pulled(self, state: State, rng: random.Random, steps: int) -> State:
         """Walks backwards from a state, and pulls boxes along where there is one behind."""
@@ -126,8 +126,7 @@ marked squares."""
         return board([[shown((r, c)) for c in range(state.width)] for r in range(state.height)])
 
     def solve(self, state: State) -> tuple[str, ...] | None:
-        line = shortest(self, state)
-        return line and line.moves
+        return shortest(self, state)
 
     def facts(self, state: State) -> Mapping[str, Any]:
         here = {"the worker's square": square(*state.player)}

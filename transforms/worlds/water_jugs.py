@@ -41,10 +41,10 @@ target: 2 litres""",
 
     def start(self, rng: random.Random, level: int) -> State:
         while True:
-            sizes = tuple(sorted(rng.sample(range(2, 8 + 3 * level), 2 + (level > 1))))
+            sizes = tuple(sorted(rng.sample(range(2, 8 + 3 * level), 2 + (rng.random() < 0.5))))
             state = State(sizes, (0,) * len(sizes), rng.randint(1, sizes[-1] - 1))
-            line = shortest(self, state)
-            if line is not None and level < len(line.moves) <= 2 * level + 2:
+            solution = shortest(self, state)
+            if solution is not None and 2 * level <= len(solution) <= 2 * level + 1:
                 return state
 
     def moves(self, state: State) -> Iterator[str]:
@@ -82,8 +82,7 @@ target: 2 litres""",
         return "\n".join([*jugs, f"target: {state.target} litres"])
 
     def solve(self, state: State) -> tuple[str, ...] | None:
-        line = shortest(self, state)
-        return line and line.moves
+        return shortest(self, state)
 
     def facts(self, state: State) -> Mapping[str, Any]:
         pairs = enumerate(zip(state.filled, state.sizes, strict=True))

@@ -75,8 +75,7 @@ those of the target."""
         return f"present word: {state.word}\ntarget: {state.target}"
 
     def solve(self, state: State) -> tuple[str, ...] | None:
-        line = shortest(self, state)
-        return line and line.moves
+        return shortest(self, state)
 
     def facts(self, state: State) -> Mapping[str, Any]:
         return {

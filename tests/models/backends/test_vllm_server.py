@@ -24,6 +24,7 @@ from transforms.models.engines import Engine, close_engines, open_engine
 from transforms.models.episode import Asking, Drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import ErrorKind, Request, Response
+from transforms.models.scores import score, score_labels, scored
 
 
 @pytest.fixture
@@ -139,3 +140,16 @@ def test_engine_arguments_are_flags_of_the_server() -> None:
     assert command[command.index("--hf-overrides") + 1] == '{"a": 1}'
     assert command[command.index("--seed") + 1] == "3"
     assert "--enable-auto-tool-choice" in command
+
+
+def test_ids_echo_and_the_answer_itself_give_one_score(vllm_server: VllmServer) -> None:
+    asked = request("Count: one, two,", logprobs=True)
+    [written] = _ask(open_engine(vllm_server.settings), asked)
+    scoring = [score(asked, written.text), score_labels(asked, [",", "three"])]
+    by_ids = _ask(open_engine(vllm_server.settings), *scoring)
+    by_echo = _ask(open_engine(vllm_server.backend()), *scoring)
+    close_engines()
+    assert scored(by_ids[0]).mean == pytest.approx(written.mean_logprob, abs=0.05)
+    assert scored(by_ids[0]).texts == scored(by_echo[0]).texts
+    for one, other in zip(by_ids, by_echo, strict=True):
+        assert scored(one).logprobs == pytest.approx(scored(other).logprobs, abs=0.05)

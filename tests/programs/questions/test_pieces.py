@@ -104,6 +104,23 @@ def test_the_alias_of_a_copy_that_is_equal_is_false() -> None:
     assert golds == {("b", "a"): ("False",), ("c", "b"): ("True",)}
 
 
+def test_a_run_without_aliases_is_not_asked_about_them_and_one_with_has_both_answers() -> None:
+    code = "a = [1]\nb = list(a)\n"
+    assert asked_of_aliases(code, traced(code)) == []
+    code = "a = [1]\nb = a\nc = [2]\n"
+    golds = {(q.variable, q.params["other"]): q.golds for q in asked_of_aliases(code, traced(code))}
+    assert golds[("b", "a")] == ("True",) and golds[("c", "a")] == ("False",)
+
+
+def test_a_block_is_asked_for_what_it_computes_and_not_for_its_loops_variable() -> None:
+    code = (
+        "input = {'n': 3}\ndef solution(n):\n    squares = [0] * n\n    for i in range(n):\n"
+        "        squares[i] = i * i\n    return squares\noutput = solution(**input)\n"
+    )
+    asked = asked_of_blocks(code, traced(code))
+    assert {question.variable for question in asked if question.line == 3} == {"squares"}
+
+
 def test_lines_of_several_frames_are_not_asked_about_by_time() -> None:
     code = "def f(n):\n    if n:\n        return f(n - 1)\n    return 0\nf(3)\n"
     assert asked_of_branches(code, traced(code)) == []

@@ -41,6 +41,8 @@ def test_pairs_are_true_where_the_program_gives_the_output_and_nowhere_else(
         pairs = json.loads(row.shown)["pairs"]
         truths = [run(with_input(row.code, {"start": s}))["output"] == out for s, out in pairs]
         assert json.loads(row.answer) == [repr(truths)]
+        outputs = {run(with_input(row.code, {"start": start}))["output"] for start, _ in pairs}
+        assert len(outputs) >= 3
 
 
 def test_a_program_names_all_seeds_whose_functions_it_has(rows: list[Any]) -> None:

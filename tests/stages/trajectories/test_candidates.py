@@ -87,13 +87,12 @@ def test_sizes_peak_at_half() -> None:
     assert candidates.draw_size(chance, 2) == 2
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_groups_are_the_same_on_any_number_of_workers(workers) -> None:
+def test_groups_are_the_same_in_whatever_order_solutions_arrive() -> None:
     group = solutions(3, 3)
     expected = [made.id for made in built(group)[0]]
-    random.Random(workers).shuffle(group)
+    random.Random(1).shuffle(group)
     stage = pickle.loads(pickle.dumps(BuildCandidates()))
-    with TestPipeline(**on_workers(workers)) as pipeline:
+    with TestPipeline(**on_workers(1)) as pipeline:
         outcome = pipeline | beam.Create(group) | stage
         kept = outcome.kept | beam.Filter(lambda each: isinstance(each, Candidates))
         assert_that(kept | beam.Map(lambda each: each.id), equal_to(expected))

@@ -13,6 +13,7 @@ from typing import Any
 
 from transforms.engine.records import ToolCall
 from transforms.models.backends.base import valid_text
+from transforms.models.scores import NoScores
 
 _CUT_OFF = {"length", "max_tokens", "model_length", "max_output_tokens"}
 _BROKEN_OFF = {"abort", "aborted", "error", "cancelled", "insufficient_system_resource"}
@@ -140,6 +141,43 @@ def read_answer(reply: Any, tools: bool = False) -> Answer:
         reasoning=_reasoning(message),
         tool_calls=calls,
     )
+
+
+def read_likeliest(reply: Any) -> list[tuple[str, float]]:
+    """Returns the likeliest first tokens of an answer, with their log probabilities.
+
+    Raises:
+        NoScores: the reply, a chat's or a completion's that holds an answer, holds none.
+    """
+    logprobs = _logprobs(reply)
+    content, top = logprobs.get("content"), logprobs.get("top_logprobs")
+    if isinstance(content, list) and content and isinstance(content[0], dict):
+        likely = content[0].get("top_logprobs") or []
+        pairs = [(each.get("token"), each.get("logprob")) for each in likely]
+    else:
+        first = top[0] if isinstance(top, list) and top else None
+        pairs = list(first.items()) if isinstance(first, dict) else []
+    if not pairs:
+        raise NoScores("its answer holds no top_logprobs")
+    return [(_clean(str(token)), float(logprob)) for token, logprob in pairs]
+
+
+def read_echo(reply: Any) -> tuple[list[str], list[float | None]]:
+    """Returns the tokens of a completion that echoes its prompt, and the log probability of each.
+
+    Raises:
+        NoScores: the reply, one that holds an answer, does not have them for its prompt.
+    """
+    logprobs = _logprobs(reply)
+    tokens, values = logprobs.get("tokens"), logprobs.get("token_logprobs")
+    if not isinstance(tokens, list) or not isinstance(values, list) or len(tokens) != len(values):
+        raise NoScores("its answer holds no token_logprobs")
+    return [str(token) for token in tokens], values
+
+
+def _logprobs(reply: Any) -> dict[str, Any]:
+    logprobs = reply["choices"][0].get("logprobs")
+    return logprobs if isinstance(logprobs, dict) else {}
 
 
 def _clean(text: str) -> str:

@@ -13,7 +13,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -32,12 +33,22 @@ from transforms.models.backends.endpoint_replies import (
     blamed,
     fix,
     read_answer,
+    read_echo,
+    read_likeliest,
 )
 from transforms.models.backends.history import History
 from transforms.models.backends.pace import Pace, Ticket
 from transforms.models.backends.settings import Endpoint, OpenAIBackend
 from transforms.models.backends.transport import Place, Transport
 from transforms.models.requests import ErrorKind, Request, Response, message_json
+from transforms.models.scores import (
+    LIKELIEST,
+    NoScores,
+    Unscorable,
+    continued,
+    of_labels,
+    with_scores,
+)
 
 _CONNECT_SECONDS = 30.0
 _TRYING_SECONDS = 300.0
@@ -176,6 +187,8 @@ class OpenAIModel:
         self._answers = self._overcome = 0  # answers, and the 429s that came before them
         self._announced_until = 0.0
         self._counts_tokens = True
+        self._gives_scores, self._first_score = False, asyncio.Lock()
+        self._no_scores: NoScores | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
         self._thread.start()
@@ -461,6 +474,14 @@ class OpenAIModel:
     def _trouble(self, error: Exception, request: Request, limit: float) -> _Trouble:
         if isinstance(error, Complaint):
             return self._complaint(error, request)
+        if isinstance(error, NoScores):
+            what = (
+                f"{self._place.base_url} cannot score what stage {request.stage} asks it to "
+                f"({error}): name a model for the stage that can, such as one of backend vllm"
+            )
+            return _Trouble(ErrorKind.INVALID, what, ends_all=True)
+        if isinstance(error, Unscorable):
+            return _Trouble(ErrorKind.INVALID, str(error))
         if isinstance(error, Refused):
             return _Trouble(ErrorKind.REFUSED, str(error))
         if isinstance(error, TimeoutError):
@@ -517,6 +538,8 @@ class OpenAIModel:
         Raises:
             Exception: of the client's, or of `read_answer`.
         """
+        if request.score is not None:
+            return await self._score(request, since)
         if request.prompt is None:
             return await self._ask_chat(request, since, **changes)
         prompt = request.prompt + request.sampler.prefix
@@ -540,6 +563,53 @@ class OpenAIModel:
             await self._transport.post("/chat/completions", body), bool(request.tools)
         )
         return self._response(request, since, answer, prefix)
+
+    async def _score(self, request: Request, since: float) -> Response:
+        """Asks for log probabilities in place of an answer.
+
+        The first request for any goes alone, so that an endpoint that gives none is asked once.
+        """
+        if self._gives_scores:
+            return await self._ask_score(request, since)
+        async with self._first_score:
+            if self._no_scores is not None:
+                raise self._no_scores
+            try:
+                response = await self._ask_score(request, since)
+            except NoScores as error:
+                self._no_scores = error
+                raise
+            self._gives_scores = True
+            return response
+
+    async def _ask_score(self, request: Request, since: float) -> Response:
+        assert request.score is not None
+        continuation, prefix = request.score.continuation, request.sampler.prefix
+        chat = request.prompt is None
+        if chat and continuation is not None:
+            raise NoScores("/chat/completions scores no given text, /completions may")
+        body: dict[str, Any]
+        if chat:
+            body = {"messages": list(map(message_json, request.messages))}
+            body |= {"logprobs": True, "top_logprobs": LIKELIEST}
+        else:
+            before = f"{request.prompt}{prefix}"
+            body = {"prompt": before + (continuation or "")}
+            body |= {"logprobs": 5 if continuation is None else 1, "echo": continuation and True}
+        path = "/chat/completions" if chat else "/completions"
+        try:
+            reply = await self._transport.post(path, self._body(request, **body))
+        except Complaint as said:
+            if re.search("logprobs|echo", f"{said.param} {said.message}"):
+                raise NoScores(str(said)) from said
+            raise
+        answer = replace(read_answer(reply), mean_logprob=None)
+        pairs: Callable[[], list[tuple[str, float]]]
+        if continuation is None:
+            pairs = partial(of_labels, request.score.labels, read_likeliest(reply))
+        else:
+            pairs = partial(continued, *read_echo(reply), len(before), len(continuation))
+        return with_scores(self._response(request, since, answer, ""), pairs)
 
     def _body(self, request: Request, **arguments: Any) -> dict[str, Any]:
         """The body of a request: parameters under the endpoint's names, without those left out."""

@@ -13,7 +13,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from queue import Empty, SimpleQueue
@@ -28,7 +28,8 @@ from transforms.models.backends.fire import FirstToken, first_token, whole
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.embedded.adapters import adapter_path, model_path
 from transforms.models.requests import ErrorKind, Request, Response, Sampler
-from transforms.models.tokens import prompt_ids
+from transforms.models.scores import LIKELIEST, by_token, of_labels, with_scores
+from transforms.models.tokens import prompt_ids, scored_ids, text_of
 from transforms.text.thoughts import THINK_TAGS, split_thought
 
 _log = logging.getLogger(__name__)
@@ -175,6 +176,9 @@ class VllmModel:
                             if not first.ends:
                                 add(item)
                                 continue
+                        if item.request.score is not None:
+                            item.reply(_score_response(item, name, output, engine.get_tokenizer()))
+                            continue
                         response = _response(item, name, output)
                         if parser and item.request.tools and response.error is None:
                             tokenizer = engine.get_tokenizer()
@@ -401,8 +405,11 @@ def _cores(backend: VllmBackend) -> str:
 
 
 def _prompt(engine: Any, item: _Open) -> Any:
+    score = item.request.score
     if item.first is not None:
         ids = [*item.first.prompt, item.first.token]
+    elif score is not None and score.continuation is not None:
+        ids, _ = scored_ids(engine.get_tokenizer(), item.request)
     else:
         ids = prompt_ids(engine.get_tokenizer(), item.request)
     (rendered,) = engine.renderer.render_cmpl([{"prompt_token_ids": ids}])
@@ -410,17 +417,22 @@ def _prompt(engine: Any, item: _Open) -> Any:
 
 
 def _params(item: _Open) -> Any:
-    if not item.draws_first:
-        return vllm_params(item.request, already=int(item.first is not None))
+    score = item.request.score
+    if score is not None and score.continuation is not None:
+        return _one_token(prompt_logprobs=1)
+    if score is not None:
+        return _one_token(logprobs=LIKELIEST)
+    if item.draws_first:
+        return _one_token(logprobs=item.request.sampler.fire_top_k)
+    return vllm_params(item.request, already=int(item.first is not None))
+
+
+def _one_token(**logprobs: Any) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
-    return SamplingParams(
-        temperature=0.0,
-        max_tokens=1,
-        logprobs=item.request.sampler.fire_top_k,
-        output_kind=RequestOutputKind.FINAL_ONLY,
-    )
+    kind = RequestOutputKind.FINAL_ONLY
+    return SamplingParams(temperature=0.0, max_tokens=1, output_kind=kind, **logprobs)
 
 
 def vllm_params(request: Request, already: int = 0) -> Any:
@@ -488,6 +500,45 @@ def _response(item: _Open, engine: str, output: Any) -> Response:
         mean_logprob=logprob / generated if request.sampler.logprobs and generated else None,
     )
     return whole(request, item.first, response) if item.first else response
+
+
+def _score_response(item: _Open, engine: str, output: Any, tokenizer: Any) -> Response:
+    request, ids = item.request, list(output.prompt_token_ids)
+    assert request.score is not None
+    response = _response(item, engine, output)
+    if response.error is not None:
+        return response
+    if request.score.continuation is None:
+        (likely,) = output.outputs[0].logprobs
+        return with_scores(response, lambda: labels_of(request, tokenizer, ids, _plain(likely)))
+    prompt = list(map(_plain, output.prompt_logprobs))
+    return with_scores(response, lambda: continuation_of(request, tokenizer, prompt))
+
+
+def _plain(likely: Mapping[int, Any] | None) -> dict[int, float]:
+    """Token id -> log probability, of vLLM's own objects; empty for the first token of a prompt."""
+    return {token: each.logprob for token, each in (likely or {}).items()}
+
+
+def labels_of(
+    request: Request, tokenizer: Any, ids: list[int], likeliest: Mapping[int, float]
+) -> list[tuple[str, float]]:
+    """Returns the labels that `request` scores, out of the likeliest tokens after `ids`.
+
+    Raises: as `of_labels` does.
+    """
+    assert request.score is not None
+    texts = [(text_of(tokenizer, ids, token), logprob) for token, logprob in likeliest.items()]
+    return of_labels(request.score.labels, texts)
+
+
+def continuation_of(
+    request: Request, tokenizer: Any, prompt_logprobs: Sequence[Mapping[int, float]]
+) -> list[tuple[str, float]]:
+    """Returns the tokens of the continuation that `request` scores; see `by_token`."""
+    ids, start = scored_ids(tokenizer, request)
+    texts = [tokenizer.decode([token]) for token in ids[start:]]
+    return list(zip(texts, by_token(ids, start, prompt_logprobs), strict=True))
 
 
 def _watch(cores: list[BaseProcess]) -> subprocess.Popen[bytes]:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,15 @@ from transforms.models.backends.transport import Place
 from transforms.models.backends.vllm_engine import (
     check_arguments,
     check_installed,
+    continuation_of,
     engine_arguments,
     forced_environment,
+    labels_of,
 )
 from transforms.models.embedded.adapters import adapter_path
 from transforms.models.requests import ErrorKind, Request, Response
-from transforms.models.tokens import prompt_ids
+from transforms.models.scores import LIKELIEST, with_scores
+from transforms.models.tokens import prompt_ids, scored_ids
 
 _START_SECONDS = 60.0
 """For a supervisor to open its socket; the one before it may still be ending its server."""
@@ -104,6 +108,8 @@ class VllmServerModel(OpenAIModel):
             self._transport.move(place)
 
     async def _ask(self, request: Request, since: float, **changes: Any) -> Response:
+        if request.score is not None:
+            return await self._score(request, since)
         if request.sampler.fire_temperature is not None:
             return await self._fire(request, since)
         try:
@@ -140,6 +146,34 @@ class VllmServerModel(OpenAIModel):
             limit = min(request.sampler.max_tokens - 1, room)
             last = await self._complete(request, since, [*ids, first.token], max_tokens=limit)
         return whole(request, first, last)
+
+    async def _score(self, request: Request, since: float) -> Response:
+        """Asks for log probabilities by token ids, as the engine in process does."""
+        assert request.score is not None
+        if self._tokenizer is None:
+            await self._load_tokenizer()
+        body: dict[str, Any] = {"model": request.model, "temperature": 0, "max_tokens": 1}
+        if request.score.continuation is None:
+            ids = prompt_ids(self._tokenizer, request)
+            body |= {"logprobs": LIKELIEST, "return_tokens_as_token_ids": True}
+        else:
+            ids, _ = scored_ids(self._tokenizer, request)
+            body |= {"prompt_logprobs": 1}
+        reply = await self._transport.post("/completions", {**body, "prompt": ids})
+        answer, choice = read_answer(reply), reply["choices"][0]
+        if request.score.continuation is None:
+            likely = choice["logprobs"]["top_logprobs"][0]
+            by_id = {int(name.removeprefix("token_id:")): value for name, value in likely.items()}
+            pairs = partial(labels_of, request, self._tokenizer, ids, by_id)
+        else:
+            given = [
+                {int(token): float(each["logprob"]) for token, each in (at or {}).items()}
+                for at in choice["prompt_logprobs"]
+            ]
+            pairs = partial(continuation_of, request, self._tokenizer, given)
+        return with_scores(
+            self._response(request, since, replace(answer, mean_logprob=None), ""), pairs
+        )
 
     async def _load_tokenizer(self) -> None:
         def load() -> Any:

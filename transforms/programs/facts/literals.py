@@ -73,8 +73,6 @@ def decode(literal: Any) -> Any:
     >>> decode([[0], {"ref": 1}, {"float": "nan"}, {"object": ["Point", None, {"x": 1}]}])
     [[0], [0], nan, Point(x=1)]
     """
-    if not isinstance(literal, (list, dict)):
-        return literal
     try:
         return _Decoder().value(literal)
     except (TypeError, ValueError, KeyError, IndexError, OverflowError, RecursionError) as error:
@@ -97,7 +95,7 @@ class _Decoder:
 
     def _list(self, items: list[Any]) -> list[Any]:
         made: list[Any] = self._number([])
-        made += [self.value(i) if isinstance(i, (list, dict)) else i for i in items]
+        made += map(self.value, items)
         return made
 
     def _dict(self, pairs: list[Any]) -> dict[Any, Any]:

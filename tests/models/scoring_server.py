@@ -1,0 +1,82 @@
+"""A completions server with the log probabilities of a function: a scripted value model."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@contextmanager
+def scoring_server(
+    logprob: Callable[[str, str], float], labels: tuple[str, ...] = (), gives: bool = True
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A running server; yields its base URL and the bodies of the requests it was sent.
+
+    Its tokens are words with the space before them.
+
+    Args:
+        logprob: (text before, token) -> log probability of the token after it.
+        labels: the likeliest first tokens after any prompt, chats' last messages included.
+        gives: whether answers hold log probabilities.
+    """
+    asked: list[dict[str, Any]] = []
+
+    def completion(body: dict[str, Any]) -> dict[str, Any]:
+        prompt, top = body["prompt"], {}
+        if not body.get("echo"):
+            top = {"top_logprobs": [{label: logprob(prompt, label) for label in labels}]}
+        text = (prompt if body.get("echo") else "") + " end"
+        tokens = re.findall(r"\s*\S+", text)
+        starts = [sum(map(len, tokens[:place])) for place in range(len(tokens))]
+        values = [
+            logprob(text[:start], token) if start else None
+            for start, token in zip(starts, tokens, strict=True)
+        ]
+        logprobs = {"tokens": tokens, "token_logprobs": values, **top}
+        return {"text": text, "logprobs": logprobs if gives else None}
+
+    def chat(body: dict[str, Any]) -> dict[str, Any]:
+        before = body["messages"][-1]["content"]
+        top = [{"token": label, "logprob": logprob(before, label)} for label in labels]
+        logprobs = {"content": [{"token": labels[0], "logprob": -1, "top_logprobs": top}]}
+        message = {"role": "assistant", "content": labels[0]}
+        return {"message": message, "logprobs": logprobs if gives else None}
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            self._send({"object": "list", "data": []})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append(body)
+            answer = (chat if "messages" in body else completion)(body)
+            choice = {"index": 0, "finish_reason": "length", **answer}
+            self._send({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 1}})
+
+        def _send(self, reply: Any) -> None:
+            content = json.dumps(reply).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
