@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from transforms.engine.accounting import reject
+from transforms.engine.errors import SettingsError
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Message, Seed
 from transforms.models.episode import Steps, side_by_side
@@ -73,6 +74,13 @@ class FindPlan(TreeSearch):
     nodes: Annotated[int, Field(ge=1)]
 
     reasons: ClassVar[Iterable[str]] = (*(*TreeSearch.reasons, "no_plan"),)
+
+    def __post_init__(self) -> None:
+        if "symbols" not in self.tools:
+            raise SettingsError(
+                f"recipe.stages.{self.name}.tools has no `symbols`: bind "
+                "transforms.stages.trajectories.symbols.SymbolSearch by that name"
+            )
 
     def episode(self, seed: Seed) -> Steps[Any]:
         steps = search(

@@ -11,6 +11,7 @@ import pytest
 
 from tests.recipes.playing import stage
 from tests.stages.trajectories.talking import asked, played
+from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.models.requests import Request
 from transforms.models.tools import Invoke
@@ -97,6 +98,11 @@ def test_a_judge_scores_a_plan_by_its_steps_and_the_whole() -> None:
 def test_a_response_without_a_step_leaves_no_plan() -> None:
     play = planned(lambda request: "I cannot.", "recipe.stages.plan.nodes=3")
     assert play.result.reason == "no_plan"
+
+
+def test_a_stage_without_an_index_says_what_to_bind() -> None:
+    with pytest.raises(SettingsError, match="tools has no `symbols`: bind"):
+        stage("mutagrep", "plan", "~recipe.stages.plan.tools.symbols")
 
 
 def test_a_package_s_symbols_are_found_by_words_of_their_docstrings_and_names() -> None:

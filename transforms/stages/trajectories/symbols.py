@@ -103,12 +103,13 @@ def _symbols_of(tree: ast.Module | ast.ClassDef, name: str) -> Iterator[tuple[st
             continue
         if each.name.startswith("_"):
             continue
-        full, doc = f"{name}.{each.name}", ast.get_docstring(each) or ""
-        is_class = isinstance(each, ast.ClassDef)
-        words = f"class {each.name}" if is_class else f"{each.name}({ast.unparse(each.args)})"
-        yield full, f"{words[:_SIGNATURE]}\n{doc[:_DOC]}".strip()
-        if is_class:
+        full, doc = f"{name}.{each.name}", (ast.get_docstring(each) or "")[:_DOC]
+        if isinstance(each, ast.ClassDef):
+            yield full, f"class {each.name}\n{doc}".strip()
             yield from _symbols_of(each, full)
+        else:
+            signature = f"{each.name}({ast.unparse(each.args)})"[:_SIGNATURE]
+            yield full, f"{signature}\n{doc}".strip()
 
 
 @cache
