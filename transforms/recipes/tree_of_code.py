@@ -126,7 +126,7 @@ def run(node: Node[Draft | None]) -> Steps[Rated[Draft | None]]:
     if seen.failed:
         show(talk, [seen])
         return Rated(0.0, state=Draft(talk, draft.calls))
-    lines = seen.text.replace(talk.dialogue.empty, "").split("\n")
+    lines = [] if seen.text == talk.dialogue.empty else seen.text.split("\n")
     answer = next((line.strip() for line in reversed(lines) if line.strip()), None)
     return Rated(1.0, done=True, state=Draft(talk, draft.calls, True, answer))
 

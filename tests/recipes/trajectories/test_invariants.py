@@ -166,6 +166,12 @@ def rethink_mcts(body: dict[str, Any]) -> str:
     return f"{thoughts}\nRating: 1"
 
 
+def mutagrep(body: dict[str, Any]) -> str:
+    """A plan with a step more after each change."""
+    steps = ["create a model", "validate JSON", "serialize to JSON", "an alias"]
+    return "\n".join(f"<step>{step}</step>" for step in steps[: 1 + len(body["messages"]) // 2])
+
+
 AND_ONE = SPAM.replace("* days", "* days + 1")
 PROGRAMS = [
     {"problem": "How many?", "answer": "560", "code": SPAM},
@@ -190,6 +196,7 @@ RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "tree_of_code": (tree_of_code, ["recipe.stages.grow.children=2"]),
     "orps": (orps, [f"recipe.stages.refine.{each}" for each in ("drafts=4", "rounds=1")]),
     "rethink_mcts": (rethink_mcts, ["recipe.stages.rethink.rollouts=1"]),
+    "mutagrep": (mutagrep, ["recipe.stages.plan.nodes=4"]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
     "stateact": (stateact, ["recipe.stages.act.sampler.samples=1"]),
 }

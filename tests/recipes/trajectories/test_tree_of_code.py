@@ -70,16 +70,18 @@ def test_a_budget_is_never_exceeded(limit: str, most: int) -> None:
     assert used[limit] <= most
 
 
-def test_children_go_on_in_the_session_of_the_program_that_failed() -> None:
+def test_children_go_on_in_a_fork_of_their_parent_s_session_and_no_cell_runs_twice() -> None:
     def model(request: Request) -> str:
         is_first = len(request.messages) == 1
-        return draft("a = 42\n1 / 0" if is_first else f"print(a + 1 + 0 * {request.sample})")
+        first = f"a = 42  # {request.sample}\n1 / 0"
+        return draft(first if is_first else f"print(a + 1 + 0 * {request.sample})")
 
     play = grown(model)
     row, verdict = play.result
     assert verdict.kept and row.answer == "43"
     ran = [(cell.after, cell.code) for cell in cells(play)]
-    assert {after for after, _ in ran} == {(), ("a = 42\n1 / 0",)}
+    assert len(set(ran)) == len(ran) == 3 + 9
+    assert {after for after, _ in ran} == {(), *((code,) for after, code in ran if not after)}
     assert [turn.role for turn in row.messages].count("assistant") == 2
     assert "ZeroDivisionError" in "".join(turn.content for turn in row.messages)
 

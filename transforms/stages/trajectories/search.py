@@ -13,7 +13,7 @@ import hashlib
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,10 +69,14 @@ class _Texts(NamedTuple):
     """Name (the path below the folder, without its suffix) -> text."""
 
 
-class _Index:
-    """The passages of some texts."""
+class Index:
+    """Passages with titles, in memory.
 
-    def __init__(self, texts: dict[str, str], characters: int) -> None:
+    Args:
+        passages: (title, passage).
+    """
+
+    def __init__(self, passages: Iterable[tuple[str, str]]) -> None:
         self._lock = threading.Lock()
         self._base = sqlite3.connect(":memory:", check_same_thread=False)
         columns = "title, passage, tokenize='porter unicode61'"
@@ -80,17 +84,10 @@ class _Index:
             self._base.execute(f"CREATE VIRTUAL TABLE passages USING fts5({columns})")
         except sqlite3.OperationalError as error:
             raise SourceError(f"searching texts needs SQLite with FTS5: {error}") from None
-        self._base.executemany(
-            "INSERT INTO passages VALUES (?, ?)",
-            (
-                (_title(name, text), passage)
-                for name, text in sorted(texts.items())
-                for passage in passages(text, characters)
-            ),
-        )
+        self._base.executemany("INSERT INTO passages VALUES (?, ?)", passages)
 
     def search(self, query: str, k: int) -> list[dict[str, str]]:
-        """Returns the title and passage of the best matches of any of a query's words, the best
+        """Returns title and passage of the best matches of any of a query's words, the best
         first; among equal ones, in the order of the texts."""
         words = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", query))
         if not words:
@@ -141,7 +138,7 @@ def _title(name: str, text: str) -> str:
 
 _lock = threading.Lock()
 _read: dict[Any, _Texts] = {}
-_indexes: dict[tuple[str, int], _Index] = {}
+_indexes: dict[tuple[str, int], Index] = {}
 
 
 def _files(folder: str) -> list[Path]:
@@ -166,9 +163,13 @@ def _texts(folder: str) -> _Texts:
         return _read[key]
 
 
-def _index(folder: str, characters: int) -> _Index:
+def _index(folder: str, characters: int) -> Index:
     digest, texts = _texts(folder)
     with _lock:
         if (digest, characters) not in _indexes:
-            _indexes[digest, characters] = _Index(texts, characters)
+            _indexes[digest, characters] = Index(
+                (_title(name, text), passage)
+                for name, text in sorted(texts.items())
+                for passage in passages(text, characters)
+            )
         return _indexes[digest, characters]
