@@ -91,14 +91,18 @@ class _SmallestHashes(beam.CombineFn):
 
 @dataclass
 class SeedPool(beam.PTransform):
-    """PCollection[Seed] -> PCollection of one `Pool` of at most `size` seeds that carry code."""
+    """PCollection[Seed] -> PCollection of one `Pool` of at most `size` seeds, by default of
+    those that carry code."""
 
     size: int
+    coded: bool = True
+    """Whether seeds without code are left out."""
 
     def expand(self, seeds: PCollection) -> PCollection:
+        coded = self.coded
         return (
             seeds
-            | "With code" >> beam.Filter(lambda seed: seed.code is not None)
+            | "With code" >> beam.Filter(lambda seed: seed.code is not None or not coded)
             | "Sample pool" >> beam.CombineGlobally(_SmallestHashes(self.size))
         )
 

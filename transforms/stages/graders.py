@@ -213,19 +213,53 @@ def tests(code: str, cases: Sequence[tuple[str, str]], response: str) -> Steps[M
         cases: (input as a literal, output as JSON), at least one.
     """
     written = extract_program(visible(response))
-    try:
-        jobs = [Job(with_input(written or "", read_literal(given))) for given, _ in cases]
-    except (NotLiteral, Unparsable, ValueError):
+    runs = yield from runs_of_tests(written, cases)
+    if runs is None:
         return Mark(0.0, Fault.NO_ANSWER, written)
-    results = yield jobs
-    right = sum(
-        result.status is Status.OK and same_output(result.output or "", output)
-        for result, (_, output) in zip(results, cases, strict=True)
-    )
-    if right == len(cases):
+    failed = sum(not run.passed for run in runs)
+    if not failed:
         return Mark(1.0, answer=written)
-    fault = Fault.FAILED_TESTS if any(r.status is Status.OK for r in results) else Fault.FAILS
-    return Mark(0.0, fault, written, f"{len(cases) - right} of {len(cases)} tests")
+    fault = Fault.FAILED_TESTS if any(run.ended_well for run in runs) else Fault.FAILS
+    return Mark(0.0, fault, written, f"{failed} of {len(cases)} tests")
+
+
+class CaseRun(NamedTuple):
+    """A run of a program on the input of a test."""
+
+    input: str
+    """A literal."""
+    output: str
+    """The right output, as JSON."""
+    seen: str
+    """What the program gave, as JSON, or how it ended."""
+    ended_well: bool
+    passed: bool
+
+
+def runs_of_tests(
+    code: str | None, cases: Sequence[tuple[str, str]]
+) -> Steps[list[CaseRun] | None]:
+    """Runs a program on the input of each test, one job a test; returns None where it is no program
+    with an input.
+
+    Args:
+        cases: (input as a literal, output as JSON).
+    """
+    try:
+        jobs = [Job(with_input(code or "", read_literal(given))) for given, _ in cases]
+    except (NotLiteral, Unparsable, ValueError):
+        return None
+    results = yield jobs
+    return [
+        CaseRun(
+            *case,
+            seen=result.output if well and result.output else _ending(result),
+            ended_well=well,
+            passed=well and same_output(result.output or "", case[1]),
+        )
+        for case, result in zip(cases, results, strict=True)
+        for well in [result.status is Status.OK]
+    ]
 
 
 def simplifies(code: str, cases: Sequence[tuple[str, str]], response: str) -> Steps[Mark]:

@@ -13,7 +13,7 @@ _SIZES = {
     2: (5, (2, 2), 15),
     3: (6, (2, 3), 18),
     4: (7, (2, 3), 20),
-    5: (8, (2, 3), 22),
+    5: (8, (2, 3), 20),
 }
 """Level -> the side of the board, the lengths of the ships, and the shots."""
 Square = tuple[int, int]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -24,6 +25,7 @@ from transforms.engine.records import Message, Seed, derived
 from transforms.engine.stage import Named
 from transforms.models.backends.settings import Backend
 from transforms.models.episode import ModelEpisode, Steps, side_by_side
+from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response, tool_json
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
@@ -44,9 +46,11 @@ from transforms.stages.trajectories.records import (
     Ended,
     Trajectory,
     Turn,
+    appended,
     as_messages,
     turn,
     turns_of,
+    with_content,
 )
 from transforms.text.answers import final_answer
 
@@ -104,13 +108,30 @@ class Conversation:
     """Further tools by name: a user's functions."""
     schemas: tuple[str, ...] = ()
     """What can be called by name, as `Request.tools` has it."""
+    agents: Mapping[str, Callable[[Conversation, Called], Steps[Seen]]] = field(
+        default_factory=dict
+    )
+    """Further names that can be called: other agents, each the steps of its work on a call."""
     shown: tuple[Message, ...] = ()
     """What the model sees between the system's message and the rest, and rows leave out."""
+    repeated: Mapping[str, str] = field(default_factory=dict)
+    """Name of a tool -> what is shown where it is called a second time with the same text, which is
+    not run again."""
     responses: list[Response] = field(default_factory=list)
+    aside: list[Response] = field(default_factory=list)
+    """Responses of other agents that served it (see `consult`)."""
+    spawned: list[Conversation] = field(default_factory=list)
+    """Conversations of other agents that served it (see `delegate`): rows of their own."""
     cells: int = 0
-    """Cells run and tools called."""
+    """Cells run, tools and agents called."""
     failures: int = 0
     """Calls in a row that failed."""
+    others: list[Conversation] = field(default_factory=list)
+    """Conversations of other agents for it: what they ask and run counts as the attempt's."""
+    final: str | None = None
+    """The final answer, where the recipe takes it from elsewhere than what the agent wrote."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """What its row says of it besides (`Trajectory.data`), as JSON values."""
     ended: Ended | None = None
     """Why it ended; None while it goes on."""
     verdict: Verdict = keep()
@@ -119,12 +140,16 @@ class Conversation:
     def __post_init__(self) -> None:
         self.after = self.start
         """The cells that led to the session's state."""
+        self.called: set[tuple[str, str]] = set()
+        """Name and text of what was run."""
 
     @property
     def answer(self) -> str | None:
         """The final answer; None where the model gives none, or was cut off."""
         if self.ended is not Ended.ANSWERED:
             return None
+        if self.final is not None:
+            return self.final
         own = [each.content for each in self.turns if each.sampled]
         texts = [own[-1], "".join(own)] if self.dialogue.continues else [own[-1]]
         return next(filter(None, map(self.dialogue.answered, texts)), None)
@@ -144,6 +169,16 @@ class Conversation:
         user's turn."""
         in_user = self.turns[-1].role == "user" and not self.in_message
         self.add(Message("user", "\n\n" * in_user + text), self.in_message or in_user)
+
+    def branched(self, asked: Request) -> Conversation:
+        """Returns a conversation that goes on from this one by itself, also in the session.
+
+        Args:
+            asked: what its further requests are made from.
+        """
+        branch = copy(self)
+        branch.asked, branch.responses = asked, [*self.responses]
+        return branch
 
     def end(self, why: Ended, detail: str = "") -> None:
         self.ended = why
@@ -174,7 +209,8 @@ def next_request(talk: Conversation) -> Request:
     max_tokens = asked.sampler.max_tokens
     if talk.limits.tokens is not None:
         max_tokens = min(max_tokens, talk.limits.tokens - _generated(talk))
-    stop = tuple(dict.fromkeys((*dialogue.stops([*talk.runs, *talk.tools]), *asked.sampler.stop)))
+    names = [*talk.runs, *talk.tools, *talk.agents]
+    stop = tuple(dict.fromkeys((*dialogue.stops(names), *asked.sampler.stop)))
     systems = sum(message.role == "system" for message in messages[:1])
     is_raw = dialogue.continues or dialogue.goes_on or dialogue.marks_thoughts
     return replace(
@@ -220,19 +256,41 @@ def ask(talk: Conversation) -> Steps[Written | None]:
     return None if talk.ended else written
 
 
+def ask_under(talk: Conversation, hint: str) -> Steps[Written | None]:
+    """Has the model write its next turn, as `ask` does, under words that end the last message and
+    that the conversation then leaves out; an empty text is none."""
+    plain = talk.turns
+    if hint:
+        said = with_content(plain[:-1], plain[-1], f"{plain[-1].content}\n\n{hint}")
+        talk.turns = (*plain[:-1], said)
+    written = yield from ask(talk)
+    talk.turns = appended(plain, talk.turns[len(plain) :])
+    return written
+
+
 def run_call(talk: Conversation, called: Called) -> Steps[Seen]:
     """Runs one call: its code in the session, or the tool that it names. Returns what came of it,
     also where it cannot be read or names no tool; only what is run counts as a cell."""
     if called.fault is not None:
         return Seen(called, called.fault, True)
-    if not called.is_code and called.name not in talk.runs:
-        if called.name not in talk.tools:
-            known = ", ".join([*talk.runs, *talk.tools])
-            return Seen(called, f"there is no tool {called.name}: there is {known}", True)
+    if called.name in talk.repeated:
+        if (called.name, called.text) in talk.called:
+            return Seen(called, talk.repeated[called.name], True)
+        talk.called.add((called.name, called.text))
+    if called.name in talk.agents:
         talk.cells += 1
+        try:
+            return (yield from talk.agents[called.name](talk, called))
+        except NoAnswer:
+            return Seen(called, "", True)
+    is_code = called.is_code or called.name in talk.runs
+    if not is_code and called.name not in talk.tools:
+        known = ", ".join([*talk.runs, *talk.tools, *talk.agents])
+        return Seen(called, f"there is no tool {called.name}: there is {known}", True)
+    talk.cells += 1
+    if not is_code:
         gave = yield Invoke(talk.tools[called.name], _arguments(talk, called))
         return Seen(called, gave.error or gave.text or talk.dialogue.empty, gave.error is not None)
-    talk.cells += 1
     seen = yield Cell(called.code, talk.after)
     if talk.keeps_state:
         talk.after = seen.after
@@ -284,6 +342,8 @@ def run_calls(
     results = []
     for called in calls:
         seen = yield from run(talk, called)
+        if talk.ended is not None:  # another agent was asked in vain
+            return []
         results.append(seen)
         talk.failures = talk.failures + 1 if seen.failed else 0
     show(talk, results)
@@ -317,6 +377,38 @@ def converse(
         if talk.ended is None:
             after(talk, seen)
     return talk
+
+
+class NoAnswer(Exception):
+    """Another agent was asked in vain, which ends the conversation that it served."""
+
+
+def consult(talk: Conversation, request: Request) -> Steps[str]:
+    """Asks another agent once for a conversation, which does not show it; returns the text.
+
+    Raises:
+        NoAnswer: it was asked in vain, or its response is cut off or empty.
+    """
+    response: Response = yield request
+    talk.aside.append(response)
+    if not (verdict := judge_response(response)).kept:
+        talk.ended, talk.verdict = Ended.REFUSED, verdict
+        raise NoAnswer
+    return response.text.strip()
+
+
+def delegate(talk: Conversation, other: Conversation) -> Steps[None]:
+    """Plays the conversation of another agent, from where it stands, for one that waits for it.
+
+    Raises:
+        NoAnswer: the model gave the other no answer.
+    """
+    if not any(each is other for each in talk.spawned):
+        talk.spawned.append(other)
+    yield from converse(other)
+    if other.ended is Ended.REFUSED:
+        talk.ended, talk.verdict = other.ended, other.verdict
+        raise NoAnswer
 
 
 def agrees(seed: Seed, answer: str) -> Steps[float]:
@@ -411,6 +503,9 @@ class Converse(ModelEpisode):
     """Names of the tools that run the code in their argument `code`, where calls have names."""
     tools: Tools = field(default_factory=dict)
     """Further tools by name: the import path of a function, or its settings."""
+    repeated: Mapping[str, str] = field(default_factory=dict)
+    """Name of a tool -> what is shown where it is called a second time with the same text, which is
+    not run again."""
     grader: Named = agrees
     """Function (seed, answer) -> steps that give a score of 0 to 1; the seed's own answer decides
     where nothing else is said."""
@@ -441,8 +536,8 @@ class Converse(ModelEpisode):
         return self.sampler.model_copy(update={"samples": 1})
 
     def episode(self, seed: Seed) -> Steps[list[tuple[Trajectory, Verdict]] | Verdict]:
-        if seed.answer is None and self.grader is agrees:
-            return reject("no_reference", "the seed has no answer to hold one against")
+        if (unfit := self.unfit(seed)) is not None:
+            return unfit
         start: tuple[str, ...] = ()
         for code in self.prelude_of(seed):
             seen = yield Cell(code, start)
@@ -456,9 +551,16 @@ class Converse(ModelEpisode):
         right = sum(each.score >= 1 for each in answered)
         rate = right / len(answered) if answered else 0.0
         return [
-            (self.row(seed, sample, each, rate, len(answered)), each.verdict)
-            for sample, each in enumerate(tries)
+            (self.row(seed, sample, each, rate, len(answered), place), each.verdict)
+            for sample, attempt in enumerate(tries)
+            for place, each in enumerate([attempt, *self.spawned(attempt)])
         ]
+
+    def unfit(self, seed: Seed) -> Verdict | None:
+        """Why no attempt is made at a seed; None where one is."""
+        if seed.answer is None and self.grader is agrees:
+            return reject("no_reference", "the seed has no answer to hold one against")
+        return None
 
     def prelude_of(self, seed: Seed) -> tuple[str, ...]:
         """The cells that are run before the first turn about a seed."""
@@ -479,13 +581,27 @@ class Converse(ModelEpisode):
             "runs": self.runs,
             "tools": self.tools,
             "schemas": self.schemas(),
+            "repeated": self.repeated,
         }
-        words: dict[str, Any] = {
-            **{"problem": seed.problem, "instruction": seed.problem},
-            **{"cells": budget, "tools": "\n".join(self.schemas()), "sample": sample},
-        }
-        [asked] = self.requests(self._one, first_sample=sample, **words)
+        asked = self.request(sample, cells=budget, **self.words(seed, sample))
         return begin(asked, self.dialogue, limits, **fields)
+
+    def request(
+        self, sample: int, /, prompt: PromptTemplate | None = None, **words: Any
+    ) -> Request:
+        """Returns the request of an attempt with a prompt (the stage's own)."""
+        return self.requests(self._one, first_sample=sample, prompt=prompt, **words)[0]
+
+    def words(self, seed: Seed, sample: int) -> dict[str, Any]:
+        """What the prompt of an attempt is rendered with, beside `cells`."""
+        tools = "\n".join(self.schemas())
+        words = {"problem": seed.problem, "instruction": seed.problem}
+        return {**words, "tools": tools, "sample": sample}
+
+    def role(self, agent: str, prompt: PromptTemplate, sample: int, **words: Any) -> Conversation:
+        """Opens the conversation of another agent, without limits; each cell begins anew."""
+        asked = self.request(sample, prompt=prompt, **words)
+        return begin(asked, self.dialogue, Limits(), agent=agent, keeps_state=False)
 
     def schemas(self) -> tuple[str, ...]:
         """The tools that can be called by name, in the API's form; none in dialogues of code."""
@@ -522,9 +638,26 @@ class Converse(ModelEpisode):
         what = f"says {talk.answer}, reference {seed.answer}"
         return Tried(talk, score, reject("wrong_answer", what))
 
-    def row(self, seed: Seed, sample: int, each: Tried, rate: float, attempts: int) -> Trajectory:
-        """Returns an attempt as a row."""
-        talk = each.talk
+    def spawned(self, attempt: Tried) -> Iterable[Tried]:
+        """Returns the conversations of other agents in an attempt, which become rows of their own:
+        they have its score, and are kept where it is."""
+        for talk in attempt.talk.spawned:
+            verdict = talk.verdict if attempt.verdict.kept else attempt.verdict
+            yield Tried(talk, attempt.score, verdict)
+
+    def row(
+        self, seed: Seed, sample: int, each: Tried, rate: float, attempts: int, place: int = 0
+    ) -> Trajectory:
+        """Returns an attempt as a row.
+
+        Args:
+            place: which conversation of the attempt it is; 0 is its own, others are spawned.
+        """
+        talk, parts = each.talk, [sample, place] if place else [sample]
+        talks = (talk, *talk.others)
+        responses = [response for one in talks for response in one.responses]
+        calls = self.calls(*responses, *(response for one in talks for response in one.aside))
+        data = {"budget": talk.limits.cells, "dialogue": talk.dialogue.name, **talk.data}
         return Trajectory(
             problem=seed.problem,
             reference=seed.answer,
@@ -534,12 +667,12 @@ class Converse(ModelEpisode):
             score=each.score,
             ended=str(talk.ended),
             sample=sample,
-            asks=len(talk.responses),
-            cells=talk.cells,
+            asks=len(responses),
+            cells=sum(one.cells for one in talks),
             agreement=rate,
             attempts=attempts,
-            data=canonical_json({"budget": talk.limits.cells, "dialogue": talk.dialogue.name}),
-            **derived(seed, "trajectory", sample, calls=self.calls(*talk.responses)),
+            data=canonical_json(data),
+            **derived(seed, "trajectory", *parts, calls=calls),
         )
 
 
