@@ -202,6 +202,11 @@ def test_a_first_token_of_its_own_is_refused_where_the_endpoint_cannot_give_it(r
         segments(*OPENAI, f"recipe={recipe}", f"++{place}.fire_temperature=30")
 
 
+def test_a_text_to_score_is_refused_where_the_endpoint_chats():
+    with pytest.raises(SettingsError, match=r"stages\.confidence asks how likely.*models\.writer"):
+        segments(*OPENAI, "recipe=drm", "backend.api=chat")
+
+
 @pytest.mark.parametrize(
     ("recipe", "asked"),
     [

@@ -13,7 +13,10 @@ from typing import Any
 
 @contextmanager
 def scoring_server(
-    logprob: Callable[[str, str], float], labels: tuple[str, ...] = (), gives: bool = True
+    logprob: Callable[[str, str], float],
+    labels: tuple[str, ...] = (),
+    gives: bool = True,
+    answer: Callable[[dict[str, Any]], str] = lambda body: " end",
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A running server; yields its base URL and the bodies of the requests it was sent.
 
@@ -23,18 +26,19 @@ def scoring_server(
         logprob: (text before, token) -> log probability of the token after it.
         labels: the likeliest first tokens after any prompt, chats' last messages included.
         gives: whether answers hold log probabilities.
+        answer: a completion's body -> its text.
     """
     asked: list[dict[str, Any]] = []
 
     def completion(body: dict[str, Any]) -> dict[str, Any]:
         prompt, top = body["prompt"], {}
-        if not body.get("echo"):
+        if "logprobs" in body and not body.get("echo"):
             top = {"top_logprobs": [{label: logprob(prompt, label) for label in labels}]}
-        text = (prompt if body.get("echo") else "") + " end"
+        text = (prompt if body.get("echo") else "") + answer(body)
         tokens = re.findall(r"\s*\S+", text)
         starts = [sum(map(len, tokens[:place])) for place in range(len(tokens))]
         values = [
-            logprob(text[:start], token) if start else None
+            logprob(text[:start], token) if start and "logprobs" in body else None
             for start, token in zip(starts, tokens, strict=True)
         ]
         logprobs = {"tokens": tokens, "token_logprobs": values, **top}
@@ -59,8 +63,8 @@ def scoring_server(
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked.append(body)
-            answer = (chat if "messages" in body else completion)(body)
-            choice = {"index": 0, "finish_reason": "length", **answer}
+            said = (chat if "messages" in body else completion)(body)
+            choice = {"index": 0, "finish_reason": "stop", **said}
             self._send({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 1}})
 
         def _send(self, reply: Any) -> None:

@@ -216,6 +216,7 @@ def _built(
             f"recipe.stages.{name}: {stage.target} cannot be built from the recipe: {error}"
         ) from None
     _check_first_tokens(built)
+    _check_scores(built)
     return built
 
 
@@ -236,6 +237,20 @@ def _check_first_tokens(stage: Stage) -> None:
                 f"{place}.fire_temperature needs backend vllm or vllm_server: other endpoints do "
                 "not continue an answer token by token"
             )
+
+
+def _check_scores(stage: Stage) -> None:
+    """Raises SettingsError where a stage asks how likely texts are of a chat, which cannot say."""
+    backend = getattr(stage, "backend", None)
+    if not isinstance(backend, OpenAIBackend) or backend.api != "chat":
+        return
+    if getattr(stage, "scores_texts", False):
+        model = getattr(stage, "model", None)
+        place = f"models.{model} (or backend)" if model else "backend"
+        raise SettingsError(
+            f"recipe.stages.{stage.name} asks how likely given texts are, which the chats of an "
+            f"endpoint do not tell: set api=completions or engine=vllm of {place}"
+        )
 
 
 def _group_of(field: str, stage: StageSettings, cls: Any, settings: RunSettings) -> Any:
