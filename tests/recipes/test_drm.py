@@ -64,12 +64,18 @@ def _writer(body: dict[str, Any]) -> str:
     return " It is 5." if "tie" in body["prompt"] else f" It is {body['seed'] % 7}."
 
 
-def test_the_answer_of_the_highest_score_is_chosen_over_that_of_the_lowest(tmp_path: Path) -> None:
+def test_the_highest_score_is_chosen_over_the_lowest_and_a_replay_gives_the_same_rows(
+    tmp_path: Path,
+) -> None:
     seeds = [{"problem": "Which number is it?"}, {"problem": "What is a tie?"}]
     with scoring_server(_likelihood, ("yes", "no"), answer=_writer) as (url, bodies):
         more = (_COMPLETIONS, "backend.pause_seconds=5")
         _, [row], ends = run(tmp_path, "drm", url, seeds, *more)
+        asked = len(bodies)
+        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "runner.workers=2"]
+        again = run(tmp_path / "again", "drm", "", seeds, *replay)
     numbers = {b["seed"] % 7 for b in bodies if "logprobs" not in b and "tie" not in b["prompt"]}
     chosen, rejected = (_number(row[side][-1]["content"]) for side in ("chosen", "rejected"))
     assert (chosen, rejected) == (max(numbers), min(numbers)) and chosen > rejected
     assert ends == [("pairs", "unpaired")] * (6 + 8)
+    assert (again[1:], len(bodies)) == (([row], ends), asked)
