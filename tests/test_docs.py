@@ -26,6 +26,13 @@ def test_every_reason_of_the_shipped_stages_is_in_the_page_on_operations():
     assert reasons - named == set()
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/recipes/index.md"])
+def test_every_shipped_recipe_is_listed(page):
+    recipes = {path.stem for path in (PROJECT / "conf/recipe").glob("*.yaml")}
+    listed = set(re.findall(r"`(\w+)`", (PROJECT / page).read_text()))
+    assert recipes <= listed, sorted(recipes - listed)
+
+
 def test_the_page_of_settings_is_what_the_settings_are():
     """Where it is not: python -m pipelines.reference."""
     assert PAGE.read_text() == settings_page()
