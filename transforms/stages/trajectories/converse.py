@@ -177,7 +177,9 @@ class Conversation:
             asked: what its further requests are made from.
         """
         branch = copy(self)
-        branch.asked, branch.responses = asked, [*self.responses]
+        branch.asked = asked
+        for name in ("responses", "aside", "spawned", "others", "data", "called"):
+            setattr(branch, name, copy(getattr(self, name)))
         return branch
 
     def end(self, why: Ended, detail: str = "") -> None:

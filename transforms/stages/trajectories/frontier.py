@@ -375,6 +375,7 @@ class _Tree(Generic[S]):
             room = int(min(grow.count, left, asks_left))
             self.is_over |= room < grow.count
             left -= room
+            asks_left -= room
             state = canonical_json(self._key(grow.node.state))
             first = self._drawn.get(state, 0)
             self._drawn[state] = first + room
