@@ -134,7 +134,7 @@ def test_a_time_out_is_recorded_and_replayed_as_what_it_was(
         slow = yield Cell(f"import time\nprint('before')\ntime.sleep({seconds})\nx = 1")
         return [slow, (yield Cell("x", slow.after))]
 
-    limits = SANDBOX.model_copy(update={"wall_seconds": 0.3})
+    limits = SANDBOX.model_copy(update={"wall_seconds": 1.5})
     [first] = drive([30], episode, asking(tmp_path), limits)
     assert [each.status for each in first] == [Status.TIMEOUT, Status.RUNTIME_ERROR]
     replay = Asking(REPLAY, str(tmp_path), LedgerSettings())
