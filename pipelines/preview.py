@@ -152,8 +152,13 @@ class _Page:
         for name, value in fields.items():
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             if len(text) < _SHORT or (name, text) not in self._printed:
-                self._line(f"{name}: {shortened(text)}", 4)
+                self._field(name, text, told(value))
             self._printed.add((name, text))
+
+    def _field(self, name: str, text: str, turns: list[tuple[str, str]] | None) -> None:
+        self._line(f"{name}:" if turns else f"{name}: {shortened(text)}", 4)
+        for role, said in turns or ():
+            self._line(f"{role}: {shortened(said)}", 6)
 
     def _line(self, text: str, indent: int, style: str = "") -> None:
         self._console.print(Padding(Text(text, style=style), (0, 0, 0, indent), expand=False))
@@ -170,14 +175,36 @@ def changes(record: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict
 
 
 def shortened(text: str) -> str:
-    """A text of a few lines; where more are left out, it ends in an ellipsis.
+    """A text of a few lines; of a longer one the beginning and the end.
 
-    >>> shortened("a" * 700)[-3:]
-    'aa…'
+    >>> shortened("a" * 700 + "b")[-3:]
+    'aab'
     """
     lines = text.strip().splitlines()
-    short = "\n".join(lines[:_LINES])[:_CHARS]
-    return short if short == "\n".join(lines) else f"{short}…"
+    whole = "\n".join(lines)
+    if len(lines) <= _LINES and len(whole) <= _CHARS:
+        return whole
+    end = "\n".join(lines[-_LINES // 3 :])[-_CHARS // 3 :]
+    begin = "\n".join(lines[: _LINES - _LINES // 3])[: _CHARS - len(end)]
+    return f"{begin}\n…\n{end}"
+
+
+def told(value: Any) -> list[tuple[str, str]] | None:
+    """Who says what in a conversation; None for any other value.
+
+    >>> told([{"role": "user", "content": "Why?", "tool_calls": None}])
+    [('user', 'Why?')]
+    """
+    if not (isinstance(value, list) and value):
+        return None
+    if not all(isinstance(turn, dict) and "role" in turn for turn in value):
+        return None
+    turns = []
+    for turn in value:
+        thought = f"({turn['reasoning']})" if turn.get("reasoning") else ""
+        calls = [f"{call['name']} {call['arguments']}" for call in turn.get("tool_calls") or ()]
+        turns.append((turn["role"], "\n".join(filter(None, [thought, turn["content"], *calls]))))
+    return turns
 
 
 def main() -> None:

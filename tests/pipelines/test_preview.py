@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
-from pipelines.preview import PreviewSettings, changes, limited, preview, shortened
+from pipelines.preview import PreviewSettings, changes, limited, preview, shortened, told
 from tests.pipelines import commands
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.stage import check
@@ -106,7 +106,18 @@ def test_a_record_that_was_there_before_is_shown_by_what_changed() -> None:
 
 
 @given(st.text())
-def test_a_long_text_is_cut_and_says_so(text: str) -> None:
-    short = shortened(text)
-    assert len(short.splitlines()) <= 9 and len(short) <= 601
-    assert short.endswith("…") or short.splitlines() == text.strip().splitlines()
+def test_of_a_long_text_the_beginning_and_the_end_are_shown(text: str) -> None:
+    short, whole = shortened(text), "\n".join(text.strip().splitlines())
+    assert len(short.splitlines()) <= 10 and len(short) <= 603
+    begin, _, end = short.rpartition("\n…\n")
+    assert short == whole or (whole.startswith(begin) and whole.endswith(end))
+
+
+def test_a_conversation_is_shown_turn_by_turn() -> None:
+    call = {"id": "1", "name": "python", "arguments": '{"code": "1 + 1"}'}
+    talk = [
+        {"role": "user", "content": "1 + 1?"},
+        {"role": "assistant", "content": "", "reasoning": "Easy.", "tool_calls": [call]},
+    ]
+    assert told(talk) == [("user", "1 + 1?"), ("assistant", '(Easy.)\npython {"code": "1 + 1"}')]
+    assert told([]) is told("text") is told(["560"]) is told([560]) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 from transforms.engine.records import Seed
@@ -13,7 +14,8 @@ from transforms.worlds import LEVELS, NAMES, World, manual, world
 def positions(
     worlds: Sequence[str] = NAMES, levels: Sequence[int] = LEVELS, count: int = 10, seed: int = 0
 ) -> Iterator[dict[str, Any]]:
-    """Yields instances as seeds' columns, for `source=function`; an instance comes once.
+    """Yields instances as seeds' columns, for `source=function`, of all worlds in turn; an instance
+    comes once.
 
     Args:
         worlds: names, or import paths of one's own.
@@ -22,25 +24,23 @@ def positions(
     Raises:
         ValueError: there is no such world or level.
     """
-    for name in worlds:
-        made = world(name)
-        for level in levels:
-            seen = set()
-            for number in range(seed, seed + count):
-                state = made.generate(number, level)
-                if state in seen:
-                    continue
-                seen.add(state)
-                # where something is hidden, instances differ that look the same
-                which = f"{name}, level {level}, instance {number}."
-                position = f"The position is\n\n{made.render(state)}"
-                yield {
-                    "problem": f"{which}\n\n{manual(made)}\n\n{position}",
-                    "kind": name,
-                    "license": "Apache-2.0",
-                    "level": level,
-                    "seed": number,
-                }
+    found = {name: world(name) for name in worlds}
+    seen: dict[tuple[str, int], set[Any]] = {(n, level): set() for n in found for level in levels}
+    for number, level, (name, made) in product(range(seed, seed + count), levels, found.items()):
+        state = made.generate(number, level)
+        if state in seen[name, level]:
+            continue
+        seen[name, level].add(state)
+        # where something is hidden, instances differ that look the same
+        which = f"{name}, level {level}, instance {number}."
+        position = f"The position is\n\n{made.render(state)}"
+        yield {
+            "problem": f"{which}\n\n{manual(made)}\n\n{position}",
+            "kind": name,
+            "license": "Apache-2.0",
+            "level": level,
+            "seed": number,
+        }
 
 
 class Instance(NamedTuple):
