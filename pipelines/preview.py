@@ -81,7 +81,8 @@ def preview(settings: PreviewSettings, console: Console) -> None:
             finally:
                 flush_writers()
                 close_engines()
-    console.print(f"\nanswers are in {ledger}; no row was written", highlight=False, soft_wrap=True)
+    kept_in = f"; answers are in {ledger}" if any(files_below(ledger)) else ""
+    console.print(f"\nno row was written{kept_in}", highlight=False, soft_wrap=True)
 
 
 def few(settings: Settings, rows: int) -> Settings:
