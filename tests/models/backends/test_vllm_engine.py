@@ -220,6 +220,27 @@ def test_the_engine_gives_calls_where_tools_were_offered(engine: Engine) -> None
 
 
 @pytest.mark.model
+def test_a_continuation_scores_what_the_model_wrote_it_with(engine: Engine) -> None:
+    asked = [request("Count: one, two,", logprobs=True), chat("Count to five.", logprobs=True)]
+    written = _ask(engine, *asked)
+    scores = _ask(engine, *(score(a, w.text) for a, w in zip(asked, written, strict=True)))
+    assert [scored(each).mean for each in scores] == pytest.approx(
+        [each.mean_logprob for each in written], abs=0.05
+    )
+    assert ["".join(scored(each).texts) for each in scores] == [each.text for each in written]
+
+
+@pytest.mark.model
+def test_labels_are_scored_as_continuations_of_one_token_are(engine: Engine) -> None:
+    asked = request("one, two, three,", max_tokens=1)
+    [both] = _ask(engine, score_labels(asked, ["four", "five"]))
+    alone = _ask(engine, score(asked, " four"), score(asked, " five"))
+    read = [scored(each).logprobs for each in alone]
+    assert all(len(each) == 1 for each in read)
+    assert scored(both).logprobs == pytest.approx([each[0] for each in read], abs=0.05)
+
+
+@pytest.mark.model
 def test_two_users_on_two_threads_each_get_their_own(engine: Engine) -> None:
     mine = [request(f"mine {i}") for i in range(6)]
     other = open_engine(_BACKEND)
@@ -303,24 +324,3 @@ def test_calls_of_tools_are_read_from_the_text_and_numbered() -> None:
     assert (read.text, read.reasoning) == ("Now:\n", "I run it.")
     key = f"call_{asked.id[:8]}_0"
     assert read.tool_calls == (ToolCall(key, "python", '{"code": "1 + 1"}'),)
-
-
-@pytest.mark.model
-def test_a_continuation_scores_what_the_model_wrote_it_with(engine: Engine) -> None:
-    asked = [request("Count: one, two,", logprobs=True), chat("Count to five.", logprobs=True)]
-    written = _ask(engine, *asked)
-    scores = _ask(engine, *(score(a, w.text) for a, w in zip(asked, written, strict=True)))
-    assert [scored(each).mean for each in scores] == pytest.approx(
-        [each.mean_logprob for each in written], abs=0.05
-    )
-    assert ["".join(scored(each).texts) for each in scores] == [each.text for each in written]
-
-
-@pytest.mark.model
-def test_labels_are_scored_as_continuations_of_one_token_are(engine: Engine) -> None:
-    asked = request("one, two, three,", max_tokens=1)
-    [both] = _ask(engine, score_labels(asked, ["four", "five"]))
-    alone = _ask(engine, score(asked, " four"), score(asked, " five"))
-    read = [scored(each).logprobs for each in alone]
-    assert all(len(each) == 1 for each in read)
-    assert scored(both).logprobs == pytest.approx([each[0] for each in read], abs=0.05)
