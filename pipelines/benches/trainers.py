@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pipelines.export import ExportSettings, export
 from pipelines.hydra_app import composed
+from transforms.engine.errors import SettingsError
 from transforms.engine.settings import Group, parse_settings
 from transforms.models.embedded.smollm2 import weights_of
 from transforms.publish.reward import rewards
@@ -58,6 +59,11 @@ def trained(settings: BenchTrainersSettings) -> Iterator[dict[str, Any]]:
             rows = datasets.load_dataset(f"{folder}/export", cache_dir=f"{folder}/cache")["train"]
             started = time.monotonic()
             trainer = _trainer(name, settings, rows, folder)
+            if not len(trainer.train_dataset):  # TRL leaves out what has nothing to learn
+                raise SettingsError(
+                    f"max_tokens={settings.max_tokens} cuts every example of {name} before its "
+                    "answer: set a larger one"
+                )
             trainer.remove_callback(PrinterCallback)
             trainer.train()
             history = trainer.state.log_history
