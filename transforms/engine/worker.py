@@ -111,21 +111,31 @@ def end_now(signum: int, frame: Any) -> None:
         os._exit(0)  # the driver, which asked for it, is not to report a failure
 
 
-def end_with_driver() -> None:
-    """Has signals end this process in order, that of the driver's death included."""
+def end_with_driver(parent: int) -> None:
+    """Has signals end this process in order, that of the driver's death included.
+
+    Args:
+        parent: the process that forked this one, which ends with the driver.
+    """
     # Ctrl-C reaches the driver too, which decides; SIG_IGN would be handed on to the sandbox.
     signal.signal(signal.SIGINT, lambda signum, frame: None)
     signal.signal(signal.SIGTERM, end_when_answered)
     signal.signal(END_NOW, end_now)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, END_NOW)
+        if os.getppid() != parent:  # it has died before it could be told of
+            end_now(END_NOW, None)
     if folder := os.environ.get(WORKERS):
         register(Path(folder))
 
 
-def main() -> None:
-    """Runs Beam's worker as the environment says, until the driver ends it."""
-    end_with_driver()
+def main(parent: int) -> None:
+    """Runs Beam's worker as the environment says, until the driver ends it.
+
+    Args:
+        parent: the process that forked this one.
+    """
+    end_with_driver(parent)
     from apache_beam.runners.worker import sdk_worker, sdk_worker_main
 
     logging.disable(logging.INFO)

@@ -162,13 +162,14 @@ def main(file: str) -> None:
     for module in _IMPORTED_LATE:
         importlib.import_module(module)
     gc.freeze()
+    server = os.getpid()
     with socket.socket(fileno=int(file)) as requests:
         environment = _serve(requests)
     if environment is None:
         os._exit(0)  # at once: workers learn of the driver's end by this process's
     os.environ.clear()
     os.environ.update(environment)
-    worker.main()
+    worker.main(server)
 
 
 if __name__ == "__main__":
