@@ -11,11 +11,11 @@ from typing import Any
 
 
 @contextmanager
-def server_by_path(answer: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Iterator[str]:
+def serving(reply: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Iterator[str]:
     """A running server; yields its root URL.
 
     Args:
-        answer: (path, body) of a request -> the assistant's message (without its role).
+        reply: (path, body) of a request -> the whole reply.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -29,10 +29,7 @@ def server_by_path(answer: Callable[[str, dict[str, Any]], dict[str, Any]]) -> I
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            message = {"role": "assistant", **answer(self.path, body)}
-            reason = "tool_calls" if message.get("tool_calls") else "stop"
-            choice = {"index": 0, "finish_reason": reason, "message": message}
-            self._send({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 9}})
+            self._send(reply(self.path, body))
 
         def _send(self, reply: Any) -> None:
             content = json.dumps(reply).encode()
@@ -51,6 +48,24 @@ def server_by_path(answer: Callable[[str, dict[str, Any]], dict[str, Any]]) -> I
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def server_by_path(answer: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Iterator[str]:
+    """A running server; yields its root URL.
+
+    Args:
+        answer: (path, body) of a request -> the assistant's message (without its role).
+    """
+
+    def reply(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        message = {"role": "assistant", **answer(path, body)}
+        reason = "tool_calls" if message.get("tool_calls") else "stop"
+        choice = {"index": 0, "finish_reason": reason, "message": message}
+        return {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 9}}
+
+    with serving(reply) as url:
+        yield url
 
 
 @contextmanager

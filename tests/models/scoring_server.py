@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.chat_server import serving
 
 
 @contextmanager
@@ -51,36 +50,11 @@ def scoring_server(
         message = {"role": "assistant", "content": labels[0]}
         return {"message": message, "logprobs": logprobs if gives else None}
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def reply(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        asked.append(body)
+        said = (chat if "messages" in body else completion)(body)
+        choice = {"index": 0, "finish_reason": "stop", **said}
+        return {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 1}}
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            self._send({"object": "list", "data": []})
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append(body)
-            said = (chat if "messages" in body else completion)(body)
-            choice = {"index": 0, "finish_reason": "stop", **said}
-            self._send({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 1}})
-
-        def _send(self, reply: Any) -> None:
-            content = json.dumps(reply).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(reply) as url:
+        yield f"{url}/v1", asked
