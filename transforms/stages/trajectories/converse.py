@@ -427,16 +427,13 @@ def answer_in(response: Response, reference: str | None) -> Steps[tuple[str | No
     return answer, answer is not None and same
 
 
-def check_backend(dialogue: Dialogue, backend: Backend, stage: str, place: str = "backend") -> None:
+def check_backend(dialogue: Dialogue, backend: Backend, stage: str) -> None:
     """Checks that a backend can be asked in a dialogue.
-
-    Args:
-        place: name of the backend's settings.
 
     Raises:
         SettingsError: it cannot continue a text, or has no turns.
     """
-    setting = f"recipe.stages.{stage}.dialogue"
+    setting, place = f"recipe.stages.{stage}.dialogue", backend.place
     if backend.api is None:  # a ledger says how it was asked
         return
     if not (dialogue.continues or dialogue.goes_on):
@@ -530,8 +527,7 @@ class Converse(ModelEpisode):
             raise SettingsError(f"{setting}={list(self.cells)} is no range: set [low, high]")
         if self.cells is self.turns is None:
             raise SettingsError(f"{setting} and turns are both null: set one of them")
-        place = f"models.{self.model}" if self.model else "backend"
-        check_backend(self.dialogue, self.backend, self.name, place)
+        check_backend(self.dialogue, self.backend, self.name)
 
     @cached_property
     def _one(self) -> SamplerSettings:
