@@ -585,10 +585,15 @@ class Converse(ModelEpisode):
         return begin(asked, self.dialogue, limits, **fields)
 
     def request(
-        self, sample: int, /, prompt: PromptTemplate | None = None, **words: Any
+        self,
+        sample: int,
+        /,
+        prompt: PromptTemplate | None = None,
+        model: str | None = None,
+        **words: Any,
     ) -> Request:
-        """Returns the request of an attempt with a prompt (the stage's own)."""
-        return self.requests(self._one, first_sample=sample, prompt=prompt, **words)[0]
+        """Returns the request of an attempt with a prompt to a model (the stage's own)."""
+        return self.requests(self._one, sample, prompt, model, **words)[0]
 
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
         """What the prompt of an attempt is rendered with, beside `cells`."""
@@ -597,7 +602,8 @@ class Converse(ModelEpisode):
         return {**words, "tools": tools, "sample": sample}
 
     def role(self, agent: str, prompt: PromptTemplate, sample: int, **words: Any) -> Conversation:
-        """Opens the conversation of another agent, without limits; each cell begins anew."""
+        """Opens the conversation of another agent, without limits; each cell begins anew. Its
+        `model` may be another (see `requests`)."""
         asked = self.request(sample, prompt=prompt, **words)
         return begin(asked, self.dialogue, Limits(), agent=agent, keeps_state=False)
 
