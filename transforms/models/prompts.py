@@ -102,6 +102,7 @@ class PromptTemplate:
         sampler: SamplerSettings,
         run_seed: int,
         first_sample: int = 0,
+        named: str | None = None,
         **variables: Any,
     ) -> tuple[Request, ...]:
         """Renders once and returns `sampler.samples` requests, samples `first_sample` onwards.
@@ -111,8 +112,14 @@ class PromptTemplate:
         So is the role of the system message, and which sampling parameters are left out.
 
         Raises:
-            SettingsError: a template asks for a variable that the stage does not give.
+            SettingsError: a template asks for a variable that the stage does not give, or the
+                backend continues a text and the file has no form for that.
         """
+        if backend.api != "chat" and self.words.completion is None:
+            raise SettingsError(
+                f"the prompt file {self.path} is for chat models alone: set {backend.place}.api="
+                "chat, or give it a section `completion`"
+            )
         words = self.rendered(backend.api, sends_prefix=backend.sends_prefix, **variables)
         return requests_of(
             words,
@@ -121,6 +128,7 @@ class PromptTemplate:
             sampler=sampler,
             run_seed=run_seed,
             first_sample=first_sample,
+            named=named,
         )
 
     def rendered(self, api: str | None, *, sends_prefix: bool = True, **variables: Any) -> Words:
@@ -132,10 +140,7 @@ class PromptTemplate:
         """
         section = self.words.chat if api == "chat" else self.words.completion
         if section is None:
-            raise SettingsError(
-                f"the prompt file {self.path} is for chat models alone: set backend.api=chat, or "
-                "give it a section `completion`"
-            )
+            raise SettingsError(f"the prompt file {self.path} has no section `completion`")
         prefix = self._render(section.prefix, variables) if sends_prefix else ""
         if isinstance(section, _Completion):
             return Words((), self._render(section.text, variables), prefix, tuple(section.stop))
@@ -162,11 +167,13 @@ def requests_of(
     run_seed: int,
     first_sample: int = 0,
     tools: tuple[str, ...] = (),
+    named: str | None = None,
 ) -> tuple[Request, ...]:
     """Returns `sampler.samples` requests with these words, samples `first_sample` onwards.
 
     Args:
         tools: what the model may call (`tool_json`).
+        named: what the recipe calls the model (`Request.named`).
     """
     asked = _how_asked(sampler, backend, words.prefix, words.stop, words.prompt is None)
     first = Request(
@@ -183,6 +190,7 @@ def requests_of(
         body=asked.body,
         think_tags=backend.think_tags,
         reasons=backend.reasoning is not None,
+        named=named,
     )
     others = range(first_sample + 1, first_sample + sampler.samples)
     return (first, *(replace(first, sample=sample) for sample in others))
