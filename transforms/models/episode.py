@@ -887,6 +887,8 @@ class ModelEpisode(Episode):
     budget: BudgetSettings
     prices: Mapping[str, Price]
     runner: RunnerSettings = DirectSettings()
+    blobs: str = ""
+    """Folder of the run's pictures (`images.Blobs`)."""
     ahead: RunsAhead | None = None
     """What is run ahead of the records that it keeps; None where nothing is."""
 
@@ -905,7 +907,10 @@ class ModelEpisode(Episode):
         prompt: PromptTemplate | None = None,
         **variables: Any,
     ) -> list[Request]:
-        """The requests of a prompt (the stage's own) for one record, filled in with `variables`."""
+        """The requests of a prompt (the stage's own) for one record, filled in with `variables`.
+
+        A variable that is a `Picture` is shown in its place.
+        """
         return list(
             (prompt or self.prompt).requests(
                 stage=self.name,
@@ -913,6 +918,7 @@ class ModelEpisode(Episode):
                 sampler=sampler,
                 run_seed=self.run_seed,
                 first_sample=first_sample,
+                blobs=self.blobs,
                 **variables,
             )
         )
