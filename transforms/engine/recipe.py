@@ -49,6 +49,8 @@ class Segment:
     writes: type
     fingerprint: str
     """Hash of everything that decides its rows, all earlier segments included."""
+    blobs: str = ""
+    """Folder of the run's pictures."""
 
 
 def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tuple[Segment, ...]:
@@ -106,7 +108,7 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
             stages.append(stage)
         assert arriving is not None
         segments.append(
-            Segment(names[0], label, folder, tuple(stages), reads, arriving, fingerprint)
+            Segment(names[0], label, folder, tuple(stages), reads, arriving, fingerprint, blobs)
         )
     return tuple(segments)
 
