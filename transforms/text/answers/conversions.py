@@ -7,14 +7,24 @@ Its unit texts have passed `units.unit_text`: pint's parser evaluates arithmetic
 from pint import DimensionalityError, get_application_registry
 
 UNITS = get_application_registry()
+OTHER = {
+    "[length]": "inch", "[mass]": "pound", "[time]": "minute", "[temperature]": "degR",
+    "[current]": "milliampere", "[substance]": "millimole", "[luminosity]": "millicandela",
+}  # fmt: skip
 
 
 def converted(value, step, unit, wanted):
-    """Returns a measure's value and last digit in another unit; why not where it has none."""
+    """Returns a measure's value and last digit in another unit; why not where it has none. Where
+    none is wanted, value and name of some other unit of its dimension."""
     try:
         measure, other = (
             UNITS.Quantity(number, UNITS.parse_units(unit)) for number in (value, step)
         )
+        if wanted is None:
+            powers = measure.dimensionality.items()
+            names = (f"{OTHER[dimension]}**{power}" for dimension, power in powers)
+            measure = measure.to("*".join(names) or "percent")
+            return [float(measure.magnitude), format(measure.units, "C")]
         wanted = UNITS.parse_units(wanted)
         low, high = measure.to(wanted), UNITS.Quantity(value + step, measure.units).to(wanted)
         return [float(low.magnitude), abs(float(high.magnitude) - float(low.magnitude))]

@@ -108,11 +108,12 @@ def _program() -> str:
     return Path(__file__).with_name("conversions.py").read_text("utf-8")
 
 
-def conversion_program(measures: Sequence[tuple[Measure, str]]) -> str:
+def conversion_program(measures: Sequence[tuple[Measure, str | None]]) -> str:
     """Writes the program that converts measures, to be run in the sandbox.
 
     Args:
-        measures: (what is converted, the unit that is wanted).
+        measures: (what is converted, the unit that is wanted; None is some other of its dimension,
+            for which the name is returned in place of the step).
 
     Returns:
         Python source that defines `output`: for each measure [value, step] in the unit that is
@@ -123,6 +124,16 @@ def conversion_program(measures: Sequence[tuple[Measure, str]]) -> str:
     return (
         f"{_program()}\nimport json\n\ninput = json.loads({data!r})\noutput = solution(**input)\n"
     )
+
+
+def significant_digits(text: str) -> int:
+    """Returns how many digits of the number that a text begins with are significant.
+
+    >>> [significant_digits(text) for text in ("0.050 m", "120 N", "3.1e4")]
+    [2, 3, 2]
+    """
+    digits = re.split(r"[eE ]", text.strip().lstrip("+-"))[0].replace(",", "").replace(".", "")
+    return len(digits.lstrip("0")) or 1
 
 
 def is_same_value(value: float, step: float, gold: float, tolerance: float) -> bool:
