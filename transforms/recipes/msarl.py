@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -65,7 +65,8 @@ class TwoAgents(Converse):
             other.add(Message("user", called.text))
             other.ended = None
         else:
-            words = {"task": called.text, "cells": self.tool_cells, "model": self.tool_model}
+            words: dict[str, Any] = {"task": called.text, "cells": self.tool_cells}
+            words["model"] = self.tool_model
             request = self.request(sample, self.tool_prompt, **words)
             limits, fields = Limits(self.tool_cells), {"agent": "tool agent", "start": talk.start}
             other = begin(request, self.tool_dialogue, limits, **fields)
