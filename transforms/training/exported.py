@@ -57,8 +57,8 @@ def conversations(folder: str, split: str, tokenizer: Any) -> Iterator[Conversat
             template, that is what renders them.
 
     Raises:
-        SettingsError: a conversation shows pictures, which are not trained on here; it calls tools,
-            and the chat template does not show them; or the template renders a turn in another way once the conversation goes on.
+        SettingsError: a conversation shows pictures; it calls tools, and the chat template does not
+            show them; or the template renders a turn in another way once the conversation goes on.
     """
     from datasets import load_dataset
     from trl.chat_template_utils import supports_tool_calling
@@ -69,8 +69,8 @@ def conversations(folder: str, split: str, tokenizer: Any) -> Iterator[Conversat
         for row in load_dataset(folder, cache_dir=cache).get(split, ()):
             if row.get(COLUMN):
                 raise SettingsError(
-                    f"row {row['id']} shows pictures, which cotmill train does not learn from: give "
-                    "the export to TRL's SFTTrainer with a vision model"
+                    f"row {row['id']} shows pictures, which cotmill train does not learn from: "
+                    "give the export to TRL's SFTTrainer with a vision model"
                 )
             if not shows_tools and any(turn.get("tool_calls") for turn in row["messages"]):
                 raise SettingsError(
