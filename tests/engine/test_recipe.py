@@ -207,6 +207,14 @@ def test_a_text_to_score_is_refused_where_the_endpoint_chats():
         segments(*OPENAI, "recipe=drm", "backend.api=chat")
 
 
+def test_a_stage_that_shows_pictures_is_refused_before_the_run_where_the_model_takes_text_alone(
+    monkeypatch,
+):
+    monkeypatch.setattr("transforms.stages.attempt.AttemptTasks.shows_pictures", True)
+    with pytest.raises(SettingsError, match=r"stages\.\w+ shows pictures.*api=chat of"):
+        segments(*OPENAI, "recipe=codeio", "backend.api=completions")
+
+
 @pytest.mark.parametrize(
     ("recipe", "asked"),
     [

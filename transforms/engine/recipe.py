@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from transforms.engine.accounting import UNANSWERED
 from transforms.engine.code import code_digest
 from transforms.engine.errors import SettingsError
+from transforms.engine.files import FileSystems
 from transforms.engine.ids import content_id
 from transforms.engine.paths import prompt_path
 from transforms.engine.run_settings import (
@@ -25,7 +26,7 @@ from transforms.engine.run_settings import (
 )
 from transforms.engine.settings import Group, RecipeSettings, StageSettings
 from transforms.engine.stage import Stage, lacking, takes, written_by
-from transforms.models.backends.settings import Backend, OpenAIBackend
+from transforms.models.backends.settings import Backend, OpenAIBackend, refuses_pictures
 from transforms.models.prompts import PromptTemplate
 from transforms.models.settings import SamplerSettings
 from transforms.models.tools import Tool
@@ -48,6 +49,8 @@ class Segment:
     writes: type
     fingerprint: str
     """Hash of everything that decides its rows, all earlier segments included."""
+    blobs: str = ""
+    """Folder of the run's pictures."""
 
 
 def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tuple[Segment, ...]:
@@ -76,8 +79,10 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
         fingerprints.append(content_id("segment", upstream, settings.recipe.name, identities))
     labels = [f"{number:02d}-{names[0]}" for number, names in enumerate(groups, start=1)]
     folders = [*(f"stages/{label}" for label in labels[:-1]), "data"]
+    blobs = FileSystems.join(FileSystems.split(ledger_dir)[0] if ledger_dir else root, "blobs")
     run = {
         "ledger_dir": ledger_dir,
+        "blobs": blobs,
         "recipe": settings.recipe.name,
         "run_id": fingerprints[-1],
         "run_seed": getattr(settings, "seed", 0),
@@ -103,7 +108,7 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
             stages.append(stage)
         assert arriving is not None
         segments.append(
-            Segment(names[0], label, folder, tuple(stages), reads, arriving, fingerprint)
+            Segment(names[0], label, folder, tuple(stages), reads, arriving, fingerprint, blobs)
         )
     return tuple(segments)
 
@@ -220,6 +225,7 @@ def _built(
         ) from None
     _check_first_tokens(built)
     _check_scores(built)
+    _check_pictures(built)
     return built
 
 
@@ -254,6 +260,15 @@ def _check_scores(stage: Stage) -> None:
             f"recipe.stages.{stage.name} asks how likely given texts are, which the chats of an "
             f"endpoint do not tell: set api=completions or engine=vllm of {place}"
         )
+
+
+def _check_pictures(stage: Stage) -> None:
+    """Raises SettingsError where a stage shows pictures to a backend that takes text alone."""
+    backend = getattr(stage, "backend", None)
+    if stage.shows_pictures and backend is not None and (refusal := refuses_pictures(backend)):
+        model = getattr(stage, "model", None)
+        place = f" of models.{model} (or backend)" if model else " of backend"
+        raise SettingsError(f"recipe.stages.{stage.name} shows pictures, {refusal}{place}")
 
 
 def _group_of(field: str, stage: StageSettings, cls: Any, settings: RunSettings) -> Any:

@@ -864,6 +864,8 @@ class ModelEpisode(Episode):
     budget: BudgetSettings
     prices: Mapping[str, Price]
     runner: RunnerSettings = DirectSettings()
+    blobs: str = ""
+    """Folder of the run's pictures (`images.Blobs`)."""
     ahead: RunsAhead | None = None
     """What is run ahead of the records that it keeps; None where nothing is."""
 
@@ -894,6 +896,8 @@ class ModelEpisode(Episode):
 
         Args:
             model: the name of a further model that is asked; None asks the stage's own.
+
+        A variable that is a `Picture` is shown in its place.
         """
         return list(
             (prompt or self.prompt).requests(
@@ -903,6 +907,7 @@ class ModelEpisode(Episode):
                 sampler=sampler,
                 run_seed=self.run_seed,
                 first_sample=first_sample,
+                blobs=self.blobs,
                 **variables,
             )
         )

@@ -20,7 +20,8 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
-from transforms.engine.errors import BackendError
+from transforms.engine.errors import BackendError, CotmillError
+from transforms.images.wire import TooManyPictures, picture_tokens, sent
 from transforms.models.backends import draining
 from transforms.models.backends.base import Reply, failed, kind_of
 from transforms.models.backends.circuit import Circuit, backoff
@@ -40,7 +41,7 @@ from transforms.models.backends.history import History
 from transforms.models.backends.pace import Pace, Ticket
 from transforms.models.backends.settings import Endpoint, OpenAIBackend
 from transforms.models.backends.transport import Place, Transport
-from transforms.models.requests import ErrorKind, Request, Response, message_json
+from transforms.models.requests import ErrorKind, Request, Response
 from transforms.models.scores import (
     LIKELIEST,
     NoScores,
@@ -148,6 +149,8 @@ class OpenAIModel:
             connections=backend.max_in_flight,
             sends_prefix=backend.sends_prefix,
             parameters=backend.parameters,
+            picture_tokens=backend.picture_tokens,
+            picture_mb=backend.picture_mb,
         )
         try:
             self._wait(self._check_endpoint(backend))
@@ -165,8 +168,11 @@ class OpenAIModel:
         connections: int,
         sends_prefix: bool,
         parameters: dict[str, str | None],
+        picture_tokens: int = 0,
+        picture_mb: float = 0,
         proxies: bool = True,
     ) -> None:
+        self._picture_tokens, self._picture_mb = picture_tokens, picture_mb
         self._endpoint, self._place, self._engine = endpoint, place, engine
         self._sends_prefix, self._parameters = sends_prefix, parameters
         self._pace, self._most_open = pace, connections
@@ -470,7 +476,8 @@ class OpenAIModel:
         """Tokens that a request may take: a guess, corrected once it is answered."""
         texts = [message.content for message in request.messages]
         characters = sum(map(len, [*texts, request.prompt or ""]))
-        return characters / 4 + history.expected_tokens(request.sampler.max_tokens)
+        seen = sum(map(picture_tokens, request.shown))
+        return characters / 4 + seen + history.expected_tokens(request.sampler.max_tokens)
 
     def _trouble(self, error: Exception, request: Request, limit: float) -> _Trouble:
         if isinstance(error, Complaint):
@@ -483,6 +490,10 @@ class OpenAIModel:
             return _Trouble(ErrorKind.INVALID, what, ends_all=True)
         if isinstance(error, Unscorable):
             return _Trouble(ErrorKind.INVALID, str(error))
+        if isinstance(error, TooManyPictures):
+            return _Trouble(ErrorKind.TOO_LONG, str(error), fix=f"raise backend.{error.setting}")
+        if isinstance(error, CotmillError):  # its pictures are not there
+            return _Trouble(ErrorKind.INVALID, str(error), ends_all=True)
         if isinstance(error, Refused):
             return _Trouble(ErrorKind.REFUSED, str(error))
         if isinstance(error, TimeoutError):
@@ -556,7 +567,7 @@ class OpenAIModel:
         return self._response(request, since, answer, request.sampler.prefix)
 
     async def _ask_chat(self, request: Request, since: float, **changes: Any) -> Response:
-        messages = list(map(message_json, request.messages))
+        messages = await self._messages(request)
         prefix = request.sampler.prefix if self._sends_prefix else ""
         if prefix:
             messages.append({"role": "assistant", "content": prefix})
@@ -566,6 +577,12 @@ class OpenAIModel:
             await self._transport.post("/chat/completions", body), bool(request.tools)
         )
         return self._response(request, since, answer, prefix)
+
+    async def _messages(self, request: Request) -> list[dict[str, Any]]:
+        """The messages of a chat; pictures are read in a thread, as their folder may be far."""
+        if not request.shown:
+            return sent(request, self._picture_tokens, self._picture_mb)
+        return await asyncio.to_thread(sent, request, self._picture_tokens, self._picture_mb)
 
     async def _score(self, request: Request, since: float) -> Response:
         """Asks for log probabilities in place of an answer.
@@ -593,7 +610,7 @@ class OpenAIModel:
             raise NoScores("/chat/completions scores no given text, /completions may")
         body: dict[str, Any]
         if chat:
-            body = {"messages": list(map(message_json, request.messages))}
+            body = {"messages": await self._messages(request)}
             body |= {"logprobs": True, "top_logprobs": LIKELIEST}
         else:
             before = f"{request.prompt}{prefix}"

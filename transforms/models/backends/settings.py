@@ -362,6 +362,15 @@ class OpenAIBackend(Endpoint, _Parameters, _Chats, _Body):
         description="chat only: the server continues an assistant message (vLLM, SGLang); "
         "false: forced prefixes are not sent",
     )
+    picture_tokens: int = Field(
+        16_384,
+        ge=1,
+        description="tokens of the pictures of one request at most, by estimate (one for each "
+        "28 x 28 pixels); a request with more is not sent",
+    )
+    picture_mb: float = Field(
+        20, gt=0, description="MB of the pictures of one request at most, as they are sent (base64)"
+    )
     headers: dict[str, SecretStr] = Field(
         {},
         description="further HTTP headers; $NAME stands for the environment variable NAME of the "
@@ -445,3 +454,13 @@ def _in_place(models: dict[str, Any]) -> dict[str, Any]:
 B = TypeVar("B", bound=_Chats)
 Named = Annotated[dict[str, B], AfterValidator(_in_place)]
 """Backends by the names that recipes have for their models, each in its place (`models.NAME`)."""
+
+
+def refuses_pictures(backend: Backend) -> str:
+    """Says why a backend takes no pictures, and which settings do; empty where it takes them."""
+    if isinstance(backend, VllmBackend):
+        return (
+            f"which engine={backend.engine} does not take: serve a vision model (vllm serve MODEL) "
+            "and set engine=openai and base_url"
+        )
+    return "" if backend.api == "chat" else "which completions do not take: set api=chat"
