@@ -13,6 +13,7 @@ from transforms.engine.records import Picture
 
 FORMATS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 """Format -> ending of file names."""
+MIMES = {ending: mime for mime, ending in FORMATS.items()}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,11 @@ class Blobs:
         Raises:
             RunFolderError: they are not there, or are others.
         """
-        return _read(self.path(picture), picture.sha256)
+        return self.named(file_name(picture))
+
+    def named(self, name: str) -> bytes:
+        """Returns the bytes of the picture whose file has this name; raises as `get` does."""
+        return _read(FileSystems.join(self.folder, name[:2], name), name.partition(".")[0])
 
     def path(self, picture: Picture) -> str:
         """Where a picture is."""
