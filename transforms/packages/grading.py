@@ -14,10 +14,9 @@ import ast
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.engine.ids import content_id
-from transforms.models.episode import Steps
 from transforms.packages.disguise import function_of
 from transforms.packages.package import unpacked
 from transforms.packages.patches import (
@@ -31,6 +30,9 @@ from transforms.packages.patches import (
 from transforms.packages.refused import refused
 from transforms.packages.suite import Function, call_function, run_suite
 from transforms.sandbox.jobs import Status
+
+if TYPE_CHECKING:
+    from transforms.models.episode import Steps
 
 
 class PatchFault(StrEnum):
@@ -99,6 +101,17 @@ class Repair(Protocol):
     def pass_to_pass(self) -> Sequence[str]: ...
     @property
     def checks(self) -> str: ...
+
+
+class StoredRepair(NamedTuple):
+    """What grading needs of a task, as a grader's answer has it."""
+
+    id: str
+    archive: str
+    bug: str
+    fail_to_pass: Sequence[str]
+    pass_to_pass: Sequence[str]
+    checks: str
 
 
 def broken(task: Repair) -> dict[str, str]:
