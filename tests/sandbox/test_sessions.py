@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import Future
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tests.sandbox.test_processes import descendants
 from tests.sandbox.test_sandbox import SETTINGS
 from transforms.sandbox.sandbox import Cell, CellResult, Sandbox, Status
+from transforms.sandbox.sessions import Home, State
 
 
 @pytest.fixture(scope="module")
@@ -317,3 +319,20 @@ def test_cut_into_cells_a_program_leaves_and_prints_the_same(box, data):
     shown = [box.run_cell(Cell(SHOW, path)).value for path in (whole.after, after)]
     assert whole.status is result.status is Status.OK, (whole, result)
     assert (shown[0], whole.stdout) == (shown[1], printed)
+
+
+def home(waiting: int, names: list[str]) -> Home:
+    """A slot in which cells wait, and which keeps the states of these names."""
+    made = Home()
+    made.busy = waiting > 0
+    made.waiting.extend([(Cell("1"), Future())] * (waiting - 1))
+    for number, name in enumerate(names):
+        made.add(name, State(number, "", 1.0, number))
+    return made
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 5))
+def test_cells_are_run_again_in_an_idle_slot_or_where_far_fewer_wait(here, there, depth):
+    names = [str(number) for number in range(depth + 1)]
+    stays = home(here, names[1:]).cost(names) < home(there, []).cost(names)
+    assert stays == (here <= (depth if there == 0 else there + 8 * depth))
