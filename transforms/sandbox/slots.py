@@ -49,6 +49,7 @@ _NUMPY = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "numpy.polynomia
 
 TIERS = (
     Tier("verify", (*_STANDARD_LIBRARY, "sympy", "math_verify"), ("math_verify",)),
+    Tier("cad", (*_STANDARD_LIBRARY, "cadquery"), ("cadquery",)),
     Tier("sympy", (*_STANDARD_LIBRARY, *_NUMPY, "sympy"), ("sympy",)),
     Tier("numpy", (*_STANDARD_LIBRARY, *_NUMPY), ("numpy", "scipy", "pandas")),
     Tier("standard", (*_STANDARD_LIBRARY,), ("",)),

@@ -11,6 +11,7 @@ _SCENES = {
     "chart": "chart:Chart",
     "geometry": "geometry:Geometry",
     "page": "page:Page",
+    "part": "part:Part",
     "shapes": "shapes:Shapes",
     "table": "table:Table",
 }
