@@ -16,9 +16,11 @@ _SCENES = {
     "table": "table:Table",
 }
 NAMES = tuple(_SCENES)
+CORE = tuple(name for name in NAMES if name != "part")
+"""Scenes that the core install draws."""
 
 __all__ = [
-    "LEVELS", "NAMES", "Box", "Picture", "Scene", "SceneQuestion", "picture", "scene_type",
+    "CORE", "LEVELS", "NAMES", "Box", "Picture", "Scene", "SceneQuestion", "picture", "scene_type",
 ]  # fmt: skip
 
 
