@@ -228,6 +228,24 @@ def test_only_the_models_that_stages_ask_have_to_be_there(recipe, asked):
     assert list(asked_backends(composed(*OPENAI, *recipe))) == asked
 
 
+def test_a_model_that_a_stage_may_ask_beside_its_own_has_to_be_there_too():
+    settings = composed(*OPENAI, "recipe=codesteer", "models.solver=${backend}")
+    assert list(asked_backends(settings)) == ["backend", "models.solver"]
+    assert settings.models["solver"].place == "models.solver"
+
+
+def test_a_further_model_of_a_stage_is_part_of_its_fingerprint():
+    where = "base_url: 'http://127.0.0.1:1/v1', api: chat"
+    bound = f"models.solver={{engine: openai, model: big, {where}}}"
+    one, other = (segments(*OPENAI, "recipe=codesteer", *more)[-1] for more in ([], [bound]))
+    assert one.fingerprint != other.fingerprint
+
+
+def test_a_misspelt_name_of_a_further_model_is_one_line():
+    with pytest.raises(SettingsError, match=r"did you mean models\.solver\?"):
+        segments(*OPENAI, "recipe=codesteer", "models.solvr=${backend}")
+
+
 def test_the_code_of_the_sources_that_are_read_is_part_of_a_fingerprint(monkeypatch):
     asked = []
     monkeypatch.setattr(recipe, "code_digest", lambda module: asked.append(module) or module)

@@ -69,7 +69,7 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
     ordered = in_order(settings.recipe)
     classes = {name: stage_class(name, stage) for name, stage in ordered.items()}
     if isinstance(settings, ModelRunSettings):
-        named = {(stage.model_extra or {}).get("model") for stage in ordered.values()}
+        named = {each for n, stage in ordered.items() for each in _models_of(stage, classes[n])}
         check_models(settings, {name for name in named if name})
     groups = _grouped(ordered, classes)
     fingerprints: list[str] = []
@@ -121,18 +121,21 @@ def asked_backends(settings: ModelRunSettings) -> dict[str, Backend]:
     """
     stages = in_order(settings.recipe)
     classes = {name: stage_class(name, stage) for name, stage in stages.items()}
-    asking = {
-        _model_of(stages[name], cls)
-        for name, cls in classes.items()
-        if "backend" in (field.name for field in dataclasses.fields(cls))
-    }
+    asking = {each for name, stage in stages.items() for each in _models_of(stage, classes[name])}
     places = {f"models.{name}" if name in settings.models else "backend" for name in asking}
     return {place: each for place, each in backends_of(settings).items() if place in places}
 
 
-def _model_of(stage: StageSettings, cls: Any) -> Any:
-    """What the recipe calls the model that a stage asks; None for the run's own."""
-    return (stage.model_extra or {}).get("model", getattr(cls, "model", None))
+def _models_of(stage: StageSettings, cls: Any) -> list[str | None]:
+    """What the recipe calls the models that a stage asks, its own first, None for the run's own;
+    empty for a stage that asks none."""
+    fields = {field.name: field.default for field in dataclasses.fields(cls)}
+    if "backend" not in fields:
+        return []
+    given = {name: (stage.model_extra or {}).get(name, value) for name, value in fields.items()}
+    further = [value for name, value in given.items() if name.endswith("_model")]
+    further += [each for name in given if name.endswith("_models") for each in given[name]]
+    return [given.get("model"), *dict.fromkeys(filter(None, further))]
 
 
 def in_order(recipe: RecipeSettings) -> dict[str, StageSettings]:
@@ -269,9 +272,12 @@ def _check_pictures(stage: Stage) -> None:
 
 
 def _group_of(field: str, stage: StageSettings, cls: Any, settings: RunSettings) -> Any:
-    """The settings that a stage's field is named after; of the backends, that of its model."""
-    if field == "backend" and isinstance(settings, ModelRunSettings):
-        return backend_for(settings, _model_of(stage, cls))
+    """The settings that a stage's field is named after; of the backends, those of its models."""
+    if field in ("backend", "models") and isinstance(settings, ModelRunSettings):
+        own, *further = _models_of(stage, cls)
+        if field == "models":
+            return {name: backend_for(settings, name) for name in further}
+        return backend_for(settings, own)
     return getattr(settings, field, None) if field in type(settings).model_fields else None
 
 
@@ -329,6 +335,8 @@ def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) 
             if known.name == "sampling" and not cls.draws:
                 del groups[known.name]["num_programs"]
             sources |= _sources(known.name, group)
+        if known.name == "models" and group:
+            groups["models"] = {name: each.identity() for name, each in group.items()}
         if known.name == "run_seed":
             groups["seed"] = getattr(settings, "seed", 0)
     parts = list(_parts(_values(name, stage, cls)))

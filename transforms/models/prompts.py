@@ -104,6 +104,7 @@ class PromptTemplate:
         sampler: SamplerSettings,
         run_seed: int,
         first_sample: int = 0,
+        named: str | None = None,
         blobs: str = "",
         **variables: Any,
     ) -> tuple[Request, ...]:
@@ -114,8 +115,14 @@ class PromptTemplate:
         So is the role of the system message, and which sampling parameters are left out.
 
         Raises:
-            SettingsError: a template asks for a variable that the stage does not give.
+            SettingsError: a template asks for a variable that the stage does not give, or the
+                backend continues a text and the file has no form for that.
         """
+        if backend.api != "chat" and self.words.completion is None:
+            raise SettingsError(
+                f"the prompt file {self.path} is for chat models alone: set {backend.place}.api="
+                "chat, or give it a section `completion`"
+            )
         words = self.rendered(backend.api, sends_prefix=backend.sends_prefix, **variables)
         return requests_of(
             words,
@@ -124,6 +131,7 @@ class PromptTemplate:
             sampler=sampler,
             run_seed=run_seed,
             first_sample=first_sample,
+            named=named,
             blobs=blobs,
         )
 
@@ -172,12 +180,14 @@ def requests_of(
     run_seed: int,
     first_sample: int = 0,
     tools: tuple[str, ...] = (),
+    named: str | None = None,
     blobs: str = "",
 ) -> tuple[Request, ...]:
     """Returns `sampler.samples` requests with these words, samples `first_sample` onwards.
 
     Args:
         tools: what the model may call (`tool_json`).
+        named: what the recipe calls the model (`Request.named`).
         blobs: folder of the pictures in the words.
 
     Raises:
@@ -200,6 +210,7 @@ def requests_of(
         body=asked.body,
         think_tags=backend.think_tags,
         reasons=backend.reasoning is not None,
+        named=named,
         blobs=blobs,
     )
     others = range(first_sample + 1, first_sample + sampler.samples)

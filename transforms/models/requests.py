@@ -135,6 +135,9 @@ class Request:
     """Whether the model is known to think before it answers; not part of the id either."""
     score: Score | None = None
     """What is scored; None where an answer is asked for."""
+    named: str | None = None
+    """What the recipe calls the model, where it is not the stage's own. It decides where the
+    request goes, not what is asked, so it is not part of the id either."""
     blobs: str = ""
     """Folder of the bytes of its pictures; not part of the id."""
 

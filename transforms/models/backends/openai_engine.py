@@ -185,6 +185,7 @@ class OpenAIModel:
             pause_seconds=endpoint.pause_seconds,
             revive=self._revive,
             waiting=lambda: len(self._tasks),
+            setting=place.setting,
         )
         self._owed: set[asyncio.Task[Any] | None] = set()
         self._histories: dict[str, History] = {}
@@ -270,7 +271,7 @@ class OpenAIModel:
             *_, cause = _causes(error)
             what = " ".join(f"{type(cause).__name__}: {cause}".split())
             raise BackendError(
-                f"nothing answers at backend.base_url={url} ({what}): "
+                f"nothing answers at {backend.place}.base_url={url} ({what}): "
                 "start the server, or mend the address"
             ) from error
 
@@ -447,8 +448,8 @@ class OpenAIModel:
     def _asks_to_wait(self, trouble: _Trouble) -> BackendError:
         return BackendError(
             f"{self._place.base_url} asks to wait {trouble.wait:.0f} seconds ({trouble.what}), "
-            f"longer than backend.pause_seconds={self._endpoint.pause_seconds:g}: go on later with "
-            "resume=true"
+            f"longer than {self._place.setting}.pause_seconds={self._endpoint.pause_seconds:g}: "
+            "go on later with resume=true"
         )
 
     def _ends_stage(self, request: Request, trouble: _Trouble, history: History) -> bool:
@@ -496,7 +497,7 @@ class OpenAIModel:
         if isinstance(error, Refused):
             return _Trouble(ErrorKind.REFUSED, str(error))
         if isinstance(error, TimeoutError):
-            late = f"no answer within {limit:g} seconds (backend.timeout_seconds)"
+            late = f"no answer within {limit:g} seconds ({self._place.setting}.timeout_seconds)"
             return _Trouble(ErrorKind.TIMEOUT, late, again=True, lost=True)
         if isinstance(error, (aiohttp.ClientError, OSError)):
             *_, cause = _causes(error)
@@ -507,6 +508,7 @@ class OpenAIModel:
 
     def _complaint(self, said: Complaint, request: Request) -> _Trouble:
         status, what, url = said.status, str(said), self._place.base_url
+        setting = self._place.setting
         if status in _ENDS_ALL or said.code in _QUOTA:
             why = _ENDS_ALL.get(status, _ENDS_ALL[402])
             what = f"{url} {why} ({what}): mend it, then go on with resume=true"
@@ -524,11 +526,12 @@ class OpenAIModel:
         names = {*own, *further, *(roles & {"system"})}
         parameter = blamed(said, names) if kind is ErrorKind.INVALID else None
         if parameter in further:
-            remedy: str | None = f"take backend.request.{parameter} out"
+            remedy: str | None = f"take {setting}.request.{parameter} out"
         elif parameter == "chat_template_kwargs":
-            remedy = "set backend.chat_template_kwargs={}"
+            remedy = f"set {setting}.chat_template_kwargs={{}}"
         else:
-            remedy = parameter and fix(said, parameter, _group(request.stage), own.get(parameter))
+            stage = _group(request.stage)
+            remedy = parameter and fix(said, parameter, stage, own.get(parameter), setting)
         return _Trouble(kind, what, fix=remedy)
 
     async def _send(self, request: Request, since: float) -> Response:
@@ -720,11 +723,16 @@ def place_of(backend: OpenAIBackend) -> Place:
 
     Raises: as `api_key` and `header_values` do.
     """
-    return Place(backend.base_url, api_key(backend.api_key_env), header_values(backend.headers))
+    setting = backend.place
+    headers = header_values(backend.headers, f"{setting}.headers")
+    return Place(backend.base_url, api_key(backend.api_key_env), headers, setting)
 
 
-def header_values(headers: Mapping[str, SecretStr]) -> dict[str, str]:
-    """Returns `backend.headers` with the values of environment variables in place of `$NAME`.
+def header_values(headers: Mapping[str, SecretStr], setting: str) -> dict[str, str]:
+    """Returns headers with the values of environment variables in place of `$NAME`.
+
+    Args:
+        setting: the one that holds them, for messages.
 
     Raises:
         BackendError: a variable is not set, or a header holds what HTTP cannot carry.
@@ -736,15 +744,15 @@ def header_values(headers: Mapping[str, SecretStr]) -> dict[str, str]:
             variable = value[1:].strip("{}")
             if variable not in os.environ:
                 raise BackendError(
-                    f"backend.headers.{name} names the environment variable {variable}, which is "
+                    f"{setting}.{name} names the environment variable {variable}, which is "
                     f"not set: set {variable}"
                 )
             value = os.environ[variable].strip()
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise BackendError(f"backend.headers: {name!r} is no name of an HTTP header")
+            raise BackendError(f"{setting}: {name!r} is no name of an HTTP header")
         if not re.fullmatch(r"[\t -~]*", value):
             raise BackendError(
-                f"backend.headers.{name} holds a letter that no HTTP header can carry: give it in "
+                f"{setting}.{name} holds a letter that no HTTP header can carry: give it in "
                 "plain ASCII, on one line"
             )
         values[name] = value

@@ -66,6 +66,7 @@ def page(
         unanswered=unanswered,
         tokens=spent,
         ran=ran(stages),
+        counted=counted(stages),
         reasons=reasons(stages),
         figures=figures,
         sets={name: SETS[name] for name in SETS if name in figures},
@@ -129,6 +130,19 @@ def ran(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
                 amounts = {name: found.get(key, 0) for name, found in counts.items()}
                 rows.append({"stage": stage["name"], "what": f"{kind}: {key}", **amounts})
     return rows
+
+
+def counted(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What else stages counted, such as judgments that changed with the order: amounts by key, and
+    their shares of all keys of the same count."""
+    return [
+        {"stage": stage["name"], "what": what, "key": key, "amount": amount,
+         "share": amount / sum(amounts.values())}
+        for stage in stages
+        for what, amounts in stage.get("counts", {}).items()
+        if what.partition(".")[0] not in ("cells", "tools")
+        for key, amount in sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
+    ]  # fmt: skip
 
 
 def reasons(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
