@@ -54,7 +54,7 @@ class MaskFunction(Episode):
         if isinstance(pairs, Verdict):
             return pairs
         cases = [(pair.input, pair.output) for pair in pairs]
-        tasks = []
+        tasks: list[Task] = []
         for function in sorted(helpers(code), key=lambda each: -len(ast.unparse(each))):
             if len(tasks) == self.most:
                 break
