@@ -31,7 +31,7 @@ demo: $(READY)
 	@echo "For more rows: make demo DEMO_PROGRAMS=1000"
 
 # Two processes run whole files; what needs the model comes after them, since its threads take all cores.
-test: lint browser $(TESTED)
+test: $(TESTED) lint browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not model"
 	$(BIN)/python -m pytest -m model
 
