@@ -88,7 +88,7 @@ def test_an_svg_that_refers_to_its_own_parts_passes() -> None:
 
 def _taken(data: bytes, folder: Path, **settings: object) -> Picture | Verdict:
     """What becomes of a picture with a real sandbox."""
-    given = IntakeSettings(**settings)  # type: ignore[arg-type]
+    given = IntakeSettings(**settings)
     (found,) = drive(
         [data], lambda each: take_in(each, given, Blobs(str(folder))), sandbox=SETTINGS
     )
@@ -120,7 +120,9 @@ def test_a_larger_picture_is_resized_once_before_it_is_hashed(tmp_path: Path) ->
     assert (picture.mime, picture.width, picture.height) == ("image/jpeg", 100, 50)
 
 
-def test_no_pixel_is_decoded_in_this_process(tmp_path: Path, monkeypatch) -> None:
+def test_no_pixel_is_decoded_in_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def load(*_: object) -> None:
         raise AssertionError(f"decoded in process {os.getpid()}")
 

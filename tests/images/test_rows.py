@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,15 @@ def test_a_row_carries_the_pictures_of_its_messages_as_often_as_they_are_shown(
 def test_a_row_whose_messages_show_none_carries_its_other_pictures(blobs: Blobs) -> None:
     before = blobs.put(drawn(9))
     assert pictures_of(Look("1", (), before)) == (before,)
+
+
+def test_a_turn_of_text_among_turns_with_pictures_comes_back(blobs: Blobs, tmp_path: Path) -> None:
+    row = look(blobs, 1)
+    talk = (row.messages[0], Message("assistant", "A line."))
+    path = str(tmp_path / "part.parquet")
+    write_table(path, [replace(row, messages=talk)], Look, "zstd")  # type: ignore[arg-type]
+    (read,) = pq.read_table(path).to_pylist()
+    assert from_row(Look, read) == row
 
 
 @pytest.mark.parametrize(("kind", "holds"), [(Look, True), (Example, False), (Message, False)])

@@ -122,7 +122,8 @@ def _converter(annotation: Any) -> Callable[[Any], Any]:
         return some if some is _same else lambda value: None if value is None else some(value)
     if origin is tuple:
         inner = _converter(args[0])
-        return lambda values: tuple(inner(value) for value in values)
+        # None where a row had a class with fewer fields: a turn without pictures
+        return lambda values: tuple(inner(value) for value in values or ())
     if dataclasses.is_dataclass(annotation):
         return lambda row: from_row(typing.cast(type, annotation), row)
     return _same

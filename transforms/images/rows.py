@@ -56,18 +56,24 @@ def size_of(record: Any) -> int:
 
 
 def image_schema(schema: pa.Schema) -> pa.Schema:
-    """Returns the schema of rows with pictures: `load_dataset` gives `images` as a list of Image.
+    """Returns the schema of rows with pictures.
 
     Raises:
         TypeError: the rows have a column of this name already.
     """
-    from datasets import Features, Image, List
-
     if COLUMN in schema.names:
         raise TypeError(f"records with pictures have a field {COLUMN} of their own: rename it")
-    features = {**Features.from_arrow_schema(schema), COLUMN: List(Image())}
-    said = json.dumps({"info": {"features": Features(features).to_dict()}})
-    return schema.append(pa.field(COLUMN, TYPE)).with_metadata({"huggingface": said})
+    return with_images(schema.append(pa.field(COLUMN, TYPE)))
+
+
+def with_images(schema: pa.Schema) -> pa.Schema:
+    """Returns a schema by which `load_dataset` gives the column `images` as a list of Image: its
+    metadata declare the feature of every column."""
+    from datasets import Features, Image, List
+
+    features = Features({**Features.from_arrow_schema(schema), COLUMN: List(Image())})
+    said = json.dumps({"info": {"features": features.to_dict()}})
+    return schema.with_metadata({"huggingface": said})
 
 
 def image_rows(records: Iterable[Any], blobs: Blobs) -> Iterator[list[dict[str, Any]]]:

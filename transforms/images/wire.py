@@ -13,7 +13,8 @@ from transforms.engine.records import Message, Picture, PictureMessage, Shown, T
 from transforms.images.blobs import Blobs
 from transforms.models.requests import Request, message_json
 
-_OF_TOOL = "Pictures of tool result {}:"
+OF_TOOL = "Pictures of tool result {}:"
+"""What stands before the pictures of a tool in a turn of the user's."""
 _IS_OF_TOOL = re.compile(r"Pictures of tool result (\d+):")
 
 
@@ -90,7 +91,7 @@ def wired(messages: Iterable[Message], url: Callable[[Shown], str]) -> list[dict
         for number, message in enumerate(group, start=1):
             turn = message_json(message)
             if is_tool and message.shown:
-                seen.append({"type": "text", "text": _OF_TOOL.format(number)})
+                seen.append({"type": "text", "text": OF_TOOL.format(number)})
                 seen += [_part(picture, url) for picture in message.shown]
             elif message.shown:
                 parts = split(message.content, message.shown)

@@ -89,11 +89,8 @@ class Plan(talks.Converse):
         text = "\n".join(known)
         if len(known) > self.remembered:
             text = yield from ask(self.memory_prompt, memory=text)
-        words: dict[str, Any] = {
-            "memory": text,
-            "calls": executor.tools,
-            "cells": self.executor_cells,
-        }
+        words: dict[str, Any] = {"memory": text, "calls": executor.tools}
+        words["cells"] = self.executor_cells
         other = talks.begin(
             self.request(sample, self.executor_prompt, task=called.text, **words),
             self.executor_dialogue,

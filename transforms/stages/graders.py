@@ -17,6 +17,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.models.responses import extract_program
+from transforms.packages.grading import PatchFault, StoredRepair, grade_diff
 from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
 from transforms.programs.form import Unparsable, parse, with_input
 from transforms.programs.questions import (
@@ -312,6 +313,24 @@ def counterexample(code: str, pair: Mapping[str, Any], response: str) -> Steps[M
     return Mark(1.0, answer=answer)
 
 
+def repair(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Applies the unified diff in the response's last fenced block to a package with a bug, and
+    runs the package's tests (`packages.grading`).
+
+    Args:
+        task: {id, archive, bug, fail_to_pass, pass_to_pass, checks}.
+    """
+    patch = last_block(response)
+    if patch is None:
+        return Mark(0.0, Fault.NO_ANSWER)
+    grade = yield from grade_diff(StoredRepair(**task), patch)
+    if grade.fault is None:
+        return Mark(1.0, answer=patch)
+    missing = grade.fault is PatchFault.NOT_A_PATCH
+    fault = Fault.NO_ANSWER if missing else Fault.FAILED_TESTS
+    return Mark(0.0, fault, patch, grade.fault)
+
+
 def claims(code: str, _: Any, response: str) -> Steps[Mark]:
     """Runs the program with a trace: each value that the response states has to be in it, and it
     states at least one (see `questions.claims`)."""
@@ -381,10 +400,11 @@ BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "counterexample": counterexample,
     "claims": claims,
     "units": units,
+    "repair": repair,
 }
 """Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
 and `simplifies` a list of [input as a literal, output as JSON]; of `counterexample` {faulty,
-input}; of `units` {value, unit, tolerance}; `claims` needs none."""
+input}; of `units` {value, unit, tolerance}; of `repair` what it says; `claims` needs none."""
 
 
 def same_output(one: str, other: str) -> bool:
