@@ -18,6 +18,7 @@ BENCHES = {
     "worlds": "instances, solutions, moves and levels of the puzzles and games, a line each",
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
+    "fire": "different right programs per 1,000 tokens, with a hot first token and without",
     "requests": "requests/s at one token a request, the pipeline beside bare vLLM and asyncio",
     "ledger": "memory and time of joining requests with a ledger",
     "pipeline": "rows per second of whole runs, with an endpoint that answers at once",
