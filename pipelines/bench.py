@@ -24,6 +24,7 @@ BENCHES = {
     "pipeline": "rows per second of whole runs, with an endpoint that answers at once",
     "trainers": "some steps of SFT, DPO and GRPO by TRL on a run's exports",
     "codegen": "the funnel before and after training, on kinds not trained on",
+    "summaries": "problems worded from programs beside problems worded from summaries",
     "scale": "time and memory of checks and deduplication, as rows grow",
 }
 """Name -> what it measures. Each is a module pipelines.benches.NAME with `SETTINGS` and `bench`."""

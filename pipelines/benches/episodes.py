@@ -22,10 +22,11 @@ from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from transforms.engine.machine import machine_line
 from transforms.engine.records import Message
 from transforms.engine.settings import Group
+from transforms.models.asking import Asking
 from transforms.models.backends.base import with_some_waiting
 from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.engines import close_engines
-from transforms.models.episode import Asking, Driver, Steps
+from transforms.models.episode import Driver, Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request, Sampler
 from transforms.sandbox.jobs import Cell

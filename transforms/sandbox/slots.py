@@ -51,6 +51,7 @@ TIERS = (
     Tier("verify", (*_STANDARD_LIBRARY, "sympy", "math_verify"), ("math_verify",)),
     Tier("pytest", (*_STANDARD_LIBRARY, "pytest", "unittest.mock"), ("pytest",)),
     Tier("sympy", (*_STANDARD_LIBRARY, *_NUMPY, "sympy"), ("sympy",)),
+    Tier("units", (*_STANDARD_LIBRARY, *_NUMPY, "pint"), ("pint",)),
     Tier("numpy", (*_STANDARD_LIBRARY, *_NUMPY), ("numpy", "scipy", "pandas")),
     Tier("standard", (*_STANDARD_LIBRARY,), ("",)),
 )

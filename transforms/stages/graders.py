@@ -33,9 +33,12 @@ from transforms.programs.questions import (
 from transforms.programs.trace_text import parse_trace
 from transforms.programs.variation import unlike
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
+from transforms.text.answers import extract_answer
+from transforms.text.answers.units import conversion_program, is_same_value, read_measure
 from transforms.text.thoughts import visible
 
 if TYPE_CHECKING:
+    from transforms.engine.records import Seed
     from transforms.models.episode import Steps
 
 
@@ -45,6 +48,8 @@ class Fault(StrEnum):
     NO_ANSWER = "no_answer"
     """It holds no answer of the form that was asked for."""
     WRONG_ANSWER = "wrong_answer"
+    WRONG_UNIT = "wrong_unit"
+    """The answer's unit is of another dimension than what was asked for, missing, or none."""
     FAILS = "fails"
     """The program ends badly on the predicted input, or the written program does not run."""
     FAILED_TESTS = "failed_tests"
@@ -342,6 +347,41 @@ def claims(code: str, _: Any, response: str) -> Steps[Mark]:
     return Mark(1.0, answer=answer_in(text))
 
 
+def units(_: str, gold: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Converts the answer into the unit of the right one, by pint in the sandbox: first its
+    dimension has to be the same, then its value.
+
+    The answer is the response's last fenced block, else its final answer; it has one number.
+
+    Args:
+        gold: `value`, `unit` in pint's notation, and `tolerance`, relative.
+    """
+    shown = visible(response)
+    answer = last_block(shown) or extract_answer(shown)
+    measure = read_measure(answer or "")
+    if measure is None:
+        return Mark(0.0, Fault.NO_ANSWER, answer)
+    [result] = yield [Job(conversion_program([(measure, gold["unit"])]))]
+    [converted] = json.loads(result.output or "[null]") if result.status is Status.OK else [None]
+    if not isinstance(converted, list):
+        return Mark(0.0, Fault.WRONG_UNIT, answer, converted or _ending(result))
+    value, step = converted
+    if is_same_value(value, step, gold["value"], gold["tolerance"]):
+        return Mark(1.0, answer=answer)
+    return Mark(0.0, Fault.WRONG_ANSWER, answer)
+
+
+def agrees_in_units(seed: Seed, answer: str) -> Steps[float]:
+    """Grades an answer by `units`, as `Converse.grader`: 1 where it is the seed's quantity, up to
+    the `tolerance` in the seed's metadata (a thousandth)."""
+    gold = read_measure(seed.answer or "")
+    if gold is None:
+        return 0.0
+    tolerance = json.loads(seed.metadata).get("tolerance", 1e-3)
+    right = {"value": gold.value, "unit": gold.unit, "tolerance": tolerance}
+    return (yield from units("", right, f"```\n{answer}\n```")).score
+
+
 BY_TEXT: dict[str, Callable[[Any, str], Mark]] = {
     "strict": _equal(strict),
     "tolerant": _equal(tolerant),
@@ -359,11 +399,12 @@ BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "simplifies": simplifies,
     "counterexample": counterexample,
     "claims": claims,
+    "units": units,
     "repair": repair,
 }
 """Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
 and `simplifies` a list of [input as a literal, output as JSON]; of `counterexample` {faulty,
-input}; of `repair` what it says; `claims` needs none."""
+input}; of `units` {value, unit, tolerance}; of `repair` what it says; `claims` needs none."""
 
 
 def same_output(one: str, other: str) -> bool:
