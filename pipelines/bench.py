@@ -15,6 +15,7 @@ BENCHES = {
     "filters": "what the filters let through of records whose faults are known",
     "reward": "completions graded per second, and whether Verify judges them alike",
     "execution": "questions about runs per second, by recipe, without a model",
+    "repositories": "bugs of packages checked per second, and how many a test sees",
     "worlds": "instances, solutions, moves and levels of the puzzles and games, a line each",
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
