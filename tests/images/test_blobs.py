@@ -35,7 +35,7 @@ def test_a_picture_that_is_gone_or_damaged_is_one_line(tmp_path: Path, damage) -
     blobs = Blobs(str(tmp_path))
     picture = blobs.put(drawn(3))
     damage(Path(blobs.path(picture)))
-    with pytest.raises(RunFolderError, match=rf"the picture .*{picture.sha256}.png"):
+    with pytest.raises(RunFolderError, match=rf"the blob .*{picture.sha256}.png"):
         blobs.get(picture)
 
 

@@ -230,5 +230,5 @@ def test_a_request_with_too_many_pictures_is_not_sent(
 
 def test_a_picture_whose_bytes_are_gone_ends_the_run_in_one_line(tmp_path: Path) -> None:
     asked = replace(_with_blob(tmp_path), blobs=str(tmp_path / "other"))
-    with pytest.raises(BackendError, match=r"the picture .* cannot be read"):
+    with pytest.raises(BackendError, match=r"the blob .* cannot be read"):
         _asked(tmp_path, asked, [])

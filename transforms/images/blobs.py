@@ -13,6 +13,7 @@ from transforms.engine.records import Picture
 
 FORMATS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 """Format -> ending of file names."""
+MIMES = {ending: mime for mime, ending in FORMATS.items()}
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,21 @@ class Blobs:
                 cannot be written.
         """
         picture = picture_of(data)
-        path = self.path(picture)
+        self._write(file_name(picture), data)
+        return picture
+
+    def keep(self, data: bytes) -> str:
+        """Stores any bytes, such as a file of a cell's, which nobody has looked at; returns the
+        name for `named`: their hash."""
+        name = hashlib.sha256(data).hexdigest()
+        self._write(name, data)
+        return name
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = FileSystems.join(self.folder, name[:2], name)
         if not FileSystems.exists(path):
             with new_file(path) as new:
                 new.file.write(data)
-        return picture
 
     def get(self, picture: Picture) -> bytes:
         """Returns a picture's bytes.
@@ -41,7 +52,11 @@ class Blobs:
         Raises:
             RunFolderError: they are not there, or are others.
         """
-        return _read(self.path(picture), picture.sha256)
+        return self.named(file_name(picture))
+
+    def named(self, name: str) -> bytes:
+        """Returns the bytes of the file of this name; raises as `get` does."""
+        return _read(FileSystems.join(self.folder, name[:2], name), name.partition(".")[0])
 
     def path(self, picture: Picture) -> str:
         """Where a picture is."""
@@ -72,9 +87,9 @@ def _read(path: str, sha256: str) -> bytes:
             data = bytes(file.read())
     except OSError as error:
         raise RunFolderError(
-            f"the picture {path} cannot be read ({error}): bring the run's folder blobs back, or "
+            f"the blob {path} cannot be read ({error}): bring the run's folder blobs back, or "
             "start anew with overwrite=true and another ledger.dir"
         ) from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise RunFolderError(f"the picture {path} is damaged: delete it, and resume=true")
+        raise RunFolderError(f"the blob {path} is damaged: delete it, and resume=true")
     return data

@@ -30,6 +30,8 @@ class Asking:
     prices: Mapping[str, Price] = field(default_factory=dict)
     models: Mapping[str, Backend] = field(default_factory=dict)
     """Of the requests that name one, by its name."""
+    blobs: str = ""
+    """Folder of pictures, and of files that cells leave; empty where neither is asked for."""
 
 
 class Asker:

@@ -48,6 +48,7 @@ from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Call, Message
 from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.stage import Stage, pair
+from transforms.images.blobs import Blobs
 from transforms.models.asking import Asker, Asking, askers, missed
 from transforms.models.backends import draining
 from transforms.models.backends.base import checked
@@ -417,7 +418,7 @@ class Driver:
             text = self._observations.find(key)
             if text is not None:
                 episode, index = waiter
-                result = _observed(effect, text)
+                result = self._observed(effect, text)
                 if self._observations.is_first(key):
                     self._count_observation(effect, result, ".recorded")
                 episode.give(index, result)
@@ -428,7 +429,10 @@ class Driver:
             self._run(effect, key)
 
     def _cell_key(self, cell: Cell) -> str:
-        return content_id("cell", self._sandbox_identity, cell.code, cell.after, cell.seed)
+        identity = [self._sandbox_identity, cell.code, cell.after, cell.seed]
+        if cell.files or cell.wanted:
+            identity += [cell.origin, cell.wanted]
+        return content_id("cell", *identity)
 
     @property
     def _sandbox_settings(self) -> SandboxSettings:
@@ -523,10 +527,32 @@ class Driver:
             self._results.add(key_of(self._sandbox_identity, event.effect.job), result)
         if not isinstance(event.effect, (Cell, Invoke)):
             return result
-        text = self._observations.add(event.key, canonical_json(asdict(result)))
+        text = self._observations.add(event.key, self._told(result))
         if self._observations.is_first(event.key):
             self._count_observation(event.effect, result)
-        return _observed(event.effect, text)
+        return self._observed(event.effect, text)
+
+    def _told(self, result: CellResult | Invoked) -> str:
+        """What a cell or tool showed, as JSON; files by their hashes, and their bytes as blobs."""
+        values = asdict(result)
+        if files := values.pop("files", {}):
+            values["files"] = {name: self._blobs.keep(data) for name, data in files.items()}
+        return canonical_json(values)
+
+    def _observed(self, effect: Cell | Invoke, text: str) -> CellResult | Invoked:
+        """Returns what a cell or tool showed, as the ledger has it."""
+        values = json.loads(text)
+        if isinstance(effect, Invoke):
+            return Invoked(**values)
+        status, after = Status(values.pop("status")), tuple(values.pop("after"))
+        files = {name: self._blobs.named(hash) for name, hash in values.pop("files", {}).items()}
+        return CellResult(status=status, after=after, files=files, **values)
+
+    @property
+    def _blobs(self) -> Blobs:
+        if self._asking is None or not self._asking.blobs:
+            raise TypeError(f"{self._stage} wants files of cells, and is not a ModelEpisode")
+        return Blobs(self._asking.blobs)
 
     def _record(self, responses: list[Response]) -> None:
         by_asker: dict[Asker, list[Response]] = {}
@@ -610,15 +636,6 @@ class Driver:
     def _miss(self, what: str, which: str) -> LedgerMiss:
         assert self._asking is not None
         return missed(self._stage, self._asking.ledger_dir, what, which)
-
-
-def _observed(effect: Cell | Invoke, text: str) -> CellResult | Invoked:
-    """Returns what a cell or tool showed, as the ledger has it."""
-    values = json.loads(text)
-    if isinstance(effect, Invoke):
-        return Invoked(**values)
-    status, after = Status(values.pop("status")), tuple(values.pop("after"))
-    return CellResult(status=status, after=after, **values)
 
 
 def drive(
@@ -877,7 +894,13 @@ class ModelEpisode(Episode):
     @property
     def asking(self) -> Asking:
         return Asking(
-            self.backend, self.ledger_dir, self.ledger, self.budget, self.prices, self.models
+            self.backend,
+            self.ledger_dir,
+            self.ledger,
+            self.budget,
+            self.prices,
+            self.models,
+            self.blobs,
         )
 
     def backend_of(self, model: str | None) -> Backend:
@@ -892,12 +915,11 @@ class ModelEpisode(Episode):
         model: str | None = None,
         **variables: Any,
     ) -> list[Request]:
-        """The requests of a prompt (the stage's own) for one record, filled in with `variables`.
+        """The requests of a prompt (the stage's own) for one record, filled in with `variables`. A
+        variable that is a `Picture` is shown in its place.
 
         Args:
             model: the name of a further model that is asked; None asks the stage's own.
-
-        A variable that is a `Picture` is shown in its place.
         """
         return list(
             (prompt or self.prompt).requests(

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import os
 import threading
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -141,6 +142,13 @@ class Sessions:
 
     def submit(self, cell: Cell, threads: Executor) -> Future[CellResult]:
         """Has a cell run in the home of the least cost."""
+        if sum(map(len, cell.files.values())) > self._settings.file_mb << 20:
+            error = f"its files are over sandbox.file_mb={self._settings.file_mb}"
+            refused: Future[CellResult] = Future()
+            refused.set_result(
+                CellResult(Status.BLOCKED, None, "", None, error, cell.after, 0.0, 0.0)
+            )
+            return refused
         kind = kind_of("\n".join((*cell.after, cell.code)), cell.seed)
         names = state_names(cell)
         future: Future[CellResult] = Future()
@@ -238,7 +246,7 @@ class Sessions:
             missing = home.missing(names)
         first = len(cell.after) - missing
         for index in range(first, len(cell.after)):
-            earlier = replace(cell, code=cell.after[index], after=cell.after[:index])
+            earlier = replace(cell, code=cell.after[index], after=cell.after[:index], wanted=())
             result = self._exchange(kind, home, earlier, names[index], index - first)
             if len(result.after) != index + 1:
                 error = f"cell {index + 1}, run again, left no state: {result.status}"
@@ -271,7 +279,10 @@ class Sessions:
             "index": len(cell.after) + 1,
             "code": cell.code.encode(errors="replace").decode(),
             "seed": cell.seed,
+            "wanted": cell.wanted,
         }
+        if parent == _ROOT:
+            request["files"] = {name: b64encode(data).decode() for name, data in cell.files.items()}
         seen = home.slot.exchange(request)
         if seen.reason is Reason.LOST:
             with self._lock:
@@ -289,7 +300,7 @@ class Sessions:
             if len(result.after) == len(cell.after):  # it lives on, but its claim is none
                 home.dropped.append(left)
             else:
-                name = _name_after(parent, cell.code, cell.seed)
+                name = _name_after(parent, cell.code, cell.origin)
                 home.add(name, State(left, parent, mb, next(self._uses)))
                 self._make_room(*limits)
         return result
@@ -319,14 +330,14 @@ class Sessions:
 
 def state_names(cell: Cell) -> list[str]:
     """Returns the names of the states that lead to a cell, from before the first of its session."""
-    names = [_ROOT]
+    names, origin = [_ROOT], cell.origin
     for code in cell.after:
-        names.append(_name_after(names[-1], code, cell.seed))
+        names.append(_name_after(names[-1], code, origin))
     return names
 
 
-def _name_after(parent: str, code: str, seed: int) -> str:
-    text = f"{parent}\0{seed}\0{code}"
+def _name_after(parent: str, code: str, origin: str) -> str:
+    text = f"{parent}\0{origin}\0{code}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
