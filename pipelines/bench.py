@@ -16,6 +16,7 @@ BENCHES = {
     "reward": "completions graded per second, and whether Verify judges them alike",
     "execution": "questions about runs per second, by recipe, without a model",
     "worlds": "instances, solutions, moves and levels of the puzzles and games, a line each",
+    "images": "pictures drawn, changed, proved and read back per second",
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
     "requests": "requests/s at one token a request, the pipeline beside bare vLLM and asyncio",
