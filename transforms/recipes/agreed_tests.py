@@ -65,7 +65,7 @@ class AgreeOnTests(ModelEpisode):
             return reject("few_programs", f"{len(ran)} of {len(responses)} run")
         own = ran[0][1].input or "{}"
         one = self.sampler.model_copy(update={"samples": 1})
-        words = {"problem": seed.problem, "own": own}
+        words: dict[str, Any] = {"problem": seed.problem, "own": own}
         [said] = yield self.requests(one, prompt=self.inputs_prompt, **words)
         if lost := unanswered([said]):
             return lost

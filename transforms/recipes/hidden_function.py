@@ -69,7 +69,7 @@ class FindOut(Converse):
     def query(self, seed: Seed, talk: Conversation, called: Called) -> Steps[Seen]:
         """Runs the hidden program on an input."""
         params, code = json.loads(called.text), seed.code or ""
-        given = params.get("input") if isinstance(params, dict) else None
+        given: Any = params.get("input") if isinstance(params, dict) else None
         own = literal_input(parse(code)) or {}
         if difference := unlike(given, own):
             return Seen(called, f"that is no input: {difference}", True)
