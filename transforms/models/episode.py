@@ -915,12 +915,11 @@ class ModelEpisode(Episode):
         model: str | None = None,
         **variables: Any,
     ) -> list[Request]:
-        """The requests of a prompt (the stage's own) for one record, filled in with `variables`.
+        """The requests of a prompt (the stage's own) for one record, filled in with `variables`. A
+        variable that is a `Picture` is shown in its place.
 
         Args:
             model: the name of a further model that is asked; None asks the stage's own.
-
-        A variable that is a `Picture` is shown in its place.
         """
         return list(
             (prompt or self.prompt).requests(

@@ -109,11 +109,14 @@ def bug_of(files: Files, sites: Sequence[Site]) -> Bug:
     return Bug(operator, tuple((site.path, site.function) for site in sites), after)
 
 
-def made(package: Sound, change: Bug, calls: Iterable[Call] = ()) -> Steps[Made]:
+def made(
+    package: Sound, change: Bug, calls: Iterable[Call] = (), floor: bool = True
+) -> Steps[Made]:
     """Makes a bug in a package, and runs its tests.
 
     Args:
         calls: what models wrote for the bug.
+        floor: whether a test has to pass with it.
     """
     seed, files, after = package.seed, package.files, change.after
     before = {path: text_of(files, path) for path in after}
@@ -140,7 +143,7 @@ def made(package: Sound, change: Bug, calls: Iterable[Call] = ()) -> Steps[Made]
     )
     tree = changed(files, after)
     run = yield from run_suite(tree, task.id, cpu_seconds=package.cpu_seconds)
-    failing, passing, verdict = judged(package.passing, run)
+    failing, passing, verdict = judged(package.passing, run, floor)
     if not verdict.kept:
         return task, verdict
     checks: dict[str, Any] = {}
@@ -169,11 +172,16 @@ def made(package: Sound, change: Bug, calls: Iterable[Call] = ()) -> Steps[Made]
     ), verdict
 
 
-def judged(sound: frozenset[str], run: SuiteRun) -> tuple[frozenset[str], frozenset[str], Verdict]:
+def judged(
+    sound: frozenset[str], run: SuiteRun, floor: bool = True
+) -> tuple[frozenset[str], frozenset[str], Verdict]:
     """Returns the tests that fail by a bug, those that still pass, and whether it is a task.
 
     A test that is absent fails where its file could not be imported; elsewhere its id is not
     stable, and it counts for nothing.
+
+    Args:
+        floor: whether a test has to pass with the bug.
     """
     nothing: frozenset[str] = frozenset()
     if run.status is Status.TIMEOUT:
@@ -184,6 +192,6 @@ def judged(sound: frozenset[str], run: SuiteRun) -> tuple[frozenset[str], frozen
     failing = frozenset(test for test in sound - passing if test in run.tests or run.errors)
     if not failing:
         return failing, passing, reject("survived", "no test fails")
-    if not passing:
+    if floor and not passing:
         return failing, passing, reject("nothing_passes", f"{len(failing)} tests fail")
     return failing, passing, keep()

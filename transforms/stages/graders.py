@@ -17,7 +17,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.models.responses import extract_program
-from transforms.packages.grading import PatchFault, StoredRepair, grade_diff
+from transforms.packages.bugs import in_place
+from transforms.packages.grading import PatchFault, StoredRepair, grade_diff, grade_share
 from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
 from transforms.programs.form import Unparsable, parse, with_input
 from transforms.programs.masked import filled
@@ -356,6 +357,24 @@ def repair(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
     return Mark(0.0, fault, patch, grade.fault)
 
 
+def build(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Puts the module, or the function, in the response's last fenced block in the place of a stub,
+    and scores the share of the tests that fail without it.
+
+    Args:
+        code: the module with the stub.
+        task: as of `repair`, and {path, function}; a function of None is the whole module.
+    """
+    stored = StoredRepair(**{name: task[name] for name in StoredRepair._fields})
+    written = last_block(response)
+    text = written and in_place(code, task["function"], written)
+    if not text:
+        return Mark(0.0, Fault.NO_ANSWER, written)
+    grade = yield from grade_share(stored, {task["path"]: text})
+    fault = None if grade.fault is None else Fault.FAILED_TESTS
+    return Mark(grade.score, fault, written, grade.fault or "")
+
+
 def claims(code: str, _: Any, response: str) -> Steps[Mark]:
     """Runs the program with a trace: each value that the response states has to be in it, and it
     states at least one (see `questions.claims`)."""
@@ -427,11 +446,12 @@ BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "claims": claims,
     "units": units,
     "repair": repair,
+    "build": build,
 }
 """Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
 and `simplifies` a list of [input as a literal, output as JSON]; of `counterexample` {faulty,
-input}; of `units` {value, unit, tolerance}; of `fills` {function, cases}; of `repair` what it says;
-`claims` needs none."""
+input}; of `units` {value, unit, tolerance}; of `fills` {function, cases}; of `repair` and `build`
+what they say; `claims` needs none."""
 
 
 def same_output(one: str, other: str) -> bool:
