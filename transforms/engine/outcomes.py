@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -79,25 +79,28 @@ class _Count(beam.DoFn):
 _ENDS = ("in", "kept", "rejected", "unanswered")
 
 
-@dataclass
-class CountStage(beam.PTransform):
-    """(entered, kept, rejected[, unanswered]) of a stage -> PCollection[Tally] of their sizes.
+def counts_of(stage: str, parts: Iterable[PCollection]) -> list[PCollection]:
+    """PCollections of Tally of the sizes of a stage's (entered, kept, rejected[, unanswered]).
 
     Rejects are counted by reason. Counts are data, not runner metrics: they are summed by the same
     retry-safe machinery as the rows, so they are exact on every runner. Each PCollection is counted
     apart, and so they can disagree.
     """
+    return [
+        part | f"Count {stage}, {end}" >> beam.ParDo(_Count(stage, end))
+        for end, part in zip(_ENDS, parts, strict=False)
+    ]
+
+
+@dataclass
+class CountStage(beam.PTransform):
+    """(entered, kept, rejected[, unanswered]) of a stage -> PCollection[Tally] of their sizes, as
+    `counts_of` has them."""
 
     stage: str
 
     def expand(self, parts: tuple[PCollection, ...]) -> PCollection:
-        return (
-            tuple(
-                part | end.capitalize() >> beam.ParDo(_Count(self.stage, end))
-                for end, part in zip(_ENDS, parts, strict=False)
-            )
-            | "All" >> beam.Flatten()
-        )
+        return counts_of(self.stage, parts) | "All" >> beam.Flatten()
 
 
 def _tally(key: tuple[str, str, str], amount: int) -> Tally:
