@@ -103,18 +103,28 @@ class CountStage(beam.PTransform):
         return counts_of(self.stage, parts) | "All" >> beam.Flatten()
 
 
-def _tally(key: tuple[str, str, str], amount: int) -> Tally:
-    stage, what, name = key
-    return Tally(stage, what, name, amount)
+Sums = dict[tuple[str, str, str], int]
+"""(Stage, what, key) -> how many."""
 
 
-class SumTallies(beam.PTransform):
-    """PCollection[Tally] -> PCollection[Tally], one per (stage, what, key)."""
+class SumTallies(beam.CombineFn):
+    """Tallies -> {(stage, what, key): their sum}; other elements are waited for, and left out."""
 
-    def expand(self, tallies: PCollection) -> PCollection:
-        return (
-            tallies
-            | "Key" >> beam.Map(lambda tally: ((tally.stage, tally.what, tally.key), tally.amount))
-            | "Sum" >> beam.CombinePerKey(sum)
-            | "Unkey" >> beam.MapTuple(_tally)
-        )
+    def create_accumulator(self) -> Sums:
+        return {}
+
+    def add_input(self, sums: Sums, element: Any) -> Sums:
+        if isinstance(element, Tally):
+            key = element.stage, element.what, element.key
+            sums[key] = sums.get(key, 0) + element.amount
+        return sums
+
+    def merge_accumulators(self, accumulators: Iterable[Sums]) -> Sums:
+        sums: Sums = {}
+        for each in accumulators:
+            for key, amount in each.items():
+                sums[key] = sums.get(key, 0) + amount
+        return sums
+
+    def extract_output(self, sums: Sums) -> Sums:
+        return sums

@@ -19,7 +19,7 @@ from transforms.engine.accounting import Reject, StageCount, Tally
 from transforms.engine.blocks import spilled_to
 from transforms.engine.errors import AccountingError
 from transforms.engine.files import FileSystems, make_folder
-from transforms.engine.outcomes import Outcome, SumTallies, counts_of
+from transforms.engine.outcomes import Outcome, Sums, SumTallies, counts_of
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.runner_settings import RunnerSettings
@@ -40,23 +40,19 @@ class RunsAndWrites(Protocol):
 
 
 class _WriteTallies(beam.DoFn):
-    """List of the summed tallies of a segment, and of its shards -> the path of its counts.
+    """Summed tallies of a segment, which have waited for its shards -> the path of its counts.
 
-    The list is whole once every shard is written, so a segment that has its counts has its rows.
+    They are whole once every shard is written, so a segment that has its counts has its rows.
     """
 
     def __init__(self, path: str, fingerprint: str) -> None:
         self._path, self._fingerprint = path, fingerprint
 
-    def process(self, ended: list[Any]) -> Iterator[str]:
-        tallies = sorted((each for each in ended if isinstance(each, Tally)), key=_order)
-        counts = {"fingerprint": self._fingerprint, "tallies": [asdict(each) for each in tallies]}
+    def process(self, sums: Sums) -> Iterator[str]:
+        tallies = [asdict(Tally(*key, amount)) for key, amount in sorted(sums.items())]
+        counts = {"fingerprint": self._fingerprint, "tallies": tallies}
         write_text(self._path, json.dumps(counts))
         yield self._path
-
-
-def _order(tally: Tally) -> tuple[str, str, str]:
-    return tally.stage, tally.what, tally.key
 
 
 def run_segment(
@@ -195,11 +191,10 @@ def build_segment(
     to = rows, *(beside[0] for _ in rejects), *(beside[1] for _ in unanswered)
     write = WriteFolders(to, settings.sink.compression, settings.sink.rows_per_shard)
     written = (records, *rejects, *unanswered) | "Write" >> write
-    summed = tallies | "All tallies" >> beam.Flatten() | "Sum" >> SumTallies()
     (
-        (summed, written)
+        (*tallies, written)
         | "Tallies and shards" >> beam.Flatten()
-        | "To one list" >> beam.CombineGlobally(beam.combiners.ToListCombineFn()).without_defaults()
+        | "Sum" >> beam.CombineGlobally(SumTallies()).without_defaults()
         | "Write tallies"
         >> beam.ParDo(_WriteTallies(counts_path(segment, run), segment.fingerprint))
     )
