@@ -25,6 +25,7 @@ from transforms.packages.grading import PatchFault
 from transforms.packages.package import unpacked
 from transforms.packages.patches import apply, read_diff
 from transforms.packages.tasks import RepairTask, leak
+from transforms.recipes.swe_bench import AsSweBench
 from transforms.recipes.swe_tasks import MakeBugs, WriteIssue, issue_text
 from transforms.sources.package import PackageSource, rows_of, seed_of
 
@@ -116,3 +117,15 @@ def test_rows_are_the_same_for_any_number_of_workers_and_carry_licence_and_versi
         for stage in segment["stages"]:
             assert stage["in"] == stage["kept"] + sum(stage["rejected"].values())
     assert run(tmp_path / "two", "runner.workers=2")[1] == rows
+
+
+def test_rows_of_swe_bench_are_mended_by_their_patch_alone() -> None:
+    task = WriteIssue().of(kept()[0])
+    assert isinstance(task, RepairTask)
+    row = AsSweBench().of(task)
+    files = unpacked(row.archive)
+    bug = apply(files, read_diff(row.bug_patch))
+    mended = apply(files, read_diff(row.patch), bug)
+    assert {path: text.encode() for path, text in mended.items()}.items() <= files.items()
+    assert set(json.loads(row.FAIL_TO_PASS)) == set(task.fail_to_pass)
+    assert row.problem_statement and row.instance_id.startswith("spans__spans-")

@@ -82,6 +82,60 @@ def sites(path: str, source: str, operators: Iterable[Operator] = tuple(Operator
     return sorted(set(found), key=lambda site: (site.start, site.end, site.operator, site.text))
 
 
+def stubbed(source: str, only: str | None = None) -> str:
+    """Returns a module whose functions and methods have their docstring and no body.
+
+    Args:
+        only: the one function that is emptied, by its name (`Site.function`); None empties all.
+
+    >>> print(stubbed("def f(x):\\n    return x + 1\\n"), end="")
+    def f(x):
+        raise NotImplementedError
+    """
+    text = _Text(source)
+    data = text.data
+    for function, name in reversed(list(_functions(ast.parse(source)))):
+        body = function.body[_has_docstring(function) :]
+        if body and only in (None, name):
+            start = text.at(body[0].lineno, body[0].col_offset)
+            if decorators := getattr(body[0], "decorator_list", None):
+                start = text.at(decorators[0].lineno, decorators[0].col_offset - 1)
+            end = text.span(body[-1])[1]
+            data = data[:start] + b"raise NotImplementedError" + data[end:]
+    return data.decode(errors="surrogateescape")
+
+
+def in_place(module: str, function: str | None, written: str) -> str | None:
+    """Returns a module with a function of it written anew, or the text where it is the whole
+    module; None where the text does not parse, or is not that one function.
+
+    Args:
+        function: a function of the module, by its name; None is the whole module. Decorators stay
+            where none is written.
+    """
+    try:
+        tree, whole = ast.parse(written), ast.parse(module)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if function is None:
+        return f"{written.rstrip()}\n"
+    match tree.body:
+        case [ast.FunctionDef(name=name, decorator_list=decorators)] if name == function:
+            text = _Text(module)
+            node = next(each for each, own in _functions(whole) if own == name)
+            first = min(
+                each.lineno for each in (node, *(node.decorator_list if decorators else ()))
+            )
+            start = text.at(first, 0)
+            data = text.data[:start] + written.rstrip().encode() + text.data[text.span(node)[1] :]
+            return data.decode(errors="surrogateescape")
+    return None
+
+
+def _has_docstring(function: ast.FunctionDef) -> bool:
+    return ast.get_docstring(function, clean=False) is not None
+
+
 def drawn(found: Iterable[Site], key: str, per_function: int) -> list[Site]:
     """Returns sites in an order drawn by `key`: of each function at most so many, each by another
     operator."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -110,6 +110,21 @@ def functions_of(files: Files) -> set[tuple[str, str]]:
     """Returns the tests of a tree as (file, name of the function)."""
     texts = {path: files[path].decode(errors="surrogateescape") for path in suites(files)}
     return {(path, test.name) for path, text in texts.items() for test in _tests(text)}
+
+
+def without(files: Files, tests: Iterable[str]) -> dict[str, bytes]:
+    """Returns a tree that lacks the functions of some tests, by their ids."""
+    left_out = set(map(function_of, tests))
+    made = dict(files)
+    for path in {path for path, _ in left_out}:
+        source = files[path].decode(errors="surrogateescape")
+        lines = _lines(source)
+        for test in reversed(_tests(source)):
+            if (path, test.name) in left_out:
+                margin = re.match(r"\s*", lines[test.line])[0]  # type: ignore[index]
+                lines[test.start : test.end] = [f"{margin}pass\n"]
+        made[path] = "".join(lines).encode(errors="surrogateescape")
+    return made
 
 
 class _Test(NamedTuple):

@@ -14,10 +14,9 @@ import ast
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.engine.ids import content_id
-from transforms.models.episode import Steps
 from transforms.packages.disguise import function_of
 from transforms.packages.package import unpacked
 from transforms.packages.patches import (
@@ -29,8 +28,11 @@ from transforms.packages.patches import (
     text_of,
 )
 from transforms.packages.refused import refused
-from transforms.packages.suite import Function, call_function, run_suite
+from transforms.packages.suite import Function, SuiteRun, call_function, run_suite
 from transforms.sandbox.jobs import Status
+
+if TYPE_CHECKING:
+    from transforms.models.episode import Steps
 
 
 class PatchFault(StrEnum):
@@ -101,6 +103,17 @@ class Repair(Protocol):
     def checks(self) -> str: ...
 
 
+class StoredRepair(NamedTuple):
+    """What grading needs of a task, as a grader's answer has it."""
+
+    id: str
+    archive: str
+    bug: str
+    fail_to_pass: Sequence[str]
+    pass_to_pass: Sequence[str]
+    checks: str
+
+
 def broken(task: Repair) -> dict[str, str]:
     """Returns the modules that the task's bug changes, with the bug."""
     return apply(unpacked(task.archive), read_diff(task.bug))
@@ -124,6 +137,51 @@ def grade_changes(
         changes: modules of the package, all of those that differ from the published ones.
         cpu_seconds: of a run of the suite, at most; None is the sandbox's.
     """
+    run = yield from _judged_run(task, changes, cpu_seconds)
+    if isinstance(run, PatchGrade):
+        return run
+    if failing := _not_passed(run.tests, task.fail_to_pass):
+        return PatchGrade(0.0, PatchFault.STILL_FAILS, failing)
+    if failing := _not_passed(run.tests, task.pass_to_pass):
+        return PatchGrade(0.0, PatchFault.BREAKS_OTHERS, failing)
+    if run.forged or "passed" in run.twins.values():
+        return PatchGrade(0.0, PatchFault.FORGED, run.forged or "a twin of a test passed")
+    checks = json.loads(task.checks)
+    if checks:
+        function, calls = (checks["path"], checks["name"]), [Recorded(*c) for c in checks["calls"]]
+        tree = changed(unpacked(task.archive), changes)
+        wrong = yield from wrong_calls(tree, function, calls, cpu_seconds)
+        if wrong:
+            detail = f"{len(wrong)} of {len(calls)} calls, such as {wrong[0].wanted.call[:200]}"
+            return PatchGrade(0.0, PatchFault.WRONG_VALUES, detail)
+    return PatchGrade(1.0)
+
+
+def grade_share(
+    task: Repair, changes: Changes, cpu_seconds: float | None = None
+) -> Steps[PatchGrade]:
+    """Grades modules that were written anew by the share of the tests that fail without them: those
+    that pass on stubs are the floor, and are taken off (NL2Repo-Bench, arXiv 2512.12730, counts
+    them, and what is printed).
+
+    Args are those of `grade_changes`.
+    """
+    run = yield from _judged_run(task, changes, cpu_seconds)
+    if isinstance(run, PatchGrade):
+        return run
+    if run.forged or "passed" in run.twins.values():
+        return PatchGrade(0.0, PatchFault.FORGED, run.forged or "a twin of a test passed")
+    both = (*task.fail_to_pass, *task.pass_to_pass)
+    passed = sum(run.tests.get(test) == "passed" for test in both) - len(task.pass_to_pass)
+    share = max(0, passed) / len(task.fail_to_pass)
+    detail = f"{passed} of {len(task.fail_to_pass)}"
+    return PatchGrade(share, None if share == 1 else PatchFault.STILL_FAILS, detail)
+
+
+def _judged_run(
+    task: Repair, changes: Changes, cpu_seconds: float | None
+) -> Steps[SuiteRun | PatchGrade]:
+    """Runs the package's tests on changed modules; a grade where they do not come to an end."""
     files = unpacked(task.archive)
     for path, text in changes.items():
         if named := refused(text_of(files, path), text):
@@ -136,20 +194,7 @@ def grade_changes(
         timed_out = run.status is Status.TIMEOUT
         fault = PatchFault.TIMED_OUT if timed_out else PatchFault.CRASHED
         return PatchGrade(0.0, fault, run.detail)
-    if failing := _not_passed(run.tests, task.fail_to_pass):
-        return PatchGrade(0.0, PatchFault.STILL_FAILS, failing)
-    if failing := _not_passed(run.tests, task.pass_to_pass):
-        return PatchGrade(0.0, PatchFault.BREAKS_OTHERS, failing)
-    if run.forged or "passed" in run.twins.values():
-        return PatchGrade(0.0, PatchFault.FORGED, run.forged or "a twin of a test passed")
-    checks = json.loads(task.checks)
-    if checks:
-        function, calls = (checks["path"], checks["name"]), [Recorded(*c) for c in checks["calls"]]
-        wrong = yield from wrong_calls(tree, function, calls, cpu_seconds)
-        if wrong:
-            detail = f"{len(wrong)} of {len(calls)} calls, such as {wrong[0].wanted.call[:200]}"
-            return PatchGrade(0.0, PatchFault.WRONG_VALUES, detail)
-    return PatchGrade(1.0)
+    return run
 
 
 def _not_passed(tests: Mapping[str, str], wanted: Sequence[str]) -> str:

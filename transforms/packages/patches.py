@@ -62,8 +62,8 @@ def read_diff(text: str) -> list[Edit]:
     [Edit(path='x.py', old='a\\nb\\n', new='a\\nc\\n', line=1)]
     """
     edits: list[Edit] = []
-    path, inside = "", False
-    for line in _lines(text):
+    path, inside, last = "", False, ""
+    for line in _lines(text if text.endswith("\n") else f"{text}\n"):
         if line.startswith("--- ") or line.startswith("diff "):
             inside = False
         elif line.startswith("+++ ") and not inside:
@@ -76,8 +76,10 @@ def read_diff(text: str) -> list[Edit]:
         elif inside:
             mark, rest = line[:1], line[1:]
             edit = edits[-1]
-            if mark == "\\":
-                edits[-1] = edit._replace(old=edit.old, new=edit.new)
+            if mark == "\\":  # no line break at the end of the line before it
+                old = edit.old.removesuffix("\n") if last != "+" else edit.old
+                new = edit.new.removesuffix("\n") if last != "-" else edit.new
+                edits[-1] = edit._replace(old=old, new=new)
             elif mark in " \n":
                 rest = rest if mark == " " else "\n"
                 edits[-1] = edit._replace(old=edit.old + rest, new=edit.new + rest)
@@ -87,6 +89,7 @@ def read_diff(text: str) -> list[Edit]:
                 edits[-1] = edit._replace(new=edit.new + rest)
             else:
                 inside = False
+            last = mark
     if not edits:
         raise NotAPatch("no hunk of a unified diff")
     return edits

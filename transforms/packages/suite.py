@@ -6,9 +6,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from transforms.models.episode import Steps
 from transforms.packages.disguise import (
     FAILS,
     PASSES,
@@ -19,6 +18,9 @@ from transforms.packages.disguise import (
 )
 from transforms.packages.package import Files, dotted, roots, suites
 from transforms.sandbox.jobs import Job, Result, Status
+
+if TYPE_CHECKING:
+    from transforms.models.episode import Steps
 
 TEST_COMMAND = "python -m pytest -o addopts= -p no:cacheprovider"
 """What a person types to run the same tests."""
@@ -92,7 +94,7 @@ def run_suite(
     """
     made = disguised(files, key, twinned)
     names = [_name(function) for function in noted]
-    result: Result = yield _job(made.files, seed, cpu_seconds, tests=suites(files), noted=names)
+    [result] = yield [_job(made.files, seed, cpu_seconds, tests=suites(files), noted=names)]
     return _read(result, made)
 
 
@@ -150,7 +152,7 @@ def call_function(
     Args:
         calls: literals of (arguments, named arguments).
     """
-    result: Result = yield _job(files, 0, cpu_seconds, function=_name(function), calls=calls)
+    [result] = yield [_job(files, 0, cpu_seconds, function=_name(function), calls=calls)]
     if result.status is not Status.OK or result.output is None:
         return None
     claim = json.loads(result.output)

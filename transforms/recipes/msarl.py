@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -65,9 +65,8 @@ class TwoAgents(Converse):
             other.add(Message("user", called.text))
             other.ended = None
         else:
-            words: dict[str, Any] = {"task": called.text, "cells": self.tool_cells}
-            words["model"] = self.tool_model
-            request = self.request(sample, self.tool_prompt, **words)
+            prompt, model = self.tool_prompt, self.tool_model
+            request = self.request(sample, prompt, model, task=called.text, cells=self.tool_cells)
             limits, fields = Limits(self.tool_cells), {"agent": "tool agent", "start": talk.start}
             other = begin(request, self.tool_dialogue, limits, **fields)
         yield from delegate(talk, other)

@@ -7,40 +7,28 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from pydantic import Field
 
-from transforms.engine.accounting import Verdict, keep, reject
-from transforms.engine.ids import content_id
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
 from transforms.engine.stage import Map
 from transforms.models.episode import Episode, Steps, side_by_side
 from transforms.packages.bugs import Operator, Site, drawn, sites
-from transforms.packages.grading import Recorded, Wrong, wrong_calls
-from transforms.packages.package import Files, dotted, unpacked
-from transforms.packages.patches import changed, diff, text_of
-from transforms.packages.suite import Function, SuiteRun, call_function, run_suite
+from transforms.packages.making import REASONS, bug_of, is_package, made, sound
+from transforms.packages.package import dotted, unpacked
+from transforms.packages.patches import text_of
 from transforms.packages.tasks import RepairTask, leak
-from transforms.sandbox.jobs import Status
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.trajectories.dialogues import stable
 
 _BATCH = 16
 """Bugs of one package that are tried together: they share the runs of the package without bugs."""
-_SHOWN, _CHECKED = 3, 40
-"""Calls that an issue may tell of, and that are compared."""
-_LIMIT, _LEAST_SECONDS = 5, 1.0
-"""A suite with a bug has so many times the CPU time of one without, and no less than that."""
-
-Bugs = tuple[Site, ...]
-"""Places of one package that are changed together."""
 Batch = tuple[Seed, tuple[Site, ...]]
-Made = tuple[RepairTask, Verdict]
 
 
 @dataclass(kw_only=True)
@@ -66,7 +54,7 @@ class MakeBugs(Episode):
     writes: ClassVar[type] = RepairTask
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        "not_a_package", "no_site", "suite_failed", "survived", "nothing_passes", "timed_out",
+        "not_a_package", "no_site", "suite_failed", *REASONS,
     )  # fmt: skip
 
     def opened(self, records: PCollection) -> PCollection:
@@ -74,10 +62,10 @@ class MakeBugs(Episode):
 
     def batches(self, seed: Seed) -> Iterator[Batch]:
         """Yields a package with some of the places where bugs are made, or with none at all."""
-        facts = json.loads(seed.metadata)
-        if "archive" not in facts:
+        if not is_package(seed):
             yield seed, ()
             return
+        facts = json.loads(seed.metadata)
         files = unpacked(facts["archive"])
         found = [
             site
@@ -90,159 +78,22 @@ class MakeBugs(Episode):
 
     def episode(self, batch: Batch) -> Steps[list[tuple[Seed, Verdict]]]:
         seed, found = batch
-        facts = json.loads(seed.metadata)
-        if "archive" not in facts:
+        if not is_package(seed):
             return [(seed, reject("not_a_package", "set source=package"))]
         if not found:
             return [(seed, reject("no_site", "no function can be changed"))]
-        package = yield from _sound(seed, unpacked(facts["archive"]), found)
+        package = yield from sound(seed, ((site.path, site.function) for site in found))
         if isinstance(package, Verdict):
             return [(seed, package)]
-        singles = yield from side_by_side(made(package, (site,)) for site in found)
-        pairs: list[Bugs] = []
+        files = package.files
+        singles = yield from side_by_side(made(package, bug_of(files, [site])) for site in found)
+        pairs: list[tuple[Site, Site]] = []
         if self.combined:
             good = [site for site, (_, v) in zip(found, singles, strict=True) if v.kept]
             halves = zip(good[::2], good[1::2], strict=False)
             pairs = [(a, b) for a, b in halves if (a.path, a.function) != (b.path, b.function)]
-        joined = yield from side_by_side(made(package, pair) for pair in pairs)
+        joined = yield from side_by_side(made(package, bug_of(files, pair)) for pair in pairs)
         return [*singles, *joined]
-
-
-@dataclass(frozen=True)
-class Sound:
-    """A package without bugs, and what its functions give."""
-
-    seed: Seed
-    files: Files
-    passing: frozenset[str]
-    recorded: Mapping[Function, Sequence[Recorded]]
-    """Public functions of modules -> calls of them with plain data, by tests and changed ones."""
-    cpu_seconds: float
-    """Limit of a run of the suite with a bug."""
-
-
-def _sound(seed: Seed, files: Files, found: Iterable[Site]) -> Steps[Sound | Verdict]:
-    """Runs a package's tests without a bug, and notes what the functions to be changed give."""
-    own = {(site.path, site.function) for site in found}
-    public = sorted(each for each in own if "." not in each[1] and not each[1].startswith("_"))
-    run = yield from run_suite(files, seed.id, noted=public)
-    if run.status is not Status.OK:
-        return reject("suite_failed", f"{run.status}: {run.detail}")
-    given = [[*calls, *_varied(calls)] for calls in run.noted]
-    gave = yield from side_by_side(
-        call_function(files, function, calls) for function, calls in zip(public, given, strict=True)
-    )
-    recorded = {
-        function: [
-            Recorded(call, *came)
-            for number, (call, came) in enumerate(zip(calls, values, strict=True))
-            if came[0] == "gives" or (came[0] == "raises" and number < len(noted))
-        ]
-        for function, noted, calls, values in zip(public, run.noted, given, gave, strict=True)
-        if values is not None
-    }
-    passing = frozenset(json.loads(seed.metadata)["passing"])
-    limit = max(_LEAST_SECONDS, _LIMIT * run.cpu_seconds)
-    return Sound(seed, files, passing, recorded, limit)
-
-
-def _varied(calls: Iterable[str], most: int = 20) -> list[str]:
-    """Returns calls with one number raised by 1 each, which no test makes: a patch that knows the
-    tests' own calls by heart does not know these."""
-    made: dict[str, None] = {}
-    own = set(calls)
-    for call in calls:
-        tree = ast.parse(call, mode="eval")
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and type(node.value) is int:
-                node.value += 1
-                made[ast.unparse(tree)] = None
-                node.value -= 1
-                break
-    return [call for call in made if call not in own][:most]
-
-
-def made(package: Sound, bugs: Bugs) -> Steps[Made]:
-    """Makes bugs in a package, and runs its tests."""
-    seed, files = package.seed, package.files
-    before = {site.path: text_of(files, site.path) for site in bugs}
-    after = dict(before)
-    for site in sorted(bugs, key=lambda site: -site.start):
-        after[site.path] = site.applied(after[site.path])
-    facts = json.loads(seed.metadata)
-    bug = diff(files, before, after)
-    task = RepairTask(
-        id=content_id("repair", seed.id, bug),
-        problem="",
-        answer=None,
-        code=None,
-        solution=None,
-        kind="repair",
-        source=seed.source,
-        license=seed.license,
-        metadata=json.dumps(
-            {name: facts[name] for name in sorted(facts) if name not in ("archive", "passing")}
-        ),
-        package=facts["name"],
-        version=facts["version"],
-        digest=facts["digest"],
-        operator="+".join(site.operator for site in bugs),
-        function=",".join(f"{site.path}:{site.function}" for site in bugs),
-        bug=bug,
-        patch=diff(files, after, before),
-        archive=facts["archive"],
-        seed_ids=(seed.id,),
-    )
-    tree = changed(files, after)
-    run = yield from run_suite(tree, task.id, cpu_seconds=package.cpu_seconds)
-    failing, passing, verdict = judged(package.passing, run)
-    if not verdict.kept:
-        return task, verdict
-    checks: dict[str, Any] = {}
-    wrong: list[Wrong] = []
-    for site in bugs:
-        function = site.path, site.function
-        calls = package.recorded.get(function, ())
-        if calls and not wrong:
-            wrong = yield from wrong_calls(tree, function, calls, package.cpu_seconds)
-            if wrong:
-                first = [each.wanted for each in wrong]
-                chosen = [*first, *(each for each in calls if each not in first)][:_CHECKED]
-                checks = {"path": site.path, "name": site.function, "calls": chosen}
-    told = sorted(wrong, key=lambda each: len(each.wanted.call) + len(each.value))[:_SHOWN]
-    said = {stable(run.messages[test]) for test in failing if run.messages.get(test)}
-    messages = sorted(said, key=lambda text: (len(text), text))
-    evidence = {
-        "shown": [[w.wanted.call, w.kind, w.value, *w.wanted[1:]] for w in told],
-        "messages": messages[:_SHOWN],
-    }
-    return replace(
-        task,
-        fail_to_pass=tuple(sorted(failing)),
-        pass_to_pass=tuple(sorted(passing)),
-        checks=json.dumps(checks),
-        evidence=json.dumps(evidence),
-    ), verdict
-
-
-def judged(sound: frozenset[str], run: SuiteRun) -> tuple[frozenset[str], frozenset[str], Verdict]:
-    """Returns the tests that fail by a bug, those that still pass, and whether it is a task.
-
-    A test that is absent fails where its file could not be imported; elsewhere its id is not
-    stable, and it counts for nothing.
-    """
-    nothing: frozenset[str] = frozenset()
-    if run.status is Status.TIMEOUT:
-        return nothing, nothing, reject("timed_out", run.detail)
-    if run.status is not Status.OK:
-        return nothing, nothing, reject("nothing_passes", f"{run.status}: {run.detail}")
-    passing = sound & run.passing
-    failing = frozenset(test for test in sound - passing if test in run.tests or run.errors)
-    if not failing:
-        return failing, passing, reject("survived", "no test fails")
-    if not passing:
-        return failing, passing, reject("nothing_passes", f"{len(failing)} tests fail")
-    return failing, passing, keep()
 
 
 @dataclass(kw_only=True)

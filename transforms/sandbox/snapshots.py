@@ -309,9 +309,13 @@ class SessionZygote(Zygote):
 
 
 def _finished(channel: socket.socket) -> bool:
-    """Whether a cell has come to its end; else its process ended, or another wrote here."""
+    """Whether a cell has come to its end; else its process ended, or another wrote here.
+
+    Does not wait, as the socket's own recv would: where the state before it was stopped with its
+    copy of the other end still open, the end of the process does not end the stream.
+    """
     try:
-        return channel.recv(1, socket.MSG_DONTWAIT) == b"d"
+        return os.read(channel.fileno(), 1) == b"d"
     except OSError:
         return False
 

@@ -17,8 +17,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.models.responses import extract_program
+from transforms.packages.bugs import in_place
+from transforms.packages.grading import PatchFault, StoredRepair, grade_diff, grade_share
 from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
 from transforms.programs.form import Unparsable, parse, with_input
+from transforms.programs.masked import filled
 from transforms.programs.questions import (
     NotLiteral,
     false_claim,
@@ -267,6 +270,30 @@ def runs_of_tests(
     ]
 
 
+def fills(code: str, gold: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Runs the program with the function of the response in place of its masked one, one job an
+    input; the score is the share of inputs that it is right on, numbers up to a millionth.
+
+    Args:
+        gold: `function`, its name, and `cases`, as `tests` has them.
+    """
+    written, cases = last_block(response), gold["cases"]
+    try:
+        whole = filled(code, gold["function"], written or "")
+    except Unparsable:
+        whole = None
+    if whole is None:
+        return Mark(0.0, Fault.NO_ANSWER, written)
+    runs = yield from runs_of_tests(whole, cases)
+    passed = sum(run.passed for run in runs or ())
+    if passed == len(cases):
+        return Mark(1.0, answer=written)
+    fault = Fault.FAILED_TESTS if any(run.ended_well for run in runs or ()) else Fault.FAILS
+    return Mark(
+        passed / len(cases), fault, written, f"{len(cases) - passed} of {len(cases)} inputs"
+    )
+
+
 def simplifies(code: str, cases: Sequence[tuple[str, str]], response: str) -> Steps[Mark]:
     """Runs the tests of the program in the response; where it passes all, scores the share of the
     program's lines that it does without, both as the parser writes them."""
@@ -310,6 +337,42 @@ def counterexample(code: str, pair: Mapping[str, Any], response: str) -> Steps[M
     if same_output(right.output, wrong.output):
         return Mark(0.0, Fault.NOT_DISTINGUISHED, answer, right.output)
     return Mark(1.0, answer=answer)
+
+
+def repair(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Applies the unified diff in the response's last fenced block to a package with a bug, and
+    runs the package's tests (`packages.grading`).
+
+    Args:
+        task: {id, archive, bug, fail_to_pass, pass_to_pass, checks}.
+    """
+    patch = last_block(response)
+    if patch is None:
+        return Mark(0.0, Fault.NO_ANSWER)
+    grade = yield from grade_diff(StoredRepair(**task), patch)
+    if grade.fault is None:
+        return Mark(1.0, answer=patch)
+    missing = grade.fault is PatchFault.NOT_A_PATCH
+    fault = Fault.NO_ANSWER if missing else Fault.FAILED_TESTS
+    return Mark(0.0, fault, patch, grade.fault)
+
+
+def build(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Puts the module, or the function, in the response's last fenced block in the place of a stub,
+    and scores the share of the tests that fail without it.
+
+    Args:
+        code: the module with the stub.
+        task: as of `repair`, and {path, function}; a function of None is the whole module.
+    """
+    stored = StoredRepair(**{name: task[name] for name in StoredRepair._fields})
+    written = last_block(response)
+    text = written and in_place(code, task["function"], written)
+    if not text:
+        return Mark(0.0, Fault.NO_ANSWER, written)
+    grade = yield from grade_share(stored, {task["path"]: text})
+    fault = None if grade.fault is None else Fault.FAILED_TESTS
+    return Mark(grade.score, fault, written, grade.fault or "")
 
 
 def claims(code: str, _: Any, response: str) -> Steps[Mark]:
@@ -377,14 +440,18 @@ one text."""
 BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "witness": witness,
     "tests": tests,
+    "fills": fills,
     "simplifies": simplifies,
     "counterexample": counterexample,
     "claims": claims,
     "units": units,
+    "repair": repair,
+    "build": build,
 }
 """Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
 and `simplifies` a list of [input as a literal, output as JSON]; of `counterexample` {faulty,
-input}; of `units` {value, unit, tolerance}; `claims` needs none."""
+input}; of `units` {value, unit, tolerance}; of `fills` {function, cases}; of `repair` and `build`
+what they say; `claims` needs none."""
 
 
 def same_output(one: str, other: str) -> bool:

@@ -183,7 +183,7 @@ def test_the_report_says_how_often_the_verdict_of_a_biased_judge_changed(tmp_pat
     with chat_server(say) as (url, requests):
         manifest, rows, ends = run(tmp_path, "tir_judge", url, SEEDS[:2], *few)
         before = len(requests)
-        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
+        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "runner.workers=2"]
         again = run(tmp_path / "again", "tir_judge", "", SEEDS[:2], *few, *replay)
     assert (again[1], len(requests)) == (rows, before)
     stages = [each for segment in manifest["segments"] for each in segment["stages"]]

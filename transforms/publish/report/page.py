@@ -20,6 +20,7 @@ from transforms.publish.pages import environment
 from transforms.publish.report.formats import number
 from transforms.publish.report.measures import embedding, measures
 from transforms.publish.report.plots import bars, histogram
+from transforms.stages.controls import COUNT, Overlap, overlaps
 from transforms.stages.diversity.measure import Figures, Variety
 
 SETS = {
@@ -67,6 +68,7 @@ def page(
         tokens=spent,
         ran=ran(stages),
         counted=counted(stages),
+        controls=controls(stages),
         reasons=reasons(stages),
         figures=figures,
         sets={name: SETS[name] for name in SETS if name in figures},
@@ -140,9 +142,15 @@ def counted(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
          "share": amount / sum(amounts.values())}
         for stage in stages
         for what, amounts in stage.get("counts", {}).items()
-        if what.partition(".")[0] not in ("cells", "tools")
+        if what.partition(".")[0] not in ("cells", "tools", COUNT)
         for key, amount in sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
     ]  # fmt: skip
+
+
+def controls(stages: Iterable[dict[str, Any]]) -> dict[str, list[Overlap]]:
+    """How much of what a grader keeps its controls keep, by stage."""
+    counts = {stage["name"]: stage.get("counts", {}).get(COUNT) for stage in stages}
+    return {name: overlaps(found) for name, found in counts.items() if found}
 
 
 def reasons(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
