@@ -7,23 +7,20 @@ known. No picture shows more than its scene, and the scene is in no message.
 from __future__ import annotations
 
 import io
-import json
-import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
 from typing import Annotated, Any, ClassVar
 
 from PIL import Image
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
-from transforms.engine.ids import derived_seed
 from transforms.engine.records import Picture, PictureMessage, Seed, grow
+from transforms.engine.stage import Map
 from transforms.images.blobs import Blobs
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.programs.questions import Attempted, Task, task_about
-from transforms.scenes import LEVELS, NAMES, SceneQuestion, scene_type
+from transforms.scenes.seeds import Asked
 from transforms.stages.attempt import AttemptTasks, judged
 
 
@@ -53,38 +50,12 @@ class PictureAttempt(PictureTask, Attempted):
     row with some can be answered without looking."""
 
 
-def pictures(
-    scenes: Sequence[str] = NAMES, levels: Sequence[int] = LEVELS, count: int = 10, seed: int = 0
-) -> Iterator[dict[str, Any]]:
-    """Yields scenes as seeds' columns, for `source=function`, of all kinds in turn.
-
-    Args:
-        scenes: names, or import paths of one's own.
-        count: seeds of each kind and level, from `seed` on.
-
-    Raises:
-        ValueError: there is no such scene or level.
-    """
-    kinds = {name: scene_type(name) for name in scenes}
-    for number, level, name in product(range(seed, seed + count), levels, kinds):
-        kinds[name].generate(number, level)
-        yield {
-            "problem": f"{name}, level {level}, picture {number}",
-            "kind": name,
-            "license": "Apache-2.0",
-            "level": level,
-            "seed": number,
-        }
-
-
 @dataclass(kw_only=True)
-class AskAboutPicture(Episode):
-    """PCollection[Seed] (a scene) -> Outcome of PictureTask: the picture is drawn and kept, and
-    asked about, each question of another kind where the scene has as many."""
+class AskAboutPicture(Map):
+    """PCollection[Seed] (of `scenes.seeds.asked`) -> Outcome of PictureTask: the picture is drawn,
+    and kept."""
 
     name: str = "ask"
-    questions: Annotated[int, Field(ge=1)] = 3
-    """Questions about a picture, at most."""
     scenes: tuple[str, ...] = ()
     """Kinds of scenes that are asked about; empty for all."""
     blobs: str = ""
@@ -92,40 +63,24 @@ class AskAboutPicture(Episode):
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = PictureTask
-    creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = ("no_scene", "no_question")
+    reasons: ClassVar[Iterable[str]] = ("no_scene",)
 
-    def episode(self, seed: Seed) -> Steps[Verdict | list[PictureTask]]:
-        yield from ()
-        said, name = json.loads(seed.metadata), seed.kind or ""
-        if self.scenes and name not in self.scenes:
-            return reject("no_scene", f"{name} is none of {', '.join(self.scenes)}")
-        try:
-            kind = scene_type(name)
-            scene = kind.generate(said["seed"], said["level"])
-        except (KeyError, TypeError, ValueError):
-            return reject("no_scene", "seeds come from transforms.recipes.picture_qa.pictures")
-        rng = random.Random(derived_seed(0, "picture_qa", seed.id))
-        asked = drawn(scene.questions(), self.questions, rng)
-        if not asked:
-            return reject("no_question")
-        picture = Blobs(self.blobs).put(scene.draw())
-        tasks = []
-        for each in asked:
-            stated = {"question": each.text}
-            task = task_about(seed, each.kind, "", "tolerant", [repr(each.answer)], stated)
-            about = {"scene": scene.model_dump_json(), "drawer": kind.drawer()}
-            tasks.append(grow(PictureTask, task, picture=picture, box=each.box or (), **about))
-        return tasks
-
-
-def drawn(questions: Sequence[SceneQuestion], most: int, rng: random.Random) -> list[SceneQuestion]:
-    """Returns `most` questions at most, of all kinds in turn."""
-    kinds: dict[str, list[SceneQuestion]] = {}
-    for question in rng.sample(questions, len(questions)):
-        kinds.setdefault(question.kind, []).append(question)
-    turns = [(number, each) for of in kinds.values() for number, each in enumerate(of)]
-    return [each for _, each in sorted(turns, key=lambda turn: turn[0])][:most]
+    def of(self, seed: Seed) -> PictureTask | Verdict:
+        if self.scenes and seed.kind not in self.scenes:
+            return reject("no_scene", f"{seed.kind} is none of {', '.join(self.scenes)}")
+        asked = Asked.of(seed)
+        if asked is None:
+            return reject("no_scene", "seeds come from transforms.scenes.seeds.asked")
+        scene, question = asked.scene, asked.question
+        golds, stated = [repr(question.answer)], {"question": question.text}
+        return grow(
+            PictureTask,
+            task_about(seed, question.kind, "", "tolerant", golds, stated),
+            picture=Blobs(self.blobs).put(scene.draw()),
+            scene=scene.model_dump_json(),
+            drawer=scene.drawer(),
+            box=question.box or (),
+        )
 
 
 @dataclass(kw_only=True)
