@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.models.processes import ended_within, running_with
+from tests.processes import running_with
+from tests.waiting import eventually
 from transforms.models.backends.settings import OpenAIBackend, VllmServerBackend
 from transforms.models.engines import close_engines
 
@@ -111,4 +112,4 @@ def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer
             close_engines()
             holder.kill()
             holder.wait()
-        assert ended_within(20, "VLLM_API_KEY", key)
+        assert eventually(lambda: not running_with("VLLM_API_KEY", key))

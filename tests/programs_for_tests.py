@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tests.sandbox.limits import SANDBOX as SANDBOX
 from transforms.engine.records import Call, Execution, Program
 from transforms.programs.checks import FilterSettings
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.diversity.settings import DedupSettings
 
 SPAM = """input = {"emails": 160, "percent_spam": 30, "days": 5}
@@ -19,18 +19,6 @@ def solution(emails, percent_spam, days):
 output = solution(**input)
 """
 
-SANDBOX = SandboxSettings(
-    mode="auto",
-    wall_seconds=20,
-    cpu_seconds=5,
-    memory_mb=2048,
-    output_kb=64,
-    file_mb=1,
-    open_files=64,
-    processes=64,
-    slots=2,
-    determinism="always",
-)
 FILTER = FilterSettings(
     min_code_lines=6,
     max_output_chars=1000,

@@ -1,12 +1,12 @@
 """Work on all cores comes back in order, and nothing is left of a run that is killed."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
+import psutil
+
+from tests.processes import all_end
+from tests.waiting import eventually
 from transforms.engine.processes import map_on_cores
 
 
@@ -21,30 +21,17 @@ def test_processes_end_with_the_one_that_started_them():
     )
     started = subprocess.Popen([sys.executable, "-c", code])
     try:
-        workers = _eventually(lambda: _sleepers(started.pid))
+        workers = eventually(lambda: _sleepers(started.pid))
     finally:
-        started.send_signal(signal.SIGKILL)
+        started.kill()
         started.wait()
-    assert workers
-    assert _eventually(lambda: not any(map(_alive, workers)))
+    assert all_end(workers)
 
 
-def _sleepers(pid: int) -> list[int]:
+def _sleepers(pid: int) -> list[psutil.Process]:
     """Children that were begun: they have a second thread, which waits for their parent."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(c) for c in children if len(os.listdir(f"/proc/{c}/task")) > 1]
-
-
-def _alive(pid: int) -> bool:
+    children = psutil.Process(pid).children()
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def _eventually(condition):
-    """What `condition` gives once it is true, or after a minute."""
-    deadline = time.monotonic() + 60
-    while not (found := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
+        return [child for child in children if child.num_threads() > 1]
+    except psutil.NoSuchProcess:  # one ended meanwhile
+        return []

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 
 import psutil
 import pytest
 
+from tests.processes import all_end
 from transforms.engine.worker_server import Worker, WorkerServer
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[WorkerServer]:
-    server = WorkerServer(["transforms.engine.ids"])
+    server = WorkerServer()
+    server.have_imported(["transforms.engine.ids"])
     yield server
     server.close()
 
@@ -48,7 +49,4 @@ def test_workers_end_with_their_server(worker: Worker, server: WorkerServer) -> 
     process = psutil.Process(worker.pid)
     server.close()
     assert worker.wait() == -signal.SIGKILL
-    deadline = time.monotonic() + 30
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert all_end([process])

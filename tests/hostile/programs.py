@@ -22,6 +22,20 @@ class Hostile:
     """Its possible statuses as a cell, where they differ: cells have no `output`, a channel to end
     by, and no signals to themselves by number."""
     as_cell_output: str | None = None
+    waits: bool = False
+    """Whether only the limit on wall time ends it."""
+
+    def statuses(self, way: str, walled: bool) -> tuple[str, ...]:
+        """Returns the statuses that it may get.
+
+        Args:
+            way: jobs or cells.
+            walled: whether it runs in a mount namespace.
+        """
+        of_a_job = (self.by_rules_alone or self.status,) if not walled else (self.status,)
+        if way == "jobs" or not self.as_cell:
+            return of_a_job
+        return self.as_cell if walled or not self.by_rules_alone else (*self.as_cell, *of_a_job)
 
 
 def attempt(body: str) -> str:
@@ -378,6 +392,7 @@ PROGRAMS = [
         "stops itself",
         "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
         TIMEOUT,
+        waits=True,
         as_cell=(BLOCKED,),
     ),
     Hostile(
@@ -633,6 +648,7 @@ PROGRAMS = [
         "replaces os._exit",
         "import os, time\nos._exit = lambda code: time.sleep(60)\noutput = 1",
         TIMEOUT,
+        waits=True,
         as_cell=(OK,),
     ),
     Hostile(
@@ -972,6 +988,7 @@ PROGRAMS = [
         "sleeps",
         "import time; time.sleep(60)",
         TIMEOUT,
+        waits=True,
     ),
     Hostile(
         "time",
@@ -985,6 +1002,7 @@ PROGRAMS = [
         "waits on a pipe",
         "import os; r, w = os.pipe(); os.read(r, 1)",
         TIMEOUT,
+        waits=True,
     ),
     Hostile(
         "time",
@@ -998,5 +1016,6 @@ PROGRAMS = [
         "turns the clock back in its own process",
         "import time\ntime.monotonic = time.time = lambda: 0.0\nwhile True: time.sleep(1)",
         TIMEOUT,
+        waits=True,
     ),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sandbox.test_sandbox import SETTINGS
+from tests.sandbox.limits import SETTINGS
 from transforms.sandbox.sandbox import Check, Job, Sandbox, Status
 
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import pytest
 
-from tests.programs_for_tests import SANDBOX
+from tests.sandbox.limits import HEALTHY, SETTINGS
 from transforms.engine.errors import SandboxError
 from transforms.sandbox import isolation
 from transforms.sandbox.sandbox import Job, Sandbox, Status
-
-SETTINGS = SANDBOX.model_copy(update={"wall_seconds": 8.0, "cpu_seconds": 1, "memory_mb": 256})
-HEALTHY = Job("input = {'a': 2}\noutput = input['a'] + 40\n")
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +29,11 @@ def run(box: Sandbox, code: str, seed: int = 0):
 CASES = {
     "arithmetic": ("output = 6 * 7", Status.OK),
     "infinite loop": ("while True: pass", Status.TIMEOUT),
-    "sleep": ("import time; time.sleep(60)", Status.TIMEOUT),
     "ignores SIGTERM and SIGXCPU": (
         "import signal\nfor s in (signal.SIGTERM, signal.SIGXCPU):\n"
         " signal.signal(s, signal.SIG_IGN)\nwhile True: pass",
         Status.TIMEOUT,
     ),
-    "stops itself": ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", Status.TIMEOUT),
     "memory hog": ("x = [0] * 10**9", Status.MEMORY_LIMIT),
     "memory hog in steps": (
         "x = []\nwhile True: x.append(bytearray(1 << 20))",
@@ -196,13 +190,6 @@ def test_tempfile_works_and_leaves_nothing(box):
     first, second = run(box, code), run(box, "import os; output = os.listdir('.')")
     assert "mine" in json.loads(first.output)
     assert json.loads(second.output) == []
-
-
-def test_a_forked_child_dies_with_its_program(box):
-    code = "import os, time\nif os.fork() == 0:\n time.sleep(60)\noutput = 1"
-    started = time.monotonic()
-    assert run(box, code).output == "1"
-    assert time.monotonic() - started < 8
 
 
 def test_results_come_lazily_and_in_the_order_of_the_jobs(box):

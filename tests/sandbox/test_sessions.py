@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import socket
+from concurrent.futures import Future
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sandbox.test_processes import descendants
-from tests.sandbox.test_sandbox import SETTINGS
+from tests.sandbox.limits import SETTINGS
+from transforms.sandbox import snapshots
 from transforms.sandbox.sandbox import Cell, CellResult, Sandbox, Status
+from transforms.sandbox.sessions import Home, State
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +211,7 @@ def test_a_session_that_never_answers_again_ends_in_one_clear_error():
         "  if kind == stat.S_IFSOCK: end = fd\n"
         "os.write(end, b'd')\nwhile True: pass"
     )
-    with Sandbox(SETTINGS.model_copy(update={"wall_seconds": 2.0, "slots": 1})) as own:
+    with Sandbox(SETTINGS.model_copy(update={"wall_seconds": 5.0, "slots": 1})) as own:
         forged = run_all(own, forge)
         assert forged.value == "7"  # a claim, as all that a cell shows
         after = own.run_cell(Cell("1", forged.after))
@@ -228,6 +230,13 @@ def test_deleted_files_that_a_session_keeps_open_cannot_fill_the_disk(box):
     )
     assert run_all(box, code).status is Status.OUTPUT_LIMIT
     assert run_all(box, "open('f', 'wb').write(bytes(1 << 19))").value == str(1 << 19)
+
+
+def test_a_cell_whose_channel_others_keep_open_is_not_waited_for():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(3600)
+        assert not snapshots._finished(ours)
 
 
 # many sessions
@@ -262,8 +271,9 @@ def test_states_are_dropped_where_they_need_too_much_memory():
 def test_a_session_outlives_its_supervisor():
     with Sandbox(SETTINGS.model_copy(update={"slots": 1})) as own:
         first = run_all(own, "x = 7")
-        for pid in descendants(own._templates[next(iter(own._templates))]._process.pid):
-            os.kill(pid, signal.SIGKILL)
+        (template,) = own._templates.values()
+        for process in psutil.Process(template._process.pid).children(recursive=True):
+            process.kill()
         after = own.run_cell(Cell("x", first.after))
     assert (after.value, after.replayed) == ("7", 1)
 
@@ -317,3 +327,59 @@ def test_cut_into_cells_a_program_leaves_and_prints_the_same(box, data):
     shown = [box.run_cell(Cell(SHOW, path)).value for path in (whole.after, after)]
     assert whole.status is result.status is Status.OK, (whole, result)
     assert (shown[0], whole.stdout) == (shown[1], printed)
+
+
+def test_files_go_into_a_session_before_its_first_cell_and_the_wanted_ones_come_out(box):
+    files = {"in/data.bin": bytes(range(256))}
+    first = box.run_cell(Cell("data = open('in/data.bin', 'rb').read()", files=files))
+    code = "open('a.csv', 'wb').write(data[::-1])\nopen('b.txt', 'w').write('no')"
+    second = box.run_cell(Cell(code, first.after, files=files, wanted=("*.csv",)))
+    assert (first.files, second.files) == ({}, {"a.csv": bytes(reversed(range(256)))})
+
+
+def test_a_session_with_other_files_is_another_session(box):
+    code = "open('x').read()"
+    values = [box.run_cell(Cell(code, files={"x": data})).value for data in (b"one", b"two")]
+    assert values == ["'one'", "'two'"]
+
+
+def test_a_state_that_is_lost_is_rebuilt_with_the_files_of_its_session():
+    first = Cell("x = open('x').read()", files={"x": b"one"})
+    with Sandbox(SETTINGS) as other:
+        after = other.run_cell(first).after
+    with Sandbox(SETTINGS) as other:
+        again = other.run_cell(Cell("x", after, files=first.files))
+    assert (again.value, again.replayed) == ("'one'", 1)
+
+
+def test_a_cell_that_fails_without_a_state_returns_no_file(box):
+    code = "open('a.txt', 'w').write('x')\nimport os; os._exit(0)"
+    assert box.run_cell(Cell(code, wanted=("*",))).files == {}
+
+
+def test_files_over_the_limit_are_refused(box):
+    result = box.run_cell(Cell("1", files={"x": bytes((SETTINGS.file_mb << 20) + 1)}))
+    assert (result.status, "sandbox.file_mb" in result.error) == (Status.BLOCKED, True)
+
+
+@pytest.mark.parametrize("name", ["/etc/x", "../x", ""])
+def test_a_file_of_a_cell_is_named_below_its_folder(name):
+    with pytest.raises(ValueError, match="below its folder"):
+        Cell("1", files={name: b""})
+
+
+def home(waiting: int, names: list[str]) -> Home:
+    """A slot in which cells wait, and which keeps the states of these names."""
+    made = Home()
+    made.busy = waiting > 0
+    made.waiting.extend([(Cell("1"), Future())] * (waiting - 1))
+    for number, name in enumerate(names):
+        made.add(name, State(number, "", 1.0, number))
+    return made
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 5))
+def test_cells_are_run_again_in_an_idle_slot_or_where_far_fewer_wait(here, there, depth):
+    names = [str(number) for number in range(depth + 1)]
+    stays = home(here, names[1:]).cost(names) < home(there, []).cost(names)
+    assert stays == (here <= (depth if there == 0 else there + 8 * depth))

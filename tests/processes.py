@@ -1,0 +1,33 @@
+"""Which processes are running, and whether they end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+import psutil
+
+from tests.waiting import eventually
+
+
+def running_with(variable: str, value: str) -> list[int]:
+    """Ids of the processes whose environment sets `variable` to `value`; zombies are none."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile, or is another user's
+            if process.environ().get(variable) == value and is_running(process):
+                found.append(process.pid)
+    return sorted(found)
+
+
+def is_running(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one that nobody has waited for yet has."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def all_end(processes: Iterable[psutil.Process]) -> bool:
+    """Whether processes end, sooner or later."""
+    left = list(processes)
+    return eventually(lambda: not any(map(is_running, left)))
