@@ -67,6 +67,12 @@ def test_pictures_of_a_record_stand_side_by_side_by_their_names(tmp_path: Path) 
     assert [picture.caption for picture in first.pictures] == ["before", "after"]
 
 
+def test_a_picture_that_the_conversation_shows_is_shown_once(tmp_path: Path) -> None:
+    row = _edited(Blobs(str(tmp_path)))
+    fields = fields_of(to_row(replace(row, after=row.before)))
+    assert [block.title for block in fields.blocks] == ["messages"]
+
+
 _SHOWN = "[...document.querySelectorAll('img')].map((i) => [i.alt, i.naturalWidth, i.complete])"
 _EXPECTED = [["before", 120, True], ["after", 120, True], ["picture", 120, True]]
 

@@ -197,7 +197,9 @@ def fields_of(record: Any) -> Fields:
             else:
                 is_code = name in _CODE or not isinstance(value, str)
                 blocks.append(Block(name, text, is_code))
-    if pictures:  # side by side, such as before and after
+    parts = [part for block in blocks for turn in block.turns for part in turn.parts]
+    told = {part.name for part in parts if isinstance(part, Picture)}
+    if any(picture.name not in told for picture in pictures):  # such as before and after
         blocks.insert(0, Block("pictures", pictures=tuple(pictures)))
     return Fields(tuple(facts), tuple(blocks))
 
