@@ -25,8 +25,8 @@ def scenes(name: str, level: int) -> list[Scene]:
 
 @cache
 def drawn(name: str) -> list[tuple[Scene, bytes]]:
-    """A scene of each level with its picture."""
-    return [(scenes(name, level)[0], scenes(name, level)[0].draw()) for level in LEVELS]
+    """A scene of three levels with its picture."""
+    return [(scenes(name, level)[0], scenes(name, level)[0].draw()) for level in LEVELS[::2]]
 
 
 @pytest.fixture(params=CORE)
@@ -56,12 +56,12 @@ def test_another_process_with_another_hash_seed_draws_the_same_bytes() -> None:
     code = (
         "import hashlib, sys; from transforms.scenes import scene_type\n"
         "for name in sys.argv[1:]:\n"
-        "    print(hashlib.sha256(scene_type(name).generate(0, 4).draw()).hexdigest())"
+        "    print(hashlib.sha256(scene_type(name).generate(0, 5).draw()).hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     command = [sys.executable, "-c", code, *CORE]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    here = [hashlib.sha256(drawn(name)[3][1]).hexdigest() for name in CORE]
+    here = [hashlib.sha256(drawn(name)[2][1]).hexdigest() for name in CORE]
     assert ran.stdout.split() == here
 
 

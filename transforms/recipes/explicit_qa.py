@@ -92,7 +92,7 @@ class ExplainTable(Converse):
             )
             unread = seen.error or ""
             rows = [] if unread else json.loads(seen.text)
-        request = self.request(sample, problem=seed.problem, table=markdown(rows))
+        request = self.request(sample, problem=about.question.text, table=markdown(rows))
         talk = begin(request, self.dialogue, Limits(turns=self.turns))
         clean = [[*row] for row in rows] == [[*row] for row in about.scene.rows]
         talk.data = {

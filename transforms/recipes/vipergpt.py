@@ -66,7 +66,9 @@ class WriteFunction(Converse):
         return None
 
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
-        return {**super().words(seed, sample), "functions": api()}
+        about = Asked.of(seed)
+        assert about is not None
+        return {"problem": about.question.text, "functions": api()}
 
     def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
         talk = self.begun(seed, sample)

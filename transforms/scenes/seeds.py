@@ -35,8 +35,9 @@ def asked(
         rng = random.Random(f"asked {name} {level} {number}")
         for question in drawn(made.generate(number, level).questions(), questions, kinds, rng):
             yield {
-                "problem": question.text, "answer": as_text(question.answer), "kind": name,
-                "license": "Apache-2.0", "level": level, "seed": number, "asked": question.kind,
+                "problem": _stated(name, level, number, question),
+                "answer": as_text(question.answer), "kind": name, "license": "Apache-2.0",
+                "level": level, "seed": number, "asked": question.kind,
                 "names": list(question.names),
             }  # fmt: skip
 
@@ -75,6 +76,13 @@ class Asked(NamedTuple):
             scene = scene_type(seed.kind or "").generate(said["seed"], said["level"])
         except (KeyError, TypeError, ValueError):
             return None
-        found = (each for each in scene.questions() if each.text == seed.problem)
-        question = next(found, None)
-        return None if question is None else cls(scene, question, said["level"], said["seed"])
+        at = said["level"], said["seed"]
+        for question in scene.questions():
+            if _stated(seed.kind or "", *at, question) == seed.problem:
+                return cls(scene, question, *at)
+        return None
+
+
+def _stated(name: str, level: int, number: int, question: SceneQuestion) -> str:
+    """The problem of a seed: which picture, as the same may be asked of many, and the question."""
+    return f"{name}, level {level}, picture {number}. {question.text}"
