@@ -22,7 +22,7 @@ from transforms.models.backends.draining import Stopped
 from transforms.models.engines import owed, unrecorded
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_COUNT_SECONDS = 2.0
+_COUNT_SECONDS = 10.0
 """How long worker processes have to tell how many answers they wait for."""
 
 

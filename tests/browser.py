@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,18 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.waiting import eventually
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium here: apt-get install chromium"
 )
+
+
+class BrowserError(Exception):
+    """The browser refuses what it is asked."""
 
 
 class Tab:
@@ -39,9 +44,10 @@ class Tab:
         self._number += 1
         self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
         while True:
-            message = json.loads(self._socket.recv(timeout=60))
+            message = json.loads(self._socket.recv(timeout=300))
             if message.get("id") == self._number:
-                assert "error" not in message, message
+                if "error" in message:
+                    raise BrowserError(message["error"])
                 return dict(message["result"])
             self.events.append(message)
 
@@ -57,17 +63,19 @@ class Tab:
 
     def open(self, url: str) -> None:
         """Opens a page and waits until it is there."""
+        self.value("window.isLeft = true")
         self.ask("Page.navigate", url=url)
-        self._settle(url)
+        self._arrive()
 
-    def _settle(self, url: str = "") -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            state = self.value("[document.readyState, location.href]")
-            if state[0] == "complete" and state[1] != "about:blank":
-                return
-            time.sleep(0.05)
-        raise TimeoutError(f"{url} does not load")
+    def _arrive(self) -> None:
+        """Waits until another page than that which was marked is there."""
+        eventually(lambda: self._reads("!window.isLeft && document.readyState === 'complete'"))
+
+    def _reads(self, expression: str) -> Any:
+        try:
+            return self.value(expression)
+        except BrowserError:  # the page is being left
+            return None
 
     def value(self, expression: str) -> Any:
         """What a JavaScript expression gives in the page."""
@@ -75,15 +83,17 @@ class Tab:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def press(self, key: str) -> None:
-        """Presses a key, and waits for the page that it may lead to."""
+    def press(self, key: str, leads: bool = False) -> None:
+        """Presses a key; where it `leads` to another page, waits for that."""
+        if leads:
+            self.value("window.isLeft = true")
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
         code = {"Enter": 13, "Tab": 9, "Escape": 27}.get(key, ord(key[0].upper()))
         event = {"key": key, "windowsVirtualKeyCode": code}
         self.ask("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
         self.ask("Input.dispatchKeyEvent", type="keyUp", **event)
-        time.sleep(0.3)
-        self._settle()
+        if leads:
+            self._arrive()
 
     def type(self, text: str) -> None:
         self.ask("Input.insertText", text=text)
@@ -150,9 +160,9 @@ def browser(folder: Path) -> Iterator[Tab]:
     )
     try:
         port, path = _devtools(folder / "profile/DevToolsActivePort")
-        with connect(f"ws://127.0.0.1:{port}{path}", max_size=None, open_timeout=60) as whole:
+        with connect(f"ws://127.0.0.1:{port}{path}", max_size=None, open_timeout=300) as whole:
             whole.send(json.dumps({"id": 1, "method": "Target.getTargets"}))
-            found = json.loads(whole.recv(timeout=60))["result"]["targetInfos"]
+            found = json.loads(whole.recv(timeout=300))["result"]["targetInfos"]
             page = next(one["targetId"] for one in found if one["type"] == "page")
         with connect(f"ws://127.0.0.1:{port}/devtools/page/{page}", max_size=None) as socket:
             yield Tab(socket)
@@ -164,9 +174,7 @@ def browser(folder: Path) -> Iterator[Tab]:
 
 def _devtools(file: Path) -> tuple[str, str]:
     """The port and path that the browser writes down once it listens."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if file.exists() and len(lines := file.read_text().split()) == 2:
-            return lines[0], lines[1]
-        time.sleep(0.1)
-    raise TimeoutError("Chromium does not start")
+    lines = eventually(
+        lambda: file.exists() and len(found := file.read_text().split()) == 2 and found
+    )
+    return lines[0], lines[1]

@@ -410,7 +410,7 @@ def hub_server(folder: Path) -> Iterator[Hub]:
     try:
         yield hub
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(timeout=300)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

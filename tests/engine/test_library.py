@@ -18,7 +18,7 @@ def test_every_name_is_there_and_documented():
 
 def test_the_import_alone_loads_nothing_else():
     code = "import sys, transforms; print([m for m in sys.modules if m.startswith('transforms.')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "[]", done.stderr
 
 

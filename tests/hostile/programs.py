@@ -23,7 +23,7 @@ class Hostile:
     by, and no signals to themselves by number."""
     as_cell_output: str | None = None
     waits: bool = False
-    """Whether only the limit on wall time ends it."""
+    """Whether it ends by the limit on wall time: its first process uses little CPU time itself."""
 
     def statuses(self, way: str, walled: bool) -> tuple[str, ...]:
         """Returns the statuses that it may get.
@@ -74,6 +74,7 @@ PROGRAMS = [
         "many processes share the work",
         "import os\nfor _ in range(3): os.fork()\nwhile True: pass",
         TIMEOUT,
+        waits=True,
     ),
     Hostile(
         "cpu",
@@ -144,6 +145,7 @@ PROGRAMS = [
         "bomb that catches",
         "import os\nwhile True:\n try: os.fork()\n except OSError: pass",
         TIMEOUT,
+        waits=True,
     ),
     Hostile(
         "fork",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -17,7 +18,8 @@ from typing import Any
 class FaultServer:
     """Answers a completion by what its prompt says, and remembers what it was asked.
 
-    A prompt's first word is its fault: a status such as `429` or `500`, `half`, `empty`, `hang`,
+    A prompt's first word is its fault: a status such as `429` or `500`, `half`, `empty`, `hang` (no
+    answer until the client closes the connection),
     `once` (a 429 with Retry-After the first time, well after that), `limited` (the same without
     Retry-After), `long` (a 400 for a context that is too short), `filtered`, `refused`, `unlucky`
     (half an answer the first time), `null` (no content), `reset` (the connection is cut), or any
@@ -37,6 +39,11 @@ class FaultServer:
         self.gone = False
         self.lock = threading.Lock()
 
+    def total(self) -> int:
+        """How many requests have come; `asked` may grow while it is summed up."""
+        with self.lock:
+            return self.asked.total()
+
 
 def first_word(prompt: str) -> str:
     return prompt.split()[0]
@@ -44,7 +51,6 @@ def first_word(prompt: str) -> str:
 
 @contextmanager
 def fault_server(
-    hang_seconds: float = 5.0,
     answer: Callable[[str], str] = lambda prompt: f" good: {prompt}",
     fault: Callable[[str], str] = first_word,
 ) -> Iterator[FaultServer]:
@@ -105,7 +111,9 @@ def fault_server(
             elif fault == "empty":
                 self._send(200, {"id": "1", "choices": []})
             elif fault == "hang":
-                time.sleep(hang_seconds)
+                with contextlib.suppress(OSError):
+                    self.rfile.read(1)  # nothing comes but the end of the connection
+                self.close_connection = True
             elif fault == "reset":
                 linger = struct.pack("ii", 1, 0)  # the kernel sends RST, nothing else
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

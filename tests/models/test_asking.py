@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from tests.beam import on_workers
 from tests.conftest import VllmServer
 from tests.models.examples import Answered, Prompted, asks, prompted, request, response
 from tests.models.fault_server import fault_server
+from tests.waiting import eventually
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.engines import close_engines
@@ -94,7 +94,7 @@ def test_what_is_recorded_costs_nothing_and_loads_no_model(tmp_path: Path) -> No
 
 def _faulty(base_url: str, **changes: Any) -> OpenAIBackend:
     settings = {"engine": "openai", "model": "embedded", "base_url": base_url, "max_retries": 0}
-    settings |= {"api": "completions", "timeout_seconds": 1, "max_in_flight": 4}
+    settings |= {"api": "completions", "timeout_seconds": 120, "max_in_flight": 4}
     return OpenAIBackend.model_validate({**settings, **changes})
 
 
@@ -169,11 +169,11 @@ def test_a_failure_that_records_share_reaches_each_of_them(tmp_path: Path) -> No
 def test_many_records_keep_many_requests_open_at_once(tmp_path: Path) -> None:
     work = [prompted(str(i), request(f"ok {i}")) for i in range(30)]
 
-    def slowly(prompt: str) -> str:  # or the first is answered before the eighth arrives
-        time.sleep(0.2)
+    def when_eight_are_open(prompt: str) -> str:
+        eventually(lambda: server.most_open >= 8)
         return "good"
 
-    with fault_server(answer=slowly) as server:
+    with fault_server(answer=when_eight_are_open) as server:
         _run(tmp_path, _faulty(server.base_url, max_in_flight=8), work)
         assert server.most_open == 8
         close_engines()

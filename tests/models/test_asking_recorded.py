@@ -35,7 +35,7 @@ def _run(folder: Path, backend: Backend, *asked: Request, expected: list[str]) -
 
 def _backend(server: FaultServer, **changes: Any) -> OpenAIBackend:
     settings = {"engine": "openai", "model": "embedded", "base_url": server.base_url}
-    settings |= {"api": "completions", "timeout_seconds": 5, "max_retries": 0}
+    settings |= {"api": "completions", "timeout_seconds": 120, "max_retries": 0}
     return OpenAIBackend.model_validate({**settings, **changes})
 
 
@@ -45,7 +45,7 @@ def test_only_what_stayed_unanswered_is_asked_again_and_a_replay_repeats_all(
     asked = [request("ok"), request("long"), request("filtered"), request("500 x")]
     expected = [" good: ok", "too_long", "refused", "server_error"]
     with fault_server() as server:
-        for more in ({}, {"timeout_seconds": 6}):
+        for more in ({}, {"timeout_seconds": 121}):
             _run(tmp_path, _backend(server, **more), *asked, expected=expected)
         assert dict(server.asked) == {"ok": 1, "long": 1, "filtered": 1, "500 x": 2}
         replay = resolve_replay(ReplayBackend(engine="replay"), str(tmp_path))

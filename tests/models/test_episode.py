@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Timer
+from threading import Thread
 from typing import Any, ClassVar
 
 import apache_beam as beam
@@ -102,21 +102,25 @@ def test_an_episode_with_more_effects_than_answers_says_which_has_none() -> None
 
 
 class _Counting:
-    """A model that answers once as many requests are open as it takes, or after a moment."""
+    """A model that answers when as many requests are open as it takes, or when it has been asked
+    all."""
 
     owed, open_requests = 0, 3
 
-    def __init__(self) -> None:
-        self.most, self._open = 0, []
+    def __init__(self, requests: int) -> None:
+        self.most, self._left, self._open = 0, requests, []
 
     def start(self, asked: Request, reply: Callable[[Reply], None]) -> None:
         self._open.append((asked, reply))
         self.most = max(self.most, len(self._open))
-        Timer(0.01, self._answer).start()
+        self._left -= 1
+        if len(self._open) == self.open_requests or not self._left:
+            Thread(target=self._answer, args=[self._open]).start()
+            self._open = []
 
-    def _answer(self) -> None:
-        asked, reply = self._open.pop(0)
-        reply(response(asked))
+    def _answer(self, waiting: list[tuple[Request, Callable[[Reply], None]]]) -> None:
+        for asked, reply in waiting:
+            reply(response(asked))
 
     def close(self) -> None:
         pass
@@ -124,7 +128,7 @@ class _Counting:
 
 def test_as_many_requests_are_open_as_the_model_takes(tmp_path: Path) -> None:
     backend = VllmBackend(engine="vllm", model="counting", api="completions")
-    model = _Counting()
+    model = _Counting(requests=20)
     use_model(backend, model)
 
     def episode(number: int) -> Steps[str]:

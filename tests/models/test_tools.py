@@ -186,7 +186,7 @@ def test_an_answer_over_the_limit_is_cut() -> None:
 
 def test_a_call_that_takes_too_long_is_a_recorded_observation(tmp_path: Path) -> None:
     CALLED.clear()
-    call = Invoke(tool("slow", seconds=0.05), '{"seconds": 2}')
+    call = Invoke(tool("slow", seconds=0.05), '{"seconds": 3600}')
 
     def episode(_: int) -> Steps[Invoked]:
         return (yield call)
@@ -202,7 +202,7 @@ def test_calls_that_hang_do_not_keep_others_from_being_made() -> None:
 
     def episode(number: int) -> Steps[Invoked]:
         if number < 40:
-            return (yield Invoke(hanging, f'{{"seconds": 5.{number}}}'))
+            return (yield Invoke(hanging, f'{{"seconds": 3600.{number}}}'))
         return (yield Invoke(tool("times"), '{"word": "a"}'))
 
     assert drive(range(41), episode)[40] == Invoked("aa")

@@ -20,7 +20,7 @@ def run(tmp_path_factory):
     seeds = (DATA / "seeds" / "arithmetic_stories.jsonl").read_text().splitlines()[:5]
     (folder / "seeds.jsonl").write_text("\n".join(seeds) + "\n")
     source = ["source=jsonl", f"source.path={folder}/seeds.jsonl", "source.license=Apache-2.0"]
-    done = cotmill("augment", *source, *SMALL, f"output_dir={folder}/run", timeout=300)
+    done = cotmill("augment", *source, *SMALL, f"output_dir={folder}/run")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return folder / "run", done.stdout
 
@@ -45,7 +45,7 @@ def test_rows_are_seeds_again(run):
     folder, _ = run
     again = folder.parent / "again"
     source = ["source=parquet", f"source.path={folder}/data/*.parquet"]
-    done = cotmill("augment", *source, *SMALL, f"output_dir={again}", timeout=300)
+    done = cotmill("augment", *source, *SMALL, f"output_dir={again}")
     assert done.returncode == 0, done.stderr
     stages = json.loads((again / "manifest.json").read_text())["segments"][0]["stages"]
     rows = pl.read_parquet(folder / "data" / "*.parquet")
@@ -56,7 +56,7 @@ def test_rows_are_seeds_again(run):
 
 
 def test_a_mistake_is_one_line(tmp_path):
-    done = cotmill("augment", "augmentation.draws=0", f"output_dir={tmp_path}", timeout=300)
+    done = cotmill("augment", "augmentation.draws=0", f"output_dir={tmp_path}")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("cotmill: augmentation.draws=0: ")

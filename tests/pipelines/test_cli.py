@@ -17,7 +17,7 @@ from transforms.recipes.settings import Settings
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=600
     )
 
 

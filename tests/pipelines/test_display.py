@@ -3,11 +3,11 @@
 import io
 import os
 import tempfile
-import time
 
 from rich.console import Console
 
 from pipelines.display import Display, print_funnel, print_rows, stage_line
+from tests.waiting import eventually
 from transforms.engine import progress
 
 STAGE = {
@@ -27,10 +27,7 @@ def test_a_long_folder_for_temporary_files_leaves_room_for_the_socket(tmp_path, 
         display.start("01-seeds", ["seeds"])
         progress.report("seeds", "in", 1)
         progress.flush()
-        deadline = time.monotonic() + 10
-        while not display.shown("seeds") and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert display.shown("seeds") == {"in": 1}
+        assert eventually(lambda: display.shown("seeds")) == {"in": 1}
 
 
 def test_a_stage_is_one_line_with_its_reasons():
@@ -87,10 +84,7 @@ def test_reports_reach_the_display_while_it_is_open_and_nobody_after():
         progress.report("execute", "in", 5)
         progress.report("execute", "in", 2)
         progress.flush()
-        deadline = time.monotonic() + 5
-        while display.shown("execute").get("in") != 7 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert display.shown("execute")["in"] == 7
+        assert eventually(lambda: display.shown("execute").get("in") == 7)
     assert progress.ADDRESS not in os.environ
     progress.report("execute", "in", 1)
     progress.flush()

@@ -31,7 +31,7 @@ def loaded(folder: Path) -> Any:
 
 def test_a_run_named_first_is_exported_and_loaded_by_the_folders_name(tmp_path: Path) -> None:
     runs.tool_math(tmp_path / "run")
-    done = cotmill("export", f"{tmp_path}/run", f"output_dir={tmp_path}/out", timeout=300)
+    done = cotmill("export", f"{tmp_path}/run", f"output_dir={tmp_path}/out")
     assert done.returncode == 0, done.stderr
     first, *rest = done.stdout.splitlines()
     assert first == f"2 examples in {tmp_path}/out/data (train 2)"

@@ -80,7 +80,7 @@ def test_an_unknown_stage_or_reason_is_answered_with_those_that_there_are(root, 
 
 
 def test_the_folder_may_stand_first_and_an_id_may_look_like_a_number(root):
-    done = cotmill("inspect", root, "id=12e45678", timeout=120)
+    done = cotmill("inspect", root, "id=12e45678")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert "id=12e45678: no record" in line
@@ -96,9 +96,9 @@ def test_web_serves_the_pages_until_it_is_interrupted(root):
         line = serving.stdout.readline()
         url = line.split()[0]
         assert url.startswith("http://127.0.0.1:") and root in line
-        assert "too_wordy" in urllib.request.urlopen(url, timeout=60).read().decode()
+        assert "too_wordy" in urllib.request.urlopen(url, timeout=600).read().decode()
         serving.send_signal(signal.SIGINT)
-        _, errors = serving.communicate(timeout=60)
+        _, errors = serving.communicate(timeout=600)
         assert (serving.returncode, errors) == (0, "")
     finally:
         serving.kill()

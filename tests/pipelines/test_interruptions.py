@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import time
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 import pytest
 
 from tests.models.fault_server import FaultServer, fault_server
 from tests.pipelines.shipped_answers import shipped_answer, stage_of, write_seeds
+from tests.waiting import eventually
 
 FLUSH = 5
 IN_FLIGHT = 4
@@ -63,28 +66,29 @@ def start(arguments: list[str]) -> subprocess.Popen[str]:
 
 def finish(arguments: list[str]) -> str:
     """Runs to the end and returns what was printed."""
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
 
 
 def wait_for(server: FaultServer, asked: int, run: subprocess.Popen[str]) -> None:
     """Waits until the server has been asked so often."""
-    while sum(server.asked.values()) < asked:
+
+    def is_asked() -> bool:
         assert run.poll() is None, run.communicate()
-        time.sleep(0.005)
+        return server.total() >= asked
+
+    eventually(is_asked)
 
 
 def processes_of(folder: Path) -> list[str]:
     """Processes whose command or environment names a run's folder."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            said = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-        if str(folder).encode() in said:
-            found.append(f"{process.name}: {said[:200]!r}")
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile, or is another user's
+            command = process.cmdline()
+            if str(folder) in " ".join([*command, *process.environ().values()]):
+                found.append(f"{process.pid}: {command}")
     return found
 
 
@@ -152,7 +156,6 @@ def test_a_run_killed_at_five_random_moments_gives_the_rows_of_an_undisturbed_on
     ids=["SIGTERM to the command", "Ctrl-C with two worker processes"],
 )
 def test_a_signal_loses_no_response_and_leaves_a_run_that_can_be_resumed(
-    server: FaultServer,
     seeds: Path,
     undisturbed: tuple[Path, Counter[str]],
     tmp_path: Path,
@@ -162,40 +165,47 @@ def test_a_signal_loses_no_response_and_leaves_a_run_that_can_be_resumed(
 ) -> None:
     folder = tmp_path / "run"
     expected, needed = undisturbed
-    # Nothing is flushed but by the signal.
-    arguments = command(server, seeds, folder, "ledger.flush_requests=1000")
-    run = start([*arguments, f"runner.workers={workers}"])
-    wait_for(server, 20, run)
-    (os.killpg if everyone else os.kill)(run.pid, signum)
-    _, stderr = run.communicate(timeout=60)
-    assert run.returncode == 128 + signum
-    *waited, line = stderr.splitlines()
-    assert signal.Signals(signum).name in line and "resume=true" in line
-    assert all("answer" in line and "Ctrl-C again to drop" in line for line in waited)
-    found = manifest(folder)
-    assert (found["status"], found["open_segment"]) == ("interrupted", "03-sample")
-    assert [segment["name"] for segment in found["segments"]] == ["01-seeds", "02-unify"]
-    assert processes_of(folder) == []
-    recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
-    assert len(recorded) == server.asked.total() >= 20
-    finish([*arguments, "resume=true"])
-    assert rows(folder) == rows(expected)
-    assert server.asked == needed
+    signal_came = threading.Event()
+
+    def answer(prompt: str) -> str:
+        if server.total() >= 20:
+            signal_came.wait()
+        return shipped_answer(prompt)
+
+    with fault_server(answer=answer) as server:
+        # Nothing is flushed but by the signal.
+        arguments = command(server, seeds, folder, "ledger.flush_requests=1000")
+        run = start([*arguments, f"runner.workers={workers}"])
+        wait_for(server, 20, run)
+        (os.killpg if everyone else os.kill)(run.pid, signum)
+        assert run.stderr is not None
+        waits = run.stderr.readline()
+        signal_came.set()
+        _, line = run.communicate(timeout=600)
+        assert run.returncode == 128 + signum
+        assert "answer" in waits and "Ctrl-C again to drop" in waits
+        assert signal.Signals(signum).name in line and "resume=true" in line
+        assert len(line.splitlines()) == 1
+        found = manifest(folder)
+        assert (found["status"], found["open_segment"]) == ("interrupted", "03-sample")
+        assert [segment["name"] for segment in found["segments"]] == ["01-seeds", "02-unify"]
+        assert processes_of(folder) == []
+        recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
+        assert len(recorded) == server.asked.total() >= 20
+        finish([*arguments, "resume=true"])
+        assert rows(folder) == rows(expected)
+        assert server.asked == needed
 
 
 def test_a_second_ctrl_c_drops_the_answers_that_are_waited_for(seeds: Path, tmp_path: Path) -> None:
-    with fault_server(hang_seconds=60, answer=shipped_answer, fault=lambda _: "hang") as server:
+    with fault_server(answer=shipped_answer, fault=lambda _: "hang") as server:
         run = start(command(server, seeds, tmp_path / "run", "runner.workers=2"))
-        wait_for(server, 1, run)
-        time.sleep(2)  # until both workers have asked
-        hanging = server.open
+        wait_for(server, 2 * IN_FLIGHT, run)
         os.killpg(run.pid, signal.SIGINT)
         assert run.stderr is not None
-        assert f"waiting for {hanging} answers that are paid for" in run.stderr.readline()
-        since = time.monotonic()
+        assert f"waiting for {2 * IN_FLIGHT} answers that are paid for" in run.stderr.readline()
         os.killpg(run.pid, signal.SIGINT)
-        _, stderr = run.communicate(timeout=30)
-    assert time.monotonic() - since < 20
+        _, stderr = run.communicate(timeout=600)
     assert run.returncode == 128 + signal.SIGINT
     assert "resume=true" in stderr
     assert manifest(tmp_path / "run")["status"] == "interrupted"
@@ -211,10 +221,7 @@ def test_workers_whose_driver_is_killed_write_what_they_have_and_end(
     wait_for(server, 20, run)
     run.kill()
     run.communicate()
-    deadline = time.monotonic() + 30
-    while processes_of(folder) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert processes_of(folder) == []
+    eventually(lambda: not processes_of(folder))
     recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
     assert len(recorded) >= 20 - 2 * IN_FLIGHT
 
@@ -231,7 +238,7 @@ def test_a_budget_ends_a_run_within_what_is_in_flight_and_a_larger_one_goes_on(
         [*arguments, "runner.workers=2", f"budget.max_tokens={5 * some}"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
@@ -271,8 +278,8 @@ def test_a_run_against_a_failing_server_that_is_killed_twice_loses_no_row_once_t
     def fault(prompt: str) -> str:
         return "well" if mended else fault_of(prompt)
 
-    with fault_server(hang_seconds=4, answer=shipped_answer, fault=fault) as server:
-        arguments = command(server, seeds, folder, "backend.timeout_seconds=2")
+    with fault_server(answer=shipped_answer, fault=fault) as server:
+        arguments = command(server, seeds, folder, "backend.timeout_seconds=6")
         arguments += ["backend.max_retries=1", "runner.workers=2"]
         lost = 0
         for moment in (20, 60):
@@ -280,7 +287,7 @@ def test_a_run_against_a_failing_server_that_is_killed_twice_loses_no_row_once_t
             wait_for(server, moment, run)
             os.killpg(run.pid, signal.SIGKILL)
             run.communicate()
-            time.sleep(1)  # until the server has answered what was open
+            eventually(lambda: not server.open)
             recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
             lost = (
                 server.answered.total() - recorded.filter(pl.col("finish_reason") != "error").height
@@ -320,8 +327,8 @@ def test_a_run_against_a_failing_server_that_is_killed_twice_loses_no_row_once_t
 def test_a_replay_of_a_run_with_failures_gives_its_rows_and_its_account(
     seeds: Path, tmp_path: Path
 ) -> None:
-    with fault_server(hang_seconds=4, answer=shipped_answer, fault=fault_of) as server:
-        arguments = command(server, seeds, tmp_path / "run", "backend.timeout_seconds=2")
+    with fault_server(answer=shipped_answer, fault=fault_of) as server:
+        arguments = command(server, seeds, tmp_path / "run", "backend.timeout_seconds=6")
         finish([*arguments, "backend.max_retries=1"])
     replay = [a for a in arguments if not a.startswith(("backend", "output_dir", "ledger.dir"))]
     replay += ["backend=replay", f"ledger.dir={tmp_path}/run/ledger"]

@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.models.fault_server import FaultServer, fault_server
 from tests.pipelines.shipped_answers import shipped_answer, write_seeds
 from tests.prism import WorkerPool, prism, prism_binary, worker_pool
 from tests.stores import BUCKET, failing, gs_server, s3_server
+from tests.waiting import eventually
 from transforms.engine.files import FileSystems
 from transforms.engine.paths import PROJECT
 from transforms.engine.run_folder import RunFolder, files_below
@@ -104,7 +104,7 @@ def start(driver: Path, settings: list[str], **variables: str) -> subprocess.Pop
 
 def finish(driver: Path, settings: list[str], **variables: str) -> None:
     run = start(driver, settings, **variables)
-    _, errors = run.communicate(timeout=300)
+    _, errors = run.communicate(timeout=600)
     assert run.returncode == 0, errors[-4000:]
 
 
@@ -191,7 +191,7 @@ def test_workers_from_outside_that_are_killed_in_each_kind_of_stage_lose_nothing
     settings = [*caco(server, folder), *outside(prism, pool)]
     forget(server)
     moments = (
-        lambda: server.asked.total() >= 20,
+        lambda: server.total() >= 20,
         lambda: (
             FileSystems.exists(f"{folder}/stages/03-sample.counts.json") and pool.runs_programs()
         ),
@@ -200,15 +200,14 @@ def test_workers_from_outside_that_are_killed_in_each_kind_of_stage_lose_nothing
     paid, lines = [], []
     for moment in moments:
         run = start(driver, [*settings, f"resume={str(bool(paid)).lower()}"])
-        while not moment():
-            assert run.poll() is None, run.communicate()
-            time.sleep(0.05)
+        eventually(lambda: run.poll() is not None or moment(), seconds=600)  # noqa: B023
+        assert run.poll() is None, run.communicate()
         for worker in (workers := pool.workers()):
             worker.kill()
         psutil.wait_procs(workers)
         paid.append((paid_for(folder), asked(server)))
         try:
-            _, errors = run.communicate(timeout=90)
+            _, errors = run.communicate(timeout=180)
         except subprocess.TimeoutExpired:
             run.kill()
             run.communicate()
@@ -234,7 +233,7 @@ def test_a_run_in_gs_that_a_budget_ends_goes_on_and_pays_for_nothing_twice(
         for name, value in found.items():
             monkeypatch.setenv(name, value)
         run = start(driver, [*settings, "budget.max_tokens=100"])
-        _, errors = run.communicate(timeout=300)
+        _, errors = run.communicate(timeout=600)
         assert run.returncode == 1 and "budget.max_tokens=100 is reached" in errors
         paid = server.asked.total()
         finish(driver, [*settings, "resume=true"])

@@ -108,7 +108,7 @@ def test_what_the_page_publishes_loads_by_name_with_the_rows_and_features_of_the
     assert hub.repos[REPO].private and f"{hub.url}/datasets/{REPO}/commit/" in done.stdout
     seen = "\nimport json\nprint(json.dumps([str(dict(rows.features)), rows.to_list()]))"
     loaded = subprocess.run(
-        [sys.executable, "-c", page("python") + seen], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", page("python") + seen], capture_output=True, text=True, timeout=600
     )
     assert loaded.returncode == 0, loaded.stderr
     local = load_dataset("parquet", data_files=f"{run.root}/data/*.parquet")["train"]

@@ -15,7 +15,7 @@ from transforms.engine.run_folder import RunFolder
 def test_the_command_writes_the_page_and_says_where(tmp_path):
     run_folder(tmp_path / "run")
     before = (tmp_path / "run" / "manifest.json").read_bytes()
-    done = cotmill("report", f"{tmp_path}/run", timeout=120)
+    done = cotmill("report", f"{tmp_path}/run")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"{tmp_path}/run/report.html"
     assert "6 verified rows" in (tmp_path / "run" / "report.html").read_text()
@@ -23,7 +23,7 @@ def test_the_command_writes_the_page_and_says_where(tmp_path):
 
 
 def test_a_folder_without_a_run_is_one_line(tmp_path):
-    done = cotmill("report", f"output_dir={tmp_path}", timeout=120)
+    done = cotmill("report", f"output_dir={tmp_path}")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert str(tmp_path) in line and "manifest.json" in line

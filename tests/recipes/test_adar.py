@@ -188,7 +188,7 @@ def test_the_recipe_makes_problems_that_leave_for_reinforcement_learning(tmp_pat
     with chat_server(say) as (url, asked):
         _, rows, ends = run(tmp_path, "adar", url, seeds, *few)
         before = len(asked)
-        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
+        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "runner.workers=2"]
         again = run(tmp_path / "again", "adar", "", seeds, *few, *replay)
     assert (again[1], ends, before) == (rows, [], 1 + 3 * (5 + 1 + 2))
     given = [f"run={tmp_path}/run", "format=rl", "format.trainer=verl", f"output_dir={tmp_path}/rl"]

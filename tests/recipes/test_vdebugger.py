@@ -112,7 +112,7 @@ def test_the_recipe_makes_rows_of_both_roles_that_replay(tmp_path: Path) -> None
     with chat_server(say) as (url, asked):
         _, rows, ends = run(tmp_path, "vdebugger", url, seeds)
         before = len(asked)
-        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
+        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "runner.workers=2"]
         again = run(tmp_path / "again", "vdebugger", "", seeds, *replay)
     assert (again[1], len(asked)) == (rows, before)
     roles = Counter(row["role"] for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import Future
 
 import psutil
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tests.sandbox.limits import SETTINGS
 from transforms.sandbox import snapshots
 from transforms.sandbox.sandbox import Cell, CellResult, Sandbox, Status
+from transforms.sandbox.sessions import Home, State
 
 
 @pytest.fixture(scope="module")
@@ -364,3 +366,20 @@ def test_files_over_the_limit_are_refused(box):
 def test_a_file_of_a_cell_is_named_below_its_folder(name):
     with pytest.raises(ValueError, match="below its folder"):
         Cell("1", files={name: b""})
+
+
+def home(waiting: int, names: list[str]) -> Home:
+    """A slot in which cells wait, and which keeps the states of these names."""
+    made = Home()
+    made.busy = waiting > 0
+    made.waiting.extend([(Cell("1"), Future())] * (waiting - 1))
+    for number, name in enumerate(names):
+        made.add(name, State(number, "", 1.0, number))
+    return made
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 5))
+def test_cells_are_run_again_in_an_idle_slot_or_where_far_fewer_wait(here, there, depth):
+    names = [str(number) for number in range(depth + 1)]
+    stays = home(here, names[1:]).cost(names) < home(there, []).cost(names)
+    assert stays == (here <= (depth if there == 0 else there + 8 * depth))

@@ -14,11 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from transforms.scenes import LEVELS, NAMES, Scene, picture, scene_type
+from transforms.scenes import CORE, LEVELS, Scene, picture, scene_type
 from transforms.scenes.base import decoded, inside
-
-CORE = tuple(name for name in NAMES if name != "part")
-"""Scenes that the core install draws."""
 
 
 @cache

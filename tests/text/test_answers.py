@@ -59,7 +59,7 @@ def run_program(source: str, folder: Path) -> Any:
         check=True,
         cwd=folder,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     return json.loads(done.stdout)
 

@@ -65,14 +65,20 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
         "default_sdk_harness_log_level": "WARNING",
         **chosen,
     }
-    runner = FnApiRunner(
-        # The option direct_running_mode=multi_processing does the same with Beam's own entry point.
-        default_environment=SubprocessSDKEnvironment.from_command_string(
-            f"{_FORK}{settings.workers}"
-        ),
+    runner = forked_workers(settings.workers, options)
+    return beam.Pipeline(runner=runner, options=Options.from_dictionary(options))
+
+
+def forked_workers(workers: int, options: dict[str, Any]) -> FnApiRunner:
+    """Returns Beam's local runner with `workers` processes that see the pipeline's `options`.
+
+    The option direct_running_mode=multi_processing does the same with Beam's own entry point, which
+    imports everything anew in each process.
+    """
+    return FnApiRunner(
+        default_environment=SubprocessSDKEnvironment.from_command_string(f"{_FORK}{workers}"),
         provision_info=_provision(options),
     )
-    return beam.Pipeline(runner=runner, options=Options.from_dictionary(options))
 
 
 def _is_said_once(record: logging.LogRecord) -> bool:

@@ -6,12 +6,16 @@ as "1.6 kg" and give one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import yaml
 
 from transforms.engine.ids import derived_seed
 from transforms.engine.paths import DATA
+from transforms.stages.quantities import tolerance_of
+from transforms.text.answers.units import significant_digits
 
 _PROGRAM = """from math import pi
 
@@ -34,7 +38,7 @@ output = solution(**input)
 
 def problems(
     count: int = 100, first: int = 0, file: str = "biomechanics.yaml"
-) -> Iterator[dict[str, str]]:
+) -> Iterator[dict[str, Any]]:
     """Yields problems as seeds' columns, for `source=function`, the laws in turn.
 
     Args:
@@ -52,12 +56,16 @@ def problems(
         code = _PROGRAM.format(
             givens=givens,
             names=", ".join(givens),
-            law=law["law"].replace("sin(", "np.sin("),
+            law=re.sub(r"\b(sin|exp|log)\(", r"np.\1(", law["law"]),
             asked=law["asked"],
         )
         shown = {name: as_written(given) for name, given in givens.items()}
         problem = law["problem"].format(**shown).strip()
-        yield {"problem": problem, "code": code, "kind": kind, "license": shipped["license"]}
+        names: dict[str, Any] = {}
+        exec(code, names)  # of laws and literals that are the user's own
+        digits = min(map(significant_digits, givens.values()))
+        made = {"problem": problem, "code": code, "kind": kind, "answer": names["output"]}
+        yield {**made, "tolerance": tolerance_of(digits), "license": shipped["license"]}
 
 
 def as_written(measure: str) -> str:
@@ -66,5 +74,5 @@ def as_written(measure: str) -> str:
     >>> as_written("60 degree/s"), as_written("2.0 mm**2"), as_written("3.1 mPa*s")
     ('60 degrees/s', '2.0 mm^2', '3.1 mPa s')
     """
-    text = measure.replace("**", "^").replace("*", " ").replace("degree", "degrees")
-    return text.replace("radian", "rad").replace("hour", "h")
+    text = measure.strip().replace("**", "^").replace("*", " ").replace("degree", "degrees")
+    return text.replace("radian", "rad").replace("hour", "h").replace("minute", "min")

@@ -76,7 +76,7 @@ output = solution(**input)
 
 
 def questions(
-    count: int = 100, first: int = 0, folder: str = "", rows: int = 14
+    count: int = 100, first: int = 0, folder: str = "", schema: str = "", rows: int = 14
 ) -> Iterator[dict[str, Any]]:
     """Yields questions about tables as seeds' columns, for `source=function`: the kinds and the
     tables in turn.
@@ -84,17 +84,18 @@ def questions(
     Args:
         folder: of CSV files with a header, whose first column is the key; empty draws tables from
             the schemas that ship.
+        schema: the one that tables are drawn from; empty is all.
         rows: of a drawn table, at most; at least half as many.
     """
     tables = sorted(Path(folder).glob("*.csv")) if folder else []
-    schemas = list(_shipped()["schemas"].items())
+    schemas = [each for each in _shipped()["schemas"].items() if schema in ("", each[0])]
     for number in range(first, first + count):
         if folder:
             path = tables[number % len(tables)]
             name, table = path.stem, read_table(path.read_text("utf-8").rstrip("\n"), "csv")
         else:
-            name, schema = schemas[number % len(schemas)]
-            table = drawn_table(schema, number, rows)
+            name, drawn_from = schemas[number % len(schemas)]
+            table = drawn_table(drawn_from, number, rows)
         kind = list(STRATA)[number // max(len(tables) or len(schemas), 1) % len(STRATA)]
         made = _question(table, kind, number)
         if made is not None:

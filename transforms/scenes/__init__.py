@@ -11,13 +11,16 @@ _SCENES = {
     "chart": "chart:Chart",
     "geometry": "geometry:Geometry",
     "page": "page:Page",
+    "part": "part:Part",
     "shapes": "shapes:Shapes",
     "table": "table:Table",
 }
 NAMES = tuple(_SCENES)
+CORE = tuple(name for name in NAMES if name != "part")
+"""Scenes that the core install draws."""
 
 __all__ = [
-    "LEVELS", "NAMES", "Box", "Picture", "Scene", "SceneQuestion", "picture", "scene_type",
+    "CORE", "LEVELS", "NAMES", "Box", "Picture", "Scene", "SceneQuestion", "picture", "scene_type",
 ]  # fmt: skip
 
 

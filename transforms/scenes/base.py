@@ -32,6 +32,8 @@ class SceneQuestion(NamedTuple):
     """A JSON value."""
     box: Box | None = None
     """Where in the picture the answer is read; None where all of it is."""
+    names: tuple[str, ...] = ()
+    """What the question is about, where the same can be asked of another scene."""
 
 
 class Scene(BaseModel):

@@ -142,7 +142,23 @@ class Blur(Change):
         return image.filter(ImageFilter.GaussianBlur(self.radius))
 
 
-Operation = Crop | Zoom | Transpose | Mirror | Rotate | Levels | Stretch | Noise | Denoise | Blur
+class Fit(Change):
+    """Shrinks to a number of pixels, as a model sees a picture that has more than it takes."""
+
+    name: Literal["fit"] = "fit"
+    pixels: Annotated[int, Field(ge=28 * 28)]
+
+    def of(self, image: Image.Image) -> Image.Image:
+        share = (self.pixels / (image.width * image.height)) ** 0.5
+        if share >= 1:
+            return image
+        size = (max(1, int(image.width * share)), max(1, int(image.height * share)))
+        return image.resize(size, Image.Resampling.BICUBIC)
+
+
+Operation = (
+    Crop | Zoom | Transpose | Mirror | Rotate | Levels | Stretch | Noise | Denoise | Blur | Fit
+)
 OPERATION: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="name")])
 """Reads an operation from JSON or plain values."""
 

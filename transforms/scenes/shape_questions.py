@@ -36,25 +36,32 @@ def _of_kind(shapes: Sequence[Shape], kind: str) -> list[Shape]:
     return [shape for shape in shapes if shape.kind == kind]
 
 
-def _compared(measure: Callable[[Shape], float]) -> Callable[..., str | None]:
+def _compared(*measures: Callable[[Shape], float]) -> Callable[..., str | None]:
+    """Asks whether one shape comes before another by all measures."""
+
     def answer(shapes: Sequence[Shape], one: str, other: str) -> str | None:
         first, second = _the(shapes, one), _the(shapes, other)
         if first is None or second is None:
             return None
-        difference = measure(second) - measure(first)
-        return None if abs(difference) < FAR else "yes" if difference > 0 else "no"
+        found = [measure(second) - measure(first) for measure in measures]
+        if min(found) >= FAR:
+            return "yes"
+        return "no" if max(found) <= -FAR else None
 
     return answer
 
 
-def _first(order: Callable[[Shape], float]) -> Callable[..., str | None]:
-    """Asks for the colour of the first of a kind in an order."""
+def _first(*orders: Callable[[Shape], float]) -> Callable[..., str | None]:
+    """Asks for the colour of the shape of a kind that is the first in all orders."""
 
     def answer(shapes: Sequence[Shape], kind: str) -> str | None:
-        ranked = sorted(_of_kind(shapes, kind), key=order)
-        if len(ranked) < 2 or order(ranked[1]) - order(ranked[0]) < FAR:
+        alike = _of_kind(shapes, kind)
+        if len(alike) < 2:
             return None
-        return ranked[0].colour
+        first = min(alike, key=orders[0])
+        gaps = [order(each) - order(first) for order in orders for each in alike
+                if each is not first]  # fmt: skip
+        return first.colour if min(gaps) >= FAR else None
 
     return answer
 
@@ -101,14 +108,18 @@ def _box(shapes: Sequence[Shape], called: str) -> list[int] | None:
     return list(one.box) if one else None
 
 
+_ACROSS = (lambda shape: shape.box[0], lambda shape: shape.middle[0], lambda shape: shape.box[2])
+_DOWN = (lambda shape: shape.box[1], lambda shape: shape.middle[1], lambda shape: shape.box[3])
+"""Edges and middles: what is left of or above another is so by all three."""
+
 QUESTIONS: Mapping[str, Kind] = {
     "count": Kind("How many {}s are there?", _count),
     "exists": Kind("Is there a {}?", _exists),
     "colour": Kind("What colour is the {}?", _colour),
-    "leftmost": Kind("What colour is the leftmost {}?", _first(lambda shape: shape.middle[0])),
+    "leftmost": Kind("What colour is the leftmost {}?", _first(*_ACROSS)),
     "largest": Kind("What colour is the largest {}?", _first(lambda shape: -shape.side)),
-    "left_of": Kind("Is the {} left of the {}?", _compared(lambda shape: shape.middle[0])),
-    "above": Kind("Is the {} above the {}?", _compared(lambda shape: shape.middle[1])),
+    "left_of": Kind("Is the {} left of the {}?", _compared(*_ACROSS)),
+    "above": Kind("Is the {} above the {}?", _compared(*_DOWN)),
     "larger": Kind("Is the {} larger than the {}?", _compared(lambda shape: -shape.side)),
     "nearer": Kind(
         "Is the {} nearer to the viewer than the {}?", _compared(lambda shape: -shape.box[3])
@@ -135,7 +146,7 @@ def asked(shapes: Sequence[Shape], kind: str, names: Sequence[str]) -> SceneQues
         return None
     shown = [_the(shapes, name) for name in names]
     box = shown[0].box if len(shown) == 1 and shown[0] else None
-    return SceneQuestion(kind, words.format(*names), gold, box)
+    return SceneQuestion(kind, words.format(*names), gold, box, tuple(names))
 
 
 def names_for(shapes: Sequence[Shape], kind: str) -> list[tuple[str, ...]]:

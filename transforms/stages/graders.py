@@ -22,6 +22,7 @@ from transforms.packages.completion import completes, statement_of
 from transforms.packages.grading import PatchFault, StoredRepair, grade_diff, grade_share
 from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
 from transforms.programs.form import Unparsable, parse, with_input
+from transforms.programs.masked import filled
 from transforms.programs.questions import (
     NotLiteral,
     false_claim,
@@ -270,6 +271,30 @@ def runs_of_tests(
     ]
 
 
+def fills(code: str, gold: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Runs the program with the function of the response in place of its masked one, one job an
+    input; the score is the share of inputs that it is right on, numbers up to a millionth.
+
+    Args:
+        gold: `function`, its name, and `cases`, as `tests` has them.
+    """
+    written, cases = last_block(response), gold["cases"]
+    try:
+        whole = filled(code, gold["function"], written or "")
+    except Unparsable:
+        whole = None
+    if whole is None:
+        return Mark(0.0, Fault.NO_ANSWER, written)
+    runs = yield from runs_of_tests(whole, cases)
+    passed = sum(run.passed for run in runs or ())
+    if passed == len(cases):
+        return Mark(1.0, answer=written)
+    fault = Fault.FAILED_TESTS if any(run.ended_well for run in runs or ()) else Fault.FAILS
+    return Mark(
+        passed / len(cases), fault, written, f"{len(cases) - passed} of {len(cases)} inputs"
+    )
+
+
 def simplifies(code: str, cases: Sequence[tuple[str, str]], response: str) -> Steps[Mark]:
     """Runs the tests of the program in the response; where it passes all, scores the share of the
     program's lines that it does without, both as the parser writes them."""
@@ -432,6 +457,7 @@ one text."""
 BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "witness": witness,
     "tests": tests,
+    "fills": fills,
     "simplifies": simplifies,
     "counterexample": counterexample,
     "claims": claims,
@@ -442,8 +468,8 @@ BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
 }
 """Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
 and `simplifies` a list of [input as a literal, output as JSON]; of `counterexample` {faulty,
-input}; of `units` {value, unit, tolerance}; of `repair`, `build`
-and `kills` what they say; `claims` needs none."""
+input}; of `units` {value, unit, tolerance}; of `fills` {function, cases}; of `repair`, `build` and
+`kills` what they say; `claims` needs none."""
 
 
 def same_output(one: str, other: str) -> bool:

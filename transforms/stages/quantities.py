@@ -74,8 +74,7 @@ class CheckUnits(Episode):
         if still:
             return reject("unused_given", ", ".join(still))
         digits = min(significant_digits(str(given)) for given in own.values())
-        tolerance = min(0.01, 0.5 * 10 ** (1 - digits))
-        answer = {"value": gold.value, "unit": gold.unit, "tolerance": tolerance}
+        answer = {"value": gold.value, "unit": gold.unit, "tolerance": tolerance_of(digits)}
         variants = [
             {"input": each, "answer": f"{one.value:.10g} {one.unit}".strip()}
             for each, one in zip(inputs[2:], moved, strict=True)
@@ -83,6 +82,11 @@ class CheckUnits(Episode):
         ]
         shown = {"problem": seed.problem, "variants": variants, "digits": digits}
         return task_about(seed, "quantity", code, "units", answer, shown)
+
+
+def tolerance_of(digits: int) -> float:
+    """Returns by how much an answer may differ where all givens have so many digits, relative."""
+    return min(0.01, 0.5 * 10.0 ** (1 - digits))
 
 
 def _output(result: Result) -> Measure | None:

@@ -62,7 +62,9 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _backend(server: Server, model: str, **changes: Any) -> OpenAIBackend:
     settings = {"engine": "openai", "model": model, "base_url": server[0], "max_retries": 2}
-    settings |= {"api": "chat", "timeout_seconds": 1}
+    settings |= {"api": "chat", "timeout_seconds": 120}
+    if model == "hang_once":
+        settings |= {"timeout_seconds": 1, "max_retries": 9}
     return OpenAIBackend.model_validate({**settings, **changes})
 
 

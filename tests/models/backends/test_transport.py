@@ -49,7 +49,7 @@ def _ask(base_url: str, **settings: Any) -> tuple[str, dict[str, str]]:
     """Asks once; returns the path and the headers that the last server was asked with."""
 
     async def ask() -> None:
-        transport = Transport(Place(base_url, "key"), timeout=5, connections=1, **settings)
+        transport = Transport(Place(base_url, "key"), timeout=120, connections=1, **settings)
         try:
             await transport.post("/chat", {})
         finally:

@@ -270,6 +270,7 @@ def test_an_adapter_changes_what_the_model_says_applied_or_merged(
     assert plain.text not in [answer.text for answer in said]
 
 
+@pytest.mark.model
 def test_an_adapter_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     close_engines()
     with pytest.raises(BackendError, match=f"backend.adapter={tmp_path} is no folder of a LoRA"):

@@ -168,8 +168,10 @@ def test_writers_go_on_while_a_ledger_is_compacted(tmp_path: Path) -> None:
     ended = threading.Event()
 
     def write_on() -> None:
-        while not ended.is_set():
+        while True:
             write(tmp_path, [[(2, "c")], [(3, "d")], [(4, "e")]])
+            if ended.is_set():
+                return
 
     writer = threading.Thread(target=write_on)
     writer.start()

@@ -159,20 +159,20 @@ def test_the_keyboard_leads_from_the_funnel_to_a_record_and_back(served, tab):
     tab.open(served)
     tab.press("/")
     tab.type("it is 120 km")
-    tab.press("Enter")
+    tab.press("Enter", leads=True)
     assert tab.value("document.querySelector('h1').textContent") == "1 record"
     tab.press("j")
-    tab.press("Enter")
+    tab.press("Enter", leads=True)
     assert tab.value("location.pathname") == f"/record/{7002:032x}"
-    tab.press("f")
+    tab.press("f", leads=True)
     assert tab.value("location.pathname") == "/"
 
 
 @needs_browser
 def test_the_keyboard_turns_pages(served, tab):
     tab.open(f"{served}/records?end=accepted")
-    tab.press("n")
+    tab.press("n", leads=True)
     assert tab.value("document.querySelectorAll('.row').length") == 5
     assert tab.value("new URLSearchParams(location.search).get('end')") == "accepted"
-    tab.press("p")
+    tab.press("p", leads=True)
     assert tab.value("document.querySelectorAll('.row').length") == ROWS

@@ -108,7 +108,7 @@ def test_an_export_learns_each_turn_of_a_tree_once_and_the_run_replays(tmp_path:
     with chat_server(say) as (url, requests):
         _, rows, ends = run(tmp_path, "kat_coder", url, SEEDS[:1], *few)
         before = len(requests)
-        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
+        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "runner.workers=2"]
         again = run(tmp_path / "again", "kat_coder", "", SEEDS[:1], *few, *replay)
     assert (again[1], len(requests), ends, len(rows)) == (rows, before, [], 6)
     examples, left = exported(RunFolder(f"{tmp_path}/run"), "sft", solutions="all", once=True)

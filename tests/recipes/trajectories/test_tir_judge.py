@@ -85,6 +85,12 @@ def test_answers_that_are_all_right_are_rejected_and_few_wrong_ones_make_no_list
     assert {each.form for each in questions([RIGHT, WRONG[0]])} == {"pointwise", "pairwise"}
 
 
+def test_an_answer_that_was_cut_off_is_not_judged() -> None:
+    cut_off = replace(WRONG[0], ended="overlong")
+    assert questions([RIGHT, cut_off]) == []
+    assert questions([RIGHT, cut_off, WRONG[1]]) == questions([RIGHT, WRONG[1]])
+
+
 def test_swapping_the_answers_swaps_the_label() -> None:
     pair = question("pairwise")
     other = swapped(pair)
@@ -183,7 +189,7 @@ def test_the_report_says_how_often_the_verdict_of_a_biased_judge_changed(tmp_pat
     with chat_server(say) as (url, requests):
         manifest, rows, ends = run(tmp_path, "tir_judge", url, SEEDS[:2], *few)
         before = len(requests)
-        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
+        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "runner.workers=2"]
         again = run(tmp_path / "again", "tir_judge", "", SEEDS[:2], *few, *replay)
     assert (again[1], len(requests)) == (rows, before)
     stages = [each for segment in manifest["segments"] for each in segment["stages"]]

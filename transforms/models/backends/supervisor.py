@@ -15,6 +15,7 @@ import fcntl
 import http.client
 import json
 import os
+import random
 import secrets
 import selectors
 import signal
@@ -233,9 +234,15 @@ class Supervisor:
 
 
 def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """Returns a port that nobody listens at.
+
+    It is none of those that the kernel gives to connections, from 32768 on: one of them could be
+    taken while the server loads its model.
+    """
+    while True:
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", random.SystemRandom().randrange(10_000, 32_768)))
+            return int(free.getsockname()[1])
 
 
 def main() -> None:

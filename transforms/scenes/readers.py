@@ -1,0 +1,147 @@
+"""A reader of text in pictures, which measures whether an operation helps (`pip install
+'cotmill[ocr]'`)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from statistics import median
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from transforms.engine.errors import SettingsError
+from transforms.scenes.base import Box, decoded
+from transforms.scenes.table import Table
+
+_LOCK = Lock()
+"""One picture is read at a time: the engine of a process is shared by its threads."""
+
+
+class Text(NamedTuple):
+    """A piece of text that was read."""
+
+    text: str
+    box: Box
+
+
+Reader = Callable[[bytes], Sequence[Text]]
+"""A picture as PNG -> what is read in it."""
+
+
+class Need(NamedTuple):
+    """Whether an operation makes a text readable."""
+
+    before: bool
+    """Whether the text is read in the picture as it is."""
+    after: bool
+    """Whether it is read in the changed one."""
+
+    @property
+    def needs_tool(self) -> bool:
+        """Whether it is read after the operation alone (DeepEyesV2's rule that the tool helps,
+        arXiv 2511.05271, measured)."""
+        return self.after and not self.before
+
+
+def need(reader: Reader, before: bytes, after: bytes, wanted: str) -> Need:
+    """Reads two pictures and looks for a text, which has to stand alone or between blanks."""
+    return Need(*(is_read(reader(png), wanted) for png in (before, after)))
+
+
+def is_read(texts: Sequence[Text], wanted: str) -> bool:
+    """Whether a text is among those that were read, whole.
+
+    >>> is_read([Text("Amount due: 120 crowns", (0, 0, 9, 9))], "120")
+    True
+    >>> is_read([Text("1200", (0, 0, 9, 9))], "120")
+    False
+    """
+    alone = re.compile(rf"(?<![\w.]){re.escape(wanted)}(?!\w)")
+    return any(alone.search(each.text) for each in texts)
+
+
+def ocr(png: bytes) -> list[Text]:
+    """Reads a picture with the OCR models of the package rapidocr-onnxruntime, one thread.
+
+    Raises:
+        SettingsError: the package is not installed.
+    """
+    with _LOCK:
+        found, _ = _engine()(np.asarray(decoded(png))[..., ::-1])
+    texts = []
+    for corners, text, _score in found or ():
+        xs, ys = [round(x) for x, _ in corners], [round(y) for _, y in corners]
+        texts.append(Text(text, (min(xs), min(ys), max(xs), max(ys))))
+    return texts
+
+
+def rows_of(texts: Sequence[Text]) -> tuple[tuple[str, ...], ...] | None:
+    """Returns what was read in a table, row by row and from left to right.
+
+    None where there is nothing, or rows have not as many cells as the first.
+
+    >>> rows_of([Text("b", (50, 0, 60, 10)), Text("a", (0, 1, 9, 11)), Text("c", (0, 40, 9, 50))])
+    >>> rows_of([Text("b", (50, 0, 60, 10)), Text("a", (0, 1, 9, 11))])
+    (('a', 'b'),)
+    """
+    if not texts:
+        return None
+    line = median(each.box[3] - each.box[1] for each in texts)
+    rows: list[list[Text]] = []
+    for each in sorted(texts, key=lambda text: text.box[1] + text.box[3]):
+        middle = (each.box[1] + each.box[3]) / 2
+        last = rows[-1][0].box if rows else None
+        if last is not None and middle - (last[1] + last[3]) / 2 < line:
+            rows[-1].append(each)
+        else:
+            rows.append([each])
+    found = tuple(
+        tuple(each.text for each in sorted(row, key=lambda text: text.box[0])) for row in rows
+    )
+    return found if len({*map(len, found)}) == 1 else None
+
+
+class TableReader:
+    """Reads the picture of a table scene by OCR, as a tool (see `transforms.models.tools`)."""
+
+    @property
+    def version(self) -> Any:
+        """What decides its answers: the drawer, and the models of the OCR."""
+        return [Table.drawer(), ocr_version()]
+
+    def __call__(self, scene: str) -> list[list[str]]:
+        """Reads a table.
+
+        Args:
+            scene: the table as JSON; it is drawn, and only the picture is read
+        """
+        rows = rows_of(ocr(Table.model_validate_json(scene).draw()))
+        if rows is None:
+            raise ValueError("what is read is no table: rows differ in their number of cells")
+        return [[*row] for row in rows]
+
+
+@cache
+def ocr_version() -> str:
+    """Returns the digest of the models of `ocr`: what its answers depend on, beside the picture."""
+    package = Path(_package().__file__).parent
+    models = sorted(package.glob("models/*.onnx"))
+    return hashlib.sha256(b"".join(map(Path.read_bytes, models))).hexdigest()
+
+
+def _package() -> Any:
+    try:
+        import rapidocr_onnxruntime
+    except ImportError:
+        raise SettingsError("reading pictures needs OCR: pip install 'cotmill[ocr]'") from None
+    return rapidocr_onnxruntime
+
+
+@cache
+def _engine() -> Any:
+    return _package().RapidOCR(intra_op_num_threads=1, inter_op_num_threads=1)
