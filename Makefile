@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TESTED := $(VENV)/.tested
 
 .PHONY: setup demo test lint docs pictures browser clean
 
@@ -15,6 +16,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+# What only tests need: the packages of the extras `cad` and `ocr`, 1.7 GB installed.
+$(TESTED): requirements-tests.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-tests.lock
+	touch $@
+
 setup: $(READY)
 
 # The main job on the embedded default: a small model and its adapter. DEMO_PROGRAMS makes it smaller or larger.
@@ -25,7 +31,7 @@ demo: $(READY)
 	@echo "For more rows: make demo DEMO_PROGRAMS=1000"
 
 # Two processes run whole files; what needs the model comes after them, since its threads take all cores.
-test: lint browser
+test: $(TESTED) lint browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not model"
 	$(BIN)/python -m pytest -m model
 

@@ -13,29 +13,29 @@ from rich.table import Table
 from pipelines.hydra_app import run_command
 from transforms.engine.settings import Group
 from transforms.models.backends.endpoint_check import check_endpoint
-from transforms.models.backends.settings import OpenAIBackend
+from transforms.models.backends.settings import Named, OpenAIBackend
 
 
 class BackendCheckSettings(Group):
     """Everything `cotmill backend check` can be told."""
 
     backend: OpenAIBackend
-    models: dict[str, OpenAIBackend] = Field(
+    models: Named[OpenAIBackend] = Field(
         {}, description="name -> another endpoint to check, as for `cotmill synthesize`"
     )
 
 
 def check(settings: BackendCheckSettings, console: Console) -> None:
     """Prints for each endpoint one row a feature, then the overrides that follow."""
-    named = {f"models.{name}": backend for name, backend in settings.models.items()}
-    for place, backend in {"backend": settings.backend, **named}.items():
-        if named:
-            console.print(f"{place}:", highlight=False)
-        check_one(place, backend, console)
+    for backend in (settings.backend, *settings.models.values()):
+        if settings.models:
+            console.print(f"{backend.place}:", highlight=False)
+        check_one(backend, console)
 
 
-def check_one(place: str, backend: OpenAIBackend, console: Console) -> None:
-    """Prints what one endpoint takes; `place` is the setting that names it."""
+def check_one(backend: OpenAIBackend, console: Console) -> None:
+    """Prints what one endpoint takes."""
+    place = backend.place
     findings = list(check_endpoint(backend))
     table = Table(box=None)
     for name in ("feature", "works", "what the endpoint does"):
@@ -45,8 +45,7 @@ def check_one(place: str, backend: OpenAIBackend, console: Console) -> None:
     console.print(table, "")
     asked = ["backend=openai" if place == "backend" else f"{place}.engine=openai"]
     asked += [f"{place}.{name}={getattr(backend, name)}" for name in ("base_url", "model", "api")]
-    overrides = [setting for finding in findings for setting in finding.settings]
-    asked += [setting.replace("backend", place, 1) for setting in overrides]
+    asked += [setting for finding in findings for setting in finding.settings]
     console.print("Use:", shlex.join(asked), soft_wrap=True, highlight=False, markup=False)
 
 

@@ -15,14 +15,17 @@ BENCHES = {
     "filters": "what the filters let through of records whose faults are known",
     "reward": "completions graded per second, and whether Verify judges them alike",
     "execution": "questions about runs per second, by recipe, without a model",
+    "repositories": "bugs of packages checked per second, and how many a test sees",
     "worlds": "instances, solutions, moves and levels of the puzzles and games, a line each",
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
+    "fire": "different right programs per 1,000 tokens, with a hot first token and without",
     "requests": "requests/s at one token a request, the pipeline beside bare vLLM and asyncio",
     "ledger": "memory and time of joining requests with a ledger",
     "pipeline": "rows per second of whole runs, with an endpoint that answers at once",
     "trainers": "some steps of SFT, DPO and GRPO by TRL on a run's exports",
     "codegen": "the funnel before and after training, on kinds not trained on",
+    "summaries": "problems worded from programs beside problems worded from summaries",
     "scale": "time and memory of checks and deduplication, as rows grow",
 }
 """Name -> what it measures. Each is a module pipelines.benches.NAME with `SETTINGS` and `bench`."""

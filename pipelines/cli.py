@@ -18,6 +18,7 @@ COMMANDS = {
     "augment": "verified seeds in, the same problems with other numbers out; no model",
     "dedup": "any Parquet: of rows alike in text, or in program, one stays",
     "decontaminate": "any Parquet: rows that repeat an item of an evaluation set are rejected",
+    "hashes": "hashes NAME: a copy of an evaluation set into hashes that decontaminate takes",
     "execute": "any Parquet: programs are run in the sandbox, and what they give is added",
     "verify": "any Parquet: solutions are kept whose final answer agrees with the reference",
     "train": "verified seeds, or a run's accepted rows, into a model that writes more of them",

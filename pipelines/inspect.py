@@ -197,6 +197,9 @@ def _turn(console: Console, turn: Mapping[str, Any]) -> None:
         if turn.get(name):
             label = turn["role"] if name == "content" else f"{turn['role']} thinks"
             _block(console, label, turn[name])
+    for seen in turn.get("pictures") or ():
+        what = f"{seen['width']} x {seen['height']} {seen['mime']}, {seen['sha256']}"
+        _block(console, f"{turn['role']} shows", what)
     for call in turn.get("tool_calls") or ():
         _block(console, f"{turn['role']} calls {call['name']}", call["arguments"])
 

@@ -16,7 +16,7 @@ from transforms.engine.run_folder import files_below
 from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.models.backends.engine_log import EngineLog, log_to_file
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
-from transforms.models.engines import hold_server, open_engine
+from transforms.models.engines import hold_server, model_key, open_engine
 
 
 def asks(segment: Segment) -> bool:
@@ -98,9 +98,11 @@ def load_early(
         return EarlyLoad((), end_run)
     loads: list[Callable[[], object]] = []
     logs: list[EngineLog] = []
-    backends = [each for each in _values(segments, "backend") if isinstance(each, VllmBackend)]
+    asked = _values(segments, "backend")
+    asked += [each for models in _values(segments, "models") for each in models.values()]
+    apart = {model_key(each): each for each in asked if isinstance(each, VllmBackend)}
     is_early = not any(files_below(folder) for folder in _values(segments, "ledger_dir"))
-    for backend in backends:
+    for backend in apart.values():
         if isinstance(backend, VllmServerBackend):
             from transforms.models.backends.vllm_server import server_log
 

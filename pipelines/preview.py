@@ -204,7 +204,12 @@ def told(value: Any) -> list[tuple[str, str]] | None:
     for turn in value:
         thought = f"({turn['reasoning']})" if turn.get("reasoning") else ""
         calls = [f"{call['name']} {call['arguments']}" for call in turn.get("tool_calls") or ()]
-        turns.append((turn["role"], "\n".join(filter(None, [thought, turn["content"], *calls]))))
+        seen = [
+            f"shows a picture, {p['width']} x {p['height']}" for p in turn.get("pictures") or ()
+        ]
+        turns.append(
+            (turn["role"], "\n".join(filter(None, [thought, turn["content"], *seen, *calls])))
+        )
     return turns
 
 

@@ -31,9 +31,8 @@ def write_report(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Any]:
     A run that is not finished is shown as far as it got.
     """
     figures, catalog = diversity(run, manifest), Catalog(run, manifest)
-    write_text(
-        run.path("report.html"), page(manifest, figures, accepted(catalog), rejects(catalog))
-    )
+    rendered = page(manifest, figures, accepted(catalog), rejects(catalog), catalog.blobs)
+    write_text(run.path("report.html"), rendered)
     return {name: asdict(found) for name, found in figures.items()}
 
 

@@ -19,6 +19,7 @@ _SHARED = Settings.model_fields.keys() - RunSettings.model_fields.keys() - {"see
 
 _LEFT_OUT = (
     *("name", "recipe", "run_id", "run_seed", "ledger_dir", "ran_ahead", "ahead", "begins_segment"),
+    "blobs",
 )
 """Fields that a run fills in, and the one that every stage has (shown where it is set)."""
 

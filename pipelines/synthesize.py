@@ -43,6 +43,7 @@ from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absol
 from transforms.engine.run_settings import RunSettings, with_backends
 from transforms.engine.segments import run_segment, undeclared
 from transforms.engine.tables import write_text
+from transforms.engine.worker_server import prepare_workers
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.budget import SPENT, Price, Spent, begin_meter, open_meter
 from transforms.models.embedded.smollm2 import EMBEDDED
@@ -73,10 +74,13 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     source, a benchmark, the folder or the model cannot be used; what was written until then
     stays, and `resume=true` goes on from there.
     """
+    workers = settings.runner.workers if settings.runner.type == "direct" else 1
+    if workers > 1:
+        prepare_workers()
     settings, run, segments = assembled(settings, console)
-    if settings.runner.type == "direct" and settings.runner.workers > 1:
+    if workers > 1:
         loaded = [b.cards for b in asked_backends(settings).values() if type(b) is VllmBackend]
-        share_gpus(max(loaded, default=0), settings.runner.workers)
+        share_gpus(max(loaded, default=0), workers)
     return run_recipe(settings, segments, run, console, settings.prices)
 
 

@@ -1,4 +1,4 @@
-"""cotmill bench episodes: a thousand conversations with cells at once, and what forks save."""
+"""cotmill bench episodes: many conversations and searches with cells at once; what forks save."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import resource
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 from rich.console import Console
@@ -19,21 +21,24 @@ from rich.table import Table
 
 from pipelines.benches.synthetic.conversing import PATH
 from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
+from transforms.engine.ids import derived_seed
 from transforms.engine.machine import machine_line
 from transforms.engine.records import Message
 from transforms.engine.settings import Group
+from transforms.models.asking import Asking
 from transforms.models.backends.base import with_some_waiting
 from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.engines import close_engines
-from transforms.models.episode import Asking, Driver, Steps
+from transforms.models.episode import Driver, Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request, Sampler
 from transforms.sandbox.jobs import Cell
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.shared import shared_sandbox
+from transforms.stages.trajectories.frontier import Beam, Node, Rated, search
 
-TRUNK, BRANCHES = 5, 4
-"""Cells of a session before it is branched, and its branches of one cell each."""
+BEAM = Beam(keep=2, draws=2, depth=5)
+"""Of searches: 2 cells, then 4 levels of 4."""
 
 
 class BenchEpisodesSettings(Group):
@@ -43,7 +48,8 @@ class BenchEpisodesSettings(Group):
     turns: int = Field(ge=1, description="cells of a conversation, at most")
     limit: int = Field(ge=1, description="requests that the endpoint works on at once")
     seconds: float = Field(gt=0, description="time that it works on each")
-    sessions: int = Field(ge=1, description="sessions that are branched, and run again")
+    searches: int = Field(ge=1, description="searches with the endpoint, a cell a node")
+    sessions: int = Field(ge=1, description="searches without, each with forks and run again")
     sandbox: SandboxSettings
 
 
@@ -60,17 +66,18 @@ def bench(settings: BenchEpisodesSettings) -> None:
     )
     figures = measure(settings)
     table = Table(box=None)
-    for name in ("recipe", "episodes/s", "cells/s", "cells", "run again"):
+    for name in ("recipe", "episodes/s", "nodes/s", "cells", "run again", "at limit"):
         table.add_column(name, justify="left" if name == "recipe" else "right")
     for row in figures["rows"]:
-        speeds = [f"{row[name]:,.1f}" for name in ("episodes_per_second", "cells_per_second")]
-        table.add_row(row["recipe"], *speeds, f"{row['cells']:,}", f"{row['rebuilt']:,}")
+        speeds = [f"{row[name]:,.1f}" for name in ("episodes_per_second", "nodes_per_second")]
+        full = f"{100 * row['at_limit']:.1f} %" if "at_limit" in row else ""
+        table.add_row(row["recipe"], *speeds, f"{row['cells']:,}", f"{row['rebuilt']:,}", full)
     console.print(table)
     console.print(
-        f"the endpoint at its limit: {100 * figures['at_limit']:.1f} % of the time until the last "
-        f"episode began ({100 * figures['filled']:.1f} % of its places taken); "
-        f"{figures['most_open']:,} episodes open at once\n"
-        f"branches per second, forked over run again: {figures['forked_over_again']}",
+        "at limit: share of the time, until the last episode began, in which the endpoint was full "
+        f"({100 * figures['rows'][0]['filled']:.1f} % of its places taken by linear episodes, "
+        f"{figures['rows'][0]['most_open']:,} of them open at once)\n"
+        f"nodes of a search per second, forked over run again: {figures['forked_over_again']}",
         highlight=False,
         soft_wrap=True,
     )
@@ -78,12 +85,13 @@ def bench(settings: BenchEpisodesSettings) -> None:
 
 
 def measure(settings: BenchEpisodesSettings) -> dict[str, Any]:
-    """Plays linear conversations against an endpoint, then sessions with branches without a model.
+    """Plays conversations against an endpoint, then searches, then searches without a model.
 
     Returns:
-        rows (recipe, episodes_per_second, cells_per_second, cells, rebuilt), at_limit and filled
-        (shares, from when the endpoint was first full until the last episode began), most_open,
-        forked_over_again (the ratio of branches per second).
+        rows (recipe, episodes_per_second; nodes_per_second, a node being a turn with a cell; cells,
+        those run; rebuilt, those run again for a state that was not kept; with an endpoint also
+        at_limit and filled, shares of the time from when it was first full until the last
+        episode began, and most_open), forked_over_again (the ratio of nodes per second).
     """
     _raise_file_limit()
     place = [str(each) for each in (settings.limit, settings.seconds, settings.turns)]
@@ -101,25 +109,22 @@ def measure(settings: BenchEpisodesSettings) -> dict[str, Any]:
             base_url=url,
             max_in_flight=with_some_waiting(settings.limit),
         )
-        driver = Driver("episodes", Asking(backend, folder, LedgerSettings()), settings.sandbox)
-        linear, begun, most_open = _play(driver, conversing, range(settings.episodes), "linear")
-        with urllib.request.urlopen(url.removesuffix("/v1") + PATH) as reply:
-            changes = json.loads(reply.read())
+        rows = []
+        for recipe, episode, count in (
+            ("linear", conversing, settings.episodes),
+            ("search", searching, settings.searches),
+        ):
+            asking = Asking(backend, folder, LedgerSettings())
+            row, begun = _play(Driver(recipe, asking, settings.sandbox), episode, count, recipe)
+            with urllib.request.urlopen(url.removesuffix("/v1") + PATH) as reply:
+                at_limit, filled = fullness(json.loads(reply.read()), settings.limit, begun)
+            rows.append({**row, "at_limit": round(at_limit, 4), "filled": round(filled, 4)})
         close_engines()
-        rows = [linear]
-        for recipe, forks in (("forked", True), ("run again", False)):
-            driver = Driver(recipe, None, settings.sandbox)
-            numbers = [(number, forks) for number in range(settings.sessions)]
-            rows.append(_play(driver, branching, numbers, recipe)[0])
-    forked, again = (row["episodes_per_second"] for row in rows[1:])
-    at_limit, filled = fullness(changes, settings.limit, begun)
-    return {
-        "rows": rows,
-        "at_limit": round(at_limit, 4),
-        "filled": round(filled, 4),
-        "most_open": most_open,
-        "forked_over_again": round(forked / again, 2),
-    }
+        for recipe, forks in (("search, forked", True), ("search, run again", False)):
+            driver, episode = Driver(recipe, None, settings.sandbox), partial(scripted, forks)
+            rows.append(_play(driver, episode, settings.sessions, recipe)[0])
+    forked, again = (row["nodes_per_second"] for row in rows[2:])
+    return {"rows": rows, "forked_over_again": round(forked / again, 2)}
 
 
 def conversing(number: int) -> Steps[int]:
@@ -138,33 +143,80 @@ def conversing(number: int) -> Steps[int]:
         talk += [response.message, Message("tool", seen.value or seen.status, tool_call_id="c")]
 
 
-def branching(numbered: tuple[int, bool]) -> Steps[int]:
-    """A session of `TRUNK` cells with `BRANCHES` of one cell, each forked from the same state, or
-    each in a session of its own, which runs the trunk again; returns the cells of the session."""
-    number, forks = numbered
-    states: list[tuple[tuple[str, ...], int]] = []
-    for branch in range(1 if forks else BRANCHES):
-        seed = 2 * branch  # odd ones run in other slots
-        after: tuple[str, ...] = ()
-        for turn in range(TRUNK):
-            seen = yield Cell(f"x{turn} = sum(range({number + turn}))", after, seed)
-            after = seen.after
-        states.append((after, seed))
-    places = states * BRANCHES if forks else states
-    yield [Cell(f"x0 + {branch}", *place) for branch, place in enumerate(places)]
-    return TRUNK + BRANCHES
+class Line(NamedTuple):
+    """The cells that lead to a node of a search, and what was said on the way."""
+
+    cells: tuple[str, ...]
+    talk: tuple[Message, ...] = ()
+    after: tuple[str, ...] = ()
+    """The state that they left; empty before the last one has run."""
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    return line.cells
+
+
+def searching(number: int) -> Steps[int]:
+    """A search with the endpoint: the code of each node is a turn, and goes on in a fork of the
+    session of the node before it; returns how many nodes had a cell."""
+    sampler = Sampler(temperature=1.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=100)
+
+    def expand(node: Node[Line], samples: range) -> Steps[Sequence[Line]]:
+        line = node.state
+        asked = Request("search", "scripted", line.talk, None, sampler, 0, 0)
+        answers = yield [replace(asked, sample=sample) for sample in samples]
+        return [
+            Line((*line.cells, answer.text), (*line.talk, answer.message), line.after)
+            for answer in answers
+        ]
+
+    def evaluate(node: Node[Line]) -> Steps[Rated[Line]]:
+        line = node.state
+        if line.cells[-1].startswith("The answer"):
+            return Rated(1.0, done=True)
+        seen = yield Cell(line.cells[-1], line.after)
+        said = Message("tool", seen.value or seen.status, tool_call_id="c")
+        return Rated(0.0, state=Line(line.cells, (*line.talk, said), seen.after))
+
+    root = Line((), (Message("user", f"Search {number}"),))
+    found = yield from search(root, expand=expand, evaluate=evaluate, strategy=BEAM, key=_cells)
+    return sum(bool(node.state.after) and not node.done for node in found.nodes)
+
+
+def scripted(forks: bool, number: int) -> Steps[int]:
+    """A search whose code is made here: each node goes on in a fork of the session before it, or
+    has a session of its own, in which the cells that lead to it are run again; returns its nodes.
+    """
+
+    def expand(node: Node[Line], samples: range) -> Steps[Sequence[Line]]:
+        line, depth = node.state, node.depth
+        codes = [f"x{depth} = sum(range({9 * number + sample}))" for sample in samples]
+        return [Line((*line.cells, code), after=line.after) for code in codes]
+        yield  # a generator that asks nobody
+
+    def evaluate(node: Node[Line]) -> Steps[Rated[Line]]:
+        line = node.state
+        after, seed, cells = line.after, 0, line.cells[-1:]
+        if not forks:  # odd seeds run in other slots
+            after, seed, cells = (), 2 * derived_seed(number, node.id), line.cells
+        for code in cells:
+            after = (yield Cell(code, after, seed)).after
+        return Rated(0.0, state=line._replace(after=after))
+
+    found = yield from search(Line(()), expand=expand, evaluate=evaluate, strategy=BEAM, key=_cells)
+    return len(found.nodes)
 
 
 def _play(
-    driver: Driver, episode: Callable[[Any], Steps[int]], records: Iterable[Any], recipe: str
-) -> tuple[dict[str, Any], float, int]:
-    """Plays an episode for each record; returns its row, the time at which the last one began, and
-    how many were open at once."""
+    driver: Driver, episode: Callable[[int], Steps[int]], count: int, recipe: str
+) -> tuple[dict[str, Any], float]:
+    """Plays an episode for each number below `count`; returns its row, and the time at which the
+    last one began."""
     try:
         driver.start()
         most_open, started = 0, time.time()
-        for place, record in enumerate(records):
-            driver.begin(place, episode(record))
+        for number in range(count):
+            driver.begin(number, episode(number))
             most_open = max(most_open, driver.open)
             driver.step(wait=False)
             while driver.is_full:
@@ -173,21 +225,22 @@ def _play(
         while driver.open:
             driver.step(wait=True)
         seconds = time.time() - started
-        cells = [count for _, count in driver.ended()]
-        tallies = {tally.what: 0 for tally in driver.tallies()}
+        nodes = [nodes for _, nodes in driver.ended()]
+        tallies: Counter[str] = Counter()
         for tally in driver.tallies():
             tallies[tally.what] += tally.amount
     finally:
         driver.close()
     row = {
         "recipe": recipe,
-        "episodes_per_second": round(len(cells) / seconds, 2),
-        "cells_per_second": round(sum(cells) / seconds, 2),
-        "cells": tallies.get("cells", 0),
-        "rebuilt": tallies.get("cells.rebuilt", 0),
-        "failed": tallies.get("requests.failed", 0),
+        "episodes_per_second": round(len(nodes) / seconds, 2),
+        "nodes_per_second": round(sum(nodes) / seconds, 2),
+        "cells": tallies["cells"],
+        "rebuilt": tallies["cells.rebuilt"],
+        "failed": tallies["requests.failed"],
+        "most_open": most_open,
     }
-    return row, begun, most_open
+    return row, begun
 
 
 def fullness(changes: list[tuple[float, int]], limit: int, until: float) -> tuple[float, float]:

@@ -23,6 +23,7 @@ def double(x):
 def digest(tmp_path, monkeypatch):
     """The digest of a package of a user's, with other texts for its files."""
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("COTMILL_CACHE", str(tmp_path / "cache"))
 
     def of(**texts):
         folder = tmp_path / "users_recipe"
@@ -78,3 +79,19 @@ def test_a_module_without_source_has_a_digest_too():
 @pytest.mark.parametrize("name", ["zygote", "harness", "preload", "cells"])
 def test_what_runs_around_a_program_is_part_of_a_stages_code(name):
     assert f"transforms.sandbox.{name}" in modules("transforms.stages.execute")
+
+
+def test_what_was_read_before_is_the_same_from_the_cache(digest, tmp_path):
+    read = digest(), modules("users_recipe.stage")
+    kept = tmp_path / "cache" / "code"
+    assert len(list(kept.iterdir())) >= 3
+    assert (digest(), modules("users_recipe.stage")) == read
+
+
+@pytest.mark.parametrize("left", ["", None], ids=["empty", "a folder"])
+def test_a_damaged_cache_costs_time_alone(digest, tmp_path, left):
+    read = digest()
+    for file in (tmp_path / "cache" / "code").iterdir():
+        file.unlink()
+        file.mkdir() if left is None else file.write_text(left)
+    assert digest() == read

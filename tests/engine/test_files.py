@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from apache_beam.options.value_provider import RuntimeValueProvider
 
+from tests.images.drawn import drawn
 from tests.stores import BUCKET, failing, free_port, gs_server, s3_server
 from transforms.engine import files
 from transforms.engine.errors import SettingsError, StoreError
@@ -15,6 +16,7 @@ from transforms.engine.files import FileSystems, new_file, use_options
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.runner_settings import BeamSettings
 from transforms.engine.tables import write_text
+from transforms.images.blobs import Blobs
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,11 @@ def test_a_file_is_read_as_it_was_written(folder: str) -> None:
     write_text(f"{folder}/a/b.txt", "text")
     with FileSystems.open(f"{folder}/a/b.txt") as file:
         assert file.read() == b"text"
+
+
+def test_a_picture_is_kept_by_its_hash(folder: str) -> None:
+    blobs = Blobs(f"{folder}/blobs")
+    assert blobs.get(blobs.put(drawn(2))) == drawn(2)
 
 
 def test_a_file_whose_name_says_so_is_decompressed(folder: str) -> None:

@@ -14,9 +14,10 @@ from tests.models.fault_server import fault_server
 from tests.models.test_episode import countdown
 from tests.prism import prism, prism_binary
 from tests.programs_for_tests import SANDBOX
+from transforms.models.asking import Asking
 from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.engines import close_engines
-from transforms.models.episode import Asking, Drive
+from transforms.models.episode import Drive
 from transforms.models.ledger.ledger import LedgerSettings
 
 __all__ = ["prism", "prism_binary"]

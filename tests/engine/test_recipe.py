@@ -207,6 +207,14 @@ def test_a_text_to_score_is_refused_where_the_endpoint_chats():
         segments(*OPENAI, "recipe=drm", "backend.api=chat")
 
 
+def test_a_stage_that_shows_pictures_is_refused_before_the_run_where_the_model_takes_text_alone(
+    monkeypatch,
+):
+    monkeypatch.setattr("transforms.stages.attempt.AttemptTasks.shows_pictures", True)
+    with pytest.raises(SettingsError, match=r"stages\.\w+ shows pictures.*api=chat of"):
+        segments(*OPENAI, "recipe=codeio", "backend.api=completions")
+
+
 @pytest.mark.parametrize(
     ("recipe", "asked"),
     [
@@ -218,6 +226,24 @@ def test_a_text_to_score_is_refused_where_the_endpoint_chats():
 )
 def test_only_the_models_that_stages_ask_have_to_be_there(recipe, asked):
     assert list(asked_backends(composed(*OPENAI, *recipe))) == asked
+
+
+def test_a_model_that_a_stage_may_ask_beside_its_own_has_to_be_there_too():
+    settings = composed(*OPENAI, "recipe=codesteer", "models.solver=${backend}")
+    assert list(asked_backends(settings)) == ["backend", "models.solver"]
+    assert settings.models["solver"].place == "models.solver"
+
+
+def test_a_further_model_of_a_stage_is_part_of_its_fingerprint():
+    where = "base_url: 'http://127.0.0.1:1/v1', api: chat"
+    bound = f"models.solver={{engine: openai, model: big, {where}}}"
+    one, other = (segments(*OPENAI, "recipe=codesteer", *more)[-1] for more in ([], [bound]))
+    assert one.fingerprint != other.fingerprint
+
+
+def test_a_misspelt_name_of_a_further_model_is_one_line():
+    with pytest.raises(SettingsError, match=r"did you mean models\.solver\?"):
+        segments(*OPENAI, "recipe=codesteer", "models.solvr=${backend}")
 
 
 def test_the_code_of_the_sources_that_are_read_is_part_of_a_fingerprint(monkeypatch):

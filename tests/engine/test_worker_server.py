@@ -16,7 +16,8 @@ from transforms.engine.worker_server import Worker, WorkerServer
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[WorkerServer]:
-    server = WorkerServer(["transforms.engine.ids"])
+    server = WorkerServer()
+    server.have_imported(["transforms.engine.ids"])
     yield server
     server.close()
 

@@ -13,9 +13,10 @@ from tests.beam import on_workers
 from tests.models.examples import Answered, asks, prompted, request, response
 from tests.models.fault_server import FaultServer, fault_server
 from tests.models.ledger.test_ledger import write
+from transforms.models.asking import Asking
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend
 from transforms.models.engines import close_engines
-from transforms.models.episode import Asking, Drive
+from transforms.models.episode import Drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.replay import resolve_replay
 from transforms.models.requests import Request

@@ -20,10 +20,11 @@ from tests.beam import on_workers
 from tests.models.examples import Thing, request, response
 from tests.programs_for_tests import SANDBOX
 from transforms.engine.accounting import Tally, keep, put_off, reject
+from transforms.models.asking import Asking
 from transforms.models.backends.base import Reply
 from transforms.models.backends.settings import VllmBackend
 from transforms.models.engines import use_model
-from transforms.models.episode import Asking, Drive, Episode, Steps, drive, play, side_by_side
+from transforms.models.episode import Drive, Episode, Steps, drive, play, side_by_side
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request
 from transforms.sandbox.sandbox import Job

@@ -18,8 +18,9 @@ from tests.beam import on_workers
 from tests.programs_for_tests import SANDBOX
 from transforms.engine.errors import LedgerMiss
 from transforms.models import observations
+from transforms.models.asking import Asking
 from transforms.models.backends.settings import ReplayBackend, VllmBackend
-from transforms.models.episode import Asking, Drive, Driver, Steps, drive
+from transforms.models.episode import Drive, Driver, Steps, drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.sandbox.jobs import Cell, CellResult, Status
 from transforms.sandbox.sandbox import Sandbox

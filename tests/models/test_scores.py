@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from tests.models.examples import chat, request, response
 from tests.models.scoring_server import scoring_server
 from transforms.engine.errors import BackendError
+from transforms.models.asking import Asking
 from transforms.models.backends.settings import OpenAIBackend, ReplayBackend
 from transforms.models.engines import close_engines
-from transforms.models.episode import Asking, Driver, Steps, drive
+from transforms.models.episode import Driver, Steps, drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.replay import resolve_replay
 from transforms.models.requests import ErrorKind, Request, Response, request_from_json, request_json

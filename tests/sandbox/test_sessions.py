@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import Future
 
 import psutil
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tests.sandbox.limits import SETTINGS
 from transforms.sandbox import snapshots
 from transforms.sandbox.sandbox import Cell, CellResult, Sandbox, Status
+from transforms.sandbox.sessions import Home, State
 
 
 @pytest.fixture(scope="module")
@@ -325,3 +327,59 @@ def test_cut_into_cells_a_program_leaves_and_prints_the_same(box, data):
     shown = [box.run_cell(Cell(SHOW, path)).value for path in (whole.after, after)]
     assert whole.status is result.status is Status.OK, (whole, result)
     assert (shown[0], whole.stdout) == (shown[1], printed)
+
+
+def test_files_go_into_a_session_before_its_first_cell_and_the_wanted_ones_come_out(box):
+    files = {"in/data.bin": bytes(range(256))}
+    first = box.run_cell(Cell("data = open('in/data.bin', 'rb').read()", files=files))
+    code = "open('a.csv', 'wb').write(data[::-1])\nopen('b.txt', 'w').write('no')"
+    second = box.run_cell(Cell(code, first.after, files=files, wanted=("*.csv",)))
+    assert (first.files, second.files) == ({}, {"a.csv": bytes(reversed(range(256)))})
+
+
+def test_a_session_with_other_files_is_another_session(box):
+    code = "open('x').read()"
+    values = [box.run_cell(Cell(code, files={"x": data})).value for data in (b"one", b"two")]
+    assert values == ["'one'", "'two'"]
+
+
+def test_a_state_that_is_lost_is_rebuilt_with_the_files_of_its_session():
+    first = Cell("x = open('x').read()", files={"x": b"one"})
+    with Sandbox(SETTINGS) as other:
+        after = other.run_cell(first).after
+    with Sandbox(SETTINGS) as other:
+        again = other.run_cell(Cell("x", after, files=first.files))
+    assert (again.value, again.replayed) == ("'one'", 1)
+
+
+def test_a_cell_that_fails_without_a_state_returns_no_file(box):
+    code = "open('a.txt', 'w').write('x')\nimport os; os._exit(0)"
+    assert box.run_cell(Cell(code, wanted=("*",))).files == {}
+
+
+def test_files_over_the_limit_are_refused(box):
+    result = box.run_cell(Cell("1", files={"x": bytes((SETTINGS.file_mb << 20) + 1)}))
+    assert (result.status, "sandbox.file_mb" in result.error) == (Status.BLOCKED, True)
+
+
+@pytest.mark.parametrize("name", ["/etc/x", "../x", ""])
+def test_a_file_of_a_cell_is_named_below_its_folder(name):
+    with pytest.raises(ValueError, match="below its folder"):
+        Cell("1", files={name: b""})
+
+
+def home(waiting: int, names: list[str]) -> Home:
+    """A slot in which cells wait, and which keeps the states of these names."""
+    made = Home()
+    made.busy = waiting > 0
+    made.waiting.extend([(Cell("1"), Future())] * (waiting - 1))
+    for number, name in enumerate(names):
+        made.add(name, State(number, "", 1.0, number))
+    return made
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 5))
+def test_cells_are_run_again_in_an_idle_slot_or_where_far_fewer_wait(here, there, depth):
+    names = [str(number) for number in range(depth + 1)]
+    stays = home(here, names[1:]).cost(names) < home(there, []).cost(names)
+    assert stays == (here <= (depth if there == 0 else there + 8 * depth))

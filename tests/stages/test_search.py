@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.models.test_observations import REPLAY, asking
-from transforms.models.episode import Asking, drive
+from transforms.models.asking import Asking
+from transforms.models.episode import drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.tools import Tool, bind, invoke
 from transforms.stages.trajectories import search as module

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
+import sys
 from functools import cache
 from pathlib import Path
 
 from transforms import HOMES
 from transforms.engine.ids import content_id
+from transforms.engine.paths import cache_folder
+from transforms.engine.tables import write_text
 
 _MACHINERY = (
     "transforms.engine.errors",
@@ -82,15 +86,39 @@ def _home(name: str) -> str:
 
 @cache
 def _module(name: str) -> tuple[str, tuple[str, ...]]:
-    """The digest of one module's code, and the names it imports; empty where there is no source."""
+    """The digest of one module's code, and the names it imports; empty where there is no source.
+
+    Both are kept for all runs, by the module's text: to parse them all takes half a second.
+    """
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, AttributeError, ValueError):  # a class or function, or __main__
         return "", ()
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return "", ()
-    tree = ast.parse(Path(spec.origin).read_bytes())
+    source = Path(spec.origin).read_bytes()
     package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
+    key = hashlib.blake2b(source, key=_reader(), salt=b"code", digest_size=16)
+    key.update(package.encode())
+    kept = cache_folder() / "code" / key.hexdigest()
+    with contextlib.suppress(OSError, ValueError):
+        digest, *imports = kept.read_text().split()
+        return digest, tuple(imports)
+    digest, imports = _read(source, package)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone
+        write_text(str(kept), " ".join([digest, *imports]))
+    return digest, tuple(imports)
+
+
+@cache
+def _reader() -> bytes:
+    """What the same text is the same to: this file, and Python's grammar."""
+    return hashlib.blake2b(Path(__file__).read_bytes() + sys.version.encode()).digest()
+
+
+def _read(source: bytes, package: str) -> tuple[str, list[str]]:
+    """The digest of a module's text, and the names it imports."""
+    tree = ast.parse(source)
     imports: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -102,7 +130,7 @@ def _module(name: str) -> tuple[str, tuple[str, ...]]:
             if isinstance(block := getattr(node, field, None), list):
                 setattr(node, field, [each for each in block if not _is_text(each)])
     digest = hashlib.blake2b(ast.dump(tree).encode("utf-8", "surrogatepass"), digest_size=16)
-    return digest.hexdigest(), tuple(imports)
+    return digest.hexdigest(), imports
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

@@ -17,6 +17,7 @@ from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.run_settings import RunSettings
 from transforms.engine.tables import arrow_schema, meanings, plain_type
 from transforms.engine.versions import versions
+from transforms.images.rows import COLUMN, MEANING, holds_pictures, image_schema
 from transforms.models.budget import Price, price_of
 from transforms.sandbox.isolation import Layer
 
@@ -31,13 +32,15 @@ def new_manifest(
 ) -> dict[str, Any]:
     """The manifest of a run that has begun; `layers` stand around the programs it runs."""
     row = segments[-1].writes
-    meant = meanings(row)
+    schema, meant = arrow_schema(row), meanings(row)
+    if holds_pictures(row):
+        schema, meant = image_schema(schema), {**meant, COLUMN: MEANING}
     return {
         "run_id": segments[-1].fingerprint,
         "recipe": settings.recipe.name,
         "columns": [
             {"name": c.name, "type": plain_type(c.type), "meaning": meant.get(c.name, "")}
-            for c in arrow_schema(row)
+            for c in schema
         ],
         "status": "running",
         "started": now(),

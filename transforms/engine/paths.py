@@ -24,6 +24,11 @@ CONFIG_FOLDERS = "COTMILL_CONFIG_FOLDERS"
 """Environment variable that holds the folders of `--config-dir`."""
 
 
+def cache_folder() -> Path:
+    """The folder that all runs of this user share: `$COTMILL_CACHE`, else `~/.cache/cotmill`."""
+    return Path(os.environ.get("COTMILL_CACHE") or Path.home() / ".cache" / "cotmill")
+
+
 def package_folder(package: str) -> Path | None:
     """The folder of an installed package, by its dotted name; None where there is none."""
     try:

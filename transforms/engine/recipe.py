@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from transforms.engine.accounting import UNANSWERED
 from transforms.engine.code import code_digest
 from transforms.engine.errors import SettingsError
+from transforms.engine.files import FileSystems
 from transforms.engine.ids import content_id
 from transforms.engine.paths import prompt_path
 from transforms.engine.run_settings import (
@@ -25,7 +26,7 @@ from transforms.engine.run_settings import (
 )
 from transforms.engine.settings import Group, RecipeSettings, StageSettings
 from transforms.engine.stage import Stage, lacking, takes, written_by
-from transforms.models.backends.settings import Backend, OpenAIBackend
+from transforms.models.backends.settings import Backend, OpenAIBackend, refuses_pictures
 from transforms.models.prompts import PromptTemplate
 from transforms.models.settings import SamplerSettings
 from transforms.models.tools import Tool
@@ -48,6 +49,8 @@ class Segment:
     writes: type
     fingerprint: str
     """Hash of everything that decides its rows, all earlier segments included."""
+    blobs: str = ""
+    """Folder of the run's pictures."""
 
 
 def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tuple[Segment, ...]:
@@ -66,7 +69,7 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
     ordered = in_order(settings.recipe)
     classes = {name: stage_class(name, stage) for name, stage in ordered.items()}
     if isinstance(settings, ModelRunSettings):
-        named = {(stage.model_extra or {}).get("model") for stage in ordered.values()}
+        named = {each for n, stage in ordered.items() for each in _models_of(stage, classes[n])}
         check_models(settings, {name for name in named if name})
     groups = _grouped(ordered, classes)
     fingerprints: list[str] = []
@@ -76,8 +79,10 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
         fingerprints.append(content_id("segment", upstream, settings.recipe.name, identities))
     labels = [f"{number:02d}-{names[0]}" for number, names in enumerate(groups, start=1)]
     folders = [*(f"stages/{label}" for label in labels[:-1]), "data"]
+    blobs = FileSystems.join(FileSystems.split(ledger_dir)[0] if ledger_dir else root, "blobs")
     run = {
         "ledger_dir": ledger_dir,
+        "blobs": blobs,
         "recipe": settings.recipe.name,
         "run_id": fingerprints[-1],
         "run_seed": getattr(settings, "seed", 0),
@@ -103,7 +108,7 @@ def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tu
             stages.append(stage)
         assert arriving is not None
         segments.append(
-            Segment(names[0], label, folder, tuple(stages), reads, arriving, fingerprint)
+            Segment(names[0], label, folder, tuple(stages), reads, arriving, fingerprint, blobs)
         )
     return tuple(segments)
 
@@ -116,18 +121,21 @@ def asked_backends(settings: ModelRunSettings) -> dict[str, Backend]:
     """
     stages = in_order(settings.recipe)
     classes = {name: stage_class(name, stage) for name, stage in stages.items()}
-    asking = {
-        _model_of(stages[name], cls)
-        for name, cls in classes.items()
-        if "backend" in (field.name for field in dataclasses.fields(cls))
-    }
+    asking = {each for name, stage in stages.items() for each in _models_of(stage, classes[name])}
     places = {f"models.{name}" if name in settings.models else "backend" for name in asking}
     return {place: each for place, each in backends_of(settings).items() if place in places}
 
 
-def _model_of(stage: StageSettings, cls: Any) -> Any:
-    """What the recipe calls the model that a stage asks; None for the run's own."""
-    return (stage.model_extra or {}).get("model", getattr(cls, "model", None))
+def _models_of(stage: StageSettings, cls: Any) -> list[str | None]:
+    """What the recipe calls the models that a stage asks, its own first, None for the run's own;
+    empty for a stage that asks none."""
+    fields = {field.name: field.default for field in dataclasses.fields(cls)}
+    if "backend" not in fields:
+        return []
+    given = {name: (stage.model_extra or {}).get(name, value) for name, value in fields.items()}
+    further = [value for name, value in given.items() if name.endswith("_model")]
+    further += [each for name in given if name.endswith("_models") for each in given[name]]
+    return [given.get("model"), *dict.fromkeys(filter(None, further))]
 
 
 def in_order(recipe: RecipeSettings) -> dict[str, StageSettings]:
@@ -217,6 +225,7 @@ def _built(
         ) from None
     _check_first_tokens(built)
     _check_scores(built)
+    _check_pictures(built)
     return built
 
 
@@ -253,10 +262,22 @@ def _check_scores(stage: Stage) -> None:
         )
 
 
+def _check_pictures(stage: Stage) -> None:
+    """Raises SettingsError where a stage shows pictures to a backend that takes text alone."""
+    backend = getattr(stage, "backend", None)
+    if stage.shows_pictures and backend is not None and (refusal := refuses_pictures(backend)):
+        model = getattr(stage, "model", None)
+        place = f" of models.{model} (or backend)" if model else " of backend"
+        raise SettingsError(f"recipe.stages.{stage.name} shows pictures, {refusal}{place}")
+
+
 def _group_of(field: str, stage: StageSettings, cls: Any, settings: RunSettings) -> Any:
-    """The settings that a stage's field is named after; of the backends, that of its model."""
-    if field == "backend" and isinstance(settings, ModelRunSettings):
-        return backend_for(settings, _model_of(stage, cls))
+    """The settings that a stage's field is named after; of the backends, those of its models."""
+    if field in ("backend", "models") and isinstance(settings, ModelRunSettings):
+        own, *further = _models_of(stage, cls)
+        if field == "models":
+            return {name: backend_for(settings, name) for name in further}
+        return backend_for(settings, own)
     return getattr(settings, field, None) if field in type(settings).model_fields else None
 
 
@@ -314,6 +335,8 @@ def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) 
             if known.name == "sampling" and not cls.draws:
                 del groups[known.name]["num_programs"]
             sources |= _sources(known.name, group)
+        if known.name == "models" and group:
+            groups["models"] = {name: each.identity() for name, each in group.items()}
         if known.name == "run_seed":
             groups["seed"] = getattr(settings, "seed", 0)
     parts = list(_parts(_values(name, stage, cls)))

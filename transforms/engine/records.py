@@ -258,6 +258,64 @@ class Message:
         }
         return {name: value for name, value in values.items() if value is not None}
 
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        """The pictures in the content, in their order."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture by its content. Its bytes are in the run's blob folder (`transforms.images`)."""
+
+    sha256: str
+    """Hash of the file's bytes, as they are sent."""
+    mime: str
+    """Its format, such as image/png."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    size: int
+    """Bytes of the file."""
+
+
+@dataclass(frozen=True)
+class Shown(Picture):
+    """A picture in a message."""
+
+    detail: str = "auto"
+    """How closely the model is to look: auto, low, high or original, as the API has it."""
+    at: int = 0
+    """Characters of the message's content that come before it."""
+
+
+@dataclass(frozen=True)
+class PictureMessage(Message):
+    """A turn that shows pictures. Its content is the text alone: no mark stands in it for one.
+
+    Raises ValueError where the pictures are not in the order of the text, and where those of a tool
+    do not follow its text: APIs take them in a turn of the user's behind it.
+    """
+
+    pictures: tuple[Shown, ...] = ()
+    """The pictures, in order."""
+
+    def __post_init__(self) -> None:
+        places = [picture.at for picture in self.pictures]
+        if places != sorted(places) or any(not 0 <= at <= len(self.content) for at in places):
+            raise ValueError(f"pictures at {places} of a text of {len(self.content)} characters")
+        if self.role == "tool" and any(at < len(self.content) for at in places):
+            raise ValueError("the pictures of a tool follow its text")
+
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        return self.pictures
+
+    def later(self) -> dict[str, Any]:
+        pictures = [dataclasses.asdict(picture) for picture in self.pictures]
+        return {**super().later(), **({"pictures": pictures} if pictures else {})}
+
 
 @dataclass(frozen=True)
 class Example:

@@ -22,7 +22,8 @@ from transforms.engine.tables import write_text
 _ROWS = ("data", "stages", "rejects", "unanswered")
 """Folders of rows. A user's own files in them are never deleted (`_SHARD`)."""
 _TRAINED = ("checkpoints", "adapter", "model")
-"""Folders that a training writes, and a run does not. The ledger is in neither: it is paid for."""
+"""Folders that a training writes, and a run does not. The ledger is in neither: it is paid for.
+Nor are its pictures, in blobs/."""
 _SHARD = re.compile(
     r"\.?[\w-]+-\d{5}-of-\d{5}\.(parquet|jsonl)(\.[0-9a-f]{32})?|\.?[\w-]+\.counts\.json(\.[0-9a-f]{32})?"
 )
@@ -109,7 +110,7 @@ class RunFolder:
         """Returns the manifest of what may be resumed or overwritten; empty for a free folder."""
         # What a process leaves that is killed before it has a manifest makes no run; nor does the
         # ledger of a preview.
-        early = tuple(map(self.path, (f".{_MANIFEST}.", SPENT_FILE, _LOCK, "ledger/")))
+        early = tuple(map(self.path, (f".{_MANIFEST}.", SPENT_FILE, _LOCK, "ledger/", "blobs/")))
         if all(path.startswith(early) for path in files_below(self.root)):
             return {}
         if not resume and not overwrite:

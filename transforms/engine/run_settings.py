@@ -12,7 +12,7 @@ from transforms.engine.errors import SettingsError
 from transforms.engine.remote import out_of_reach
 from transforms.engine.runner_settings import AnyRunner
 from transforms.engine.settings import FolderSettings, RecipeSettings, SinkSettings
-from transforms.models.backends.settings import Backend
+from transforms.models.backends.settings import Backend, Named
 from transforms.models.budget import Price
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.settings import BudgetSettings
@@ -46,7 +46,7 @@ class ModelRunSettings(RunSettings):
     """What every command that runs a recipe with models can be told."""
 
     backend: Backend
-    models: dict[str, Backend] = Field(
+    models: Named[Backend] = Field(
         {},
         description="name -> backend of its own, as for backend, for the stages that ask a model "
         "by this name, such as models.judge={engine: openai, ...}; other names ask backend; with "
@@ -98,7 +98,7 @@ def check_models(settings: ModelRunSettings, names: Collection[str]) -> None:
             hint = f"did you mean models.{near[0]}?" if near else asked
             raise SettingsError(
                 f"models.{name}: no stage of recipe {settings.recipe.name} asks a model of this "
-                f"name: {hint} (recipe.stages.STAGE.model names one)"
+                f"name: {hint} (model and ..._model in recipe.stages.STAGE name them)"
             )
 
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 import logging
 import subprocess
 import types
-import weakref
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
-from apache_beam.transforms import core, userstate
-from apache_beam.transforms.core import CallableWrapperDoFn
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
-from apache_beam.typehints import decorators
 from google.protobuf import json_format, struct_pb2
 
+from transforms.engine.beam_costs import Options, spare_local
 from transforms.engine.errors import SettingsError
 from transforms.engine.gpus import next_worker
 from transforms.engine.runner_settings import DirectSettings, RunnerSettings
@@ -28,60 +24,6 @@ from transforms.sandbox.cores import LOCAL_WORKERS
 
 _FORK = "fork a local worker of "
 """What stands for the command of a worker process, with the number of workers behind it."""
-
-
-class _Options(PipelineOptions):
-    """Pipeline options that remember their views.
-
-    Beam asks for one several times a transform and builds a parser of all flags each time: a sixth
-    of what a pipeline costs to build. A view reads and writes the options that it is a view of.
-    """
-
-    def view_as(self, cls: Any) -> Any:
-        views = self.__dict__.setdefault("_views", {})
-        if cls not in views:
-            views[cls] = super().view_as(cls)
-        return views[cls]
-
-
-_SPECS = weakref.WeakKeyDictionary[type, Any]()
-_specs_of = userstate.get_dofn_specs
-
-
-def _remembered_specs(dofn: Any) -> Any:
-    if isinstance(dofn, CallableWrapperDoFn):
-        function = dofn._fn
-        plain = isinstance(function, types.FunctionType)
-        if plain and not function.__defaults__ and not function.__kwdefaults__:
-            return set(), set()
-        return _specs_of(dofn)
-    if type(dofn) not in _SPECS:
-        _SPECS[type(dofn)] = _specs_of(dofn)
-    return _SPECS[type(dofn)]
-
-
-# Beam looks for state and timers in the defaults of all methods of each DoFn, eight times in the
-# driver and once more for each copy in a worker: a fifth of what a pipeline costs to build.
-userstate.get_dofn_specs = _remembered_specs
-
-
-_SIGNATURES = weakref.WeakKeyDictionary[Any, dict[bool, Any]]()
-_signature_of = decorators.get_signature
-
-
-def _remembered_signature(function: Any) -> Any:
-    of = getattr(function, "__func__", function)
-    if not isinstance(of, types.FunctionType):
-        return _signature_of(function)
-    known = _SIGNATURES.setdefault(of, {})
-    bound = of is not function  # without its first parameter
-    if bound not in known:
-        known[bound] = _signature_of(function)
-    return known[bound]
-
-
-# The same for signatures, of which Beam reads some twenty a transform: another fifth.
-decorators.get_signature = core.get_signature = _remembered_signature
 
 
 def _popen(command: str, **arguments: Any) -> Any:
@@ -107,23 +49,24 @@ def open_pipeline(settings: RunnerSettings) -> beam.Pipeline:
     if not isinstance(settings, DirectSettings):
         logging.getLogger().addFilter(_is_said_once)
         try:
-            return beam.Pipeline(options=_Options.from_dictionary(chosen))
+            return beam.Pipeline(options=Options.from_dictionary(chosen))
         except ValueError as error:  # Beam's own validation: a line for each option
             wrong = " ".join(str(error).split()).removeprefix("Pipeline has validations errors: ")
             raise SettingsError(f"runner={settings.type}: {wrong}") from None
+    spare_local()
     # What fails here is raised here: Beam would log the same traceback once more per layer.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     # ... but what worker processes warn of is passed on under this name.
     logging.getLogger(local_job_service.__name__).setLevel(logging.WARNING)
     if settings.workers == 1:
-        return beam.Pipeline(runner=FnApiRunner(), options=_Options.from_dictionary(chosen))
+        return beam.Pipeline(runner=FnApiRunner(), options=Options.from_dictionary(chosen))
     options = {
         "direct_num_workers": settings.workers,
         "default_sdk_harness_log_level": "WARNING",
         **chosen,
     }
     runner = forked_workers(settings.workers, options)
-    return beam.Pipeline(runner=runner, options=_Options.from_dictionary(options))
+    return beam.Pipeline(runner=runner, options=Options.from_dictionary(options))
 
 
 def forked_workers(workers: int, options: dict[str, Any]) -> FnApiRunner:

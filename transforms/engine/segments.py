@@ -190,10 +190,10 @@ def build_segment(
             tallies.append(outcome.tallies)
         records = outcome.kept
     sink = settings.sink.compression, settings.sink.rows_per_shard
-    prefix, least = "train", 1
-    if segment.folder != "data":
-        prefix, least = "part", settings.runner.stage_shards
-    write = WriteRecords(segment.writes, run.path(segment.folder), prefix, least, *sink)
+    prefix, least, blobs = "train", 1, segment.blobs
+    if segment.folder != "data":  # stages hand on the hashes of pictures alone
+        prefix, least, blobs = "part", settings.runner.stage_shards, ""
+    write = WriteRecords(segment.writes, run.path(segment.folder), prefix, least, *sink, blobs)
     written = [records | "Write rows" >> write]
     for folder, parts in zip(_BESIDE, (rejects, unanswered), strict=True):
         if parts:

@@ -47,6 +47,9 @@ class Stage(beam.PTransform):
     """Whether what enters it is other than the records that the stage before it kept."""
     draws: ClassVar[bool] = False
     """Whether it draws `sampling.num_programs` records: that number decides no other stage."""
+    shows_pictures: ClassVar[bool] = False
+    """Whether it shows its model pictures: backends that take text alone are refused before the
+    run."""
     reasons: ClassVar[Iterable[str]] = ()
     """Why it rejects records, as one word each: a StrEnum, or members of several."""
     by_field: ClassVar[tuple[str, ...]] = ()

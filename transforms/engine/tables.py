@@ -28,6 +28,8 @@ from apache_beam.transforms.window import GlobalWindows
 from transforms.engine.blocks import Block, PackByKey, Packer, pack, records_of, unpack
 from transforms.engine.files import FileSystems, new_file
 from transforms.engine.ids import content_id
+from transforms.images.blobs import Blobs
+from transforms.images.rows import holds_pictures, image_rows, image_schema, size_of
 
 _PRIMITIVES: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -120,7 +122,8 @@ def _converter(annotation: Any) -> Callable[[Any], Any]:
         return some if some is _same else lambda value: None if value is None else some(value)
     if origin is tuple:
         inner = _converter(args[0])
-        return lambda values: tuple(inner(value) for value in values)
+        # None where a row had a class with fewer fields: a turn without pictures
+        return lambda values: tuple(inner(value) for value in values or ())
     if dataclasses.is_dataclass(annotation):
         return lambda row: from_row(typing.cast(type, annotation), row)
     return _same
@@ -130,18 +133,26 @@ def _same(value: Any) -> Any:
     return value
 
 
-def write_table(path: str, rows: Iterable[Any], cls: type, compression: str) -> int:
+def write_table(
+    path: str, rows: Iterable[Any], cls: type, compression: str, blobs: str = ""
+) -> int:
     """Writes records to one Parquet file, atomically; returns how many.
 
     A reader never sees half a file, and a retried bundle replaces a file by an equal one.
+
+    Args:
+        blobs: folder of the records' pictures, whose bytes then have a column of their own; empty
+            leaves the bytes where they are.
     """
-    schema = arrow_schema(cls)
+    schema, batches = arrow_schema(cls), batched(map(to_row, rows), 1000)
+    if blobs and holds_pictures(cls):
+        schema, batches = image_schema(schema), image_rows(rows, Blobs(blobs))
     count = 0
     with (
         new_file(path) as new,
         pq.ParquetWriter(new.file, schema, compression=compression) as writer,
     ):
-        for batch in batched(map(to_row, rows), 1000):
+        for batch in batches:
             writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
             count += len(batch)
     return count
@@ -203,7 +214,8 @@ def _hash(record_id: str) -> int:
 class _PackRows(beam.DoFn):
     """Record -> (bucket, Block of packed rows), and the Size of those of a bundle."""
 
-    def __init__(self) -> None:
+    def __init__(self, with_pictures: bool) -> None:
+        self._with_pictures = with_pictures
         self._pack = PackByKey(lambda row: _hash(row[0]) * _BUCKETS >> 32)
 
     def start_bundle(self) -> None:
@@ -213,7 +225,7 @@ class _PackRows(beam.DoFn):
     def process(self, record: Any) -> Iterator[tuple[int, Block]]:
         pickled = pickle.dumps(record, protocol=pickle.HIGHEST_PROTOCOL)
         self._rows += 1
-        self._bytes += len(pickled)
+        self._bytes += len(pickled) + (size_of(record) if self._with_pictures else 0)
         yield from self._pack.process((record.id, pickled))
 
     def finish_bundle(self) -> Iterator[Any]:
@@ -263,9 +275,10 @@ class _WriteShard(beam.DoFn):
         prefix: str,
         shards_of: Callable[[Size], int],
         compression: str,
+        blobs: str,
     ) -> None:
         self._cls, self._folder, self._prefix = cls, folder, prefix
-        self._shards_of, self._compression = shards_of, compression
+        self._shards_of, self._compression, self._blobs = shards_of, compression, blobs
 
     def process(
         self, element: tuple[int, Iterable[Block]], size: Size
@@ -273,7 +286,7 @@ class _WriteShard(beam.DoFn):
         shard, blocks = element
         ordered = _in_order(list(records_of(blocks)))
         path = shard_path(self._folder, self._prefix, shard, self._shards_of(size))
-        yield path, write_table(path, ordered, self._cls, self._compression)
+        yield path, write_table(path, ordered, self._cls, self._compression, self._blobs)
 
 
 @dataclass
@@ -287,6 +300,7 @@ class WriteRecords(beam.PTransform):
     Args:
         shards: files at least; there are more where one would have more than about
             `rows_per_shard` rows, or 128 MiB of them.
+        blobs: folder of their pictures, where the files are to hold the bytes; or empty.
     """
 
     record_type: type
@@ -295,6 +309,7 @@ class WriteRecords(beam.PTransform):
     shards: int
     compression: str = "zstd"
     rows_per_shard: int = 100_000
+    blobs: str = ""
 
     def expand(self, records: PCollection | tuple[PCollection, ...]) -> PCollection:
         least, most = self.shards, self.rows_per_shard
@@ -302,10 +317,10 @@ class WriteRecords(beam.PTransform):
         def shards_of(size: Size) -> int:
             return size.shards(least, most)
 
+        pack_rows = _PackRows(bool(self.blobs) and holds_pictures(self.record_type))
         parts = [records] if isinstance(records, PCollection) else list(records)
         packed = [
-            part
-            | f"Pack rows {number}" >> beam.ParDo(_PackRows()).with_outputs("sizes", main="rows")
+            part | f"Pack rows {number}" >> beam.ParDo(pack_rows).with_outputs("sizes", main="rows")
             for number, part in enumerate(parts)
         ]
         size = AsSingleton(
@@ -325,7 +340,9 @@ class WriteRecords(beam.PTransform):
             | "Name shards"
             >> beam.FlatMap(lambda _, size: [(n, pack([])) for n in range(shards_of(size))], size)
         )
-        write = _WriteShard(self.record_type, self.folder, self.prefix, shards_of, self.compression)
+        write = _WriteShard(
+            self.record_type, self.folder, self.prefix, shards_of, self.compression, self.blobs
+        )
         return (
             (keyed, every)
             | "With every shard" >> beam.Flatten()

@@ -33,11 +33,10 @@ _server: WorkerServer | None = None
 class WorkerServer:
     """The driver's end of a server process, which ends with the driver.
 
-    Args:
-        modules: names of what the server imports before it forks a worker.
+    It begins to import Beam at once, and forks workers once it knows what else they need.
     """
 
-    def __init__(self, modules: Iterable[str]) -> None:
+    def __init__(self) -> None:
         self._requests, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -45,21 +44,35 @@ class WorkerServer:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.PIPE,
             )
-        assert self._process.stdin is not None
-        with self._process.stdin as names:
-            names.write(" ".join(modules).encode())
 
     def close(self) -> None:
         """Ends the server, and with it the workers that still run."""
         self._requests.close()
+        assert self._process.stdin is not None
+        if not self._process.stdin.closed:  # nobody waits for what it imports
+            self._process.kill()
+            self._process.stdin.close()
         self._process.wait()
 
     @property
     def runs(self) -> bool:
         return self._process.poll() is None
 
+    def have_imported(self, modules: Iterable[str]) -> None:
+        """Has the server import these modules, by their names, before it forks the first worker.
+
+        Only the first call for a server counts.
+        """
+        assert self._process.stdin is not None
+        if not self._process.stdin.closed:
+            with contextlib.suppress(BrokenPipeError), self._process.stdin as names:
+                names.write(" ".join(modules).encode())
+
     def start(self, environment: Mapping[str, str]) -> Worker:
-        """Forks a worker with this environment, and with this process's output."""
+        """Forks a worker with this environment, and with this process's output.
+
+        `have_imported` comes before the first.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(self._requests, [b"."], [theirs.fileno(), 1, 2])
@@ -92,14 +105,26 @@ class Worker:
                 os.kill(self.pid, signal.SIGKILL)
 
 
+def prepare_workers() -> None:
+    """Starts this process's server, if none runs: it imports Beam while the driver gets ready."""
+    with _lock:
+        _running()
+
+
 def start_worker(environment: Mapping[str, str]) -> Worker:
     """Forks a worker from this process's server, which is started where none runs."""
-    global _server
     with _lock:
-        if _server is None or not _server.runs:
-            _server = WorkerServer(sorted(n for n in sys.modules if n.startswith("transforms.")))
-            atexit.register(_server.close)
-        return _server.start(environment)
+        server = _running()
+        server.have_imported(sorted(n for n in sys.modules if n.startswith("transforms.")))
+        return server.start(environment)
+
+
+def _running() -> WorkerServer:
+    global _server
+    if _server is None or not _server.runs:
+        _server = WorkerServer()
+        atexit.register(_server.close)
+    return _server
 
 
 def _serve(requests: socket.socket) -> dict[str, str] | None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from transforms.engine.errors import BackendError
 from transforms.engine.ids import content_id
+from transforms.engine.paths import cache_folder
 from transforms.engine.tables import write_text
-from transforms.models.embedded.model_cache import cache_folder
 
 _WEIGHTS = frozenset(
     (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".json", ".jinja", ".model", ".txt")

@@ -6,7 +6,7 @@ import atexit
 import contextlib
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from queue import Empty, SimpleQueue
@@ -93,13 +93,14 @@ class Engine:
             responses.append(self.receive(reply))
         return responses
 
+    @property
+    def owed(self) -> int:
+        """Answers on their way to this process from its model that are paid for."""
+        return self._model.owed
+
     def last(self) -> Iterator[Response]:
         """Yields, while the process drains, the answers that have come and those still owed."""
-        while self._model.owed or not self._inbox.empty():
-            with contextlib.suppress(Empty):
-                reply = self._inbox.get(timeout=_LOOK_SECONDS)
-                if isinstance(reply, Response):
-                    yield self.receive(reply)
+        return last([self], self._inbox)
 
     def close(self) -> None:
         """Forgets what is in flight; the model stays for others (`close_engines` frees it)."""
@@ -117,6 +118,16 @@ def take(inbox: SimpleQueue[Any], wait: bool) -> list[Any]:
             if draining.has_begun():
                 break
     return found
+
+
+def last(engines: Collection[Engine], inbox: SimpleQueue[Any]) -> Iterator[Response]:
+    """Yields, while the process drains, the answers that have come into the inbox of engines and
+    those still owed."""
+    while any(engine.owed for engine in engines) or not inbox.empty():
+        with contextlib.suppress(Empty):
+            reply = inbox.get(timeout=_LOOK_SECONDS)
+            if isinstance(reply, Response):
+                yield reply
 
 
 def _read(request: Request, reply: Reply) -> Reply:
@@ -143,7 +154,7 @@ def open_engine(backend: Backend) -> Engine:
     Raises:
         BackendError: the model cannot be loaded or the endpoint cannot be reached.
     """
-    key = _key(backend)
+    key = model_key(backend)
     with _lock:
         model = _models.get(key)
         if is_new := model is None:
@@ -159,9 +170,10 @@ def open_engine(backend: Backend) -> Engine:
     return Engine(model.result())
 
 
-def _key(backend: Backend) -> str:
-    """What models are told apart by: names that differ in their budgets alone share one."""
-    values = backend.model_dump(mode="json", exclude={"budget"})
+def model_key(backend: Backend, budget: bool = False) -> str:
+    """What models are told apart by: names that differ in their budgets alone share one, unless
+    `budget` tells them apart too."""
+    values = backend.model_dump(mode="json", exclude=None if budget else {"budget"})
     secrets = getattr(backend, "headers", {}).items()
     return canonical_json([values, {name: value.get_secret_value() for name, value in secrets}])
 
@@ -185,7 +197,7 @@ def use_model(backend: Backend, model: Model) -> None:
     ready: Future[Model] = Future()
     ready.set_result(model)
     with _lock:
-        _models[_key(backend)] = ready
+        _models[model_key(backend)] = ready
 
 
 def hold_server(backend: VllmServerBackend) -> Callable[[], object]:

@@ -48,14 +48,15 @@ from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Call, Message
 from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.stage import Stage, pair
+from transforms.images.blobs import Blobs
+from transforms.models.asking import Asker, Asking, askers, missed
 from transforms.models.backends import draining
 from transforms.models.backends.base import checked
 from transforms.models.backends.draining import Stopped
-from transforms.models.backends.settings import Backend, ReplayBackend, VllmBackend
-from transforms.models.budget import Account, Price
-from transforms.models.engines import Engine, open_engine, take
-from transforms.models.ledger.index import open_index
-from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter, backend_hash
+from transforms.models.backends.settings import Backend, VllmBackend
+from transforms.models.budget import Price
+from transforms.models.engines import last, take
+from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.observations import Observations
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
@@ -86,20 +87,13 @@ _RECALLED_AT_ONCE = 20_000
 """Recorded requests that a worker gathers before it reads their texts: enough that a ledger in
 any order is read few times over, few enough (100 to 200 MB) to hold."""
 
+_WAITING = 1000
+"""Requests that wait for one model, at most, before no further episode begins for another model
+that has room."""
+
 _JOBS_PER_SLOT = 64
 """Jobs of a worker that wait or run, for each slot and each thread of tools: these stay busy behind
 a program that takes long."""
-
-
-@dataclass(frozen=True)
-class Asking:
-    """Which model an episode asks, where its answers are recorded, and what they may cost."""
-
-    backend: Backend
-    ledger_dir: str
-    ledger: LedgerSettings
-    budget: BudgetSettings = field(default_factory=BudgetSettings)
-    prices: Mapping[str, Price] = field(default_factory=dict)
 
 
 class Played(NamedTuple, Generic[R]):
@@ -187,10 +181,14 @@ def side_by_side(
 
 
 class _Open:
-    """An episode under way: whose it is, and what became of the effects it waits for."""
+    """An episode under way: whose it is, and what became of the effects it waits for.
 
-    def __init__(self, place: Any, steps: Steps[Any]) -> None:
-        self.place, self.steps = place, steps
+    Args:
+        number: how many began before it.
+    """
+
+    def __init__(self, place: Any, steps: Steps[Any], number: int) -> None:
+        self.place, self.steps, self.number = place, steps, number
 
     def wait_for(self, yielded: Any) -> list[Effect]:
         self._is_list = isinstance(yielded, list)
@@ -224,16 +222,16 @@ class _Ran:
 
 
 class Driver:
-    """Plays many episodes at once over one model and the process's sandbox.
+    """Plays many episodes at once over their models and the process's sandbox.
 
     Any number of episodes is open at a time, each where its own effects have brought it: none
     waits for another. Requests that the ledger holds are answered from it; the others go to the
-    model, up to `Model.open_requests` at once, those of episodes that are under way before those
-    of new ones, and are written to the ledger as they come back. A request that is open or was
-    answered since `start` is not asked a second time. A cell that several episodes or branches run
-    from the same state is run once, and so is a call of a tool (`Observations`); what they showed
-    is in the ledger too, so a replay runs none. The model is loaded, and the sandbox is opened,
-    when the first request or job needs it.
+    model that they name (`Asker`), up to `Model.open_requests` at once, those of older episodes
+    before those of new ones, and are written to the ledger as they come back. A request that is
+    open or was answered since `start` is not asked a second time. A cell that several episodes or
+    branches run from the same state is run once, and so is a call of a tool (`Observations`); what
+    they showed is in the ledger too, so a replay runs none. A model is loaded, and the sandbox is
+    opened, when the first request or job needs it.
 
     Args:
         stage: name under which tallies and progress are counted.
@@ -254,54 +252,45 @@ class Driver:
         self._looks_up = bool(ran_ahead)
         self._results = ResultWriter(self._folder)
         self._leases = ExitStack()
-        self._engine: Engine | None = None
         self._box: Sandbox | None = None
         self._tools: ToolThreads | None = None
         self._futures: set[Future[Any]] = set()
         self.open = 0
         """Episodes that have begun and not ended."""
-        self._is_replay = asking is not None and isinstance(asking.backend, ReplayBackend)
-        if asking is not None:
-            self._account = Account(asking.budget, asking.backend, asking.prices)
-            self._writer = LedgerWriter(
-                asking.ledger_dir,
-                asking.ledger,
-                api=asking.backend.api or "",
-                continue_prefix=asking.backend.sends_prefix,
-                backend=backend_hash(asking.backend),
-            )
-        self._observations = Observations(None if asking is None else self._writer)
+        self._by_name = {} if asking is None else askers(stage, asking)
+        self._askers: tuple[Asker, ...] = tuple(dict.fromkeys(self._by_name.values()))
+        self._own = self._by_name.get(None)
+        self._observations = Observations(self._own.writer if self._own else None)
 
     def start(self) -> None:
         """Begins anew, with the ledger as it is now; forgets what an earlier start left open."""
         self._cancel()
         self.flush()
         self._inbox: SimpleQueue[Any] = SimpleQueue()
-        self.open = 0
+        self.open = self._begun = 0
         self._ended: deque[tuple[Any, Any]] = deque()
-        self._backlog: deque[Request] = deque()
-        self._sent: dict[str, Request] = {}
-        self._recorded: dict[str, Request] = {}
         self._waiting: dict[str, list[tuple[_Open, int, Request]]] = {}
         self._answered: set[str] = set()
         self._tallies: dict[tuple[str, str], int] = {}
-        if self._engine is not None:
-            self._engine.reply_to(self._inbox)
-        if self._asking is not None:
-            self._index = open_index(self._asking.ledger_dir, failures=self._is_replay)
-        self._observations.start(None if self._asking is None else self._index)
+        for asker in self._askers:
+            asker.start(self._inbox)
+        self._observations.start(self._own.index if self._own else None)
 
     def begin(self, place: Any, steps: Steps[Any]) -> None:
         """Begins an episode; `place` is what `ended` names it by."""
         self.open += 1
-        self._go_on(_Open(place, steps), None)
+        self._begun += 1
+        self._go_on(_Open(place, steps, self._begun), None)
 
     @property
     def is_full(self) -> bool:
-        """Whether the model, the sandbox and the tools have as much to do as they take at a
+        """Whether the models, the sandbox and the tools have as much to do as they take at a
         time."""
         slots = (self._box.slots if self._box else 0) + (THREADS if self._tools else 0)
-        return bool(self._backlog) or len(self._futures) > _JOBS_PER_SLOT * slots
+        if len(self._futures) > _JOBS_PER_SLOT * slots:
+            return True
+        waiting = [asker.waiting for asker in self._askers]
+        return bool(waiting) and (min(waiting) > 0 or max(waiting) > _WAITING)
 
     def step(self, wait: bool) -> None:
         """Takes in what the model and the sandbox have finished; episodes go on with it.
@@ -309,24 +298,21 @@ class Driver:
         With `wait`, blocks until there is something.
 
         Raises:
-            BackendError: the model cannot be loaded or reached, or is gone.
+            BackendError: a model cannot be loaded or reached, or is gone.
             BudgetReached: the budget is spent; what was asked until then is in the ledger.
             LedgerMiss: a replay's ledger does not hold a request.
             SandboxError: programs cannot be run.
         """
         try:
             self._send()
-            if len(self._recorded) >= _RECALLED_AT_ONCE or (
-                wait and self._recorded and not self._backlog
-            ):
-                self._recall()
+            if self._recall(wait):
                 return
-            self._take_in(take(self._inbox, wait and bool(self._sent or self._futures)))
+            self._take_in(take(self._inbox, wait and self._is_owed()))
             if draining.has_begun():
                 self._drain()
             self._send()
-            if self._asking is not None:
-                self._writer.flush_if_due()
+            for asker in self._askers:
+                asker.writer.flush_if_due()
         except BaseException:  # the run ends here: what came before is not lost
             self.flush()
             raise
@@ -343,15 +329,15 @@ class Driver:
 
     def flush(self) -> None:
         """Writes the answers that are not yet in the ledger, and results for later segments."""
-        if self._asking is not None:
-            self._writer.flush()
+        for asker in self._askers:
+            asker.writer.flush()
         self._results.close()
 
     def close(self) -> None:
         self._cancel()
         self.flush()
-        if self._engine is not None:
-            self._engine.close()
+        for asker in self._askers:
+            asker.close()
         if self._tools is not None:
             self._tools.close()
         self._leases.close()
@@ -432,18 +418,21 @@ class Driver:
             text = self._observations.find(key)
             if text is not None:
                 episode, index = waiter
-                result = _observed(effect, text)
+                result = self._observed(effect, text)
                 if self._observations.is_first(key):
                     self._count_observation(effect, result, ".recorded")
                 episode.give(index, result)
                 return
-            if self._is_replay:
+            if self._own is not None and self._own.is_replay:
                 raise self._unobserved(effect)
         if self._observations.wait(key, waiter):
             self._run(effect, key)
 
     def _cell_key(self, cell: Cell) -> str:
-        return content_id("cell", self._sandbox_identity, cell.code, cell.after, cell.seed)
+        identity = [self._sandbox_identity, cell.code, cell.after, cell.seed]
+        if cell.files or cell.wanted:
+            identity += [cell.origin, cell.wanted]
+        return content_id("cell", *identity)
 
     @property
     def _sandbox_settings(self) -> SandboxSettings:
@@ -458,56 +447,50 @@ class Driver:
     def _ask(self, episode: _Open, asked: list[tuple[int, Request]]) -> None:
         if self._asking is None:
             raise TypeError(f"{self._stage} asks a model, and is not a ModelEpisode")
-        new: dict[str, Request] = {}
+        new: dict[Asker, list[Request]] = {}
         for index, request in asked:
             if request.id not in self._waiting:
-                new[request.id] = request
+                new.setdefault(self._asked(request), []).append(request)
             self._waiting.setdefault(request.id, []).append((episode, index, request))
-        if not self._answered.isdisjoint(new):  # asked before: by now the ledger has it
-            self._writer.flush()
-            self._index = open_index(self._asking.ledger_dir, failures=self._is_replay)
-        for request, held in zip(new.values(), self._index.holds(list(new.values())), strict=True):
-            if held:
-                self._recorded[request.id] = request
-            else:
-                self._to_send(request)
+        ids = (request.id for requests in new.values() for request in requests)
+        if not self._answered.isdisjoint(ids):  # asked before: by now the ledger has it
+            for asker in self._askers:
+                asker.writer.flush()
+            for asker in new:
+                asker.refresh()
+        for asker, requests in new.items():
+            asker.ask(episode.number, requests)
 
-    def _to_send(self, request: Request) -> None:
-        if self._is_replay:
-            raise self._unasked(request)
-        self._backlog.append(request)
+    def _asked(self, request: Request) -> Asker:
+        if request.named not in self._by_name:
+            raise TypeError(f"{self._stage} asks a model {request.named}, and has no such model")
+        return self._by_name[request.named]
 
     def _send(self) -> None:
-        """Has the model take up what it has room for."""
-        if not self._backlog or self._asking is None:
-            return
-        backend = self._asking.backend
-        assert not isinstance(backend, ReplayBackend)  # what is not recorded is a LedgerMiss there
-        if self._engine is None:
-            self._engine = open_engine(backend)
-            self._engine.reply_to(self._inbox)
-        while self._backlog and self._engine.has_room:
-            if reached := self._account.reached():
-                while self._sent:  # they are paid for: a later run must find them
+        """Has the models take up what they have room for."""
+        for asker in self._askers:
+            if reached := asker.send():
+                while any(each.sent for each in self._askers):  # paid for: a later run needs them
                     self._take_in(take(self._inbox, True))
                 self.flush()
                 raise reached
-            request = self._backlog.popleft()
-            self._sent[request.id] = request
-            self._engine.submit(request)
 
-    def _recall(self) -> None:
-        """Answers from the ledger what it holds; asks what turns out to be unreadable there."""
-        if self._asking is None:
-            return
-        asked, self._recorded = self._recorded, {}
-        how = None if self._is_replay else backend_hash(self._asking.backend)
-        responses = self._index.read(asked.values(), how)
-        for key, request in asked.items():
-            if key in responses:
-                self._answer([replace(responses[key], stage=self._stage)])
-            else:
-                self._to_send(request)
+    def _is_owed(self) -> bool:
+        """Whether something is under way that will be put into the inbox."""
+        return bool(self._futures) or any(asker.sent for asker in self._askers)
+
+    def _recall(self, wait: bool) -> bool:
+        """Answers from the ledger where much is to be read there, or with `wait` anything that is
+        not held back by a full model; returns whether it did."""
+        due = [
+            asker
+            for asker in self._askers
+            if len(asker.recorded) >= _RECALLED_AT_ONCE
+            or (wait and asker.recorded and not asker.waiting)
+        ]
+        for asker in due:
+            self._answer(asker.recall())
+        return bool(due)
 
     def _take_in(self, events: list[Any]) -> None:
         """Records the responses among `events`, then has the episodes go on with all of them."""
@@ -517,8 +500,7 @@ class Driver:
             if isinstance(event, BackendError):
                 gone = event
             elif isinstance(event, Response):
-                assert self._engine is not None
-                responses.append(self._engine.receive(event))
+                responses.append(self._asker_of(event).receive(event))
         self._record(responses)
         ran = [(event, self._result(event)) for event in events if isinstance(event, _Ran)]
         if gone is not None:
@@ -545,25 +527,51 @@ class Driver:
             self._results.add(key_of(self._sandbox_identity, event.effect.job), result)
         if not isinstance(event.effect, (Cell, Invoke)):
             return result
-        text = self._observations.add(event.key, canonical_json(asdict(result)))
+        text = self._observations.add(event.key, self._told(result))
         if self._observations.is_first(event.key):
             self._count_observation(event.effect, result)
-        return _observed(event.effect, text)
+        return self._observed(event.effect, text)
+
+    def _told(self, result: CellResult | Invoked) -> str:
+        """What a cell or tool showed, as JSON; files by their hashes, and their bytes as blobs."""
+        values = asdict(result)
+        if files := values.pop("files", {}):
+            values["files"] = {name: self._blobs.keep(data) for name, data in files.items()}
+        return canonical_json(values)
+
+    def _observed(self, effect: Cell | Invoke, text: str) -> CellResult | Invoked:
+        """Returns what a cell or tool showed, as the ledger has it."""
+        values = json.loads(text)
+        if isinstance(effect, Invoke):
+            return Invoked(**values)
+        status, after = Status(values.pop("status")), tuple(values.pop("after"))
+        files = {name: self._blobs.named(hash) for name, hash in values.pop("files", {}).items()}
+        return CellResult(status=status, after=after, files=files, **values)
+
+    @property
+    def _blobs(self) -> Blobs:
+        if self._asking is None or not self._asking.blobs:
+            raise TypeError(f"{self._stage} wants files of cells, and is not a ModelEpisode")
+        return Blobs(self._asking.blobs)
+
+    def _asker_of(self, response: Response) -> Asker:
+        *_, request = self._waiting[response.id][0]  # the first one was sent
+        return self._asked(request)
 
     def _record(self, responses: list[Response]) -> None:
-        if self._engine is None or not responses:
-            return
+        by_asker: dict[Asker, list[Response]] = {}
         for response in responses:
-            self._writer.add(self._sent.pop(response.id), response)
-        self._account.pay(responses)
-        self._engine.unrecorded -= len(responses)
+            by_asker.setdefault(self._asker_of(response), []).append(response)
+        for asker, own in by_asker.items():
+            asker.record(own)
 
     def _drain(self) -> NoReturn:
         """Records the answers that are paid for and still come, then ends."""
-        if self._engine is not None:
-            for response in self._engine.last():
-                self._record([response])
-            self._engine.close()
+        engines = [asker.engine for asker in self._askers if asker.engine is not None]
+        for response in last(engines, self._inbox):
+            self._record([response])
+        for engine in engines:
+            engine.close()
         self.flush()
         raise Stopped
 
@@ -628,26 +636,9 @@ class Driver:
             return self._miss(f"a call of {effect.tool.name}", f"with {effect.arguments[:80]!r}")
         return self._miss("a cell", f"its code begins {effect.code[:80]!r}")
 
-    def _unasked(self, request: Request) -> LedgerMiss:
-        text = request.prompt if request.prompt is not None else request.messages[-1].content
-        start = " ".join(text.split())[:80]
-        return self._miss(f"request {request.id}", f"model {request.model}, prompt: {start!r}")
-
     def _miss(self, what: str, which: str) -> LedgerMiss:
         assert self._asking is not None
-        return LedgerMiss(
-            f"{self._stage}: {what} is not in the ledger {self._asking.ledger_dir} ({which}): run "
-            "with the backend that made the ledger, or with the settings it was made with"
-        )
-
-
-def _observed(effect: Cell | Invoke, text: str) -> CellResult | Invoked:
-    """Returns what a cell or tool showed, as the ledger has it."""
-    values = json.loads(text)
-    if isinstance(effect, Invoke):
-        return Invoked(**values)
-    status, after = Status(values.pop("status")), tuple(values.pop("after"))
-    return CellResult(status=status, after=after, **values)
+        return missed(self._stage, self._asking.ledger_dir, what, which)
 
 
 def drive(
@@ -877,42 +868,68 @@ class ModelEpisode(Episode):
 
     begins_segment: bool = True
     model: str | None = None
-    """What the recipe calls the model that is asked (see `models`); None asks the run's own."""
+    """What the recipe calls the model that is asked; None asks the run's own. Fields `..._model`
+    (a name or None) and `..._models` (names) name further models that it may ask (`requests`)."""
     run_seed: int = 0
     """Seed of every random choice of the run."""
     backend: Backend
+    models: Mapping[str, Backend] = field(default_factory=dict)
+    """Backends of the further models, by name."""
     prompt: PromptTemplate
     ledger_dir: str
     ledger: LedgerSettings
     budget: BudgetSettings
     prices: Mapping[str, Price]
     runner: RunnerSettings = DirectSettings()
+    blobs: str = ""
+    """Folder of the run's pictures (`images.Blobs`)."""
     ahead: RunsAhead | None = None
     """What is run ahead of the records that it keeps; None where nothing is."""
 
     def hints(self) -> dict[str, str]:
-        """Beam's resource hints for its episodes, where the workers themselves load its model."""
-        return self.runner.model_hints() if isinstance(self.backend, VllmBackend) else {}
+        """Beam's resource hints for its episodes, where the workers themselves load a model."""
+        loads = any(isinstance(each, VllmBackend) for each in (self.backend, *self.models.values()))
+        return self.runner.model_hints() if loads else {}
 
     @property
     def asking(self) -> Asking:
-        return Asking(self.backend, self.ledger_dir, self.ledger, self.budget, self.prices)
+        return Asking(
+            self.backend,
+            self.ledger_dir,
+            self.ledger,
+            self.budget,
+            self.prices,
+            self.models,
+            self.blobs,
+        )
+
+    def backend_of(self, model: str | None) -> Backend:
+        """Returns the backend of a model that a field names; None is the stage's own."""
+        return self.backend if model is None else self.models[model]
 
     def requests(
         self,
         sampler: SamplerSettings,
         first_sample: int = 0,
         prompt: PromptTemplate | None = None,
+        model: str | None = None,
         **variables: Any,
     ) -> list[Request]:
-        """The requests of a prompt (the stage's own) for one record, filled in with `variables`."""
+        """The requests of a prompt (the stage's own) for one record, filled in with `variables`. A
+        variable that is a `Picture` is shown in its place.
+
+        Args:
+            model: the name of a further model that is asked; None asks the stage's own.
+        """
         return list(
             (prompt or self.prompt).requests(
                 stage=self.name,
-                backend=self.backend,
+                backend=self.backend_of(model),
+                named=model,
                 sampler=sampler,
                 run_seed=self.run_seed,
                 first_sample=first_sample,
+                blobs=self.blobs,
                 **variables,
             )
         )

@@ -27,7 +27,7 @@ def identified(backend: Backend) -> Backend:
         return backend
     parts = [_model(backend.model)]
     if backend.adapter is not None:
-        parts.append(_adapter(adapter_folder(backend.adapter)))
+        parts.append(_adapter(adapter_folder(backend.adapter, f"{backend.place}.adapter")))
     if changes := backend.changes_answers():
         parts.append(canonical_json(changes))
     model_id = "+".join(parts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -14,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from transforms.engine.errors import SettingsError
 from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
-from transforms.engine.records import Message
-from transforms.models.backends.settings import Backend
+from transforms.engine.records import Message, Picture, PictureMessage, Shown
+from transforms.models.backends.settings import Backend, refuses_pictures
 from transforms.models.requests import Request, Sampler
 from transforms.models.settings import SamplerSettings
 
@@ -58,7 +60,7 @@ class PromptTemplate:
     """One stage's prompt: Jinja templates over the variables that the stage gives.
 
     Every text but `stop` is a template. A variable that is missing is an error; a variable's
-    value is kept verbatim, braces and all.
+    value is kept verbatim, braces and all. A variable that is a picture is shown in its place.
     """
 
     path: str
@@ -102,6 +104,8 @@ class PromptTemplate:
         sampler: SamplerSettings,
         run_seed: int,
         first_sample: int = 0,
+        named: str | None = None,
+        blobs: str = "",
         **variables: Any,
     ) -> tuple[Request, ...]:
         """Renders once and returns `sampler.samples` requests, samples `first_sample` onwards.
@@ -111,8 +115,14 @@ class PromptTemplate:
         So is the role of the system message, and which sampling parameters are left out.
 
         Raises:
-            SettingsError: a template asks for a variable that the stage does not give.
+            SettingsError: a template asks for a variable that the stage does not give, or the
+                backend continues a text and the file has no form for that.
         """
+        if backend.api != "chat" and self.words.completion is None:
+            raise SettingsError(
+                f"the prompt file {self.path} is for chat models alone: set {backend.place}.api="
+                "chat, or give it a section `completion`"
+            )
         words = self.rendered(backend.api, sends_prefix=backend.sends_prefix, **variables)
         return requests_of(
             words,
@@ -121,6 +131,8 @@ class PromptTemplate:
             sampler=sampler,
             run_seed=run_seed,
             first_sample=first_sample,
+            named=named,
+            blobs=blobs,
         )
 
     def rendered(self, api: str | None, *, sends_prefix: bool = True, **variables: Any) -> Words:
@@ -136,12 +148,18 @@ class PromptTemplate:
                 f"the prompt file {self.path} is for chat models alone: set backend.api=chat, or "
                 "give it a section `completion`"
             )
+        pictures = {n: value for n, value in variables.items() if isinstance(value, Picture)}
+        variables |= {name: mark(picture) for name, picture in pictures.items()}
         prefix = self._render(section.prefix, variables) if sends_prefix else ""
         if isinstance(section, _Completion):
+            if pictures:
+                raise SettingsError(f"{self.path} shows pictures: set backend.api=chat")
             return Words((), self._render(section.text, variables), prefix, tuple(section.stop))
         turns = [("system", section.system), ("user", section.user)]
         messages = tuple(
-            Message(role, self._render(text, variables).strip()) for role, text in turns if text
+            message_of(role, self._render(text, variables).strip(), pictures.values())
+            for role, text in turns
+            if text
         )
         return Words(messages, None, prefix, tuple(section.stop))
 
@@ -162,12 +180,21 @@ def requests_of(
     run_seed: int,
     first_sample: int = 0,
     tools: tuple[str, ...] = (),
+    named: str | None = None,
+    blobs: str = "",
 ) -> tuple[Request, ...]:
     """Returns `sampler.samples` requests with these words, samples `first_sample` onwards.
 
     Args:
         tools: what the model may call (`tool_json`).
+        named: what the recipe calls the model (`Request.named`).
+        blobs: folder of the pictures in the words.
+
+    Raises:
+        SettingsError: the words show pictures, and the backend takes text alone.
     """
+    if any(message.shown for message in words.messages) and (no := refuses_pictures(backend)):
+        raise SettingsError(f"stage {stage} shows pictures, {no} of its backend")
     asked = _how_asked(sampler, backend, words.prefix, words.stop, words.prompt is None)
     first = Request(
         stage=stage,
@@ -183,6 +210,8 @@ def requests_of(
         body=asked.body,
         think_tags=backend.think_tags,
         reasons=backend.reasoning is not None,
+        named=named,
+        blobs=blobs,
     )
     others = range(first_sample + 1, first_sample + sampler.samples)
     return (first, *(replace(first, sample=sample) for sample in others))
@@ -241,9 +270,36 @@ def with_system_role(messages: tuple[Message, ...], role: str | None) -> tuple[M
         return messages
     system, *rest = messages
     if role == "user" and rest and rest[0].role == "user":
-        first = Message("user", f"{system.content}\n\n{rest[0].content}")
+        first = after_text(f"{system.content}\n\n", rest[0])
         return (first, *rest[1:])
     return (Message(role, system.content), *rest)
+
+
+def mark(picture: Picture) -> str:
+    """What stands for a picture while a prompt is rendered."""
+    return f"\ue000{picture.sha256}\ue001"
+
+
+def message_of(role: str, text: str, pictures: Iterable[Picture]) -> Message:
+    """Returns a message whose text has marks of pictures in it: each is shown in its place."""
+    by_mark = {mark(picture): picture for picture in pictures}
+    if not by_mark:
+        return Message(role, text)
+    content, shown = "", []
+    for part in re.split("(\ue000[0-9a-f]{64}\ue001)", text):
+        if part in by_mark:
+            shown.append(Shown(**asdict(by_mark[part]), at=len(content)))
+        else:
+            content += part
+    return PictureMessage(role, content, pictures=tuple(shown)) if shown else Message(role, content)
+
+
+def after_text(text: str, message: Message) -> Message:
+    """Returns a message with a text before its own."""
+    shown = tuple(replace(picture, at=picture.at + len(text)) for picture in message.shown)
+    if not shown:
+        return Message(message.role, text + message.content)
+    return PictureMessage(message.role, text + message.content, pictures=shown)
 
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(

@@ -26,7 +26,7 @@ def replayed(backend: Backend) -> ReplayBackend:
         for name in ReplayBackend.model_fields
         if name not in ("engine", "model", "continue_prefix")
     }
-    return ReplayBackend(engine="replay", model=backend.answering, **values)
+    return ReplayBackend(engine="replay", model=backend.answering, **values).at(backend.place)
 
 
 def resolve_replay(

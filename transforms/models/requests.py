@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from transforms.engine.ids import canonical_json, derived_seed, id_of_json
-from transforms.engine.records import Message, ToolCall
+from transforms.engine.records import Message, PictureMessage, Shown, ToolCall
 from transforms.text.thoughts import THINK_TAGS
 
 
@@ -135,6 +135,16 @@ class Request:
     """Whether the model is known to think before it answers; not part of the id either."""
     score: Score | None = None
     """What is scored; None where an answer is asked for."""
+    named: str | None = None
+    """What the recipe calls the model, where it is not the stage's own. It decides where the
+    request goes, not what is asked, so it is not part of the id either."""
+    blobs: str = ""
+    """Folder of the bytes of its pictures; not part of the id."""
+
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        """The pictures of all messages, in order."""
+        return tuple(picture for message in self.messages for picture in message.shown)
 
     @cached_property
     def id(self) -> str:
@@ -249,9 +259,10 @@ def message_json(message: Message) -> dict[str, Any]:
     """Returns a turn as chat APIs and chat templates take it.
 
     A thought goes back to the model only with the calls of tools that it led to: templates drop
-    it elsewhere, and some endpoints refuse it there.
+    it elsewhere, and some endpoints refuse it there. Pictures are left to `images.wire`.
     """
     values: dict[str, Any] = {"role": message.role, "content": message.content, **message.later()}
+    values.pop("pictures", None)
     reasoning = values.pop("reasoning", None)
     if message.tool_calls:
         values["tool_calls"] = [
@@ -311,4 +322,8 @@ def request_from_json(stage: str, model: str, model_id: str, values: dict[str, A
 
 def _message(values: dict[str, Any]) -> Message:
     calls = values.get("tool_calls")
-    return Message(**{**values, "tool_calls": calls and tuple(ToolCall(**call) for call in calls)})
+    fields = {**values, "tool_calls": calls and tuple(ToolCall(**call) for call in calls)}
+    if "pictures" not in values:
+        return Message(**fields)
+    pictures = tuple(Shown(**picture) for picture in values["pictures"])
+    return PictureMessage(**{**fields, "pictures": pictures})

@@ -16,6 +16,7 @@ from transforms.engine.files import FileSystems
 from transforms.engine.ids import content_id
 from transforms.engine.manifest import segments_of
 from transforms.engine.run_folder import RunFolder, absolute, files_below, is_ours
+from transforms.images.blobs import Blobs
 
 
 class End(StrEnum):
@@ -128,6 +129,13 @@ class Catalog:
                 f"output_dir={run.root} holds a training: name the folder of a run"
             )
         return cls(run, manifest)
+
+    @property
+    def blobs(self) -> Blobs:
+        """The pictures of the run: beside its ledger, in its own folder or elsewhere."""
+        elsewhere = (self.manifest["config"].get("ledger") or {}).get("dir")
+        beside = FileSystems.split(elsewhere)[0] if elsewhere else self.run.root
+        return Blobs(FileSystems.join(beside, "blobs"))
 
     def segment_of(self, stage: str) -> int:
         """The number of the segment that has a stage; that of the last for an unknown one."""

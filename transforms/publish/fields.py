@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from transforms.engine.records import ToolCall
+from transforms.images.blobs import FORMATS
+from transforms.images.rows import COLUMN
 
 _CODE = {"code", "input", "output", "answer", "program", "record"}
 """Fields whose texts keep their spaces."""
 _SHORT = 60
 """Characters of a value that stands in a line with others."""
+
+
+class Picture(NamedTuple):
+    """A picture of a record, and what it is called."""
+
+    caption: str
+    name: str
+    """That of its file: hash and format."""
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -21,6 +34,9 @@ class Turn:
 
     role: str
     content: str
+    """Its text alone."""
+    parts: tuple[str | Picture, ...]
+    """Text and pictures in their order."""
     reasoning: str
     """Empty where there is none."""
     calls: tuple[ToolCall, ...]
@@ -37,6 +53,7 @@ class Block:
     is_code: bool = False
     turns: tuple[Turn, ...] = ()
     items: tuple[Fields, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +84,8 @@ def turns_of(messages: Any) -> tuple[Turn, ...]:
     return tuple(
         Turn(
             role=turn["role"],
-            content=_content(turn.get("content")),
+            content=(content := _content(turn.get("content"))),
+            parts=_parts(content, turn.get("pictures")),
             reasoning=str(turn.get("reasoning") or turn.get("reasoning_content") or ""),
             calls=_calls(turn.get("tool_calls")),
             name=str(turn.get("name") or ""),
@@ -82,6 +100,32 @@ def _content(content: Any) -> str:
         return str(content or "")
     parts = [part if isinstance(part, Mapping) else {"text": part} for part in content]
     return "\n".join(str(part.get("text") or f"[{part.get('type', 'part')}]") for part in parts)
+
+
+def _parts(content: str, pictures: Any) -> tuple[str | Picture, ...]:
+    given = pictures if isinstance(pictures, list | tuple) else ()
+    shown = [each for each in given if is_picture(each)]
+    places = [place if isinstance(place := each.get("at"), int) else 0 for each in shown]
+    edges = zip([0, *places], [*places, len(content)], strict=True)
+    texts = [content[start:end] for start, end in edges]
+    seen = [picture_of(each) for each in shown]
+    parts = [texts[0], *(part for pair in zip(seen, texts[1:], strict=True) for part in pair)]
+    return tuple(part for part in parts if part)
+
+
+def is_picture(value: Any) -> bool:
+    """Whether a field's value is a picture by its hash (`records.Picture`)."""
+    if not isinstance(value, Mapping) or str(value.get("mime")) not in FORMATS:
+        return False
+    sizes = (value.get("width"), value.get("height"))
+    is_hash = re.fullmatch("[0-9a-f]{64}", str(value.get("sha256"))) is not None
+    return is_hash and all(isinstance(size, int) for size in sizes)
+
+
+def picture_of(value: Mapping[str, Any], caption: str = "") -> Picture:
+    """A picture as pages show it."""
+    name = f"{value['sha256']}.{FORMATS[value['mime']]}"
+    return Picture(caption, name, value["width"], value["height"])
 
 
 def _calls(calls: Any) -> tuple[ToolCall, ...]:
@@ -132,10 +176,15 @@ def fields_of(record: Any) -> Fields:
     if not isinstance(record, Mapping):
         record = {"record": record}
     facts, blocks = [], []
+    pictures: list[Picture] = []
     for name, value in record.items():
-        if name == "id" or value in (None, "", [], (), {}):
+        if name == "id" or value in (None, "", [], (), {}) or (name, value) == (COLUMN, "(bytes)"):
             continue
-        if is_talk(value):
+        if is_picture(value):
+            pictures.append(picture_of(value, name))
+        elif isinstance(value, list | tuple) and all(map(is_picture, value)):
+            pictures += (picture_of(each, f"{name} {n}") for n, each in enumerate(value, start=1))
+        elif is_talk(value):
             turns = turns_of(value)
             if not _repeats(turns, record):
                 blocks.append(Block(name, turns=turns))
@@ -148,6 +197,8 @@ def fields_of(record: Any) -> Fields:
             else:
                 is_code = name in _CODE or not isinstance(value, str)
                 blocks.append(Block(name, text, is_code))
+    if pictures:  # side by side, such as before and after
+        blocks.insert(0, Block("pictures", pictures=tuple(pictures)))
     return Fields(tuple(facts), tuple(blocks))
 
 
@@ -155,7 +206,10 @@ def _repeats(turns: Sequence[Turn], record: Mapping[str, Any]) -> bool:
     """Whether a conversation only tells what other fields of its record tell."""
     texts = [value for value in record.values() if isinstance(value, str)]
     return all(
-        turn.content in texts and not turn.calls and (not turn.reasoning or turn.reasoning in texts)
+        turn.content in texts
+        and turn.parts == (turn.content,)
+        and not turn.calls
+        and (not turn.reasoning or turn.reasoning in texts)
         for turn in turns
     )
 

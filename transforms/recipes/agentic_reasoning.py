@@ -32,6 +32,8 @@ class Reason(Converse):
 
     memory_prompt: PromptTemplate
     code_prompt: PromptTemplate
+    code_model: str | None = None
+    """The model that writes scripts; null is the reasoner's own."""
 
     def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
         talk = self.begun(seed, sample, start)
@@ -48,6 +50,7 @@ class Reason(Converse):
         """Has a script written for a query, and runs it by itself."""
         memory = yield from self.recall(sample, talk, called)
         words = {"query": called.text, "context": memory.text}
-        said = yield from consult(talk, self.request(sample, self.code_prompt, **words))
+        asked = self.request(sample, self.code_prompt, self.code_model, **words)
+        said = yield from consult(talk, asked)
         seen = yield Cell(last_block(said) or said)
         return Seen(called, talk.dialogue.observed(seen), seen.status is not Status.OK)

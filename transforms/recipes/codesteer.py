@@ -15,6 +15,7 @@ from transforms.stages.trajectories.converse import (
     Converse,
     Tried,
     ask,
+    check_backend,
     run_call,
     run_calls,
 )
@@ -42,10 +43,16 @@ class Steer(Converse):
     turns: Annotated[int, Field(ge=1)] = 6
     """Requests of the steerer, at most."""
     cells: None = None
+    solve_model: str | None = None
+    """The task model; null is the steerer's own."""
     check_tries: Annotated[int, Field(ge=1)] = 5
     """Programs that a checker writes for one answer until one runs, at most."""
     counting: Counting = "syntax"
     """What makes a program complex: its syntax, or the letters of its text."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_backend(self.dialogue, self.backend_of(self.solve_model), self.name)
 
     def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
         talk, solver = self.begun(seed, sample), None
@@ -56,7 +63,8 @@ class Steer(Converse):
                 break
             words: dict[str, Any] = {"problem": seed.problem, "guidance": guidance}
             if solver is None:
-                solver = self.role("solver", self.solve_prompt, sample, **words, first=True)
+                asked = {"model": self.solve_model, "first": True, **words}
+                solver = self.role("solver", self.solve_prompt, sample, **asked)
                 talk.others.append(solver)
             else:
                 said = self.solve_prompt.rendered("chat", first=False, **words)

@@ -46,6 +46,9 @@ class Plan(talks.Converse):
     """Calls of an executor, at most."""
     remembered: Annotated[int, Field(ge=0)] = 4
     """Entries of the memory that are shown as they are; more are filtered by a request."""
+    helper_model: str | None = None
+    """The model that chooses executors, draws conclusions and filters the memory; null is the
+    planner's own."""
     executor_prompt: PromptTemplate
     coordinator_prompt: PromptTemplate
     conclusion_prompt: PromptTemplate
@@ -74,7 +77,8 @@ class Plan(talks.Converse):
         """Has a sub-task carried out; what is found out on the way goes into the memory."""
 
         def ask(prompt: PromptTemplate, **words: Any) -> Steps[str]:
-            return talks.consult(talk, self.request(sample, prompt, task=called.text, **words))
+            asked = self.request(sample, prompt, self.helper_model, task=called.text, **words)
+            return talks.consult(talk, asked)
 
         about = "\n".join(f"{name}: {each.about}" for name, each in self.executors.items())
         choice = object_in((yield from ask(self.coordinator_prompt, executors=about)))
@@ -85,7 +89,8 @@ class Plan(talks.Converse):
         text = "\n".join(known)
         if len(known) > self.remembered:
             text = yield from ask(self.memory_prompt, memory=text)
-        words = {"memory": text, "calls": executor.tools, "cells": self.executor_cells}
+        words: dict[str, Any] = {"memory": text, "calls": executor.tools}
+        words["cells"] = self.executor_cells
         other = talks.begin(
             self.request(sample, self.executor_prompt, task=called.text, **words),
             self.executor_dialogue,

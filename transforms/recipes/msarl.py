@@ -17,6 +17,7 @@ from transforms.stages.trajectories.converse import (
     Seen,
     Tried,
     begin,
+    check_backend,
     converse,
     delegate,
 )
@@ -35,12 +36,18 @@ class TwoAgents(Converse):
     """
 
     tool_prompt: PromptTemplate
+    tool_model: str | None = None
+    """The agent's model; null is the planner's own."""
     tool_dialogue: DialogueSetting
     """The dialogue in which the agent calls its tools."""
     tool_cells: Annotated[int, Field(ge=1)] = 8
     """Calls of the agent, at most, for all tasks of an attempt."""
     together: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Reward of each result that the agent hands over, where the planner's answer is right."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_backend(self.tool_dialogue, self.backend_of(self.tool_model), self.name)
 
     def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
         talk = self.begun(seed, sample, start)
@@ -58,9 +65,8 @@ class TwoAgents(Converse):
             other.add(Message("user", called.text))
             other.ended = None
         else:
-            request = self.request(
-                sample, self.tool_prompt, task=called.text, cells=self.tool_cells
-            )
+            prompt, model = self.tool_prompt, self.tool_model
+            request = self.request(sample, prompt, model, task=called.text, cells=self.tool_cells)
             limits, fields = Limits(self.tool_cells), {"agent": "tool agent", "start": talk.start}
             other = begin(request, self.tool_dialogue, limits, **fields)
         yield from delegate(talk, other)

@@ -60,6 +60,8 @@ class GrowPrograms(TreeSearch):
     name: str = "grow"
     again_prompt: PromptTemplate
     """Words after an error."""
+    draft_models: tuple[str, ...] = ()
+    """Models that siblings are asked of in turn; empty asks `model` for all."""
     dialogue: DialogueSetting
     children: Annotated[int, Field(ge=1)] = 3
     """Children of the root and of each program that fails."""
@@ -105,7 +107,9 @@ class GrowPrograms(TreeSearch):
         ]
 
     def begun(self, seed: Seed, sample: int, parent: Draft | None) -> Conversation:
-        asked = self.asked(sample, problem=seed.problem)
+        names = self.draft_models
+        model = names[sample % len(names)] if names else None
+        asked = self.asked(sample, None, model, problem=seed.problem)
         if parent is None:
             return begin(asked, self.dialogue, Limits())
         talk = parent.talk.branched(asked)

@@ -120,6 +120,7 @@ def judge_cell(seen: Seen, cell: Cell, replayed: int, settings: SandboxSettings)
             wall_seconds=seen.wall,
             cpu_seconds=seen.cpu,
             replayed=replayed,
+            files=seen.files if lives_on else {},
         )
 
     if ended := _ended_outside(seen, settings):

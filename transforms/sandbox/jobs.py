@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import PurePosixPath
 
 
@@ -74,10 +76,14 @@ class Job:
     sandbox.cpu_seconds. A job with `vary` has limits of its own."""
 
     def __post_init__(self) -> None:
-        for name in self.files:
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
-                raise ValueError(f"a job's file is named {name!r}: use a path below its folder")
+        _check_names(self.files)
+
+
+def _check_names(files: Iterable[str]) -> None:
+    for name in files:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+            raise ValueError(f"a job's file is named {name!r}: use a path below its folder")
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,20 @@ class Cell:
     are not among them (`CellResult.after` leaves them out)."""
     seed: int = 0
     """Seed of the session's generators; see `Job.seed`."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Files in the session's folder before its first cell, by relative path; in all at most
+    sandbox.file_mb. Every cell of a session has the same: they are part of its states."""
+    wanted: tuple[str, ...] = ()
+    """Patterns of the files to return once the cell has run, as of a job."""
+
+    def __post_init__(self) -> None:
+        _check_names(self.files)
+
+    @property
+    def origin(self) -> str:
+        """What the session begins with beside its code: its seed, and the hashes of its files."""
+        hashes = {name: sha256(data).hexdigest() for name, data in sorted(self.files.items())}
+        return f"{self.seed}{json.dumps(hashes) if hashes else ''}"
 
 
 @dataclass(frozen=True)
@@ -162,3 +182,5 @@ class CellResult:
     cpu_seconds: float
     replayed: int = 0
     """Earlier cells that were run again because their state was not kept."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """The files that were wanted; none where the cell left no state."""

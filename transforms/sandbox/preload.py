@@ -26,6 +26,16 @@ for gold, answer in (("$\frac{1}{2}$", "$0.5$"), ("$x^2+1$", "$1 + x^2$"), ("3",
     verify(parse(gold, parsing_timeout=None), parse(answer, parsing_timeout=None),
            timeout_seconds=None)
 """,
+    "pint": """
+from pint import get_application_registry
+get_application_registry().Quantity(1, "km/h").to("m/s")  # makes the registry
+""",
+    "pytest": """
+import importlib
+import _pytest.config
+for name in _pytest.config.default_plugins:
+    importlib.import_module(f"_pytest.{name}")
+""",
 }
 """What makes a first use slow, done once before any fork: a sympy solve then takes a quarter."""
 

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import os
 import threading
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -23,6 +24,8 @@ from transforms.sandbox.slots import Kind, Slot, ZygoteDied, kind_of, memory_of
 
 _OVERHEAD_MB = 1.0
 """What the kernel keeps for each process."""
+_RUN_AGAIN = 8
+"""What a cell that is run again counts for where it delays others: for so many that wait."""
 _MOST_DROPPED = 16
 """Dropped states that may wait to be ended with the next cell of their home."""
 _ROOT = ""
@@ -30,7 +33,7 @@ _ROOT = ""
 
 
 @dataclass
-class _State:
+class State:
     """A kept state."""
 
     number: int
@@ -51,7 +54,7 @@ class _Silent(Exception):
     """A state that is kept does not fork; the message is its name."""
 
 
-class _Home:
+class Home:
     """A slot that keeps states, and the cells that wait for it.
 
     Its states are changed by whoever holds the lock of its Sessions; the rest by the one thread
@@ -65,7 +68,7 @@ class _Home:
         self.numbers = 0
         self.dropped: list[int] = []
         """States that the zygote still has to end."""
-        self.states: dict[str, _State] = {}
+        self.states: dict[str, State] = {}
         """By name, the one last used last."""
         self.waiting: deque[tuple[Cell, Future[CellResult]]] = deque()
         self.busy = False
@@ -75,14 +78,23 @@ class _Home:
         depth = len(names) - 1
         return next((depth - i for i in range(depth, 0, -1) if names[i] in self.states), depth)
 
-    def add(self, name: str, state: _State) -> None:
+    def cost(self, names: list[str]) -> tuple[int, int, int]:
+        """Returns how late the home would have a cell done, counted in cells.
+
+        Cells that are run again in an idle home take the time of no others. Elsewhere they do, so a
+        cell leaves the home of its state for such a one only where far fewer wait.
+        """
+        missing, ahead = self.missing(names), len(self.waiting) + self.busy
+        return ahead + missing * (_RUN_AGAIN if ahead else 1), missing, len(self.states)
+
+    def add(self, name: str, state: State) -> None:
         if name in self.states:  # another branch had left the same
             self.drop(name)
         self.states[name] = state
         if state.parent in self.states:
             self.states[state.parent].forks += 1
 
-    def drop(self, name: str) -> _State:
+    def drop(self, name: str) -> State:
         """Forgets a state; the zygote ends it with the next cell, or `_work` has it do so."""
         state = self.states.pop(name)
         if state.parent in self.states:
@@ -125,23 +137,25 @@ class Sessions:
     ) -> None:
         self._settings, self._slots, self._start = settings, slots, start
         self._lock = threading.Lock()
-        self._homes: dict[Kind, list[_Home]] = {}
+        self._homes: dict[Kind, list[Home]] = {}
         self._uses = itertools.count()
 
     def submit(self, cell: Cell, threads: Executor) -> Future[CellResult]:
-        """Has a cell run in the home that will have it done soonest, counted in cells."""
+        """Has a cell run in the home of the least cost."""
+        if sum(map(len, cell.files.values())) > self._settings.file_mb << 20:
+            error = f"its files are over sandbox.file_mb={self._settings.file_mb}"
+            refused: Future[CellResult] = Future()
+            refused.set_result(
+                CellResult(Status.BLOCKED, None, "", None, error, cell.after, 0.0, 0.0)
+            )
+            return refused
         kind = kind_of("\n".join((*cell.after, cell.code)), cell.seed)
         names = state_names(cell)
         future: Future[CellResult] = Future()
-
-        def cost(home: _Home) -> tuple[int, int, int]:
-            missing = home.missing(names)
-            return missing + len(home.waiting) + home.busy, missing, len(home.states)
-
         with self._lock:
             if kind not in self._homes:
-                self._homes[kind] = [_Home() for _ in range(self._slots)]
-            home = min(self._homes[kind], key=cost)
+                self._homes[kind] = [Home() for _ in range(self._slots)]
+            home = min(self._homes[kind], key=lambda home: home.cost(names))
             home.waiting.append((cell, future))
             self._wake(kind, home, threads)
         return future
@@ -167,12 +181,12 @@ class Sessions:
                 home.close()
         self._homes.clear()
 
-    def _wake(self, kind: Kind, home: _Home, threads: Executor) -> None:
+    def _wake(self, kind: Kind, home: Home, threads: Executor) -> None:
         if not home.busy:
             home.busy = True
             threads.submit(self._work, kind, home, threads)
 
-    def _work(self, kind: Kind, home: _Home, threads: Executor) -> None:
+    def _work(self, kind: Kind, home: Home, threads: Executor) -> None:
         """Runs the first cell that waits for a home; the next one queues behind other work."""
         with self._lock:
             cell, future = home.waiting.popleft() if home.waiting else (None, None)
@@ -196,7 +210,7 @@ class Sessions:
             for each, other in idle:
                 self._wake(each, other, threads)
 
-    def _end_dropped(self, home: _Home) -> None:
+    def _end_dropped(self, home: Home) -> None:
         with self._lock:
             dropped, home.dropped = home.dropped, []
         if home.slot is not None and dropped:
@@ -205,11 +219,11 @@ class Sessions:
             except ZygoteDied:
                 self._close(home)
 
-    def _close(self, home: _Home) -> None:
+    def _close(self, home: Home) -> None:
         with self._lock:
             home.close()
 
-    def _run(self, kind: Kind, home: _Home, cell: Cell) -> CellResult:
+    def _run(self, kind: Kind, home: Home, cell: Cell) -> CellResult:
         silent: set[str] = set()
         while True:
             try:
@@ -226,13 +240,13 @@ class Sessions:
                     return _crashed(cell, "its zygote died, twice")
                 silent.add(_ROOT)
 
-    def _run_from_nearest(self, kind: Kind, home: _Home, cell: Cell) -> CellResult:
+    def _run_from_nearest(self, kind: Kind, home: Home, cell: Cell) -> CellResult:
         names = state_names(cell)
         with self._lock:
             missing = home.missing(names)
         first = len(cell.after) - missing
         for index in range(first, len(cell.after)):
-            earlier = replace(cell, code=cell.after[index], after=cell.after[:index])
+            earlier = replace(cell, code=cell.after[index], after=cell.after[:index], wanted=())
             result = self._exchange(kind, home, earlier, names[index], index - first)
             if len(result.after) != index + 1:
                 error = f"cell {index + 1}, run again, left no state: {result.status}"
@@ -240,7 +254,7 @@ class Sessions:
         return self._exchange(kind, home, cell, names[-1], missing)
 
     def _exchange(
-        self, kind: Kind, home: _Home, cell: Cell, parent: str, replayed: int
+        self, kind: Kind, home: Home, cell: Cell, parent: str, replayed: int
     ) -> CellResult:
         """Runs one cell from the state `parent`, and keeps the state that it leaves."""
         limits = self._settings.snapshots, self._settings.snapshots_mb
@@ -265,7 +279,10 @@ class Sessions:
             "index": len(cell.after) + 1,
             "code": cell.code.encode(errors="replace").decode(),
             "seed": cell.seed,
+            "wanted": cell.wanted,
         }
+        if parent == _ROOT:
+            request["files"] = {name: b64encode(data).decode() for name, data in cell.files.items()}
         seen = home.slot.exchange(request)
         if seen.reason is Reason.LOST:
             with self._lock:
@@ -283,8 +300,8 @@ class Sessions:
             if len(result.after) == len(cell.after):  # it lives on, but its claim is none
                 home.dropped.append(left)
             else:
-                name = _name_after(parent, cell.code, cell.seed)
-                home.add(name, _State(left, parent, mb, next(self._uses)))
+                name = _name_after(parent, cell.code, cell.origin)
+                home.add(name, State(left, parent, mb, next(self._uses)))
                 self._make_room(*limits)
         return result
 
@@ -313,14 +330,14 @@ class Sessions:
 
 def state_names(cell: Cell) -> list[str]:
     """Returns the names of the states that lead to a cell, from before the first of its session."""
-    names = [_ROOT]
+    names, origin = [_ROOT], cell.origin
     for code in cell.after:
-        names.append(_name_after(names[-1], code, cell.seed))
+        names.append(_name_after(names[-1], code, origin))
     return names
 
 
-def _name_after(parent: str, code: str, seed: int) -> str:
-    text = f"{parent}\0{seed}\0{code}"
+def _name_after(parent: str, code: str, origin: str) -> str:
+    text = f"{parent}\0{origin}\0{code}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

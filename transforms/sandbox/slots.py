@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import resource
@@ -49,7 +50,10 @@ _NUMPY = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "numpy.polynomia
 
 TIERS = (
     Tier("verify", (*_STANDARD_LIBRARY, "sympy", "math_verify"), ("math_verify",)),
+    Tier("cad", (*_STANDARD_LIBRARY, "cadquery"), ("cadquery",)),
+    Tier("pytest", (*_STANDARD_LIBRARY, "pytest", "unittest.mock"), ("pytest",)),
     Tier("sympy", (*_STANDARD_LIBRARY, *_NUMPY, "sympy"), ("sympy",)),
+    Tier("units", (*_STANDARD_LIBRARY, *_NUMPY, "pint"), ("pint",)),
     Tier("numpy", (*_STANDARD_LIBRARY, *_NUMPY), ("numpy", "scipy", "pandas")),
     Tier("standard", (*_STANDARD_LIBRARY,), ("",)),
 )
@@ -106,7 +110,8 @@ _LIMITS = {
 """Settings that a zygote holds programs to."""
 
 _LENGTH = struct.Struct("!I")
-_REPLY = struct.Struct("!Biddd")
+_REPLY = struct.Struct("!BidddIII")
+"""Of an answer: as supervisor.py has it."""
 _REASONS = (None, Reason.WALL, Reason.CPU, Reason.OUTPUT, Reason.FILES, Reason.LOST)
 LIVES_ON = -1
 """In place of a wait status: the process of a cell stays, as the state that the cell left."""
@@ -135,8 +140,10 @@ class Slot:
         data = json.dumps(request).encode()
         try:
             self._connection.sendall(_LENGTH.pack(len(data)) + data)
-            reason, status, wall, cpu, peak_mb = _REPLY.unpack(self._read(_REPLY.size))
-            stdout, claim, files = (self._read_framed() for _ in range(3))
+            # two reads: between any two the thread may have to wait for its turn
+            reason, status, wall, cpu, peak_mb, *sizes = _REPLY.unpack(self._read(_REPLY.size))
+            parts = io.BytesIO(self._read(sum(sizes)))
+            stdout, claim, files = (parts.read(size) for size in sizes)
         except (OSError, EOFError):
             raise ZygoteDied from None
         ran_out = self.group is not None and self.group.ran_out()
@@ -168,9 +175,6 @@ class Slot:
             return descriptors[0]
         except (OSError, IndexError):
             raise ZygoteDied from None
-
-    def _read_framed(self) -> bytes:
-        return self._read(*_LENGTH.unpack(self._read(_LENGTH.size)))
 
     def _read(self, size: int) -> bytes:
         data = bytearray()

@@ -11,6 +11,8 @@ Files are part of a state: the supervisor keeps them, and writes them back befor
 
 from __future__ import annotations
 
+import base64
+import fnmatch
 import json
 import os
 import resource
@@ -65,12 +67,18 @@ class SessionZygote(Zygote):
         """Runs one cell; sends what was seen of it, and where it left a state the pidfd of that.
 
         `job` is {drop: numbers of states, state: number or 0, number of the state to leave, code,
-        index: which cell of the session it is, seed}; without a code it only drops.
+        index: which cell of the session it is, seed, wanted: patterns of files to send back, files:
+        of a session that begins, by name in base64}; without a code it only drops.
         """
         for number in job["drop"]:
             self._drop(number)
         seen = self._run_cell(job) if "code" in job else _LOST
-        write_all(self.slot, reply(seen, {}))
+        wanted: dict[str, bytes] = {}
+        if seen.status == LIVES_ON:
+            for name, data in sorted(self._states[job["number"]].files.items()):
+                if any(fnmatch.fnmatchcase(name, pattern) for pattern in job["wanted"]):
+                    wanted[name] = data
+        write_all(self.slot, reply(seen, wanted))
         if seen.status == LIVES_ON:
             pidfd = os.pidfd_open(self._states[job["number"]].pid)
             with socket.socket(fileno=os.dup(self.slot)) as host:
@@ -102,8 +110,8 @@ class SessionZygote(Zygote):
         state = self._states.get(job["state"])
         if state is None and job["state"]:
             return _LOST
-        if state is not None:
-            put_files(self.scratch, state.files)
+        given = {name: base64.b64decode(text) for name, text in job.get("files", {}).items()}
+        put_files(self.scratch, given if state is None else state.files)
         stdout_read, stdout_write = os.pipe()
         claim_read, claim_write = os.pipe()
         ours, theirs = self._open_channel()

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, NoReturn
 from transforms.sandbox import harness, isolation
 
 LENGTH = struct.Struct("!I")
-_REPLY = struct.Struct("!Biddd")
-"""Why the program was ended (an index into REASONS), wait status, wall s, CPU s, peak MiB."""
+_REPLY = struct.Struct("!BidddIII")
+"""Why the program was ended (an index into REASONS), wait status, wall s, CPU s, peak MiB, and the
+bytes of its stdout, claim and files, which follow."""
 
 REASONS = ("", "wall", "cpu", "output", "files", "lost")
 
@@ -307,11 +308,11 @@ class Seen(NamedTuple):
 
 
 def reply(seen: Seen, files: dict[str, bytes]) -> bytes:
-    """Returns the answer to the host: a head of fixed size, then three parts with their lengths."""
+    """Returns the answer to the host: a head of fixed size (`_REPLY`), then three parts."""
     encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}
     parts = (seen.stdout, seen.claim, json.dumps(encoded).encode() if encoded else b"")
-    head = _REPLY.pack(REASONS.index(seen.reason), *seen[1:5])
-    return head + b"".join(LENGTH.pack(len(part)) + part for part in parts)
+    head = _REPLY.pack(REASONS.index(seen.reason), *seen[1:5], *map(len, parts))
+    return head + b"".join(parts)
 
 
 def cpu_clock_of(pid: int) -> int:

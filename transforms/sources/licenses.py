@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 import yaml
-from huggingface_hub import metadata_load
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 NO_LICENSE = "NOASSERTION"
@@ -50,6 +49,8 @@ def card_license(path: str) -> tuple[str | None, str | None]:
     """
     if not os.path.isfile(path):
         return None, None
+    from huggingface_hub import metadata_load  # 0.2 s, and most sources have no card
+
     try:
         data: Any = metadata_load(path) or {}
     except (OSError, ValueError, yaml.YAMLError):

@@ -17,8 +17,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.models.responses import extract_program
+from transforms.packages.bugs import in_place
+from transforms.packages.grading import PatchFault, StoredRepair, grade_diff, grade_share
 from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
 from transforms.programs.form import Unparsable, parse, with_input
+from transforms.programs.masked import filled
 from transforms.programs.questions import (
     NotLiteral,
     false_claim,
@@ -32,9 +35,12 @@ from transforms.programs.questions import (
 from transforms.programs.trace_text import parse_trace
 from transforms.programs.variation import unlike
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
+from transforms.text.answers import extract_answer
+from transforms.text.answers.units import conversion_program, is_same_value, read_measure
 from transforms.text.thoughts import visible
 
 if TYPE_CHECKING:
+    from transforms.engine.records import Seed
     from transforms.models.episode import Steps
 
 
@@ -44,6 +50,8 @@ class Fault(StrEnum):
     NO_ANSWER = "no_answer"
     """It holds no answer of the form that was asked for."""
     WRONG_ANSWER = "wrong_answer"
+    WRONG_UNIT = "wrong_unit"
+    """The answer's unit is of another dimension than what was asked for, missing, or none."""
     FAILS = "fails"
     """The program ends badly on the predicted input, or the written program does not run."""
     FAILED_TESTS = "failed_tests"
@@ -262,6 +270,30 @@ def runs_of_tests(
     ]
 
 
+def fills(code: str, gold: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Runs the program with the function of the response in place of its masked one, one job an
+    input; the score is the share of inputs that it is right on, numbers up to a millionth.
+
+    Args:
+        gold: `function`, its name, and `cases`, as `tests` has them.
+    """
+    written, cases = last_block(response), gold["cases"]
+    try:
+        whole = filled(code, gold["function"], written or "")
+    except Unparsable:
+        whole = None
+    if whole is None:
+        return Mark(0.0, Fault.NO_ANSWER, written)
+    runs = yield from runs_of_tests(whole, cases)
+    passed = sum(run.passed for run in runs or ())
+    if passed == len(cases):
+        return Mark(1.0, answer=written)
+    fault = Fault.FAILED_TESTS if any(run.ended_well for run in runs or ()) else Fault.FAILS
+    return Mark(
+        passed / len(cases), fault, written, f"{len(cases) - passed} of {len(cases)} inputs"
+    )
+
+
 def simplifies(code: str, cases: Sequence[tuple[str, str]], response: str) -> Steps[Mark]:
     """Runs the tests of the program in the response; where it passes all, scores the share of the
     program's lines that it does without, both as the parser writes them."""
@@ -307,6 +339,42 @@ def counterexample(code: str, pair: Mapping[str, Any], response: str) -> Steps[M
     return Mark(1.0, answer=answer)
 
 
+def repair(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Applies the unified diff in the response's last fenced block to a package with a bug, and
+    runs the package's tests (`packages.grading`).
+
+    Args:
+        task: {id, archive, bug, fail_to_pass, pass_to_pass, checks}.
+    """
+    patch = last_block(response)
+    if patch is None:
+        return Mark(0.0, Fault.NO_ANSWER)
+    grade = yield from grade_diff(StoredRepair(**task), patch)
+    if grade.fault is None:
+        return Mark(1.0, answer=patch)
+    missing = grade.fault is PatchFault.NOT_A_PATCH
+    fault = Fault.NO_ANSWER if missing else Fault.FAILED_TESTS
+    return Mark(0.0, fault, patch, grade.fault)
+
+
+def build(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Puts the module, or the function, in the response's last fenced block in the place of a stub,
+    and scores the share of the tests that fail without it.
+
+    Args:
+        code: the module with the stub.
+        task: as of `repair`, and {path, function}; a function of None is the whole module.
+    """
+    stored = StoredRepair(**{name: task[name] for name in StoredRepair._fields})
+    written = last_block(response)
+    text = written and in_place(code, task["function"], written)
+    if not text:
+        return Mark(0.0, Fault.NO_ANSWER, written)
+    grade = yield from grade_share(stored, {task["path"]: text})
+    fault = None if grade.fault is None else Fault.FAILED_TESTS
+    return Mark(grade.score, fault, written, grade.fault or "")
+
+
 def claims(code: str, _: Any, response: str) -> Steps[Mark]:
     """Runs the program with a trace: each value that the response states has to be in it, and it
     states at least one (see `questions.claims`)."""
@@ -323,6 +391,41 @@ def claims(code: str, _: Any, response: str) -> Steps[Mark]:
     return Mark(1.0, answer=answer_in(text))
 
 
+def units(_: str, gold: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Converts the answer into the unit of the right one, by pint in the sandbox: first its
+    dimension has to be the same, then its value.
+
+    The answer is the response's last fenced block, else its final answer; it has one number.
+
+    Args:
+        gold: `value`, `unit` in pint's notation, and `tolerance`, relative.
+    """
+    shown = visible(response)
+    answer = last_block(shown) or extract_answer(shown)
+    measure = read_measure(answer or "")
+    if measure is None:
+        return Mark(0.0, Fault.NO_ANSWER, answer)
+    [result] = yield [Job(conversion_program([(measure, gold["unit"])]))]
+    [converted] = json.loads(result.output or "[null]") if result.status is Status.OK else [None]
+    if not isinstance(converted, list):
+        return Mark(0.0, Fault.WRONG_UNIT, answer, converted or _ending(result))
+    value, step = converted
+    if is_same_value(value, step, gold["value"], gold["tolerance"]):
+        return Mark(1.0, answer=answer)
+    return Mark(0.0, Fault.WRONG_ANSWER, answer)
+
+
+def agrees_in_units(seed: Seed, answer: str) -> Steps[float]:
+    """Grades an answer by `units`, as `Converse.grader`: 1 where it is the seed's quantity, up to
+    the `tolerance` in the seed's metadata (a thousandth)."""
+    gold = read_measure(seed.answer or "")
+    if gold is None:
+        return 0.0
+    tolerance = json.loads(seed.metadata).get("tolerance", 1e-3)
+    right = {"value": gold.value, "unit": gold.unit, "tolerance": tolerance}
+    return (yield from units("", right, f"```\n{answer}\n```")).score
+
+
 BY_TEXT: dict[str, Callable[[Any, str], Mark]] = {
     "strict": _equal(strict),
     "tolerant": _equal(tolerant),
@@ -337,13 +440,18 @@ one text."""
 BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "witness": witness,
     "tests": tests,
+    "fills": fills,
     "simplifies": simplifies,
     "counterexample": counterexample,
     "claims": claims,
+    "units": units,
+    "repair": repair,
+    "build": build,
 }
 """Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
 and `simplifies` a list of [input as a literal, output as JSON]; of `counterexample` {faulty,
-input}; `claims` needs none."""
+input}; of `units` {value, unit, tolerance}; of `fills` {function, cases}; of `repair` and `build`
+what they say; `claims` needs none."""
 
 
 def same_output(one: str, other: str) -> bool:

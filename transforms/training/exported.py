@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transforms.engine.errors import SettingsError
+from transforms.images.rows import COLUMN
 from transforms.publish.export.masks import masked, use_training_template
 
 TASK = "export"
@@ -56,8 +57,8 @@ def conversations(folder: str, split: str, tokenizer: Any) -> Iterator[Conversat
             template, that is what renders them.
 
     Raises:
-        SettingsError: a conversation calls tools, and the chat template does not show them; or the
-            template renders a turn in another way once the conversation goes on.
+        SettingsError: a conversation shows pictures; it calls tools, and the chat template does not
+            show them; or the template renders a turn in another way once the conversation goes on.
     """
     from datasets import load_dataset
     from trl.chat_template_utils import supports_tool_calling
@@ -66,6 +67,11 @@ def conversations(folder: str, split: str, tokenizer: Any) -> Iterator[Conversat
     use_training_template(tokenizer)
     with tempfile.TemporaryDirectory(prefix="cotmill-examples-") as cache:
         for row in load_dataset(folder, cache_dir=cache).get(split, ()):
+            if row.get(COLUMN):
+                raise SettingsError(
+                    f"row {row['id']} shows pictures, which cotmill train does not learn from: "
+                    "give the export to TRL's SFTTrainer with a vision model"
+                )
             if not shows_tools and any(turn.get("tool_calls") for turn in row["messages"]):
                 raise SettingsError(
                     f"row {row['id']} calls tools, which the chat template of model.name does not "

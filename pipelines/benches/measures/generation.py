@@ -18,6 +18,7 @@ from transforms.engine.errors import BackendError
 from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import Group
+from transforms.models.asking import Asking
 from transforms.models.backends.base import Model, Reply
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.backends.vllm_engine import (
@@ -27,7 +28,7 @@ from transforms.models.backends.vllm_engine import (
     vllm_params,
 )
 from transforms.models.engines import close_engines, use_model
-from transforms.models.episode import Asking, Drive, Steps
+from transforms.models.episode import Drive, Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request, Response, Sampler
 

@@ -22,8 +22,9 @@ from transforms.engine.paths import PROJECT
 from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.tables import batched
+from transforms.models.asking import Asking
 from transforms.models.backends.settings import ReplayBackend
-from transforms.models.episode import Asking, Drive, Steps
+from transforms.models.episode import Drive, Steps
 from transforms.models.ledger.ledger import (
     SCHEMA,
     LedgerSettings,

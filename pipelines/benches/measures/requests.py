@@ -24,11 +24,12 @@ from transforms.engine.paths import PROJECT
 from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import Group
+from transforms.models.asking import Asking
 from transforms.models.backends.base import Reply, with_some_waiting
 from transforms.models.backends.settings import VllmBackend
 from transforms.models.backends.vllm_engine import engine_arguments, vllm_params
 from transforms.models.engines import close_engines, use_model
-from transforms.models.episode import Asking, Drive, Steps
+from transforms.models.episode import Drive, Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response

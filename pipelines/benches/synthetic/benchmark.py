@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
+import random
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+from PIL import Image
 from pydantic import Field
 
 from pipelines.benches.synthetic.problems import problem
@@ -25,7 +28,7 @@ from transforms.engine.memory import Family
 from transforms.engine.paths import PROJECT
 from transforms.engine.processes import map_on_cores
 from transforms.engine.recipe import Segment
-from transforms.engine.records import Example, Message, Problem
+from transforms.engine.records import Example, Message, PictureMessage, Problem, Shown, grow
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.segments import run_segment
@@ -33,6 +36,7 @@ from transforms.engine.settings import Group, SinkSettings
 from transforms.engine.stage import Filter, Map
 from transforms.engine.tables import shard_path, write_table
 from transforms.engine.versions import versions
+from transforms.images.blobs import Blobs
 from transforms.programs.checks import FilterSettings, meaning_checks
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.diversity.decontaminate import Decontaminate
@@ -48,12 +52,51 @@ class BenchScaleSettings(Group):
     rows: list[Annotated[int, Field(ge=1)]] = Field(
         min_length=1, description="synthetic rows, one measurement each"
     )
+    pictures: int = Field(
+        0, ge=0, description="pictures of each accepted row, of about 9 kB: drawn, kept and written"
+    )
     filter: FilterSettings
     dedup: DedupSettings
     decontaminate: DecontaminateSettings
     sandbox: SandboxSettings
     runner: DirectSettings
     sink: SinkSettings
+
+
+@dataclass(frozen=True)
+class Pictured(Example):
+    """A row whose question shows pictures."""
+
+    messages: tuple[PictureMessage, ...]
+
+
+@dataclass(kw_only=True)
+class DrawPictures(Map):
+    """PCollection[Example] -> Outcome of Pictured: noise, which does not compress."""
+
+    name: str = "draw"
+    pictures: int
+    blobs: str
+
+    reads: ClassVar[type] = Example
+    writes: ClassVar[type] = Pictured
+
+    def of(self, row: Example) -> Pictured:
+        blobs, noise = Blobs(self.blobs), random.Random(row.id)
+        seen = [blobs.put(_noise(noise)) for _ in range(self.pictures)]
+        shown = tuple(Shown(**asdict(picture)) for picture in seen)
+        question, answer = row.messages
+        talk = (
+            PictureMessage("user", question.content, pictures=shown),
+            PictureMessage("assistant", answer.content),
+        )
+        return grow(Pictured, row, messages=talk)
+
+
+def _noise(random: random.Random) -> bytes:
+    file, size = io.BytesIO(), (64, 48)
+    Image.frombytes("RGB", size, random.randbytes(3 * size[0] * size[1])).save(file, "PNG")
+    return file.getvalue()
 
 
 @dataclass(kw_only=True)
@@ -110,11 +153,12 @@ def write_items(path: Path, rows: int) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def segments(settings: BenchScaleSettings, items: str) -> tuple[Segment, Segment]:
+def segments(settings: BenchScaleSettings, items: str, blobs: str) -> tuple[Segment, Segment]:
     """The stages that judge and deduplicate, in the order of the recipe `caco`.
 
     Args:
         items: file of the evaluation set.
+        blobs: folder of the rows' pictures.
     """
     exam = {"exam": {"type": "jsonl", "path": items}}
     decontaminate = DecontaminateSettings(
@@ -143,10 +187,12 @@ def segments(settings: BenchScaleSettings, items: str) -> tuple[Segment, Segment
             AsExamples(),
             Deduplicate(dedup=settings.dedup),
             Decontaminate(decontaminate=decontaminate, sandbox=settings.sandbox),
+            *([DrawPictures(pictures=settings.pictures, blobs=blobs)] * bool(settings.pictures)),
         ),
         reads=Problem,
-        writes=Example,
+        writes=Pictured if settings.pictures else Example,
         fingerprint="",
+        blobs=blobs,
     )
     return programs, instructions
 
@@ -175,7 +221,7 @@ def run_segments(root: str, rows: int, settings: BenchScaleSettings) -> dict[str
     entry = {"name": _INPUT.name, "folder": _INPUT.folder, "rows": rows, "stages": []}
     entries: list[dict[str, Any]] = [entry]
     seconds: dict[str, float] = {}
-    for segment in segments(settings, str(Path(root, "items.jsonl"))):
+    for segment in segments(settings, f"{root}/items.jsonl", run.path("blobs")):
         started = time.perf_counter()
         entries.append(run_segment(segment, previous, run, settings))
         seconds[segment.name] = time.perf_counter() - started

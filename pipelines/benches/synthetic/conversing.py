@@ -20,13 +20,14 @@ PATH = "/busy"
 """Where GET gives [time, requests worked on] of each change since the last GET, as JSON."""
 
 
-def answer(messages: list[dict[str, Any]], turns: int) -> str:
+def answer(messages: list[dict[str, Any]], turns: int, seed: int = 0) -> str:
     """The next turn of a conversation: code while there are turns left, 1 to `turns` of them by the
-    first message, then the number that the last cell showed."""
+    first message, then the number that the last cell showed. Samples of one turn differ."""
     number = derived_seed(0, messages[0]["content"])
     seen = [each["content"] for each in messages if each["role"] == "tool"]
     if len(seen) < 1 + number % turns:
-        return f"x.append(sum(x) % {97 + len(seen)})\nx[-1]" if seen else f"x = [{number}]\nx[0]"
+        value = f"sum(x) % {97 + seed % 1000}"
+        return f"x.append({value})\nx[-1]" if seen else f"x = [{number}, {seed}]\nx[0]"
     return f"The answer is {seen[-1]}."
 
 
@@ -64,7 +65,8 @@ class Endpoint:
             self._change(1)
             await asyncio.sleep(self._seconds)
             self._change(-1)
-        message = {"role": "assistant", "content": answer(asked["messages"], self._turns)}
+        text = answer(asked["messages"], self._turns, asked["seed"])
+        message = {"role": "assistant", "content": text}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         usage = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
         return web.json_response({"object": "chat.completion", "choices": [choice], "usage": usage})

@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from pipelines.benches import episodes
-from pipelines.benches.episodes import BRANCHES, TRUNK, BenchEpisodesSettings, fullness, measure
+from pipelines.benches.episodes import BenchEpisodesSettings, fullness, measure
 from pipelines.benches.synthetic.conversing import answer
 from pipelines.hydra_app import to_settings
 from tests.programs_for_tests import SANDBOX
@@ -23,7 +23,7 @@ ONE_SLOT = SANDBOX.model_copy(update={"slots": 1})  # no other slot rebuilds a s
 def figures():
     return measure(
         BenchEpisodesSettings(
-            episodes=12, turns=3, limit=4, seconds=0.3, sessions=3, sandbox=ONE_SLOT
+            episodes=12, turns=3, limit=4, seconds=0.1, searches=3, sessions=2, sandbox=ONE_SLOT
         )
     )
 
@@ -34,15 +34,24 @@ def test_every_turn_of_every_conversation_is_a_cell_that_is_run_once(figures):
     assert (linear["cells"], linear["failed"]) == (sum(turns), 0)
 
 
-def test_forked_branches_run_the_trunk_once_and_others_run_it_for_each_branch(figures):
-    forked, again = figures["rows"][1:]
-    assert (forked["cells"], forked["rebuilt"]) == (3 * (TRUNK + BRANCHES), 0)
-    assert again["cells"] == 3 * BRANCHES * (TRUNK + 1)
+def test_a_node_of_a_search_is_a_cell_that_goes_on_in_a_fork(figures):
+    search = figures["rows"][1]
+    depths = [1 + derived_seed(0, f"Search {number}") % 3 for number in range(3)]
+    assert search["cells"] == sum(2 + 4 * (depth - 1) for depth in depths)
+    assert (search["rebuilt"], search["failed"]) == (0, 0)
+
+
+def test_without_forks_the_cells_that_lead_to_each_node_are_run_again(figures):
+    forked, again = figures["rows"][2:]
+    nodes = [2, 4, 4, 4, 4]  # by depth
+    assert (forked["cells"], forked["rebuilt"]) == (2 * sum(nodes), 0)
+    assert again["cells"] == 2 * sum(depth * count for depth, count in enumerate(nodes, 1))
     assert figures["forked_over_again"] > 0
 
 
 def test_the_endpoint_is_found_full_while_episodes_are_begun(figures):
-    assert 0 < figures["at_limit"] <= figures["filled"] <= 1
+    linear = figures["rows"][0]
+    assert 0 < linear["at_limit"] <= linear["filled"] <= 1
 
 
 def test_an_endpoint_that_was_never_full_was_so_for_no_time():

@@ -24,11 +24,11 @@ def role(request: Request) -> str:
     return "checker" if "Proposed solution" in first else "solver"
 
 
-def steered(**says: list[Any]) -> tuple[Trajectory, Any, list[Request], list[Any]]:
+def steered(*overrides: str, **says: list[Any]) -> tuple[Trajectory, Any, list[Request], list[Any]]:
     """An attempt in which each role gives its answers one after another: the row, the verdict, the
     requests and all other effects."""
     rest = {name: iter(texts) for name, texts in says.items()}
-    made = stage("codesteer", "steer", "recipe.stages.steer.sampler.samples=1")
+    made = stage("codesteer", "steer", "recipe.stages.steer.sampler.samples=1", *overrides)
     done = played(made.episode(SEED), lambda request: next(rest[role(request)], ""))
     [(row, verdict)] = done.result
     others = [each for turn in done.turns for each in turn if not isinstance(each, Request)]
@@ -47,6 +47,17 @@ def test_from_text_to_code_to_return_three_two_and_two_are_asked() -> None:
     checks = [each.code for each in effects if isinstance(each, Cell) and "==" in each.code]
     assert len(checks) == 2  # in the sandbox
     assert not any(isinstance(each, Job) for each in effects)
+
+
+def test_the_task_model_is_another_where_models_binds_it() -> None:
+    where = "base_url: 'http://127.0.0.1:1/v1', api: chat"
+    other = f"models.solver={{engine: openai, model: big, {where}}}"
+    says = {"steerer": ["<<<Text>>>", "<<<Return Answer>>>"], "solver": ["It is \\boxed{43}"]}
+    says["checker"] = [PROGRAM.format("'it holds'")]
+    row, verdict, requests, _ = steered(other, **says)
+    models = {role(request): (request.model, request.named) for request in requests}
+    own = ("m", None)
+    assert verdict.kept and models == {"steerer": own, "checker": own, "solver": ("big", "solver")}
 
 
 def test_a_row_is_what_the_steerer_saw_and_its_guidance_alone_is_learned() -> None:

@@ -15,6 +15,8 @@ from tests.chat_server import chat_server
 from tests.programs_for_tests import SPAM
 from tests.recipes.test_recipes import SEEDS, run
 from transforms.engine.paths import PROJECT
+from transforms.recipes.biomechanics import problems
+from transforms.recipes.table_questions import questions
 from transforms.stages.trajectories.house import games, solution
 from transforms.stages.trajectories.records import Span, Turn, learned
 
@@ -172,6 +174,33 @@ def mutagrep(body: dict[str, Any]) -> str:
     return "\n".join(f"<step>{step}</step>" for step in steps[: 1 + len(body["messages"]) // 2])
 
 
+def table_qa(body: dict[str, Any]) -> str:
+    """The right answer to every other seed that is drawn."""
+    right = next(row["answer"] for row in TABLES if row["problem"] in asked(body))
+    if body["messages"][-1]["content"].startswith("<tool_response>"):
+        return f"<answer>{right if body['seed'] % 2 else 'none'}</answer>"
+    call = {"name": "python", "arguments": {"code": "print(len(df))"}}
+    return f"<think>I look.</think>\n<tool_call>\n{json.dumps(call)}\n</tool_call>"
+
+
+def med_agent_gym(body: dict[str, Any]) -> str:
+    right = next(row["answer"] for row in TABLES if row["problem"] in asked(body))
+    looked = any("data.csv" in m["content"] for m in body["messages"] if m["role"] == "assistant")
+    if not looked:
+        return '{"action": "request_info", "params": {"data_path": "data.csv"}}'
+    code = f"answer = {right if body['seed'] % 2 else 'None'!r}"
+    return json.dumps({"action": "validate_code", "params": {"code": code}})
+
+
+def chem_agent(body: dict[str, Any]) -> str:
+    right = next(row["answer"] for row in LAWS if row["problem"] in asked(body))
+    if body["messages"][-1]["role"] == "user" and len(body["messages"]) > 2:
+        return f"\\boxed{{{right}}}"
+    return f"I compute.\n<execute>\nprint({right.split()[0]})\n</execute>"
+
+
+TABLES = [row for row in questions(8) if row["kind"] == "lookup"]
+LAWS = list(problems(13, file="chemistry.yaml"))
 AND_ONE = SPAM.replace("* days", "* days + 1")
 PROGRAMS = [
     {"problem": "How many?", "answer": "560", "code": SPAM},
@@ -197,6 +226,9 @@ RECIPES: dict[str, tuple[Answer, list[str]]] = {
     "orps": (orps, [f"recipe.stages.refine.{each}" for each in ("drafts=4", "rounds=1")]),
     "rethink_mcts": (rethink_mcts, ["recipe.stages.rethink.rollouts=1"]),
     "mutagrep": (mutagrep, ["recipe.stages.plan.nodes=4"]),
+    "table_qa": (table_qa, ["recipe.stages.solve.sampler.samples=4"]),
+    "med_agent_gym": (med_agent_gym, ["recipe.stages.act.sampler.samples=4"]),
+    "chem_agent": (chem_agent, ["recipe.stages.develop.train=8"]),
     "rstar2": (rstar2, ["recipe.stages.solve.sampler.samples=6"]),
     "stateact": (stateact, ["recipe.stages.act.sampler.samples=1"]),
 }
@@ -206,6 +238,9 @@ PROBLEMS: dict[str, list[dict[str, Any]]] = {
     "stateact": list(games(2)),
     "multi_turn_code": [{"problem": f"Add one, {n} times.", **TESTS} for n in ("once", "1")],
     "orps": PROGRAMS,
+    "table_qa": TABLES[:2],
+    "med_agent_gym": TABLES[:2],
+    "chem_agent": LAWS,
     "rethink_mcts": PROGRAMS,
 }
 """Recipe -> its seeds, where it has its own."""

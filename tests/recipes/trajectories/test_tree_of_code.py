@@ -38,6 +38,11 @@ def test_the_output_of_most_programs_that_ran_is_the_answer_though_it_is_wrong()
     assert (row.answer in ("44", "44.0"), row.score, verdict.reason) == (True, 0.0, "wrong_answer")
 
 
+def test_siblings_are_asked_of_the_models_that_are_named_in_turn() -> None:
+    play = grown(by_sample(*["print(43)"] * 3), "recipe.stages.grow.draft_models=[one, two]")
+    assert [request.named for request in asked(play)] == ["one", "two", "one"]
+
+
 def test_no_answer_is_compared_with_the_reference_before_the_choice() -> None:
     programs = by_sample("print(44)", "print(44)", "print(43)")
     plays = [grown(programs, seed=replace(SEED, answer=answer)) for answer in ("43", "44")]

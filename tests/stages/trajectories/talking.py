@@ -14,7 +14,7 @@ from transforms.models.backends.openai_engine import cut_at
 from transforms.models.episode import Played, Steps, play
 from transforms.models.requests import Request, Response
 from transforms.models.tools import Invoke
-from transforms.sandbox.jobs import Cell
+from transforms.sandbox.jobs import Cell, Check
 from transforms.stages.trajectories.converse import Converse
 from transforms.stages.trajectories.dialogues import dialogue_of
 
@@ -48,6 +48,8 @@ def played(steps: Steps[Any], model: Script) -> Played[Any]:
             return effect.tool(effect.arguments)
         if isinstance(effect, Cell):
             return sandbox().submit_cell(effect).result()
+        if isinstance(effect, Check):
+            return sandbox().submit_check(effect).result()
         if not isinstance(effect, Request):
             return sandbox().submit(effect).result()
         text = model(effect)

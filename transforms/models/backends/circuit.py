@@ -42,11 +42,12 @@ class Circuit:
         pause_seconds: float,
         revive: Callable[[], Awaitable[None]],
         waiting: Callable[[], int] = lambda: 1,
+        setting: str = "backend",
     ) -> None:
         """`revive` is awaited before a request is let through an open circuit; `waiting` gives the
-        number of requests that a pause holds back."""
+        number of requests that a pause holds back; `setting` names the endpoint."""
         self._name, self._after, self._pause_seconds = name, after, pause_seconds
-        self._revive, self._waiting = revive, waiting
+        self._revive, self._waiting, self._setting = revive, waiting, setting
         self._failing: set[str] = set()
         self._last_answered_sent = -1.0
         self._open_since: float | None = None
@@ -134,11 +135,12 @@ class Circuit:
             self.openings += 1
             _log.warning(
                 "%s does not answer (%s): paused, %d requests wait; tried again every few seconds "
-                "for up to %g seconds (backend.pause_seconds)",
+                "for up to %g seconds (%s.pause_seconds)",
                 self._name,
                 what,
                 self._waiting(),
                 self._pause_seconds,
+                self._setting,
             )
         elif self._probe == request_id:
             self._probe = None

@@ -48,6 +48,7 @@ class Finding:
 class _Endpoint:
     def __init__(self, backend: OpenAIBackend) -> None:
         self._backend = backend
+        self.setting = backend.place
         self._place = place_of(backend)
         self.limit: dict[str, Any] = {}
 
@@ -71,7 +72,7 @@ class _Endpoint:
         except (aiohttp.ClientError, OSError) as error:
             cause = error.__cause__ or error
             raise BackendError(
-                f"nothing answers at backend.base_url={self._backend.base_url} "
+                f"nothing answers at {self.setting}.base_url={self._backend.base_url} "
                 f"({type(cause).__name__}: {cause}): start the server, or mend the address"
             ) from error
         except (Complaint, NoAnswer, Refused) as error:
@@ -100,7 +101,7 @@ def check_endpoint(backend: OpenAIBackend) -> Iterator[Finding]:
     if isinstance(plain, str):
         raise BackendError(
             f"{backend.base_url} does not answer a question without any parameter ({plain}): "
-            "check backend.base_url, backend.model, backend.api and the key"
+            f"check base_url, model and api of {backend.place}, and the key"
         )
     yield Finding("answers", True, repr(plain.text[:40]))
     counts = plain.generated_tokens is not None
@@ -128,15 +129,20 @@ def check_endpoint(backend: OpenAIBackend) -> Iterator[Finding]:
     other = "completions" if backend.api == "chat" else "chat"
     reply = endpoint.ask(api=other)
     works = isinstance(reply, Answer)
-    yield Finding(f"backend.api={other}", works, reply if isinstance(reply, str) else "answers")
+    yield Finding(
+        f"{backend.place}.api={other}", works, reply if isinstance(reply, str) else "answers"
+    )
 
 
 def _reasoning(plain: Answer, backend: OpenAIBackend) -> Finding:
     """Whether the model thinks before it answers, and where the endpoint puts that."""
+    settings = (f"{backend.place}.reasoning=keep",)
     if plain.reasoning:
-        return Finding("reasoning", True, "beside the text", ("backend.reasoning=keep",))
+        return Finding("reasoning", True, "beside the text", settings)
     if split_thought(plain.text, backend.think_tags).answer != plain.text:
-        return Finding("reasoning", True, "in the text, in tags", ("backend.reasoning=keep",))
+        return Finding(
+            "reasoning", True, "in the text, in tags", (f"{backend.place}.reasoning=keep",)
+        )
     return Finding("reasoning", False, "none")
 
 
@@ -147,17 +153,21 @@ def _limit(endpoint: _Endpoint) -> Finding:
         reply = endpoint.ask(**question)
         if isinstance(reply, Answer) or not reply.startswith("HTTP"):
             endpoint.limit = {name: _LIMIT}
-            settings = () if name == "max_tokens" else (f"backend.parameters.max_tokens={name}",)
+            settings = (
+                ()
+                if name == "max_tokens"
+                else (f"{endpoint.setting}.parameters.max_tokens={name}",)
+            )
             return Finding("max_tokens", not settings, said or "taken", settings)
         said = said or reply
-    return Finding("max_tokens", False, said, ("backend.parameters.max_tokens=null",))
+    return Finding("max_tokens", False, said, (f"{endpoint.setting}.parameters.max_tokens=null",))
 
 
 def _parameter(endpoint: _Endpoint, name: str, value: Any) -> Finding:
     reply = endpoint.ask(**{name: value})
     if isinstance(reply, Answer) or not reply.startswith("HTTP 4"):
         return Finding(name, True, "taken")
-    return Finding(name, False, reply, (f"backend.parameters.{name}=null",))
+    return Finding(name, False, reply, (f"{endpoint.setting}.parameters.{name}=null",))
 
 
 def _system(endpoint: _Endpoint) -> Finding:
@@ -171,7 +181,9 @@ def _system(endpoint: _Endpoint) -> Finding:
     # Many a chat template drops a role that it does not know without a word.
     named = "developer" in reply and isinstance(asked_as("developer"), Answer)
     role = "developer" if named else "user"
-    return Finding("system message", False, reply, (f"backend.parameters.system={role}",))
+    return Finding(
+        "system message", False, reply, (f"{endpoint.setting}.parameters.system={role}",)
+    )
 
 
 def _prefix(endpoint: _Endpoint) -> Finding:
@@ -184,7 +196,7 @@ def _prefix(endpoint: _Endpoint) -> Finding:
         messages=messages, continue_final_message=True, add_generation_prompt=False
     )
     if isinstance(reply, Answer) and reply.text.strip().lower().startswith("four"):
-        setting = ("backend.continue_prefix=true",)
+        setting = (f"{endpoint.setting}.continue_prefix=true",)
         return Finding("continues a prefix", True, repr(reply.text[:40]), setting)
     shown = reply if isinstance(reply, str) else f"begins anew: {reply.text[:40]!r}"
     return Finding("continues a prefix", False, shown)

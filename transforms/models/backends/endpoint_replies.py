@@ -69,8 +69,11 @@ class Answer:
     tool_calls: tuple[ToolCall, ...] = ()
 
 
-def read_json(content: bytes) -> Any:
+def read_json(content: bytes, setting: str = "backend") -> Any:
     """Returns the JSON value of a reply, whatever its content type.
+
+    Args:
+        setting: the one that names the endpoint, for messages.
 
     Raises:
         NoAnswer: it is not JSON.
@@ -78,7 +81,7 @@ def read_json(content: bytes) -> Any:
     text = content.decode("utf-8-sig", "replace").strip()
     if _is_page(text):
         raise NoAnswer(
-            f"{PAGE} ({_excerpt(text)}): is backend.base_url the root of the "
+            f"{PAGE} ({_excerpt(text)}): is {setting}.base_url the root of the "
             "API, such as http://127.0.0.1:8000/v1?"
         )
     try:
@@ -411,24 +414,32 @@ def blamed(said: Complaint, sent: Collection[str]) -> str | None:
     return "system" if "system" in sent and _SYSTEM.search(said.message) else None
 
 
-def fix(said: Complaint, parameter: str, stage: str, own: str | None = None) -> str:
+def fix(
+    said: Complaint,
+    parameter: str,
+    stage: str,
+    own: str | None = None,
+    setting: str = "backend",
+) -> str:
     """Returns the setting that keeps the complaint about `parameter` from coming again.
 
     Args:
         parameter: its name as it was sent.
         stage: the name of the stage's group in `sampling`.
         own: cotmill's name of the parameter, where it was sent under another.
+        setting: the one that names the endpoint.
     """
     name = own or parameter
+    parameters = f"{setting}.parameters"
     if name == "system":
-        return "set backend.parameters.system=user"
+        return f"set {parameters}.system=user"
     if name == "response_format":
         return f"set sampling.{stage}.json_schema=null"
     if instead := _INSTEAD.search(said.message):
-        return f"set backend.parameters.{name}={instead.group(1)}"
+        return f"set {parameters}.{name}={instead.group(1)}"
     if name == "max_tokens":
         limits = [int(number) for number in _AT_MOST.findall(said.message)]
         if limits:
             return f"set sampling.{stage}.max_tokens={min(limits)} or less"
-        return f"set backend.parameters.{name}=max_completion_tokens"
-    return f"set backend.parameters.{name}=null"
+        return f"set {parameters}.{name}=max_completion_tokens"
+    return f"set {parameters}.{name}=null"

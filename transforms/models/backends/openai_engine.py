@@ -20,7 +20,8 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
-from transforms.engine.errors import BackendError
+from transforms.engine.errors import BackendError, CotmillError
+from transforms.images.wire import TooManyPictures, picture_tokens, sent
 from transforms.models.backends import draining
 from transforms.models.backends.base import Reply, failed, kind_of
 from transforms.models.backends.circuit import Circuit, backoff
@@ -40,7 +41,7 @@ from transforms.models.backends.history import History
 from transforms.models.backends.pace import Pace, Ticket
 from transforms.models.backends.settings import Endpoint, OpenAIBackend
 from transforms.models.backends.transport import Place, Transport
-from transforms.models.requests import ErrorKind, Request, Response, message_json
+from transforms.models.requests import ErrorKind, Request, Response
 from transforms.models.scores import (
     LIKELIEST,
     NoScores,
@@ -148,6 +149,8 @@ class OpenAIModel:
             connections=backend.max_in_flight,
             sends_prefix=backend.sends_prefix,
             parameters=backend.parameters,
+            picture_tokens=backend.picture_tokens,
+            picture_mb=backend.picture_mb,
         )
         try:
             self._wait(self._check_endpoint(backend))
@@ -165,8 +168,11 @@ class OpenAIModel:
         connections: int,
         sends_prefix: bool,
         parameters: dict[str, str | None],
+        picture_tokens: int = 0,
+        picture_mb: float = 0,
         proxies: bool = True,
     ) -> None:
+        self._picture_tokens, self._picture_mb = picture_tokens, picture_mb
         self._endpoint, self._place, self._engine = endpoint, place, engine
         self._sends_prefix, self._parameters = sends_prefix, parameters
         self._pace, self._most_open = pace, connections
@@ -179,6 +185,7 @@ class OpenAIModel:
             pause_seconds=endpoint.pause_seconds,
             revive=self._revive,
             waiting=lambda: len(self._tasks),
+            setting=place.setting,
         )
         self._owed: set[asyncio.Task[Any] | None] = set()
         self._histories: dict[str, History] = {}
@@ -264,7 +271,7 @@ class OpenAIModel:
             *_, cause = _causes(error)
             what = " ".join(f"{type(cause).__name__}: {cause}".split())
             raise BackendError(
-                f"nothing answers at backend.base_url={url} ({what}): "
+                f"nothing answers at {backend.place}.base_url={url} ({what}): "
                 "start the server, or mend the address"
             ) from error
 
@@ -441,8 +448,8 @@ class OpenAIModel:
     def _asks_to_wait(self, trouble: _Trouble) -> BackendError:
         return BackendError(
             f"{self._place.base_url} asks to wait {trouble.wait:.0f} seconds ({trouble.what}), "
-            f"longer than backend.pause_seconds={self._endpoint.pause_seconds:g}: go on later with "
-            "resume=true"
+            f"longer than {self._place.setting}.pause_seconds={self._endpoint.pause_seconds:g}: "
+            "go on later with resume=true"
         )
 
     def _ends_stage(self, request: Request, trouble: _Trouble, history: History) -> bool:
@@ -469,7 +476,8 @@ class OpenAIModel:
         """Tokens that a request may take: a guess, corrected once it is answered."""
         texts = [message.content for message in request.messages]
         characters = sum(map(len, [*texts, request.prompt or ""]))
-        return characters / 4 + history.expected_tokens(request.sampler.max_tokens)
+        seen = sum(map(picture_tokens, request.shown))
+        return characters / 4 + seen + history.expected_tokens(request.sampler.max_tokens)
 
     def _trouble(self, error: Exception, request: Request, limit: float) -> _Trouble:
         if isinstance(error, Complaint):
@@ -482,10 +490,14 @@ class OpenAIModel:
             return _Trouble(ErrorKind.INVALID, what, ends_all=True)
         if isinstance(error, Unscorable):
             return _Trouble(ErrorKind.INVALID, str(error))
+        if isinstance(error, TooManyPictures):
+            return _Trouble(ErrorKind.TOO_LONG, str(error), fix=f"raise backend.{error.setting}")
+        if isinstance(error, CotmillError):  # its pictures are not there
+            return _Trouble(ErrorKind.INVALID, str(error), ends_all=True)
         if isinstance(error, Refused):
             return _Trouble(ErrorKind.REFUSED, str(error))
         if isinstance(error, TimeoutError):
-            late = f"no answer within {limit:g} seconds (backend.timeout_seconds)"
+            late = f"no answer within {limit:g} seconds ({self._place.setting}.timeout_seconds)"
             return _Trouble(ErrorKind.TIMEOUT, late, again=True, lost=True)
         if isinstance(error, (aiohttp.ClientError, OSError)):
             *_, cause = _causes(error)
@@ -496,6 +508,7 @@ class OpenAIModel:
 
     def _complaint(self, said: Complaint, request: Request) -> _Trouble:
         status, what, url = said.status, str(said), self._place.base_url
+        setting = self._place.setting
         if status in _ENDS_ALL or said.code in _QUOTA:
             why = _ENDS_ALL.get(status, _ENDS_ALL[402])
             what = f"{url} {why} ({what}): mend it, then go on with resume=true"
@@ -513,11 +526,12 @@ class OpenAIModel:
         names = {*own, *further, *(roles & {"system"})}
         parameter = blamed(said, names) if kind is ErrorKind.INVALID else None
         if parameter in further:
-            remedy: str | None = f"take backend.request.{parameter} out"
+            remedy: str | None = f"take {setting}.request.{parameter} out"
         elif parameter == "chat_template_kwargs":
-            remedy = "set backend.chat_template_kwargs={}"
+            remedy = f"set {setting}.chat_template_kwargs={{}}"
         else:
-            remedy = parameter and fix(said, parameter, _group(request.stage), own.get(parameter))
+            stage = _group(request.stage)
+            remedy = parameter and fix(said, parameter, stage, own.get(parameter), setting)
         return _Trouble(kind, what, fix=remedy)
 
     async def _send(self, request: Request, since: float) -> Response:
@@ -553,7 +567,7 @@ class OpenAIModel:
         return self._response(request, since, answer, request.sampler.prefix)
 
     async def _ask_chat(self, request: Request, since: float, **changes: Any) -> Response:
-        messages = list(map(message_json, request.messages))
+        messages = await self._messages(request)
         prefix = request.sampler.prefix if self._sends_prefix else ""
         if prefix:
             messages.append({"role": "assistant", "content": prefix})
@@ -563,6 +577,12 @@ class OpenAIModel:
             await self._transport.post("/chat/completions", body), bool(request.tools)
         )
         return self._response(request, since, answer, prefix)
+
+    async def _messages(self, request: Request) -> list[dict[str, Any]]:
+        """The messages of a chat; pictures are read in a thread, as their folder may be far."""
+        if not request.shown:
+            return sent(request, self._picture_tokens, self._picture_mb)
+        return await asyncio.to_thread(sent, request, self._picture_tokens, self._picture_mb)
 
     async def _score(self, request: Request, since: float) -> Response:
         """Asks for log probabilities in place of an answer.
@@ -590,7 +610,7 @@ class OpenAIModel:
             raise NoScores("/chat/completions scores no given text, /completions may")
         body: dict[str, Any]
         if chat:
-            body = {"messages": list(map(message_json, request.messages))}
+            body = {"messages": await self._messages(request)}
             body |= {"logprobs": True, "top_logprobs": LIKELIEST}
         else:
             before = f"{request.prompt}{prefix}"
@@ -703,11 +723,16 @@ def place_of(backend: OpenAIBackend) -> Place:
 
     Raises: as `api_key` and `header_values` do.
     """
-    return Place(backend.base_url, api_key(backend.api_key_env), header_values(backend.headers))
+    setting = backend.place
+    headers = header_values(backend.headers, f"{setting}.headers")
+    return Place(backend.base_url, api_key(backend.api_key_env), headers, setting)
 
 
-def header_values(headers: Mapping[str, SecretStr]) -> dict[str, str]:
-    """Returns `backend.headers` with the values of environment variables in place of `$NAME`.
+def header_values(headers: Mapping[str, SecretStr], setting: str) -> dict[str, str]:
+    """Returns headers with the values of environment variables in place of `$NAME`.
+
+    Args:
+        setting: the one that holds them, for messages.
 
     Raises:
         BackendError: a variable is not set, or a header holds what HTTP cannot carry.
@@ -719,15 +744,15 @@ def header_values(headers: Mapping[str, SecretStr]) -> dict[str, str]:
             variable = value[1:].strip("{}")
             if variable not in os.environ:
                 raise BackendError(
-                    f"backend.headers.{name} names the environment variable {variable}, which is "
+                    f"{setting}.{name} names the environment variable {variable}, which is "
                     f"not set: set {variable}"
                 )
             value = os.environ[variable].strip()
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise BackendError(f"backend.headers: {name!r} is no name of an HTTP header")
+            raise BackendError(f"{setting}: {name!r} is no name of an HTTP header")
         if not re.fullmatch(r"[\t -~]*", value):
             raise BackendError(
-                f"backend.headers.{name} holds a letter that no HTTP header can carry: give it in "
+                f"{setting}.{name} holds a letter that no HTTP header can carry: give it in "
                 "plain ASCII, on one line"
             )
         values[name] = value

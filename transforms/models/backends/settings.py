@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
 
 from transforms.engine.settings import Group
 from transforms.models.settings import BudgetSettings
@@ -66,6 +66,8 @@ OwnBudget = Annotated[
 class _Chats(Group):
     """How chats are asked, and how a model that reasons is read."""
 
+    _place: str = PrivateAttr("backend")
+
     chat_template_kwargs: dict[str, Any] = Field(
         {},
         description="arguments of the model's chat template, such as {enable_thinking: false}; "
@@ -84,6 +86,17 @@ class _Chats(Group):
         'empty opening tag, ["", </think>], where answers begin inside a thought, as after a chat '
         "template that writes the tag",
     )
+
+    @property
+    def place(self) -> str:
+        """The setting that it comes from, for messages: `backend`, or `models.NAME`."""
+        return self._place
+
+    def at(self, place: str) -> Self:
+        """Returns the same backend as the value of another setting."""
+        moved = self.model_copy()
+        moved._place = place
+        return moved
 
     @property
     def keeps_reasoning(self) -> bool:
@@ -349,6 +362,15 @@ class OpenAIBackend(Endpoint, _Parameters, _Chats, _Body):
         description="chat only: the server continues an assistant message (vLLM, SGLang); "
         "false: forced prefixes are not sent",
     )
+    picture_tokens: int = Field(
+        16_384,
+        ge=1,
+        description="tokens of the pictures of one request at most, by estimate (one for each "
+        "28 x 28 pixels); a request with more is not sent",
+    )
+    picture_mb: float = Field(
+        20, gt=0, description="MB of the pictures of one request at most, as they are sent (base64)"
+    )
     headers: dict[str, SecretStr] = Field(
         {},
         description="further HTTP headers; $NAME stands for the environment variable NAME of the "
@@ -423,3 +445,22 @@ class ReplayBackend(_Parameters, _Chats, _Body):
 Backend = Annotated[
     VllmBackend | VllmServerBackend | OpenAIBackend | ReplayBackend, Field(discriminator="engine")
 ]
+
+
+def _in_place(models: dict[str, Any]) -> dict[str, Any]:
+    return {name: backend.at(f"models.{name}") for name, backend in models.items()}
+
+
+B = TypeVar("B", bound=_Chats)
+Named = Annotated[dict[str, B], AfterValidator(_in_place)]
+"""Backends by the names that recipes have for their models, each in its place (`models.NAME`)."""
+
+
+def refuses_pictures(backend: Backend) -> str:
+    """Says why a backend takes no pictures, and which settings do; empty where it takes them."""
+    if isinstance(backend, VllmBackend):
+        return (
+            f"which engine={backend.engine} does not take: serve a vision model (vllm serve MODEL) "
+            "and set engine=openai and base_url"
+        )
+    return "" if backend.api == "chat" else "which completions do not take: set api=chat"

@@ -28,6 +28,8 @@ class Place:
     api_key: str
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further headers."""
+    setting: str = "backend"
+    """The setting that names it, for messages."""
 
 
 class Transport:
@@ -58,7 +60,7 @@ class Transport:
 
     def move(self, place: Place) -> None:
         """Asks another place from now on."""
-        self._url = place.base_url.rstrip("/")
+        self._url, self._setting = place.base_url.rstrip("/"), place.setting
         self._headers = _headers(place)
         # aiohttp's own trust_env asks a thread for the proxy of each request, and adds passwords
         # from ~/.netrc, which it then refuses to send beside a key.
@@ -86,7 +88,7 @@ class Transport:
             content = await reply.read()
         if not 200 <= reply.status < 300:
             raise complaint(reply.status, reply.headers, content)
-        return read_json(content)
+        return read_json(content, self._setting)
 
     async def close(self) -> None:
         await self._session.close()

@@ -309,7 +309,7 @@ def check_arguments(backend: VllmBackend) -> None:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             raise BackendError(
-                f"backend.engine_args.{name} is no argument of vLLM {__version__}: "
+                f"{backend.place}.engine_args.{name} is no argument of vLLM {__version__}: "
                 + (f"did you mean {near[0]}?" if near else "see its EngineArgs for those there are")
             )
     tool_parser(backend)
@@ -365,7 +365,8 @@ def tool_parser(backend: VllmBackend) -> Any:
         return name and ToolParserManager.get_tool_parser(name)
     except KeyError:
         known = ", ".join(sorted(ToolParserManager.list_registered()))
-        raise BackendError(f"backend.engine_args.{_TOOL_PARSER}={name}: vLLM has {known}") from None
+        setting = f"{backend.place}.engine_args.{_TOOL_PARSER}={name}"
+        raise BackendError(f"{setting}: vLLM has {known}") from None
 
 
 def with_calls(response: Response, request: Request, parser: Any, tokenizer: Any) -> Response:

@@ -76,7 +76,7 @@ class VllmServerModel(OpenAIModel):
         self._tokenizer: Any = None
         self._max_model_len = 0
         try:
-            place = self._lease.place()
+            place = self._where()
         except BaseException:
             self._lease.close()
             raise
@@ -100,9 +100,12 @@ class VllmServerModel(OpenAIModel):
         self._lease.close()
         super().close()
 
+    def _where(self) -> Place:
+        return replace(self._lease.place(), setting=self._backend.place)
+
     async def _revive(self) -> None:
         """Waits for the supervisor to have a healthy server again."""
-        place = await asyncio.to_thread(self._lease.place)
+        place = await asyncio.to_thread(self._where)
         if place != self._place:  # another supervisor, hence another server
             self._place = place
             self._transport.move(place)

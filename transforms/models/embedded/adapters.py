@@ -23,14 +23,14 @@ def model_path(backend: VllmBackend) -> str:
     model = weights_of(backend.model)
     if backend.adapter is None or not backend.merge_adapter:
         return model
-    return str(merged_model(model, adapter_folder(backend.adapter)))
+    return str(merged_model(model, adapter_folder(backend.adapter, f"{backend.place}.adapter")))
 
 
 def adapter_path(backend: VllmBackend) -> str | None:
     """Returns the folder of the adapter that vLLM applies; None where there is none to apply."""
     if backend.adapter is None or backend.merge_adapter:
         return None
-    return str(adapter_folder(backend.adapter))
+    return str(adapter_folder(backend.adapter, f"{backend.place}.adapter"))
 
 
 def adapter_folder(name: str, setting: str = "backend.adapter") -> Path:

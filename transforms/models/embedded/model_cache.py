@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,11 +12,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from transforms.engine.errors import BackendError
-
-
-def cache_folder() -> Path:
-    """The folder that all runs of this user share: `$COTMILL_CACHE`, else `~/.cache/cotmill`."""
-    return Path(os.environ.get("COTMILL_CACHE") or Path.home() / ".cache" / "cotmill")
+from transforms.engine.paths import cache_folder
 
 
 def built_once(name: str, build: Callable[[Path], None], *, what: str, room: str) -> Path:

@@ -160,6 +160,7 @@ def backend_hash(backend: Backend) -> str:
 
 _LATER_SETTINGS = {
     *("chat_template_kwargs", "reasoning", "think_tags", "request", "engine_args", "headers"),
+    *("picture_tokens", "picture_mb"),
 }
 
 

@@ -78,9 +78,12 @@ def joined(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
         if turn.continues and shown:
             start = len(shown[-1]["content"])
             shown[-1]["content"] += turn.content
+            moved = [{**each, "at": each["at"] + start} for each in message.get("pictures") or ()]
+            if moved:
+                shown[-1]["pictures"] = [*shown[-1].get("pictures", ()), *moved]
         else:
             start = 0
-            shown.append({name: message[name] for name in _FIELDS if message[name] is not None})
+            shown.append(_filled({name: message.get(name) for name in (*_FIELDS, "pictures")}))
         if turn.sampled or turn.role == "assistant":
             parts = shown[-1].setdefault("turns", [])
         if turn.sampled:
@@ -101,26 +104,43 @@ _FIELDS = tuple(field.name for field in fields(records.Message))
 
 
 def _filled(message: Mapping[str, Any]) -> Message:
-    return {name: value for name, value in message.items() if value is not None}
+    filled = {name: value for name, value in message.items() if value is not None}
+    if not filled.get("pictures", True):
+        del filled["pictures"]
+    return filled
 
 
-def for_templates(messages: Sequence[Message], reasoning: Reasoning) -> list[Message]:
+def for_templates(
+    messages: Sequence[Message], reasoning: Reasoning, pictures: bool = False
+) -> list[Message]:
     """Returns messages as chat templates read them.
 
     Tool calls have the form of the chat API, their arguments an object. Fields that a message does
     not use are left out, not None: templates ask whether a key is there.
 
+    Args:
+        pictures: whether the form has a place for pictures; they are left in their field, for
+            `pictures.placed`.
+
     Raises:
-        LeftOut: the arguments of a call are not a JSON object.
+        LeftOut: the arguments of a call are not a JSON object, or pictures have no place.
     """
+    if not pictures and any("pictures" in message for message in messages):
+        raise LeftOut("it shows pictures, which this form has no place for")
     return [_for_templates(message, reasoning) for message in messages]
 
 
 def _for_templates(message: Message, reasoning: Reasoning) -> Message:
     shown = {"role": message["role"], "content": message.get("content") or ""}
+    if message.get("pictures"):
+        shown["pictures"] = message["pictures"]
     thought = message.get("reasoning")
     if thought and reasoning == "inline":
-        shown["content"] = inlined(thought, shown["content"])
+        before = inlined(thought, "")
+        shown["content"] = before + shown["content"]
+        if "pictures" in shown:
+            moved = [{**each, "at": each["at"] + len(before)} for each in shown["pictures"]]
+            shown["pictures"] = moved
     elif thought and reasoning != "drop":
         shown[reasoning] = thought
     if message.get("tool_calls"):

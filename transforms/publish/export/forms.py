@@ -77,6 +77,6 @@ def tools_of(row: dict[str, Any]) -> str | None:
 FAILED = [
     *("wrong_answer", "wrong_prediction", "no_prediction", "no_answer", "fails"),
     *("turns", "cells", "errors"),
-    *("failed_tests", "false_claim", "not_distinguished"),
+    *("failed_tests", "false_claim", "not_distinguished", "wrong_unit"),
 ]
 """Reasons of rejects that are attempts which went wrong, of the shipped recipes."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from pydantic import Field
 
+from transforms.images.rows import COLUMN, TYPE
 from transforms.publish.export.chats import (
     LeftOut,
     Message,
@@ -26,6 +27,7 @@ from transforms.publish.export.forms import (
     lineage,
     tools_of,
 )
+from transforms.publish.export.pictures import images, placed
 from transforms.publish.export.tasks import Answer, Task, answer_of
 
 Pairing = Literal["agreement", "length", "judge"]
@@ -58,23 +60,24 @@ class PreferenceExport(Format):
 
     def types(self) -> dict[str, pa.DataType]:
         messages = {"prompt": MESSAGES, "chosen": MESSAGES, "rejected": MESSAGES}
-        return {**messages, "tools": pa.string(), "pair": pa.string(), **LINEAGE}
+        return {**messages, "tools": pa.string(), "pair": pa.string(), COLUMN: TYPE, **LINEAGE}
 
     def examples(self, task: Task, side: str, index: int) -> Iterator[Example | Omitted]:
         made = 0
         for pair, row, chosen, rejected in self._pairs(task):
             try:
-                prompt, better, worse = (
-                    for_templates(messages, self.reasoning)
-                    for messages in (task.prompt, chosen, rejected)
-                )
+                prompt = for_templates(task.prompt, self.reasoning, pictures=True)
+                better, worse = (for_templates(m, self.reasoning) for m in (chosen, rejected))
+                if seen := images(task.prompt, row):
+                    prompt, better, worse = (placed(m, "parts") for m in (prompt, better, worse))
             except LeftOut as error:
                 yield Omitted(str(error))
                 continue
             tools = tools_of(row)
             values = {"prompt": prompt, "chosen": better, "rejected": worse, "tools": tools}
-            values |= {"pair": pair, **lineage(row)}
-            yield Example(values, [[*prompt, *better], [*prompt, *worse]], tools)
+            values |= {"pair": pair, **lineage(row), **({COLUMN: seen} if seen else {})}
+            chats = [] if seen else [[*prompt, *better], [*prompt, *worse]]
+            yield Example(values, chats, tools)
             made += 1
         if not made:
             yield Omitted("no pair of answers")

@@ -15,9 +15,10 @@ from typing import Any, Literal, Self
 import pyarrow as pa
 from pydantic import Field, model_validator
 
+from transforms.images.rows import COLUMN, TYPE
 from transforms.models.responses import extract_program
 from transforms.publish.export import controls
-from transforms.publish.export.chats import Message
+from transforms.publish.export.chats import LeftOut, Message
 from transforms.publish.export.forms import (
     FAILED,
     LINEAGE,
@@ -27,6 +28,7 @@ from transforms.publish.export.forms import (
     Omitted,
     lineage,
 )
+from transforms.publish.export.pictures import BYTES, check_marks, images, placed
 from transforms.publish.export.tasks import Task
 from transforms.text.answers import plain_answer
 
@@ -50,13 +52,14 @@ _PLACES: dict[str, dict[str, pa.DataType]] = {
     "verl": {
         "data_source": pa.string(),
         "prompt": MESSAGES,
+        COLUMN: BYTES,
         "ability": pa.string(),
         "reward_model": pa.struct([("style", pa.string()), ("ground_truth", pa.string())]),
         "extra_info": pa.struct(
             [("split", pa.string()), ("index", pa.int64()), *_FACTS.items(), *LINEAGE.items()]
         ),
     },
-    "trl_grpo": {"prompt": MESSAGES, "answer": pa.string(), **_FACTS, **LINEAGE},
+    "trl_grpo": {"prompt": MESSAGES, COLUMN: TYPE, "answer": pa.string(), **_FACTS, **LINEAGE},
     "openrlhf": {
         "prompt": MESSAGES,
         "label": pa.string(),
@@ -124,9 +127,12 @@ class RlExport(Format):
         if rate is not None and not self.at_least <= rate <= self.at_most:
             yield Omitted(f"pass rate not in {self.at_least:g} to {self.at_most:g}")
             return
-        prompt = [{"role": m["role"], "content": m["content"]} for m in task.prompt]
-        asked = prompt[-1]["content"]
-        prompt[-1]["content"] += self.suffix
+        asked = task.prompt[-1]["content"]
+        try:
+            prompt, seen = self._asked(task)
+        except LeftOut as error:
+            yield Omitted(str(error))
+            return
         solution = row.get("solution") or ""
         facts = {
             "instruction": asked,
@@ -143,7 +149,24 @@ class RlExport(Format):
             facts["control"] = controls.controls(row["id"], truth, agreeing, task.others)
         place = {**facts, **lineage(row)}
         name = f"cotmill/{row.get('recipe') or 'rows'}"
-        yield Example(self._values(prompt, truth, name, place, side, index), [prompt])
+        values = self._values(prompt, truth, name, place, side, index)
+        if seen:
+            values[COLUMN] = seen
+        yield Example(values, [] if seen else [prompt])
+
+    def _asked(self, task: Task) -> tuple[list[Message], list[dict[str, Any]]]:
+        """The prompt of a task as the trainer reads it, and its pictures."""
+        kept = ("role", "content", "pictures")
+        prompt = [{name: m[name] for name in kept if name in m} for m in task.prompt]
+        prompt[-1]["content"] += self.suffix
+        seen = images(prompt, task.row)
+        if seen:
+            if COLUMN not in self.types():
+                raise LeftOut("it shows pictures, which this form has no place for")
+            prompt = placed(prompt, "marks" if self.trainer == "verl" else "parts")
+        if self.trainer == "verl" and COLUMN in task.row:
+            check_marks((message["content"] for message in prompt), len(seen))
+        return prompt, seen
 
     def _values(
         self,

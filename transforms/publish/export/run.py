@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from transforms.engine.run_folder import RunFolder
+from transforms.images.rows import COLUMN
 from transforms.publish.export.chats import conversation
 from transforms.publish.export.forms import Format, Omitted
 from transforms.publish.export.splits import Side, SplitSettings, elements, families, sides
@@ -44,7 +45,7 @@ def spool(
     """
     done = Exported()
     side_of = divided(run, manifest, splits, done) if splits.asked else {}
-    calls = tools = False
+    calls = tools = pictures = False
     left = Counter({"no question": sum(1 for _ in accepted_rows(run, manifest))})
     for task in tasks(run, manifest, form.attempts, form.failures):
         left["no question"] -= len(task.rows)
@@ -58,10 +59,16 @@ def spool(
                 if check is not None:
                     check(task.row["id"], chat, made.tools)
             tools = tools or made.tools is not None
+            pictures = pictures or COLUMN in made.values
             into.add(side, made.values)
     done.rows, done.left_out = into.rows, +left
     if calls and not tools:
         done.notes.append("rows call tools but have no column tools: a template cannot show them")
+    if pictures and check is not None:
+        done.notes.append(
+            f"rows with pictures were not rendered with template={check.model}: that takes the "
+            "model's processor"
+        )
     if calls and check is not None and not check.tools_shown:
         done.notes.append(
             f"the chat template of template={check.model} does not show tool calls: rows were "

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
 from transforms.engine.errors import SettingsError
+from transforms.images.rows import COLUMN, TYPE
 from transforms.publish.export.chats import (
     LeftOut,
     Message,
@@ -36,6 +37,7 @@ from transforms.publish.export.masks import (
     use_training_template,
     without,
 )
+from transforms.publish.export.pictures import check_marks, images, placed, spread
 from transforms.publish.export.tasks import Task
 from transforms.training.trainer import load_tokenizer, require_trl
 
@@ -92,7 +94,7 @@ class SftExport(Format):
                 "advantages": pa.list_(pa.float64()),
             },
         }
-        beside = {"tools": pa.string(), "loss_mask": pa.list_(pa.bool_())}
+        beside = {"tools": pa.string(), "loss_mask": pa.list_(pa.bool_()), COLUMN: TYPE}
         return {**conversation[self.shape], **beside, **LINEAGE}
 
     def examples(self, task: Task, side: str, index: int) -> Iterator[Example | Omitted]:
@@ -107,7 +109,7 @@ class SftExport(Format):
                 yield Omitted(f"another solution of a problem (format.solutions={self.solutions})")
                 continue
             completion = without(answer.completion, seen) if self.once else answer.completion
-            chat = [*task.prompt, *completion]
+            chat = spread([*task.prompt, *completion])
             what = learned_of(chat, errors=not self.mask_errors)
             try:
                 if not any(what):
@@ -122,9 +124,13 @@ class SftExport(Format):
         self, talk: Sequence[Message], what: Sequence[Learned], asked: int, row: dict[str, Any]
     ) -> Example:
         in_field = self.shape == "sharegpt" and self.reasoning != "drop"
-        chat = for_templates(talk, "reasoning_content" if in_field else self.reasoning)
+        reasoning = "reasoning_content" if in_field else self.reasoning
+        chat = for_templates(talk, reasoning, pictures=self.shape != "tokens")
         tools = tools_of(row)
         values: dict[str, Any] = lineage(row)
+        if seen := images(talk, row):
+            chat = placed(chat, "marks" if self.shape == "sharegpt" else "parts")
+            values[COLUMN] = seen
         if self.shape == "tokens":
             values |= self._tokens(chat, what, tools, row["id"])
             return Example(values, [chat], tools)
@@ -142,7 +148,9 @@ class SftExport(Format):
             case "sharegpt":
                 values["conversations"], values["loss_mask"] = sharegpt(chat, mask)
                 values["tools"] = tools and json.dumps([t["function"] for t in json.loads(tools)])
-        return Example(values, [chat], tools)
+                if COLUMN in row:
+                    check_marks((turn["value"] for turn in values["conversations"]), len(seen))
+        return Example(values, [] if seen else [chat], tools)
 
     def _tokens(
         self, chat: Sequence[Message], what: Sequence[Learned], tools: str | None, row_id: str

@@ -19,6 +19,7 @@ from transforms.engine.errors import RunFolderError
 from transforms.engine.files import FileSystems
 from transforms.engine.ids import content_id
 from transforms.engine.run_folder import RunFolder, files_below
+from transforms.images.rows import COLUMN
 from transforms.publish.export.chats import Conversation, Message, conversation, length
 from transforms.text.reasoning import judge_reasoning
 
@@ -29,6 +30,7 @@ _COLUMNS = (
     *("instruction", "problem", "solution", "reasoning"),
     *("answer", "reference", "answer_type", "output", "prediction"),
     *("agreement", "attempts", "score"),
+    COLUMN,
 )
 """What is read of accepted rows, where they have it."""
 _PART_BYTES = 64 << 20
@@ -101,9 +103,9 @@ def task_id(prompt: Sequence[Message]) -> str:
 
 
 def accepted_rows(run: RunFolder, manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yields a run's accepted rows with those of `_COLUMNS` that they have."""
+    """Yields a run's accepted rows with those of `_COLUMNS` that they have, without pictures."""
     for path in accepted_files(run, manifest):
-        yield from _rows(path, _COLUMNS)
+        yield from _rows(path, [name for name in _COLUMNS if name != COLUMN])
 
 
 def accepted_files(run: RunFolder, manifest: Mapping[str, Any]) -> list[str]:
@@ -252,7 +254,7 @@ def _hashes(path: str, table: _Table) -> np.ndarray:
     return np.array(
         [
             0 if (said := table.read(row)) is None else int(task_id(said.prompt)[:16], 16) | 1
-            for row in _rows(path, table.columns)
+            for row in _rows(path, [name for name in table.columns if name != COLUMN])
         ],
         dtype=np.uint64,
     )

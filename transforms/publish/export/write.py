@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import tempfile
@@ -13,12 +14,15 @@ from typing import IO, Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transforms.engine.errors import SettingsError
 from transforms.engine.files import FileSystems, new_file
+from transforms.images.rows import COLUMN, TYPE, with_images
 from transforms.publish.export.forms import MESSAGES
 
 Files = Literal["parquet", "jsonl"]
 _PLAIN = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 _BATCH = 1000
+_BATCH_OF_PICTURES = 64
 
 
 class Spool:
@@ -48,7 +52,7 @@ class Spool:
         self._open.close()
 
     def add(self, split: str, values: Mapping[str, Any]) -> None:
-        """Adds an example; its values are JSON."""
+        """Adds an example; its values are JSON, and bytes of pictures."""
         if split not in self._files:
             file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115, closed by _open
             self._files[split] = self._open.enter_context(file)
@@ -57,11 +61,17 @@ class Spool:
             if self._plain and self._types[name] == MESSAGES:
                 self._plain = all(message.keys() == {"role", "content"} for message in value)
         self._used |= used.keys()
-        self._files[split].write(json.dumps(used, ensure_ascii=False) + "\n")
+        self._files[split].write(json.dumps(used, ensure_ascii=False, default=_as_text) + "\n")
         self.rows[split] = self.rows.get(split, 0) + 1
 
     def write(self, folder: str, files: Files, rows_per_shard: int, compression: str) -> None:
-        """Writes SPLIT-00000-of-00001.parquet or .jsonl, and so on, each atomically."""
+        """Writes SPLIT-00000-of-00001.parquet or .jsonl, and so on, each atomically.
+
+        Raises:
+            SettingsError: JSON Lines are asked for, and cannot hold pictures.
+        """
+        if files == "jsonl" and COLUMN in self._used:
+            raise SettingsError("files=jsonl cannot hold the rows' pictures: set files=parquet")
         for split, count in self.rows.items():
             self._files[split].seek(0)
             shards = -(-count // rows_per_shard)
@@ -84,9 +94,20 @@ class Spool:
         stored = pa.schema(
             [(f.name, pa.list_(pa.string()) if f.name in objects else f.type) for f in schema]
         )
+        size = _BATCH
+        if COLUMN in schema.names:
+            size = _BATCH_OF_PICTURES
+            if self._types[COLUMN] == TYPE:
+                schema = with_images(schema)
         with pq.ParquetWriter(sink, schema, compression=compression) as writer:
-            while batch := [json.loads(line) for line in islice(lines, _BATCH)]:
+            while batch := [json.loads(line) for line in islice(lines, size)]:
                 for row in batch:
+                    for image in row.get(COLUMN, ()):
+                        image["bytes"] = base64.b64decode(image["bytes"])
                     for name in objects:
                         row[name] = [json.dumps(one, ensure_ascii=False) for one in row[name]]
                 writer.write_table(pa.Table.from_pylist(batch, stored).cast(schema))
+
+
+def _as_text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

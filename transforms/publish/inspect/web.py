@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import socket
 import sys
 import webbrowser
@@ -23,6 +24,7 @@ from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
 from transforms.engine.errors import CotmillError, SettingsError
+from transforms.images.blobs import MIMES
 from transforms.publish.catalog import FINAL, Catalog, End, Query
 from transforms.publish.fields import fields_of, turns_of
 from transforms.publish.inspect.answers import Answer
@@ -36,7 +38,7 @@ LOOPBACK = "127.0.0.1"
 _PAGES = Path(__file__).parent / "pages"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; "
-    "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -56,6 +58,7 @@ def application(catalog: Catalog) -> Starlette:
             Route("/", pages.funnel),
             Route("/records", pages.records),
             Route("/record/{id:path}", pages.record),
+            Route("/picture/{name}", pages.picture),
             Route("/keys.js", lambda _: FileResponse(_PAGES / "keys.js", headers=_HEADERS)),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
@@ -70,7 +73,7 @@ def _refusal(request: Request, error: Exception) -> Response:
 class _Pages:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        shown = environment(_PAGES)
+        shown = environment(_PAGES, lambda picture: f"/picture/{picture.name}")
         shown.filters.update(
             gist=gist, outcome=outcome, fields=fields_of, turns=turns_of, said=_said
         )
@@ -122,6 +125,14 @@ class _Pages:
         found = life(self._catalog, request.path_params["id"])
         shown = sum(len(answers) for step in found.steps for answers in step.asked)
         return self._page(request, "record", life=found, unshown=found.answers - shown)
+
+    def picture(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        found = re.fullmatch(r"[0-9a-f]{64}\.(\w+)", name)
+        if found is None or found[1] not in MIMES:
+            raise SettingsError(f"{name} is no picture")
+        data = self._catalog.blobs.named(name)
+        return Response(data, media_type=MIMES[found[1]], headers=_HEADERS)
 
 
 def _said(answer: Answer) -> dict[str, Any]:

@@ -10,13 +10,17 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
+from transforms.engine.errors import CotmillError
 from transforms.engine.manifest import segments_of, unanswered_in
+from transforms.images.blobs import MIMES, Blobs
+from transforms.images.wire import data_url
 from transforms.publish.catalog import State
-from transforms.publish.fields import fields_of
+from transforms.publish.fields import Picture, fields_of
 from transforms.publish.pages import environment
 from transforms.publish.report.formats import number
 from transforms.publish.report.measures import embedding, measures
 from transforms.publish.report.plots import bars, histogram
+from transforms.stages.controls import COUNT, Overlap, overlaps
 from transforms.stages.diversity.measure import Figures, Variety
 
 SETS = {
@@ -26,19 +30,24 @@ SETS = {
 }
 """The sets that are measured, and what the page calls them."""
 
+_PICTURES_MB = 20
+"""Bytes of pictures in a report, at most."""
+
 
 def page(
     manifest: dict[str, Any],
     figures: dict[str, Figures],
     examples: Sequence[State],
     rejects: Mapping[tuple[str, str], Sequence[State]],
+    blobs: Blobs | None = None,
 ) -> str:
-    """Returns the report as one HTML page that loads nothing.
+    """Returns the report as one HTML page that loads nothing, pictures included.
 
     Texts of models are hostile: the template escapes all of them, and the page forbids scripts and
     requests to whoever opens it.
     """
-    template = environment(Path(__file__).parent).get_template("page.html.jinja")
+    shown = environment(Path(__file__).parent, _Embedded(blobs))
+    template = shown.get_template("page.html.jinja")
     segments = segments_of(manifest)
     stages = [stage for segment in segments for stage in segment["stages"]]
     spent = tokens(stages)
@@ -58,6 +67,8 @@ def page(
         unanswered=unanswered,
         tokens=spent,
         ran=ran(stages),
+        counted=counted(stages),
+        controls=controls(stages),
         reasons=reasons(stages),
         figures=figures,
         sets={name: SETS[name] for name in SETS if name in figures},
@@ -74,6 +85,23 @@ def page(
     )
     # A record may hold half a surrogate pair, which no encoding can write.
     return rendered.encode("utf-8", "backslashreplace").decode()
+
+
+class _Embedded:
+    """Gives pictures as data URLs, until the page holds `_PICTURES_MB` of them."""
+
+    def __init__(self, blobs: Blobs | None) -> None:
+        self._blobs, self._left = blobs, _PICTURES_MB * 1e6
+
+    def __call__(self, picture: Picture) -> str:
+        if self._blobs is None:
+            return ""
+        try:
+            data = self._blobs.named(picture.name)
+        except CotmillError:
+            return ""
+        self._left -= len(data)
+        return data_url(MIMES[picture.name.rpartition(".")[2]], data) if self._left >= 0 else ""
 
 
 def tokens(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -104,6 +132,25 @@ def ran(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
                 amounts = {name: found.get(key, 0) for name, found in counts.items()}
                 rows.append({"stage": stage["name"], "what": f"{kind}: {key}", **amounts})
     return rows
+
+
+def counted(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What else stages counted, such as judgments that changed with the order: amounts by key, and
+    their shares of all keys of the same count."""
+    return [
+        {"stage": stage["name"], "what": what, "key": key, "amount": amount,
+         "share": amount / sum(amounts.values())}
+        for stage in stages
+        for what, amounts in stage.get("counts", {}).items()
+        if what.partition(".")[0] not in ("cells", "tools", COUNT)
+        for key, amount in sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
+    ]  # fmt: skip
+
+
+def controls(stages: Iterable[dict[str, Any]]) -> dict[str, list[Overlap]]:
+    """How much of what a grader keeps its controls keep, by stage."""
+    counts = {stage["name"]: stage.get("counts", {}).get(COUNT) for stage in stages}
+    return {name: overlaps(found) for name, found in counts.items() if found}
 
 
 def reasons(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from transforms.sandbox.settings import SandboxSettings
 from transforms.sources import check_source
 from transforms.sources.read import ReadRows
 from transforms.sources.rows import Row, parsed
+from transforms.stages.diversity.hashed import read_hashes
 from transforms.stages.diversity.overlap import BenchmarkIndex, Item
 from transforms.stages.diversity.reasons import Sameness
 from transforms.stages.diversity.settings import DecontaminateSettings
@@ -43,6 +44,13 @@ def check_benchmarks(settings: DecontaminateSettings) -> None:
     Raises:
         SourceError: one line that names the benchmark, what is wrong with it, and the fix.
     """
+    for name, path in settings.hashes.items():
+        try:
+            read_hashes(path)
+        except SourceError as error:
+            raise SourceError(
+                f"in decontaminate.hashes.{name}: {error}; make it with `cotmill hashes {name}`"
+            ) from None
     for name, source in settings.benchmarks.items():
         key = f"decontaminate.benchmarks.{name}"
         try:
@@ -88,11 +96,14 @@ def judge(
     Args:
         texts: each record's text and program.
     """
-    for record, overlap in zip(records, index.overlaps(texts), strict=True):
-        if overlap is None:
-            yield record, keep()
-        else:
+    lists = [read_hashes(path) for path in index.settings.hashes.values()]
+    for record, text, overlap in zip(records, texts, index.overlaps(texts), strict=True):
+        if overlap is not None:
             yield record, reject(Sameness.CONTAMINATED, index.detail(overlap))
+            continue
+        whole = "\n".join(filter(None, text))
+        repeated = next(filter(None, (each.repeated(whole) for each in lists)), None)
+        yield record, reject(Sameness.CONTAMINATED, repeated) if repeated else keep()
 
 
 @dataclass

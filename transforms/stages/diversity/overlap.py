@@ -64,7 +64,8 @@ def without_numbers(words: Sequence[str]) -> list[str]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _hash(text: str) -> int:
+def hashed(text: str) -> int:
+    """The hash of a text, 8 bytes."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
 
@@ -73,7 +74,7 @@ def runs(words: Sequence[str], length: int) -> Hashes:
     """The hashes of the different runs of so many words, in order; none in a shorter text."""
     if len(words) < length:
         return np.empty(0, dtype=np.uint64)
-    codes = np.array([_hash(word) for word in words], dtype=np.uint64)
+    codes = np.array([hashed(word) for word in words], dtype=np.uint64)
     # wraps around, as a hash should
     products = sliding_window_view(codes, length) * _multipliers(length)
     return np.unique(products.sum(axis=1, dtype=np.uint64))
@@ -158,7 +159,7 @@ class _Texts:
 
 
 def _whole(words: Sequence[str]) -> Hashes:
-    return np.array([_hash(" ".join(words))] if words else [], dtype=np.uint64)
+    return np.array([hashed(" ".join(words))] if words else [], dtype=np.uint64)
 
 
 def _long_enough(words: Sequence[str], least: int) -> bool:

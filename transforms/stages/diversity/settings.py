@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -72,6 +74,11 @@ class DecontaminateSettings(Group):
         description="name -> source of its questions, as for source (jsonl, parquet, huggingface, "
         "mix ...); an item needs a problem or code, nothing else",
     )
+    hashes: dict[str, str] = Field(
+        {},
+        description="name -> file of `cotmill hashes`: an evaluation set as hashes of its words, "
+        "characters, lines and ids, held against rows",
+    )
     ngram: int = Field(ge=1, description="words (or code tokens) of a run, see share")
     share: float = Field(
         gt=0, le=1, description="share of an item's runs of ngram words from which a row repeats it"
@@ -88,6 +95,13 @@ class DecontaminateSettings(Group):
         "which a row repeats an item",
     )
 
+    def identity(self) -> Any:
+        """Lists of hashes count by their content."""
+        given = self.model_dump(mode="json", exclude={"hashes"})
+        if self.hashes:
+            given["hashes"] = {name: _digest(path) for name, path in self.hashes.items()}
+        return given
+
     @model_validator(mode="after")
     def _longer(self) -> DecontaminateSettings:
         if self.long_ngram < self.ngram:
@@ -96,3 +110,11 @@ class DecontaminateSettings(Group):
                 "must say more than one of many"
             )
         return self
+
+
+def _digest(path: str) -> str:
+    """The digest of a file; of none its path, and reading it will say so."""
+    try:
+        return hashlib.blake2b(Path(path).expanduser().read_bytes(), digest_size=16).hexdigest()
+    except OSError:
+        return path

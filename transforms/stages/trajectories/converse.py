@@ -427,16 +427,13 @@ def answer_in(response: Response, reference: str | None) -> Steps[tuple[str | No
     return answer, answer is not None and same
 
 
-def check_backend(dialogue: Dialogue, backend: Backend, stage: str, place: str = "backend") -> None:
+def check_backend(dialogue: Dialogue, backend: Backend, stage: str) -> None:
     """Checks that a backend can be asked in a dialogue.
-
-    Args:
-        place: name of the backend's settings.
 
     Raises:
         SettingsError: it cannot continue a text, or has no turns.
     """
-    setting = f"recipe.stages.{stage}.dialogue"
+    setting, place = f"recipe.stages.{stage}.dialogue", backend.place
     if backend.api is None:  # a ledger says how it was asked
         return
     if not (dialogue.continues or dialogue.goes_on):
@@ -530,8 +527,7 @@ class Converse(ModelEpisode):
             raise SettingsError(f"{setting}={list(self.cells)} is no range: set [low, high]")
         if self.cells is self.turns is None:
             raise SettingsError(f"{setting} and turns are both null: set one of them")
-        place = f"models.{self.model}" if self.model else "backend"
-        check_backend(self.dialogue, self.backend, self.name, place)
+        check_backend(self.dialogue, self.backend, self.name)
 
     @cached_property
     def _one(self) -> SamplerSettings:
@@ -589,10 +585,15 @@ class Converse(ModelEpisode):
         return begin(asked, self.dialogue, limits, **fields)
 
     def request(
-        self, sample: int, /, prompt: PromptTemplate | None = None, **words: Any
+        self,
+        sample: int,
+        /,
+        prompt: PromptTemplate | None = None,
+        model: str | None = None,
+        **words: Any,
     ) -> Request:
-        """Returns the request of an attempt with a prompt (the stage's own)."""
-        return self.requests(self._one, first_sample=sample, prompt=prompt, **words)[0]
+        """Returns the request of an attempt with a prompt to a model (the stage's own)."""
+        return self.requests(self._one, sample, prompt, model, **words)[0]
 
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
         """What the prompt of an attempt is rendered with, beside `cells`."""
@@ -601,7 +602,8 @@ class Converse(ModelEpisode):
         return {**words, "tools": tools, "sample": sample}
 
     def role(self, agent: str, prompt: PromptTemplate, sample: int, **words: Any) -> Conversation:
-        """Opens the conversation of another agent, without limits; each cell begins anew."""
+        """Opens the conversation of another agent, without limits; each cell begins anew. Its
+        `model` may be another (see `requests`)."""
         asked = self.request(sample, prompt=prompt, **words)
         return begin(asked, self.dialogue, Limits(), agent=agent, keeps_state=False)
 

@@ -136,6 +136,17 @@ def _title(name: str, text: str) -> str:
     return heading[1].strip() if heading else name
 
 
+def _titled(texts: dict[str, str], characters: int) -> Iterator[tuple[str, str]]:
+    for name, text in sorted(texts.items()):
+        for passage in passages(text, characters):
+            yield _title(name, text), passage
+
+
+def titled_passages(folder: str, characters: int) -> Iterator[tuple[str, str]]:
+    """Yields (title, passage) of the texts of a folder, as `TextSearch` has them."""
+    return _titled(_texts(folder).texts, characters)
+
+
 _lock = threading.Lock()
 _read: dict[Any, _Texts] = {}
 _indexes: dict[tuple[str, int], Index] = {}
@@ -167,9 +178,5 @@ def _index(folder: str, characters: int) -> Index:
     digest, texts = _texts(folder)
     with _lock:
         if (digest, characters) not in _indexes:
-            _indexes[digest, characters] = Index(
-                (_title(name, text), passage)
-                for name, text in sorted(texts.items())
-                for passage in passages(text, characters)
-            )
+            _indexes[digest, characters] = Index(_titled(texts, characters))
         return _indexes[digest, characters]

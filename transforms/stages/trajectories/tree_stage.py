@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import Field
@@ -54,11 +55,21 @@ class TreeSearch(ModelEpisode):
     def most(self) -> Budget:
         return Budget(self.nodes, self.asks, self.cells)
 
-    def asked(self, sample: int, prompt: PromptTemplate | None = None, /, **words: Any) -> Request:
-        """Returns the request of one sample of a prompt (the stage's own); its words may also
-        depend on `sample`."""
-        one = self.sampler.model_copy(update={"samples": 1})
-        return self.requests(one, sample, prompt, sample=sample, **words)[0]
+    @cached_property
+    def _one(self) -> SamplerSettings:
+        return self.sampler.model_copy(update={"samples": 1})
+
+    def asked(
+        self,
+        sample: int,
+        prompt: PromptTemplate | None = None,
+        model: str | None = None,
+        /,
+        **words: Any,
+    ) -> Request:
+        """Returns the request of one sample of a prompt to a model (the stage's own); its words may
+        also depend on `sample`."""
+        return self.requests(self._one, sample, prompt, model, sample=sample, **words)[0]
 
     def outcome(
         self,

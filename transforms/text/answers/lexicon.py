@@ -1,21 +1,21 @@
-"""Names of units, currencies, large numbers, months and conjunctions (CLDR, through Babel), and
-numbers in words (text2num)."""
+"""Names of units, currencies, large numbers, months and conjunctions (CLDR, gathered by
+pipelines/cldr.py), and numbers in words (text2num)."""
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache, lru_cache
-from itertools import product
+from pathlib import Path
 from typing import Any
 
-from babel import Locale
-from babel.numbers import list_currencies
 from text_to_num import text2num
 
 from transforms.text.answers.arabic import arabic
+
+_NAMES = Path(__file__).with_name("cldr.json")
 
 
 def words(text: str) -> frozenset[str]:
@@ -23,9 +23,6 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_SPOKEN = "en de fr es it pt nl ru uk pl cs sv da tr zh ja ko ar hi"
-LANGUAGES = _SPOKEN.split()
-"""The languages that answers are read in; where two use one word, the earlier decides."""
 _NUMBER_WORDS = ["en", "de", "fr", "es", "pt", "ru"]
 
 _SMALL = """zero one two three four five six seven eight nine ten eleven twelve thirteen
@@ -44,88 +41,40 @@ _AND = re.compile(r"\b(hundred|thousand|million|billion|trillion) and (?=\w)")
 
 
 @cache
-def _locales() -> list[Locale]:
-    return [Locale(language) for language in LANGUAGES]
+def _names() -> dict[str, Any]:
+    """What is gathered once: Babel takes each process 0.4 s to read the files of all languages."""
+    names: dict[str, Any] = json.loads(_NAMES.read_text("utf-8"))
+    return names
 
 
-def _leaves(data: Any) -> Iterator[str]:
-    if isinstance(data, str):
-        yield unicodedata.normalize("NFKC", data)
-    elif data is not None and hasattr(data, "values"):
-        for value in data.values():
-            yield from _leaves(value)
-
-
-@cache
 def units() -> dict[str, str]:
     """Each word and symbol for a unit of measurement -> CLDR's key (`hrs`: `duration-hour`)."""
-    found = {"d": "duration-day"}  # in CLDR the dots of a screen, first
-    locales = [*_locales(), Locale("en", "GB")]
-    for width, locale in product(("long", "short", "narrow"), locales):
-        for key, patterns in locale._data["unit_patterns"].items():
-            for pattern in _leaves(patterns.get(width)):
-                name = pattern.replace("{0}", "").strip(" .\u200f\u200e")
-                if "{0}" in pattern and re.search(r"[^\W0-9_]|°", name):
-                    found.setdefault(name, key)
-    folded = {name.casefold(): key for name, key in reversed(found.items())}
-    return folded | found
+    units: dict[str, str] = _names()["units"]
+    return units
 
 
-def _forms(locale: Locale, width: str) -> list[Any]:
-    return list(locale.compact_decimal_formats[width].values())
-
-
-@cache
 def scales() -> dict[str, int]:
     """Each word for a large number -> its value (`million`, `Milliarden`, `万`)."""
-    found = {"hundred": 100}
-    for locale in [*_locales(), Locale("en", "IN")]:
-        for forms in [*_forms(locale, "long"), *_forms(locale, "short")]:
-            for size, form in forms.items():
-                pattern = unicodedata.normalize("NFKC", form.pattern)
-                word = pattern.replace("0", "").replace("'", "").strip(" .").casefold()
-                if len(word) > 2 or word > "z":
-                    found.setdefault(word, int(size) // 10 ** (pattern.count("0") - 1))
-    return found
+    scales: dict[str, int] = _names()["scales"]
+    return scales
 
 
-@cache
 def calendar_names(kind: str) -> dict[str, int]:
     """Each name, long or short, of a month ("months", 1 to 12) or a weekday ("days", 0 to 6)."""
-    found: dict[str, int] = {}
-    for locale in _locales():
-        for width in ("wide", "abbreviated"):
-            for number, name in getattr(locale, kind)["format"][width].items():
-                if not name[:1].isdigit():
-                    found.setdefault(name.strip(".").casefold(), number)
-    return found
+    names: dict[str, int] = _names()[kind]
+    return names
 
 
-# Short words that mean something else in another language.
-_NO_CONJUNCTIONS = frozenset(["", "a", "e", "i", "o", "of", "en"])
-
-
-@cache
 def conjunctions(kind: str) -> str:
     """A pattern for what stands before a list's last item: kind "standard" (and) or "or"."""
-    found = set()
-    for locale in _locales():
-        pattern = unicodedata.normalize("NFKC", locale.list_patterns[kind]["2"])
-        word = pattern.replace("{0}", "").replace("{1}", "").strip(" ,、")
-        if word not in _NO_CONJUNCTIONS:
-            spaced = (
-                r"\s*" if pattern.endswith("}") and pattern.startswith("{0}" + word) else r"\s+"
-            )
-            found.add(spaced + re.escape(word) + spaced)
-    return "|".join(sorted(found, key=len, reverse=True))
+    pattern: str = _names()["conjunctions"][kind]
+    return pattern
 
 
 @cache
 def currency_codes() -> frozenset[str]:
     """Codes and abbreviations of currencies that stand before an amount (`CHF`, `Rs`, `kr`)."""
-    signs = {sign for locale in _locales() for sign in locale.currency_symbols.values()}
-    words = {sign.strip(".") for sign in signs if re.fullmatch(r"[^\W0-9_]{2,4}\.?", sign)}
-    return frozenset(list_currencies()) | words | {"Rs", "Re", "Fr", "SFr"}
+    return frozenset(_names()["currency_codes"])
 
 
 def spelled(words: list[str], language: str = "en") -> Fraction | None:

@@ -1,0 +1,195 @@
+"""cotmill bench fire: distinct right programs for the tokens they cost, with a hot first token and
+without one."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from pydantic import Field
+from rich.console import Console
+from rich.table import Table
+
+from transforms.engine.ids import content_id
+from transforms.engine.machine import machine_line
+from transforms.engine.paths import DATA
+from transforms.engine.records import Seed
+from transforms.engine.settings import Group
+from transforms.models.asking import Asking
+from transforms.models.backends.settings import Backend
+from transforms.models.episode import Steps, drive
+from transforms.models.ledger.ledger import LedgerSettings
+from transforms.models.pool import Pool, draw_shots
+from transforms.models.prompts import PromptTemplate
+from transforms.models.settings import SamplerSettings
+from transforms.programs import fingerprint
+from transforms.programs.checks import FilterSettings
+from transforms.recipes.caco.unify import written_programs
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.unify import ran_well, try_programs
+
+
+class BenchFireSettings(Group):
+    """Everything `cotmill bench fire` can be told."""
+
+    kinds: list[str] = Field(
+        min_length=1, description="kinds of the shipped problems that programs are written for"
+    )
+    problems: int = Field(ge=1, description="problems of each kind, at most")
+    seeds: int = Field(ge=2, description="run seeds, over which the spread is taken")
+    fire_temperature: float = Field(gt=0, description="temperature of the first token, where hot")
+    sampler: SamplerSettings
+    backend: Backend
+    sandbox: SandboxSettings
+    filter: FilterSettings
+
+
+SETTINGS = BenchFireSettings
+
+
+class Yielded(NamedTuple):
+    """What became of the samples of one problem."""
+
+    tokens: int
+    """Generated tokens."""
+    samples: int
+    running: int
+    """Different programs that ran well."""
+    right: int
+    """Structures of programs that gave the problem's answer."""
+
+
+def bench(settings: BenchFireSettings) -> None:
+    """Asks for programs in three ways and prints how many different right ones came of them."""
+    console = Console()
+    console.print(
+        f"{settings.sampler.samples} samples each, {settings.seeds} seeds, "
+        f"{settings.backend.answering}; {machine_line()}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    rows = measure(settings)
+    table = Table(box=None)
+    table.add_column("way")
+    for name in ("temperature", "tokens", "running", "right", "right per 1,000 tokens", "spread"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            row["way"], f"{row['temperature']:.2f}", f"{row['tokens']:,}", str(row["running"]),
+            str(row["right"]), f"{row['mean']:.2f}", f"{row['spread']:.2f}",
+        )  # fmt: skip
+    console.print(table)
+    console.print(
+        "right: structures of programs that give the answer, each once a problem; spread: standard "
+        "deviation over the seeds; the temperature of hot is the mean over its tokens",
+        highlight=False,
+        soft_wrap=True,
+    )
+    print(json.dumps({"bench": "fire", "rows": rows}))
+
+
+def measure(settings: BenchFireSettings) -> list[dict[str, Any]]:
+    """Returns a row for each way: hot (the first token alone), even (all tokens at the mean
+    temperature of hot) and plain (all tokens at that of hot's later ones)."""
+    with tempfile.TemporaryDirectory(prefix="cotmill-") as folder:
+        ask = partial(asked, settings, folder)
+        hot = ask({"fire_temperature": settings.fire_temperature})
+        later = settings.sampler.temperature
+        made = [each for seed in hot for each in seed]
+        length = sum(each.tokens for each in made) / max(1, sum(each.samples for each in made))
+        even = min(2.0, mean_temperature(settings.fire_temperature, later, length))
+        return [
+            row("hot", even, hot),
+            row("even", even, ask({"temperature": even})),
+            row("plain", later, ask({})),
+        ]
+
+
+def mean_temperature(first: float, later: float, length: float) -> float:
+    """Returns the mean temperature of an answer's tokens.
+
+    >>> mean_temperature(30, 0.4, 100)
+    0.696
+    """
+    return round(later + (first - later) / max(length, 1), 4)
+
+
+def row(way: str, temperature: float, found: Sequence[Sequence[Yielded]]) -> dict[str, Any]:
+    """Returns the figures of a way.
+
+    Args:
+        found: by run seed, then by problem.
+
+    >>> one, other = [Yielded(500, 4, 2, 1)], [Yielded(500, 4, 3, 2)]
+    >>> {name: row("hot", 0.7, [one, other])[name] for name in ("right", "mean", "spread")}
+    {'right': 3, 'mean': 3.0, 'spread': 1.414}
+    """
+    rates = [
+        1000 * sum(each.right for each in seed) / max(1, sum(each.tokens for each in seed))
+        for seed in found
+    ]
+    made = [each for seed in found for each in seed]
+    return {
+        "way": way,
+        "temperature": temperature,
+        "tokens": sum(each.tokens for each in made),
+        "running": sum(each.running for each in made),
+        "right": sum(each.right for each in made),
+        "rates": [round(rate, 3) for rate in rates],
+        "mean": round(statistics.fmean(rates), 3),
+        "spread": round(statistics.stdev(rates), 3),
+    }
+
+
+def asked(settings: BenchFireSettings, folder: str, changes: dict[str, Any]) -> list[list[Yielded]]:
+    """What one way makes of the problems, by run seed."""
+    sampler = settings.sampler.model_copy(update=changes)
+    asking = Asking(settings.backend, folder, LedgerSettings.model_validate(_LEDGER))
+    everything = shipped()
+    problems = chosen(everything, settings.kinds, settings.problems)
+    pool = Pool(seed for seed in everything if seed.kind not in settings.kinds)
+    prompt = PromptTemplate.load(str(DATA / "prompts" / "caco" / "unify.yaml"))
+
+    def episode(task: tuple[int, Seed]) -> Steps[Yielded]:
+        number, seed = task
+        shots = draw_shots(pool, sampler.shots, number, "fire", seed.id)
+        requests = prompt.requests(
+            stage="fire", backend=settings.backend, sampler=sampler, run_seed=number,
+            seed=seed, shots=shots,
+        )  # fmt: skip
+        responses = yield list(requests)
+        tried = written_programs(seed, responses)
+        tried, agrees = yield from try_programs(tried, settings.sandbox, settings.filter)
+        well = ran_well(tried)
+        right = {fingerprint(e.code) for e, yes in zip(well, agrees, strict=True) if yes}
+        tokens = sum(response.generated_tokens for response in responses)
+        return Yielded(tokens, len(responses), len(well), len(right))
+
+    tasks = [(number, seed) for number in range(settings.seeds) for seed in problems]
+    found = drive(tasks, episode, asking, settings.sandbox, "fire")
+    size = len(problems)
+    return [found[n * size : (n + 1) * size] for n in range(settings.seeds)]
+
+
+_LEDGER = {"dir": None, "flush_requests": 512, "flush_bytes": 16_000_000, "flush_seconds": 1.5}
+
+
+def shipped() -> list[Seed]:
+    """The seeds that ship."""
+    lines = (
+        line
+        for path in sorted((DATA / "seeds").glob("*.jsonl"))
+        for line in path.read_text().splitlines()
+    )
+    return [Seed.make(**json.loads(line)) for line in lines]
+
+
+def chosen(seeds: Iterable[Seed], kinds: Sequence[str], most: int) -> list[Seed]:
+    """Returns up to `most` seeds of each kind, those of the smallest hashes."""
+    ordered = sorted(seeds, key=lambda seed: content_id("fire", seed.id))
+    of_kinds = ([seed for seed in ordered if seed.kind == kind][:most] for kind in kinds)
+    return [seed for some in of_kinds for seed in some]

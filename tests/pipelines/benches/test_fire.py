@@ -1,0 +1,54 @@
+"""The bench of a hot first token: it counts different right programs and the tokens they cost."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+from typing import Any
+
+from pipelines.benches import fire
+from pipelines.benches.fire import BenchFireSettings, asked, chosen, row, shipped
+from tests.chat_server import chat_server
+from tests.pipelines.commands import settings_of
+
+RIGHT = next(iter(chosen(shipped(), ["rates"], 1)))
+
+
+def settings(url: str) -> BenchFireSettings:
+    return settings_of(
+        "bench_fire", BenchFireSettings, "backend=openai", f"backend.base_url={url}",
+        "backend.model=m", "kinds=[rates]", "problems=1", "seeds=2", "sampler.samples=4",
+        "sandbox.slots=1",
+    )  # fmt: skip
+
+
+def test_equal_structures_are_one_and_wrong_programs_run_without_being_right(
+    tmp_path: Path,
+) -> None:
+    code = RIGHT.code or ""
+
+    def say(body: dict[str, Any]) -> dict[str, Any]:
+        texts = [code, f"# the same\n{code}", code + "\noutput = 1 / 0\n", "none"]
+        return {"content": f"```python\n{texts[body['seed'] % 4]}\n```"}
+
+    with chat_server(say) as (url, requests):
+        found = asked(settings(url), str(tmp_path), {})
+    assert [len(each) for each in found] == [1, 1] and len(requests) == 8
+    for [each] in found:
+        assert (each.samples, each.right) == (4, 1) and each.tokens > 0
+        assert each.running <= 2
+
+
+def test_the_mean_temperature_and_the_rates_are_as_they_say() -> None:
+    assert doctest.testmod(fire).failed == 0
+
+
+def test_problems_are_of_the_kinds_and_examples_of_others() -> None:
+    some = chosen(shipped(), ["rates", "number_theory"], 3)
+    assert [seed.kind for seed in some] == ["rates"] * 3 + ["number_theory"] * 3
+    assert some == chosen(reversed(shipped()), ["rates", "number_theory"], 3)
+
+
+def test_a_way_that_gives_nothing_has_rates_of_zero() -> None:
+    nothing = [[fire.Yielded(0, 0, 0, 0)], [fire.Yielded(100, 4, 0, 0)]]
+    assert row("plain", 0.4, nothing)["rates"] == [0, 0]

@@ -1,0 +1,74 @@
+"""Arms are compared on the programs that all have, and no row of one differs unnoticed."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.benches import summaries
+from pipelines.benches.summaries import BenchSummariesSettings, bench, figures, read_arm
+from transforms.engine.errors import RunFolderError
+
+CODES = [f"n_items = {n}\n# the items of {n} boxes in all\noutput = n_items * 2" for n in range(6)]
+
+
+def run(folder: Path, accepted: dict[int, float], lost: int = 0, words: str = "Boxes hold") -> str:
+    """A run of six programs, of which some have an accepted row with an agreement."""
+    for part in ("stages/04-execute", "data", "rejects"):
+        (folder / part).mkdir(parents=True)
+    pl.DataFrame({"code": CODES}).write_parquet(folder / "stages/04-execute/part.parquet")
+    rows = [
+        {"id": str(n), "code": CODES[n], "agreement": agreement,
+         "instruction": f"{words} {n} items each. How many are there in two of them?"}
+        for n, agreement in accepted.items()
+    ]  # fmt: skip
+    schema = {"id": pl.String, "code": pl.String, "agreement": pl.Float64, "instruction": pl.String}
+    pl.DataFrame(rows, schema).write_parquet(folder / "data/part.parquet")
+    reasons = {"reason": ["given_lost"] * lost}
+    pl.DataFrame(reasons, {"reason": pl.String}).write_parquet(folder / "rejects/05.parquet")
+    tokens = {"tokens": {"generated": 100, "recorded": 20}}
+    (folder / "manifest.json").write_text(json.dumps(tokens))
+    return str(folder)
+
+
+def test_discordant_programs_are_counted_and_nothing_else_differs(tmp_path: Path) -> None:
+    direct = read_arm([run(tmp_path / "direct", {0: 1, 1: 1, 2: 1})])
+    short = read_arm([run(tmp_path / "short", {0: 1, 3: 1}, lost=2)])
+    found = figures(short, direct, direct.programs)
+    assert (found.gained, found.missed, found.given_lost) == (1, 2, 2)
+    assert set(short.accepted) ^ set(direct.accepted) == {CODES[n] for n in (1, 2, 3)}
+    assert (found.accepted, found.p, found.tokens) == (2 / 6, 1.0, 60.0)
+
+
+def test_of_several_runs_the_best_agreement_counts_and_all_tokens(tmp_path: Path) -> None:
+    runs = [run(tmp_path / name, {0: share}, words=name) for name, share in (("a", 0.5), ("b", 1))]
+    arm = read_arm(runs)
+    assert arm.accepted[CODES[0]]["instruction"].startswith("b ") and arm.tokens == 240
+
+
+def test_names_of_the_program_and_its_comments_are_leakage(tmp_path: Path) -> None:
+    direct = read_arm([run(tmp_path / "direct", {0: 1})])
+    told = "Let n_items be the items of"
+    leaky = read_arm([run(tmp_path / "leaky", {0: 1}, words=f"{told} 0 boxes in all, and")])
+    clean, found = (figures(arm, direct, direct.programs) for arm in (direct, leaky))
+    assert (clean.leaks, found.leaks) == (0, 1) and clean.shared == 0 < found.shared
+
+
+def test_the_last_line_is_json_and_a_folder_without_a_run_is_named(
+    tmp_path: Path, capsys: Any
+) -> None:
+    arms = {name: [run(tmp_path / name, {0: 1})] for name in ("direct", "short")}
+    bench(BenchSummariesSettings(arms=arms))
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["programs"], last["union"], last["short"]["gained"]) == (6, 1, 0)
+    with pytest.raises(RunFolderError, match="has no finished run"):
+        read_arm([str(tmp_path / "none")])
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(summaries).failed == 0

@@ -1,0 +1,197 @@
+"""Making a task: a package is broken, and its own tests say whether that is a task."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.records import Call, Seed, derived
+from transforms.models.episode import Steps, side_by_side
+from transforms.packages.bugs import Site
+from transforms.packages.grading import Recorded, Wrong, wrong_calls
+from transforms.packages.package import Files, unpacked
+from transforms.packages.patches import changed, diff, text_of
+from transforms.packages.suite import Function, SuiteRun, call_function, run_suite
+from transforms.packages.tasks import RepairTask
+from transforms.sandbox.jobs import Status
+from transforms.stages.trajectories.dialogues import stable
+
+_SHOWN, _CHECKED = 3, 40
+"""Calls that an issue may tell of, and that are compared."""
+_LIMIT, _LEAST_SECONDS = 5, 1.0
+"""A suite with a bug has so many times the CPU time of one without, and no less than that."""
+
+REASONS = ("survived", "nothing_passes", "timed_out")
+"""Why a bug is no task."""
+Made = tuple[RepairTask, Verdict]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A package without bugs, and what its functions give."""
+
+    seed: Seed
+    files: Files
+    passing: frozenset[str]
+    recorded: Mapping[Function, Sequence[Recorded]]
+    """Public functions of modules -> calls of them with plain data, by tests and changed ones."""
+    cpu_seconds: float
+    """Limit of a run of the suite with a bug."""
+
+
+def is_package(seed: Seed) -> bool:
+    """Whether a seed is a package, as `source=package` reads it."""
+    return "archive" in json.loads(seed.metadata)
+
+
+def sound(seed: Seed, functions: Iterable[Function]) -> Steps[Sound | Verdict]:
+    """Runs a package's tests without a bug, and notes what functions give that are to be changed;
+    methods and names with an underscore are left out."""
+    public = sorted({each for each in functions if "." not in each[1] and each[1][0] != "_"})
+    facts = json.loads(seed.metadata)
+    files = unpacked(facts["archive"])
+    run = yield from run_suite(files, seed.id, noted=public)
+    if run.status is not Status.OK:
+        return reject("suite_failed", f"{run.status}: {run.detail}")
+    given = [[*calls, *_varied(calls)] for calls in run.noted]
+    gave = yield from side_by_side(
+        call_function(files, function, calls) for function, calls in zip(public, given, strict=True)
+    )
+    recorded = {
+        function: [
+            Recorded(call, *came)
+            for number, (call, came) in enumerate(zip(calls, values, strict=True))
+            if came[0] == "gives" or (came[0] == "raises" and number < len(noted))
+        ]
+        for function, noted, calls, values in zip(public, run.noted, given, gave, strict=True)
+        if values is not None
+    }
+    limit = max(_LEAST_SECONDS, _LIMIT * run.cpu_seconds)
+    return Sound(seed, files, frozenset(facts["passing"]), recorded, limit)
+
+
+def _varied(calls: Iterable[str], most: int = 20) -> list[str]:
+    """Returns calls with one number raised by 1 each, which no test makes: a patch that knows the
+    tests' own calls by heart does not know these."""
+    made: dict[str, None] = {}
+    own = set(calls)
+    for call in calls:
+        tree = ast.parse(call, mode="eval")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and type(node.value) is int:
+                node.value += 1
+                made[ast.unparse(tree)] = None
+                node.value -= 1
+                break
+    return [call for call in made if call not in own][:most]
+
+
+class Bug(NamedTuple):
+    """A change of a package."""
+
+    operator: str
+    functions: tuple[Function, ...]
+    """The functions that are changed."""
+    after: Mapping[str, str]
+    """Module -> its text with the bug."""
+
+
+def bug_of(files: Files, sites: Sequence[Site]) -> Bug:
+    """Returns the bug of places that are changed together."""
+    after = {site.path: text_of(files, site.path) for site in sites}
+    for site in sorted(sites, key=lambda site: -site.start):
+        after[site.path] = site.applied(after[site.path])
+    operator = "+".join(site.operator for site in sites)
+    return Bug(operator, tuple((site.path, site.function) for site in sites), after)
+
+
+def made(
+    package: Sound, change: Bug, calls: Iterable[Call] = (), floor: bool = True
+) -> Steps[Made]:
+    """Makes a bug in a package, and runs its tests.
+
+    Args:
+        calls: what models wrote for the bug.
+        floor: whether a test has to pass with it.
+    """
+    seed, files, after = package.seed, package.files, change.after
+    before = {path: text_of(files, path) for path in after}
+    facts = json.loads(seed.metadata)
+    bug = diff(files, before, after)
+    task = RepairTask(
+        problem="",
+        answer=None,
+        code=None,
+        solution=None,
+        kind="repair",
+        metadata=json.dumps(
+            {name: facts[name] for name in sorted(facts) if name not in ("archive", "passing")}
+        ),
+        package=facts["name"],
+        version=facts["version"],
+        digest=facts["digest"],
+        operator=change.operator,
+        function=",".join(f"{path}:{name}" for path, name in change.functions),
+        bug=bug,
+        patch=diff(files, after, before),
+        archive=facts["archive"],
+        **derived(seed, "repair", bug, calls=calls),
+    )
+    tree = changed(files, after)
+    run = yield from run_suite(tree, task.id, cpu_seconds=package.cpu_seconds)
+    failing, passing, verdict = judged(package.passing, run, floor)
+    if not verdict.kept:
+        return task, verdict
+    checks: dict[str, Any] = {}
+    wrong: list[Wrong] = []
+    for function in change.functions:
+        known = package.recorded.get(function, ())
+        if known and not wrong:
+            wrong = yield from wrong_calls(tree, function, known, package.cpu_seconds)
+            if wrong:
+                first = [each.wanted for each in wrong]
+                chosen = [*first, *(each for each in known if each not in first)][:_CHECKED]
+                checks = {"path": function[0], "name": function[1], "calls": chosen}
+    told = sorted(wrong, key=lambda each: len(each.wanted.call) + len(each.value))[:_SHOWN]
+    said = {stable(run.messages[test]) for test in failing if run.messages.get(test)}
+    messages = sorted(said, key=lambda text: (len(text), text))
+    evidence = {
+        "shown": [[w.wanted.call, w.kind, w.value, *w.wanted[1:]] for w in told],
+        "messages": messages[:_SHOWN],
+    }
+    return replace(
+        task,
+        fail_to_pass=tuple(sorted(failing)),
+        pass_to_pass=tuple(sorted(passing)),
+        checks=json.dumps(checks),
+        evidence=json.dumps(evidence),
+    ), verdict
+
+
+def judged(
+    sound: frozenset[str], run: SuiteRun, floor: bool = True
+) -> tuple[frozenset[str], frozenset[str], Verdict]:
+    """Returns the tests that fail by a bug, those that still pass, and whether it is a task.
+
+    A test that is absent fails where its file could not be imported; elsewhere its id is not
+    stable, and it counts for nothing.
+
+    Args:
+        floor: whether a test has to pass with the bug.
+    """
+    nothing: frozenset[str] = frozenset()
+    if run.status is Status.TIMEOUT:
+        return nothing, nothing, reject("timed_out", run.detail)
+    if run.status is not Status.OK:
+        return nothing, nothing, reject("nothing_passes", f"{run.status}: {run.detail}")
+    passing = sound & run.passing
+    failing = frozenset(test for test in sound - passing if test in run.tests or run.errors)
+    if not failing:
+        return failing, passing, reject("survived", "no test fails")
+    if floor and not passing:
+        return failing, passing, reject("nothing_passes", f"{len(failing)} tests fail")
+    return failing, passing, keep()
