@@ -17,6 +17,7 @@ BENCHES = {
     "execution": "questions about runs per second, by recipe, without a model",
     "repositories": "bugs of packages checked per second, and how many a test sees",
     "worlds": "instances, solutions, moves and levels of the puzzles and games, a line each",
+    "images": "pictures drawn, changed, proved and read back per second",
     "minhash": "near-duplicates per second, ours beside datatrove and rensa",
     "generation": "tokens/s of the pipeline and the server, beside bare vLLM",
     "fire": "different right programs per 1,000 tokens, with a hot first token and without",

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import kill_all
 from tests.stores import free_port, serving
 from transforms.engine.paths import PROJECT
 
@@ -107,5 +108,4 @@ def worker_pool(driver: Path, own: Path, environment: Mapping[str, str]) -> Iter
         try:
             yield started
         finally:
-            for worker in started.workers():
-                worker.kill()
+            kill_all(started.workers())

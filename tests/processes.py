@@ -31,3 +31,10 @@ def all_end(processes: Iterable[psutil.Process]) -> bool:
     """Whether processes end, sooner or later."""
     left = list(processes)
     return eventually(lambda: not any(map(is_running, left)))
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """Kills processes; those that end first, as children of one that is killed do, are none."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

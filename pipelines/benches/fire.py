@@ -58,9 +58,9 @@ class Yielded(NamedTuple):
     """Generated tokens."""
     samples: int
     running: int
-    """Different programs that ran well."""
+    """Structures of programs that ran well."""
     right: int
-    """Structures of programs that gave the problem's answer."""
+    """Structures of those that gave the problem's answer."""
 
 
 def bench(settings: BenchFireSettings) -> None:
@@ -75,17 +75,19 @@ def bench(settings: BenchFireSettings) -> None:
     rows = measure(settings)
     table = Table(box=None)
     table.add_column("way")
-    for name in ("temperature", "tokens", "running", "right", "right per 1,000 tokens", "spread"):
+    for name in ("temperature", "tokens", "running", "right"):
         table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(
-            row["way"], f"{row['temperature']:.2f}", f"{row['tokens']:,}", str(row["running"]),
-            str(row["right"]), f"{row['mean']:.2f}", f"{row['spread']:.2f}",
-        )  # fmt: skip
+    for each in rows:
+        figures = (
+            f"{each[what]} ({each[f'{what}_rate']:.2f} ± {each[f'{what}_spread']:.2f})"
+            for what in ("running", "right")
+        )
+        table.add_row(each["way"], f"{each['temperature']:.2f}", f"{each['tokens']:,}", *figures)
     console.print(table)
     console.print(
-        "right: structures of programs that give the answer, each once a problem; spread: standard "
-        "deviation over the seeds; the temperature of hot is the mean over its tokens",
+        "running, right: different structures of programs that ran well, and that gave the "
+        "answer, of each problem; in brackets for 1,000 tokens, with the standard deviation over "
+        "the seeds; the temperature of hot is the mean over its tokens",
         highlight=False,
         soft_wrap=True,
     )
@@ -124,25 +126,21 @@ def row(way: str, temperature: float, found: Sequence[Sequence[Yielded]]) -> dic
     Args:
         found: by run seed, then by problem.
 
-    >>> one, other = [Yielded(500, 4, 2, 1)], [Yielded(500, 4, 3, 2)]
-    >>> {name: row("hot", 0.7, [one, other])[name] for name in ("right", "mean", "spread")}
-    {'right': 3, 'mean': 3.0, 'spread': 1.414}
+    >>> made = row("hot", 0.7, [[Yielded(500, 4, 2, 1)], [Yielded(500, 4, 3, 2)]])
+    >>> {name: made[name] for name in ("right", "right_rate", "right_spread")}
+    {'right': 3, 'right_rate': 3.0, 'right_spread': 1.414}
     """
-    rates = [
-        1000 * sum(each.right for each in seed) / max(1, sum(each.tokens for each in seed))
-        for seed in found
-    ]
-    made = [each for seed in found for each in seed]
-    return {
-        "way": way,
-        "temperature": temperature,
-        "tokens": sum(each.tokens for each in made),
-        "running": sum(each.running for each in made),
-        "right": sum(each.right for each in made),
-        "rates": [round(rate, 3) for rate in rates],
-        "mean": round(statistics.fmean(rates), 3),
-        "spread": round(statistics.stdev(rates), 3),
-    }
+    tokens = [sum(each.tokens for each in seed) for seed in found]
+    figures: dict[str, Any] = {"way": way, "temperature": temperature, "tokens": sum(tokens)}
+    for what in ("running", "right"):
+        sums = [sum(getattr(each, what) for each in seed) for seed in found]
+        rates = [1000 * amount / max(1, size) for amount, size in zip(sums, tokens, strict=True)]
+        figures |= {
+            what: sum(sums),
+            f"{what}_rate": round(statistics.fmean(rates), 3),
+            f"{what}_spread": round(statistics.stdev(rates), 3),
+        }
+    return figures
 
 
 def asked(settings: BenchFireSettings, folder: str, changes: dict[str, Any]) -> list[list[Yielded]]:
@@ -165,9 +163,10 @@ def asked(settings: BenchFireSettings, folder: str, changes: dict[str, Any]) -> 
         tried = written_programs(seed, responses)
         tried, agrees = yield from try_programs(tried, settings.sandbox, settings.filter)
         well = ran_well(tried)
-        right = {fingerprint(e.code) for e, yes in zip(well, agrees, strict=True) if yes}
+        structures = [fingerprint(execution.code) for execution in well]
+        right = {each for each, yes in zip(structures, agrees, strict=True) if yes}
         tokens = sum(response.generated_tokens for response in responses)
-        return Yielded(tokens, len(responses), len(well), len(right))
+        return Yielded(tokens, len(responses), len(set(structures)), len(right))
 
     tasks = [(number, seed) for number in range(settings.seeds) for seed in problems]
     found = drive(tasks, episode, asking, settings.sandbox, "fire")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from tests.beam import on_workers
 from tests.models.examples import request
 from tests.models.fault_server import FaultServer, fault_server
 from transforms.engine.accounting import Verdict
-from transforms.engine.errors import BackendError, LedgerMiss
+from transforms.engine.errors import BackendError, BudgetReached, LedgerMiss
 from transforms.models.asking import Asking, askers
+from transforms.models.backends import draining
+from transforms.models.backends.draining import Stopped
 from transforms.models.backends.settings import Backend, OpenAIBackend
 from transforms.models.engines import close_engines
 from transforms.models.episode import Drive, Driver, Steps, drive
-from transforms.models.ledger.ledger import LedgerSettings
+from transforms.models.ledger.ledger import LedgerSettings, ledger_parts, read_part
 from transforms.models.replay import replayed, resolve_replay
 from transforms.models.requests import Request
 from transforms.models.responses import unanswered
@@ -152,6 +155,57 @@ def test_a_model_that_fails_puts_off_what_asks_it_alone(tmp_path: Path) -> None:
         results = drive([f"{who} {n}" for n in range(3) for who in ("judge", "draft")], alone, both)
         close_engines()
     assert [each is not None for each in results] == [True, False] * 3
+
+
+def recorded(folder: Path) -> int:
+    return sum(1 for part in ledger_parts(str(folder)) for _ in read_part(part))
+
+
+def test_what_several_models_still_owe_is_recorded_when_the_process_is_to_end(
+    tmp_path: Path,
+) -> None:
+    goes_on = threading.Event()
+
+    def held(prompt: str) -> str:
+        goes_on.wait(30)
+        return "fine"
+
+    with fault_server(answer=held) as one, fault_server(answer=held) as other:
+        both = asking(tmp_path, backend(one, "writer"), backend(other, "critic"))
+        driver = Driver("s", both, None)
+        driver.start()
+        for place, question in enumerate(["draft", "judge"]):
+            driver.begin(place, alone(question))
+            driver.step(wait=False)
+        while not (one.asked and other.asked):
+            time.sleep(0.001)
+        draining.begin()
+        goes_on.set()
+        try:
+            with pytest.raises(Stopped):
+                driver.step(wait=True)
+        finally:
+            draining.over()
+            driver.close()
+            close_engines()
+    assert recorded(tmp_path) == 2
+
+
+def test_a_model_that_has_taken_its_share_ends_the_run_and_what_was_paid_is_kept(
+    tmp_path: Path,
+) -> None:
+    def asks_both(number: int) -> Steps[None]:
+        yield [drafted(number), replace(judged(str(number)), model="spender")]
+
+    with fault_server() as one, fault_server() as other:
+        limited = BudgetSettings(max_tokens=1)
+        judge = backend(other, "spender", budget=limited, max_in_flight=1)
+        both = asking(tmp_path, backend(one, "writer"), judge)
+        with pytest.raises(BudgetReached, match=r"max_tokens=1 of the model spender is reached"):
+            drive(range(3), asks_both, both)
+        close_engines()
+        assert other.asked.total() == 1
+        assert recorded(tmp_path) == one.asked.total() + 1
 
 
 def test_names_of_one_backend_are_asked_together_and_others_apart(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.packages.repairs import (
     diff_to,
     graded,
     graded_diff,
+    play,
 )
 from transforms.packages import grading
 from transforms.packages.grading import PatchFault
@@ -193,3 +194,15 @@ def test_values_that_are_compared_outside_show_what_a_suite_cannot(
     monkeypatch.setattr(grading, "refused", lambda before, after: "")
     assert graded(BROKEN + FORGERIES[forgery], checks=False).score == 1
     assert graded(BROKEN + FORGERIES[forgery]).fault is PatchFault.WRONG_VALUES
+
+
+def test_what_an_iterator_yields_is_compared_outside_too() -> None:
+    files = {
+        "lazy/__init__.py": b"def evens(n):\n    yield from range(0, n, 2)\n",
+        "lazy/other.py": b"def evens(n):\n    yield from range(1, n, 2)\n",
+    }
+    known = [grading.Recorded("((5,), {})", "yields", "[0, 2, 4]")]
+    right, wrong = (
+        play(grading.wrong_calls(files, (path, "evens"), known)) for path in sorted(files)
+    )
+    assert right == [] and [(each.kind, each.value) for each in wrong] == [("yields", "[1, 3]")]

@@ -123,7 +123,10 @@ def test_a_model_that_is_loaded_after_the_end_of_the_run_is_freed(
 
 
 def loads(
-    ledger: Path, runner: RunnerSettings, monkeypatch: pytest.MonkeyPatch
+    ledger: Path,
+    runner: RunnerSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    **models: VllmBackend,
 ) -> tuple[list[str], str]:
     """The models that a run with this ledger loads early, and what it prints."""
     opened: list[str] = []
@@ -133,7 +136,7 @@ def loads(
 
     monkeypatch.setattr("pipelines.loading.open_engine", load)
     monkeypatch.setattr("pipelines.loading.log_to_file", lambda level: None)
-    stage = SimpleNamespace(backend=BACKEND, ledger_dir=str(ledger))
+    stage = SimpleNamespace(backend=BACKEND, models=models, ledger_dir=str(ledger))
     segments: Any = [SimpleNamespace(stages=[SimpleNamespace()]), SimpleNamespace(stages=[stage])]
     text = io.StringIO()
     load_early(segments, runner, fail, Console(file=text, width=200))  # type: ignore[arg-type]
@@ -149,6 +152,17 @@ def test_a_run_with_an_empty_ledger_loads_its_model_at_once(
     opened, text = loads(tmp_path / "ledger", DirectSettings(), monkeypatch)
     assert opened == ["m"]
     assert text == "m is loaded while the first stages run"
+
+
+def test_further_models_of_a_stage_are_loaded_too_and_equal_ones_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {
+        "judge": BACKEND.at("models.judge"),
+        "value": BACKEND.model_copy(update={"model": "v"}),
+    }
+    opened, _ = loads(tmp_path / "ledger", DirectSettings(), monkeypatch, **named)
+    assert opened == ["m", "v"]
 
 
 def test_a_run_whose_ledger_may_hold_every_answer_waits_for_a_request(

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import all_end
+from tests.processes import all_end, kill_all
 from tests.sandbox.limits import HEALTHY, SETTINGS
 from tests.waiting import eventually
 from transforms.sandbox import slots, supervisor
@@ -90,8 +90,7 @@ def test_a_zygote_that_dies_is_replaced_and_its_program_run_again():
     with Sandbox(SETTINGS.model_copy(update={"slots": 1})) as box:
         results = box.run([HEALTHY, Job("import time; time.sleep(0.5); output = 5"), HEALTHY])
         assert next(results).output == "42"
-        for process in of_templates(box):
-            process.kill()
+        kill_all(of_templates(box))
         assert [result.output for result in results] == ["5", "42"]
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.processes import kill_all
 from tests.sandbox.limits import SETTINGS
 from transforms.sandbox import snapshots
 from transforms.sandbox.sandbox import Cell, CellResult, Sandbox, Status
@@ -272,8 +273,7 @@ def test_a_session_outlives_its_supervisor():
     with Sandbox(SETTINGS.model_copy(update={"slots": 1})) as own:
         first = run_all(own, "x = 7")
         (template,) = own._templates.values()
-        for process in psutil.Process(template._process.pid).children(recursive=True):
-            process.kill()
+        kill_all(psutil.Process(template._process.pid).children(recursive=True))
         after = own.run_cell(Cell("x", first.after))
     assert (after.value, after.replayed) == ("7", 1)
 

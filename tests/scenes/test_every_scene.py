@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from transforms.scenes import CORE, LEVELS, Scene, picture, scene_type
+from transforms.scenes import CORE, LEVELS, Scene, scene_type
 from transforms.scenes.base import decoded, inside
 
 
@@ -73,12 +73,6 @@ def test_a_picture_holds_pixels_and_nothing_else(name: str) -> None:
         chunks.add(png[at + 4 : at + 8])
         at += length + 12
     assert chunks == {b"IHDR", b"IDAT", b"IEND"}
-
-
-def test_what_is_known_of_a_picture_is_what_its_bytes_are(name: str) -> None:
-    _, png = drawn(name)[0]
-    width, height = decoded(png).size
-    assert picture(png) == (hashlib.sha256(png).hexdigest(), "image/png", width, height)
 
 
 def test_answers_are_json_and_their_places_lie_within_the_picture(name: str) -> None:

@@ -160,8 +160,9 @@ def _count_by(run: RunFolder, folder: str, columns: list[str], count: str) -> li
     for path in files_below(run.path(folder)):
         if path.endswith(".parquet"):
             with FileSystems.open(path, compression_type="uncompressed") as source:
-                if set(columns) <= set(pq.read_schema(source).names):
-                    frame = pl.DataFrame(pq.read_table(source, columns=columns))
+                file = pq.ParquetFile(source)  # read_table imports Arrow's datasets: 0.2 s
+                if set(columns) <= set(file.schema_arrow.names):
+                    frame = pl.DataFrame(file.read(columns))
                     frames.append(frame.group_by(columns).len(count))
     if not frames:
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -79,39 +79,52 @@ class _Count(beam.DoFn):
 _ENDS = ("in", "kept", "rejected", "unanswered")
 
 
-@dataclass
-class CountStage(beam.PTransform):
-    """(entered, kept, rejected[, unanswered]) of a stage -> PCollection[Tally] of their sizes.
+def counts_of(stage: str, parts: Iterable[PCollection]) -> list[PCollection]:
+    """PCollections of Tally of the sizes of a stage's (entered, kept, rejected[, unanswered]).
 
     Rejects are counted by reason. Counts are data, not runner metrics: they are summed by the same
     retry-safe machinery as the rows, so they are exact on every runner. Each PCollection is counted
     apart, and so they can disagree.
     """
+    return [
+        part | f"Count {stage}, {end}" >> beam.ParDo(_Count(stage, end))
+        for end, part in zip(_ENDS, parts, strict=False)
+    ]
+
+
+@dataclass
+class CountStage(beam.PTransform):
+    """(entered, kept, rejected[, unanswered]) of a stage -> PCollection[Tally] of their sizes, as
+    `counts_of` has them."""
 
     stage: str
 
     def expand(self, parts: tuple[PCollection, ...]) -> PCollection:
-        return (
-            tuple(
-                part | end.capitalize() >> beam.ParDo(_Count(self.stage, end))
-                for end, part in zip(_ENDS, parts, strict=False)
-            )
-            | "All" >> beam.Flatten()
-        )
+        return counts_of(self.stage, parts) | "All" >> beam.Flatten()
 
 
-def _tally(key: tuple[str, str, str], amount: int) -> Tally:
-    stage, what, name = key
-    return Tally(stage, what, name, amount)
+Sums = dict[tuple[str, str, str], int]
+"""(Stage, what, key) -> how many."""
 
 
-class SumTallies(beam.PTransform):
-    """PCollection[Tally] -> PCollection[Tally], one per (stage, what, key)."""
+class SumTallies(beam.CombineFn):
+    """Tallies -> {(stage, what, key): their sum}; other elements are waited for, and left out."""
 
-    def expand(self, tallies: PCollection) -> PCollection:
-        return (
-            tallies
-            | "Key" >> beam.Map(lambda tally: ((tally.stage, tally.what, tally.key), tally.amount))
-            | "Sum" >> beam.CombinePerKey(sum)
-            | "Unkey" >> beam.MapTuple(_tally)
-        )
+    def create_accumulator(self) -> Sums:
+        return {}
+
+    def add_input(self, sums: Sums, element: Any) -> Sums:
+        if isinstance(element, Tally):
+            key = element.stage, element.what, element.key
+            sums[key] = sums.get(key, 0) + element.amount
+        return sums
+
+    def merge_accumulators(self, accumulators: Iterable[Sums]) -> Sums:
+        sums: Sums = {}
+        for each in accumulators:
+            for key, amount in each.items():
+                sums[key] = sums.get(key, 0) + amount
+        return sums
+
+    def extract_output(self, sums: Sums) -> Sums:
+        return sums

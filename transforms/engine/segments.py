@@ -19,14 +19,14 @@ from transforms.engine.accounting import Reject, StageCount, Tally
 from transforms.engine.blocks import spilled_to
 from transforms.engine.errors import AccountingError
 from transforms.engine.files import FileSystems, make_folder
-from transforms.engine.outcomes import CountStage, Outcome, SumTallies
+from transforms.engine.outcomes import Outcome, Sums, SumTallies, counts_of
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.runner_settings import RunnerSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import SinkSettings
 from transforms.engine.stage import Stage
-from transforms.engine.tables import ReadRecords, WriteRecords, write_text
+from transforms.engine.tables import ReadRecords, Shards, WriteFolders, write_text
 
 
 class RunsAndWrites(Protocol):
@@ -40,23 +40,19 @@ class RunsAndWrites(Protocol):
 
 
 class _WriteTallies(beam.DoFn):
-    """List of the summed tallies of a segment, and of its shards -> the path of its counts.
+    """Summed tallies of a segment, which have waited for its shards -> the path of its counts.
 
-    The list is whole once every shard is written, so a segment that has its counts has its rows.
+    They are whole once every shard is written, so a segment that has its counts has its rows.
     """
 
     def __init__(self, path: str, fingerprint: str) -> None:
         self._path, self._fingerprint = path, fingerprint
 
-    def process(self, ended: list[Any]) -> Iterator[str]:
-        tallies = sorted((each for each in ended if isinstance(each, Tally)), key=_order)
-        counts = {"fingerprint": self._fingerprint, "tallies": [asdict(each) for each in tallies]}
+    def process(self, sums: Sums) -> Iterator[str]:
+        tallies = [asdict(Tally(*key, amount)) for key, amount in sorted(sums.items())]
+        counts = {"fingerprint": self._fingerprint, "tallies": tallies}
         write_text(self._path, json.dumps(counts))
         yield self._path
-
-
-def _order(tally: Tally) -> tuple[str, str, str]:
-    return tally.stage, tally.what, tally.key
 
 
 def run_segment(
@@ -182,28 +178,23 @@ def build_segment(
         put_off = [] if outcome.unanswered is None else [outcome.unanswered]
         rejects.append(outcome.rejected)
         unanswered += put_off
-        tallies.append(
-            (entered, outcome.kept, outcome.rejected, *put_off)
-            | f"Count {stage.name}" >> CountStage(stage.name)
-        )
+        parts = (entered, outcome.kept, outcome.rejected, *put_off)
+        tallies += counts_of(stage.name, parts)
         if outcome.tallies is not None:
             tallies.append(outcome.tallies)
         records = outcome.kept
-    sink = settings.sink.compression, settings.sink.rows_per_shard
     prefix, least, blobs = "train", 1, segment.blobs
     if segment.folder != "data":  # stages hand on the hashes of pictures alone
         prefix, least, blobs = "part", settings.runner.stage_shards, ""
-    write = WriteRecords(segment.writes, run.path(segment.folder), prefix, least, *sink, blobs)
-    written = [records | "Write rows" >> write]
-    for folder, parts in zip(_BESIDE, (rejects, unanswered), strict=True):
-        if parts:
-            write = WriteRecords(Reject, run.path(folder), segment.label, 1, *sink)
-            written.append(tuple(parts) | f"Write {folder}" >> write)
-    summed = tallies | "All tallies" >> beam.Flatten() | "Sum" >> SumTallies()
+    rows = Shards(segment.writes, run.path(segment.folder), prefix, least, blobs)
+    beside = [Shards(Reject, run.path(folder), segment.label) for folder in _BESIDE]
+    to = rows, *(beside[0] for _ in rejects), *(beside[1] for _ in unanswered)
+    write = WriteFolders(to, settings.sink.compression, settings.sink.rows_per_shard)
+    written = (records, *rejects, *unanswered) | "Write" >> write
     (
-        (summed, *written)
+        (*tallies, written)
         | "Tallies and shards" >> beam.Flatten()
-        | "To one list" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+        | "Sum" >> beam.CombineGlobally(SumTallies()).without_defaults()
         | "Write tallies"
         >> beam.ParDo(_WriteTallies(counts_path(segment, run), segment.fingerprint))
     )

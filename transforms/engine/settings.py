@@ -58,7 +58,7 @@ class RecipeSettings(Group):
 
     name: str = Field(description="name of the recipe, a column of every row")
     family: str = Field("", description="what recipes of its kind are about, such as execution")
-    needs: Literal["no model", "any model", "strong model"] = Field(
+    needs: Literal["no model", "any model", "strong model", "vision model"] = Field(
         "any model", description="the model that it takes to accept rows"
     )
     about: str = Field("", description="what it makes, in a line")

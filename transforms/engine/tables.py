@@ -211,18 +211,48 @@ def _hash(record_id: str) -> int:
     return int(content_id("shard", record_id)[:8], 16)
 
 
-class _PackRows(beam.DoFn):
-    """Record -> (bucket, Block of packed rows), and the Size of those of a bundle."""
+@dataclass(frozen=True)
+class Shards:
+    """A folder of Parquet files."""
 
-    def __init__(self, with_pictures: bool) -> None:
-        self._with_pictures = with_pictures
-        self._pack = PackByKey(lambda row: _hash(row[0]) * _BUCKETS >> 32)
+    record_type: type
+    folder: str
+    prefix: str
+    """What the names of its files begin with."""
+    least: int = 1
+    """Files, at least."""
+    blobs: str = ""
+    """Folder of the records' pictures, where the files are to hold the bytes; or empty."""
+
+    @property
+    def with_pictures(self) -> bool:
+        return bool(self.blobs) and holds_pictures(self.record_type)
+
+
+_Sizes = dict[int, Size]
+"""Of folders, by their numbers; a folder that gets no row may be missing."""
+
+
+def _summed(sizes: Iterable[_Sizes]) -> _Sizes:
+    by_folder: dict[int, list[Size]] = {}
+    for each in sizes:
+        for number, size in each.items():
+            by_folder.setdefault(number, []).append(size)
+    return {number: Size.of(each) for number, each in by_folder.items()}
+
+
+class _PackRows(beam.DoFn):
+    """Record -> ((folder, bucket), Block of packed rows), and the sizes of those of a bundle."""
+
+    def __init__(self, number: int, with_pictures: bool) -> None:
+        self._number, self._with_pictures = number, with_pictures
+        self._pack = PackByKey(lambda row: (number, _hash(row[0]) * _BUCKETS >> 32))
 
     def start_bundle(self) -> None:
         self._rows = self._bytes = 0
         self._pack.start_bundle()
 
-    def process(self, record: Any) -> Iterator[tuple[int, Block]]:
+    def process(self, record: Any) -> Iterator[tuple[tuple[int, int], Block]]:
         pickled = pickle.dumps(record, protocol=pickle.HIGHEST_PROTOCOL)
         self._rows += 1
         self._bytes += len(pickled) + (size_of(record) if self._with_pictures else 0)
@@ -230,28 +260,50 @@ class _PackRows(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[Any]:
         yield from self._pack.finish_bundle()
-        size = GlobalWindows.windowed_value(Size(self._rows, self._bytes))
-        yield TaggedOutput("sizes", size)
+        sizes = {self._number: Size(self._rows, self._bytes)}
+        yield TaggedOutput("sizes", GlobalWindows.windowed_value(sizes))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Which files there are, once it is known how much is written to each folder."""
+
+    folders: tuple[Shards, ...]
+    rows_per_shard: int
+
+    def shards(self, number: int, sizes: _Sizes) -> int:
+        least = self.folders[number].least
+        return sizes.get(number, Size()).shards(least, self.rows_per_shard)
+
+    def empty(self, sizes: _Sizes) -> list[tuple[tuple[int, int], Block]]:
+        """Each shard once without a row: an empty one has to be written too."""
+        return [
+            ((number, shard), pack([]))
+            for number in range(len(self.folders))
+            for shard in range(self.shards(number, sizes))
+        ]
 
 
 class _AssignShard(beam.DoFn):
-    """(bucket, Block) -> (shard, Block)."""
+    """((folder, bucket), Block) -> ((folder, shard), Block)."""
 
-    def __init__(self, shards_of: Callable[[Size], int]) -> None:
-        self._shards_of = shards_of
+    def __init__(self, plan: _Plan) -> None:
+        self._plan = plan
         self._packer = Packer()
 
-    def process(self, element: tuple[int, Block], size: Size) -> Iterator[tuple[int, Block]]:
-        bucket, block = element
-        shards = self._shards_of(size)
+    def process(
+        self, element: tuple[tuple[int, int], Block], sizes: _Sizes
+    ) -> Iterator[tuple[tuple[int, int], Block]]:
+        (number, bucket), block = element
+        shards = self._plan.shards(number, sizes)
         if shards <= _BUCKETS:
-            yield bucket * shards // _BUCKETS, block
+            yield (number, bucket * shards // _BUCKETS), block
             return
         parts: dict[int, list[_Packed]] = {}
         for row in unpack(block):
             parts.setdefault(_hash(row[0]) * shards >> 32, []).append(row)
         for shard, rows in parts.items():
-            yield shard, self._packer.pack(rows)
+            yield (number, shard), self._packer.pack(rows)
 
     def finish_bundle(self) -> None:
         self._packer.close()
@@ -268,25 +320,69 @@ def _in_order(rows: list[_Packed]) -> Iterator[Any]:
 
 
 class _WriteShard(beam.DoFn):
-    def __init__(
-        self,
-        cls: type,
-        folder: str,
-        prefix: str,
-        shards_of: Callable[[Size], int],
-        compression: str,
-        blobs: str,
-    ) -> None:
-        self._cls, self._folder, self._prefix = cls, folder, prefix
-        self._shards_of, self._compression, self._blobs = shards_of, compression, blobs
+    """((folder, shard), its Blocks) -> (path, rows) of the file."""
+
+    def __init__(self, plan: _Plan, compression: str) -> None:
+        self._plan, self._compression = plan, compression
 
     def process(
-        self, element: tuple[int, Iterable[Block]], size: Size
+        self, element: tuple[tuple[int, int], Iterable[Block]], sizes: _Sizes
     ) -> Iterator[tuple[str, int]]:
-        shard, blocks = element
+        (number, shard), blocks = element
+        to = self._plan.folders[number]
         ordered = _in_order(list(records_of(blocks)))
-        path = shard_path(self._folder, self._prefix, shard, self._shards_of(size))
-        yield path, write_table(path, ordered, self._cls, self._compression, self._blobs)
+        path = shard_path(to.folder, to.prefix, shard, self._plan.shards(number, sizes))
+        yield path, write_table(path, ordered, to.record_type, self._compression, to.blobs)
+
+
+@dataclass
+class WriteFolders(beam.PTransform):
+    """Tuple of PCollections of records with an `id` -> PCollection[(path, rows)] of the shards
+    written, all of them in the same few steps: of a small pipeline each step costs more than rows.
+
+    As `WriteRecords`, to several folders.
+
+    Args:
+        folders: of each PCollection the one that it goes to, which may be that of others too.
+    """
+
+    folders: tuple[Shards, ...]
+    compression: str = "zstd"
+    rows_per_shard: int = 100_000
+
+    def expand(self, parts: tuple[PCollection, ...]) -> PCollection:
+        different = tuple(dict.fromkeys(self.folders))
+        plan = _Plan(different, self.rows_per_shard)
+        packed = [
+            part
+            | f"Pack rows {count}"
+            >> beam.ParDo(_PackRows(different.index(folder), folder.with_pictures)).with_outputs(
+                "sizes", main="rows"
+            )
+            for count, (part, folder) in enumerate(zip(parts, self.folders, strict=True))
+        ]
+        sizes = AsSingleton(
+            [each["sizes"] for each in packed]
+            | "Sizes" >> beam.Flatten()
+            | "Size" >> beam.CombineGlobally(_summed).without_defaults(),
+            default_value={},
+        )
+        keyed = (
+            [each["rows"] for each in packed]
+            | "Rows" >> beam.Flatten()
+            | "Assign shard" >> beam.ParDo(_AssignShard(plan), sizes)
+        )
+        every = (
+            parts[0].pipeline
+            | "Once" >> beam.Create([None])
+            | "Name shards" >> beam.FlatMap(lambda _, sizes: plan.empty(sizes), sizes)
+        )
+        return (
+            (keyed, every)
+            | "With every shard" >> beam.Flatten()
+            | "Group by shard" >> beam.GroupByKey()
+            | "Write shard" >> beam.ParDo(_WriteShard(plan, self.compression), sizes)
+        )
 
 
 @dataclass
@@ -312,42 +408,10 @@ class WriteRecords(beam.PTransform):
     blobs: str = ""
 
     def expand(self, records: PCollection | tuple[PCollection, ...]) -> PCollection:
-        least, most = self.shards, self.rows_per_shard
-
-        def shards_of(size: Size) -> int:
-            return size.shards(least, most)
-
-        pack_rows = _PackRows(bool(self.blobs) and holds_pictures(self.record_type))
-        parts = [records] if isinstance(records, PCollection) else list(records)
-        packed = [
-            part | f"Pack rows {number}" >> beam.ParDo(pack_rows).with_outputs("sizes", main="rows")
-            for number, part in enumerate(parts)
-        ]
-        size = AsSingleton(
-            [each["sizes"] for each in packed]
-            | "Sizes" >> beam.Flatten()
-            | "Size" >> beam.CombineGlobally(Size.of)
-        )
-        keyed = (
-            [each["rows"] for each in packed]
-            | "Rows" >> beam.Flatten()
-            | "Assign shard" >> beam.ParDo(_AssignShard(shards_of), size)
-        )
-        # An empty shard has to be written too, so each is named once without a record.
-        every = (
-            parts[0].pipeline
-            | "Once" >> beam.Create([None])
-            | "Name shards"
-            >> beam.FlatMap(lambda _, size: [(n, pack([])) for n in range(shards_of(size))], size)
-        )
-        write = _WriteShard(
-            self.record_type, self.folder, self.prefix, shards_of, self.compression, self.blobs
-        )
-        return (
-            (keyed, every)
-            | "With every shard" >> beam.Flatten()
-            | "Group by shard" >> beam.GroupByKey()
-            | "Write shard" >> beam.ParDo(write, size)
+        parts = (records,) if isinstance(records, PCollection) else tuple(records)
+        folder = Shards(self.record_type, self.folder, self.prefix, self.shards, self.blobs)
+        return parts | "Write" >> WriteFolders(
+            (folder,) * len(parts), self.compression, self.rows_per_shard
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from queue import SimpleQueue
@@ -122,19 +122,13 @@ class Asker:
                 self._wait(episode, request)
         return [replace(found[key], stage=self._stage) for key in asked if key in found]
 
-    def receive(self, reply: Response) -> Response:
-        """Returns the response of a reply that was put into the inbox."""
+    def record(self, responses: list[Response]) -> None:
+        """Takes in responses that were put into the inbox: pays for them and records them."""
         assert self.engine is not None
-        return self.engine.receive(reply)
-
-    def record(self, responses: Iterable[Response]) -> None:
-        """Pays for responses and records them."""
-        assert self.engine is not None
-        paid = list(responses)
-        for response in paid:
-            self.writer.add(self.sent.pop(response.id), response)
-        self._account.pay(paid)
-        self.engine.unrecorded -= len(paid)
+        for response in responses:
+            self.writer.add(self.sent.pop(response.id), self.engine.receive(response))
+        self._account.pay(responses)
+        self.engine.unrecorded -= len(responses)
 
     def close(self) -> None:
         if self.engine is not None:

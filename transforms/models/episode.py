@@ -500,7 +500,7 @@ class Driver:
             if isinstance(event, BackendError):
                 gone = event
             elif isinstance(event, Response):
-                responses.append(self._asker_of(event).receive(event))
+                responses.append(event)
         self._record(responses)
         ran = [(event, self._result(event)) for event in events if isinstance(event, _Ran)]
         if gone is not None:
@@ -554,14 +554,11 @@ class Driver:
             raise TypeError(f"{self._stage} wants files of cells, and is not a ModelEpisode")
         return Blobs(self._asking.blobs)
 
-    def _asker_of(self, response: Response) -> Asker:
-        *_, request = self._waiting[response.id][0]  # the first one was sent
-        return self._asked(request)
-
     def _record(self, responses: list[Response]) -> None:
         by_asker: dict[Asker, list[Response]] = {}
         for response in responses:
-            by_asker.setdefault(self._asker_of(response), []).append(response)
+            *_, request = self._waiting[response.id][0]  # the first one was sent
+            by_asker.setdefault(self._by_name[request.named], []).append(response)
         for asker, own in by_asker.items():
             asker.record(own)
 
@@ -864,12 +861,15 @@ def _judged(
 
 @dataclass(kw_only=True)
 class ModelEpisode(Episode):
-    """An episode in which a model is asked: renders the stage's prompt for each record."""
+    """An episode in which models are asked: renders the stage's prompt for each record.
+
+    `model` names the stage's own. Fields `..._model` (a name or None) and `..._models` (names) name
+    further ones, to which `requests` may address a request.
+    """
 
     begins_segment: bool = True
     model: str | None = None
-    """What the recipe calls the model that is asked; None asks the run's own. Fields `..._model`
-    (a name or None) and `..._models` (names) name further models that it may ask (`requests`)."""
+    """What the recipe calls the model that is asked (see `models`); None asks the run's own."""
     run_seed: int = 0
     """Seed of every random choice of the run."""
     backend: Backend

@@ -91,6 +91,16 @@ def disguised(files: Files, key: str, twinned: Collection[tuple[str, str]] = ())
     return made
 
 
+def unnamed(message: str) -> str:
+    """Returns a failure's message without random names, and without what pytest says of itself.
+
+    >>> unnamed("<function test_0123456789abcdef.<locals>.f>")
+    '<function test.<locals>.f>'
+    """
+    lines = [line for line in message.split("\n") if "Use -v" not in line]
+    return _RANDOM.sub("test", "\n".join(lines))
+
+
 def undisguised(outcomes: Mapping[str, str], made: Disguised) -> Outcomes:
     """Returns what a run says, under the tests' own names."""
     found = Outcomes({}, {}, {})

@@ -71,9 +71,9 @@ class Recorded(NamedTuple):
     call: str
     """Literal of (arguments, named arguments)."""
     kind: str
-    """gives or raises."""
+    """gives, yields or raises."""
     value: str
-    """Literal of what it gives, or the name of the exception."""
+    """Literal of what it gives or yields, or the name of the exception."""
 
 
 class Wrong(NamedTuple):
@@ -81,7 +81,7 @@ class Wrong(NamedTuple):
 
     wanted: Recorded
     kind: str
-    """gives, raises, other (a value that is no plain data) or nothing (the calls did not end)."""
+    """gives, yields, raises, other (a value that is no plain data) or nothing (no end)."""
     value: str
     """Literal of what it gives, or the name of the exception or of the value's type."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import itertools
 import json
 import os
 import sys
@@ -19,6 +20,8 @@ import pytest
 
 _MESSAGES = 40
 """Failures that are told of."""
+_ITEMS = 50
+"""Items of an iterator that are looked at."""
 _CALLS = 60
 """Calls of a function that are noted."""
 
@@ -73,9 +76,13 @@ def is_plain(value: Any, depth: int = 0) -> bool:
 
 
 def outcome_of(function: Any, arguments: Any, named: Any) -> list[str]:
-    """Returns what a call gives, as a literal, or the name of what it raises."""
+    """Returns what a call gives or, if that is an iterator, yields, as a literal, or the name of
+    what it raises."""
     try:
         result = function(*arguments, **named)
+        if hasattr(type(result), "__next__"):
+            items = list(itertools.islice(result, _ITEMS))
+            return ["yields", repr(items)] if is_plain(items) else ["other", "iterator"]
         return ["gives", repr(result)] if is_plain(result) else ["other", type(result).__name__]
     except Exception as error:
         return ["raises", type(error).__name__]

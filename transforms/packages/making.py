@@ -65,7 +65,7 @@ def sound(seed: Seed, functions: Iterable[Function]) -> Steps[Sound | Verdict]:
         function: [
             Recorded(call, *came)
             for number, (call, came) in enumerate(zip(calls, values, strict=True))
-            if came[0] == "gives" or (came[0] == "raises" and number < len(noted))
+            if came[0] in ("gives", "yields") or (came[0] == "raises" and number < len(noted))
         ]
         for function, noted, calls, values in zip(public, run.noted, given, gave, strict=True)
         if values is not None

@@ -15,6 +15,7 @@ from transforms.packages.disguise import (
     disguised,
     functions_of,
     undisguised,
+    unnamed,
 )
 from transforms.packages.package import Files, dotted, roots, suites
 from transforms.sandbox.jobs import Job, Result, Status
@@ -116,7 +117,7 @@ def _read(result: Result, made: Disguised) -> SuiteRun:
         Status.OK,
         found.tests,
         found.twins,
-        undisguised(claim["messages"], made).tests,
+        {test: unnamed(text) for test, text in undisguised(claim["messages"], made).tests.items()},
         tuple(claim["errors"]),
         forged,
         tuple(map(tuple, claim["noted"])),
@@ -146,8 +147,8 @@ def _claim(result: Result) -> dict[str, Any] | None:
 def call_function(
     files: Files, function: Function, calls: Sequence[str], cpu_seconds: float | None = None
 ) -> Steps[list[tuple[str, str]] | None]:
-    """Calls a function of a tree: for each call (gives, literal), (other, type) or (raises, name
-    of the exception); None where they did not come to their end.
+    """Calls a function of a tree: for each call (gives or yields, literal), (other, type) or
+    (raises, name of the exception); None where they did not come to their end.
 
     Args:
         calls: literals of (arguments, named arguments).

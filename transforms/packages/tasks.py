@@ -34,8 +34,8 @@ class RepairTask(Seed):
     pass_to_pass: tuple[str, ...] = ()
     """Ids of the tests that pass with the bug and without it."""
     checks: str = "{}"
-    """{path, name, calls: [[call, gives or raises, value]]} of a function that takes and gives
-    plain data: its values are compared outside the sandbox. Empty where there is none."""
+    """{path, name, calls: [[call, gives, yields or raises, value]]} of a function that takes
+    and gives plain data: its values are compared outside the sandbox. Empty where there is none."""
     evidence: str = "{}"
     """{shown: [[call, kind, value, wanted kind, wanted value]], messages}: what an issue may
     tell: calls that go wrong with the bug, and why tests fail."""

@@ -66,7 +66,7 @@ class DescribeEdits(ModelEpisode):
         if old is None:
             return reject("no_change", "every mutant gives the same, or fails")
         one = self.sampler.model_copy(update={"samples": 1})
-        words = {"form": self.form, "detail": self.detail}
+        words: dict[str, Any] = {"form": self.form, "detail": self.detail}
         responses: list[Response] = yield [
             *self.requests(one, program=old, **words),
             *self.requests(one, program=new, **words),
@@ -110,7 +110,9 @@ def omits(code: str, summary: str) -> list[str]:
     found = [
         node.value
         for node in ast.walk(solution or ast.Module([], []))
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, (int, float))
+        and not isinstance(node.value, bool)
     ]
     missing = {str(each) for each in found if abs(each) > 1 and float(each) not in stated}
     return sorted(missing)

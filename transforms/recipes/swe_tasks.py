@@ -131,7 +131,9 @@ def issue_text(task: RepairTask) -> str:
     module, name = dotted(checks["path"]), checks["name"]
     text = f"{head}`{name}` gives wrong results.\n\n>>> from {module} import {name}\n"
     for call, kind, value, wanted_kind, wanted in evidence["shown"]:
-        text += f">>> {name}({_written(call)})\n{_ending(kind, value)}\n"
+        said = f"{name}({_written(call)})"
+        said = f"list({said})" if "yields" in (kind, wanted_kind) else said
+        text += f">>> {said}\n{_ending(kind, value)}\n"
         text += f"# expected: {_ending(wanted_kind, wanted)}\n"
     if len(names) > 1:
         other = next(each for each in names if each != name)
@@ -147,6 +149,7 @@ def _written(call: str) -> str:
 def _ending(kind: str, value: str) -> str:
     return {
         "gives": value,
+        "yields": value,
         "raises": f"raises {value}",
         "other": f"gives a {value}",
         "nothing": "does not come to an end",

@@ -52,7 +52,7 @@ class Judgment(Trajectory):
 class AskJudgments(GroupMap):
     """PCollection[Trajectory] -> Outcome of Question: of the answers to a problem a right one and a
     wrong one alone, both as a pair, and, where two are wrong, a list of three to five of which one
-    is right. Answers that stand in none are rejected."""
+    is right. Answers that stand in none, such as those that were cut off, are rejected."""
 
     name: str = "questions"
     largest: Annotated[int, Field(ge=3, le=5)] = 5
@@ -64,7 +64,8 @@ class AskJudgments(GroupMap):
     reasons: ClassVar[Iterable[str]] = ("all_alike", "not_shown")
 
     def of(self, group: Sequence[Any]) -> Iterator[tuple[Any, Verdict]]:
-        once = list({written(each.messages): each for each in _drawn(group, "answers")}.values())
+        ended = [each for each in group if each.ended == Ended.ANSWERED]
+        once = list({written(each.messages): each for each in _drawn(ended, "answers")}.values())
         right = [each for each in once if each.score >= 1][:1]
         wrong = [each for each in once if each.score < 1][: self.largest - 1]
         shown = right + wrong if right and wrong else []

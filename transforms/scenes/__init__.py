@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 
-from transforms.scenes.base import LEVELS, Box, Picture, Scene, SceneQuestion, picture
+from transforms.scenes.base import LEVELS, Box, Scene, SceneQuestion
 
 _SCENES = {
     "board": "board:Board",
@@ -20,7 +20,7 @@ CORE = tuple(name for name in NAMES if name != "part")
 """Scenes that the core install draws."""
 
 __all__ = [
-    "CORE", "LEVELS", "NAMES", "Box", "Picture", "Scene", "SceneQuestion", "picture", "scene_type",
+    "CORE", "LEVELS", "NAMES", "Box", "Scene", "SceneQuestion", "scene_type",
 ]  # fmt: skip
 
 

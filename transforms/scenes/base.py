@@ -5,7 +5,6 @@ Nothing here imports Beam. The frame is that of images: pixels, x to the right, 
 
 from __future__ import annotations
 
-import hashlib
 import random
 from io import BytesIO
 from typing import Any, ClassVar, NamedTuple, Self
@@ -78,23 +77,6 @@ class Scene(BaseModel):
     def drawer(cls) -> str:
         """Returns what has to be equal for equal bytes: the drawer and the versions it draws by."""
         return f"{cls.name}, pillow {__version__}"
-
-
-class Picture(NamedTuple):
-    """What is known of a picture beside its bytes."""
-
-    sha256: str
-    """Of the bytes."""
-    mime: str
-    width: int
-    height: int
-
-
-def picture(png: bytes) -> Picture:
-    """Returns what is known of a PNG that a scene or an operation has made."""
-    with Image.open(BytesIO(png), formats=["PNG"]) as image:
-        width, height = image.size
-    return Picture(hashlib.sha256(png).hexdigest(), "image/png", width, height)
 
 
 def decoded(png: bytes) -> Image.Image:

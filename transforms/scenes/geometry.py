@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Self
 
 from transforms.scenes.base import MARGIN, Box, Scene, SceneQuestion, gap, inside
 from transforms.scenes.pen import INK, Pen, Point
+from transforms.scenes.plane import mean, placed, towards
 
 _SHEET = (0, 0, 560, 460)
 _TRIPLES = ((3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25), (20, 21, 29), (9, 12, 15), (6, 8, 10))
@@ -64,7 +65,7 @@ class Geometry(Scene):
             corners = [(0.0, 0.0), (wide, 0.0), (wide, high), (0.0, high)]
             given = (0, 1)
         letters = letters[: len(corners)]
-        points = _placed(corners, rng.uniform(0, 2 * math.pi) if level > 2 else 0.0)
+        points = placed(corners, rng.uniform(0, 2 * math.pi) if level > 2 else 0.0, _SHEET[2:])
         scene = cls(
             form=form, points=points, letters=letters, sides=sides, angles=angles, given=given
         )
@@ -86,19 +87,19 @@ class Geometry(Scene):
 
     def _labels(self, pen: Pen) -> list[tuple[Point, str, Box]]:
         """Writes the names of corners and what is given; returns where, what and its box."""
-        middle = _mean(self.points)
+        middle = mean(self.points)
         found = []
         for at, letter in zip(self.points, self.letters, strict=True):
-            found.append((_towards(at, middle, -20), letter))
+            found.append((towards(at, middle, -20), letter))
         count = len(self.points)
         for n in self.given:
             one, other, before = self.points[n], self.points[(n + 1) % count], self.points[n - 1]
             if self.form == "angles":
-                half = _mean([_towards(one, other, 1), _towards(one, before, 1)])
+                half = mean([towards(one, other, 1), towards(one, before, 1)])
                 reach = 26 + 14 / math.sin(math.radians(self.angles[n] / 2))
-                found.append((_towards(one, half, reach), f"{self.angles[n]}°"))
+                found.append((towards(one, half, reach), f"{self.angles[n]}°"))
             else:
-                found.append((_towards(_mean([one, other]), middle, -22), str(self.sides[n])))
+                found.append((towards(mean([one, other]), middle, -22), str(self.sides[n])))
         return [(at, text, pen.text(at, text, 18)) for at, text in found]
 
     def draw(self) -> bytes:
@@ -108,7 +109,7 @@ class Geometry(Scene):
         for n, at in enumerate(self.points):
             after, before = self.points[(n + 1) % count], self.points[n - 1]
             if self.angles[n] == 90 and self.form != "angles":
-                one, other = _towards(at, after, 16), _towards(at, before, 16)
+                one, other = towards(at, after, 16), towards(at, before, 16)
                 far = (one[0] + other[0] - at[0], one[1] + other[1] - at[1])
                 pen.line([one, far, other], INK, 1)
             elif self.form == "angles" and n in self.given:
@@ -141,27 +142,3 @@ class Geometry(Scene):
         if self.form == "rectangle":
             return self.sides[0] * self.sides[1]
         return self.sides[0] * self.sides[2] // 2
-
-
-def _placed(corners: list[Point], turn: float) -> tuple[Point, ...]:
-    """Turns, scales and moves a figure to the middle of the sheet; y is turned downwards."""
-    cos, sin = math.cos(turn), math.sin(turn)
-    turned = [(x * cos - y * sin, -(x * sin + y * cos)) for x, y in corners]
-    xs, ys = [x for x, _ in turned], [y for _, y in turned]
-    scale = min(380 / (max(xs) - min(xs)), 300 / (max(ys) - min(ys)))
-    left, top = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
-    width, height = _SHEET[2:]
-    return tuple(
-        (round(width / 2 + (x - left) * scale, 1), round(height / 2 + (y - top) * scale, 1))
-        for x, y in turned
-    )
-
-
-def _mean(points: tuple[Point, ...] | list[Point]) -> Point:
-    return sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
-
-
-def _towards(at: Point, to: Point, pixels: float) -> Point:
-    """The point so many pixels from one towards another."""
-    away = math.dist(at, to)
-    return at[0] + (to[0] - at[0]) * pixels / away, at[1] + (to[1] - at[1]) * pixels / away

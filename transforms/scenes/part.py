@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from PIL import ImageOps
 
-from transforms.engine.errors import SettingsError
 from transforms.scenes.base import Scene, SceneQuestion, decoded, encoded
+from transforms.scenes.hidden_lines import hidden_lines
 from transforms.scenes.pen import Pen
 
 Family = Literal["plate", "flange", "bracket"]
 _SHEET = (640, 520)
-_VIEW = (-1.0, 0.7, 1.6)
-"""From where the part is seen."""
 
 
 class Part(Scene):
@@ -144,27 +142,3 @@ class Part(Scene):
             SceneQuestion("holes", text, len(self.holes)),
             SceneQuestion("volume", volume, round(self.volume())),
         ]
-
-
-def hidden_lines(script: str) -> bytes:
-    """Returns the picture of a solid that a script of `Part` makes: hidden lines are dotted.
-
-    Raises:
-        SettingsError: CadQuery or resvg is not installed.
-    """
-    try:
-        import cadquery  # noqa: F401
-        import resvg_py
-        from cadquery.occ_impl.exporters.svg import getSVG
-    except ImportError:
-        raise SettingsError("drawing parts needs CadQuery: pip install 'cotmill[cad]'") from None
-    names: dict[str, Any] = {}
-    exec(script, names)  # our own text, made of whole numbers
-    options = {
-        "width": 1200, "height": 1000, "marginLeft": 20, "marginTop": 20, "showAxes": False,
-        "projectionDir": _VIEW, "strokeWidth": 0.4, "strokeColor": (30, 30, 36),
-        "hiddenColor": (150, 150, 160),
-    }  # fmt: skip
-    svg = getSVG(names["part"].val(), options)
-    png = resvg_py.svg_to_bytes(svg_string=svg, background="white")
-    return encoded(decoded(bytes(png)))

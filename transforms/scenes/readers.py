@@ -8,10 +8,18 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from statistics import median
+from threading import Lock
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from transforms.engine.errors import SettingsError
 from transforms.scenes.base import Box, decoded
+from transforms.scenes.table import Table
+
+_LOCK = Lock()
+"""One picture is read at a time: the engine of a process is shared by its threads."""
 
 
 class Text(NamedTuple):
@@ -63,14 +71,59 @@ def ocr(png: bytes) -> list[Text]:
     Raises:
         SettingsError: the package is not installed.
     """
-    import numpy as np
-
-    found, _ = _engine()(np.asarray(decoded(png))[..., ::-1])
+    with _LOCK:
+        found, _ = _engine()(np.asarray(decoded(png))[..., ::-1])
     texts = []
     for corners, text, _score in found or ():
         xs, ys = [round(x) for x, _ in corners], [round(y) for _, y in corners]
         texts.append(Text(text, (min(xs), min(ys), max(xs), max(ys))))
     return texts
+
+
+def rows_of(texts: Sequence[Text]) -> tuple[tuple[str, ...], ...] | None:
+    """Returns what was read in a table, row by row and from left to right.
+
+    None where there is nothing, or rows have not as many cells as the first.
+
+    >>> rows_of([Text("b", (50, 0, 60, 10)), Text("a", (0, 1, 9, 11)), Text("c", (0, 40, 9, 50))])
+    >>> rows_of([Text("b", (50, 0, 60, 10)), Text("a", (0, 1, 9, 11))])
+    (('a', 'b'),)
+    """
+    if not texts:
+        return None
+    line = median(each.box[3] - each.box[1] for each in texts)
+    rows: list[list[Text]] = []
+    for each in sorted(texts, key=lambda text: text.box[1] + text.box[3]):
+        middle = (each.box[1] + each.box[3]) / 2
+        last = rows[-1][0].box if rows else None
+        if last is not None and middle - (last[1] + last[3]) / 2 < line:
+            rows[-1].append(each)
+        else:
+            rows.append([each])
+    found = tuple(
+        tuple(each.text for each in sorted(row, key=lambda text: text.box[0])) for row in rows
+    )
+    return found if len({*map(len, found)}) == 1 else None
+
+
+class TableReader:
+    """Reads the picture of a table scene by OCR, as a tool (see `transforms.models.tools`)."""
+
+    @property
+    def version(self) -> Any:
+        """What decides its answers: the drawer, and the models of the OCR."""
+        return [Table.drawer(), ocr_version()]
+
+    def __call__(self, scene: str) -> list[list[str]]:
+        """Reads a table.
+
+        Args:
+            scene: the table as JSON; it is drawn, and only the picture is read
+        """
+        rows = rows_of(ocr(Table.model_validate_json(scene).draw()))
+        if rows is None:
+            raise ValueError("what is read is no table: rows differ in their number of cells")
+        return [[*row] for row in rows]
 
 
 @cache

@@ -59,9 +59,12 @@ class AttemptTasks(ModelEpisode):
         if self.revisions and self.revise_prompt is None:
             raise TypeError("revisions need a revise_prompt, the words of the feedback")
 
+    def variables(self, task: Task) -> dict[str, Any]:
+        """What the prompt is rendered with."""
+        return {"task": task.task, "code": task.code, **json.loads(task.shown)}
+
     def episode(self, task: Task) -> Steps[list[tuple[Attempted, Verdict]]]:
-        variables = {"task": task.task, "code": task.code, **json.loads(task.shown)}
-        requests = self.requests(self.sampler, **variables)
+        requests = self.requests(self.sampler, **self.variables(task))
         responses = yield list(requests)
         tries = []
         for request, response in zip(requests, responses, strict=True):
@@ -100,8 +103,8 @@ class AttemptTasks(ModelEpisode):
 
     def _row(self, task: Task, sample: int, each: _Try, rate: float, attempts: int) -> Attempted:
         made = derived(task, "attempt", sample, calls=self.calls(*each.responses))
-        return grow(
-            Attempted,
+        row: Attempted = grow(
+            self.writes,
             task,
             messages=self.stored(each.talk),
             final_answer=each.mark.answer,
@@ -111,6 +114,7 @@ class AttemptTasks(ModelEpisode):
             attempts=attempts,
             **made,
         )
+        return row
 
 
 def judged(task: Task, response: Response) -> Steps[tuple[Mark, Verdict]]:

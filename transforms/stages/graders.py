@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.models.responses import extract_program
 from transforms.packages.bugs import in_place
+from transforms.packages.completion import completes, statement_of
 from transforms.packages.grading import PatchFault, StoredRepair, grade_diff, grade_share
 from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
 from transforms.programs.form import Unparsable, parse, with_input
@@ -375,6 +376,22 @@ def build(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
     return Mark(grade.score, fault, written, grade.fault or "")
 
 
+def kills(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Completes a test with the statement in the response's last fenced block: it has to pass on
+    the package and to fail on one of its bugs, or be the one that was there.
+
+    Args:
+        task: as of `packages.completion.completes`.
+    """
+    written = statement_of(last_block(response) or "")
+    if written is None:
+        return Mark(0.0, Fault.NO_ANSWER, last_block(response))
+    if why := (yield from completes(task, written)):
+        fault = Fault.FAILED_TESTS if why == "kills_nothing" else Fault.FAILS
+        return Mark(0.0, fault, written, why)
+    return Mark(1.0, answer=written)
+
+
 def claims(code: str, _: Any, response: str) -> Steps[Mark]:
     """Runs the program with a trace: each value that the response states has to be in it, and it
     states at least one (see `questions.claims`)."""
@@ -447,11 +464,12 @@ BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "units": units,
     "repair": repair,
     "build": build,
+    "kills": kills,
 }
 """Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
 and `simplifies` a list of [input as a literal, output as JSON]; of `counterexample` {faulty,
-input}; of `units` {value, unit, tolerance}; of `fills` {function, cases}; of `repair` and `build`
-what they say; `claims` needs none."""
+input}; of `units` {value, unit, tolerance}; of `fills` {function, cases}; of `repair`, `build` and
+`kills` what they say; `claims` needs none."""
 
 
 def same_output(one: str, other: str) -> bool:

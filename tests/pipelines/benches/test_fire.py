@@ -51,4 +51,5 @@ def test_problems_are_of_the_kinds_and_examples_of_others() -> None:
 
 def test_a_way_that_gives_nothing_has_rates_of_zero() -> None:
     nothing = [[fire.Yielded(0, 0, 0, 0)], [fire.Yielded(100, 4, 0, 0)]]
-    assert row("plain", 0.4, nothing)["rates"] == [0, 0]
+    made = row("plain", 0.4, nothing)
+    assert (made["running_rate"], made["right_rate"], made["right_spread"]) == (0, 0, 0)

@@ -27,9 +27,10 @@ def test_redraws_are_kept_or_rejected_and_counted(workers):
         tallies = (outcome.entered, outcome.kept, outcome.rejected) | CountStage("augment")
         sums = (
             tallies
-            | SumTallies()
-            | beam.Filter(lambda tally: tally.key in ("", "not_redrawable"))
-            | beam.Map(lambda tally: (tally.what, tally.key, tally.amount))
+            | beam.CombineGlobally(SumTallies())
+            | beam.FlatMap(dict.items)
+            | beam.MapTuple(lambda key, amount: (*key[1:], amount))
+            | beam.Filter(lambda sum: sum[1] in ("", "not_redrawable"))
         )
         assert_that(outcome.kept, equal_to(variants(PENCILS, FEW)), label="kept")
         assert_that(

@@ -85,6 +85,12 @@ def test_answers_that_are_all_right_are_rejected_and_few_wrong_ones_make_no_list
     assert {each.form for each in questions([RIGHT, WRONG[0]])} == {"pointwise", "pairwise"}
 
 
+def test_an_answer_that_was_cut_off_is_not_judged() -> None:
+    cut_off = replace(WRONG[0], ended="overlong")
+    assert questions([RIGHT, cut_off]) == []
+    assert questions([RIGHT, cut_off, WRONG[1]]) == questions([RIGHT, WRONG[1]])
+
+
 def test_swapping_the_answers_swaps_the_label() -> None:
     pair = question("pairwise")
     other = swapped(pair)
