@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.images.drawn import drawn
-from tests.sandbox.test_sandbox import SETTINGS
+from tests.sandbox.limits import SETTINGS
 from transforms.engine.errors import LedgerMiss, RunFolderError
 from transforms.engine.records import Picture
 from transforms.images.blobs import Blobs, _read

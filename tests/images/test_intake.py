@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from tests.images.drawn import drawn
-from tests.sandbox.test_sandbox import SETTINGS
+from tests.sandbox.limits import SETTINGS
 from transforms.engine.accounting import Verdict
 from transforms.engine.records import Picture
 from transforms.images.blobs import Blobs

@@ -11,7 +11,7 @@ from tests.models.fault_server import fault_server
 from tests.waiting import eventually
 from transforms.models.backends import draining, openai_engine
 from transforms.models.backends.settings import OpenAIBackend
-from transforms.models.engines import close_engines, open_engine, owed, unrecorded
+from transforms.models.engines import close_engines, open_engine, owed
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,6 @@ def _backend(base_url: str) -> OpenAIBackend:
 
 
 def test_what_is_on_its_way_is_taken_in_and_nothing_more_is_asked() -> None:
-    before = unrecorded()
     with fault_server() as server:
         engine = open_engine(_backend(server.base_url))
         for number in range(9):
@@ -40,7 +39,7 @@ def test_what_is_on_its_way_is_taken_in_and_nothing_more_is_asked() -> None:
             f" good: {prompt}" for prompt in server.asked
         )
         assert owed() == 0
-        assert unrecorded() - before == 9
+        assert engine.unrecorded == 9
 
 
 def test_an_engine_that_waits_for_nothing_but_retries_stops_waiting(
