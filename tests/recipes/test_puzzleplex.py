@@ -25,6 +25,7 @@ from tests.stages.trajectories.talking import played
 from transforms.models.requests import Request, Response
 from transforms.stages.trajectories.records import Ended
 from transforms.worlds import world
+from transforms.worlds.base import square
 from transforms.worlds.instances import positions
 
 NIM = seed_of(next(positions(["nim"], [1], 1)))
@@ -118,6 +119,16 @@ def test_an_answer_that_is_cut_off_ends_the_game() -> None:
     made = stage("puzzleplex", "play")
     row, verdict = played(made.episode((HANOI, 0)), cut_off).result
     assert (verdict.reason, row.ended) == ("overlong", Ended.OVERLONG)
+
+
+def test_what_a_board_shows_at_first_is_not_won() -> None:
+    """A minesweeper that opens a mine at once has most squares open all the same."""
+    seed = seed_of(next(positions(["minesweeper"], [1], 1)))
+    said = json.loads(seed.metadata)
+    mined = world("minesweeper").generate(said["seed"], said["level"]).mines[0]
+    row, verdict = game(seed, lambda _: f"```\n{square(*mined)}\n```")
+    assert row.score == replayed(row) > 0
+    assert (verdict.reason, verdict.detail) == ("low_score", "0")
 
 
 def test_a_low_score_is_rejected() -> None:

@@ -47,7 +47,7 @@ class Play(ModelEpisode):
     moves: Annotated[int, Field(ge=1)] = 100
     """Requests of a game, or moves of its program, at most."""
     at_least: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Lowest score that is kept."""
+    """Lowest score that is kept; of a puzzle the share of what its first position left to win."""
     sampler: SamplerSettings
     sandbox: SandboxSettings
 
@@ -82,8 +82,8 @@ class Play(ModelEpisode):
         else:
             yield from by_program(game, talk)
         verdict = talk.verdict
-        if verdict.kept and game.score < self.at_least:
-            verdict = reject("low_score", f"{game.score:.3g}")
+        if verdict.kept and game.won < self.at_least:
+            verdict = reject("low_score", f"{game.won:.3g}")
         said = {
             **{"world": instance.name, "level": instance.level, "seed": instance.seed},
             **{"mode": self.mode, "opponent": self.opponent, "moves": game.moves},

@@ -20,6 +20,7 @@ class Game:
     def __init__(self, world: World[Any], state: Any, opponent: str, rng: random.Random) -> None:
         self.world, self.state = world, state
         self._opponent, self._rng = PLAYERS[opponent], rng
+        self._at_first = world.score(state)
         self.moves: list[str] = []
         """All moves since the beginning, by both."""
         self.replies: list[str] = []
@@ -44,6 +45,14 @@ class Game:
         """The score; of two players 0 where the game was broken off."""
         broken_off = self.world.players == 2 and not self.is_over
         return 0.0 if broken_off else self.world.score(self.state)
+
+    @property
+    def won(self) -> float:
+        """Of a puzzle the share of the score that its first position left to win, since a board of
+        minesweeper begins with most squares open; of two players the score."""
+        if self.world.players == 2 or self._at_first == 1:
+            return self.score
+        return max(0.0, (self.score - self._at_first) / (1 - self._at_first))
 
     @property
     def position(self) -> str:
