@@ -592,7 +592,7 @@ PROGRAMS = [
     Hostile(
         "environment",
         "arguments of the host",
-        "import sys; output = [a for a in sys.argv if 'pytest' in a]",
+        "import sys; output = [a for a in sys.argv if 'hostile' in a]",
         OK,
         output="[]",
     ),
