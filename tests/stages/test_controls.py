@@ -137,7 +137,8 @@ def test_the_stage_keeps_and_counts_the_same_on_any_number_of_workers(workers: i
     made = pickle.loads(pickle.dumps(Control()))
     with TestPipeline(**on_workers(workers)) as pipeline:
         outcome = pipeline | beam.Create(ROWS[:30]) | made
-        sums = outcome.tallies | SumTallies() | beam.Map(lambda tally: (tally.key, tally.amount))
-        assert_that(sums, equal_to([*counts.items()]))
+        sums = outcome.tallies | beam.CombineGlobally(SumTallies()) | beam.FlatMap(dict.items)
+        expected = [(("control", COUNT, key), amount) for key, amount in counts.items()]
+        assert_that(sums, equal_to(expected))
         ids = outcome.kept | "Ids" >> beam.Map(lambda row: row.id)
         assert_that(ids, equal_to([row.id for row in ROWS[:30:3]]), label="ids")

@@ -1,9 +1,10 @@
-"""The page on choosing names what there is, and its recipe builds."""
+"""The page on choosing names what there is, and its recipes build."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,20 +25,26 @@ def test_every_selector_and_every_mask_is_named() -> None:
     assert [name for name in (*SELECTORS, *RULES) if f"`{name}`" not in PAGE.read_text()] == []
 
 
-def test_the_recipe_builds_with_its_rules_and_their_reasons(
+def _stages(recipe: str) -> dict[str, Any]:
+    settings = settings_of("synthesize", Settings, f"recipe={recipe}", "backend=openai", *SERVER)
+    segments = build_segments(settings, "x", "x/ledger")
+    return {stage.name: stage for segment in segments for stage in segment.stages}
+
+
+def test_the_recipes_build_with_its_rules_and_their_reasons(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in (CONFIG_FOLDERS, "PYTHONPATH"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
     monkeypatch.syspath_prepend("")
     (tmp_path / "recipe").mkdir()
-    [recipe] = blocks(PAGE, "yaml")
-    (tmp_path / "recipe" / "chosen.yaml").write_text(recipe)
+    names = ("chosen", "gtpo_control")
+    for name, recipe in zip(names, blocks(PAGE, "yaml"), strict=True):
+        (tmp_path / "recipe" / f"{name}.yaml").write_text(recipe)
     take_config_folders(["--config-dir", str(tmp_path)])
-    settings = settings_of("synthesize", Settings, "recipe=chosen", "backend=openai", *SERVER)
-    segments = build_segments(settings, "x", "x/ledger")
-    stages = {stage.name: stage for segment in segments for stage in segment.stages}
+    stages, controlled = map(_stages, names)
     assert list(stages) == ["seeds", "solve", "band", "shortest", "mask"]
+    assert [*controlled][[*controlled].index("solve") + 1] == "control"
     assert stages["band"].rejects_for() == ("too_hard", "too_easy")
     assert stages["shortest"].rejects_for() == ("wrong", "longer")
     assert stages["mask"].rules[0].__wrapped__ is failed_calls
