@@ -33,17 +33,21 @@ class _OneRecipe(Group):
 
 
 def recipes(console: Console) -> None:
-    """Prints a recipe's name, what it makes, where its method comes from, what it needs, and its
-    stages."""
+    """Prints, family by family, a recipe's name, what it makes, where its method comes from, what
+    it needs, and its stages."""
+    families: dict[str, list[tuple[str, RecipeSettings]]] = {}
     for name, recipe in found():
-        citation = f" ({recipe.citation})" if recipe.citation else ""
-        console.print(
-            Text(f"{name}: ", style="bold").append(f"{recipe.about}{citation}", style="none"),
-            soft_wrap=True,
-        )
-        family = f"{recipe.family}, " if recipe.family else ""
-        console.print(Text(f"    {family}{recipe.needs}"), soft_wrap=True)
-        console.print(Text(f"    {' > '.join(in_order(recipe))}"), soft_wrap=True)
+        families.setdefault(recipe.family or "of no family", []).append((name, recipe))
+    for family, own in sorted(families.items()):
+        console.print(Text(family, style="bold underline"))
+        for name, recipe in own:
+            citation = f" ({recipe.citation})" if recipe.citation else ""
+            console.print(
+                Text(f"{name}: ", style="bold").append(f"{recipe.about}{citation}", style="none"),
+                soft_wrap=True,
+            )
+            console.print(Text(f"    {recipe.needs}"), soft_wrap=True)
+            console.print(Text(f"    {' > '.join(in_order(recipe))}"), soft_wrap=True)
 
 
 def main() -> None:

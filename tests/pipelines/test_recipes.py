@@ -140,12 +140,15 @@ def test_a_prompt_of_a_package_lies_below_the_packages_folder() -> None:
         prompt_path("pkg://no_such/words", "p")
 
 
-def test_the_list_of_recipes_has_a_line_and_the_stages_of_each(clean, folder, capsys) -> None:
+def test_the_list_of_recipes_has_families_and_a_line_and_the_stages_of_each(
+    clean, folder, capsys
+) -> None:
     take_config_folders(["-cd", str(folder)])
     recipes(Console(width=80))
     printed = capsys.readouterr().out
-    assert "brief: As caco, without wordy rows. (arXiv 2510.04081)\n    problems, " in printed
-    assert "arXiv 2403.16437)\n    execution, no model\n    seeds > validate > ask\n" in printed
+    problems = printed.partition("\nproblems\n")[2].partition("\nrepairs\n")[0]
+    assert "brief: As caco, without wordy rows. (arXiv 2510.04081)\n    strong model\n" in problems
+    assert "arXiv 2403.16437)\n    no model\n    seeds > validate > ask\n" in printed
     assert "verify > brief > deduplicate" in printed
     assert {"augment", "brief", "caco"} <= {name for name, _ in found()}
 
