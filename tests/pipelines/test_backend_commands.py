@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from rich.console import Console
@@ -12,7 +12,10 @@ from rich.console import Console
 from pipelines.backend import BackendCheckSettings, check
 from tests.models import odd_server as module
 from tests.models.odd_server import Asked, Reply, complains, envelope, odd_server, send
+from tests.models.scoring_server import scoring_server
 from transforms.engine.errors import BackendError
+from transforms.models.backends.endpoint_check import check_endpoint
+from transforms.models.backends.settings import OpenAIBackend
 
 
 def _newer(asked: Asked) -> Reply:
@@ -77,6 +80,19 @@ def test_what_takes_everything_needs_no_settings(monkeypatch: pytest.MonkeyPatch
     shown = _checked("blocks", monkeypatch)
     assert "backend.parameters" not in shown
     assert shown.strip().splitlines()[-1].startswith("Use: backend=openai backend.base_url=http")
+
+
+@pytest.mark.parametrize("api", ["chat", "completions"])
+@pytest.mark.parametrize("gives", [True, False])
+def test_whether_an_endpoint_can_score_is_said(
+    api: Literal["chat", "completions"], gives: bool
+) -> None:
+    with scoring_server(lambda before, token: -0.5, ("yes", "no"), gives=gives) as (url, _):
+        backend = OpenAIBackend(engine="openai", model="m", base_url=url, api=api)
+        found = {each.feature: each.works for each in check_endpoint(backend)}
+    scores = {name: works for name, works in found.items() if name.startswith("scores")}
+    named = ["scores labels", *(["scores a text"] if api == "completions" else [])]
+    assert scores == dict.fromkeys(named, gives)
 
 
 @pytest.mark.parametrize("model", ["401", "404", "page_for_all", "null_for_all"])

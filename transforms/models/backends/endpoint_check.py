@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -17,18 +17,23 @@ from transforms.models.backends.endpoint_replies import (
     NoAnswer,
     Refused,
     read_answer,
+    read_echo,
+    read_likeliest,
 )
 from transforms.models.backends.openai_engine import place_of
 from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.backends.transport import Transport
+from transforms.models.scores import LIKELIEST, NoScores
 from transforms.text.thoughts import split_thought
 
+T = TypeVar("T")
 _SCHEMA = {
     "type": "object",
     "properties": {"sum": {"type": "integer"}},
     "required": ["sum"],
     "additionalProperties": False,
 }
+_PROMPT = "1 + 1 ="
 _LIMIT = 64
 """Tokens that an answer to a question may take; a model that reasons needs some before the text."""
 
@@ -53,7 +58,12 @@ class _Endpoint:
         self.limit: dict[str, Any] = {}
 
     def ask(self, *, api: str = "", **arguments: Any) -> Answer | str:
-        """Returns the answer to one small question, or what the endpoint says instead.
+        """Returns the answer to one small question, or what the endpoint says instead."""
+        return self.read(read_answer, api=api, **arguments)
+
+    def read(self, reader: Callable[[Any], T], *, api: str = "", **arguments: Any) -> T | str:
+        """Returns what `reader` finds in the reply to one small question, or what the endpoint
+        says instead.
 
         Raises:
             BackendError: nobody answers, or nothing that is asked can be answered.
@@ -65,17 +75,17 @@ class _Endpoint:
             if self._backend.chat_template_kwargs:
                 body["chat_template_kwargs"] = self._backend.chat_template_kwargs
         else:
-            body["prompt"] = "1 + 1 ="
+            body["prompt"] = _PROMPT
         path = "/chat/completions" if chat else "/completions"
         try:
-            return read_answer(asyncio.run(self._post(path, {**body, **arguments})))
+            return reader(asyncio.run(self._post(path, {**body, **arguments})))
         except (aiohttp.ClientError, OSError) as error:
             cause = error.__cause__ or error
             raise BackendError(
                 f"nothing answers at {self.setting}.base_url={self._backend.base_url} "
                 f"({type(cause).__name__}: {cause}): start the server, or mend the address"
             ) from error
-        except (Complaint, NoAnswer, Refused) as error:
+        except (Complaint, NoAnswer, Refused, NoScores) as error:
             return str(error)
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
@@ -90,7 +100,7 @@ class _Endpoint:
 def check_endpoint(backend: OpenAIBackend) -> Iterator[Finding]:
     """Yields what the endpoint does with each feature that cotmill uses, as it is asked.
 
-    Some twelve requests of up to 64 tokens. A parameter that is taken may still be ignored: that
+    Some fourteen requests of up to 64 tokens. A parameter that is taken may still be ignored: that
     no endpoint says.
 
     Raises:
@@ -126,6 +136,7 @@ def check_endpoint(backend: OpenAIBackend) -> Iterator[Finding]:
     works = isinstance(reply, Answer) and reply.mean_logprob is not None
     shown = "sent" if works else reply if isinstance(reply, str) else "not sent"
     yield Finding("log probabilities", works, shown)
+    yield from _scores(endpoint, backend.api == "chat")
     other = "completions" if backend.api == "chat" else "chat"
     reply = endpoint.ask(api=other)
     works = isinstance(reply, Answer)
@@ -200,6 +211,26 @@ def _prefix(endpoint: _Endpoint) -> Finding:
         return Finding("continues a prefix", True, repr(reply.text[:40]), setting)
     shown = reply if isinstance(reply, str) else f"begins anew: {reply.text[:40]!r}"
     return Finding("continues a prefix", False, shown)
+
+
+def _scores(endpoint: _Endpoint, chat: bool) -> Iterator[Finding]:
+    """Whether the endpoint says how likely labels are as the first token, and a given text is."""
+    top: dict[str, Any] = {"logprobs": True, "top_logprobs": LIKELIEST}
+    question = top if chat else {"logprobs": 5}
+    likeliest = endpoint.read(read_likeliest, **question)
+    shown = likeliest if isinstance(likeliest, str) else f"{len(likeliest)} likeliest first tokens"
+    yield Finding("scores labels", not isinstance(likeliest, str), shown)
+    if not chat:
+        echo = endpoint.read(_echoed, logprobs=1, echo=True)
+        shown = echo if isinstance(echo, str) else "sends its prompt's log probabilities"
+        yield Finding("scores a text", not isinstance(echo, str), shown)
+
+
+def _echoed(reply: Any) -> list[str]:
+    tokens, _ = read_echo(reply)
+    if _PROMPT not in "".join(tokens):
+        raise NoScores("it does not send the prompt back")
+    return tokens
 
 
 def _schema(endpoint: _Endpoint) -> Finding:
