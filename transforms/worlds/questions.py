@@ -58,15 +58,30 @@ def _reading(world: World[Any], state: Any, rng: random.Random) -> Choice | None
     return _chosen("reading", f"What is {what}?", str(answer), false, steps, rng)
 
 
+def _later(world: World[Any], at: Any, rng: random.Random) -> set[str]:
+    """The moves that are legal in the course of some random moves."""
+    found: set[str] = set()
+    for _ in range(6):
+        if legal := world.legal(at):
+            found |= {*legal}
+            at = world.after(at, rng.choice(legal))
+    return found
+
+
 def _elsewhere(world: World[Any], state: Any, rng: random.Random) -> list[str]:
-    """Moves that are legal later in the game, in other instances or nowhere, but not here."""
-    others = [move for example in world.examples for move in example.refused]
-    for at in (state, *(world.generate(rng.randrange(10**6), rng.choice(LEVELS)) for _ in "ab")):
-        for _ in range(6):
-            if legal := world.legal(at):
-                at = world.after(at, rng.choice(legal))
-                others += world.legal(at)
-    return sorted({*others} - {*world.legal(state)})
+    """Moves that are not legal here but later in the game. Where there are fewer than three, also
+    those of other instances, and at last such as are legal nowhere: these show it by their form.
+    """
+    here, found = {*world.legal(state)}, set[str]()
+    for _ in "abc":
+        found |= _later(world, state, rng) - here
+    if len(found) < 3:
+        for _ in "ab":
+            other = world.generate(rng.randrange(10**6), rng.choice(LEVELS))
+            found |= _later(world, other, rng) - here
+    if len(found) < 3:
+        found |= {move for example in world.examples for move in example.refused} - here
+    return sorted(found)
 
 
 def _listed(legal: tuple[str, ...]) -> str:
