@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from transforms.engine.ids import content_id
+from transforms.packages.package import Files
+from transforms.packages.patches import text_of
 
 
 class Operator(StrEnum):
@@ -134,6 +136,17 @@ def in_place(module: str, function: str | None, written: str) -> str | None:
 
 def _has_docstring(function: ast.FunctionDef) -> bool:
     return ast.get_docstring(function, clean=False) is not None
+
+
+def emptied(files: Files, paths: Iterable[str], digest: str) -> list[Site]:
+    """Returns the places where a top-level function is emptied, in an order drawn by `digest`."""
+    found = [
+        site
+        for path in paths
+        for site in sites(path, text_of(files, path), [Operator.BLANK])
+        if "." not in site.function
+    ]
+    return drawn(found, digest, 1)
 
 
 def drawn(found: Iterable[Site], key: str, per_function: int) -> list[Site]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
-from transforms.packages.bugs import Operator, drawn, sites, stubbed
+from transforms.packages.bugs import emptied, stubbed
 from transforms.packages.grading import StoredRepair
 from transforms.packages.making import REASONS, Bug, is_package, made, sound
 from transforms.packages.package import unpacked
@@ -54,14 +54,8 @@ class MakeStubs(Episode):
         package = yield from sound(seed, ())
         if isinstance(package, Verdict):
             return [(seed, package)]
-        found = [
-            site
-            for path in facts["modules"]
-            for site in sites(path, text_of(files, path), [Operator.BLANK])
-            if "." not in site.function
-        ]
         chosen: dict[tuple[str, str | None], None] = {}
-        for site in drawn(found, facts["digest"], 1):
+        for site in emptied(files, facts["modules"], facts["digest"]):
             chosen[site.path, site.function if self.rung == "function" else None] = None
         tasks: list[tuple[Seed | Task, Verdict]] = []
         for path, function in list(chosen)[: self.most]:

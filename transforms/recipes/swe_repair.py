@@ -26,7 +26,7 @@ from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
 from transforms.packages import in_session
-from transforms.packages.bugs import Operator, drawn, sites
+from transforms.packages.bugs import emptied
 from transforms.packages.disguise import without
 from transforms.packages.grading import PatchFault, StoredRepair, broken, grade_changes
 from transforms.packages.making import REASONS, Bug, is_package, made, sound
@@ -216,13 +216,7 @@ def functions(seed: Seed, most: int) -> Iterator[Function]:
         return
     facts = json.loads(seed.metadata)
     files = unpacked(facts["archive"])
-    found = [
-        site
-        for path in facts["modules"]
-        for site in sites(path, text_of(files, path), [Operator.BLANK])
-        if "." not in site.function
-    ]
-    for site in drawn(found, facts["digest"], 1)[:most]:
+    for site in emptied(files, facts["modules"], facts["digest"])[:most]:
         text = text_of(files, site.path)
         node = next(
             each

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pkgutil
 
-from transforms.scenes.base import LEVELS, Box, Scene, SceneQuestion
+from transforms.scenes.base import Box, Scene, SceneQuestion
+from transforms.worlds.base import LEVELS
 
 _SCENES = {
     "board": "board:Board",

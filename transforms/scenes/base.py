@@ -12,8 +12,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from PIL import Image, __version__
 from pydantic import BaseModel, ConfigDict
 
-LEVELS = range(1, 6)
-"""The levels of every scene, from the easiest."""
+from transforms.worlds.base import drawn
 
 MARGIN = 4
 """Pixels between things that are told apart, at least."""
@@ -53,12 +52,7 @@ class Scene(BaseModel):
         Raises:
             ValueError: there is no such level.
         """
-        if level not in LEVELS:
-            raise ValueError(f"level={level}: use {LEVELS[0]} to {LEVELS[-1]}")
-        rng = random.Random(f"{cls.name} {level} {seed}")
-        while (scene := cls.start(rng, level)) is None:
-            pass
-        return scene
+        return drawn(cls.name, seed, level, cls.start)
 
     @classmethod
     def start(cls, rng: random.Random, level: int) -> Self | None:

@@ -63,6 +63,14 @@ class Pen:
         self._draw = ImageDraw.Draw(self._fine)
         self._texts: list[tuple[Point, str, int, Colour, str]] = []
 
+    def _inside(self, box: Sequence[float]) -> Box:
+        """The pixels of a box: right and bottom are the last ones in it."""
+        left, top, right, bottom = (round(self._scale * each) for each in box)
+        return left, top, right - 1, bottom - 1
+
+    def _line(self, width: float) -> int:
+        return max(1, round(width * self._scale))
+
     def rectangle(
         self,
         box: Sequence[float],
@@ -70,10 +78,7 @@ class Pen:
         outline: Colour | None = None,
         width: int = 1,
     ) -> None:
-        left, top, right, bottom = (round(self._scale * each) for each in box)
-        self._draw.rectangle(
-            (left, top, right - 1, bottom - 1), fill, outline, max(1, round(width * self._scale))
-        )
+        self._draw.rectangle(self._inside(box), fill, outline, self._line(width))
 
     def ellipse(
         self,
@@ -82,17 +87,14 @@ class Pen:
         outline: Colour | None = None,
         width: int = 1,
     ) -> None:
-        left, top, right, bottom = (round(self._scale * each) for each in box)
-        self._draw.ellipse(
-            (left, top, right - 1, bottom - 1), fill, outline, max(1, round(width * self._scale))
-        )
+        self._draw.ellipse(self._inside(box), fill, outline, self._line(width))
 
     def polygon(self, points: Sequence[Point], fill: Colour) -> None:
         self._draw.polygon([(x * self._scale, y * self._scale) for x, y in points], fill)
 
     def line(self, points: Sequence[Point], colour: Colour, width: float = 1) -> None:
         fine = [(x * self._scale, y * self._scale) for x, y in points]
-        self._draw.line(fine, colour, max(1, round(width * self._scale)), joint="curve")
+        self._draw.line(fine, colour, self._line(width), joint="curve")
 
     def arc(self, centre: Point, radius: float, start: float, end: float, colour: Colour) -> None:
         """Draws an arc, clockwise between two angles in degrees from 3 o'clock."""

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 S = TypeVar("S", bound=tuple[Any, ...])
+D = TypeVar("D")
 
 LEVELS = range(1, 6)
-"""The levels of every world, from the easiest."""
+"""The levels of every world and scene, from the easiest."""
 
 Measure = Literal["solution", "length", "greedy", "random"]
 """What grows with the level, on average over instances: `solution`, the moves of the solution that
 the exact solver finds; `length`, the moves of a random game; `greedy`, those of a greedy one;
 `random`, 1 - the score of random play."""
+
+
+def drawn(name: str, seed: int, level: int, start: Callable[[random.Random, int], D | None]) -> D:
+    """Returns what `start` gives for a seed: always the same, whatever else was drawn. Where it
+    gives None it is called again, with the same generator.
+
+    Raises:
+        ValueError: there is no such level.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"level={level}: use {LEVELS[0]} to {LEVELS[-1]}")
+    rng = random.Random(f"{name} {level} {seed}")
+    while (made := start(rng, level)) is None:
+        pass
+    return made
 
 
 class IllegalMove(ValueError):
@@ -62,12 +78,7 @@ class World(Generic[S]):
         Raises:
             ValueError: there is no such level.
         """
-        if level not in LEVELS:
-            raise ValueError(f"level={level}: use {LEVELS[0]} to {LEVELS[-1]}")
-        rng = random.Random(f"{self.name} {level} {seed}")
-        while (state := self.start(rng, level)) is None:
-            pass
-        return state
+        return drawn(self.name, seed, level, self.start)
 
     def legal(self, state: S) -> tuple[str, ...]:
         """Returns the legal moves, each once, in a fixed order; none where the game is over."""

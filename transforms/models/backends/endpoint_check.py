@@ -151,9 +151,7 @@ def _reasoning(plain: Answer, backend: OpenAIBackend) -> Finding:
     if plain.reasoning:
         return Finding("reasoning", True, "beside the text", settings)
     if split_thought(plain.text, backend.think_tags).answer != plain.text:
-        return Finding(
-            "reasoning", True, "in the text, in tags", (f"{backend.place}.reasoning=keep",)
-        )
+        return Finding("reasoning", True, "in the text, in tags", settings)
     return Finding("reasoning", False, "none")
 
 
