@@ -21,7 +21,7 @@ from transforms.engine.accounting import (
     rejected,
 )
 from transforms.engine.errors import AccountingError
-from transforms.engine.outcomes import CountStage, SumTallies
+from transforms.engine.outcomes import SumTallies, counts_of
 from transforms.engine.records import Seed
 from transforms.engine.segments import check_segment
 from transforms.engine.stage import Filter
@@ -91,7 +91,7 @@ def test_checks_split_records_and_the_counts_add_up(workers):
         records = pipeline | beam.Create([seed(n) for n in range(100)])
         outcome = records | Filter(name="form", checks=(IsKnown(), IsEven()))
         ends = (records, outcome.kept, outcome.rejected, outcome.unanswered)
-        counts = ends | CountStage("form")
+        counts = counts_of("form", ends) | "All" >> beam.Flatten()
         summed = counts | beam.CombineGlobally(SumTallies()) | beam.FlatMap(dict.items)
         amounts = {("in", ""): 100, ("kept", ""): 40, ("unanswered", ""): 10}
         amounts |= {("rejected", "five"): 10, ("rejected", "too_short"): 40}

@@ -92,17 +92,6 @@ def counts_of(stage: str, parts: Iterable[PCollection]) -> list[PCollection]:
     ]
 
 
-@dataclass
-class CountStage(beam.PTransform):
-    """(entered, kept, rejected[, unanswered]) of a stage -> PCollection[Tally] of their sizes, as
-    `counts_of` has them."""
-
-    stage: str
-
-    def expand(self, parts: tuple[PCollection, ...]) -> PCollection:
-        return counts_of(self.stage, parts) | "All" >> beam.Flatten()
-
-
 Sums = dict[tuple[str, str, str], int]
 """(Stage, what, key) -> how many."""
 

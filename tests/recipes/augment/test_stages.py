@@ -9,7 +9,7 @@ from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX
 from tests.recipes.augment.seeds import AUGMENTATION, PENCILS, judged, variants
 from transforms.engine.losers import Limit
-from transforms.engine.outcomes import CountStage, SumTallies
+from transforms.engine.outcomes import SumTallies, counts_of
 from transforms.engine.records import Seed
 from transforms.recipes.augment.stages import Augment, same_problem
 from transforms.stages.unify import ValidateSeeds
@@ -24,7 +24,8 @@ def test_redraws_are_kept_or_rejected_and_counted(workers):
     with TestPipeline(**on_workers(workers)) as pipeline:
         seeds = pipeline | beam.Create([PENCILS, bare])
         outcome = seeds | Augment(augmentation=FEW, sandbox=SANDBOX)
-        tallies = (outcome.entered, outcome.kept, outcome.rejected) | CountStage("augment")
+        ends = (outcome.entered, outcome.kept, outcome.rejected)
+        tallies = counts_of("augment", ends) | "All" >> beam.Flatten()
         sums = (
             tallies
             | beam.CombineGlobally(SumTallies())
