@@ -18,7 +18,7 @@ from transforms.publish.reward import reward
 from transforms.recipes.augment.rewrite import AugmentationSettings, jobs, plan_redraws, rewrite
 from transforms.sandbox.shared import process_sandbox
 from transforms.worlds import world
-from transforms.worlds.questions import analysis, ask, asked, midgame
+from transforms.worlds.questions import Position, analysis, ask, asked, midgame
 
 Walls = Literal["auto", "strict"]
 """Walls around the programs, as `sandbox=` of a run."""
@@ -178,8 +178,9 @@ def _positions(problem: Seed, about: Asked, seed: int, sandbox: Walls) -> Iterat
         if dry == _DRY * _AT_ONCE:
             return
         rng = random.Random(derived_seed(seed, problem.id, "position", number))
-        _, state = midgame(made, made.generate(rng.getrandbits(32), about.level), rng, _MOVES)
-        choice = ask(made, state, about.kind, rng)
+        start = made.generate(rng.getrandbits(32), about.level)
+        _, state = midgame(made, start, rng, _MOVES)
+        choice = ask(Position(made, start, state), about.kind, rng)
         text = asked(made, state, choice) if choice else problem.problem
         dry += 1
         if choice is None or text in seen:

@@ -9,7 +9,7 @@ from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.programs.questions import NotLiteral, read_literal
 from transforms.sandbox.jobs import Cell, CellResult, Status
-from transforms.stages.graders import answer_in, last_block
+from transforms.stages.graders import last_block
 from transforms.stages.trajectories.converse import Conversation, ask
 from transforms.stages.trajectories.records import Ended
 from transforms.worlds.game import Game
@@ -28,7 +28,7 @@ def by_turns(game: Game, talk: Conversation, words: PromptTemplate) -> Steps[Non
         written = yield from ask(talk)
         if written is None:
             return
-        move = answer_in(written.text) or ""
+        move = last_block(written.text) or ""
         legal = game.play(move)
         if refused and not legal:
             return talk.end(Ended.FORMAT, f"no legal move twice: {move[:200]}")
