@@ -542,10 +542,10 @@ class Driver:
     def _observed(self, effect: Cell | Invoke, text: str) -> CellResult | Invoked:
         """Returns what a cell or tool showed, as the ledger has it."""
         values = json.loads(text)
-        if isinstance(effect, Invoke):
-            return Invoked(**values)
-        status, after = Status(values.pop("status")), tuple(values.pop("after"))
         files = {name: self._blobs.named(hash) for name, hash in values.pop("files", {}).items()}
+        if isinstance(effect, Invoke):
+            return Invoked(files=files, **values)
+        status, after = Status(values.pop("status")), tuple(values.pop("after"))
         return CellResult(status=status, after=after, files=files, **values)
 
     @property
