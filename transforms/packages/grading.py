@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.engine.ids import content_id
 from transforms.packages.disguise import function_of
-from transforms.packages.package import modules, unpacked
+from transforms.packages.package import modules, tops, unpacked
 from transforms.packages.patches import (
     Changes,
     NotAPatch,
@@ -203,7 +203,7 @@ def _judged_run(
         before = "\n".join(text_of(files, path) for path in modules(files))
         pairs = [("the package", before, "\n".join(changes.values()))]
     for path, old, new in pairs:
-        if named := refused(old, new):
+        if named := refused(old, new, tops(files)):
             return PatchGrade(0.0, PatchFault.REFUSED_CODE, f"{path}: {named}")
     tree = changed(files, changes)
     key = content_id("suite", task.id, *sorted(changes.items()))

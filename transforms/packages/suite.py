@@ -18,7 +18,7 @@ from transforms.packages.disguise import (
     unnamed,
 )
 from transforms.packages.expected import stripped
-from transforms.packages.package import Files, dotted, is_suite, modules, roots, suites
+from transforms.packages.package import Files, dotted, is_suite, roots, suites, tops
 from transforms.packages.patches import text_of
 from transforms.sandbox.jobs import Job, Result, Status
 
@@ -181,11 +181,13 @@ def compared_values(
         path::name of a test -> literals of the values that it compares, in order, up to where it
         fails; an empty one where a value cannot be written. Empty where the run does not end well.
     """
-    own = {dotted(path).partition(".")[0] for path in modules(files)}
     names: dict[str, set[str]] = {}
     for path, name in tests:
         names.setdefault(path, set()).add(name)
-    texts = {path: stripped(path, text_of(files, path), each, own) for path, each in names.items()}
+    texts = {
+        path: stripped(path, text_of(files, path), each, tops(files))
+        for path, each in names.items()
+    }
     kept = {path: text.encode(errors="surrogateescape") for path, text in texts.items() if text}
     if not kept:
         return {}

@@ -126,7 +126,7 @@ def issue_text(task: RepairTask) -> str:
     if not evidence["shown"]:
         text = f"{head}{' and '.join(f'`{name}`' for name in names)} do not work as documented.\n"
         text = text.replace(" do not", " does not") if len(names) == 1 else text
-        internal = names_of_tests(task.archive)
+        internal = {*names_of_tests(task.archive), "locals"}
         messages = [m for m in evidence["messages"] if not set(re.findall(r"\w+", m)) & internal]
         said = "\n".join(f"    {line}" for m in messages for line in m.splitlines())
         return f"{text}\nWhat I checked ended with:\n\n{said}\n" if said else text
