@@ -54,18 +54,18 @@ class Sound:
     """Limit of a run of the suite with a bug."""
 
 
-def is_package(seed: Seed) -> bool:
-    """Whether a seed is a package, as `source=package` reads it."""
-    return "archive" in json.loads(seed.metadata)
+def facts_of(seed: Seed) -> dict[str, Any] | None:
+    """The facts of a package, as `source=package` reads it; None of another seed."""
+    facts: dict[str, Any] = json.loads(seed.metadata)
+    return facts if "archive" in facts else None
 
 
 def sound(seed: Seed, functions: Iterable[Function]) -> Steps[Sound | Verdict]:
     """Runs a package's tests without a bug, and notes what functions give that are to be changed;
     methods and names with an underscore are left out. A verdict says why nothing is made of it."""
-    if not is_package(seed):
+    if (facts := facts_of(seed)) is None:
         return reject("not_a_package", "set source=package")
     public = sorted({each for each in functions if "." not in each[1] and each[1][0] != "_"})
-    facts = json.loads(seed.metadata)
     files = unpacked(facts["archive"])
     run = yield from run_suite(files, seed.id, noted=public)
     if run.status is not Status.OK:

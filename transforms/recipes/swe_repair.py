@@ -26,7 +26,7 @@ from transforms.models.settings import SamplerSettings
 from transforms.packages.bugs import emptied
 from transforms.packages.disguise import without
 from transforms.packages.grading import PatchFault, PatchGrade, StoredRepair, broken, grade_changes
-from transforms.packages.making import REASONS, UNSOUND, Bug, is_package, made, sound
+from transforms.packages.making import REASONS, UNSOUND, Bug, facts_of, made, sound
 from transforms.packages.package import Files, modules, unpacked
 from transforms.packages.patches import Changes, changed, diff, text_of
 from transforms.packages.sessions import changes, prelude
@@ -191,10 +191,9 @@ class AskBugs(ModelEpisode):
 
 def functions(seed: Seed, most: int) -> Iterator[Function]:
     """Yields public functions of a package's modules, in an order drawn by its digest."""
-    if not is_package(seed):
+    if (facts := facts_of(seed)) is None:
         yield seed, "", "", ""
         return
-    facts = json.loads(seed.metadata)
     files = unpacked(facts["archive"])
     for site in emptied(files, facts["modules"], facts["digest"])[:most]:
         text = text_of(files, site.path)

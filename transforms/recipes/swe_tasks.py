@@ -21,7 +21,7 @@ from transforms.engine.records import Seed
 from transforms.engine.stage import Map
 from transforms.models.episode import Episode, Steps, side_by_side
 from transforms.packages.bugs import Operator, Site, drawn, sites
-from transforms.packages.making import REASONS, UNSOUND, bug_of, is_package, made, sound
+from transforms.packages.making import REASONS, UNSOUND, bug_of, facts_of, made, sound
 from transforms.packages.package import dotted, unpacked
 from transforms.packages.patches import text_of
 from transforms.packages.tasks import RepairTask, leak, names_of_tests
@@ -63,10 +63,9 @@ class MakeBugs(Episode):
 
     def batches(self, seed: Seed) -> Iterator[Batch]:
         """Yields a package with some of the places where bugs are made, or with none at all."""
-        if not is_package(seed):
+        if (facts := facts_of(seed)) is None:
             yield seed, ()
             return
-        facts = json.loads(seed.metadata)
         files = unpacked(facts["archive"])
         found = [
             site
