@@ -45,10 +45,10 @@ class Asking(NamedTuple):
 
 ASKING = {
     "codesense": Asking("ask", "ask"),
-    "compiler_ir": Asking("ask", "ask", False, "transforms.recipes.compiler_ir.programs"),
+    "compiler_ir": Asking("ask", "ask", False, "transforms.programs.loops.programs"),
     "cruxeval": Asking("easy", "ask"),
     "cwm": Asking("trace", "trace"),
-    "flare": Asking("search", "search", False, "transforms.recipes.flare.problems"),
+    "flare": Asking("search", "search", False, "transforms.programs.deductions.problems"),
     "reval": Asking("ask", "ask"),
     "selfpico": Asking("remove", "remove"),
     "sx_bench": Asking("compose", "compose"),
