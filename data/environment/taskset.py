@@ -23,9 +23,8 @@ PROBLEMS = [
 class ProblemData(vf.TaskData):
     """One instance of a problem."""
 
-    instruction: str
-    output: str
-    """What the problem's program gives, as JSON: the reference answer."""
+    row: dict[str, str]
+    """What replies are held against, as `reward` reads it."""
     reference: str
     """A solution that the grader accepts."""
 
@@ -56,10 +55,9 @@ class ProblemTask(vf.Task[ProblemData, vf.State, GraderConfig]):
         self, reply: str, *, steps: bool | None = None, truncated: bool = False
     ) -> float:
         """The reward of a reply."""
-        row = {"instruction": self.data.instruction, "output": self.data.output}
         steps = self.config.steps if steps is None else steps
         options = {"sandbox": self.config.sandbox, "steps": steps, "truncated": truncated}
-        return await asyncio.to_thread(reward, reply, row, **options)
+        return await asyncio.to_thread(reward, reply, self.data.row, **options)
 
 
 class CotmillConfig(vf.TasksetConfig):
@@ -80,7 +78,7 @@ class CotmillConfig(vf.TasksetConfig):
     sandbox: Literal["auto", "strict"] = "auto"
     """Walls around the problems' programs."""
     suffix: str = "\n\nGive your final answer in \\boxed{}."
-    """What is added to each problem."""
+    """What is added to each problem that a number or a text answers."""
     task: GraderConfig = GraderConfig()
 
 
@@ -106,9 +104,8 @@ class CotmillTaskset(vf.Taskset[ProblemTask, CotmillConfig]):
         ):
             data = ProblemData(
                 name=instance.problem_id,
-                prompt=instance.instruction + config.suffix,
-                instruction=instance.instruction,
-                output=instance.output,
+                prompt=instance.instruction + ("" if instance.graded else config.suffix),
+                row=instance.row,
                 reference=instance.reference,
             )
             yield ProblemTask(data, config.task)

@@ -40,6 +40,19 @@ class Asked(NamedTuple):
     """One of `transforms.worlds.questions.KINDS`."""
 
 
+class Graded(NamedTuple):
+    """How a row of a recipe with graders is graded (`transforms.stages.graders`)."""
+
+    grader: str
+    answer: str
+    """What its graders hold a reply against, as JSON."""
+    code: str
+
+    @property
+    def row(self) -> dict[str, str]:
+        return self._asdict()
+
+
 @dataclass(frozen=True)
 class Problem:
     """A row of a run as a source of instances."""
@@ -55,6 +68,9 @@ class Problem:
     asked: Asked | None = None
     """What it asks about positions of a world, of which others are drawn; None for a problem with
     a program."""
+    graded: Graded | None = None
+    """How replies are graded where the row has a grader; its problem is then the whole prompt, and
+    its solution a reply that is right."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,15 @@ class Instance:
     """What its program gives, as JSON: the reference answer."""
     reference: str
     """A solution that the grader accepts."""
+    graded: Graded | None = None
+    """As of its problem."""
+
+    @property
+    def row(self) -> dict[str, str]:
+        """What `reward` holds a reply against."""
+        if self.graded is not None:
+            return self.graded.row
+        return {"instruction": self.instruction, "output": self.output}
 
 
 def redraws(
@@ -94,10 +119,10 @@ def redraws(
     return [], next(lost, reject("no_redraw", "no values, or none whose solution is accepted"))
 
 
-def earns_reward(seed: Seed, sandbox: Walls) -> bool:
+def earns_reward(seed: Seed, sandbox: Walls, graded: Graded | None = None) -> bool:
     """Whether a verified seed's own solution earns its reward."""
-    row = {"instruction": seed.problem, "output": seed.output}
-    return reward(seed.solution or "", row, sandbox=sandbox) == 1
+    instance = instance_of(seed, graded=graded)
+    return reward(instance.reference, instance.row, sandbox=sandbox) == 1
 
 
 def instances(
@@ -127,7 +152,7 @@ def instances(
         if problem.asked
         else _drawn(problem.seed, seed, draws, spread, sandbox)
         if problem.redrawn
-        else iter([instance_of(problem.seed)])
+        else iter([instance_of(problem.seed, graded=problem.graded)])
         for problem in problems
     }
     for turn in count():
@@ -143,9 +168,12 @@ def instances(
             return
 
 
-def instance_of(seed: Seed, problem_id: str | None = None) -> Instance:
+def instance_of(
+    seed: Seed, problem_id: str | None = None, graded: Graded | None = None
+) -> Instance:
     """A verified seed as an instance of a problem; of itself where no other is named."""
-    return Instance(problem_id or seed.id, seed.problem, seed.output or "", seed.solution or "")
+    texts = seed.problem, seed.output or "", seed.solution or ""
+    return Instance(problem_id or seed.id, *texts, graded)
 
 
 def _drawn(
@@ -194,10 +222,11 @@ def _positions(problem: Seed, about: Asked, seed: int, sandbox: Walls) -> Iterat
 
 def problem_of(values: dict[str, Any]) -> Problem:
     """Reads a problem from its JSON object."""
-    asked = values.get("asked")
+    asked, graded = values.get("asked"), values.get("graded")
     changes = {
         "seed": Seed(**values["seed"]),
         "seed_ids": tuple(values["seed_ids"]),
         "asked": asked and Asked(*asked),
+        "graded": graded and Graded(*graded),
     }
     return Problem(**{**values, **changes})
