@@ -113,8 +113,7 @@ class CotmillTaskset(vf.Taskset[ProblemTask, CotmillConfig]):
         ):
             data = ProblemData(
                 name=instance.problem_id,
-                prompt=instance.instruction
-                + ("" if instance.match or instance.graded else config.suffix),
+                prompt=instance.instruction + (config.suffix if instance.in_words else ""),
                 row=instance.row,
                 reference=instance.reference,
                 match=instance.match,

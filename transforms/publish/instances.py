@@ -70,10 +70,10 @@ class Problem:
     asked: Asked | None = None
     """What it asks about positions of a world, of which others are drawn."""
     plays: Plays | None = None
-    """The games that are played."""
+    """The games that are played; None, as `asked`, for a problem with a program."""
     graded: Graded | None = None
     """How replies are graded where the row has a grader; its problem is then the whole prompt, and
-    its solution a reply that is right. None of the three for a problem with a program."""
+    its solution a reply that is right."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,11 @@ class Instance:
     """The game that is to be played; None for a problem with one answer."""
     graded: Graded | None = None
     """As of its problem."""
+
+    @property
+    def in_words(self) -> bool:
+        """Whether an answer in words is wanted: neither moves nor what a grader reads."""
+        return self.match is self.graded is None
 
     @property
     def row(self) -> dict[str, str]:

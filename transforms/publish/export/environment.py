@@ -168,7 +168,7 @@ def graded_of(row: Mapping[str, Any]) -> Kept | str:
         metadata=canonical_json({"row": row["id"]}),
     )
     graded = Graded(row["grader"], row["answer"], row.get("code") or "")
-    return Kept(replace(seed, answer=None), row, False, about=graded)
+    return Kept(replace(seed, answer=None), row, False, graded)
 
 
 def _without_values(seed: Seed) -> tuple[str, str]:
@@ -186,7 +186,7 @@ class Kept(NamedTuple):
     row: Mapping[str, Any]
     redrawn: bool
     about: Asked | Plays | Graded | None = None
-    """What it asks about a world, what it plays, or how replies to it are graded."""
+    """What it asks about a world, or plays, or how it is graded."""
 
 
 @dataclass
@@ -242,16 +242,17 @@ def _sorted(family: Sequence[Kept], settings: EnvironmentExport) -> _Sorted:
     for each in family:
         verdict = reject("graded_as_a_whole")
         if each.about is None:
-            variants, verdict = redraws(each.seed, drawing, settings.sandbox)
+            _, verdict = redraws(each.seed, drawing, settings.sandbox)
         if verdict.kept:
             spoken_for = Counter({"a redraw of another row": len(family) - 1})
             return _Sorted([each._replace(redrawn=True)], left_out=+spoken_for)
         reasons.append(str(verdict.reason))
     found = _Sorted()
     for each, why in zip(family, reasons, strict=True):
+        graded = each.about if isinstance(each.about, Graded) else None
         if not settings.fixed:
             found.left_out[f"cannot be drawn anew: {why}"] += 1
-        elif not earns_reward(each.seed, settings.sandbox, _graded(each)):
+        elif not earns_reward(each.seed, settings.sandbox, graded):
             found.left_out["its solution earns no reward"] += 1
         else:
             found.kept.append(each)
@@ -265,27 +266,17 @@ def _placed(kept: Sequence[Kept]) -> Iterator[Problem]:
     def hard(entry: Kept) -> tuple[float, int, str]:
         seed, row, _, about = entry
         uses = operations(programs.parse(seed.code or ""))
-        steps = about.level if isinstance(about, Asked | Plays) else len(uses.all) + uses.nesting
+        steps = about.level if isinstance(about, (Asked, Plays)) else len(uses.all) + uses.nesting
         failed = row["difficulty"] if row.get("difficulty") is not None else 1 - _rate(row)
         return (failed, steps, seed.id)
 
     last = max(1, len(kept) - 1)
-    for place, one in enumerate(sorted(kept, key=hard)):
-        seed, row, redrawn, about = one
+    for place, (seed, row, redrawn, about) in enumerate(sorted(kept, key=hard)):
         behind = tuple(row.get("seed_ids") or ())
-        yield Problem(
-            seed,
-            behind,
-            round(place / last, 4),
-            redrawn,
-            asked=about if isinstance(about, Asked) else None,
-            plays=about if isinstance(about, Plays) else None,
-            graded=_graded(one),
-        )
-
-
-def _graded(one: Kept) -> Graded | None:
-    return one.about if isinstance(one.about, Graded) else None
+        asked = about if isinstance(about, Asked) else None
+        plays = about if isinstance(about, Plays) else None
+        graded = about if isinstance(about, Graded) else None
+        yield Problem(seed, behind, round(place / last, 4), redrawn, asked, plays, graded)
 
 
 def _rate(row: Mapping[str, Any]) -> float:
