@@ -289,8 +289,11 @@ class Driver:
         slots = (self._box.slots if self._box else 0) + (THREADS if self._tools else 0)
         if len(self._futures) > _JOBS_PER_SLOT * slots:
             return True
-        waiting = [asker.waiting for asker in self._askers]
-        return bool(waiting) and (min(waiting) > 0 or max(waiting) > _WAITING)
+        if not self._askers:
+            return False
+        return all(asker.has_stock for asker in self._askers) or any(
+            asker.waiting > _WAITING for asker in self._askers
+        )
 
     def step(self, wait: bool) -> None:
         """Takes in what the model and the sandbox have finished; episodes go on with it.
@@ -507,6 +510,8 @@ class Driver:
             raise gone
         if draining.has_begun():
             return
+        for asker in self._askers:  # at once: before the episodes go on, which takes time
+            asker.send()
         self._answer(responses)
         for event, result in ran:
             if isinstance(result, BaseException):

@@ -183,8 +183,9 @@ class Conversation:
         """
         branch = copy(self)
         branch.asked = asked
-        for name in ("responses", "aside", "spawned", "others", "data", "called", "gallery"):
+        for name in ("responses", "aside", "spawned", "data", "called", "gallery"):
             setattr(branch, name, copy(getattr(self, name)))
+        branch.others = [other.branched(other.asked) for other in self.others]
         return branch
 
     def end(self, why: Ended, detail: str = "") -> None:
