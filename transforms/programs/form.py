@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -254,3 +256,21 @@ def text_of(node: ast.AST | None) -> str | None:
 
 def is_name(node: ast.AST, *names: str) -> bool:
     return isinstance(node, ast.Name) and node.id in names
+
+
+def without_comments(code: str) -> str:
+    """Returns a program without its comments, its layout else as it was; a text that is no program
+    as it is.
+
+    >>> without_comments("# all\\na = '#'  # one\\n")
+    "a = '#'\\n"
+    """
+    lines: list[str | None] = [*code.split("\n")]
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            if token.type == tokenize.COMMENT:
+                row, column = token.start
+                lines[row - 1] = (lines[row - 1] or "")[:column].rstrip() or None
+    except (tokenize.TokenError, SyntaxError):
+        return code
+    return "\n".join(line for line in lines if line is not None)

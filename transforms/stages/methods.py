@@ -97,7 +97,7 @@ class TryMethods(AttemptTasks):
         rows = []
         for talk, (mark, verdict) in zip(talks, marks, strict=True):
             last = talk.responses[-1]
-            row: MethodAttempt = grow(
+            row: Attempted = grow(
                 self.writes, task, method=talk.method, asked=talk.model,
                 messages=self.stored((*plain, last.message)), final_answer=mark.answer,
                 score=mark.score, turns=len(talk.responses), attempts=len(answered),

@@ -251,7 +251,7 @@ def judge_scripts(coded: Coded, stage: Any, seeds: Sequence[Seed], box: Sandbox)
 
 def judged_counts(counts: Mapping[tuple[bool, bool], int]) -> dict[str, int]:
     """Returns right, right_kept, wrong and wrong_kept of (is right, is kept) -> attempts."""
-    found = {}
+    found: dict[str, int] = {}
     for name, is_right in (("right", True), ("wrong", False)):
         kept = counts.get((is_right, True), 0)
         found |= {name: kept + counts.get((is_right, False), 0), f"{name}_kept": kept}

@@ -11,7 +11,15 @@ import polars as pl
 import pytest
 
 from pipelines.benches import summaries
-from pipelines.benches.summaries import BenchSummariesSettings, bench, figures, read_arm
+from pipelines.benches.summaries import (
+    BenchSummariesSettings,
+    bench,
+    fidelity,
+    figures,
+    read_arm,
+)
+from tests.programs_for_tests import SANDBOX
+from tests.recipes.playing import player
 from transforms.engine.errors import RunFolderError
 
 CODES = [f"n_items = {n}\n# the items of {n} boxes in all\noutput = n_items * 2" for n in range(6)]
@@ -59,11 +67,43 @@ def test_names_of_the_program_and_its_comments_are_leakage(tmp_path: Path) -> No
     assert (clean.leaks, found.leaks) == (0, 1) and clean.shared == 0 < found.shared
 
 
+SPLIT = """input = {"emails": 160, "percent_spam": 30, "days": 5}
+
+def solution(emails, percent_spam, days):
+    # in another way
+    return (100 - percent_spam) * emails // 100 * days
+
+output = solution(**input)"""
+NAMED = SPLIT.replace("emails", "mails").replace("days", "nights")
+DEAF = NAMED.replace("* nights", "* 5")
+OTHER = NAMED.replace("160", "80 * 2")
+
+
+@pytest.mark.parametrize(
+    ("written", "share"), [([NAMED], 1.0), ([NAMED, DEAF], 0.5), ([OTHER], None), ([], None)]
+)
+def test_fidelity_is_the_share_of_written_programs_that_are_right_on_other_values(
+    tmp_path: Path, written: list[str], share: float | None
+) -> None:
+    folder = Path(run(tmp_path / "direct", {0: 1}))
+    row = pl.read_parquet(folder / "data/part.parquet").with_columns(code=pl.lit(SPLIT))
+    row.write_parquet(folder / "data/part.parquet")
+    attempts = [{"text": each, "kind": "code", "agrees": True} for each in written]
+    attempts += [{"text": DEAF, "kind": kind, "agrees": None} for kind in ("code", "cot")]
+    (folder / "stages/06-solve").mkdir()
+    solved = pl.DataFrame(
+        {"code": [SPLIT], "instruction": row["instruction"], "attempts": [attempts]}
+    )
+    solved.write_parquet(folder / "stages/06-solve/part.parquet")
+    arm = read_arm([str(folder)])
+    assert player()(fidelity(arm, [SPLIT])) == share
+
+
 def test_the_last_line_is_json_and_a_folder_without_a_run_is_named(
     tmp_path: Path, capsys: Any
 ) -> None:
     arms = {name: [run(tmp_path / name, {0: 1})] for name in ("direct", "short")}
-    bench(BenchSummariesSettings(arms=arms))
+    bench(BenchSummariesSettings(arms=arms, sandbox=SANDBOX))
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (last["programs"], last["union"], last["short"]["gained"]) == (6, 1, 0)
     with pytest.raises(RunFolderError, match="has no finished run"):

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from tests.programs_for_tests import SPAM
 from tests.publish.export import runs
 from tests.recipes.augment.seeds import PENCILS
+from tests.recipes.test_puzzleplex import HANOI, game, solver
 from transforms.engine.paths import PROJECT
 from transforms.engine.records import Variant
 from transforms.engine.run_folder import RunFolder
@@ -168,3 +169,48 @@ def test_verifiers_draws_instances_accepts_references_and_refuses_wrong_answers(
     prompts, *graded = zip(*json.loads(shown.stdout), strict=True)
     assert len(set(prompts)) == 20
     assert graded == [(True,) * 20, (1,) * 20, (0,) * 20]
+
+
+PLAYED = """
+import asyncio, contextlib, json, types, verifiers.v1 as vf
+env = vf.load_environment(vf.resolve_env_config({"taskset": {"id": "cotmill-problems"}}))
+class Talk:
+    def __init__(self, answers):
+        self.answers, self.said = iter(answers), []
+        self.trace = vf.Trace.model_construct(info={})
+    async def turn(self, said=None):
+        self.said.append(said)
+        return types.SimpleNamespace(terminated=False, last_reply=next(self.answers))
+async def played(task, answers):
+    talk = Talk(answers)
+    @contextlib.asynccontextmanager
+    async def interaction(task):
+        yield talk
+    agent = types.SimpleNamespace(interaction=interaction)
+    await env.run(task, types.SimpleNamespace(agent=agent))
+    await task.score(talk.trace)
+    return talk.trace.reward, talk.said
+async def main():
+    task = next(iter(env.taskset))
+    right = json.loads(task.data.reference)
+    return [await task.validate(None), await played(task, right), await played(task, ["", ""])]
+print(json.dumps(asyncio.run(main())))
+"""
+
+
+def test_verifiers_plays_a_game_turn_by_turn_and_rewards_what_was_won(verifiers, tmp_path):
+    row, _ = game(HANOI, solver(HANOI))
+    run = runs.finished(tmp_path / "run", "puzzleplex", [row])
+    folder = RunFolder(f"{tmp_path}/package")
+    write(run, {"status": "complete", "recipe": "puzzleplex"}, folder, SETTINGS)
+    shown = subprocess.run(
+        [verifiers, "-c", PLAYED],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{tmp_path}/package:{PROJECT}"},
+        capture_output=True,
+        text=True,
+    )
+    assert shown.returncode == 0, shown.stderr
+    valid, (won, said), (lost, refused) = json.loads(shown.stdout)
+    assert (valid, won, lost) == (True, 1, 0)
+    assert said[0] is None and all("Now the position is" in each for each in said[1:])
+    assert len(refused) == 2 and "no legal move" in refused[1]

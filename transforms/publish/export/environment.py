@@ -33,6 +33,7 @@ from transforms.programs.operations import operations
 from transforms.publish.card import table
 from transforms.publish.export.run import Exported
 from transforms.publish.export.tasks import accepted_rows
+from transforms.publish.games import Plays
 from transforms.publish.instances import Asked, Problem, earns_reward, redraws
 from transforms.recipes.augment.rewrite import AugmentationSettings
 from transforms.sandbox.shared import process_sandbox
@@ -130,6 +131,22 @@ def asked_of(row: Mapping[str, Any]) -> tuple[Seed, Asked] | None:
     return replace(seed, output=answer), Asked(shown["world"], shown["level"], row["task"])
 
 
+def plays_of(row: Mapping[str, Any]) -> tuple[Seed, Plays] | None:
+    """Returns the seed of a row of `recipe=puzzleplex` that was played turn by turn, and what it
+    plays; None for other rows."""
+    said = json.loads(row.get("data") or "{}")
+    if said.get("mode") != "turns" or "world" not in said:
+        return None
+    seed = Seed.make(
+        problem=row["problem"],
+        kind=said["world"],
+        source=row.get("source") or "",
+        license=row.get("license") or "",
+        metadata=canonical_json({"row": row["id"]}),
+    )
+    return seed, Plays(said["world"], said["level"], said["opponent"])
+
+
 def _without_values(seed: Seed) -> tuple[str, str]:
     """A seed's program and problem without their values: equal for redraws of one problem."""
     code = seed.code or ""
@@ -148,7 +165,8 @@ class Kept(NamedTuple):
     seed: Seed
     row: Mapping[str, Any]
     redrawn: bool
-    asked: Asked | None = None
+    about: Asked | Plays | None = None
+    """What it asks about a world, or plays."""
 
 
 @dataclass
@@ -168,12 +186,13 @@ def environment(rows: Iterable[Mapping[str, Any]], settings: EnvironmentExport) 
     """
     made = Environment()
     seeds: dict[tuple[str, str], Family] = {}
-    worlds: dict[Asked, Kept] = {}
+    worlds: dict[Asked | Plays, Kept] = {}
     for row in rows:
         seed = seed_of(row)
-        if question := asked_of(row):
-            made.left_out["a redraw of another row"] += question[1] in worlds
-            worlds.setdefault(question[1], Kept(question[0], row, True, question[1]))
+        if of_world := asked_of(row) or plays_of(row):
+            first, about = of_world
+            made.left_out["a redraw of another row"] += about in worlds
+            worlds.setdefault(about, Kept(first, row, True, about))
         elif seed is None:
             made.left_out["no problem, program and solution in words"] += 1
         else:
@@ -220,15 +239,17 @@ def _placed(kept: Sequence[Kept]) -> Iterator[Problem]:
     """Yields the problems with their places, the easiest first."""
 
     def hard(entry: Kept) -> tuple[float, int, str]:
-        seed, row, _, asked = entry
+        seed, row, _, about = entry
         uses = operations(programs.parse(seed.code or ""))
-        steps = asked.level if asked else len(uses.all) + uses.nesting
+        steps = about.level if about else len(uses.all) + uses.nesting
         return (row.get("difficulty") or 0.0, steps, seed.id)
 
     last = max(1, len(kept) - 1)
-    for place, (seed, row, redrawn, asked) in enumerate(sorted(kept, key=hard)):
+    for place, (seed, row, redrawn, about) in enumerate(sorted(kept, key=hard)):
         behind = tuple(row.get("seed_ids") or ())
-        yield Problem(seed, behind, round(place / last, 4), redrawn, asked)
+        asked = about if isinstance(about, Asked) else None
+        plays = about if isinstance(about, Plays) else None
+        yield Problem(seed, behind, round(place / last, 4), redrawn, asked, plays)
 
 
 def write(

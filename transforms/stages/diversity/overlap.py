@@ -109,7 +109,8 @@ class Overlap:
     """An item that a row repeats; the smallest of a row's is the one that is named."""
 
     rank: int
-    """Kinds in the order of their force: equal, a long run, many runs, similar; then the code's."""
+    """Kinds in the order of their force: equal, a long run, many runs, similar; then the code's;
+    then the same in other words."""
     item: int
     """The item's number in the index, which is in the order of benchmark, name and text."""
     kind: str
@@ -192,6 +193,9 @@ class BenchmarkIndex:
     settings: DecontaminateSettings
     questions: _Texts
     codes: _Texts
+    vectors: NDArray[np.float32] | None = None
+    """Embeddings of the questions, shape (items, dimensions), of length 1; None where they are not
+    compared."""
 
     @classmethod
     def of(cls, items: Iterable[Item], settings: DecontaminateSettings) -> BenchmarkIndex:
@@ -214,6 +218,20 @@ class BenchmarkIndex:
         return [
             min((*self._by_runs(own), *alike, *self._by_code(code)), default=None)
             for own, alike, (_, code) in zip(words, similar, texts, strict=True)
+        ]
+
+    def meant(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> list[Overlap | None]:
+        """What each text says in other words, by the cosines of its vector and the items'."""
+        assert self.vectors is not None
+        cosines = vectors @ self.vectors.T
+        cosines[[not text.strip() for text in texts]] = 0
+        cosines[:, [not item.problem.strip() for item in self.items]] = 0
+        closest = zip(cosines.argmax(axis=1).tolist(), cosines.max(axis=1).tolist(), strict=True)
+        return [
+            Overlap(6, item, f"in other words, cosine {cosine:.2f}")
+            if cosine >= self.settings.semantic_threshold
+            else None
+            for item, cosine in closest
         ]
 
     def detail(self, overlap: Overlap) -> str:
