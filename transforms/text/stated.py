@@ -37,7 +37,15 @@ _PARTS = {
     **{"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "halb": 2},
     **{"halbe": 2, "halbes": 2, "halben": 2, "demi": 2, "demie": 2, "moitié": 2, "mitad": 2},
     **{"medio": 2, "media": 2, "drittel": 3, "viertel": 4, "tiers": 3, "quart": 4, "quarts": 4},
-    **{"tercio": 3, "tercios": 3, "cuarto": 4, "cuartos": 4, "половина": 2, "половину": 2},
+    **{
+        "tercio": 3,
+        "tercios": 3,
+        "cuarto": 4,
+        "cuartos": 4,
+        "cuarta": 4,
+        "половина": 2,
+        "половину": 2,
+    },
     **{"треть": 3, "трети": 3, "четверть": 4, "четверти": 4, "نصف": 2, "ثلث": 3, "ربع": 4},
 }
 _MULTIPLES = {
@@ -59,7 +67,7 @@ _ALIASES = {"公斤": "kilogram", "千米": "kilometer", "キロ": "kilometer", 
 
 _LABEL = re.compile(
     r"\b(?:house|room|flat|apartment|bus|tram|train|line|platform|gate|chapter|flight|channel"
-    r"|highway|route|exercise|locker|version|track|door|page"
+    r"|(?:live[sd]?|living) at|highway|route|exercise|locker|version|track|door|page"
     r"|haus|hausnummer|zimmer|linie|bus|wohnung|chambre|maison|casa|habitación|ligne|línea|дом\w*"
     r"|комнат\w*|квартир\w*|номер\w*|غرفة|الغرفة|منزل)"
     r"[\s,]*(?:number|numbered|no\.?|nummer|nr\.?|numéro|número|номер|رقم|n°|#|№)?[\s#]*\Z",
@@ -251,12 +259,13 @@ def _with_digits(text: str) -> str:
         text = replaced(text, _WORDS, lambda words: lexicon.numbers().get(" ".join(words)))
     if language == "en":
         text = re.sub(r"\bone\b", "1", text)
-    return _CJK.sub(lambda match: f" {han(match.group())} ", text)
+    text = _CJK.sub(lambda match: f" {han(match.group())} ", text)
+    return re.sub(r"(\d+)\s*分[の之]\s*(\d+)", r"\2/\1 ", text)
 
 
 def _mentions(text: str) -> Iterator[Mention]:
     previous: Mention | None = None
-    for mention in _single(text):
+    for mention in sorted(_single(text), key=lambda mention: mention.start):
         yield mention
         if previous and re.fullmatch(
             r"\s*(?:,|and|und|et|y|и|و)?\s*", text[_after(text, previous) : mention.start]
@@ -393,7 +402,7 @@ def unit_of(word: str) -> str:
 
 _HOW_MANY = re.compile(
     r"\b(?:how many|number of|wie ?viele?|combien (?:de |d['’])?|cu[aá]nt[oa]s|сколько|كم)\b"
-    r"|多少|[几幾何]"
+    r"|多少|[几幾何]|\bin(?=\s+[a-z]+\s*\?)"
 )
 
 
