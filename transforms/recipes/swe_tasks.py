@@ -52,6 +52,7 @@ class MakeBugs(Episode):
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = RepairTask
+    by_record: ClassVar[bool] = True
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         "not_a_package", "no_site", "suite_failed", *REASONS,
