@@ -16,7 +16,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby, islice, pairwise
+from itertools import groupby, islice, pairwise, zip_longest
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -182,7 +183,7 @@ _BUCKETS = 128
 """What rows are packed by, before it is known how many there are: a shard is a range of these, or,
 of more rows than that allows, a part of one."""
 _SHARD_BYTES = 128 << 20
-"""Of pickled rows, in a shard at most, about: a worker holds one of them."""
+"""Of pickled rows, in a shard at most, about."""
 
 _Packed = tuple[str, bytes]
 """A row: its id, and the row pickled."""
@@ -311,14 +312,28 @@ class _AssignShard(beam.DoFn):
         self._packer.close()
 
 
-def _in_order(rows: list[_Packed]) -> Iterator[Any]:
-    """Yields records by id; records of one id, by their content. One is unpickled at a time."""
-    rows.sort(key=lambda row: row[0])
-    for _, same in groupby(rows, key=lambda row: row[0]):
-        records = [pickle.loads(pickled) for _, pickled in same]
-        if len(records) > 1:
-            records.sort(key=lambda record: json.dumps(as_plain(record), sort_keys=True))
-        yield from records
+_HELD_BYTES = 32 << 20
+"""Of a shard's pickled rows, in memory at a time, about."""
+
+
+def in_order(blocks: Iterable[Block]) -> Iterator[Any]:
+    """Yields the records of blocks of packed rows by id; those of one id, by their content.
+
+    Goes through the blocks once for each `_HELD_BYTES` of them and holds a range of the ids at a
+    time. One record is unpickled at a time.
+    """
+    passes = 1 + sum(size for size, _ in blocks) // _HELD_BYTES
+    ids = sorted(record_id for record_id, _ in records_of(blocks)) if passes > 1 else []
+    firsts = ["", *(ids[len(ids) * number // passes] for number in range(1, passes))]
+    for first, following in zip_longest(firsts, firsts[1:]):
+        rows: Iterable[_Packed] = records_of(blocks)
+        if passes > 1:
+            rows = (r for r in rows if first <= r[0] and (following is None or r[0] < following))
+        for _, same in groupby(sorted(rows, key=itemgetter(0)), key=itemgetter(0)):
+            records = [pickle.loads(pickled) for _, pickled in same]
+            if len(records) > 1:
+                records.sort(key=lambda record: json.dumps(as_plain(record), sort_keys=True))
+            yield from records
 
 
 class _WriteShard(beam.DoFn):
@@ -332,9 +347,8 @@ class _WriteShard(beam.DoFn):
     ) -> Iterator[tuple[str, int]]:
         (number, shard), blocks = element
         to = self._plan.folders[number]
-        ordered = _in_order(list(records_of(blocks)))
         path = shard_path(to.folder, to.prefix, shard, self._plan.shards(number, sizes))
-        yield path, write_table(path, ordered, to.record_type, self._compression, to.blobs)
+        yield path, write_table(path, in_order(blocks), to.record_type, self._compression, to.blobs)
 
 
 @dataclass
