@@ -51,6 +51,21 @@ class Segment:
     """Hash of everything that decides its rows, all earlier segments included."""
     blobs: str = ""
     """Folder of the run's pictures."""
+    part: str = ""
+    """Which part of its input it takes, such as -p00001; empty for all of it."""
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its files of rows begin with."""
+        return ("train" if self.folder == "data" else "part") + self.part
+
+    def part_of(self, number: int, identity: object) -> Segment:
+        """The segment that takes a part of its input, and files what it makes of it apart."""
+        part = f"-p{number:05d}"
+        fingerprint = content_id("part", self.fingerprint, identity)
+        return dataclasses.replace(
+            self, label=self.label + part, part=part, fingerprint=fingerprint
+        )
 
 
 def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tuple[Segment, ...]:
