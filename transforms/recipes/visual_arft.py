@@ -74,7 +74,8 @@ class SingleSteps(Look):
     def problem(self, seed: PictureSeed, sample: int) -> Steps[Tried]:
         """Has the faults named."""
         talk = yield from self.step("pre_problem", self.prompt, seed, sample)
-        *_, found = ["", *_PROBLEM.findall(talk.turns[-1].content)]
+        said = talk.turns[-1].content if talk.ended is Ended.ANSWERED else ""
+        *_, found = ["", *_PROBLEM.findall(said)]
         named = sorted({name.strip() for name in found.split(",")} - {""})
         talk.final = ", ".join(named)
         return self.judged(talk, fault_score(named, seed.faults), "wrong_problem")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -297,17 +298,21 @@ class Look(Converse):
         steps = repairs(seed)
         if self.reader == "none" or not seed.box or not steps:
             return None, None
-        path = f"{PictureReader.__module__}.{PictureReader.__name__}"
-        settings = ToolSettings(function=path, arguments={"blobs": self.blobs}, seconds=600)
         found = []
         for picture in (seed.picture, repaired(seed, steps, Blobs(self.blobs))):
             asked = canonical_json({"picture": file_name(picture), "pixels": self.pixels})
-            seen = yield from invoke({"read": Tool("read", settings)}, "read", asked)
+            seen = yield from invoke({"read": self._reader}, "read", asked)
             if seen.error is not None:
                 return None, None
             texts = [Text(text, (0, 0, 0, 0)) for text in json.loads(seen.text)]
             found.append(is_read(texts, seed.answer or "", merged=True))
         return found[0], found[1]
+
+    @cached_property
+    def _reader(self) -> Tool:
+        path = f"{PictureReader.__module__}.{PictureReader.__name__}"
+        settings = ToolSettings(function=path, arguments={"blobs": self.blobs}, seconds=600)
+        return Tool("read", settings)
 
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
         assert isinstance(seed, PictureSeed)
