@@ -57,21 +57,25 @@ def _is_float(node: ast.AST) -> bool:
 @dataclass(kw_only=True)
 class Easy(Episode):
     """PCollection[Seed] (verified, with code) -> Outcome of the same: no operation of the run is
-    hard to do in one's head."""
+    hard to do in one's head, and the output is more than a copy of the input."""
 
     name: str = "easy"
     sandbox: SandboxSettings
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Same
-    reasons: ClassVar[Iterable[str]] = (*FAILED, "hard_operation")
+    reasons: ClassVar[Iterable[str]] = (*FAILED, "hard_operation", "copied_input")
 
     def episode(self, seed: Seed) -> Steps[Seed | Verdict]:
         result: Result = yield Job(watched(seed.code or ""))
         if result.status is not Status.OK:
             return reject(result.status, result.error or "")
         hard = json.loads(result.output or "null")
-        return reject("hard_operation", str(hard)) if hard is not None else seed
+        if hard is not None:
+            return reject("hard_operation", str(hard))
+        given = literal_input(parse(seed.code or "")) or {}
+        copied = json.loads(seed.output or "null") in (given, [*given.values()], *given.values())
+        return reject("copied_input") if copied else seed
 
 
 def asked_of_input(code: str, trace: Trace) -> list[Question]:

@@ -48,6 +48,13 @@ def test_operations_that_need_a_calculator_are_rejected() -> None:
     assert reasons == ["hard_operation"] * len(HARD)
 
 
+@pytest.mark.parametrize("expression", ["x", "list({'x': x}.values())", "{'x': x}"])
+def test_an_output_that_copies_the_input_is_rejected(expression: str) -> None:
+    outputs = {"x": "7", "{'x': x}": '{"x": 7}'}
+    seed = seed_of(program(expression), output=outputs.get(expression, "[7]"))
+    assert played(stage("cruxeval", "easy"), seed)[1] == ["copied_input"]
+
+
 def test_an_assignment_that_adds_is_an_operation_too() -> None:
     hard = program("x").replace("return", "y += 9\n    return")
     listed = program("x", [1, 2, 3, 4]).replace("return", "y += [5]\n    return")
