@@ -1,5 +1,8 @@
-"""Gathers what transforms/text/answers reads from CLDR, through Babel: names of units, currencies,
-large numbers, months and conjunctions. `python -m pipelines.cldr` writes them to cldr.json anew."""
+"""Gathers the names that answers are read with; `python -m pipelines.cldr` writes cldr.json.
+
+Units, currencies, large numbers, months and conjunctions are CLDR's, through Babel. Sizes of units
+are pint's; numbers in the words of languages that text2num does not read are num2words'.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
 from babel import Locale
 from babel.numbers import list_currencies
+from num2words import num2words
+from pint import UnitRegistry
+from pint.errors import PintError
 
 from transforms.engine.paths import PROJECT
 
@@ -35,7 +42,8 @@ def _leaves(data: Any) -> Iterator[str]:
 
 def _units() -> dict[str, str]:
     """Each word and symbol for a unit of measurement -> CLDR's key (`hrs`: `duration-hour`)."""
-    found = {"d": "duration-day"}  # in CLDR the dots of a screen, first
+    # In CLDR these are first the dots of a screen, a century and the force of gravity.
+    found = {"d": "duration-day", "s": "duration-second", "g": "mass-gram"}
     locales = [*_locales(), Locale("en", "GB")]
     for width, locale in product(("long", "short", "narrow"), locales):
         for key, patterns in locale._data["unit_patterns"].items():
@@ -45,6 +53,44 @@ def _units() -> dict[str, str]:
                     found.setdefault(name, key)
     folded = {name.casefold(): key for name, key in reversed(found.items())}
     return folded | found
+
+
+_MEASURED = {
+    **{"length": {"[length]": 1}, "area": {"[length]": 2}, "volume": {"[length]": 3}},
+    **{"mass": {"[mass]": 1}, "duration": {"[time]": 1}, "speed": {"[length]": 1, "[time]": -1}},
+    "energy": {"[mass]": 1, "[length]": 2, "[time]": -2},
+}
+"""What is measured -> its dimension in pint, which takes some names of CLDR for other units."""
+
+
+def _sizes(keys: set[str]) -> dict[str, tuple[str, str]]:
+    """Each unit (`hour`) -> what it measures and its size in base units, as a fraction."""
+    registry: UnitRegistry[Any] = UnitRegistry(non_int_type=Fraction)
+    found = {"decade": ("duration", "315576000"), "quarter": ("duration", "7889400")}
+    for key in sorted(keys):
+        kind, _, name = key.partition("-")
+        written = re.sub(r"(square|cubic)-(\w+)", r"\1 \2", name.removesuffix("-imperial"))
+        written = written.replace("-per-", "/").replace("-", "_")
+        try:
+            size = registry.Quantity(Fraction(1), written).to_base_units()
+        except (PintError, TypeError, ValueError):
+            continue
+        if kind in _MEASURED and dict(size.dimensionality) == _MEASURED[kind]:
+            found.setdefault(name, (kind, str(size.magnitude)))
+    return found
+
+
+_NUMBERED = "it nl pl sv tr"
+_NO_NUMBERS = frozenset(["due", "sei", "elf", "on", "en", "een", "sex", "sto"])
+"""Numbers that are words of other languages, too."""
+
+
+def _numbers() -> dict[str, int]:
+    """Each number below 1,000 in words -> its value."""
+    named = (
+        (num2words(n, lang=language), n) for language in _NUMBERED.split() for n in range(1000)
+    )
+    return {word: n for word, n in named if word not in _NO_NUMBERS}
 
 
 def _forms(locale: Locale, width: str) -> list[Any]:
@@ -102,10 +148,13 @@ def _currency_codes() -> frozenset[str]:
 
 def gathered() -> dict[str, Any]:
     """Returns what cldr.json holds, in which each function of lexicon.py has a part of its own."""
+    units = _units()
     return {
-        "source": "Unicode CLDR, as Babel has it",
+        "source": "Unicode CLDR, as Babel has it; sizes: pint; numbers: num2words",
         "license": "Unicode-3.0",
-        "units": _units(),
+        "units": units,
+        "sizes": _sizes(set(units.values())),
+        "numbers": _numbers(),
         "scales": _scales(),
         "months": _calendar_names("months"),
         "days": _calendar_names("days"),

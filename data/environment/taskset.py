@@ -25,9 +25,8 @@ PROBLEMS = [
 class ProblemData(vf.TaskData):
     """One instance of a problem."""
 
-    instruction: str
-    output: str
-    """What the problem's program gives, as JSON: the reference answer."""
+    row: dict[str, str]
+    """What replies are held against, as `reward` reads it."""
     reference: str
     """A solution that the grader accepts; of a game the answers that win it, as JSON, or []."""
     match: tuple[str, int, int, str] | None = None
@@ -65,10 +64,9 @@ class ProblemTask(vf.Task[ProblemData, vf.State, GraderConfig]):
         self, reply: str, *, steps: bool | None = None, truncated: bool = False
     ) -> float:
         """The reward of a reply."""
-        row = {"instruction": self.data.instruction, "output": self.data.output}
         steps = self.config.steps if steps is None else steps
         options = {"sandbox": self.config.sandbox, "steps": steps, "truncated": truncated}
-        return await asyncio.to_thread(reward, reply, row, **options)
+        return await asyncio.to_thread(reward, reply, self.data.row, **options)
 
 
 class CotmillConfig(vf.TasksetConfig):
@@ -89,7 +87,7 @@ class CotmillConfig(vf.TasksetConfig):
     sandbox: Literal["auto", "strict"] = "auto"
     """Walls around the problems' programs."""
     suffix: str = "\n\nGive your final answer in \\boxed{}."
-    """What is added to each problem."""
+    """What is added to each problem that a number or a text answers."""
     task: GraderConfig = GraderConfig()
 
 
@@ -115,9 +113,8 @@ class CotmillTaskset(vf.Taskset[ProblemTask, CotmillConfig]):
         ):
             data = ProblemData(
                 name=instance.problem_id,
-                prompt=instance.instruction + ("" if instance.match else config.suffix),
-                instruction=instance.instruction,
-                output=instance.output,
+                prompt=instance.instruction + (config.suffix if instance.in_words else ""),
+                row=instance.row,
                 reference=instance.reference,
                 match=instance.match,
             )

@@ -169,15 +169,9 @@ def judge(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
             if recipe in ASKING and (function := ASKING[recipe].function):
                 rows = islice(named(function)(count=settings.answered), settings.answered)
                 seeds = [Seed.make(source=recipe, **row) for row in rows]
-            overrides = ["backend=openai", "backend.base_url=http://127.0.0.1:1/v1"]
-            overrides += ["backend.model=scripted", "backend.api=chat", "filter.min_code_lines=4"]
-            overrides += [f"recipe={recipe}", "output_dir=unused"]
-            if recipe == "cruxeval_x":
-                overrides.append("recipe.stages.translate.languages=[javascript]")
-            segments = build_segments(_composed(overrides), "unused", "unused/ledger")
-            stages: dict[str, Any] = {
-                each.name: each for segment in segments for each in segment.stages
-            }
+            languages = "recipe.stages.translate.languages=[javascript]"
+            more = [languages] if recipe == "cruxeval_x" else []
+            stages = stages_of(recipe, "filter.min_code_lines=4", *more)
             ends = drive(seeds, stages["validate"].episode, sandbox=settings.sandbox)
             verified = [each for each in ends if isinstance(each, tuple) and each[1].kept]
             judged = judge_answers(recipe, stages[name], [seed for seed, _ in verified], box)
@@ -191,6 +185,14 @@ def judge(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
                 "precision": _percent(judged.kept, judged.kept + wrong),
                 "misjudged": [*judged.accepted, *judged.lost],
             }
+
+
+def stages_of(recipe: str, *overrides: str) -> dict[str, Any]:
+    """Returns the stages of a recipe by name; the endpoint that they ask is not there."""
+    asked = ["backend=openai", "backend.base_url=http://127.0.0.1:1/v1", "backend.api=chat"]
+    named = [f"recipe={recipe}", "backend.model=scripted", "output_dir=unused", *overrides]
+    segments = build_segments(_composed([*asked, *named]), "unused", "unused/ledger")
+    return {stage.name: stage for segment in segments for stage in segment.stages}
 
 
 def _percent(part: int, whole: int) -> float | None:

@@ -1,6 +1,7 @@
 """A right answer below other reasoning is named for what is wrong with it."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,11 @@ from transforms.text.reasoning import ReasoningReason, judge_reasoning
 
 ASKED = "A box holds 6 rows of 5 eggs, and 6 eggs more lie beside it. How many eggs are there?"
 STEPS = "The box holds 6 × 5 = 30 eggs. With the others there are 30 + 6 = 36 eggs."
+
+ROWS = [
+    json.loads(line)
+    for line in Path(__file__).with_name("reasoning.jsonl").read_text("utf-8").splitlines()
+]
 
 
 def reason(solution):
@@ -92,6 +98,12 @@ def test_reasoning_that_leads_to_its_answer_passes(solution):
 )
 def test_reasoning_that_does_not_lead_to_its_answer_is_named(solution, fault):
     assert reason(solution) is fault
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["solution"][-40:])
+def test_solutions_are_judged_as_the_table_says(row):
+    verdict = judge_reasoning(row["solution"], row["problem"])
+    assert verdict.kept is row["kept"], verdict
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,32 @@ def test_a_result_is_false_where_it_is_another_number(a, sign, b, off):
     assert (false_step(text) is None) is (off == 0)
 
 
+@given(
+    st.integers(2, 500),
+    st.sampled_from(
+        [("hours", "minutes", 60), ("km", "m", 1000), ("feet", "inches", 12), ("m²", "cm²", 10**4)]
+    ),
+    st.integers(0, 1),
+)
+def test_a_conversion_is_false_where_it_comes_to_another_number(number, units, off):
+    larger, smaller, size = units
+    text = f"So {number} {larger} = {number * size + off * (size - 1)} {smaller}."
+    assert (false_step(text) is None) is (off == 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "On the map 1 cm = 5 km. She works 5 days = 40 hours, 2 weeks = 10 days of work.",
+        "1 mile = 1.6 km, 1 kg = 2.2 pounds, 1 year = 365 days, 1 month = 4 weeks.",
+        "The trip takes 2 hours = 120 km. 10:15 = 2:3 and 3:45 + 30 s = 4:15.",
+        "Is 7 × 3 = 20? No. If 12 + 7 = 20, it would do. 1 hour and 20 minutes × 3 = 60.",
+    ],
+)
+def test_quantities_that_only_look_like_conversions_pass(text):
+    assert false_step(text) is None
+
+
 @pytest.mark.parametrize(
     ("text", "false"),
     [

@@ -802,6 +802,7 @@ class Episode(Stage):
     ran_ahead: str = ""
     """Folder of the results of programs that were run ahead; empty where none is."""
 
+    by_record: ClassVar[bool] = True
     episode: ClassVar[Callable[..., Steps[Any]]]
     """(record, **sides) -> the steps of the work on it."""
 

@@ -42,6 +42,19 @@ class Asked(NamedTuple):
     """One of `transforms.worlds.questions.KINDS`."""
 
 
+class Graded(NamedTuple):
+    """How a row of a recipe with graders is graded (`transforms.stages.graders`)."""
+
+    grader: str
+    answer: str
+    """What its graders hold a reply against, as JSON."""
+    code: str
+
+    @property
+    def row(self) -> dict[str, str]:
+        return self._asdict()
+
+
 @dataclass(frozen=True)
 class Problem:
     """A row of a run as a source of instances."""
@@ -58,6 +71,9 @@ class Problem:
     """What it asks about positions of a world, of which others are drawn."""
     plays: Plays | None = None
     """The games that are played; None, as `asked`, for a problem with a program."""
+    graded: Graded | None = None
+    """How replies are graded where the row has a grader; its problem is then the whole prompt, and
+    its solution a reply that is right."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,20 @@ class Instance:
     """A solution that the grader accepts; of a game the answers that win it, as JSON, or []."""
     match: Match | None = None
     """The game that is to be played; None for a problem with one answer."""
+    graded: Graded | None = None
+    """As of its problem."""
+
+    @property
+    def in_words(self) -> bool:
+        """Whether an answer in words is wanted: neither moves nor what a grader reads."""
+        return self.match is self.graded is None
+
+    @property
+    def row(self) -> dict[str, str]:
+        """What `reward` holds a reply against."""
+        if self.graded is not None:
+            return self.graded.row
+        return {"instruction": self.instruction, "output": self.output}
 
 
 def redraws(
@@ -99,10 +129,10 @@ def redraws(
     return [], next(lost, reject("no_redraw", "no values, or none whose solution is accepted"))
 
 
-def earns_reward(seed: Seed, sandbox: Walls) -> bool:
+def earns_reward(seed: Seed, sandbox: Walls, graded: Graded | None = None) -> bool:
     """Whether a verified seed's own solution earns its reward."""
-    row = {"instruction": seed.problem, "output": seed.output}
-    return reward(seed.solution or "", row, sandbox=sandbox) == 1
+    instance = instance_of(seed, graded=graded)
+    return reward(instance.reference, instance.row, sandbox=sandbox) == 1
 
 
 def instances(
@@ -134,7 +164,7 @@ def instances(
         if problem.plays
         else _drawn(problem.seed, seed, draws, spread, sandbox)
         if problem.redrawn
-        else iter([instance_of(problem.seed)])
+        else iter([instance_of(problem.seed, graded=problem.graded)])
         for problem in problems
     }
     for turn in count():
@@ -150,9 +180,12 @@ def instances(
             return
 
 
-def instance_of(seed: Seed, problem_id: str | None = None) -> Instance:
+def instance_of(
+    seed: Seed, problem_id: str | None = None, graded: Graded | None = None
+) -> Instance:
     """A verified seed as an instance of a problem; of itself where no other is named."""
-    return Instance(problem_id or seed.id, seed.problem, seed.output or "", seed.solution or "")
+    texts = seed.problem, seed.output or "", seed.solution or ""
+    return Instance(problem_id or seed.id, *texts, graded=graded)
 
 
 def _drawn(
@@ -209,11 +242,12 @@ def _games(problem: Seed, plays: Plays, seed: int) -> Iterator[Instance]:
 
 def problem_of(values: dict[str, Any]) -> Problem:
     """Reads a problem from its JSON object."""
-    asked, plays = values.get("asked"), values.get("plays")
+    asked, plays, graded = (values.get(name) for name in ("asked", "plays", "graded"))
     changes = {
         "seed": Seed(**values["seed"]),
         "seed_ids": tuple(values["seed_ids"]),
         "asked": asked and Asked(*asked),
         "plays": plays and Plays(*plays),
+        "graded": graded and Graded(*graded),
     }
     return Problem(**{**values, **changes})

@@ -53,6 +53,7 @@ class MakeBugs(Episode):
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = RepairTask
+    by_record: ClassVar[bool] = True
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *UNSOUND, *REASONS, "no_site",

@@ -6,7 +6,7 @@ to the angle that is left, crops to their own box, noise to how far it is from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -91,7 +91,7 @@ def same_pixels(one: bytes, other: bytes) -> Proof:
 
 
 def stretched(changed: bytes, restored: bytes, original: bytes) -> Proof:
-    """Whether a picture is another through a monotone map of levels and has the range of a third.
+    """Whether a picture is another through a monotone map of levels and has the ranges of a third.
 
     The map is one for each channel, or from brightness to grey.
     """
@@ -106,8 +106,10 @@ def stretched(changed: bytes, restored: bytes, original: bytes) -> Proof:
         maps = [_is_monotone(light, after[..., 0], slack=2)]
     if not all(maps):
         return Proof(False, "levels change their order")
-    wanted = LEAST_RANGE * np.ptp(_levels(original))
-    return Proof(bool(np.ptp(after) >= wanted), f"range {np.ptp(after)} of {wanted:.0f}")
+    wanted = LEAST_RANGE * np.ptp(_levels(original), axis=(0, 1))
+    ranges = np.ptp(after, axis=(0, 1))  # of each channel: a sheet of one colour has none
+    holds = bool((ranges >= wanted).all())
+    return Proof(holds, f"ranges {ranges.tolist()} of {wanted.round().tolist()}")
 
 
 def _is_monotone(before: Any, after: Any, slack: int = 0) -> bool:
@@ -147,19 +149,28 @@ class Turn(NamedTuple):
 
 def turned(original: bytes, other: bytes) -> Turn:
     """Returns the turn of the original, to a quarter of a degree, that is most like a picture."""
-    side, reach = 240, min(decoded(original).size)
-    upright = _disc(decoded(original), reach, side)
+    pictures = [decoded(each) for each in (original, other)]
+    reach = min(pictures[0].size)
+    coarse, fine = (
+        _likeness(*(_disc(each, reach, side) for each in pictures)) for side in (96, 240)
+    )
+    best = sorted(range(-180, 180, 2), key=coarse)[-3:]
+    found = max({turn + quarter / 4 for turn in best for quarter in range(-8, 9)}, key=fine)
+    return Turn((found + 180) % 360 - 180, fine(found))
+
+
+def _likeness(upright: Image.Image, seen: Image.Image) -> Callable[[float], float]:
+    """Returns how like a square picture is to another, for each turn of the other."""
+    side = seen.width
     y, x = np.ogrid[:side, :side]
     disc = (x - side / 2) ** 2 + (y - side / 2) ** 2 < (side / 2 - 2) ** 2
-    seen = _centred(_disc(decoded(other), reach, side), disc)
+    levels = _centred(seen, disc)
 
     def likeness(degrees: float) -> float:
         tried = upright.rotate(-degrees, Image.Resampling.BILINEAR, fillcolor=255)
-        return float((_centred(tried, disc) * seen).sum())
+        return float((_centred(tried, disc) * levels).sum())
 
-    best = max(range(-180, 180, 2), key=likeness)
-    found = max((best + quarter / 4 for quarter in range(-8, 9)), key=likeness)
-    return Turn((found + 180) % 360 - 180, likeness(found))
+    return likeness
 
 
 def _centred(image: Image.Image, where: Any) -> Any:

@@ -58,7 +58,7 @@ def is_read(texts: Sequence[Text], wanted: str, merged: bool = False) -> bool:
 
     Args:
         merged: whether words may have lost the blank between them, as OCR reads small print; then
-            digits, small and capital letters are told from each other alone.
+            small letters are told from digits and capitals alone.
 
     >>> is_read([Text("Amount due: 120 crowns", (0, 0, 9, 9))], "120")
     True
@@ -76,7 +76,7 @@ def is_read(texts: Sequence[Text], wanted: str, merged: bool = False) -> bool:
 
 def _alike(character: str) -> str:
     """The characters that one is of a kind with, as a regular expression has them in brackets."""
-    return next((k for k in (r"\d", "a-z", "A-Z") if re.match(f"[{k}]", character)), r"\w")
+    return next((kind for kind in ("A-Z0-9", "a-z") if re.match(f"[{kind}]", character)), r"\w")
 
 
 def ocr(png: bytes) -> list[Text]:

@@ -17,7 +17,7 @@ EXACT = frozenset(["equal", "approx"])
 _BREAKS = EXACT | {"end", "arrow", "colon", "cell", "gives", "is"}
 JOINS = re.compile(
     r"and|so|then|or|but|we|because|since|thus|hence|that|if|as|with|where|for|i|when|after|before"
-    r"|he|she|they|there|has|have|is|was|which|who|it|you",
+    r"|he|she|they|them|there|has|have|is|was|which|who|it|you",
     re.IGNORECASE,
 )
 """Words after a number that are no unit of it."""
@@ -150,7 +150,7 @@ def begin_of(tokens: Sequence[Token], at: int) -> int:
             break
         if token.kind == "word":
             words += 1
-            if words > 3 or after.kind in STARTS or JOINS.fullmatch(token.text):
+            if words > 5 or after.kind in STARTS or JOINS.fullmatch(token.text):
                 break
             continue  # a unit, if a number stands before it
         apart = token.kind in ("number", "var") or (
@@ -169,7 +169,7 @@ def end_of(tokens: Sequence[Token], at: int) -> int:
         token, before = tokens[place], tokens[max(at, place - 1)]
         if token.kind == "word":
             words = place
-            while place < len(tokens) and tokens[place].kind == "word" and place < words + 3:
+            while place < len(tokens) and tokens[place].kind == "word" and place < words + 5:
                 place += 1
             further = tokens[place].kind if place + 1 < len(tokens) else ""
             goes_on = further == "op" or (further == "close" and depth)

@@ -16,28 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from transforms.text.measures import factors, is_measure, measures, ratios_of, same_system, size_of
 from transforms.text.notation import STARTS, Token
-from transforms.text.stated import unit_of
 
 Tree = tuple[Any, ...]
 """("number", its token or name), ("value", float), or (operation, tree, ...)."""
 
-_CONVERSIONS = (
-    *(10.0**n for n in range(1, 10)),
-    *(60, 3600, 24, 1440, 86400, 168, 720, 7, 12, 52, 30, 365, 14, 16, 36, 3, 4, 8, 20, 128, 144),
-    *(1760, 5280, 2.54, 30.48, 1.609, 1609, 0.4536, 453.6, 28.35, 3.785, 3.6),
-)
-"""How many of one unit of measure are one of another."""
 _THIRDS = re.compile(r"\.\d*?(?:33+|66*7|66+)$")
-_MEASURES = re.compile(
-    r"(?:c|d)m|ft|in|cup|degree|mph|kph|quarter|dime|nickel|penn(?:y|ie)|pence|h|l"
-)
-
-
-def is_measure(unit: str) -> bool:
-    """Whether a word is a unit of measure, of which others make up so many: cm, hours, cents."""
-    word = unit.lower().partition("/")[0]
-    return unit_of(word) != "" or _MEASURES.fullmatch(word.removesuffix("s")) is not None
 
 
 @dataclass
@@ -72,6 +57,10 @@ class Side:
     @property
     def units(self) -> set[str]:
         return {t.text.lower().removesuffix("s") for t in self.tokens if t.kind == "word"}
+
+    @property
+    def signs(self) -> set[str]:
+        return {t.sign for t in self.numbers} - {""}
 
     @property
     def measures(self) -> set[str]:
@@ -216,6 +205,9 @@ class _Parser:
         return arguments
 
 
+NO_SIZES: Mapping[int, float] = {}
+
+
 class Mode(NamedTuple):
     """One way to read what can be read in several."""
 
@@ -229,7 +221,7 @@ class Mode(NamedTuple):
     """Whether a number stands for what it was rounded from."""
 
 
-def _modes(sides: Sequence[Side], known: dict[str, float]) -> Iterator[Mode]:
+def _modes(sides: Sequence[Side], known: Mapping[str, float]) -> Iterator[Mode]:
     """Yields the modes in which these sides differ."""
     tokens = [token for side in sides for token in side.tokens]
     numbers = [number for side in sides for number in side.numbers]
@@ -344,20 +336,53 @@ def evaluate_arrays(tree: Tree, number: Callable[[Any], Any]) -> Any:
         return evaluate(tree, lambda name: np.asarray(number(name), float), operations=_ON_ARRAYS)
 
 
-def evaluated(side: Side, mode: Mode, known: dict[str, float]) -> float:
-    """The value of a side; nan where it has none."""
+def evaluated(
+    side: Side, mode: Mode, known: Mapping[str, float], sizes: Mapping[int, float] = NO_SIZES
+) -> float:
+    """The value of a side; nan where it has none.
+
+    Args:
+        sizes: the start of a number -> what to multiply it by.
+    """
 
     def number(token: Token) -> float:
         if mode.exact and token.text in known:
             return known[token.text]
         if mode.exact and (third := _THIRDS.search(token.text)):
             return round(token.values[0] * 3) / 3 if len(third.group()) > 2 else token.values[0]
-        return token.values[mode.european] * (token.multiple if mode.multiples else 1)
+        value = token.values[mode.european] * (token.multiple if mode.multiples else 1)
+        return value * sizes.get(token.start, 1)
 
     try:
         return float(evaluate(side.tight if mode.tight else side.loose, number, mode.share))
     except (ArithmeticError, ValueError, TypeError, RecursionError):
         return math.nan
+
+
+def conversions(
+    left: Side, right: Side, known: Mapping[str, float], lenient: float
+) -> list[tuple[float, float]]:
+    """How many times the right side, in base units, the left one is, and what that may be off 1,
+    in each reading; none where not both have units, or where they do not measure the same."""
+    one, other = measures(left.tokens), measures(right.tokens)
+    if not one or not other:
+        return []
+    units = {*one.values(), *other.values()}
+    slack = 1e-9 + lenient + (0 if same_system(units) else 0.1)
+    if len(units) > 1:
+        slack += sum(_blur(number) for side in (left, right) for number in side.numbers)
+    if len(units) > 1 and right.plain and (right.plain.decimals[0] or left.divides):
+        slack += 0.501 * 10.0 ** -right.plain.decimals[0] / (abs(right.plain.values[0]) or 1)
+    found = []
+    for mode in _modes((left, right), known):
+        ratios = [
+            evaluated(left, mode, known, factors(one, others))
+            / (evaluated(right, mode, known, factors(other, others)) or math.nan)
+            for others in (False, True)
+        ]
+        if math.isclose(*ratios, rel_tol=1e-9):
+            found.append((ratios[0], slack))
+    return found
 
 
 def agree(left: Side, right: Side, known: dict[str, float], lenient: float) -> bool:
@@ -366,15 +391,19 @@ def agree(left: Side, right: Side, known: dict[str, float], lenient: float) -> b
     Args:
         lenient: how far apart they may be as a share of the left one.
     """
-    number = right.plain
+    number, sized = right.plain, conversions(left, right, known, lenient)
+    if any(abs(ratio - 1) <= slack for ratio, slack in sized):
+        return True
     for mode in _modes((left, right), known):
         a, b = evaluated(left, mode, known), evaluated(right, mode, known)
         if not (math.isfinite(a) and math.isfinite(b)):
+            if mode.european:
+                continue
             return True
         slack = max(1e-12 * abs(a), lenient * abs(a))
         cents = sum(t.text == "cent" for t in left.tokens)  # $3 + 50¢
         mixed = len(left.measures) > 1 or 0 < cents < len(left.numbers)
-        if mixed and any(t.text in ("+", "-") for t in left.tokens):
+        if mixed and not sized and any(t.text in ("+", "-") for t in left.tokens):
             return True
         if number is not None:
             shown = 10.0 ** -number.decimals[mode.european] * (
@@ -391,7 +420,7 @@ def agree(left: Side, right: Side, known: dict[str, float], lenient: float) -> b
                 slack = max(slack, shown * (1 - 1e-9) if cut else 0.501 * shown)
         else:
             slack += abs(a) * sum(_blur(n) for side in (left, right) for n in side.numbers)
-        if abs(a - b) <= slack or (_may_convert(left, right) and _converts(a, b)):
+        if abs(a - b) <= slack or (not sized and _converts(left, right, a, b)):
             if number is not None and a != b and abs(a - b) <= slack and number.decimals[0]:
                 known[number.text] = a
             return True
@@ -404,12 +433,15 @@ def _blur(number: Token) -> float:
     return 0.0 if number.decimals[0] < 2 or not value else 0.5 * 10.0 ** -number.decimals[0] / value
 
 
-def _may_convert(left: Side, right: Side) -> bool:
-    return left.units != right.units and bool(left.measures | right.measures)
-
-
-def _converts(a: float, b: float) -> bool:
-    if not a or not b:
+def _converts(left: Side, right: Side, a: float, b: float) -> bool:
+    """Whether one side is in another unit of what the only unit of the two measures."""
+    if left.units == right.units or not (left.measures | right.measures) or not a or not b:
         return False
-    ratio = max(abs(a / b), abs(b / a))
-    return any(math.isclose(ratio, factor, rel_tol=2e-3) for factor in _CONVERSIONS)
+    ratio, number = max(abs(a / b), abs(b / a)), right.plain
+    shown = 0.501 * 10.0 ** -number.decimals[0] / abs(b) if number and number.decimals[0] else 0
+    kinds = {(size_of(unit) or ("",))[0] for unit in left.measures | right.measures}
+    return len(kinds) == 1 and any(
+        math.isclose(ratio, factor, rel_tol=max(1e-9 if factor % 1 == 0 else 2e-3, shown))
+        for unit in left.measures | right.measures
+        for factor in ratios_of(unit)
+    )

@@ -12,19 +12,19 @@ _SPACE = " \u00a0\u2009\u202f"
 _GROUP = rf"(?:,\\!|\{{,\}}|[,.'’{_SPACE}])"
 _MULTIPLES = {
     **{"dozen": 12, "dozens": 12, "score": 20, "gross": 144, "hundred": 100, "thousand": 1e3},
-    **{"million": 1e6, "billion": 1e9, "k": 1e3, "K": 1e3, "百": 100, "千": 1e3, "万": 1e4},
+    **{"million": 1e6, "billion": 1e9, "k": 1e3, "百": 100, "千": 1e3, "万": 1e4},
     **{"萬": 1e4, "亿": 1e8, "億": 1e8},
 }
 _UNITS = "kg|mg|km|cm|mm|dm|ml|mL|ft|in|lb|lbs|oz|hrs?|mins?|secs?|kWh|kW|MB|GB|TB|px|mph|kph|rpm"
 _GIVES = (
-    r"gives?|giving|equals?|makes?|making|yields?|yielding|produces?|totals?|leaves?|leaving"
+    r"gives?|giving|equals?|makes?|making|yields?|yielding|produces?|totals|total(?=\s[$€£]?\d)|leaves?|leaving"
     r"|(?:comes?|coming|amounts?|adds?\sup|works?\sout)\s(?:out\s)?to|results?\sin|(?:we|you|to|I)\sget"
     r"|for\sa\stotal\sof|(?:is|are)\sequal\sto|ergibt|ergeben|macht|ist\sgleich|égale?|donne|font"
-    r"|(?:es|é)\sigual\sa|da\scomo\sresultado|равно|равняется|даёт|дает|يساوي"
+    r"|(?:es|é|è)\s[iu]gu?ale?\sa|fa|fanno|da\scomo\sresultado|равно|равняется|даёт|дает|يساوي"
 )
-_TIMES = r"times|multiplied\sby|(?:groups|lots)\sof|mal|fois|por|vezes|умножить\sна|ضرب"
-_OVER = r"divided\sby|geteilt\sdurch|divisé\spar|dividido\s(?:por|entre)|разделить\sна|مقسوما?\sعلى"
-_IS = r"is|are|was|were|ist|sind|est|es|son|是|得"
+TIMES = r"times|multiplied\sby|(?:groups|lots)\sof|mal|fois|por|vezes|умножить\sна|ضرب"
+OVER = r"divided\sby|geteilt\sdurch|divisé\spar|dividido\s(?:por|entre)|разделить\sна|مقسوما?\sعلى"
+_IS = r"is|are|was|ist|sind|est|es|son"
 _LINE = r"(?:[-*•+–][ \t]+|\(?(?:\d{1,2}|[A-Za-z]|[ivx]{2,4})[.)][ \t]+|\#+[ \t]+)"
 _TOKEN = re.compile(
     rf"""
@@ -38,6 +38,9 @@ _TOKEN = re.compile(
     | (?P<arrow>→|⇒|⟹|-+>|=+>|\\(?:to|implies|(?:long)?(?:R|r)ightarrow)\b)
     | (?P<approx>≈|≅|≃|~=|\\approx(?![a-zA-Z])|\\simeq(?![a-zA-Z])|\\cong(?![a-zA-Z]))
     | (?P<equal>==?|\\equiv(?![a-zA-Z])|≡)
+    | (?P<chosen>\b(?P<all>\d{{1,3}})C(?P<some>\d{{1,3}})\b)
+    | (?P<based>\b(?P<digits>[0-9A-F]{{1,60}})
+        (?:_\{{?(?P<base>\d\d?)\}}?|(?P<sub>[₀-₉]{{1,2}}))(?!\w))
     | (?P<var>\d{{4}}-\d\d-\d\d|\d+(?::\d+)+|\d[\d.,]*(?:_\{{?\w+\}}?|[₀-₉]+)
         |(?<![\d.,])0\d\d+(?![.,]\d)|\d+(?:\.\d+){{3,}})
     | (?P<hex>\b0x[0-9a-fA-F]+\b)
@@ -46,7 +49,7 @@ _TOKEN = re.compile(
     | (?P<number>(?:\d{{1,3}}(?:{_GROUP}\d{{3}})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)*|\.\d+)
         (?:[eE][-+]?\d+(?!\w))?)
         (?P<more>\.\.\.+|…|\\[lc]?dots|[\u0304\u0305]|\\overline\{{\d+\}}|\(\d+\)(?=\s*(?:$|[.,;])))?
-        (?P<times>[{_SPACE}-]?(?:dozens?|score|gross|hundred|thousand|million|billion)\b|[kK]\b
+        (?P<times>[{_SPACE}-]?(?:dozens?|score|gross|hundred|thousand|million|billion)\b|k\b
         |[百千万萬亿億])?
         (?P<tail>(?![xX]\s*[$€£\d(])[A-Za-zµ]+)?
     | (?P<text>\\(?:text|mathrm|textbf|mbox|textrm|operatorname)\s*\{{(?P<said>[^{{}}]*)\}})
@@ -54,17 +57,18 @@ _TOKEN = re.compile(
     | (?P<percent>\\?%|٪|％|\bper\s?cent\b|\bprocent\b|\bProzent\b)
     | (?P<frac>\\[dtc]?frac(?![a-zA-Z])\s*(?:(?P<over>\d)\s*(?P<beneath>\d))?|\\d?binom(?![a-zA-Z]))
     | (?P<root>\\sqrt\[(?P<degree>\d+)\]\s*\{{|\\sqrt(?![a-zA-Z])|√)
-    | (?P<call>(?:\\|\b)(?:gcd|lcm|max|min|floor|ceil|abs|sqrt|[CP])(?=\s*\())
-    | (?P<over_>\\div(?![a-zA-Z])|÷|//|/|\b(?:{_OVER})\b|除以|∕|⁄
+    | (?P<call>(?:\\|\b)(?:gcd|lcm|max|min|floor|ceil|abs|sqrt|GCD|LCM|HCF|[CP])(?=\s*\())
+    | (?P<over_>\\div(?![a-zA-Z])|÷|//|/|\b(?:{OVER})\b|除以|∕|⁄
         |(?<=\d\s):(?=\s\d[\d.,]*+\s=\s\d+\b(?!\s[:×*])))              # 100 : 4 = 25
-    | (?P<times_>\\times(?![a-zA-Z])|\\cdot(?![a-zA-Z])|×|·|∙|∗|⋅|\b(?:{_TIMES})\b|乘以?)
-    | (?P<plus>\+|\b(?:plus|más|mais|плюс|زائد)\b|加上?)
-    | (?P<minus>-|−|–|‐|‑|\b(?:minus|moins|menos|weniger|минус|ناقص)\b|[减減]去?)
+    | (?P<times_>\\times(?![a-zA-Z])|\\cdot(?![a-zA-Z])|×|·|∙|∗|⋅|\b(?:{TIMES})\b|乘以?)
+    | (?P<plus>\+|\b(?:plus|más|mais|più|плюс|زائد)\b|加上?)
+    | (?P<minus>-|−|–|‐|‑|\b(?:minus|moins|menos|meno|weniger|минус|ناقص)\b|[减減]去?)
     | (?P<star>\*\*?)
     | (?P<cross>[xX](?=\s*[$€£]?\d|\s+\())
     | (?P<raise>\^)
     | (?P<raised>⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\b(?:squared|cubed)\b)
-    | (?P<unclear>\b(?:doubled|tripled|halved|factorial)\b|\b(?:pairs?|couples?)(?=\s[-+−–]))
+    | (?P<unclear>\b(?:doubled|tripled|halved|factorial|hundreds|thousands|tens)\b
+        |\b(?:pairs?|couples?)(?=\s[-+−–]))
     | (?P<pi>π|\\pi(?![a-zA-Z]))
     | (?P<bang>!)
     | (?P<skip>\\(?:left|right|boxed|fbox|mathbf|bf|displaystyle|quad|qquad|big|Big)(?![a-zA-Z])
@@ -77,7 +81,7 @@ _TOKEN = re.compile(
     | (?P<open>[(\[{{]|\\\{{) | (?P<close>[)\]}}]|\\\}})
     | (?P<gives>(?:,\s)?(?:\b(?:which|that|this|it|and|so)\s)?(?:\b(?:{_GIVES})
         (?:\s(?:us|you|to|exactly|a\stotal\sof))?\b|等于|等於|得到|得出))
-    | (?P<is>(?:,\s)?(?:\b(?:which|that|this|it)\s)?\b(?:{_IS})\b|[是得为])
+    | (?P<is>(?:,\s)?(?:\b(?:which|that|this|it)\s)?\b(?:{_IS})\b|[是得为は])
     | (?P<comma>[,，、،]) | (?P<colon>[:：])
     | (?P<name>[A-Za-zΑ-ωА-я]+(?:\d|_\{{?\w)\w*\}}?|\\[a-zA-Z]+)
     | (?P<word>[^\W\d_]{{2,}}(?:-[^\W\d_]{{2,}})+
@@ -86,6 +90,9 @@ _TOKEN = re.compile(
     """,
     re.MULTILINE | re.VERBOSE | re.DOTALL,
 )
+_OF_UNIT = re.compile(r" ?(?!pi\b|sqrt)(?:[^\W\d_]{2,}|[hsmgl]\b)")
+_PER = re.compile(r"/\d+ ?[^\W\d_]{2,}")
+_UNKNOWN_FACTOR = re.compile(r"(?<=[\d)])\*\s?[A-Za-z][^*\n]*(?:=|$)", re.MULTILINE)
 MARKS = str.maketrans("＋－＝（）＊／＾：﹦﹢", "+-=()*/^:=+")
 
 
@@ -102,6 +109,8 @@ class Token(NamedTuple):
     multiple: float = 1
     cut: bool = False
     """Whether more digits follow than it shows: 6.66..."""
+    sign: str = ""
+    """The currency sign before it."""
 
 
 _ALWAYS = {"unclear": ("var", ""), "name": ("var", ""), "shut": ("close", "")}
@@ -130,6 +139,7 @@ def _number(match: re.Match[str]) -> Token:
         (decimals[0], decimals[1]),
         _MULTIPLES.get(times, 1),
         bool(match["more"]),
+        before if (before := match.string[start - 1 : start]) in ("$", "€", "£") else "",
     )
 
 
@@ -193,6 +203,21 @@ def tokens_of(text: str) -> list[Token]:
                     + float(match["top"]) / (float(match["under"]) or math.nan)
                 )
                 found.append(Token("number", start, end, sign, (value, value), (12, 12)))
+            case "chosen":
+                inner = [(n, (float(match[n]),) * 2) for n in ("all", "some")]
+                one, other = (Token("number", start, end, match[n], v) for n, v in inner)
+                call = [Token("call", start, end, "comb"), Token("open", start, end)]
+                found += [*call, one, Token("comma", end, end), other, Token("close", end, end)]
+            case "based":
+                base = int(unicodedata.normalize("NFKC", match["base"] or match["sub"]))
+                try:
+                    value = float(int(match["digits"], base))
+                except ValueError:
+                    found.append(Token("var", start, end, sign))
+                    continue
+                whole = Token("number", start, end, sign, (value, value))
+                call = [Token("call", start, end, "abs"), Token("open", start, end)]
+                found += [*call, whole, Token("close", end, end)]
             case "hex":
                 value = float(int(sign, 16)) if len(sign) < 200 else math.nan
                 found.append(Token("number", start, end, sign, (value, value)))
@@ -207,7 +232,8 @@ def tokens_of(text: str) -> list[Token]:
                     found.append(Token("open", end, end))
             case "call":
                 name = sign.strip("\\")
-                found.append(Token("call", start, end, {"C": "comb", "P": "perm"}.get(name, name)))
+                named = {"C": "comb", "P": "perm", "HCF": "gcd"}.get(name, name.lower())
+                found.append(Token("call", start, end, named))
             case "floor" | "ceil":
                 found += [Token("call", start, end, kind), Token("open", end, end)]
             case "raised" if sign.isalpha() and [t.kind for t in found[-2:]] == ["op", "number"]:
@@ -220,6 +246,14 @@ def tokens_of(text: str) -> list[Token]:
             case "times_" | "cross" | "plus" | "minus" | "over_" | "raise" | "star":
                 goes_on = re.compile(r"\s*(?:[-−\d(\[{$€£\\√π|]|\.\d)").match(text, end)
                 if kind == "star" and not (at_end and goes_on):
+                    if _UNKNOWN_FACTOR.match(text, start) and at_end:  # 3*m, not *emphasis*
+                        found.append(Token("var", start, end, sign))
+                    continue
+                if before == "word" and found[-1].end == start and _PER.match(text, start):
+                    found.append(Token("var", start, end, sign))  # minutes/100 metres
+                    continue
+                if kind == "over_" and at_end and _OF_UNIT.match(text, end):  # $6/day
+                    found.append(Token("word", start, end, sign))
                     continue
                 if sign.isalpha() and kind != "cross" and not goes_on:
                     found.append(Token("word", start, end, sign))

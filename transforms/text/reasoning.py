@@ -61,6 +61,12 @@ _REASONS = re.compile(
     re.IGNORECASE,
 )
 """Words that any solution may use, whatever its problem."""
+_FILLERS = re.compile(
+    r"\b(?:the|final|answer|is|so|let|us|me|think|step|by|clearly|carefully|we|it|this|problem|solve"
+    r"|okay|thus|therefore|therefore|have|get|correct|obviously)\b|\blet's\b",
+    re.I,
+)
+"""Words that any solution begins or ends with."""
 _ROUNDS = re.compile(r"round|nearest|approx|about|almost|nearly|≈|\\approx", re.IGNORECASE)
 _REPEATS = 8
 """How often one sentence may stand in a solution."""
@@ -83,9 +89,7 @@ def judge_reasoning(solution: str, instruction: str) -> Verdict:
         return reject(ReasoningReason.REPETITIVE, repeated)
     finals = list(_FINAL.finditer(solution))
     steps = _FINAL.sub(" ", solution).strip()
-    words = re.findall(
-        r"[^\W\d_]+", re.sub(r"\b(?:the|final|answer|is|so)\b", "", steps, flags=re.I)
-    )
+    words = re.findall(r"[^\W\d_]+", _FILLERS.sub("", steps))
     letters = sum(len(word) if not word.isascii() else 0 for word in words)
     if not _CALCULATES.search(steps) and max(len(words), letters // 2) < _LEAST_WORDS:
         return reject(ReasoningReason.NO_REASONING, solution[:200])
@@ -104,7 +108,7 @@ def _repeated(text: str) -> str | None:
     sentence, count = max(sentences.items(), key=lambda item: item[1], default=("", 0))
     if count > _REPEATS:
         return f"{count} times: {sentence[:150]}"
-    loops = len(text) > 1500 and len(zlib.compress(text.encode())) < 0.06 * len(text)
+    loops = len(text) > 1000 and len(zlib.compress(text.encode())) < 0.06 * len(text)
     return f"in a loop: {text[-150:]}" if loops else None
 
 
@@ -199,7 +203,8 @@ def _is_about_something_else(steps: str, instruction: str) -> bool:
     if _CALCULATES.search(steps):
         shares = re.search(r"%|percent", instruction, re.IGNORECASE)  # 4 percent more is 1.04
         if len(asked) < 2 or not shared:
-            return len(asked) > 1 and not shares
+            strange = len(used & words) <= len(used) / 3
+            return len(asked) > 1 and not shares and (strange or bool(shared))
         likeness = len(shared) / len(asked) + 3 * len(used & words) / max(len(used), 1)
         return not shares and len(used) >= 3 and likeness < _LIKE
     strange = len(words) >= 5 and not words & used and not shared

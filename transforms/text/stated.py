@@ -16,22 +16,36 @@ from functools import cache, cached_property, lru_cache
 
 from text_to_num import alpha2digit
 
-from transforms.text.answers.arabic import with_digits
+from transforms.text.answers import lexicon
+from transforms.text.answers.arabic import replaced, with_digits
 from transforms.text.answers.calendar import read_clock
 from transforms.text.answers.lexicon import calendar_names, han, scales, units
 
 _FUNCTION_WORDS = {
     "en": r"the|a|an|of|is|are|how|and|in|each|what|to",
-    "de": r"der|die|das|und|ein|eine|wie|viele|je|mit|ist|den|hat",
-    "fr": r"le|la|les|des|et|un|une|combien|de|est|chacune?|à",
-    "pt": r"o|os|as|um|uma|do|da|dos|quanto|quant[oa]s|cada|com|em|não|ela|ele",
-    "es": r"el|la|los|las|y|un|una|cuántos|cuántas|de|cada|con|hay",
+    "de": r"der|die|das|und|ein|eine|wie|viele|je|mit|ist|den|hat|mal|geteilt|ergibt|macht",
+    "fr": r"le|la|les|des|et|un|une|combien|de|est|chacune?|à|fois|moins|égale?|divisé|donne",
+    "pt": r"o|os|as|um|uma|do|da|dos|quanto|quant[oa]s|cada|com|em|não|ela|ele|vezes|mais",
+    "es": r"el|la|los|las|y|un|una|cuántos|cuántas|de|cada|con|hay|por|más|menos|igual|entre",
+    "it": r"il|la|lo|gli|di|e|un|una|quant[oaie]|ogni|per|con|più|meno|fa|ne|è",
+    "nl": r"de|het|een|en|hoeveel|van|met|is|keer|elke?|zijn",
+    "pl": r"ile|jest|i|w|na|z|ma|po|każd\w+|razy",
+    "sv": r"och|det|en|ett|hur|många|är|på|har|gånger",
+    "tr": r"kaç|bir|ve|tane|her|ne|kadar|çarpı|artı",
 }
 _PARTS = {
     **{"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "halb": 2},
     **{"halbe": 2, "halbes": 2, "halben": 2, "demi": 2, "demie": 2, "moitié": 2, "mitad": 2},
     **{"medio": 2, "media": 2, "drittel": 3, "viertel": 4, "tiers": 3, "quart": 4, "quarts": 4},
-    **{"tercio": 3, "tercios": 3, "cuarto": 4, "cuartos": 4, "половина": 2, "половину": 2},
+    **{
+        "tercio": 3,
+        "tercios": 3,
+        "cuarto": 4,
+        "cuartos": 4,
+        "cuarta": 4,
+        "половина": 2,
+        "половину": 2,
+    },
     **{"треть": 3, "трети": 3, "четверть": 4, "четверти": 4, "نصف": 2, "ثلث": 3, "ربع": 4},
 }
 _MULTIPLES = {
@@ -47,36 +61,13 @@ _GROUPS = {
     **{"trio": 3, "trios": 3, "score": 20, "gross": 144, "fortnight": 14, "fortnights": 14},
     **{"pares": 2, "пар": 2, "пары": 2, "пара": 2},
 }
-_SIZES: dict[str, tuple[dict[str, int], ...]] = {
-    "time": (
-        {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800},
-        {"month": 1, "quarter": 3, "year": 12, "decade": 120, "century": 1200},
-    ),
-    "length": (
-        {"millimeter": 1, "centimeter": 10, "decimeter": 100, "meter": 1000, "kilometer": 10**6},
-        {"inch": 1, "foot": 12, "yard": 36, "mile": 63360},
-    ),
-    "mass": (
-        {"milligram": 1, "gram": 1000, "kilogram": 10**6, "tonne": 10**9},
-        {"ounce": 1, "pound": 16},
-    ),
-    "volume": (
-        {"milliliter": 1, "centiliter": 10, "deciliter": 100, "liter": 1000},
-        {"pint": 1, "quart": 2, "gallon": 8},
-    ),
-    "money": ({"cent": 1, "money": 100},),
-    "share": ({"share": 1, "percent": 100},),
-}
-"""Units by what they measure; those of one dict, with sizes in its smallest, are converted."""
-_SCALE_OF = {unit: scale for scales in _SIZES.values() for scale in scales for unit in scale}
-_KIND_OF = {u: kind for kind, scales in _SIZES.items() for scale in scales for u in scale}
 _MONEY = re.compile(r"euros?|dollars?|pounds?|francs?|eur|usd|€|\$|£|元|евро|يورو|рубл\w*")
 _CENTS = re.compile(r"cents?|pence|céntimos?|centimes?|kope\w+|копе\w+|¢")
 _ALIASES = {"公斤": "kilogram", "千米": "kilometer", "キロ": "kilometer", "kg": "kilogram"}
 
 _LABEL = re.compile(
     r"\b(?:house|room|flat|apartment|bus|tram|train|line|platform|gate|chapter|flight|channel"
-    r"|highway|route|exercise|locker|version|track|door|page"
+    r"|(?:live[sd]?|living) at|highway|route|exercise|locker|version|track|door|page"
     r"|haus|hausnummer|zimmer|linie|bus|wohnung|chambre|maison|casa|habitación|ligne|línea|дом\w*"
     r"|комнат\w*|квартир\w*|номер\w*|غرفة|الغرفة|منزل)"
     r"[\s,]*(?:number|numbered|no\.?|nummer|nr\.?|numéro|número|номер|رقم|n°|#|№)?[\s#]*\Z",
@@ -96,6 +87,7 @@ _NUMBER = re.compile(
     r"|(?P<digits>\d+(?:[.,]\d+)*(?:(?<=\d) \d{3}(?![\d.,]))*|\.\d+)(?P<suffix>st|nd|rd|th)?"
 )
 _UNIT = re.compile(r"[\s-]*(?:of an? |an? )?(%|°|€|\$|£|¢|[^\W\d_]+)")
+_WORDS = re.compile(r"[^\W\d_]+(?: [^\W\d_]+)*")
 _CJK = re.compile(r"[〇零一二两兩三四五六七八九十百千万亿億]+")
 _TO = re.compile(
     r"\s*(?:to|through|until|till|and|bis|à|au|al?|hasta|до|по|到|至|から|-|–|—|~|〜|إلى)\s*(?:the\s+)?"
@@ -118,6 +110,28 @@ _CLOCK = re.compile(
 )
 
 
+@cache
+def sizes() -> dict[str, tuple[str, Fraction]]:
+    """Each unit (`hour`) -> what it measures, and its size; those of one kind are converted."""
+    known = {unit: (kind, Fraction(size)) for unit, (kind, size) in lexicon.sizes().items()}
+    money = {"cent": ("money", Fraction(1)), "money": ("money", Fraction(100))}
+    return known | money | {"share": ("share", Fraction(1)), "percent": ("share", Fraction(100))}
+
+
+@cache
+def _sizes_of(kind: str) -> frozenset[Fraction]:
+    return frozenset(size for other, size in sizes().values() if other == kind)
+
+
+def converted(value: Fraction, unit: str, other: str) -> Fraction | None:
+    """A value in one unit in another; None where they measure different things.
+
+    >>> converted(Fraction(2), "hour", "minute")
+    Fraction(120, 1)
+    """
+    return value * sizes()[unit][1] / sizes()[other][1] if same_kind(unit, other) else None
+
+
 @dataclass(frozen=True)
 class Mention:
     """A number where a text states it."""
@@ -135,13 +149,11 @@ class Mention:
 
     def states(self, value: Fraction, unit: str = "") -> bool:
         """Whether it means a value in a unit; without one, in its own or any it converts to."""
-        scale = _SCALE_OF.get(self.unit)
-        if scale is None or (unit and unit not in scale):
-            return value in self.values and (
-                not unit or not self.unit or same_kind(unit, self.unit)
-            )
-        units = [unit] if unit else scale
-        return any(value * scale[to] / scale[self.unit] in self.values for to in units)
+        if self.unit not in sizes() or not value or (unit and not same_kind(unit, self.unit)):
+            return value in self.values and not (unit and self.unit and value)
+        kind, size = sizes()[self.unit]
+        wanted = {sizes()[unit][1]} if unit else _sizes_of(kind)
+        return any(stated * size / value in wanted for stated in self.values)
 
 
 @dataclass(frozen=True)
@@ -240,27 +252,28 @@ def _with_digits(text: str) -> str:
         text = re.sub(r"\b(\w+i|treinta y |\w+enta y )una?\b", r"\1uno", text)
     elif language == "fr":
         text = re.sub(r"\bquatre[- ]vingts\b", "quatre-vingt", text)
-    with suppress(ValueError, KeyError, IndexError, AttributeError):  # text2num, on odd words
-        text = alpha2digit(text, language, ordinal_threshold=0)
+    if language not in ("it", "nl", "pl", "sv", "tr"):
+        with suppress(ValueError, KeyError, IndexError, AttributeError):  # text2num, on odd words
+            text = alpha2digit(text, language, ordinal_threshold=0)
+    else:
+        text = replaced(text, _WORDS, lambda words: lexicon.numbers().get(" ".join(words)))
     if language == "en":
         text = re.sub(r"\bone\b", "1", text)
-    return _CJK.sub(lambda match: f" {han(match.group())} ", text)
+    text = _CJK.sub(lambda match: f" {han(match.group())} ", text)
+    return re.sub(r"(\d+)\s*分[の之]\s*(\d+)", r"\2/\1 ", text)
 
 
 def _mentions(text: str) -> Iterator[Mention]:
     previous: Mention | None = None
-    for mention in _single(text):
+    for mention in sorted(_single(text), key=lambda mention: mention.start):
         yield mention
         if previous and re.fullmatch(
             r"\s*(?:,|and|und|et|y|и|و)?\s*", text[_after(text, previous) : mention.start]
         ):
-            scale = _SCALE_OF.get(previous.unit)
-            if scale and mention.unit in scale and scale[mention.unit] < scale[previous.unit]:
-                size, smaller = scale[previous.unit], scale[mention.unit]
-                total = max(previous.values) * size / smaller + max(mention.values)
-                yield Mention(
-                    frozenset([total]), mention.unit, "", previous.start, mention.end, sums=True
-                )
+            larger = converted(max(previous.values), previous.unit, mention.unit)
+            if larger is not None and larger > max(previous.values):
+                total = frozenset([larger + max(mention.values)])
+                yield Mention(total, mention.unit, "", previous.start, mention.end, sums=True)
         previous = mention
 
 
@@ -382,14 +395,14 @@ def unit_of(word: str) -> str:
         return ""
     for size in range(len(word), 0 if word > "\u2e80" else len(word) - 1, -1):
         unit = units().get(word[:size], "").partition("-")[2].removeprefix("arc-")
-        if (key := _ALIASES.get(word[:size], unit)) in _SCALE_OF:
+        if (key := _ALIASES.get(word[:size], unit)) in sizes():
             return key
     return ""
 
 
 _HOW_MANY = re.compile(
     r"\b(?:how many|number of|wie ?viele?|combien (?:de |d['’])?|cu[aá]nt[oa]s|сколько|كم)\b"
-    r"|多少|[几幾何]"
+    r"|多少|[几幾何]|\bin(?=\s+[a-z]+\s*\?)"
 )
 
 
@@ -415,7 +428,7 @@ def unit_in_name(name: str) -> str:
         return ""
     word = re.sub(r"tre$", "ter", last.rstrip("s"))
     word = _IRREGULAR.get(word, word)
-    return word if word in _SCALE_OF else ""
+    return word if word in sizes() else ""
 
 
 def units_in_name(name: str) -> Fraction | None:
@@ -423,10 +436,9 @@ def units_in_name(name: str) -> Fraction | None:
     many there are in a group (`dozen`: 12); None for any other name."""
     parts = re.split(r"[^a-z]+", name.lower())
     named = {unit for part in parts if (unit := unit_in_name(f"{part}s" if part else ""))}
-    scale = next((scale for scale in _SCALE_OF.values() if named <= scale.keys()), {})
-    sizes = sorted(scale[unit] for unit in named if scale)
-    if len(sizes) == 2:
-        return Fraction(sizes[1], sizes[0])
+    if len(named) == 2 and same_kind(*named):
+        smaller, larger = sorted(sizes()[unit][1] for unit in named)
+        return larger / smaller
     return Fraction(_GROUPS[parts[-1]]) if parts[-1] in _GROUPS else None
 
 
@@ -444,7 +456,7 @@ _IRREGULAR |= {"mm": "millimeter", "hr": "hour", "sec": "second", "ml": "millili
 
 def same_kind(one: str, other: str) -> bool:
     """Whether two units measure the same: minutes and hours, or feet and metres."""
-    return one in _KIND_OF and _KIND_OF[one] == _KIND_OF.get(other)
+    return one in sizes() and sizes()[one][0] == sizes().get(other, ("",))[0]
 
 
 def _clocks(text: str) -> Iterator[tuple[int, int, int]]:

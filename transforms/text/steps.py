@@ -8,28 +8,39 @@ equation is false only where no reading makes it true and nothing around it leav
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from transforms.text.equations import EXACT, JOINS, begin_of, end_of
-from transforms.text.expressions import Mode, Side, agree, evaluated, is_measure, side_of
-from transforms.text.notation import MARKS, Token, tokens_of
+from transforms.text.expressions import Mode, Side, agree, conversions, evaluated, side_of
+from transforms.text.measures import is_measure, joined
+from transforms.text.notation import MARKS, OVER, TIMES, Token, tokens_of
+from transforms.text.stated import stated
 
 _TEXT_CAP = 50_000  # characters
 _ANNOTATION = re.compile(r"<<([^<>\n]*)>>")
 _BELONGS_BEFORE = re.compile(
-    r"(?<!\barea )(?<!total )(?<!volume )(?<!perimeter )(?<!cost )(?<!price )(?<!speed )"
-    r"(?<!amount )(?<!distance )(?<!profit )(?<!length )(?<!sum )(?<!value )(?<!rate )\bof\W*\Z"
+    r"(?:%|\b(?:half|halves|thirds?|quarters?|(?:fou|fif|six|seven|eigh|nin|ten|hundred)r?ths?|percent|times|multiples?|square|cube|root|sum"
+    r"|product|difference|quotient|average|mean|power|factor|rest|remainder|fraction|part|share"
+    r"|each|double|triple|twice|out|number|ratio|log\w*|most|some|all|one|\d+)) of\W*\Z"
     r"|\b(?:multipl|divi[ds])\w+ by\W*\Z"
     r"|\b(?:many|much|long|old|far|tall|big|large|heavy|high) as\W*\Z"
     r"|\b(?:sum|product|between|difference|average|add|both)\b[^.!?\n]*\band\W*\Z"
+    r"|\bto the\W*\Z"
     r"|\b(?:from|between|half|twice|double|triple|thrice|squared?|cube|root|factorial|product"
     r"|log|ln|than|versus|vs|not|sin|cos|tan|base)\W*\Z",
     re.IGNORECASE,
 )
 """Words that take what follows into a calculation that began earlier: half of 20 + 4 = 14."""
+_DENIED = re.compile(
+    r"\b(?:not (?:true|correct|right|the case)|untrue|false|(?:wrong|incorrect|mistaken)(?:ly)?"
+    r"|instead of|rather than)\b[^.!?;\n]*\Z|\b(?:suppose|assume|imagine|if)(?: that)?\W*\Z",
+    re.I,
+)
+"""Words before an equation that is not claimed."""
 _BELONGS_AFTER = re.compile(
     r"[\s,($]*(?:with\s+)?(?:a\s+)?(?:times\s+(?:as|more|the)|divided|multiplied|over|remainder|rem"
     r"|rest|r|R|Rest|余|am|pm|a\.m|p\.m|o'clock|in\s+(?:base|binary|hex|octal)|or\s+\d|to\s+\d"
@@ -48,13 +59,48 @@ _ROUNDS = re.compile(
     re.I,
 )
 _SENTENCE = re.compile(r"[.?!](?=\s)|\n")
-_SIGNS = {"sum": "+", "product": "*", "quotient": "/", "add": "+", "multiply": "*", "divid": "/"}
-_NAMED = re.compile(
-    r"\b(?:(sum|product|quotient|difference) (?:of|between)|(add|multiply|divid|subtract)ing)"
-    r" (\d+(?:\.\d+)?) (?:and|to|from|by) (\d+(?:\.\d+)?)(?= (?:is|gives|equals|makes|=) [^-−])",
+_N = r"[$€£]?(\d[\d,]*(?:\.\d+)?)(?:\s(?!and|to|from|by|is|we|you|and)[^\W\d_]+)?"
+_CLAIM = r"(?=,?\s(?:is|are|gives|equals|makes|(?:to|we|you)\sget|=)\s[^-−])"
+_SPOKEN = tuple(
+    (re.compile(pattern, re.I), written)
+    for pattern, written in (
+        (rf"\b(?:the )?(?:sum of|add(?:ing)?) {_N} (?:and|to) {_N}{_CLAIM}", r"(\1 + \2)"),
+        (rf"\b{_N} (?:increased|raised) by {_N}{_CLAIM}", r"(\1 + \2)"),
+        (rf"\bsubtract(?:ing)? {_N} from {_N}{_CLAIM}", r"(\2 − \1)"),
+        (rf"\b{_N} (?:decreased|reduced) by {_N}{_CLAIM}", r"(\1 − \2)"),
+        (rf"\b(?:the )?difference (?:of|between) {_N} and {_N}{_CLAIM}", r"|\1 − \2|"),
+        (
+            rf"\b(?:the )?(?:product of|multiply(?:ing)?) {_N} (?:and|by) {_N}{_CLAIM}",
+            r"(\1 × \2)",
+        ),
+        (rf"\b(?:the )?(?:quotient of|divid(?:e|ing)) {_N} (?:and|by) {_N}{_CLAIM}", r"(\1 ÷ \2)"),
+        (rf"\bhalf of {_N}{_CLAIM}", r"(\1 ÷ 2)"),
+        (rf"\ba third of {_N}{_CLAIM}", r"(\1 ÷ 3)"),
+        (rf"\ba quarter of {_N}{_CLAIM}", r"(\1 ÷ 4)"),
+        (r"(\d+) per (\d+)(?= fa )", r"\1 × \2"),
+        (r"(\d+)[にと](\d+)を足すと", r"\1 + \2 は "),
+        (r"(\d+)から(\d+)を引くと", r"\1 − \2 は "),
+        (r"(\d+)に(\d+)を(?:かける|掛ける)と", r"\1 × \2 は "),
+        (r"(\d+)を(\d+)で割ると", r"\1 ÷ \2 は "),
+        (r"(\d+) ?(?:かける|掛ける) ?(\d+)", r"\1 × \2"),
+        (
+            r"(?<![\d.,/÷*×+-] )(?<![\d.,/÷*×+-])(\d+) ?(?:÷|/|\\div|divided by) ?(\d+) ?"
+            r"(?:=|is|gives|equals) ?(\d+),? ?(?:(?:with )?(?:a )?remainder(?: of)?|rem\.?|R|Rest"
+            r"|余) ?(\d+)(?![\d.,/]*\d| ?[*×+/÷-])",
+            r"\1 = \2 × \3 + \4",
+        ),
+    )
+)
+"""Calculations in words -> with signs: the sum of 3 and 4, 7 ÷ 2 = 3 remainder 1."""
+_OPERATIONS = re.compile(
+    rf"\b(?:{TIMES}|{OVER}|plus|minus|moins|menos|weniger|más|mais|più|meno|плюс|минус|زائد|ناقص"
+    r"|per|(?:half|third|quarter|sum|product|difference|quotient) (?:of|between))\b"
+    r"|[加减減乘除]|足す|引く|かける|掛ける|割る",
     re.I,
 )
-"""A calculation of two numbers that is told by its name."""
+_CLAUSE = re.compile(r"[^.!?;=\n。！？；]+")
+_WORKING = (1.4, 2.0)
+"""How many times longer weeks and days are than weeks of five days and days of twelve hours."""
 _CLOCKS = (7, 12, 24, 60, 360)
 _LOOSE = frozenset(["gives", "is", "arrow", "colon", "cell"])
 _LABELS = re.compile(
@@ -85,26 +131,49 @@ def false_step(solution: str) -> str | None:
     text = _ANNOTATION.sub(lambda match: " " * len(match.group()), text) + "".join(
         f"\n{match[1]}" for match in _ANNOTATION.finditer(text)
     )
-    text = _spoken_as_signs(text)
+    text = _with_signs(text)
     if _OTHER_BASES.search(text):
         return None
     return next(_false_equations(text), None)
 
 
-def _spoken_as_signs(text: str) -> str:
-    """Writes a calculation in words with a sign: the sum of 3 and 4, subtracting 3 from 4."""
+def _with_signs(text: str) -> str:
+    """Writes calculations in words with digits and signs: twelve times five, the sum of 3 and 4."""
+    text = _CLAUSE.sub(
+        lambda clause: (
+            stated(clause[0]).plain
+            if len(re.findall(r"\d+", clause[0])) < 2 and _OPERATIONS.search(clause[0])
+            else clause[0]
+        ),
+        text,
+    )
+    for pattern, written in _SPOKEN:
+        text = pattern.sub(written, text)
+    return text
 
-    def written(match: re.Match[str]) -> str:
-        name, one, other = filter(None, (group and group.lower() for group in match.groups()))
-        if name not in _SIGNS:  # the difference of two numbers, whichever comes first
-            return f" {max(one, other, key=float)} - {min(one, other, key=float)}"
-        return f" {one} {_SIGNS[name]} {other}"
 
-    return _NAMED.sub(written, text)
+def _is_false_conversion(
+    left: Side, right: Side, tokens: Sequence[Token], at: int, finish: int, text: str
+) -> bool:
+    """Whether two plain quantities are not the same, as in 5 km = 500 m, by what may be a slip.
+
+    Hours of a working day and the scale of a map are further off.
+    """
+    numbers = [side.plain for side in (left, right) if side.plain]
+    compound = any(re.search(r"[^\W\d_]", text[n.start : n.end]) for n in numbers)
+    if len(numbers) < 2 or not (compound or left.units ^ right.units or left.signs ^ right.signs):
+        return False
+    after = tokens[finish + (tokens[finish : finish + 1] != [] and tokens[finish].kind == "word") :]
+    if after and after[0].kind not in (*EXACT, "end", "comma", "arrow", "close"):
+        return False  # more than a quantity
+    sized = conversions(left, right, {}, 0.05 if tokens[at].kind == "approx" else 0.0)
+    off = [max(ratio, 1 / ratio) for ratio, _ in sized if ratio > 0]
+    slip = all(r < 2.6 and r not in _WORKING or round(math.log10(r), 6) in (1, 2, 3) for r in off)
+    return slip and bool(off) and all(abs(ratio - 1) > slack for ratio, slack in sized)
 
 
 def _false_equations(text: str) -> Iterator[str]:
-    tokens = tokens_of(text)
+    tokens = joined(tokens_of(text))
     known: dict[str, float] = {}
     rows: list[tuple[bool, str]] = []
     chain: list[Side] = []
@@ -120,7 +189,8 @@ def _false_equations(text: str) -> Iterator[str]:
         if not linked:
             chain, chain_start = [left] if left else [], begin
         if token.kind in _LOOSE:
-            if left and right and _claims(token, left, right, tokens, begin, finish, text):
+            claims = left and right and _claims(token, left, right, tokens, begin, finish, text)
+            if left and right and claims:
                 shown = text[tokens[begin].start : tokens[finish - 1].end]
                 agree = _agrees([left], right, known, token, text)
                 if token.kind == "cell":
@@ -129,8 +199,12 @@ def _false_equations(text: str) -> Iterator[str]:
                     yield " ".join(shown.split())
             continue
         reached, start_of_right = finish, at + 1
-        if left and right and (left.calculates or right.calculates):
-            doubt = not chain or (not linked and not left.calculates and _is_label(tokens, begin))
+        if left and right and _is_false_conversion(left, right, tokens, at, finish, text):
+            end = min(finish + 1, len(tokens))
+            if not _in_doubt(tokens, begin, end, text, linked):
+                yield " ".join(text[tokens[begin].start : tokens[end - 1].end].split())
+        elif left and right and (left.calculates or right.calculates):
+            doubt = not chain or (not linked and _is_label(left, right, tokens, begin, text))
             modulus = _MODULUS.match(text, tokens[finish - 1].end)
             if not (
                 doubt
@@ -158,6 +232,8 @@ def _claims(
         return False
     signs = {text[t.start : t.end] for t in left.tokens if t.kind in ("op", "frac", "raised")}
     ranges = signs <= {"-", "–", "/"}
+    if signs == {"/"} and 0 < evaluated(left, Mode(), {}) < 1:
+        return False  # 4/7 is equal to $24
     after = tokens[finish] if finish < len(tokens) else None
     if token.kind == "cell":
         before = tokens[begin - 1] if begin else None
@@ -179,9 +255,19 @@ def _claims(
     return token.kind == "is" or not (left.units or right.units)
 
 
-def _is_label(tokens: Sequence[Token], begin: int) -> bool:
+def _is_label(left: Side, right: Side, tokens: Sequence[Token], begin: int, text: str) -> bool:
+    """Whether a left side names what is calculated: Day 2 = 3 × 4, 8 batches = 5.5 × 8, 1/4 = 24,
+    weeks 1-2 = 40 + 30."""
     before = tokens[begin - 1] if begin else None
-    return before is not None and before.kind == "word" and not _LABELS.fullmatch(before.text)
+    named = before is not None and before.kind == "word" and not _LABELS.fullmatch(before.text)
+    if left.calculates:
+        shown = text[left.tokens[0].start : left.tokens[-1].end]
+        if re.match(r"\d+/\d+(?! ?[-+*×·÷])", shown) and 0 < evaluated(left, Mode(), {}) < 1:
+            return evaluated(right, Mode(), {}) >= 1
+        low, _, high = shown.partition("-")
+        return named and (low + high).isdecimal() and int(low) < int(high)
+    counted = left.plain if left.units else None
+    return named or (counted is not None and counted.values in {n.values for n in right.numbers})
 
 
 def _in_doubt(
@@ -192,17 +278,27 @@ def _in_doubt(
     if not linked and before is not None:
         if first.kind == "op" and before.kind not in ("end", "open", *EXACT):
             return True
+        group = before.kind == "comma" and re.match(r"\d{3}(?!\d)", text[first.start :])
+        if group and begin > 1 and tokens[begin - 2].end == before.start:  # 14, 400
+            return True
         if before.kind in ("number", "var", "close", "op", "percent", "bang", "pi", "raised"):
             return True
         if before.kind == "word":
             further = tokens[begin - 2].kind if begin > 1 else "end"
-            if further == "number" and not JOINS.fullmatch(before.text):
+            each = before.text in ("each", "left", "total", "apiece")
+            if further == "op":
                 return True
-            if _BELONGS_BEFORE.search(text[max(0, first.start - 80) : first.start]):
+            mixed = before.text == "and" and first.end < len(text) and text[first.end] == "/"
+            if further == "number" and not each and (mixed or not JOINS.fullmatch(before.text)):
+                return True
+            lead = text[max(0, first.start - 80) : first.start]
+            if _BELONGS_BEFORE.search(lead) or _DENIED.search(lead):
                 return True
     if _BELONGS_AFTER.match(text, tokens[finish - 1].end):
         return True
     after = tokens[finish : finish + 4]
+    if re.compile(r"[^.!;=\n]*\?").match(text, tokens[finish - 1].end):
+        return True
     if after and after[0].kind in ("number", "var", "call", "frac", "root", "op"):
         return True
     kinds = [token.kind for token in after if token.text != "and"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,9 @@ from pipelines.benches.planted.sets import (
 )
 from pipelines.benches.planted.wordings import worded_cases
 from transforms.engine.accounting import Reject
+from transforms.engine.ids import content_id
 from transforms.engine.outcomes import Outcome
-from transforms.engine.records import Attempt, Attempts, Problem, Program, Seed, grow
+from transforms.engine.records import Attempt, Attempts, Execution, Problem, Program, Seed, grow
 from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import Group
@@ -86,8 +87,8 @@ def fate(reject: Reject) -> Fate:
     return Fate(reject.seed_ids[0], reject.stage, reject.reason, reject.detail)
 
 
-def as_program(planted: Planted) -> Program:
-    return program(planted.id, planted.code)
+def as_program(code: str) -> Program:
+    return program(content_id("planted program", code), code)
 
 
 def attempts_at(problem: Problem, attempts: Iterable[str]) -> Attempts:
@@ -97,8 +98,13 @@ def attempts_at(problem: Problem, attempts: Iterable[str]) -> Attempts:
 
 
 def as_executed(planted: Planted) -> Problem:
-    execution = executed(as_program(planted), planted.input, planted.output)
-    return grow(Problem, execution, instruction=planted.instruction)
+    return as_problem(planted, executed(as_program(planted.code), planted.input, planted.output))
+
+
+def as_problem(planted: Planted, execution: Execution) -> Problem:
+    """The planted instruction with its program's run; it is its own seed."""
+    own = replace(execution, id=planted.id, seed_ids=(planted.id,))
+    return grow(Problem, own, instruction=planted.instruction)
 
 
 def judge_records(
@@ -106,22 +112,28 @@ def judge_records(
 ) -> dict[str, Fate]:
     """Runs planted records through form, execution, meaning, answerability and verification.
 
+    Each program is run once, whatever records have it.
+
     Returns {planted id: its fate} of those that were rejected.
     """
     known = {record.id: record for record in planted}
-    whole = [record for record in planted if record.output is None]
+    programs: dict[str, list[str]] = {}
+    for record in planted:
+        if record.output is None:
+            programs.setdefault(as_program(record.code).id, []).append(record.id)
+    codes = {known[ids[0]].code for ids in programs.values()}
     judged = [record for record in planted if record.judged]
     ran_already = [r for r in planted if r.output is not None and not r.judged]
     with open_pipeline(DirectSettings()) as pipeline:
         form = (
             pipeline
-            | "Programs" >> beam.Create(list(map(as_program, whole)))
+            | "Programs" >> beam.Create(list(map(as_program, sorted(codes))))
             | FilterForm(filter=settings.filter)
         )
         ran = form.kept | RunPrograms(sandbox=settings.sandbox, filter=settings.filter)
         meaning = ran.kept | FilterMeaning(sandbox=settings.sandbox, filter=settings.filter)
-        instructed = meaning.kept | "Instructions" >> beam.Map(
-            lambda e: grow(Problem, e, instruction=known[e.id].instruction)
+        instructed = meaning.kept | "Instructions" >> beam.FlatMap(
+            lambda e: [as_problem(known[record], e) for record in programs[e.id]]
         )
         answerable = (
             (instructed, pipeline | "Ran" >> beam.Create(list(map(as_executed, ran_already))))
@@ -141,7 +153,9 @@ def judge_records(
             verify=settings.verify, recipe="planted", run_id="planted"
         )
         _write([form, ran, meaning, answerable, verified], folder)
-    return _read(folder)
+    fates = _read(folder)
+    members = ((ids, fates.pop(code)) for code, ids in programs.items() if code in fates)
+    return fates | {record: replace(fate, id=record) for ids, fate in members for record in ids}
 
 
 def judge_sets(

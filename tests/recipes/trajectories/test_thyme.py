@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import importlib.util
 import json
 from itertools import chain
 from typing import Any
@@ -127,17 +126,6 @@ def test_the_last_rounds_are_learned_and_never_what_the_sandbox_showed(
     own = [turn for turn in masked.messages if turn.sampled]
     assert [n for n, turn in enumerate(own, start=1) if learned(turn)] == learns
     assert not any(learned(turn) for turn in masked.messages if not turn.sampled)
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("rapidocr_onnxruntime") is None, reason="needs cotmill[ocr]"
-)
-def test_a_reader_says_whether_the_edit_is_needed() -> None:
-    row, verdict, play = attempt(PAGE, said(PAGE.answer), reader="ocr", pixels=80_000)
-    assert verdict.kept
-    assert (row.reader_before, row.reader_after, row.needs_tool) == (False, True, True)
-    [tally] = [e for e in chain(*play.turns) if type(e).__name__ == "Tally"]
-    assert (tally.what, tally.key) == ("needs_tool", "needed")
 
 
 def test_examples_in_docstrings_are_true() -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.recipes.playing import stage
-from tests.stages.trajectories.looking import blobs, drawn, seeds
-from transforms.engine.accounting import Verdict
+from tests.models.examples import response
+from tests.recipes.playing import sandbox, stage
+from tests.stages.trajectories.looking import blobs, drawn, look, said, seeds
+from transforms.engine.accounting import Tally, Verdict
 from transforms.engine.errors import SettingsError
-from transforms.images.blobs import Blobs
+from transforms.images.blobs import Blobs, file_name
+from transforms.models.episode import play
+from transforms.models.tools import Invoke, Invoked
+from transforms.sandbox.jobs import Job
 from transforms.scenes import scene_type
 from transforms.scenes.operations import (
     Blur,
@@ -24,7 +30,15 @@ from transforms.scenes.operations import (
     Zoom,
 )
 from transforms.scenes.proofs import box_of, undoes
-from transforms.stages.trajectories.look import Draw, PictureSeed, edit_of, repaired, repairs
+from transforms.scenes.readers import Text, is_read
+from transforms.stages.trajectories.look import (
+    Draw,
+    PictureReader,
+    PictureSeed,
+    edit_of,
+    repaired,
+    repairs,
+)
 
 NAMED: dict[str, Any] = {
     "turn": Transpose(quarters=1),
@@ -133,6 +147,51 @@ def test_a_question_without_a_place_has_no_small_print_to_cut_out() -> None:
     [seed] = seeds("table", 1, "column_sum")
     verdict = draw(("small",)).of(seed)
     assert isinstance(verdict, Verdict) and verdict.reason == "no_place"
+
+
+def read(*texts: str | None, **fields: Any) -> tuple[Any, list[str]]:
+    """What a reader that gives these texts, or fails, makes of a question, and its tallies."""
+    given = iter(texts)
+
+    def answer(effect: Any) -> Any:
+        if isinstance(effect, Job):
+            return sandbox().submit(effect).result()
+        if not isinstance(effect, Invoke):
+            return response(effect, said(PAGE.answer))
+        text = next(given)
+        return Invoked("", "no model") if text is None else Invoked(json.dumps([text]))
+
+    turns, result = play(look("thyme", "look", reader="ocr", **fields).episode(PAGE), answer)
+    return result, [each.key for turn in turns for each in turn if isinstance(each, Tally)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "key"),
+    [
+        ("Refer", f"Reference{PAGE.answer}", "needed"),
+        (f"Reference {PAGE.answer}", f"Reference{PAGE.answer}", "not needed"),
+        ("Refer", f"Reference {PAGE.answer}44", "not needed"),
+        (None, None, "not measured"),
+    ],
+)
+def test_a_reader_says_whether_the_right_edit_is_needed(
+    before: str | None, after: str | None, key: str
+) -> None:
+    [(row, verdict)], tallies = read(before, after)
+    assert verdict.kept and tallies == [key]
+    assert row.needs_tool == {"needed": True, "not needed": False}.get(key)
+    result, _ = read(before, after, only_needed=True)
+    rejected = isinstance(result, Verdict) and result.reason == "no_tool_needed"
+    assert rejected is (key == "not needed")
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("rapidocr_onnxruntime") is None, reason="needs cotmill[ocr]"
+)
+def test_the_reader_reads_a_picture_of_the_run() -> None:
+    cut = repaired(PAGE, repairs(PAGE) or [], Blobs(blobs()))
+    texts = PictureReader(blobs())(file_name(cut), 262_144)
+    assert is_read([Text(text, (0, 0, 0, 0)) for text in texts], PAGE.answer or "", merged=True)
 
 
 def test_what_has_no_inverse_has_no_repair() -> None:

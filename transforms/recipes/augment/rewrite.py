@@ -37,7 +37,7 @@ from transforms.sandbox.sandbox import Job, Result, Status
 from transforms.stages.diversity.reasons import Sameness
 from transforms.text.answers import spelled
 from transforms.text.equations import chains, holds
-from transforms.text.expressions import is_measure
+from transforms.text.measures import is_measure
 from transforms.text.numerals import numerals, rounding
 from transforms.text.reasoning import ReasoningReason
 

@@ -24,6 +24,7 @@ from transforms.engine.records import Problem
 from transforms.engine.stage import Filter, Named
 from transforms.programs import form
 from transforms.programs.source import source_of
+from transforms.text.answers.calendar import read_date
 from transforms.text.answers.lexicon import calendar_names
 from transforms.text.stated import (
     Mention,
@@ -56,7 +57,9 @@ _CODE = re.compile(
     r"(?:function|program|script|algorithm|method|class)\b|^\W*implement\b"
     r"|\b(?:according to|based on|as in|following|in) the (?:code|program|script|function)\b"
     r"|\b(?:ignore|disregard|forget) (?:all |any |the |your )*"
-    r"(?:previous|prior|above|earlier)\b",
+    r"(?:previous|prior|above|earlier|instructions?)\b"
+    r"|\b(?:does|did|will|would) (?:the|this) (?:code|function|program|script)"
+    r" (?:return|print|output)\b|\bdid it print\b|\bthe (?:code|program) that (?:was|is)\b",
     re.MULTILINE | re.IGNORECASE,
 )
 _DEMANDS = (
@@ -74,11 +77,12 @@ _ASKS = re.compile(
     r"|trouve[rz]?|cuánt[oa]s?|cuál|calcul[ae]|encuentra|halla|сколько|найдите|вычислите|какой|чему)\b",
     re.IGNORECASE,
 )
+_REFUSES = re.compile(r"\W*(?:I'm sorry|I am sorry|sorry|as an AI|I can(?:not|'t))\b", re.I)
 _PART = re.compile(r"(?:^|\s)\(?(?:b|ii|2)\)\s", re.IGNORECASE)
 _FIRST_PART = re.compile(r"(?:^|\s)\(?(?:a|i|1)\)\s", re.IGNORECASE)
 _SECOND_QUESTION = re.compile(
     r"(?:,? and|;|\balso\b,?) (?:also )?(?:how (?:many|much|long|far|old|often)"
-    r"|what (?:is|are|was|were)|find|calculate|compute|determine)\b"
+    r"|what (?:is|are|was|were|share|part|fraction|percentage)|find|calculate|compute|determine)\b"
     r"|\bund (?:wie ?viel|was|welche)|\bet (?:combien|quel)|\by (?:cuánt|cuál)|\bи (?:сколько|как)",
     re.IGNORECASE,
 )
@@ -318,7 +322,7 @@ def _keys(inputs: Any) -> list[str]:
 
 def asks(reading: Reading) -> Verdict:
     """Rejects texts that ask and demand nothing."""
-    if "?" in reading.text or _ASKS.search(reading.text):
+    if not _REFUSES.match(reading.text) and ("?" in reading.text or _ASKS.search(reading.text)):
         return keep()
     return reject(InstructionReason.NOT_A_QUESTION, reading.text[-80:])
 
@@ -418,12 +422,24 @@ def _states(reading: Reading, output: Any, written: str) -> bool:
     if isinstance(output, str):
         telling = len(output) > 2 and (len(output.split()) > 1 or re.search(r"\d", output))
         found = re.search(rf"(?<!\w){re.escape(output)}(?!\w)", reading.text, re.IGNORECASE)
-        return bool(telling and found)
+        return bool(telling and found) or _states_date(reading, output)
     value = abs(Fraction(str(output)))
     return value > 2 and any(
         value in mention.values
         and not (mention.label or mention.sums or _is_used(reading, mention))
         for mention in reading.stated.mentions
+    )
+
+
+def _states_date(reading: Reading, output: str) -> bool:
+    """Whether the answer is a date that the text states in other words, other than as input."""
+    date = read_date(output)
+    given = {read_date(leaf) for leaf in leaves(reading.inputs) if isinstance(leaf, str)}
+    words = reading.text.split() if date and date not in given else []
+    return any(
+        read_date(" ".join(words[at : at + size]).strip(".,;?!")) == date
+        for at in range(len(words))
+        for size in (1, 3, 4)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 _WORDS = {"صفر": 0, "احد": 1, "احدي": 1, "واحد": 1, "واحده": 1, "عشر": 10, "عشره": 10}
@@ -68,13 +68,22 @@ def with_digits(text: str) -> str:
     '3 أقلام'
     """
 
+    text = re.sub(r"\b(?:بال|في ال)م(?:ئ|ائ)ة\b", "%", text)
+    return replaced(text, _RUN, lambda words: arabic(words) if _read(words[0]) else None)
+
+
+def replaced(
+    text: str, runs: re.Pattern[str], value_of: Callable[[Sequence[str]], int | None]
+) -> str:
+    """The text with digits for the longest numbers in the runs of its words."""
+
     def written(run: re.Match[str]) -> str:
         words, shown = run[0].split(" "), []
         while words:
-            values = [arabic(words[:end]) for end in range(1, 13)] if _read(words[0]) else [None]
+            values = [value_of(words[:end]) for end in range(1, min(13, len(words) + 1))]
             end = max((end for end, value in enumerate(values, 1) if value is not None), default=1)
             shown.append(words[0] if values[end - 1] is None else str(values[end - 1]))
             words = words[end:]
         return " ".join(shown)
 
-    return _RUN.sub(written, re.sub(r"\b(?:بال|في ال)م(?:ئ|ائ)ة\b", "%", text))
+    return runs.sub(written, text)

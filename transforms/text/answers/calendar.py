@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 from transforms.text.answers import lexicon
 from transforms.text.answers.quantity import read_quantity
 
 _CLOCK = re.compile(
     r"([0-9]{1,2})(?:\s?[:.h]\s?([0-9]{2})(?::([0-9]{2}))?)?\s*"
-    r"(?:([ap])\.?\s?m\.?|(uhr|h|o'?clock))?(?: (?:in|at) the (morning|afternoon|evening))?",
+    r"(?:([ap])\.?\s?m\.?|(uhr|h|o'?clock))?",
     re.I,
 )
+_PART_OF_DAY = re.compile(r"(.+) in the (morning|afternoon|evening)", re.I)
 _WORDED = re.compile(r"([a-z0-9-]+)(?: minutes?)? (past|to|after|before) ([a-z]+|[0-9]{1,2})", re.I)
 _NAMED = {"noon": 43_200, "midday": 43_200, "midnight": 0}
 _ISO = re.compile(
     r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日?"
 )
+_POINTED = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 
 _FILLERS = lexicon.words("the of de del st nd rd th er on года г den le")
 
@@ -34,6 +37,9 @@ class Clock:
 def read_clock(text: str) -> Clock | None:
     """Reads `9:05`, `3 p.m.`, `15:45`, `noon` or `quarter past nine`; None where it is none."""
     text = text.strip()
+    if (part := _PART_OF_DAY.fullmatch(text)) and (clock := read_clock(part[1])):
+        late = 43_200 * (part[2].casefold() != "morning")
+        return Clock(clock.seconds % 43_200 + late, True)
     if text.casefold() in _NAMED:
         return Clock(_NAMED[text.casefold()], True)
     if worded := _WORDED.fullmatch(text):
@@ -42,8 +48,7 @@ def read_clock(text: str) -> Clock | None:
     if not match:
         return None
     hour, minute, second = int(match[1]), int(match[2] or 0), int(match[3] or 0)
-    part = (match[6] or "").casefold()
-    half = (match[4] or "").casefold() or ("a" if part == "morning" else "p" if part else "")
+    half = (match[4] or "").casefold()
     if not (half or match[5]) and (not match[2] or "." in match[0]):
         return None  # a number
     if hour > 24 or minute > 59 or second > 59 or (half and not 0 < hour < 24):
@@ -80,6 +85,7 @@ def read_date(text: str) -> tuple[int | None, int, int] | None:
 
     The month has to be named, or the year to stand first: `3/5/2024` is two dates.
     """
+    text = _POINTED.sub(r"\3-\2-\1", text)
     if match := _ISO.fullmatch(text.strip()):
         stated, month, day = (int(part) for part in match.groups() if part and part.isdigit())
         return (stated, month, day) if 0 < month <= 12 and 0 < day <= 31 else None
@@ -99,15 +105,28 @@ def read_date(text: str) -> tuple[int | None, int, int] | None:
     return int(years[0]) if years else None, named[0], int(days[0])
 
 
-def read_duration(text: str) -> dict[str, object] | None:
-    """Each unit -> its number in `2 hours and 30 minutes`; None where the text is none."""
+def read_name(text: str) -> str | None:
+    """The name of a weekday or month, long or short; None for any other text."""
+    word = text.casefold().rstrip(".")
+    names = (lexicon.calendar_names("days"), lexicon.calendar_names("months"))
+    return word if len(word) > 2 and any(word in each for each in names) else None
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether one of two names of days or months is the other, or short for it."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def read_duration(text: str) -> Fraction | None:
+    """Seconds of `2 hours and 30 minutes`; None where the text is no duration."""
     text = text.casefold()
     if re.search(r"[0-9] ?h", text):
         text = re.sub(r"(?<=[0-9]) ?m\b", " min", text)
     parts = re.split(r"\s*(?:,|\band\b)\s*|\s+(?=[0-9])|(?<=[a-z])(?=[0-9])", text)
-    quantities = [read_quantity(part) for part in parts if part]
-    if not all(quantities):
-        return None
-    stated = {quantity.unit: quantity.value for quantity in quantities if quantity}
-    timed = all(unit.startswith("duration-") for unit in stated)
-    return dict(stated) if timed and len(stated) == len(quantities) else None
+    total = Fraction(0)
+    for quantity in (read_quantity(part) for part in parts if part):
+        kind, _, unit = quantity.unit.partition("-") if quantity else ("", "", "")
+        if kind != "duration" or unit not in lexicon.sizes() or quantity is None:
+            return None
+        total += quantity.value * Fraction(lexicon.sizes()[unit][1])
+    return total or None

@@ -25,6 +25,8 @@ from transforms.text.answers.calendar import (
     read_clock,
     read_date,
     read_duration,
+    read_name,
+    same_name,
     same_time,
 )
 from transforms.text.answers.extract import extract_answer
@@ -53,7 +55,7 @@ _DEPTH_CAP = 16  # brackets within brackets in an output; deeper ones nobody wri
 _FLOAT_TOLERANCE = Fraction(1, 10**6)
 _ROUNDING_LIMIT = Fraction(1, 10**3)
 
-_YES = "true|yes|correct|ja|oui|sí|si|sì|sim|да|так|tak|evet|是|对|能|会|正确|はい|نعم|예"
+_YES = "true|yes|correct|是的|ja|oui|sí|si|sì|sim|да|так|tak|evet|是|对|能|会|正确|はい|نعم|예"
 _NO = "false|no|incorrect|nein|non|não|nee|нет|ні|nie|hayır|否|不是|不能|不会|没有|错误"
 _NO += "|いいえ|لا|아니요"
 _VERDICT = re.compile(rf"(?:(?P<yes>{_YES})|(?P<no>{_NO}))(?=\s*(?:$|[,.;:!]))", re.I)
@@ -75,6 +77,8 @@ _NOTHING = re.compile(r"\[\]|\(\)|\{\}|\\emptyset|\\varnothing|∅|no solutions?
 _COMPLEX = re.compile(r"\(?([-+0-9.e]*[0-9.])j\)?")
 # How Python shows the values that have no notation in JSON.
 _BETWEEN = re.compile(r"(\S{1,99}) ?(<|\\leq?|≤) ?[a-z] ?(<|\\leq?|≤) ?(\S{1,99})")
+_TURNED = re.compile(r"([\[\]])([^\[\]]+)([\[\]])")
+_BOUND = re.compile(r"[a-z] ?(<=?|>=?|\\[lg]eq?|≤|≥) ?([-+0-9./]+)")
 _REPR = re.compile(
     r"Fraction\((?P<over>-?[0-9]+), (?P<under>[0-9]+)\)|Decimal\('(?P<decimal>[^']+)'\)"
     r"|datetime\.date\((?P<year>[0-9]+), (?P<month>[0-9]+), (?P<day>[0-9]+)\)"
@@ -218,7 +222,15 @@ def _without_repr(value: str) -> str:
 def _compare_string(value: str, answer: str, text: str) -> Open:
     tidied = tidy(value)
     bare = _without_label(text)
-    readings = (answer, text, bare, peel(text, "("), text.strip("!?.,;:"), without_base(bare))
+    readings = (
+        answer,
+        text,
+        bare,
+        re.sub(r"^0[xob]", "", bare),
+        peel(text, "("),
+        text.strip("!?.,;:"),
+        without_base(bare),
+    )
     if {fold(value), fold(tidied)} & {fold(reading) for reading in readings if reading.strip()}:
         return AGREE
     if not tidied:
@@ -228,7 +240,7 @@ def _compare_string(value: str, answer: str, text: str) -> Open:
     for read, same, alone in _KINDS:
         if (one := read(tidied)) and ((other := read(bare)) or alone):
             return AGREE if other and same(one, other) else None
-    printed, stated = bracketed(tidied), bracketed(_BETWEEN.sub(_as_interval, bare))
+    printed, stated = bracketed(tidied), bracketed(_as_brackets(bare))
     if printed and stated:
         return _compare_bracketed(printed, stated)
     if "=" not in tidied:
@@ -242,6 +254,19 @@ def _compare_string(value: str, answer: str, text: str) -> Open:
     if complex_number := _COMPLEX.fullmatch(tidied):
         tidied = f"{complex_number[1]}i"
     return leaf(tidied, text) if is_output_formula(tidied) else None
+
+
+def _as_brackets(text: str) -> str:
+    """An interval in brackets, where it is stated by bounds (1 < x <= 4, x < 2) or as ]1, 4]."""
+    if turned := _TURNED.fullmatch(text):
+        opening, inside, closing = turned.groups()
+        return f"{'[('[opening == ']']}{inside}{'])'[closing == '[']}"
+    if bound := _BOUND.fullmatch(text):
+        closed = "=" in bound[1] or "e" in bound[1] or bound[1] in "≤≥"
+        if bound[1][:2] in ("<", "<=", "\\l") or bound[1] == "≤":
+            return f"(-oo, {bound[2]}{'])'[not closed]}"
+        return f"{'[('[not closed]}{bound[2]}, oo)"
+    return _BETWEEN.sub(_as_interval, text)
 
 
 def _as_interval(bounds: re.Match[str]) -> str:
@@ -259,6 +284,7 @@ _KINDS: tuple[tuple[Callable[[str], Any], Callable[[Any, Any], bool], bool], ...
     (read_clock, same_time, True),
     (read_date, operator.eq, True),
     (read_duration, operator.eq, False),
+    (read_name, same_name, False),
 )
 
 

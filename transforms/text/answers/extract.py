@@ -25,7 +25,7 @@ _BOX_TOKEN = re.compile(r"(?:\\(?:boxed|fbox)\s*|\bboxed(?=\{))?(?P<brace>\{)|\}
 _BARE_BOX = re.compile(r"\\boxed\s*([0-9]+)")
 _SENTENCE_END = re.compile(
     r"[.?](?=\s|$)|!(?=\s*$|\s+[^\w\\(]+$)|,?\s(?:because|since)\s"
-    r"|,\s(?:as|which|so|where|making|giving|leaving|not|i\.e\.)\s",
+    r"|\s\(not\s|,\s(?:as|which|so|where|making|giving|leaving|not|i\.e\.)\s",
     re.I,
 )
 _NOUN = (
@@ -398,12 +398,13 @@ _CHEER = re.compile(
     r"(?:[\u2611\u2700-\u27bf\u2b50\u2b55\ufe0f\U0001f300-\U0001faff]+|[:;]-?[)D])[\s!.]*$"
 )
 """A tick, an emoji or a smile behind an answer."""
+_POLITE = re.compile(r"(?<=[^\W_])(?:です|である|입니다|이다)[。.]?$")
 
 
 def _strip(text: str) -> str | None:
     """Takes off emphasis, math delimiters and final periods; None where nothing is left."""
     for _ in range(8):  # layers around the answer, of which real text has two or three
-        text = _CHEER.sub("", text.strip()).strip("*")
+        text = _POLITE.sub("", _CHEER.sub("", text.strip())).strip("*")
         if text[:1] == "`" == text[-1:] or text.count("`") == 1:
             text = text.strip("`")
         if text.endswith(".") and not text.endswith(".."):

@@ -53,6 +53,18 @@ def units() -> dict[str, str]:
     return units
 
 
+def sizes() -> dict[str, list[str]]:
+    """Each unit (`hour`) -> what it measures ("duration") and its size in base units."""
+    sizes: dict[str, list[str]] = _names()["sizes"]
+    return sizes
+
+
+def numbers() -> dict[str, int]:
+    """Each number below 1,000 in the words of Italian and other languages -> its value."""
+    numbers: dict[str, int] = _names()["numbers"]
+    return numbers
+
+
 def scales() -> dict[str, int]:
     """Each word for a large number -> its value (`million`, `Milliarden`, `万`)."""
     scales: dict[str, int] = _names()["scales"]
@@ -151,11 +163,16 @@ def han(text: str) -> Fraction | None:
             total, section, digit, last = (total + section + digit or 1) * value, 0, 0, value
         else:
             total, section, digit, last = total + (section + digit) * value, 0, 0, value
-    return Fraction(f"{total + section + digit * last // 10}.{digits}")
+    ones = last // 10 if values[0] < 10 else 1  # 一百八 is 180, 百八 in Japanese 108
+    return Fraction(f"{total + section + digit * ones}.{digits}")
 
 
 def spelled_anywhere(words: list[str]) -> Fraction | None:
     """The same in the first of the languages that reads the words so."""
     values = (spelled(words, language) for language in _NUMBER_WORDS)
-    value = next((value for value in values if value is not None), arabic(words))
+    others = arabic(words) if words[0] > "\x7f" else numbers().get(" ".join(words))
+    value = next((value for value in values if value is not None), others)
+    if value is None and len(words) > 1 and words[-1] in scales():
+        part = spelled(words[:-1])  # two and a half million
+        return None if part is None else part * scales()[words[-1]]
     return None if value is None else Fraction(value)

@@ -58,7 +58,7 @@ _LETTERS = words("d m s g h l t A C F J K L N V W T Ω")
 _ATTACHED_LETTERS = words("m s g h l L Ω")
 _SHORT_WORDS = words(
     """st nd rd th db of on at by as up cu sq de du di da la le el en am im zu в с на из ед шт м г л
-    т ч kg cl"""
+    т ч kg cl ph"""
 )
 _ORDINALS = words("st nd rd th")
 _FUNCTIONS = """sqrt cbrt exp log ln sin cos tan asin acos atan sinh cosh tanh factorial binomial
@@ -88,7 +88,9 @@ _CHARACTERS_NO_UNITS = re.compile(
     "[万萬亿億兆百十半倍折成打双雙对對]|千(?![克米瓦帕卡焦])|[^个個]前"
 )
 FRACTION = re.compile(r"\\frac ?(?:\{ ?(-?[0-9.,]+) ?\} ?\{ ?([0-9.,]+) ?\}|([0-9]) ?([0-9]))")
-_UNIT_FRACTION = re.compile(r"\\frac ?\{([^{}0-9]+)\} ?\{([^{}0-9]+)\}")
+_UNIT_FRACTION = re.compile(
+    r"\\frac ?\{([^{}0-9]+)\} ?\{([^{}0-9]+?(?: ?\^ ?(?:\{ ?)?[0-9](?: ?\})?)?) ?\}"
+)
 
 
 def read_quantity(text: str) -> Quantity | None:
