@@ -1,23 +1,18 @@
-"""cruxeval: programs that can be run in one's head. After CRUXEval (arXiv 2401.03065).
-
-`rows` reads the benchmark's own file as seeds.
-"""
+"""cruxeval: programs that can be run in one's head. After CRUXEval (arXiv 2401.03065)."""
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from transforms import check
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
 from transforms.engine.stage import Same
 from transforms.models.episode import Episode, Steps
-from transforms.programs.calls import program_of_call
 from transforms.programs.facts import Trace
 from transforms.programs.form import assigned, code_lines, literal_input, parse, solution_of
 from transforms.programs.hard_operations import watched
@@ -85,15 +80,3 @@ def asked_of_input(code: str, trace: Trace) -> list[Question]:
         return []
     line, params = assigned(parse(code), "input")[0].lineno, {"output": output[0].golds[0]}
     return [Question("input", golds, line, params=params, grader="witness")]
-
-
-def rows(path: str) -> Iterator[dict[str, Any]]:
-    """Yields the rows of CRUXEval's file whose arguments can be written as JSON, as seeds' columns.
-
-    For `source=function`. The function `f` becomes `solution`, its arguments the input by name;
-    those that call themselves are left out.
-    """
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if code := program_of_call(row["code"], row["input"]):
-            yield {"problem": row["id"], "code": code, "license": "MIT"}
