@@ -1,4 +1,5 @@
-"""cotmill recipes: which recipes there are, what each makes and needs, and its stages."""
+"""cotmill recipes: which recipes there are, what each makes and needs, how far it is shown, and its
+stages."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ class _OneRecipe(Group):
 
 def recipes(console: Console) -> None:
     """Prints, family by family, a recipe's name, what it makes, where its method comes from, what
-    it needs, and its stages."""
+    it needs, how far it is shown, and its stages."""
     families: dict[str, list[tuple[str, RecipeSettings]]] = {}
     for name, recipe in found():
         families.setdefault(recipe.family or "of no family", []).append((name, recipe))
@@ -46,7 +47,7 @@ def recipes(console: Console) -> None:
                 Text(f"{name}: ", style="bold").append(f"{recipe.about}{citation}", style="none"),
                 soft_wrap=True,
             )
-            console.print(Text(f"    {recipe.needs}"), soft_wrap=True)
+            console.print(Text(f"    {recipe.needs}; shown: {recipe.shown}"), soft_wrap=True)
             console.print(Text(f"    {' > '.join(in_order(recipe))}"), soft_wrap=True)
 
 

@@ -34,3 +34,19 @@ def vision_server(
 
     with server_by_path(answer) as url:
         yield f"{url}/v1"
+
+
+def texts_of(body: Mapping[str, Any]) -> list[str]:
+    """The text of each message of a request; parts that are pictures are left out."""
+    return [
+        content if isinstance(content := message["content"], str)
+        else "".join(part.get("text", "") for part in content)
+        for message in body["messages"]
+    ]  # fmt: skip
+
+
+def seen_in(body: Mapping[str, Any]) -> list[str]:
+    """The SHA-256 of each picture of a request, in order."""
+    parts = [part for message in body["messages"] for part in message["content"]]
+    urls = [each["image_url"]["url"] for each in parts if "image_url" in each]
+    return [hashlib.sha256(base64.b64decode(url.partition(",")[2])).hexdigest() for url in urls]

@@ -32,7 +32,7 @@ MODULES = {
     "transforms.stages.unify": ("ValidateSeeds",),
     "transforms.stages.attempt": ("AttemptTasks", "PassRate"),
     "transforms.stages.grade": ("Grade",),
-    "transforms.stages.preferences": ("MakePairs",),
+    "transforms.stages.preferences": ("MakePairs", "PairTurns"),
     "transforms.stages.trajectories.masks": ("Mask",),
     "transforms.stages.trajectories.select": ("Select",),
 }

@@ -1,5 +1,5 @@
 """An environment of verified problems for `verifiers`, written by `cotmill export`."""
 
-from .taskset import CotmillTaskset
+from .taskset import CotmillEnv, CotmillTaskset
 
-__all__ = ["CotmillTaskset"]
+__all__ = ["CotmillEnv", "CotmillTaskset"]

@@ -1,4 +1,5 @@
-"""Verified problems whose numbers are drawn anew, graded as cotmill verifies."""
+"""Verified problems whose numbers are drawn anew, graded as cotmill verifies, and games that are
+played turn by turn."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Literal
 import verifiers.v1 as vf
 from pydantic import Field
 
+from transforms.publish.games import Match, Player, wins
 from transforms.publish.instances import instances, problem_of
 from transforms.publish.reward import reward
 
@@ -23,11 +25,12 @@ PROBLEMS = [
 class ProblemData(vf.TaskData):
     """One instance of a problem."""
 
-    instruction: str
-    output: str
-    """What the problem's program gives, as JSON: the reference answer."""
+    row: dict[str, str]
+    """What replies are held against, as `reward` reads it."""
     reference: str
-    """A solution that the grader accepts."""
+    """A solution that the grader accepts; of a game the answers that win it, as JSON, or []."""
+    match: tuple[str, int, int, str] | None = None
+    """The game that is to be played (`transforms.publish.games.Match`)."""
 
 
 class GraderConfig(vf.TaskConfig):
@@ -45,21 +48,25 @@ class ProblemTask(vf.Task[ProblemData, vf.State, GraderConfig]):
 
     @vf.reward
     async def right(self, trace: vf.Trace) -> float:
-        """1 where the last reply comes to the reference answer."""
+        """1 where the last reply comes to the reference answer; of a game what was won."""
+        if self.data.match is not None:
+            return float(trace.info.get("won", 0.0))
         return await self.grade(trace.last_reply, truncated=trace.is_truncated)
 
-    async def validate(self, runtime: vf.Runtime) -> bool:
-        """Whether the reference solution is accepted, by its steps too."""
+    async def validate(self, runtime: vf.Runtime) -> bool | None:
+        """Whether the reference solution is accepted, by its steps too; None for a game without."""
+        if self.data.match is not None:
+            known = self.data.reference != "[]"
+            return wins(Match(*self.data.match), self.data.reference) if known else None
         return await self.grade(self.data.reference, steps=True) == 1
 
     async def grade(
         self, reply: str, *, steps: bool | None = None, truncated: bool = False
     ) -> float:
         """The reward of a reply."""
-        row = {"instruction": self.data.instruction, "output": self.data.output}
         steps = self.config.steps if steps is None else steps
         options = {"sandbox": self.config.sandbox, "steps": steps, "truncated": truncated}
-        return await asyncio.to_thread(reward, reply, row, **options)
+        return await asyncio.to_thread(reward, reply, self.data.row, **options)
 
 
 class CotmillConfig(vf.TasksetConfig):
@@ -80,7 +87,7 @@ class CotmillConfig(vf.TasksetConfig):
     sandbox: Literal["auto", "strict"] = "auto"
     """Walls around the problems' programs."""
     suffix: str = "\n\nGive your final answer in \\boxed{}."
-    """What is added to each problem."""
+    """What is added to each problem that a number or a text answers."""
     task: GraderConfig = GraderConfig()
 
 
@@ -106,9 +113,23 @@ class CotmillTaskset(vf.Taskset[ProblemTask, CotmillConfig]):
         ):
             data = ProblemData(
                 name=instance.problem_id,
-                prompt=instance.instruction + config.suffix,
-                instruction=instance.instruction,
-                output=instance.output,
+                prompt=instance.instruction + (config.suffix if instance.in_words else ""),
+                row=instance.row,
                 reference=instance.reference,
+                match=instance.match,
             )
             yield ProblemTask(data, config.task)
+
+
+class CotmillEnv(vf.SingleAgentEnv):
+    """One answer to a problem; a game is played until it ends, the engine answering each move."""
+
+    async def run(self, task: vf.Task, agents: vf.Agents) -> None:
+        if task.data.match is None:
+            return await super().run(task, agents)
+        player = Player(Match(*task.data.match))
+        async with agents.agent.interaction(task) as talk:
+            segment = await talk.turn()  # the prompt has the first position
+            while not segment.terminated and player.answer(segment.last_reply):
+                segment = await talk.turn(player.said)
+            talk.trace.info["won"] = player.won

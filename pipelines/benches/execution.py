@@ -13,7 +13,6 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from pydantic import Field
 from rich.console import Console
-from rich.table import Table
 
 from pipelines.benches.planted.attempts import judge_answers
 from pipelines.benches.programs import shipped_seeds
@@ -46,10 +45,10 @@ class Asking(NamedTuple):
 
 ASKING = {
     "codesense": Asking("ask", "ask"),
-    "compiler_ir": Asking("ask", "ask", False, "transforms.recipes.compiler_ir.programs"),
+    "compiler_ir": Asking("ask", "ask", False, "transforms.programs.loops.programs"),
     "cruxeval": Asking("easy", "ask"),
     "cwm": Asking("trace", "trace"),
-    "flare": Asking("search", "search", False, "transforms.recipes.flare.problems"),
+    "flare": Asking("search", "search", False, "transforms.programs.deductions.problems"),
     "reval": Asking("ask", "ask"),
     "selfpico": Asking("remove", "remove"),
     "sx_bench": Asking("compose", "compose"),
@@ -111,16 +110,16 @@ def bench(settings: BenchExecutionSettings) -> None:
 def _printed(
     console: Console, columns: tuple[str, ...], rows: Iterable[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Prints a line for each row, the recipe and the figures in the order of the columns."""
-    table, rows = Table(box=None), list(rows)
-    table.add_column("recipe")
-    for name in columns:
-        table.add_column(name, justify="right")
+    """Prints a line for each row when it comes: the recipe, and the figures in the order of the
+    columns."""
+    printed = []
+    console.print(f"{'recipe':<18}" + "".join(f"{name:>{len(name) + 2}}" for name in columns))
     for row in rows:
-        figures = [*row.values()][1 : 1 + len(columns)]
-        table.add_row(row["recipe"], *("" if f is None else f"{f:,}" for f in figures))
-    console.print(table)
-    return rows
+        figures = zip(columns, [*row.values()][1:], strict=False)
+        shown = (("" if f is None else f"{f:,}").rjust(len(name) + 2) for name, f in figures)
+        console.print(f"{row['recipe']:<18}" + "".join(shown), highlight=False)
+        printed.append(row)
+    return printed
 
 
 def measure(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
@@ -170,15 +169,9 @@ def judge(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
             if recipe in ASKING and (function := ASKING[recipe].function):
                 rows = islice(named(function)(count=settings.answered), settings.answered)
                 seeds = [Seed.make(source=recipe, **row) for row in rows]
-            overrides = ["backend=openai", "backend.base_url=http://127.0.0.1:1/v1"]
-            overrides += ["backend.model=scripted", "backend.api=chat", "filter.min_code_lines=4"]
-            overrides += [f"recipe={recipe}", "output_dir=unused"]
-            if recipe == "cruxeval_x":
-                overrides.append("recipe.stages.translate.languages=[javascript]")
-            segments = build_segments(_composed(overrides), "unused", "unused/ledger")
-            stages: dict[str, Any] = {
-                each.name: each for segment in segments for each in segment.stages
-            }
+            languages = "recipe.stages.translate.languages=[javascript]"
+            more = [languages] if recipe == "cruxeval_x" else []
+            stages = stages_of(recipe, "filter.min_code_lines=4", *more)
             ends = drive(seeds, stages["validate"].episode, sandbox=settings.sandbox)
             verified = [each for each in ends if isinstance(each, tuple) and each[1].kept]
             judged = judge_answers(recipe, stages[name], [seed for seed, _ in verified], box)
@@ -192,6 +185,14 @@ def judge(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
                 "precision": _percent(judged.kept, judged.kept + wrong),
                 "misjudged": [*judged.accepted, *judged.lost],
             }
+
+
+def stages_of(recipe: str, *overrides: str) -> dict[str, Any]:
+    """Returns the stages of a recipe by name; the endpoint that they ask is not there."""
+    asked = ["backend=openai", "backend.base_url=http://127.0.0.1:1/v1", "backend.api=chat"]
+    named = [f"recipe={recipe}", "backend.model=scripted", "output_dir=unused", *overrides]
+    segments = build_segments(_composed([*asked, *named]), "unused", "unused/ledger")
+    return {stage.name: stage for segment in segments for stage in segment.stages}
 
 
 def _percent(part: int, whole: int) -> float | None:

@@ -1,17 +1,35 @@
-"""cotmill bench images: pictures drawn and changed per second, a line each; the last is JSON."""
+"""cotmill bench images: pictures drawn and changed per second, and rows of a run a second."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 from pydantic import Field
 from rich.console import Console
 
+from pipelines.benches.execution import stages_of
+from pipelines.benches.planted.pictures import CODED, RIGHT, as_seed, judge_scripts, judged_counts
+from pipelines.benches.synthetic import looking
+from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
+from transforms.engine.errors import CotmillError
 from transforms.engine.machine import machine_line
+from transforms.engine.memory import Family
+from transforms.engine.paths import PROJECT
 from transforms.engine.settings import Group
+from transforms.sandbox.settings import SandboxSettings
+from transforms.sandbox.shared import shared_sandbox
 from transforms.scenes import CORE, LEVELS, scene_type
 from transforms.scenes.operations import (
     Blur,
@@ -50,13 +68,26 @@ class BenchImagesSettings(Group):
         description="scenes by name or import path (null: all that the core install draws)"
     )
     count: int = Field(ge=5, description="pictures of each, shared by the levels")
+    rows: int = Field(
+        ge=0,
+        description="rows of one run with all of these scenes, about: a scripted endpoint answers "
+        "as many attempts rightly and as many wrongly (0: no run)",
+    )
+    scripts: int = Field(
+        ge=0,
+        description="seeds of each recipe whose model writes code about pictures, answered by "
+        "scripts that are right and wrong (0: none)",
+    )
+    workers: int = Field(ge=1, description="worker processes of the run")
+    sandbox: SandboxSettings
 
 
 SETTINGS = BenchImagesSettings
 
 
 def bench(settings: BenchImagesSettings) -> None:
-    """Draws, changes, proves and reads back; a fault that is not undone ends it with an error."""
+    """Draws, changes, proves and reads back; a fault that is not undone ends it with an error. Then
+    it runs a recipe whole, and plays scripts in others."""
     console, found = Console(), []
     console.print(f"{settings.count:,} pictures of each, {machine_line()}", highlight=False)
 
@@ -70,7 +101,27 @@ def bench(settings: BenchImagesSettings) -> None:
     for row in changed(settings.count):
         note(row)
     note(read_back(settings.count))
-    print(json.dumps({"bench": "images", "rates": found}))
+    run = whole_run(settings) if settings.rows else {}
+    if run:
+        console.print(
+            f"picture_qa: {run['rows']:,} rows of {run['attempts']:,} attempts in "
+            f"{run['seconds']:,} s, {run['per_second']:,} rows/s, {run['mb_a_row']} MB a row, at "
+            f"most {run['peak_mib']:,} MiB; {_judged(run)}",
+            highlight=False,
+        )
+    scripts = list(judged_scripts(settings)) if settings.scripts else []
+    for row in scripts:
+        console.print(f"{row['recipe']}: {row['tasks']:,} tasks; {_judged(row)}", highlight=False)
+    for line in (line for row in (run, *scripts) if row for line in row["misjudged"]):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print(json.dumps({"bench": "images", "rates": found, "run": run, "scripts": scripts}))
+
+
+def _judged(row: dict[str, Any]) -> str:
+    return (
+        f"of {row['right']:,} right answers {100 * row['right_kept'] / row['right']:.2f} % kept, "
+        f"of {row['wrong']:,} wrong ones {row['wrong_kept']:,}"
+    )
 
 
 def drawn(name: str, count: int) -> dict[str, Any]:
@@ -142,3 +193,98 @@ def _rate(work: Callable[[int], object], count: int) -> float:
     for number in range(count):
         work(number)
     return round(count / max(time.process_time() - started, 1e-9), 1)
+
+
+def whole_run(settings: BenchImagesSettings) -> dict[str, Any]:
+    """Runs the recipe picture_qa on questions about all scenes, two attempts each, against an
+    endpoint that answers at once, half of the time wrongly.
+
+    Returns:
+        rows, attempts, seconds (start and report included), per_second (rows), mb_a_row (of the
+        published files), peak_mib (of driver and workers together, sandbox included, looked at ten
+        times a second), right, right_kept, wrong, wrong_kept, misjudged (in words).
+
+    Raises:
+        CotmillError: the run failed; the message is the last line of what it said.
+    """
+    scenes = settings.scenes or CORE
+    arguments = {"scenes": [*scenes], "count": -(-settings.rows // (2 * len(scenes) * len(LEVELS)))}
+    with (
+        tempfile.TemporaryDirectory(prefix="cotmill-images-") as folder,
+        scripted_endpoint(looking.__name__, json.dumps(arguments)) as (url, _),
+    ):
+        root = Path(folder)
+        command = [
+            *(sys.executable, "-m", "pipelines.cli", "synthesize", "recipe=picture_qa"),
+            *("source=function", "source.function=transforms.scenes.seeds.asked"),
+            f"source.arguments={{scenes: [{','.join(scenes)}], count: {arguments['count']}}}",
+            *("recipe.stages.look.sampler.samples=2", "backend=openai", "backend.model=scripted"),
+            *(f"backend.base_url={url}", f"runner.workers={settings.workers}"),
+            f"output_dir={root}/run",
+        ]
+        started = time.monotonic()
+        with (root / "errors").open("w") as errors:
+            run = subprocess.Popen(
+                command,
+                env={**os.environ, "PYTHONPATH": str(PROJECT)},
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            )  # fmt: skip
+            used = Family(run.pid)
+            try:
+                while run.poll() is None:
+                    used.look()
+                    time.sleep(0.1)
+            finally:
+                run.kill()
+        seconds = time.monotonic() - started
+        if run.returncode:
+            said = (root / "errors").read_text().strip().splitlines() or ["it said nothing"]
+            raise CotmillError(f"the measured run ended with status {run.returncode}: {said[-1]}")
+        files = sorted((root / "run" / "data").glob("*.parquet"))
+        judged = _judged_rows(root / "run", looking.Seer(arguments))
+        rows = judged["right_kept"] + judged["wrong_kept"]
+        return {
+            "rows": rows,
+            "attempts": judged["right"] + judged["wrong"],
+            "seconds": round(seconds, 1),
+            "per_second": round(rows / seconds, 1),
+            "mb_a_row": round(sum(file.stat().st_size for file in files) / max(rows, 1) / 1e6, 3),
+            "peak_mib": used.peak >> 20,
+            **judged,
+        }
+
+
+def _judged_rows(run: Path, seer: looking.Seer) -> dict[str, Any]:
+    """Holds what became of each attempt of a run against how it was answered."""
+    columns = ["picture", "shown", "messages"]
+    kept = pl.read_parquet(run / "data" / "*.parquet", columns=columns).to_dicts()
+    rejects = pl.read_parquet(run / "rejects" / "*.parquet", columns=["record"])["record"]
+    ends = [(row, True) for row in kept] + [(json.loads(each), False) for each in rejects]
+    counts: Counter[tuple[bool, bool]] = Counter()
+    misjudged = []
+    for row, is_kept in ends:
+        question, said = json.loads(row["shown"])["question"], row["messages"][-1]["content"]
+        way = seer.way(row["picture"]["sha256"], question, said)
+        counts[way in RIGHT, is_kept] += 1
+        if (way in RIGHT) != is_kept:
+            end = "kept" if is_kept else "rejected"
+            misjudged.append(f"{way}, {end}: {question} {said!r}"[:300])
+    return {**judged_counts(counts), "misjudged": misjudged}
+
+
+def judged_scripts(settings: BenchImagesSettings) -> Iterator[dict[str, Any]]:
+    """Plays right and wrong scripts in the recipes of `CODED` whose extras are installed.
+
+    Yields:
+        recipe, and what `judge_scripts` returns.
+    """
+    with shared_sandbox(settings.sandbox) as box:
+        for recipe, coded in CODED.items():
+            if coded.needs and find_spec(coded.needs) is None:
+                continue
+            samples = f"recipe.stages.{coded.stage}.sampler.samples=1"
+            stage = stages_of(recipe, samples, *coded.overrides)[coded.stage]
+            seeds = [
+                as_seed(row) for row in islice(coded.seeds(settings.scripts), settings.scripts)
+            ]
+            yield {"recipe": recipe, **judge_scripts(coded, stage, seeds, box)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any, NamedTuple, TypeVar
@@ -17,10 +17,11 @@ from rich.table import Table
 from transforms.engine.accounting import Verdict
 from transforms.engine.errors import SourceError
 from transforms.engine.machine import machine_line
+from transforms.engine.records import Seed
 from transforms.engine.settings import Group
 from transforms.models.episode import Steps, play
 from transforms.packages.bugs import Site
-from transforms.packages.making import bug_of, judged
+from transforms.packages.making import Made, bug_of, judged, made, sound
 from transforms.packages.package import Files, unpacked
 from transforms.packages.patches import changed
 from transforms.packages.suite import SuiteRun, run_suite
@@ -56,14 +57,14 @@ def bench(settings: BenchRepositoriesSettings) -> None:
     console.print(f"{settings.slots} suites at once, {machine_line()}", highlight=False)
     rows, operators = measure(settings)
     table = Table(box=None)
-    names = ("tests", "bugs", "valid %", "suites/s", "forked CPU s", "cold CPU s")
+    names = ("tests", "bugs", "valid %", "compared %", "suites/s", "forked CPU s", "cold CPU s")
     for name in ("package", *names):
         table.add_column(name, justify="left" if name == "package" else "right")
     for row in rows:
         table.add_row(
             row["package"],
             *(f"{row[name]:,}" for name in ("tests", "bugs")),
-            f"{100 * row['valid']:.0f}",
+            *(f"{100 * row[name]:.0f}" for name in ("valid", "compared")),
             f"{row['suites_per_second']:.2f}",
             *(f"{row[name]:.2f}" for name in ("forked_cpu_seconds", "cold_cpu_seconds")),
         )
@@ -82,7 +83,8 @@ def measure(
         (rows, operators): of each package its name, tests, bugs, valid (share that a test sees and
         another does not), suites_per_second of wall time, bugs_per_core_second (of a slot),
         forked_cpu_seconds and cold_cpu_seconds (medians of a suite, of the same bugs), reasons;
-        and by operator (valid, tried), over all packages.
+        and by operator (valid, tried), over all packages. Of the valid ones among those that are
+        tried cold, `compared` is the share with values that are compared outside of the sandbox.
 
     Raises:
         SourceError: a package cannot be read, or makes no seed.
@@ -103,6 +105,7 @@ def measure(
             forked = runner.suites(files, sites)
             seconds = time.perf_counter() - started
             cold = runner.suites(files, sample, cold=True)
+            tasks = [task for task, verdict in runner.tasks(seed, sample) if verdict.kept]
             verdicts = [judged(passing, run)[2] for run in forked]
             for site, verdict in zip(sites, verdicts, strict=True):
                 tried[site.operator] += 1
@@ -113,6 +116,7 @@ def measure(
                     "tests": len(passing),
                     "bugs": len(sites),
                     "valid": sum(verdict.kept for verdict in verdicts) / len(sites),
+                    "compared": sum(t.compared > 0 for t in tasks) / max(1, len(tasks)),
                     "suites_per_second": len(sites) / seconds,
                     "bugs_per_core_second": len(sites) / seconds / settings.slots,
                     "forked_cpu_seconds": median(r.cpu_seconds for r in forked[: len(sample)]),
@@ -141,6 +145,13 @@ class _Runner(NamedTuple):
             return self.play(run_suite(tree, str(site)), _unloaded if cold else lambda job: job)
 
         return list(self.threads.map(run, sites))
+
+    def tasks(self, seed: Seed, sites: Sequence[Site]) -> list[Made]:
+        package = self.play(sound(seed, [(site.path, site.function) for site in sites]))
+        if isinstance(package, Verdict):
+            return []
+        bugs = [bug_of(package.files, [site]) for site in sites]
+        return list(self.threads.map(lambda bug: self.play(made(package, bug)), bugs))
 
 
 def _unloaded(job: Job) -> Job:

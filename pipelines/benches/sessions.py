@@ -135,7 +135,8 @@ def _cpu_seconds() -> float:
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         with suppress(OSError):
             stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            own = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+            tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+            own = sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
             waited_for = sum(map(int, stat[13:15])) / os.sysconf("SC_CLK_TCK")
             parents[pid], spent[pid] = int(stat[1]), own + waited_for
     below = {os.getpid()}

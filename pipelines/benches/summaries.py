@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,15 @@ from rich.table import Table
 
 from transforms.engine.errors import RunFolderError
 from transforms.engine.settings import Group
+from transforms.models.episode import Steps, drive
+from transforms.programs import literal_input, parse
+from transforms.programs.perturb import perturbed_inputs
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.diversity.measure import opening
 from transforms.stages.diversity.overlap import folded
+from transforms.stages.judge import Pair, compare
+from transforms.stages.pairs import outputs_on
+from transforms.text.answers import plain_answer
 
 
 class BenchSummariesSettings(Group):
@@ -37,6 +44,7 @@ class BenchSummariesSettings(Group):
         description="arm -> folders of its finished runs; the first arm is what others are "
         "compared with",
     )
+    sandbox: SandboxSettings
 
 
 SETTINGS = BenchSummariesSettings
@@ -49,7 +57,8 @@ class Arm:
     programs: frozenset[str]
     """Those that problems were to be worded for."""
     accepted: Mapping[str, Mapping[str, Any]]
-    """Program -> the accepted row with the best agreement."""
+    """Program -> the accepted row with the best agreement; its `written` are the programs that were
+    written from the problem alone and agree, for runs with verify.mode code or both."""
     tokens: int
     """Generated for all of its runs, also those that were in a ledger."""
     lost: Counter[str]
@@ -80,6 +89,11 @@ class Figures:
     """Share of accepted problems with an opening of their own."""
     tokens: float | None
     """Tokens for each accepted row; None where there is none."""
+    duplicates: int
+    """Problems that were rejected as copies of others."""
+    fidelity: float | None = None
+    """Share of the programs written from accepted problems that give what the problem's program
+    gives on other values too; None where none could be given the same values."""
 
 
 def read_arm(folders: Sequence[str]) -> Arm:
@@ -99,13 +113,25 @@ def read_arm(folders: Sequence[str]) -> Arm:
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
             raise RunFolderError(f"arms: {folder} has no finished run: {error}") from None
         programs |= set(entering["code"])
+        written = _written(folder)
         tokens += sum(manifest["tokens"][name] for name in ("generated", "recorded"))
         for row in rows.sort("id").iter_rows(named=True):
             if row["agreement"] > best.get(row["code"], {"agreement": -1})["agreement"]:
-                best[row["code"]] = row
+                key = (row["code"], row["instruction"])
+                best[row["code"]] = {**row, "written": written.get(key, [])}
         rejects = [pl.read_parquet(file) for file in (folder / "rejects").glob("*.parquet")]
         lost.update(reason for part in rejects for reason in part["reason"])
     return Arm(frozenset(programs), best, tokens, lost)
+
+
+def _written(folder: Path) -> dict[tuple[str, str], list[str]]:
+    """(program, problem) -> the programs that were written from the problem and agree."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for file in sorted(folder.glob("stages/*-solve/*.parquet")):
+        for row in pl.read_parquet(file).iter_rows(named=True):
+            codes = [a["text"] for a in row["attempts"] if a["kind"] == "code" and a["agrees"]]
+            found[row["code"], row["instruction"]] = codes
+    return found
 
 
 def figures(arm: Arm, first: Arm, programs: Collection[str]) -> Figures:
@@ -130,8 +156,57 @@ def figures(arm: Arm, first: Arm, programs: Collection[str]) -> Figures:
         shared=sum(shared) / len(shared) if shared else 0.0,
         distinct=len(set(runs)) / len(runs) if runs else 0.0,
         openings=share * len({opening(words) for words in texts}),
+        duplicates=arm.lost["near_duplicate"] + arm.lost["duplicate_instruction"],
         tokens=arm.tokens / len(rows) if rows else None,
     )
+
+
+def fidelity(arm: Arm, programs: Collection[str]) -> Steps[float | None]:
+    """Returns `Figures.fidelity` of an arm: the programs are run."""
+    marks: list[bool] = []
+    for code, row in arm.accepted.items():
+        for written in row["written"] if code in programs else ():
+            mark = yield from same_on_others(row["id"], code, written)
+            marks += [] if mark is None else [mark]
+    return sum(marks) / len(marks) if marks else None
+
+
+def same_on_others(row_id: str, code: str, written: str) -> Steps[bool | None]:
+    """Whether a written program gives what a program gives wherever a value of the input that both
+    have once is another one; None where there is no such value, or the program fails on others."""
+    inputs = [literal_input(parse(each)) or {} for each in (code, written)]
+    pairs = in_both(row_id, *inputs)
+    [right] = yield from outputs_on([code], [one for one, _ in pairs])
+    [gave] = yield from outputs_on([written], [other for _, other in pairs])
+    compared = [
+        Pair(json.dumps(gold[0]), plain_answer(json.dumps(answer[0])) if answer else None)
+        for gold, answer in zip(right or [], gave or [[]] * len(pairs), strict=True)
+        if gold
+    ]
+    return all((yield from compare(compared))) if compared else None
+
+
+def in_both(
+    row_id: str, one: Mapping[Any, Any], other: Mapping[Any, Any]
+) -> list[tuple[dict[Any, Any], dict[Any, Any]]]:
+    """Returns inputs of two programs in which a value that each has once is the same other one.
+
+    >>> in_both("id", {"a": 3, "b": 5, "c": 5}, {"x": 3, "y": 5})[0]
+    ({'a': 4, 'b': 5, 'c': 5}, {'x': 4, 'y': 5})
+    """
+    keys, others = ({repr(v): k for k, v in each.items()} for each in (one, other))
+    once = [
+        text
+        for text in keys.keys() & others.keys()
+        if [*map(repr, (*one.values(), *other.values()))].count(text) == 2
+    ]
+    places = {keys[text]: others[text] for text in once}
+    return [
+        (changed, {**other, places[key]: changed[key]})
+        for key, several in perturbed_inputs(row_id, one).items()
+        if key in places
+        for changed in several
+    ]
 
 
 def mcnemar(gained: int, missed: int) -> float:
@@ -168,7 +243,11 @@ def bench(settings: BenchSummariesSettings) -> None:
     arms = {name: read_arm(folders) for name, folders in settings.arms.items()}
     programs = frozenset.intersection(*(arm.programs for arm in arms.values()))
     first = next(iter(arms.values()))
-    found = {name: asdict(figures(arm, first, programs)) for name, arm in arms.items()}
+    shares = drive(arms.values(), lambda arm: fidelity(arm, programs), sandbox=settings.sandbox)
+    found = {
+        name: asdict(replace(figures(arm, first, programs), fidelity=share))
+        for (name, arm), share in zip(arms.items(), shares, strict=True)
+    }
     table, console = Table(box=None), Console()
     for column in ("arm", *next(iter(found.values()))):
         table.add_column(column, justify="left" if column == "arm" else "right")

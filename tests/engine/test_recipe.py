@@ -215,6 +215,13 @@ def test_a_stage_that_shows_pictures_is_refused_before_the_run_where_the_model_t
         segments(*OPENAI, "recipe=codeio", "backend.api=completions")
 
 
+def test_so_is_one_where_a_further_model_takes_text_alone():
+    where = "base_url: 'http://127.0.0.1:1/v1', api: completions"
+    big = f"models.big={{engine: openai, model: big, {where}}}"
+    with pytest.raises(SettingsError, match=r"stages\.try shows pictures.*of models\.big"):
+        segments(*OPENAI, "recipe=prompt_grid", big, "recipe.stages.try.grid_models=[big]")
+
+
 @pytest.mark.parametrize(
     ("recipe", "asked"),
     [

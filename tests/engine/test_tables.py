@@ -1,7 +1,9 @@
 """Records survive Parquet, and files do not depend on order or workers."""
 
+import pickle
 import tempfile
 from dataclasses import dataclass
+from unittest.mock import patch
 
 import apache_beam as beam
 import pyarrow.parquet as pq
@@ -12,6 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.beam import on_workers
+from transforms.engine import tables
+from transforms.engine.blocks import pack
+from transforms.engine.plain import as_plain
 from transforms.engine.records import Attempt, Attempts, Call, Example, Message, Seed
 from transforms.engine.tables import (
     ReadRecords,
@@ -19,7 +24,6 @@ from transforms.engine.tables import (
     WriteRecords,
     arrow_schema,
     from_row,
-    to_row,
     write_table,
 )
 
@@ -54,7 +58,7 @@ examples = st.builds(
 
 @given(examples)
 def test_a_record_is_the_same_after_a_row(record):
-    assert from_row(Example, to_row(record)) == record
+    assert from_row(Example, as_plain(record)) == record
 
 
 def test_a_record_with_nested_and_missing_values_is_the_same_after_parquet(tmp_path):
@@ -183,6 +187,18 @@ def test_nothing_but_whole_files_is_left_in_the_folder(tmp_path):
     write(tmp_path / "rows", seeds(7))
     names = sorted(path.name for path in (tmp_path / "rows").iterdir())
     assert names == [f"part-0000{n}-of-00003.parquet" for n in range(3)]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.text(max_size=20)), max_size=30))
+def test_rows_of_a_shard_are_in_one_order_however_many_of_them_are_held(rows):
+    seeds = [Seed(i, text, None, None, None, None, "s", "MIT", "{}") for i, text in rows]
+    packed = [(seed.id, pickle.dumps(seed)) for seed in seeds]
+    blocks = [pack(packed[start : start + 4]) for start in range(0, len(packed), 4)]
+    with patch.object(tables, "_HELD_BYTES", 500):
+        ordered = list(tables.in_order(blocks))
+    assert ordered == list(tables.in_order(blocks))
+    assert [seed.id for seed in ordered] == sorted(record_id for record_id, _ in rows)
+    assert sorted((seed.id, seed.problem) for seed in ordered) == sorted(rows)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -24,7 +24,7 @@ from transforms.models.asking import Asking
 from transforms.models.backends.base import Reply
 from transforms.models.backends.settings import VllmBackend
 from transforms.models.engines import use_model
-from transforms.models.episode import Drive, Episode, Steps, drive, play, side_by_side
+from transforms.models.episode import Drive, Driver, Episode, Steps, drive, play, side_by_side
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request
 from transforms.sandbox.sandbox import Job
@@ -137,6 +137,47 @@ def test_as_many_requests_are_open_as_the_model_takes(tmp_path: Path) -> None:
     asking = Asking(backend, str(tmp_path), LedgerSettings())
     assert drive(range(20), episode, asking) == [" 2"] * 20
     assert model.most == 3
+
+
+class _Held:
+    """A model that answers when it is told to."""
+
+    owed, open_requests = 0, 16
+
+    def __init__(self) -> None:
+        self.open: list[tuple[Request, Callable[[Reply], None]]] = []
+
+    def start(self, asked: Request, reply: Callable[[Reply], None]) -> None:
+        self.open.append((asked, reply))
+
+    def answer(self) -> None:
+        waiting, self.open = self.open, []
+        for asked, reply in waiting:
+            reply(response(asked))
+
+    def close(self) -> None:
+        pass
+
+
+def test_places_that_become_free_together_are_taken_before_episodes_go_on(tmp_path: Path) -> None:
+    backend = VllmBackend(engine="vllm", model="held", api="completions")
+    model, begun, taken = _Held(), 0, list[int]()
+    use_model(backend, model)
+
+    def episode(number: int) -> Steps[None]:
+        yield request(str(number))
+        taken.append(len(model.open))
+
+    driver = Driver("held", Asking(backend, str(tmp_path), LedgerSettings()), None)
+    driver.start()
+    while not driver.is_full:
+        driver.begin(begun, episode(begun))
+        driver.step(wait=False)
+        begun += 1
+    model.answer()
+    driver.step(wait=True)
+    driver.close()
+    assert (begun, taken) == (16 + 3, [3] * 16)  # an eighth of the places, and one that is too many
 
 
 def test_what_is_no_effect_is_named() -> None:

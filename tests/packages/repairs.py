@@ -25,24 +25,32 @@ CALLS = [
     ["(([(1, 4), (4, 5)],), {})", "gives", "[(1, 5)]"],
     ["(([(5, 2)],), {})", "raises", "ValueError"],
 ]
+VALUES = [repr([("tuple", list(each)) for each in spans]) for spans in (
+    [], [], [(1, 5)], [(1, 5)], [(1, 3), (4, 5)], [(1, 9)], [(1, 2), (6, 8)],
+)]  # fmt: skip
+"""What `test_merge` compares, in order."""
 
 play = player()
 
 
-def task(checks: bool = True) -> SimpleNamespace:
+def task(checks: str = "calls") -> SimpleNamespace:
     """A task about a bug in `merge`.
 
     Args:
-        checks: whether calls of it are compared outside of the sandbox.
+        checks: what is compared outside of the sandbox: calls, values, or nothing.
     """
-    calls = {"path": PLACE, "name": "merge", "calls": CALLS} if checks else {}
+    found = {
+        "calls": {"path": PLACE, "name": "merge", "calls": CALLS},
+        "values": {"values": {FAILING.partition("[")[0]: VALUES}},
+        "nothing": {},
+    }
     return SimpleNamespace(
         id="task",
         archive=archive(),
         bug=diff(FILES, {PLACE: SOURCE}, {PLACE: BROKEN}),
         fail_to_pass=[FAILING],
         pass_to_pass=list(PASSING),
-        checks=json.dumps(calls),
+        checks=json.dumps(found[checks]),
     )
 
 
@@ -51,12 +59,12 @@ def archive() -> str:
     return packed(FILES)
 
 
-def graded(source: str, checks: bool = True) -> PatchGrade:
+def graded(source: str, checks: str = "calls") -> PatchGrade:
     """The grade of a whole module in place of spans/algebra.py."""
     return play(grading.grade_changes(task(checks), {PLACE: source}))  # type: ignore[no-any-return]
 
 
-def graded_diff(patch: str, checks: bool = True) -> PatchGrade:
+def graded_diff(patch: str, checks: str = "calls") -> PatchGrade:
     return play(grading.grade_diff(task(checks), patch))  # type: ignore[no-any-return]
 
 

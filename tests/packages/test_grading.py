@@ -181,7 +181,7 @@ INSIDE = {"it reads the frame by a generator", *HONEST}
 @pytest.mark.parametrize("forgery", sorted(set(FORGERIES) - INSIDE))
 def test_nor_where_nothing_is_refused(forgery: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lists of what is refused have holes; names, canaries, twins and values hold without."""
-    monkeypatch.setattr(grading, "refused", lambda before, after: "")
+    monkeypatch.setattr(grading, "refused", lambda before, after, own: "")
     assert graded(BROKEN + FORGERIES[forgery]).score == 0
 
 
@@ -191,9 +191,28 @@ def test_nor_where_nothing_is_refused(forgery: str, monkeypatch: pytest.MonkeyPa
 def test_values_that_are_compared_outside_show_what_a_suite_cannot(
     forgery: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grading, "refused", lambda before, after: "")
-    assert graded(BROKEN + FORGERIES[forgery], checks=False).score == 1
+    monkeypatch.setattr(grading, "refused", lambda before, after, own: "")
+    assert graded(BROKEN + FORGERIES[forgery], "nothing").score == 1
     assert graded(BROKEN + FORGERIES[forgery]).fault is PatchFault.WRONG_VALUES
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "it gives an object that equals all",
+        "it reads what is expected in the test's frame",
+        "it reads the frame by a traceback",
+    ],
+)
+def test_values_of_tests_that_lack_what_they_expect_cannot_be_looked_up(
+    forgery: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grading, "refused", lambda before, after, own: "")
+    assert graded(BROKEN + FORGERIES[forgery], "values").fault is PatchFault.WRONG_VALUES
+
+
+def test_a_right_patch_comes_to_the_values_that_tests_compare() -> None:
+    assert graded(SOURCE, "values").score == 1
 
 
 def test_what_an_iterator_yields_is_compared_outside_too() -> None:

@@ -147,10 +147,19 @@ def test_the_list_of_recipes_has_families_and_a_line_and_the_stages_of_each(
     recipes(Console(width=80))
     printed = capsys.readouterr().out
     problems = printed.partition("\nproblems\n")[2].partition("\nrepairs\n")[0]
-    assert "brief: As caco, without wordy rows. (arXiv 2510.04081)\n    strong model\n" in problems
-    assert "arXiv 2403.16437)\n    no model\n    seeds > validate > ask\n" in printed
+    assert "brief: As caco, without wordy rows. (arXiv 2510.04081)\n    strong model; " in problems
+    assert (
+        "arXiv 2403.16437)\n    no model; shown: own rows\n    seeds > validate > ask\n" in printed
+    )
     assert "verify > brief > deduplicate" in printed
     assert {"augment", "brief", "caco"} <= {name for name, _ in found()}
+
+
+def test_a_recipe_is_shown_by_its_own_rows_where_it_asks_no_model() -> None:
+    said = {name: recipe for name, recipe in found() if recipe.shown != "not said"}
+    assert len(said) > 70 and all(recipe.family and recipe.about for recipe in said.values())
+    for name, recipe in said.items():
+        assert (recipe.shown == "own rows") == (recipe.needs == "no model"), name
 
 
 def test_what_a_recipe_says_that_it_needs_is_what_its_stages_ask() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import re
 from collections import Counter
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ from transforms.engine.records import Seed
 from transforms.models.episode import play
 from transforms.stages.graders import grade
 from transforms.worlds import NAMES, world
+from transforms.worlds.base import place
 from transforms.worlds.instances import positions
 from transforms.worlds.players import values
-from transforms.worlds.questions import KINDS
+from transforms.worlds.questions import KINDS, Position, ask, midgame
 
 
 def seed_of(row: dict[str, Any]) -> Seed:
@@ -115,6 +118,47 @@ def test_what_is_read_is_what_the_position_has(rows: list[Any]) -> None:
         made, state, options, right = facts_of(row)
         asked = json.loads(row.shown)["question"].removeprefix("What is ").removesuffix("?")
         assert str(made.facts(state)[asked]) == right and options.count(right) == 1
+
+
+def positions_of(name: str) -> list[Position]:
+    made, found = world(name), []
+    for level, number in product((1, 2, 3), range(8)):
+        start = made.generate(number, level)
+        found.append(Position(made, start, midgame(made, start, random.Random(number), 6)[1]))
+    return found
+
+
+def on_board(at: Position, move: str) -> bool:
+    row, column = place(move)
+    return max(row, column) < at.state.side
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("minesweeper", on_board),
+        ("mastermind", lambda at, move: set(move) <= set(at.state.letters)),
+        ("tic_tac_toe", lambda at, move: max(place(move)) < len(at.state.rows)),
+    ],
+)
+def test_a_move_that_is_not_legal_does_not_show_it_by_its_form(name: str, fits: Any) -> None:
+    asked = 0
+    for at in positions_of(name):
+        for kind in ("legal", "illegal"):
+            if choice := ask(at, kind, random.Random(0)):
+                asked += 1
+                assert all(fits(at, move) for move in choice.options)
+    assert asked > 10
+
+
+def test_a_count_of_codes_follows_from_what_was_told_of_each_guess() -> None:
+    what = "the number of codes that fit all that was told"
+    for at in positions_of("mastermind")[:16]:
+        how, count = at.world.derived(at.state, what), at.world.facts(at.state)[what]
+        if at.state.guesses:
+            assert len(how.rpartition(" leaves ")[2].split(", ")) == count
+        guesses = re.findall("`([a-l]+)` leaves", how)
+        assert guesses == [guess for guess, _, _ in at.state.guesses]
 
 
 def test_a_seed_that_is_no_instance_is_rejected() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import doctest
 import json
+import random
+import re
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -20,6 +23,7 @@ from tests.stages.trajectories.talking import SEED, asked, played, prompt_of, sc
 from transforms.programs.questions import read_literal
 from transforms.recipes import agreed_tests, code_plans, stronger_tests
 from transforms.recipes.agreed_tests import agreed
+from transforms.recipes.code_choice import around
 from transforms.recipes.code_plans import sketch
 from transforms.stages.graders import grade
 
@@ -53,6 +57,25 @@ def test_exactly_one_option_is_what_the_run_gives() -> None:
         assert len(right) == 4 and right.count(True) == 1
         assert json.loads(row.answer) == [str(right.index(True) + 1)]
         assert player()(grade(row, row.messages[-1].content)).score == 1
+
+
+def test_no_line_is_the_one_that_the_others_are_near_to() -> None:
+    lines = [json.loads(row.shown) for row in choices() if row.task == "line"]
+    for shown in lines:
+        assert "#" not in shown["shown"]
+        words = zip(*(re.findall(r"\w+|[^\w\s]+", each) for each in shown["options"]), strict=True)
+        counts = [sorted(Counter(each).values()) for each in words]
+        assert counts.count([2, 2]) == 2 and all(each in ([4], [2, 2]) for each in counts)
+    assert lines
+
+
+def test_the_right_number_is_as_often_the_largest_as_the_smallest() -> None:
+    others = ["4", "6", "7", "3", "5.5", "1"]
+    drawn = [around("5", others, random.Random(n)) for n in range(400)]
+    ranks = Counter(sorted(["5", *each], key=float).index("5") for each in drawn)
+    assert set(ranks) == {0, 1, 2, 3} and min(ranks.values()) > 70
+    assert around('"b"', ['"a"', '"c"', '"d"', '"e"'], random.Random(0)) == ['"a"', '"c"', '"d"']
+    assert around("5", ["6", "7", "8"], random.Random(1)) == ["6", "7", "8"]
 
 
 RARE = """input = {'n': 13, 'k': 4}

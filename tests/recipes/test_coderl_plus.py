@@ -28,11 +28,11 @@ def test_no_program_that_passes_its_tests_is_asked_about() -> None:
     crash = SPAM.replace("// 100", "// 0")
     passed, failed, one, crashed = written(SPAM, FAILING, RIGHT_ON_ONE, crash)
     assert (passed.reason, crashed.reason) == ("passes_tests", "runtime_error")
-    assert [task.code for task, _ in (failed, one)] == [FAILING, RIGHT_ON_ONE]
+    assert [task.code for task in (failed, one)] == [FAILING, RIGHT_ON_ONE]
 
 
 def test_the_output_and_the_last_variables_are_those_of_the_failed_run() -> None:
-    [(task, _)] = written(FAILING)
+    [task] = written(FAILING)
     golds = {"days": "5", "spam": "48", "answered": "112", "output": "117"}
     assert json.loads(task.answer) == golds
     assert json.loads(task.shown)["names"] == ["days", "spam", "answered"]
@@ -40,7 +40,7 @@ def test_the_output_and_the_last_variables_are_those_of_the_failed_run() -> None
 
 @pytest.mark.parametrize("right", range(5))
 def test_a_prediction_scores_a_tenth_and_its_share_of_the_rest(right: int) -> None:
-    [(task, _)] = written(FAILING)
+    [task] = written(FAILING)
     golds = {name: json.loads(gold) for name, gold in json.loads(task.answer).items()}
     answer = {n: g if place < right else -1 for place, (n, g) in enumerate(golds.items())}
     mark = player()(grade(task, f"```json\n{json.dumps(answer)}\n```"))
@@ -49,12 +49,12 @@ def test_a_prediction_scores_a_tenth_and_its_share_of_the_rest(right: int) -> No
 
 def test_programs_of_a_problem_with_the_same_output_are_one() -> None:
     same = FAILING.replace("# answered each day", "# each day")
-    one, other, third = (task for task, _ in written(FAILING, same, RIGHT_ON_ONE))
+    one, other, third = written(FAILING, same, RIGHT_ON_ONE)
     assert run_of(one) == run_of(other) != run_of(third)
 
 
 def test_predictions_are_rows_where_every_value_is_right() -> None:
-    [(task, _)] = written(FAILING)
+    [task] = written(FAILING)
     golds = {name: json.loads(gold) for name, gold in json.loads(task.answer).items()}
     right, wrong = json.dumps(golds), json.dumps({**golds, "spam": 49})
     results = in_all_ways("coderl_plus", task, right, wrong)

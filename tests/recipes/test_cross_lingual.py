@@ -19,9 +19,10 @@ from tests.recipes.test_recipes import run
 from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.engine.stage import pair
+from transforms.programs.form import without_comments
 from transforms.publish.reward import reward
 from transforms.recipes import cross_lingual
-from transforms.recipes.cross_lingual import is_same, without_comments
+from transforms.recipes.cross_lingual import is_same
 
 PROBLEM = "How many of 160 e-mails a day, 30 % of them spam, are answered in 5 days?"
 GERMAN = "Wie viele von 160 E-Mails am Tag, 30 % davon Spam, werden in 5 Tagen beantwortet?"

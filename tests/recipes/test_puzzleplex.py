@@ -26,7 +26,7 @@ from transforms.models.requests import Request, Response
 from transforms.stages.trajectories.records import Ended
 from transforms.worlds import world
 from transforms.worlds.base import square
-from transforms.worlds.instances import positions
+from transforms.worlds.instances import Instance, positions
 
 NIM = seed_of(next(positions(["nim"], [1], 1)))
 HANOI = seed_of(next(positions(["hanoi"], [2], 1)))
@@ -68,8 +68,10 @@ def solver(seed: Any) -> Callable[[str], str]:
     return lambda question: f"```\n{next(rest)}\n```"
 
 
-def test_a_puzzle_that_is_solved_scores_1_and_its_moves_lead_there() -> None:
-    row, verdict = game(HANOI, solver(HANOI))
+@pytest.mark.parametrize("name", ["hanoi", "sudoku"])
+def test_a_puzzle_that_is_solved_scores_1_and_its_moves_lead_there(name: str) -> None:
+    seed = seed_of(next(positions([name], [2], 1)))
+    row, verdict = game(seed, solver(seed))
     assert verdict.kept and row.ended == Ended.ANSWERED
     assert row.score == replayed(row) == 1
     assert row.answer in row.messages[-2].content or row.asks == len(json.loads(row.data)["moves"])
@@ -128,6 +130,19 @@ def test_what_a_board_shows_at_first_is_not_won() -> None:
     mined = world("minesweeper").generate(said["seed"], said["level"]).mines[0]
     row, verdict = game(seed, lambda _: f"```\n{square(*mined)}\n```")
     assert row.score == replayed(row) > 0
+    assert (verdict.reason, verdict.detail) == ("low_score", "0")
+
+
+def test_a_sudoku_in_which_no_number_fits_any_more_has_won_nothing() -> None:
+    seed = seed_of(next(positions(["sudoku"], [2], 1)))
+    played = world("sudoku")
+    state, wrong = Instance.of(seed).state, []  # type: ignore[union-attr]
+    while moves := played.legal(state):
+        wrong.append(moves[0])
+        state = played.after(state, moves[0])
+    answers = iter(wrong)
+    row, verdict = game(seed, lambda _: f"```\n{next(answers)}\n```")
+    assert 0.5 < row.score == replayed(row) < 1
     assert (verdict.reason, verdict.detail) == ("low_score", "0")
 
 

@@ -24,7 +24,7 @@ from transforms.packages import grading
 from transforms.packages.grading import PatchFault
 from transforms.packages.package import unpacked
 from transforms.packages.patches import apply, read_diff
-from transforms.packages.tasks import RepairTask, leak
+from transforms.packages.tasks import RepairTask, added_lines, leak
 from transforms.recipes.swe_bench import AsSweBench
 from transforms.recipes.swe_tasks import MakeBugs, WriteIssue, issue_text
 from transforms.sources.package import PackageSource, rows_of, seed_of
@@ -83,10 +83,22 @@ def test_no_issue_shows_the_fix_or_a_hidden_test(name: str) -> None:
 
 
 def test_an_issue_that_tells_the_fix_is_rejected() -> None:
-    task = kept()[0]
-    told = json.dumps({"shown": [], "messages": [f"{task.fail_to_pass[0]} fails"]})
+    task = next(task for task in kept() if any(len(li) > 20 for li in added_lines(task.patch)))
+    told = json.dumps({"shown": [], "messages": [max(added_lines(task.patch), key=len)]})
     verdict: Any = WriteIssue().of(replace(task, evidence=told))
     assert verdict.reason == "leaks"
+
+
+def test_an_issue_leaves_out_what_names_things_that_only_tests_know() -> None:
+    internal = "assert hole_of == 2\n +  where hole_of = test_gaps.<locals>.f()"
+    told = json.dumps({"shown": [], "messages": ["assert 3 == 4", internal]})
+    text = issue_text(replace(kept()[0], evidence=told))
+    assert "assert 3 == 4" in text and "where" not in text
+
+
+def test_every_bug_has_values_that_are_compared_outside() -> None:
+    assert all(task.compared for task in kept())
+    assert all("values" in json.loads(task.checks) for task in kept())
 
 
 def test_a_seed_that_is_no_package_is_rejected() -> None:

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from pipelines.benches.planted.pictures import function as gold
 from pipelines.synthesize import synthesize
 from tests.chat_server import chat_server
 from tests.recipes.playing import stage
@@ -29,39 +30,6 @@ from transforms.scenes.seeds import asked as seeds_asked
 from transforms.scenes.shape_questions import QUESTIONS, names_for
 from transforms.scenes.shape_questions import asked as shapes_asked
 from transforms.scenes.shapes import Shapes
-
-GOLDS: dict[str, str] = {
-    "count": "return len(picture.find({0!r}))",
-    "exists": "return yes_no(picture.exists({0!r}))",
-    "colour": "return picture.find({0!r})[0].ask('What colour is it?')",
-    "leftmost": "return picture.find({0!r})[0].ask('What colour is it?')",
-    "largest": "return max(picture.find({0!r}), key=lambda p: p.width).ask('What colour is it?')",
-    "left_of": "return yes_no(picture.find({0!r})[0].x < picture.find({1!r})[0].x)",
-    "above": "return yes_no(picture.find({0!r})[0].y < picture.find({1!r})[0].y)",
-    "larger": "return yes_no(picture.find({0!r})[0].width > picture.find({1!r})[0].width)",
-    "nearer": "return yes_no(picture.find({0!r})[0].depth() < picture.find({1!r})[0].depth())",
-    "nearest": (
-        "one = picture.find({0!r})[0]\n"
-        "    others = [p for p in picture.find('shape') if (p.x, p.y, p.width) != "
-        "(one.x, one.y, one.width)]\n"
-        "    return min(others, key=lambda p: math.hypot(p.x - one.x, p.y - one.y))"
-        ".ask('What is it?')"
-    ),
-    "within": (
-        "host = picture.find({0!r})[0]\n"
-        "    return min(host.find('shape'), key=lambda p: p.width).ask('What is it?')"
-    ),
-    "alike": (
-        "colour = picture.find({0!r})[0].ask('What colour is it?')\n"
-        "    return len(picture.find(colour)) - 1"
-    ),
-    "where": "return picture.find({0!r})[0]",
-}  # fmt: skip
-"""Kind of question -> a right function of its names."""
-
-
-def gold(question: SceneQuestion) -> str:
-    return f"def answer(picture):\n    {GOLDS[question.kind].format(*question.names)}"
 
 
 def given(function: str, pictures: list[Any]) -> list[Any]:

@@ -94,13 +94,21 @@ def test_a_zygote_that_dies_is_replaced_and_its_program_run_again():
         assert [result.output for result in results] == ["5", "42"]
 
 
+def test_jobs_that_were_sent_ahead_are_run_again_where_their_zygote_dies():
+    with Sandbox(SETTINGS.model_copy(update={"slots": 1})) as box:
+        waits = [box.submit(Job(f"import time; time.sleep(0.5); output = {n}")) for n in range(4)]
+        eventually(waits[0].running)
+        kill_all(of_templates(box))
+        assert [future.result().output for future in waits] == ["0", "1", "2", "3"]
+
+
 def test_a_program_whose_zygote_dies_twice_is_reported_crashed(monkeypatch):
-    def dies(slot, request):
+    def dies(slot):
         raise slots.ZygoteDied
 
     with Sandbox(SETTINGS) as box:
         with monkeypatch.context() as patch:
-            patch.setattr(slots.Slot, "exchange", dies)
+            patch.setattr(slots.Slot, "receive", dies)
             (result,) = box.run([HEALTHY])
         assert result.status is Status.CRASHED
         assert next(box.run([HEALTHY])).output == "42"

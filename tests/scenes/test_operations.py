@@ -72,7 +72,8 @@ def test_a_fault_that_is_undone_is_proved_and_left_alone_it_is_not(fault: Operat
 def test_a_blank_picture_and_another_one_restore_nothing(fault: Operation) -> None:
     blank = Levels(low=255, high=255).apply(shown())
     other = scene_type("geometry").generate(1, 1).draw()
-    for restored in (blank, other):
+    red = encoded(Image.new("RGB", decoded(shown()).size, (255, 0, 0)))
+    for restored in (blank, other, red):
         assert not restores(fault, shown(), faulty(fault), restored).holds
 
 

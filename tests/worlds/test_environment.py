@@ -1,4 +1,5 @@
-"""Rows of code2logic leave as an environment that asks about other positions."""
+"""Rows of code2logic leave as an environment that asks about other positions, and games of
+puzzleplex as one in which others are played."""
 
 from __future__ import annotations
 
@@ -13,8 +14,10 @@ import pytest
 from tests.publish.export import runs
 from tests.recipes.execution.playing import played, stage
 from tests.recipes.test_code2logic import seed_of
+from tests.recipes.test_puzzleplex import game, nim
 from transforms.engine.run_folder import RunFolder
 from transforms.publish.export.environment import EnvironmentExport, environment, write
+from transforms.publish.games import Match, Player, Plays, wins
 from transforms.publish.instances import Problem, instances, problem_of
 from transforms.publish.reward import reward
 from transforms.worlds.instances import positions
@@ -70,3 +73,51 @@ def test_the_package_of_a_run_holds_what_draws_its_questions(
     read = [problem_of(json.loads(line)) for line in lines]
     assert {problem.asked for problem in read} == {problem.asked for problem in problems}
     assert next(instances(read)).problem_id in {problem.seed.id for problem in read}
+
+
+def played_row(name: str, level: int, **changes: Any) -> dict[str, Any]:
+    seed = seed_of(next(positions([name], [level], 1)))
+    row, _ = game(seed, lambda question: "```\nno move\n```")
+    return {**asdict(row), "data": json.dumps({**json.loads(row.data), **changes})}
+
+
+def games(*rows: dict[str, Any], count: int) -> list[Any]:
+    made = environment(rows, SETTINGS).problems
+    read = [problem_of(json.loads(json.dumps(asdict(problem)))) for problem in made]
+    return list(islice(instances(read), count))
+
+
+def test_games_of_one_world_level_and_opponent_are_one_problem() -> None:
+    rows = [played_row("hanoi", 2), played_row("hanoi", 2, seed=7), played_row("hanoi", 1)]
+    made = environment([*rows, played_row("hanoi", 1, mode="program")], SETTINGS)
+    assert [problem.plays for problem in made.problems] == [
+        Plays("hanoi", 1, "greedy"), Plays("hanoi", 2, "greedy"),
+    ]  # fmt: skip
+    assert sorted(made.left_out.values()) == [1, 1]
+
+
+def test_a_match_begins_with_the_words_of_the_recipe() -> None:
+    seed = seed_of(next(positions(["nim"], [1], 1)))
+    row, _ = game(seed, lambda question: "```\nno move\n```")
+    player = Player(Match("nim", 1, 0, "greedy"))
+    assert player.said == row.messages[0].content
+    assert player.answer("no block") and player.said == row.messages[2].content
+    assert not player.answer("no block again") and player.won == 0
+
+
+def test_each_match_is_another_instance_and_the_solution_of_a_puzzle_wins_it() -> None:
+    drawn = games(played_row("sudoku", 1), count=6)
+    assert len({each.instruction for each in drawn}) == 6
+    for each in drawn:
+        assert wins(each.match, each.reference)
+        assert not wins(each.match, json.dumps(json.loads(each.reference)[:-1]))
+
+
+def test_a_game_of_two_is_answered_by_the_opponent_and_has_no_solution() -> None:
+    [match] = games(played_row("nim", 1), count=1)
+    assert match.reference == "[]"
+    player, said = Player(match.match), [match.instruction]
+    while player.answer(nim(said[-1])):
+        said.append(player.said)
+        assert "I played take" in player.said
+    assert player.won in (0, 1)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from transforms.engine.plain import as_plain
 
 UNANSWERED = "unanswered"
 """The reason of records that are put off: nobody answered a request that decides on them."""
@@ -88,7 +90,7 @@ def rejected(stage: str, record: Any, verdict: Verdict) -> Reject:
         reason=reason_text(verdict.reason),
         detail=verdict.detail[:500],
         record_type=type(record).__name__,
-        record=json.dumps(asdict(record), ensure_ascii=False, sort_keys=True),
+        record=json.dumps(as_plain(record), ensure_ascii=False, sort_keys=True),
         seed_ids=tuple(getattr(record, "seed_ids", (record.id,))),
     )
 

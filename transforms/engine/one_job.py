@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
 
 from transforms.engine.blocks import Spread
-from transforms.engine.errors import AccountingError, Sent
-from transforms.engine.files import FileSystems
+from transforms.engine.errors import Sent
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.runners import open_pipeline
@@ -20,9 +18,9 @@ from transforms.engine.segments import (
     account_of,
     build_segment,
     clear_segment,
-    counts_path,
     read_before,
     spilled,
+    written,
 )
 from transforms.engine.tables import hand_on
 
@@ -88,17 +86,10 @@ class _Apply(beam.PTransform):
 
 
 def whole(segments: Sequence[Segment], run: RunFolder) -> list[dict[str, Any]]:
-    """Returns the entries of the first of these segments that a job which failed wrote whole.
-
-    A segment writes its counts last. Those of another recipe, counts that do not add up with the
-    rows that are there, and a file that is no Parquet end the list.
-    """
+    """Returns the entries of the first of these segments that a job which failed wrote whole."""
     entries: list[dict[str, Any]] = []
     for segment in segments:
-        try:
-            if not FileSystems.exists(counts_path(segment, run)):
-                break
-            entries.append(account_of(segment, run, None))
-        except (AccountingError, pa.ArrowInvalid):
+        if (entry := written(segment, run)) is None:
             break
+        entries.append(entry)
     return entries

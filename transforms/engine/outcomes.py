@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -64,13 +65,23 @@ class _Count(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._counts: dict[str, int] = {}
+        self._untold, self._tell_at = 0, 0.0
 
     def process(self, element: Any) -> None:
         key = element.reason if self._what == "rejected" else ""
         self._counts[key] = self._counts.get(key, 0) + 1
-        progress.report(self._stage, self._what, 1)
+        self._untold += 1
+        if (now := time.monotonic()) >= self._tell_at:
+            self._tell()
+            self._tell_at = now + progress.FLUSH_SECONDS
+
+    def _tell(self) -> None:
+        if self._untold:
+            progress.report(self._stage, self._what, self._untold)
+            self._untold = 0
 
     def finish_bundle(self) -> Iterator[Any]:
+        self._tell()
         for key, amount in self._counts.items():
             yield GlobalWindows.windowed_value(Tally(self._stage, self._what, key, amount))
         progress.flush()

@@ -21,7 +21,8 @@ ADDRESS = "COTMILL_PROGRESS"
 LONGEST_PATH = 100
 """Bytes of a Unix socket's path, at most: the kernel takes 107, macOS 103."""
 
-_FLUSH_SECONDS = 0.5
+FLUSH_SECONDS = 0.5
+"""How often what is pending is sent."""
 _lock = threading.Lock()
 _pending: dict[tuple[str, str], int] = {}
 _sent_at = 0.0
@@ -50,7 +51,7 @@ def report(stage: str, what: str, amount: int) -> None:
     with _lock:
         key = (stage, what)
         _pending[key] = _pending.get(key, 0) + amount
-        if time.monotonic() - _sent_at >= _FLUSH_SECONDS:
+        if time.monotonic() - _sent_at >= FLUSH_SECONDS:
             _send()
 
 

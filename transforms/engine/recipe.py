@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -51,6 +51,21 @@ class Segment:
     """Hash of everything that decides its rows, all earlier segments included."""
     blobs: str = ""
     """Folder of the run's pictures."""
+    part: str = ""
+    """Which part of its input it takes, such as -p00001; empty for all of it."""
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its files of rows begin with."""
+        return ("train" if self.folder == "data" else "part") + self.part
+
+    def part_of(self, number: int, identity: object) -> Segment:
+        """The segment that takes a part of its input, and files what it makes of it apart."""
+        part = f"-p{number:05d}"
+        fingerprint = content_id("part", self.fingerprint, identity)
+        return dataclasses.replace(
+            self, label=self.label + part, part=part, fingerprint=fingerprint
+        )
 
 
 def build_segments(settings: RunSettings, root: str, ledger_dir: str = "") -> tuple[Segment, ...]:
@@ -207,7 +222,7 @@ def _built(
             )
         given["seeds"] = folders[given["seeds"]]
     for field in _prompts(given):
-        given[field] = _prompt(settings, given[field])
+        given[field] = _with_prompts(settings, given[field], lambda prompt: prompt)
     given |= _values(name, stage, cls)
     given["name"] = name
     for known in dataclasses.fields(cls):
@@ -263,12 +278,16 @@ def _check_scores(stage: Stage) -> None:
 
 
 def _check_pictures(stage: Stage) -> None:
-    """Raises SettingsError where a stage shows pictures to a backend that takes text alone."""
-    backend = getattr(stage, "backend", None)
-    if stage.shows_pictures and backend is not None and (refusal := refuses_pictures(backend)):
-        model = getattr(stage, "model", None)
-        place = f" of models.{model} (or backend)" if model else " of backend"
-        raise SettingsError(f"recipe.stages.{stage.name} shows pictures, {refusal}{place}")
+    """Raises SettingsError where a stage shows pictures, and a backend that it asks takes text
+    alone."""
+    if not stage.shows_pictures:
+        return
+    own = getattr(stage, "model", None)
+    asked = {own: getattr(stage, "backend", None), **getattr(stage, "models", {})}
+    for model, backend in asked.items():
+        if backend is not None and (refusal := refuses_pictures(backend)):
+            place = f" of models.{model} (or backend)" if model else " of backend"
+            raise SettingsError(f"recipe.stages.{stage.name} shows pictures, {refusal}{place}")
 
 
 def _group_of(field: str, stage: StageSettings, cls: Any, settings: RunSettings) -> Any:
@@ -313,12 +332,18 @@ def stage_class(name: str, stage: StageSettings) -> Any:
 
 
 def _prompts(given: Mapping[str, Any]) -> list[str]:
-    """The fields of a stage that name prompt files."""
-    return [name for name in given if name == "prompt" or name.endswith("_prompt")]
+    """The fields of a stage that name prompt files; those that end in `_prompts` name several, in
+    maps and lists."""
+    return [name for name in given if name == "prompt" or name.endswith(("_prompt", "_prompts"))]
 
 
-def _prompt(settings: RunSettings, name: str) -> PromptTemplate:
-    return PromptTemplate.load(prompt_path(settings.recipe.prompts, name))
+def _with_prompts(settings: RunSettings, named: Any, of: Callable[[PromptTemplate], Any]) -> Any:
+    """Returns what names prompt files with what `of` makes of each in its place."""
+    if isinstance(named, Mapping):
+        return {key: _with_prompts(settings, each, of) for key, each in named.items()}
+    if isinstance(named, list):
+        return [_with_prompts(settings, each, of) for each in named]
+    return of(PromptTemplate.load(prompt_path(settings.recipe.prompts, named)))
 
 
 def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) -> list[Any]:
@@ -326,7 +351,7 @@ def _identity(name: str, stage: StageSettings, cls: Any, settings: RunSettings) 
     what its sources hold. Speed stays out."""
     given = dict(stage.model_extra or {})
     for field in _prompts(given):
-        given[field] = _prompt(settings, given[field]).identity()
+        given[field] = _with_prompts(settings, given[field], PromptTemplate.identity)
     groups, sources = {}, dict[str, AnySource]()
     for known in dataclasses.fields(cls):
         group = _group_of(known.name, stage, cls, settings)

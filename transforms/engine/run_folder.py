@@ -168,10 +168,16 @@ class RunFolder:
         if stale:
             _delete([path for path in map(self.path, PAGES) if FileSystems.exists(path)])
 
-    def clear(self, *names: str) -> None:
-        """Deletes the shards and counts below folders of the run, and no other file."""
+    def clear(self, *names: str, of: tuple[str, ...] = ("",), but: tuple[str, ...] = ()) -> None:
+        """Deletes the shards and counts below folders of the run, and no other file.
+
+        Args:
+            of: what the names begin with of those that go.
+            but: what the names begin with of those that stay.
+        """
         for name in names:
-            _delete(self._shards(name))
+            shards = [(path, _name(path).removeprefix(".")) for path in self._shards(name)]
+            _delete([p for p, file in shards if file.startswith(of) and not file.startswith(but)])
             self._prune(name)
 
     def _shards(self, name: str) -> list[str]:

@@ -155,6 +155,13 @@ class DirectSettings(RunnerSettings):
 
     type: Literal["direct"] = Field("direct", description=_TYPE.description)
     workers: int = Field(1, ge=1, description="worker processes")
+    part_rows: int = Field(
+        200_000,
+        ge=1,
+        description="rows that a segment takes in at a time, at most about: a larger one whose "
+        "stages look at each record alone is run in parts, and resume=true goes on at the first "
+        "part that is missing",
+    )
     one_job: bool = Field(False, description=_ONE_JOB)
 
 

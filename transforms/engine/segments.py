@@ -7,12 +7,12 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
 import apache_beam as beam
-import pyarrow.parquet as pq
+import pyarrow as pa
 from apache_beam.pvalue import PCollection
 
 from transforms.engine.accounting import Reject, StageCount, Tally
@@ -22,11 +22,19 @@ from transforms.engine.files import FileSystems, make_folder
 from transforms.engine.outcomes import Outcome, Sums, SumTallies, counts_of
 from transforms.engine.recipe import Segment
 from transforms.engine.run_folder import RunFolder, files_below
-from transforms.engine.runner_settings import RunnerSettings
+from transforms.engine.runner_settings import DirectSettings, RunnerSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import SinkSettings
 from transforms.engine.stage import Stage
-from transforms.engine.tables import ReadRecords, Shards, WriteFolders, write_text
+from transforms.engine.tables import (
+    ReadRecords,
+    RowGroup,
+    Shards,
+    WriteFolders,
+    row_groups,
+    split_groups,
+    write_text,
+)
 
 
 class RunsAndWrites(Protocol):
@@ -49,10 +57,13 @@ class _WriteTallies(beam.DoFn):
         self._path, self._fingerprint = path, fingerprint
 
     def process(self, sums: Sums) -> Iterator[str]:
-        tallies = [asdict(Tally(*key, amount)) for key, amount in sorted(sums.items())]
-        counts = {"fingerprint": self._fingerprint, "tallies": tallies}
-        write_text(self._path, json.dumps(counts))
+        _write_counts(self._path, self._fingerprint, sums)
         yield self._path
+
+
+def _write_counts(path: str, fingerprint: str, sums: Sums) -> None:
+    tallies = [asdict(Tally(*key, amount)) for key, amount in sorted(sums.items())]
+    write_text(path, json.dumps({"fingerprint": fingerprint, "tallies": tallies}))
 
 
 def run_segment(
@@ -63,27 +74,93 @@ def run_segment(
 ) -> dict[str, Any]:
     """Runs a segment from its predecessor's rows and returns its entry for the manifest.
 
-    Whatever an interrupted run left of this segment is deleted first, so no stale shard stays
-    beside new ones. The manifest's entry is what makes the result count: it is written after this
-    returns.
+    A large segment whose stages look at each record alone runs in parts, as one pipeline after
+    another. What an interrupted run left of this segment is deleted first, so no stale shard stays
+    beside new ones; but a part that was finished, with no record put off, is not run again. The
+    manifest's entry is what makes the result count: it is written after this returns.
 
     Raises AccountingError where counts and written rows do not add up.
     """
-    clear_segment(segment, run)
     started = time.monotonic()
-    with spilled(run, settings), open_pipeline(settings.runner) as pipeline:
-        records = read_before(pipeline, segment, previous, run)
-        build_segment(records, segment, run, settings)
+    of = _parts(segment, previous, run, settings)
+    if len(of) > 1:
+        _run_parts(segment, of, previous, run, settings)
+    else:
+        clear_segment(segment, run)
+        _run(segment, previous, run, settings)
     return account_of(segment, run, time.monotonic() - started)
 
 
-def clear_segment(segment: Segment, run: RunFolder) -> None:
-    """Deletes what an interrupted run left of a segment."""
-    run.clear(segment.folder)
-    for folder in _BESIDE:
-        _clear_beside(run, folder, segment)
-    if FileSystems.exists(counts_path(segment, run)):
-        FileSystems.delete([counts_path(segment, run)])
+def _run(
+    segment: Segment,
+    previous: Segment | None,
+    run: RunFolder,
+    settings: RunsAndWrites,
+    groups: tuple[RowGroup, ...] = (),
+) -> None:
+    with spilled(run, settings), open_pipeline(settings.runner) as pipeline:
+        records = read_before(pipeline, segment, previous, run, groups)
+        build_segment(records, segment, run, settings)
+
+
+def _parts(
+    segment: Segment, previous: Segment | None, run: RunFolder, settings: RunsAndWrites
+) -> list[tuple[Segment, tuple[RowGroup, ...]]]:
+    """The parts of a segment and what each of them reads; none where it runs whole."""
+    runner = settings.runner
+    if not isinstance(runner, DirectSettings) or previous is None or segment.reads is None:
+        return []
+    if not all(stage.by_record for stage in segment.stages):
+        return []
+    split = split_groups(row_groups(_tables(run.path(previous.folder))), runner.part_rows)
+    return [
+        (
+            segment.part_of(n, [(FileSystems.split(path)[1], *rest) for path, *rest in groups]),
+            groups,
+        )
+        for n, groups in enumerate(split)
+    ]
+
+
+def _run_parts(
+    segment: Segment,
+    of: Sequence[tuple[Segment, tuple[RowGroup, ...]]],
+    previous: Segment | None,
+    run: RunFolder,
+    settings: RunsAndWrites,
+) -> None:
+    """Runs the parts of a segment that are not finished, and writes the counts of all of them."""
+    finished = [part for part, _ in of if _is_finished(part, run)]
+    clear_segment(segment, run, finished)
+    for part, groups in of:
+        if part not in finished:
+            _run(part, previous, run, settings, groups)
+            account_of(part, run, None)
+    sums = SumTallies().merge_accumulators(
+        {(tally.stage, tally.what, tally.key): tally.amount}
+        for part, _ in of
+        for tally in _read_tallies(part, run)
+    )
+    _write_counts(counts_path(segment, run), segment.fingerprint, sums)
+
+
+def _is_finished(part: Segment, run: RunFolder) -> bool:
+    """Whether a part is written, and no record of it is put off."""
+    entry = written(part, run)
+    return entry is not None and not any(stage["unanswered"] for stage in entry["stages"])
+
+
+def begun(segment: Segment, run: RunFolder) -> bool:
+    """Whether an interrupted run finished a part of a segment."""
+    start = run.path("stages", f"{segment.label}-p")
+    return any(path.startswith(start) for path in files_below(run.path("stages")))
+
+
+def clear_segment(segment: Segment, run: RunFolder, but: Iterable[Segment] = ()) -> None:
+    """Deletes what an interrupted run left of a segment, but for some of its parts."""
+    run.clear(segment.folder, but=tuple(f"{part.prefix}-" for part in but))
+    kept = tuple(f"{part.label}{end}" for part in but for end in "-.")
+    run.clear(*_BESIDE, "stages", of=(f"{segment.label}-", f"{segment.label}."), but=kept)
 
 
 def account_of(segment: Segment, run: RunFolder, seconds: float | None) -> dict[str, Any]:
@@ -91,36 +168,38 @@ def account_of(segment: Segment, run: RunFolder, seconds: float | None) -> dict[
 
     Raises AccountingError where they do not add up, or where the counts are not of this segment.
     """
-    counts = _read_counts(counts_path(segment, run))
-    if not isinstance(counts, dict) or counts["fingerprint"] != segment.fingerprint:
-        raise AccountingError(f"segment {segment.label}: its counts are of another recipe")
+    tallies = _read_tallies(segment, run)
     entry: dict[str, Any] = {
         "name": segment.label,
         "folder": segment.folder,
         "fingerprint": segment.fingerprint,
         "seconds": seconds and round(seconds, 3),
-        "rows": _rows(run.path(segment.folder)),
-        "stages": _stages(segment, (Tally(**each) for each in counts["tallies"])),
+        "rows": _rows(run.path(segment.folder), segment.prefix),
+        "stages": _stages(segment, tallies),
     }
     rejects, unanswered = (_rows(run.path(name), f"{segment.label}-") for name in _BESIDE)
     check_segment(entry, rejects, unanswered)
-    if not unanswered:
-        _clear_beside(run, "unanswered", segment)  # an empty shard: the folder is there for some
+    if not unanswered:  # an empty shard: the folder is there for some
+        run.clear("unanswered", of=(f"{segment.label}-",))
     return entry
+
+
+def written(segment: Segment, run: RunFolder) -> dict[str, Any] | None:
+    """Returns the entry of a segment that an interrupted run wrote whole; None where it did not.
+
+    A segment writes its counts last. Those of another recipe, counts that do not add up with the
+    rows that are there, and a file that is no Parquet stand for one that is not whole.
+    """
+    try:
+        if FileSystems.exists(counts_path(segment, run)):
+            return account_of(segment, run, None)
+    except (AccountingError, pa.ArrowInvalid):
+        pass
+    return None
 
 
 _BESIDE = ("rejects", "unanswered")
 """Folders of `Reject`s, whose files begin with the label of their segment."""
-
-
-def _clear_beside(run: RunFolder, folder: str, segment: Segment) -> None:
-    paths = [
-        path
-        for path in files_below(run.path(folder))
-        if FileSystems.split(path)[1].startswith(f"{segment.label}-")
-    ]
-    if paths:
-        FileSystems.delete(paths)
 
 
 def counts_path(segment: Segment, run: RunFolder) -> str:
@@ -129,15 +208,23 @@ def counts_path(segment: Segment, run: RunFolder) -> str:
 
 
 def read_before(
-    pipeline: beam.Pipeline, segment: Segment, previous: Segment | None, run: RunFolder
+    pipeline: beam.Pipeline,
+    segment: Segment,
+    previous: Segment | None,
+    run: RunFolder,
+    groups: tuple[RowGroup, ...] = (),
 ) -> Any:
-    """Returns what a segment is applied to: its predecessor's rows, or the pipeline's begin."""
+    """Returns what a segment is applied to: its predecessor's rows, or the pipeline's begin.
+
+    Args:
+        groups: the row groups that are read; none stand for all of them.
+    """
     if segment.reads is None:
         return pipeline
     if previous is None:
         raise ValueError(f"segment {segment.name} reads records, but nothing comes before it")
     return pipeline | f"Read {previous.name}" >> ReadRecords(
-        segment.reads, run.path(previous.folder)
+        segment.reads, run.path(previous.folder), groups
     )
 
 
@@ -183,10 +270,10 @@ def build_segment(
         if outcome.tallies is not None:
             tallies.append(outcome.tallies)
         records = outcome.kept
-    prefix, least, blobs = "train", 1, segment.blobs
+    least, blobs = 1, segment.blobs
     if segment.folder != "data":  # stages hand on the hashes of pictures alone
-        prefix, least, blobs = "part", settings.runner.stage_shards, ""
-    rows = Shards(segment.writes, run.path(segment.folder), prefix, least, blobs)
+        least, blobs = settings.runner.stage_shards, ""
+    rows = Shards(segment.writes, run.path(segment.folder), segment.prefix, least, blobs)
     beside = [Shards(Reject, run.path(folder), segment.label) for folder in _BESIDE]
     to = rows, *(beside[0] for _ in rejects), *(beside[1] for _ in unanswered)
     write = WriteFolders(to, settings.sink.compression, settings.sink.rows_per_shard)
@@ -203,18 +290,26 @@ def build_segment(
 
 def _rows(folder: str, prefix: str = "") -> int:
     """Counts the rows of a folder's Parquet files from their footers."""
-    total = 0
-    for path in files_below(folder):
-        name = FileSystems.split(path)[1]
-        if name.endswith(".parquet") and name.startswith(prefix) and not name.startswith("."):
-            with FileSystems.open(path, compression_type="uncompressed") as source:
-                total += pq.ParquetFile(source).metadata.num_rows
-    return total
+    return sum(group.rows for group in row_groups(_tables(folder, prefix)))
 
 
-def _read_counts(path: str) -> Any:
-    with FileSystems.open(path, "text/plain", "uncompressed") as source:
-        return json.loads(source.read())
+def _tables(folder: str, prefix: str = "") -> list[str]:
+    """The Parquet files of a folder that are whole."""
+    named = [(path, FileSystems.split(path)[1]) for path in files_below(folder)]
+    return [
+        path
+        for path, name in named
+        if name.endswith(".parquet") and name.startswith(prefix) and not name.startswith(".")
+    ]
+
+
+def _read_tallies(segment: Segment, run: RunFolder) -> list[Tally]:
+    """Raises AccountingError where the counts are of another recipe."""
+    with FileSystems.open(counts_path(segment, run), "text/plain", "uncompressed") as source:
+        counts = json.loads(source.read())
+    if not isinstance(counts, dict) or counts["fingerprint"] != segment.fingerprint:
+        raise AccountingError(f"segment {segment.label}: its counts are of another recipe")
+    return [Tally(**each) for each in counts["tallies"]]
 
 
 def _stages(segment: Segment, tallies: Iterable[Tally]) -> list[dict[str, Any]]:

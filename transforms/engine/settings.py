@@ -61,6 +61,11 @@ class RecipeSettings(Group):
     needs: Literal["no model", "any model", "strong model", "vision model"] = Field(
         "any model", description="the model that it takes to accept rows"
     )
+    shown: Literal["not said", "own rows", "scripted model", "small model"] = Field(
+        "not said",
+        description="how far it is shown: by rows that it makes without a model, in tests that "
+        "script the model, or also with a small one",
+    )
     about: str = Field("", description="what it makes, in a line")
     citation: str = Field("", description="where its method comes from, such as arXiv 2510.04081")
     prompts: str | list[str] = Field(

@@ -45,6 +45,10 @@ class Stage(beam.PTransform):
     """The record type that it keeps, or `Same`."""
     creates_records: ClassVar[bool] = False
     """Whether what enters it is other than the records that the stage before it kept."""
+    by_record: ClassVar[bool] = False
+    """Whether what becomes of a record depends on no other: a segment of such stages alone can run
+    in parts (`runner.part_rows`). A class that writes `expand`, `sides` or `opened` itself has to
+    say so anew."""
     draws: ClassVar[bool] = False
     """Whether it draws `sampling.num_programs` records: that number decides no other stage."""
     shows_pictures: ClassVar[bool] = False
@@ -54,6 +58,11 @@ class Stage(beam.PTransform):
     """Why it rejects records, as one word each: a StrEnum, or members of several."""
     by_field: ClassVar[tuple[str, ...]] = ()
     """Its own fields whose values name fields of the records that it reads."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "by_record" not in vars(cls) and vars(cls).keys() & {"expand", "sides", "opened"}:
+            cls.by_record = False
 
     def rejects_for(self) -> tuple[str, ...]:
         """The reasons for which this instance rejects records: those of its class, and those that
@@ -191,6 +200,7 @@ class Filter(Stage):
 
     reads: ClassVar[type] = AnyRecord
     writes: ClassVar[type] = Same
+    by_record: ClassVar[bool] = True
 
     def checked_by(self) -> tuple[Check, ...]:
         """The checks, in order."""
@@ -213,6 +223,7 @@ class Filter(Stage):
 class Map(Stage):
     """PCollection of `reads` -> Outcome of `writes`: what `of` makes of each record."""
 
+    by_record: ClassVar[bool] = True
     of: ClassVar[Callable[..., Any]]
     """record -> a record of `writes`, or a Verdict that rejects the record that was read."""
 

@@ -21,7 +21,7 @@ from transforms.engine.records import Picture
 from transforms.engine.settings import Group
 from transforms.images.blobs import Blobs, picture_of
 from transforms.models.episode import Steps
-from transforms.sandbox.jobs import Job, Result, Status
+from transforms.sandbox.jobs import Cell, CellResult, Job, Result, Status
 
 
 class PictureReason(StrEnum):
@@ -108,8 +108,14 @@ def _outside(css: str) -> bool:
     return re.search(r"@import|\\|url\(\s*['\"]?\s*(?!['\"#\s])", css, re.IGNORECASE) is not None
 
 
-def take_in(data: bytes, settings: IntakeSettings, blobs: Blobs) -> Steps[Picture | Verdict]:
+def take_in(
+    data: bytes, settings: IntakeSettings, blobs: Blobs, by: type[Job] | type[Cell] = Job
+) -> Steps[Picture | Verdict]:
     """Takes a picture in, as steps of an episode whose stage has a `sandbox` (`yield from`).
+
+    Args:
+        by: what decodes it. A cell's result is in the ledger, so that a replay decodes nothing; it
+            takes a stage that asks a model.
 
     Returns:
         the picture as it is kept, which may be another one than the bytes given; or a Verdict that
@@ -119,9 +125,9 @@ def take_in(data: bytes, settings: IntakeSettings, blobs: Blobs) -> Steps[Pictur
         seen = looked_at(data, settings)
         asked = json.dumps([settings.longest_side, settings.max_megapixels])
         ending = "jpg" if seen.mime == "image/jpeg" else "png"
-        job = Job(_DECODE, stdin=asked, files={"picture": data}, wanted=(f"decoded.{ending}",))
-        result: Result = yield job
-        decoded = result.files.get(*job.wanted)
+        files = {"picture": data, "asked.json": asked.encode()}
+        result: Result | CellResult = yield by(_DECODE, files=files, wanted=(f"decoded.{ending}",))
+        decoded = result.files.get(f"decoded.{ending}")
         if result.status is not Status.OK or decoded is None:
             detail = f"{result.status}: {result.error or 'it gave no picture'}"
             raise Refusal(PictureReason.BROKEN_PICTURE, detail)
@@ -139,8 +145,7 @@ _DECODE = """
 import json, warnings
 from PIL import Image, ImageOps
 
-input = json.loads(__import__("sys").stdin.read())
-longest, megapixels = input
+longest, megapixels = json.load(open("asked.json"))
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6)
 image = Image.open("picture", formats=("PNG", "JPEG", "WEBP"))
@@ -156,6 +161,5 @@ if form == "JPEG":
     plain.convert("RGB").save("decoded.jpg", quality=95)
 else:
     plain.save("decoded.png")
-output = list(plain.size)
 """
 """Decodes a picture, and writes its pixels anew."""

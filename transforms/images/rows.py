@@ -18,7 +18,7 @@ COLUMN = "images"
 MEANING = "The pictures of the messages, in their order, each with its bytes"
 TYPE = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
 """A picture's path is the name that its hash gives it."""
-_BATCH_BYTES = 32 << 20
+_BATCH_BYTES = 8 << 20
 """Bytes of pictures that are held at a time, and stand in a row group, about."""
 
 

@@ -36,7 +36,7 @@ class TooManyPictures(ValueError):
         self.setting = setting
 
 
-def sent(request: Request, most_tokens: int, most_mb: float) -> list[dict[str, Any]]:
+def sent(request: Request, most_tokens: float, most_mb: float) -> list[dict[str, Any]]:
     """Returns the messages of a request as they are sent to a chat API, pictures as data URLs.
 
     Args:

@@ -78,6 +78,13 @@ class Asker:
         """Requests that the model has no room for."""
         return len(self._waiting)
 
+    @property
+    def has_stock(self) -> bool:
+        """Whether more requests wait than an eighth of those that the model takes at once: where
+        many of these end together, others take their places before episodes go on."""
+        places = 0 if self.engine is None else self.engine.places
+        return self.waiting > places // 8
+
     def ask(self, episode: int, requests: list[Request]) -> None:
         """Takes up requests.
 

@@ -45,7 +45,12 @@ class Engine:
     @property
     def has_room(self) -> bool:
         """Whether the model takes another request before one in flight is answered."""
-        return self.in_flight < self._model.open_requests
+        return self.in_flight < self.places
+
+    @property
+    def places(self) -> int:
+        """Requests that the model takes at once."""
+        return self._model.open_requests
 
     def submit(self, request: Request) -> None:
         """Begins `request`; never waits for the model."""

@@ -289,8 +289,11 @@ class Driver:
         slots = (self._box.slots if self._box else 0) + (THREADS if self._tools else 0)
         if len(self._futures) > _JOBS_PER_SLOT * slots:
             return True
-        waiting = [asker.waiting for asker in self._askers]
-        return bool(waiting) and (min(waiting) > 0 or max(waiting) > _WAITING)
+        if not self._askers:
+            return False
+        return all(asker.has_stock for asker in self._askers) or any(
+            asker.waiting > _WAITING for asker in self._askers
+        )
 
     def step(self, wait: bool) -> None:
         """Takes in what the model and the sandbox have finished; episodes go on with it.
@@ -507,6 +510,8 @@ class Driver:
             raise gone
         if draining.has_begun():
             return
+        for asker in self._askers:  # at once: before the episodes go on, which takes time
+            asker.send()
         self._answer(responses)
         for event, result in ran:
             if isinstance(result, BaseException):
@@ -542,10 +547,10 @@ class Driver:
     def _observed(self, effect: Cell | Invoke, text: str) -> CellResult | Invoked:
         """Returns what a cell or tool showed, as the ledger has it."""
         values = json.loads(text)
-        if isinstance(effect, Invoke):
-            return Invoked(**values)
-        status, after = Status(values.pop("status")), tuple(values.pop("after"))
         files = {name: self._blobs.named(hash) for name, hash in values.pop("files", {}).items()}
+        if isinstance(effect, Invoke):
+            return Invoked(files=files, **values)
+        status, after = Status(values.pop("status")), tuple(values.pop("after"))
         return CellResult(status=status, after=after, files=files, **values)
 
     @property
@@ -797,6 +802,7 @@ class Episode(Stage):
     ran_ahead: str = ""
     """Folder of the results of programs that were run ahead; empty where none is."""
 
+    by_record: ClassVar[bool] = True
     episode: ClassVar[Callable[..., Steps[Any]]]
     """(record, **sides) -> the steps of the work on it."""
 

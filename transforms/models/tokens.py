@@ -13,7 +13,13 @@ from transforms.models.scores import Unscorable
 
 
 def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
-    """Returns the tokens that the answer to `request` follows, its forced prefix among them."""
+    """Returns the tokens that the answer to `request` follows, its forced prefix among them.
+
+    Raises:
+        Unscorable: it shows pictures, which a tokenizer has no tokens for.
+    """
+    if request.shown:
+        raise Unscorable("with pictures vLLM has no fire_temperature, and no scores")
     prefix = request.sampler.prefix
     if request.prompt is not None:
         return list(tokenizer.encode(request.prompt + prefix, add_special_tokens=True))

@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Thread
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -165,12 +165,25 @@ class Tool:
             if taken := sorted(given.keys() & self._bound.keys()):
                 raise TypeError(f"there is no argument {taken[0]}")
             answer = self._checked(**given, **self._bound)
+            files = {}
+            if isinstance(answer, Pictured):
+                files = {f"picture {n}": data for n, data in enumerate(answer.pictures, start=1)}
+                answer = answer.text
             text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
-            return Invoked(_cut(text, self.settings.characters))
+            return Invoked(_cut(text, self.settings.characters), files=files)
         except CotmillError:
             raise
         except BaseException as error:
             return Invoked("", _cut(_worded(error), self.settings.characters))
+
+
+class Pictured(NamedTuple):
+    """What a tool's function returns to show pictures."""
+
+    text: str
+    """What the model reads beside them."""
+    pictures: tuple[bytes, ...]
+    """PNG, JPEG or WebP, in order."""
 
 
 def _cut(text: str, most: int) -> str:
@@ -214,6 +227,8 @@ class Invoked:
     """What the function returned: a text as it is, other values as JSON; empty after an error."""
     error: str | None = None
     """The type and message of what it raised, or that it took too long; None where it answered."""
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The pictures that it shows (`Pictured`), by what they are called."""
 
 
 def invoke(

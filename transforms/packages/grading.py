@@ -2,10 +2,11 @@
 
 All tests that failed on the bug and all that passed have to pass, by their ids; one that is absent
 has failed. The tests are the package's own, laid over the patched modules, under random names, with
-canaries and twins beside them. Values of the changed function are compared here, outside of the
-sandbox, where its recorded calls take and give plain data: they never enter the process that is
-judged. What a suite says is still the claim of code that shares its process, so patches that name
-ways to the test framework are refused before they run.
+canaries and twins beside them. Values are compared here, outside of the sandbox: those of recorded
+calls of the changed function, where they take and give plain data, and those that tests compare, by
+a run that lacks what they expect. What is right never enters the process that is judged. What a
+suite says is still the claim of code that shares its process, so patches that name ways to the test
+framework are refused before they run.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from transforms.engine.ids import content_id
 from transforms.packages.disguise import function_of
-from transforms.packages.package import unpacked
+from transforms.packages.package import modules, tops, unpacked
 from transforms.packages.patches import (
     Changes,
     NotAPatch,
@@ -28,7 +29,13 @@ from transforms.packages.patches import (
     text_of,
 )
 from transforms.packages.refused import refused
-from transforms.packages.suite import Function, SuiteRun, call_function, run_suite
+from transforms.packages.suite import (
+    Function,
+    SuiteRun,
+    call_function,
+    compared_values,
+    run_suite,
+)
 from transforms.sandbox.jobs import Status
 
 if TYPE_CHECKING:
@@ -147,26 +154,34 @@ def grade_changes(
     if run.forged or "passed" in run.twins.values():
         return PatchGrade(0.0, PatchFault.FORGED, run.forged or "a twin of a test passed")
     checks = json.loads(task.checks)
-    if checks:
-        function, calls = (checks["path"], checks["name"]), [Recorded(*c) for c in checks["calls"]]
-        tree = changed(unpacked(task.archive), changes)
+    tree = changed(unpacked(task.archive), changes)
+    if calls := [Recorded(*each) for each in checks.get("calls", ())]:
+        function = checks["path"], checks["name"]
         wrong = yield from wrong_calls(tree, function, calls, cpu_seconds)
         if wrong:
             detail = f"{len(wrong)} of {len(calls)} calls, such as {wrong[0].wanted.call[:200]}"
+            return PatchGrade(0.0, PatchFault.WRONG_VALUES, detail)
+    if values := checks.get("values"):
+        others = yield from wrong_tests(tree, values, cpu_seconds)
+        if others:
+            detail = f"{len(others)} of {len(values)} tests, such as {others[0]}"
             return PatchGrade(0.0, PatchFault.WRONG_VALUES, detail)
     return PatchGrade(1.0)
 
 
 def grade_share(
-    task: Repair, changes: Changes, cpu_seconds: float | None = None
+    task: Repair, changes: Changes, cpu_seconds: float | None = None, whole: bool = False
 ) -> Steps[PatchGrade]:
     """Grades modules that were written anew by the share of the tests that fail without them: those
     that pass on stubs are the floor, and are taken off (NL2Repo-Bench, arXiv 2512.12730, counts
     them, and what is printed).
 
-    Args are those of `grade_changes`.
+    Args:
+        changes, cpu_seconds: as of `grade_changes`.
+        whole: whether it is the whole package: a module may name what is refused elsewhere where
+            another did that it takes the place of.
     """
-    run = yield from _judged_run(task, changes, cpu_seconds)
+    run = yield from _judged_run(task, changes, cpu_seconds, whole)
     if isinstance(run, PatchGrade):
         return run
     if run.forged or "passed" in run.twins.values():
@@ -179,12 +194,16 @@ def grade_share(
 
 
 def _judged_run(
-    task: Repair, changes: Changes, cpu_seconds: float | None
+    task: Repair, changes: Changes, cpu_seconds: float | None, whole: bool = False
 ) -> Steps[SuiteRun | PatchGrade]:
     """Runs the package's tests on changed modules; a grade where they do not come to an end."""
     files = unpacked(task.archive)
-    for path, text in changes.items():
-        if named := refused(text_of(files, path), text):
+    pairs = [(path, text_of(files, path), text) for path, text in changes.items()]
+    if whole:
+        before = "\n".join(text_of(files, path) for path in modules(files))
+        pairs = [("the package", before, "\n".join(changes.values()))]
+    for path, old, new in pairs:
+        if named := refused(old, new, tops(files)):
             return PatchGrade(0.0, PatchFault.REFUSED_CODE, f"{path}: {named}")
     tree = changed(files, changes)
     key = content_id("suite", task.id, *sorted(changes.items()))
@@ -219,12 +238,36 @@ def wrong_calls(
     return [Wrong(each, *gave) for each, gave in pairs if not _same(each, gave)]
 
 
+def wrong_tests(
+    files: Mapping[str, bytes],
+    values: Mapping[str, Sequence[str]],
+    cpu_seconds: float | None = None,
+) -> Steps[list[str]]:
+    """Runs tests without what they expect, and returns those that come to other values.
+
+    Args:
+        values: as `suite.compared_values` returns them, of the published package.
+    """
+    tests = [function_of(test) for test in values]
+    seen = yield from compared_values(files, tests, cpu_seconds)
+    return [test for test in values if not all_same(seen.get(test, ()), values[test])]
+
+
+def all_same(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two lists of literals stand for equal values."""
+    return len(one) == len(other) and all(map(_same_literals, one, other))
+
+
 def _same(wanted: Recorded, came: tuple[str, str]) -> bool:
     kind, value = came
-    if kind != wanted.kind or kind == "raises" or value == wanted.value:
+    if kind != wanted.kind or kind == "raises":
         return (kind, value) == (wanted.kind, wanted.value)
+    return _same_literals(value, wanted.value)
+
+
+def _same_literals(one: str, other: str) -> bool:
     try:
-        return _equal(ast.literal_eval(value), ast.literal_eval(wanted.value))
+        return one == other or _equal(ast.literal_eval(one), ast.literal_eval(other))
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
         return False
 

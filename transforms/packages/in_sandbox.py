@@ -7,6 +7,8 @@ the claim of code that shares its process.
 from __future__ import annotations
 
 import ast
+import builtins
+import collections.abc
 import functools
 import importlib
 import itertools
@@ -24,6 +26,8 @@ _ITEMS = 50
 """Items of an iterator that are looked at."""
 _CALLS = 60
 """Calls of a function that are noted."""
+_VALUES, _CHARACTERS = 100, 2_000
+"""Values of a test that are noted, and what each may take as a literal."""
 
 
 class Seen:
@@ -114,6 +118,48 @@ def note_calls(module: str, name: str) -> dict[str, None]:
     return calls
 
 
+def flat(value: Any, depth: int = 0) -> Any:
+    """Returns a value as literals can write it: what is of no type of theirs is a tuple of its
+    type's name and what it holds, and of its name alone where it holds nothing to look at."""
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str, bytes):
+        return value
+    if depth > 5:
+        return ("...",)
+    if isinstance(value, dict):
+        items = [(flat(key, depth + 1), flat(value[key], depth + 1)) for key in value]
+        return ("dict", sorted(items, key=repr))
+    if hasattr(kind, "__next__"):
+        return ("iterator", [flat(each, depth + 1) for each in itertools.islice(value, _ITEMS)])
+    if not isinstance(value, collections.abc.Collection):
+        return (kind.__name__,)
+    items = [flat(each, depth + 1) for each in itertools.islice(value, _VALUES)]
+    if isinstance(value, collections.abc.Set):
+        items.sort(key=repr)
+    return items if kind is list else (kind.__name__, items)
+
+
+def note_values() -> dict[str, list[str]]:
+    """Has tests that lack what they expect hand over values (`expected`).
+
+    Returns:
+        A dict that will have, of each test, literals of its values, in order; an empty one stands
+        for a value that says nothing but its type, or takes too much.
+    """
+    noted: dict[str, list[str]] = {}
+
+    def note(test: str, value: Any) -> None:
+        values = noted.setdefault(test, [])
+        if len(values) < _VALUES:
+            seen = flat(value)
+            text = repr(seen)
+            opaque = type(seen) is tuple and len(seen) == 1
+            values.append("" if opaque or len(text) > _CHARACTERS else text)
+
+    builtins.__noted__ = note  # type: ignore[attr-defined]
+    return noted
+
+
 def call(plan: dict[str, Any]) -> list[list[str]]:
     """Calls a function with each of `plan["calls"]`."""
     module, name = plan["function"]
@@ -131,7 +177,8 @@ def main() -> Any:
     if plan["calls"] is not None:
         return call(plan)
     noted = [note_calls(*function) for function in plan["noted"]]
-    return {**run_tests(plan), "noted": [list(calls) for calls in noted]}
+    values = note_values()
+    return {**run_tests(plan), "noted": [list(calls) for calls in noted], "values": values}
 
 
 if __name__ == "__main__":

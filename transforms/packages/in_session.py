@@ -9,6 +9,7 @@ import json as _json
 import os as _os
 import sys as _sys
 import zipfile as _zipfile
+import zlib as _zlib
 
 import pytest as _pytest
 
@@ -36,7 +37,7 @@ def _tree():
 
 def _changes():
     changed = {path: text for path, text in _tree().items() if _before.get(path) != text}
-    return _base64.b64encode(_json.dumps(changed).encode()).decode()
+    return _base64.b64encode(_zlib.compress(_json.dumps(changed).encode())).decode()
 
 
 def show(path, start=1, end=None):
@@ -53,6 +54,15 @@ def search(text):
         for number, line in enumerate(source.splitlines(), 1):
             if text in line:
                 print(f"{path}:{number}: {line}")
+
+
+def write(path, text):
+    """Writes a file, its folder too where there is none."""
+    _os.makedirs(_os.path.dirname(path) or ".", exist_ok=True)
+    with open(path, "w") as file:
+        file.write(text)
+    _forget()
+    print(f"{path} is written")
 
 
 def edit(path, old, new):

@@ -12,19 +12,28 @@ from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.records import Call, Seed, derived
 from transforms.models.episode import Steps, side_by_side
 from transforms.packages.bugs import Site
-from transforms.packages.grading import Recorded, Wrong, wrong_calls
+from transforms.packages.disguise import function_of
+from transforms.packages.grading import Recorded, Wrong, all_same, wrong_calls
 from transforms.packages.package import Files, unpacked
 from transforms.packages.patches import changed, diff, text_of
-from transforms.packages.suite import Function, SuiteRun, call_function, run_suite
+from transforms.packages.suite import (
+    Function,
+    SuiteRun,
+    call_function,
+    compared_values,
+    run_suite,
+)
 from transforms.packages.tasks import RepairTask
 from transforms.sandbox.jobs import Status
 from transforms.stages.trajectories.dialogues import stable
 
-_SHOWN, _CHECKED = 3, 40
-"""Calls that an issue may tell of, and that are compared."""
+_SHOWN, _CHECKED, _TESTS = 3, 40, 40
+"""Calls that an issue may tell of, and calls and tests whose values are compared."""
 _LIMIT, _LEAST_SECONDS = 5, 1.0
 """A suite with a bug has so many times the CPU time of one without, and no less than that."""
 
+UNSOUND = ("not_a_package", "suite_failed")
+"""Why nothing is made of a seed."""
 REASONS = ("survived", "nothing_passes", "timed_out")
 """Why a bug is no task."""
 Made = tuple[RepairTask, Verdict]
@@ -35,6 +44,8 @@ class Sound:
     """A package without bugs, and what its functions give."""
 
     seed: Seed
+    facts: Mapping[str, Any]
+    """Of the seed: name, version, digest, modules and more."""
     files: Files
     passing: frozenset[str]
     recorded: Mapping[Function, Sequence[Recorded]]
@@ -43,16 +54,18 @@ class Sound:
     """Limit of a run of the suite with a bug."""
 
 
-def is_package(seed: Seed) -> bool:
-    """Whether a seed is a package, as `source=package` reads it."""
-    return "archive" in json.loads(seed.metadata)
+def facts_of(seed: Seed) -> dict[str, Any] | None:
+    """The facts of a package, as `source=package` reads it; None of another seed."""
+    facts: dict[str, Any] = json.loads(seed.metadata)
+    return facts if "archive" in facts else None
 
 
 def sound(seed: Seed, functions: Iterable[Function]) -> Steps[Sound | Verdict]:
     """Runs a package's tests without a bug, and notes what functions give that are to be changed;
-    methods and names with an underscore are left out."""
+    methods and names with an underscore are left out. A verdict says why nothing is made of it."""
+    if (facts := facts_of(seed)) is None:
+        return reject("not_a_package", "set source=package")
     public = sorted({each for each in functions if "." not in each[1] and each[1][0] != "_"})
-    facts = json.loads(seed.metadata)
     files = unpacked(facts["archive"])
     run = yield from run_suite(files, seed.id, noted=public)
     if run.status is not Status.OK:
@@ -71,7 +84,7 @@ def sound(seed: Seed, functions: Iterable[Function]) -> Steps[Sound | Verdict]:
         if values is not None
     }
     limit = max(_LEAST_SECONDS, _LIMIT * run.cpu_seconds)
-    return Sound(seed, files, frozenset(facts["passing"]), recorded, limit)
+    return Sound(seed, facts, files, frozenset(facts["passing"]), recorded, limit)
 
 
 def _varied(calls: Iterable[str], most: int = 20) -> list[str]:
@@ -110,17 +123,21 @@ def bug_of(files: Files, sites: Sequence[Site]) -> Bug:
 
 
 def made(
-    package: Sound, change: Bug, calls: Iterable[Call] = (), floor: bool = True
+    package: Sound,
+    change: Bug,
+    calls: Iterable[Call] = (),
+    floor: bool = True,
+    compares: bool = True,
 ) -> Steps[Made]:
     """Makes a bug in a package, and runs its tests.
 
     Args:
         calls: what models wrote for the bug.
         floor: whether a test has to pass with it.
+        compares: whether values are noted that are compared outside of the sandbox.
     """
-    seed, files, after = package.seed, package.files, change.after
+    seed, files, after, facts = package.seed, package.files, change.after, package.facts
     before = {path: text_of(files, path) for path in after}
-    facts = json.loads(seed.metadata)
     bug = diff(files, before, after)
     task = RepairTask(
         problem="",
@@ -156,6 +173,9 @@ def made(
                 first = [each.wanted for each in wrong]
                 chosen = [*first, *(each for each in known if each not in first)][:_CHECKED]
                 checks = {"path": function[0], "name": function[1], "calls": chosen}
+    values = (yield from _values(package, tree, failing)) if compares else {}
+    if values:
+        checks["values"] = values
     told = sorted(wrong, key=lambda each: len(each.wanted.call) + len(each.value))[:_SHOWN]
     said = {stable(run.messages[test]) for test in failing if run.messages.get(test)}
     messages = sorted(said, key=lambda text: (len(text), text))
@@ -169,7 +189,33 @@ def made(
         pass_to_pass=tuple(sorted(passing)),
         checks=json.dumps(checks),
         evidence=json.dumps(evidence),
+        compared=len(checks.get("calls", ())) + sum(map(len, map(_written, values.values()))),
     ), verdict
+
+
+def _values(package: Sound, tree: Files, failing: Iterable[str]) -> Steps[dict[str, Sequence[str]]]:
+    """Returns the values that failing tests compare: of those that come to the same values under
+    another order of hashes, and to others with the bug."""
+    tests, seconds = sorted(set(map(function_of, failing)))[:_TESTS], package.cpu_seconds
+    first, again, bad = yield from side_by_side(
+        (
+            compared_values(package.files, tests, seconds),
+            compared_values(package.files, tests, seconds, seed=1),
+            compared_values(tree, tests, seconds),
+        )
+    )
+    return {
+        test: values
+        for test, values in sorted(first.items())
+        if _written(values)
+        and all_same(values, again.get(test, ()))
+        and not all_same(values, bad.get(test, ()))
+    }
+
+
+def _written(values: Sequence[str]) -> list[str]:
+    """The values that could be written."""
+    return [each for each in values if each]
 
 
 def judged(

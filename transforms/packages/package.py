@@ -99,6 +99,11 @@ def dotted(path: str) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def tops(files: Iterable[str]) -> set[str]:
+    """Returns the top-level names that its modules are imported by."""
+    return {dotted(path).partition(".")[0] for path in modules(files)}
+
+
 def packed(files: Files) -> str:
     """Returns files as one text, the same for the same files: a ZIP archive in base 64."""
     archive = io.BytesIO()

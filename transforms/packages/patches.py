@@ -28,8 +28,9 @@ class Edit(NamedTuple):
 
 
 def text_of(files: Files, path: str) -> str:
-    """Returns a module's text; what is not UTF-8 stays as it is when it is written again."""
-    return files[path].decode(errors="surrogateescape")
+    """Returns a module's text, an empty one where there is no such file; what is not UTF-8 stays as
+    it is when it is written again."""
+    return files.get(path, b"").decode(errors="surrogateescape")
 
 
 def changed(files: Files, changes: Changes) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 # fmt: off
 _IMPORTS = frozenset({
@@ -40,12 +40,13 @@ class _Unreadable(Exception):
     pass
 
 
-def refused(before: str, after: str) -> str:
+def refused(before: str, after: str, own: Collection[str] = ()) -> str:
     """Returns what a module names after a patch that it may not, or did not as often before; empty
     where there is nothing.
 
     Args:
         before: the module as it was published.
+        own: top-level names of the package, whose modules may be imported.
 
     >>> refused("import sys\\n", "import sys\\nsys.modules.clear()\\n")
     'modules'
@@ -53,21 +54,21 @@ def refused(before: str, after: str) -> str:
     ''
     """
     try:
-        added = _counted(after) - _counted(before)
+        added = _counted(after, own) - _counted(before, own)
     except _Unreadable as error:
         return str(error)
     return min(added, default="")
 
 
-def _counted(source: str) -> Counter[str]:
+def _counted(source: str, own: Collection[str]) -> Counter[str]:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _Unreadable("what does not parse") from None
-    return Counter(_watched(tree))
+    return Counter(_watched(tree, own))
 
 
-def _watched(tree: ast.Module) -> Iterator[str]:
+def _watched(tree: ast.Module, own: Collection[str]) -> Iterator[str]:
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name):
@@ -80,10 +81,10 @@ def _watched(tree: ast.Module) -> Iterator[str]:
                     yield "metaclass"
             case ast.Import(names=aliases):
                 for alias in aliases:
-                    yield from _imported(alias.name)
+                    yield from _imported(alias.name, own)
             case ast.ImportFrom(module=module, names=aliases, level=level):
                 if not level:
-                    yield from _imported(module or "")
+                    yield from _imported(module or "", own)
                 yield from _names(alias.name for alias in aliases)
                 if any(alias.name == "*" for alias in aliases):
                     yield "import *"
@@ -106,8 +107,9 @@ def _names(names: Iterable[str]) -> Iterator[str]:
             yield name
 
 
-def _imported(module: str) -> Iterator[str]:
-    if module.partition(".")[0] not in _IMPORTS:
+def _imported(module: str, own: Collection[str]) -> Iterator[str]:
+    top = module.partition(".")[0]
+    if top not in _IMPORTS and top not in own:
         yield f"import {module}"
 
 

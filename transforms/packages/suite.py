@@ -17,7 +17,9 @@ from transforms.packages.disguise import (
     undisguised,
     unnamed,
 )
-from transforms.packages.package import Files, dotted, roots, suites
+from transforms.packages.expected import stripped
+from transforms.packages.package import Files, dotted, is_suite, roots, suites, tops
+from transforms.packages.patches import text_of
 from transforms.sandbox.jobs import Job, Result, Status
 
 if TYPE_CHECKING:
@@ -130,14 +132,14 @@ def _claim(result: Result) -> dict[str, Any] | None:
     if result.status is not Status.OK or result.output is None:
         return None
     claim = json.loads(result.output)
-    forms = {"outcomes": dict, "messages": dict, "errors": list, "noted": list}
+    forms = {"outcomes": dict, "messages": dict, "errors": list, "noted": list, "values": dict}
     if not isinstance(claim, dict) or any(
         not isinstance(claim.get(name), form) for name, form in forms.items()
     ):
         return None
     texts = [*claim["outcomes"].items(), *claim["messages"].items()]
     texts += [(each, each) for each in claim["errors"]]
-    for calls in claim["noted"]:
+    for calls in (*claim["noted"], *claim["values"].values()):
         if not isinstance(calls, list):
             return None
         texts += [(each, each) for each in calls]
@@ -161,6 +163,38 @@ def call_function(
         return None
     found = [tuple(each) for each in claim if isinstance(each, list) and len(each) == 2]
     return found if len(found) == len(calls) else None
+
+
+def compared_values(
+    files: Files,
+    tests: Collection[tuple[str, str]],
+    cpu_seconds: float | None = None,
+    seed: int = 0,
+) -> Steps[dict[str, list[str]]]:
+    """Runs tests of a tree without what they expect (`packages.expected`).
+
+    Args:
+        tests: (file, name of the function).
+        cpu_seconds, seed: as of `run_suite`.
+
+    Returns:
+        path::name of a test -> literals of the values that it compares, in order, up to where it
+        fails; an empty one where a value cannot be written. Empty where the run does not end well.
+    """
+    names: dict[str, set[str]] = {}
+    for path, name in tests:
+        names.setdefault(path, set()).add(name)
+    texts = {
+        path: stripped(path, text_of(files, path), each, tops(files))
+        for path, each in names.items()
+    }
+    kept = {path: text.encode(errors="surrogateescape") for path, text in texts.items() if text}
+    if not kept:
+        return {}
+    tree = {path: data for path, data in files.items() if not is_suite(path)} | kept
+    [result] = yield [_job(tree, seed, cpu_seconds, tests=sorted(kept))]
+    claim = _claim(result)
+    return claim["values"] if claim else {}
 
 
 class Baseline(NamedTuple):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from transforms.engine.records import Call, Seed
 from transforms.packages.disguise import function_of
+from transforms.packages.package import is_test, modules, unpacked
+from transforms.packages.patches import text_of
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,11 @@ class RepairTask(Seed):
     pass_to_pass: tuple[str, ...] = ()
     """Ids of the tests that pass with the bug and without it."""
     checks: str = "{}"
-    """{path, name, calls: [[call, gives, yields or raises, value]]} of a function that takes
-    and gives plain data: its values are compared outside the sandbox. Empty where there is none."""
+    """What is compared outside of the sandbox: {path, name, calls: [[call, gives, yields or raises,
+    value]]} of a function that takes and gives plain data, and {values: {test: literals}}, what
+    failing tests compare. Empty where there is nothing."""
+    compared: int = 0
+    """Values in `checks`: with none, tests alone decide, which share a process with the patch."""
     evidence: str = "{}"
     """{shown: [[call, kind, value, wanted kind, wanted value]], messages}: what an issue may
     tell: calls that go wrong with the bug, and why tests fail."""
@@ -55,6 +63,23 @@ class RepairTask(Seed):
         return facts
 
 
+@lru_cache(maxsize=8)
+def names_of_tests(archive: str) -> frozenset[str]:
+    """Returns the names that a package's tests bind and its modules do not know."""
+    files = unpacked(archive)
+    bound: set[str] = set()
+    for path in filter(is_test, files):
+        if path.endswith(".py"):
+            for node in ast.walk(ast.parse(text_of(files, path))):
+                match node:
+                    case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+                        bound.add(name)
+                    case ast.Name(id=name, ctx=ast.Store()):
+                        bound.add(name)
+    modular = " ".join(text_of(files, path) for path in modules(files))
+    return frozenset(bound - set(re.findall(r"\w+", modular)) - set(dir(builtins)))
+
+
 def added_lines(patch: str) -> list[str]:
     """Returns the lines that a unified diff adds, without their indentation."""
     lines = patch.splitlines()
@@ -69,17 +94,26 @@ _LONG = 20
 """Characters of a line of the fix that an issue must not show."""
 
 
-def leak(text: str, patch: str, tests: Iterable[str]) -> str:
-    """Returns what a text gives away: a line of the fix, or the name of a hidden test; empty where
-    nothing.
+def leak(text: str, patch: str, tests: Iterable[str], internal: Collection[str] = ()) -> str:
+    """Returns what a text gives away: a line of the fix, the name of a hidden test, or, as code, a
+    name that only tests know; empty where nothing.
+
+    Args:
+        internal: the names that only tests know (`names_of_tests`).
 
     >>> leak("See test_merge.", "", ["tests/test_a.py::test_merge[1]"])
     'test_merge'
+    >>> leak("`cmul(2)` fails, as does the rest", "", [], ["cmul", "rest"])
+    'cmul'
     """
     words = set(re.findall(r"\w+", text))
     for test in tests:
         if (name := function_of(test)[1]) in words:
             return name
+    as_code = {*re.findall(r"`(\w+)`|\b(\w+)\(|\b(\w*_\w*)\b", text)}
+    named = {name for found in as_code for name in found} & set(internal)
+    if named or "<locals>" in text:
+        return min(named, default="<locals>")
     flat = re.sub(r"\s+", " ", text)
     for line in added_lines(patch):
         if len(line) >= _LONG and re.sub(r"\s+", " ", line) in flat:

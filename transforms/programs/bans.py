@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from transforms.programs.form import text_of
+from transforms.programs.form import is_name, text_of
 from transforms.programs.names import NOWHERE, Names, origin
 
 
@@ -53,7 +53,8 @@ _FRAMES = _words(
 _LEAKED_MODULES = _words("os sys subprocess socket shutil builtins importlib ctypes threading")
 """Modules that other modules import, and so hand on: `dataclasses.sys.modules`."""
 
-_MAY_BE_BANNED = (ast.Import, ast.ImportFrom, ast.Name, ast.Attribute, ast.Call)
+_NAMED_IN_CALLS = frozenset({"input", *_REFLECTION})
+_ATTRIBUTES = _FRAMES | _LEAKED_MODULES
 
 _GENERATORS = _words("random numpy.random")
 _HAVE_GENERATORS = _words("random numpy")
@@ -74,8 +75,7 @@ def banned(
     names = names or Names(tree)
     found: list[tuple[int, int, Literal["import", "call"], str]] = [
         (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), kind, name)
-        for node in names.nodes
-        if isinstance(node, _MAY_BE_BANNED)
+        for node in _suspects(names)
         for kind, name in _banned_in(node, names)
     ]
     if names.imported & _HAVE_GENERATORS:
@@ -84,6 +84,20 @@ def banned(
         return None
     _, _, kind, name = min(found)
     return kind, name
+
+
+def _suspects(names: Names) -> Iterator[Any]:
+    """Yields the few nodes whose own name is a reason to look at them."""
+    yield from names.of(ast.Import, ast.ImportFrom)
+    for node in names.of(ast.Name):
+        if node.id in _BANNED_NAMES or node.id.startswith("__"):
+            yield node
+    for node in names.of(ast.Attribute):
+        if node.attr in _ATTRIBUTES or node.attr.startswith("_"):
+            yield node
+    for node in names.of(ast.Call):
+        if is_name(node.func, *_NAMED_IN_CALLS):
+            yield node
 
 
 def _banned_in(node: Any, names: Names) -> Iterator[tuple[Literal["import", "call"], str]]:
@@ -126,10 +140,10 @@ def _unseeded(names: Names) -> Iterator[tuple[int, int, str]]:
     """Yields (line, column, function) where a program draws from a generator that nothing seeds."""
     used = [
         (node, source.rpartition("."))
-        for node in names.nodes
-        if isinstance(node, (ast.Name, ast.Attribute)) and (source := origin(node, names))
+        for node in names.of(ast.Name, ast.Attribute)
+        if (source := origin(node, names))
     ]
-    given = {node.func: _is_given(node) for node in names.nodes if isinstance(node, ast.Call)}
+    given = {node.func: _is_given(node) for node in names.of(ast.Call)}
     seeded = {module for node, (module, _, name) in used if name == "seed" and given.get(node)}
     for node, (module, _, name) in used:
         if module not in _GENERATORS or name in _NO_DRAWS:

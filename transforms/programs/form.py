@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 MAX_DEPTH = 150
@@ -54,21 +56,26 @@ _NO_NODES = frozenset(
 """Fields that hold no node worth a visit. `ctx` holds one of three nodes that all names share."""
 
 
-class _Fields(dict[type[ast.AST], tuple[str, ...]]):
-    """Type of node -> its fields that may hold nodes."""
+class Fields(dict[type[ast.AST], tuple[str, ...]]):
+    """Type of node -> its fields, without some that are left out."""
+
+    def __init__(self, left_out: frozenset[str]) -> None:
+        self._left_out = left_out
 
     def __missing__(self, node_type: type[ast.AST]) -> tuple[str, ...]:
-        fields = tuple(name for name in node_type._fields if name not in _NO_NODES)
+        fields = tuple(name for name in node_type._fields if name not in self._left_out)
         return self.setdefault(node_type, fields)
 
 
-_FIELDS = _Fields()
+FIELDS = Fields(_NO_NODES)
+FIELDS[ast.Constant] = ()
+"""Type of node -> its fields that may hold nodes."""
 
 
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes that `ast.iter_child_nodes` yields, without Load, Store and Del."""
     found: list[ast.AST] = []
-    for name in _FIELDS[type(node)]:
+    for name in FIELDS[type(node)]:
         value = getattr(node, name, None)
         if isinstance(value, ast.AST):
             found.append(value)
@@ -85,11 +92,20 @@ def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
     """
     found: list[ast.AST] = []
     level: list[ast.AST] = [tree]
+    fields_of = FIELDS
     for _ in range(MAX_DEPTH):
         found += level
-        level = [child for node in level for child in children(node)]
-        if not level:
+        below: list[ast.AST] = []
+        for node in level:  # as `children` does, without a call for each node
+            for name in fields_of[type(node)]:
+                value = getattr(node, name, None)
+                if type(value) is list:
+                    below += [item for item in value if isinstance(item, ast.AST)]
+                elif isinstance(value, ast.AST):
+                    below.append(value)
+        if not below:
             return tuple(found)
+        level = below
     raise Unparsable(f"nested more than {MAX_DEPTH} levels deep")
 
 
@@ -209,43 +225,35 @@ def _with_input_text(code: str, text: str) -> str:
     return (source[:begin] + text.encode() + source[end:]).decode()
 
 
-def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yields statements, each before those within it."""
-    for statement in body:
-        yield statement
-        for name in ("body", "orelse", "finalbody"):
-            yield from _statements(getattr(statement, name, []))
-        for part in (*getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
-            yield from _statements(part.body)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_LEFT_OUT = frozenset({ast.Import, ast.ImportFrom, *_DOCUMENTED})
+"""Nodes some of whose lines are no code."""
 
 
-def _docstring(node: ast.AST) -> ast.stmt | None:
-    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-        first = node.body[0] if node.body else None
-        if isinstance(first, ast.Expr) and text_of(first.value) is not None:
-            return first
-    return None
+def _no_code(node: Any) -> Any:
+    """The statement of an import, or of a docstring; None where there is none."""
+    if not isinstance(node, _DOCUMENTED):
+        return node
+    first = node.body[0] if node.body else None
+    is_text = isinstance(first, ast.Expr) and text_of(first.value) is not None
+    return first if is_text else None
 
 
-def code_lines(code: str, tree: ast.Module | None = None) -> int:
+def code_lines(code: str, nodes: Iterable[ast.AST] | None = None) -> int:
     """Returns how many lines of `code` are neither blank, comment, docstring nor import.
 
-    `tree` is its syntax tree, where the caller has it already.
+    `nodes` are those of its syntax tree, where the caller has them already.
 
     Raises:
         Unparsable: `code` does not parse.
     """
-    tree = tree or parse(code)
     skipped: set[int] = set()
-    for node in (tree, *_statements(tree.body)):
-        left_out = node if isinstance(node, (ast.Import, ast.ImportFrom)) else _docstring(node)
-        if left_out is not None:
-            skipped |= set(range(left_out.lineno, (left_out.end_lineno or left_out.lineno) + 1))
-    lines = enumerate(re.split(r"\r\n|\r|\n", code), start=1)
-    return sum(
-        bool(line.strip()) and not line.lstrip().startswith("#") and number not in skipped
-        for number, line in lines
-    )
+    for node in parsed(code)[1] if nodes is None else nodes:
+        if type(node) in _LEFT_OUT and (left_out := _no_code(node)) is not None:
+            skipped.update(range(left_out.lineno, (left_out.end_lineno or left_out.lineno) + 1))
+    lines = enumerate(map(str.strip, _LINE_END.split(code)), start=1)
+    return sum(line != "" and line[0] != "#" and number not in skipped for number, line in lines)
 
 
 def text_of(node: ast.AST | None) -> str | None:
@@ -254,3 +262,21 @@ def text_of(node: ast.AST | None) -> str | None:
 
 def is_name(node: ast.AST, *names: str) -> bool:
     return isinstance(node, ast.Name) and node.id in names
+
+
+def without_comments(code: str) -> str:
+    """Returns a program without its comments, its layout else as it was; a text that is no program
+    as it is.
+
+    >>> without_comments("# all\\na = '#'  # one\\n")
+    "a = '#'\\n"
+    """
+    lines: list[str | None] = [*code.split("\n")]
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            if token.type == tokenize.COMMENT:
+                row, column = token.start
+                lines[row - 1] = (lines[row - 1] or "")[:column].rstrip() or None
+    except (tokenize.TokenError, SyntaxError):
+        return code
+    return "\n".join(line for line in lines if line is not None)

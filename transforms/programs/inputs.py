@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from transforms.programs.form import children, input_keys, solution_of, text_of
 from transforms.programs.names import NOWHERE, Binding, Names, parameters
@@ -10,8 +11,8 @@ from transforms.programs.names import NOWHERE, Binding, Names, parameters
 _HARMLESS_CALLS = ("len", "bool", "isinstance", "print", "type")
 _HARMLESS_METHODS = ("keys", "copy", "update", "clear")
 _READING_METHODS = ("get", "pop", "setdefault")
-_GIVES = (ast.Call, ast.Assign, ast.AnnAssign, ast.NamedExpr)
-"""Nodes by which a variable may get the input dict, or the value of a key."""
+_MAY_GIVE = (ast.Name, ast.Call, ast.Dict, ast.BoolOp, ast.Subscript)
+"""Expressions that may be the input dict, or the value of a key."""
 
 
 def unused_inputs(tree: ast.Module, names: Names | None = None) -> set[str]:
@@ -22,16 +23,40 @@ def unused_inputs(tree: ast.Module, names: Names | None = None) -> set[str]:
     (`p.values()`, `p[name]`, `f(p)` with a function that is not the program's own). A parameter or
     variable that only receives a key's value and is never read does not use it.
     """
-    keys = input_keys(tree)
-    return keys - _used_keys(tree, keys, names or Names(tree)) if keys else set()
+    keys, names = input_keys(tree), names or Names(tree)
+    if not keys or _reads_each(tree, keys, names):
+        return set()
+    return keys - _used_keys(tree, keys, names)
+
+
+def _reads_each(tree: ast.Module, keys: set[str], names: Names) -> bool:
+    """Whether each key is read as a parameter of `solution(**input)`: what most programs do, and
+    what needs no look at where else the dict goes."""
+    solution = solution_of(tree)
+    named = [node for node in names.of(ast.FunctionDef) if node.name == "solution"]
+    if solution is None or named != [solution]:
+        return False
+    called, given = (names.module, "solution"), (names.module, "input")
+    is_spread = any(
+        keyword.arg is None and names.home.get(keyword.value) == given
+        for call in names.of(ast.Call)
+        if names.home.get(call.func) == called
+        for keyword in call.keywords
+    )
+    scope, kwarg = names.scope_of[solution], solution.args.kwarg
+    declared = {each.arg for each in parameters(solution.args) if each is not kwarg}
+    if not is_spread or not keys <= declared:
+        return False
+    read = {names.home.get(n) for n in names.of(ast.Name) if isinstance(n.ctx, ast.Load)}
+    return all((scope, key) in read for key in keys)
 
 
 def _used_keys(tree: ast.Module, keys: set[str], names: Names) -> set[str]:
     flow = _InputFlow(tree, keys, names)
     used: set[str] = set()
     whole: list[ast.Name] = []
-    for node in names.nodes:
-        if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+    for node in names.of(ast.Name):
+        if not isinstance(node.ctx, ast.Load):
             continue
         binding = names.home.get(node, NOWHERE)
         if binding in flow.carriers:
@@ -78,6 +103,16 @@ def _keys_read(
     return None
 
 
+def _to_names(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[ast.Name, ast.expr]]:
+    """Yields the names of an assignment that may get the input dict or the value of a key, and what
+    they get."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for one, its_value in zip(target.elts, value.elts, strict=False):
+            yield from _to_names(one, its_value)
+    elif isinstance(target, ast.Name) and isinstance(value, _MAY_GIVE):
+        yield target, value
+
+
 class _InputFlow:
     """Follows the input dict, and single values of it, through assignments and the program's calls.
 
@@ -87,15 +122,22 @@ class _InputFlow:
 
     def __init__(self, tree: ast.Module, keys: set[str], names: Names) -> None:
         self.names = names
-        self._gives = [node for node in names.nodes if isinstance(node, _GIVES)]
         self.aliases: set[Binding] = {(self.names.module, "input")}
         self.carriers: dict[Binding, set[str]] = {}
         self.tracked: set[ast.AST] = set()
         self._keys = keys
         self._reached: set[ast.FunctionDef] = set()
-        self._functions = {
-            names.home[node]: node for node in names.nodes if isinstance(node, ast.FunctionDef)
-        }
+        functions = {names.home[node]: node for node in names.of(ast.FunctionDef)}
+        self._calls = [
+            (function, node)
+            for node in names.of(ast.Call)
+            if (function := functions.get(names.home.get(node.func, NOWHERE))) is not None
+        ]
+        assigned = [
+            *((target, node.value) for node in names.of(ast.Assign) for target in node.targets),
+            *((node.target, node.value) for node in names.of(ast.AnnAssign, ast.NamedExpr)),
+        ]
+        self._assigned = [pair for each in assigned for pair in _to_names(*each)]
         self._follow()
         solution = solution_of(tree)
         if solution is not None and solution not in self._reached:  # called in a way not seen
@@ -109,29 +151,13 @@ class _InputFlow:
         before = -1
         while before != (now := self._size()):
             before = now
-            for node in self._gives:
-                match node:
-                    case ast.Call(func=ast.Name()):
-                        function = self._functions.get(self.names.home.get(node.func, NOWHERE))
-                        if function is not None:
-                            self._call(function, node)
-                    case ast.Assign():
-                        for target in node.targets:
-                            self._assign(target, node.value)
-                    case ast.AnnAssign(value=ast.expr() as value):
-                        self._assign(node.target, value)
-                    case ast.NamedExpr():
-                        self._assign(node.target, node.value)
+            for function, call in self._calls:
+                self._call(function, call)
+            for target, value in self._assigned:
+                self._give(self.names.home.get(target, NOWHERE), value)
 
     def _size(self) -> int:
         return len(self.aliases) + sum(map(len, self.carriers.values())) + len(self._reached)
-
-    def _assign(self, target: ast.expr, value: ast.expr) -> None:
-        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-            for one, its_value in zip(target.elts, value.elts, strict=False):
-                self._assign(one, its_value)
-        elif isinstance(target, ast.Name):
-            self._give(self.names.home.get(target, NOWHERE), value)
 
     def _call(self, function: ast.FunctionDef, call: ast.Call) -> None:
         scope = self.names.scope_of[function]

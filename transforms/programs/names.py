@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal
 
-from transforms.programs.form import nodes_of
+from transforms.programs.form import FIELDS, nodes_of
 
 
 @dataclass(eq=False)
@@ -40,7 +43,7 @@ Binding = tuple[Scope | None, str]
 NOWHERE: Binding = (None, "")
 
 
-class Names(ast.NodeVisitor):
+class Names:
     """Finds, for every node that carries a name, the scope that binds the name.
 
     Annotations are not visited, and their names have no home: they name types.
@@ -51,6 +54,9 @@ class Names(ast.NodeVisitor):
 
     def __init__(self, tree: ast.Module, nodes: tuple[ast.AST, ...] | None = None) -> None:
         self.nodes = nodes_of(tree) if nodes is None else nodes
+        self.by_type: dict[type[ast.AST], list[Any]] = defaultdict(list)
+        for node in self.nodes:
+            self.by_type[type(node)].append(node)
         self.module = self._scope = Scope("module")
         self.scope_of: dict[ast.AST, Scope] = {tree: self.module}
         self._seen: list[tuple[ast.AST, str, Scope]] = []
@@ -60,6 +66,10 @@ class Names(ast.NodeVisitor):
         self.home: dict[ast.AST, Binding] = {
             node: (scope.find(name), name) for node, name, scope in self._seen
         }
+
+    def of(self, *types: type[ast.AST]) -> Iterator[Any]:
+        """Yields the nodes of some types, one type after the other."""
+        return chain.from_iterable(self.by_type.get(each, ()) for each in types)
 
     @property
     def imported(self) -> set[str]:
@@ -86,6 +96,23 @@ class Names(ast.NodeVisitor):
             else:
                 self.visit(part)
         self._scope = outer
+
+    def visit(self, node: ast.AST) -> None:
+        visitor = _VISITORS.get(type(node))
+        if visitor is not None:
+            visitor(self, node)
+        else:
+            self.generic_visit(node)
+
+    def generic_visit(self, node: ast.AST) -> None:
+        for name in FIELDS[type(node)]:  # as `children` does, without a list for each node
+            value = getattr(node, name, None)
+            if type(value) is list:
+                for item in value:
+                    if isinstance(item, ast.AST):
+                        self.visit(item)
+            elif isinstance(value, ast.AST):
+                self.visit(value)
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
@@ -171,6 +198,14 @@ class Names(ast.NodeVisitor):
         self.generic_visit(node)
 
     visit_ExceptHandler = visit_MatchAs = visit_MatchStar = visit_MatchMapping = _visit_named
+
+
+_VISITORS: dict[type, Callable[[Names, Any], None]] = {
+    getattr(ast, name.removeprefix("visit_")): visitor
+    for name, visitor in vars(Names).items()
+    if name.startswith("visit_")
+}
+"""Type of node -> what visits it: found by type, where `ast.NodeVisitor` makes a name of it."""
 
 
 def parameters(args: ast.arguments) -> list[ast.arg]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 
 from transforms.programs.form import parse
 
+_NAME = re.compile(r"(?:^|, )(\w+) = ")
+ADDRESS = re.compile(r"\bat 0x[0-9a-f]{4}")
+"""That of an object, in the text that Python gives it."""
 
-def printing(code: str) -> str:
+
+def printing(code: str, without: Collection[str] = ()) -> str:
     """Returns a unified program that prints the variables that the statements of its functions and
-    loops change, each time that they do, and its output at the end.
+    loops change, each time that they do, and its output at the end; those of some names not.
 
     >>> print(printing("def solution(n):\\n    n += 1\\n    return n\\noutput = solution(1)"))
     def solution(n):
@@ -29,7 +34,7 @@ def printing(code: str) -> str:
     stored |= {node.arg for node in nodes if isinstance(node, ast.arg)}
     prints: list[tuple[int, str]] = []
     for node in nodes:
-        names = [name for name in dict.fromkeys(_changed(node)) if name in stored]
+        names = [name for name in dict.fromkeys(_changed(node)) if name in stored - {*without}]
         if not names:
             continue
         assert isinstance(node, ast.stmt)
@@ -42,6 +47,23 @@ def printing(code: str) -> str:
     for place, text in sorted(prints, reverse=True):
         lines.insert(place, text)
     return "\n".join([*lines, 'print(f"Final answer: {output!r}")', ""])
+
+
+def unsettled(one: str, other: str) -> set[str]:
+    """Returns the variables that stand in lines in which two runs of a printing program differ, or
+    that hold the address of an object.
+
+    >>> run = "a = 1, b = <C object at 0x7f01>\\nc = 2\\nd = {'y', 'x'}"
+    >>> sorted(unsettled(run, run.replace("{'y', 'x'}", "{'x', 'y'}")))
+    ['a', 'b', 'd']
+    """
+    lines = zip(one.split("\n"), other.split("\n"), strict=False)
+    return {
+        name
+        for own, its in lines
+        if own != its or ADDRESS.search(own)
+        for name in _NAME.findall(own)
+    }
 
 
 def _is_stored(name: ast.Name) -> bool:

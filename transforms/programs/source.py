@@ -26,6 +26,11 @@ class Source:
         """Raises Unparsable where the text is no program."""
         return self._parsed[0]
 
+    @property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Those of the tree (see `nodes_of`). Raises as `tree` does."""
+        return self._parsed[1]
+
     @cached_property
     def names(self) -> Names:
         return Names(*self._parsed)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from transforms.programs.form import assigned
+from transforms.programs.form import Fields, assigned, is_name
 from transforms.programs.names import NOWHERE, Names
 from transforms.programs.source import source_of
 
@@ -34,8 +34,14 @@ def fingerprint(code: str) -> str:
     return hashlib.blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-_LEFT_OUT = frozenset(
-    {"ctx", "type_comment", "kind", "type_params", "annotation", "returns", "simple"}
+_WRITTEN = Fields(
+    frozenset({"ctx", "type_comment", "kind", "type_params", "annotation", "returns", "simple"})
+)
+
+_OPERATORS = frozenset(
+    kind
+    for of in (ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+    for kind in of.__subclasses__()
 )
 
 
@@ -52,17 +58,22 @@ class _Canonical:
         return "[" + ";".join(text for text in texts if text) + "]"
 
     def of(self, node: Any) -> str:
-        if isinstance(node, ast.Name):  # the most frequent first
+        kind = type(node)
+        if kind is ast.Name:  # the most frequent first
             return self._name(node)
-        if isinstance(node, ast.Constant):
+        if kind is ast.Constant:
             return _literal_kind(node)
-        if not isinstance(node, (ast.AST, list)):  # an identifier, a number of dots, None
+        if kind is list:
+            if node and isinstance(node[0], ast.stmt):
+                return self.statements(node)
+            return "[" + ",".join([self.of(item) for item in node]) + "]"
+        if (writer := _WRITERS.get(kind)) is not None:
+            return writer(self, node)
+        if kind in _OPERATORS:
+            return f"{kind.__name__}()"
+        if not isinstance(node, ast.AST):  # an identifier, a number of dots, None
             return str(node)
         match node:
-            case list():
-                if node and isinstance(node[0], ast.stmt):
-                    return self.statements(node)
-                return "[" + ",".join([self.of(item) for item in node]) + "]"
             case ast.Import() | ast.ImportFrom() | ast.Global() | ast.Nonlocal() | ast.Pass():
                 return ""
             case ast.Expr(value=ast.Constant()):
@@ -74,23 +85,10 @@ class _Canonical:
                 return f"Assign([{self.of(node.target)}],{self.of(node.value)})"
             case ast.Dict() if node in self._inputs:
                 return f"input({len(node.keys)})"
-            case ast.Call(func=ast.Name(id="dict"), args=[]) if node in self._inputs:
-                return f"input({len(node.keywords)})"
-            case ast.Attribute():
-                return f"{self.of(node.value)}.{node.attr}"
             case ast.expr() if _is_literal(node):
                 return _literal_kind(node)
             case ast.JoinedStr():  # the text between the values is constant
                 return "f(" + ",".join([self.of(v) for v in _formatted(node)]) + ")"
-            case ast.BinOp(op=ast.Add() | ast.Mult()):
-                operands = sorted([self.of(operand) for operand in _operands(node, type(node.op))])
-                return f"{type(node.op).__name__}({','.join(operands)})"
-            case ast.Compare():
-                return self._comparison(node)
-            case ast.Call():
-                return self._call(node)
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-                return self._function(node)
             case ast.ClassDef() | ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar():
                 name = self._name(node) if node in self._names.home else ""
                 return f"{name}:{self._generic(node, ('name',))}"
@@ -101,8 +99,8 @@ class _Canonical:
     def _generic(self, node: ast.AST, left_out: tuple[str, ...] = ()) -> str:
         parts = [
             self.of(getattr(node, name, None))
-            for name in node._fields
-            if name not in _LEFT_OUT and name not in left_out
+            for name in _WRITTEN[type(node)]
+            if name not in left_out
         ]
         return f"{type(node).__name__}({','.join(parts)})"
 
@@ -113,6 +111,15 @@ class _Canonical:
         if name in scope.names:
             return f"{scope.depth}_{scope.names[name]}"
         return scope.imports[name]
+
+    def _attribute(self, node: ast.Attribute) -> str:
+        return f"{self.of(node.value)}.{node.attr}"
+
+    def _operation(self, node: ast.BinOp) -> str:
+        if not isinstance(node.op, (ast.Add, ast.Mult)):
+            return self._generic(node)
+        operands = sorted([self.of(operand) for operand in _operands(node, type(node.op))])
+        return f"{type(node.op).__name__}({','.join(operands)})"
 
     def _comparison(self, node: ast.Compare) -> str:
         operands = [self.of(operand) for operand in (node.left, *node.comparators)]
@@ -125,6 +132,8 @@ class _Canonical:
         return f"Compare({','.join(operators)},{','.join(operands)})"
 
     def _call(self, node: ast.Call) -> str:
+        if node in self._inputs and is_name(node.func, "dict") and not node.args:
+            return f"input({len(node.keywords)})"
         scope, name = self._names.home.get(node.func, NOWHERE)
         own = scope is not None and name in scope.names  # its keywords are names, not operations
         keywords = []
@@ -144,6 +153,24 @@ class _Canonical:
             f"{type(node).__name__}({self._name(node)},{shape}{stars},{defaults},"
             f"{self.of(node.decorator_list)},{self.statements(node.body)})"
         )
+
+
+_WRITERS: dict[type, Callable[[_Canonical, Any], str]] = {
+    ast.Attribute: _Canonical._attribute,
+    ast.BinOp: _Canonical._operation,
+    ast.Compare: _Canonical._comparison,
+    ast.Call: _Canonical._call,
+    **dict.fromkeys((ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda), _Canonical._function),
+    **dict.fromkeys(
+        (
+            *(ast.Assign, ast.AugAssign, ast.Return, ast.For, ast.While, ast.If, ast.IfExp),
+            *(ast.BoolOp, ast.Subscript, ast.Slice, ast.comprehension, ast.FormattedValue),
+            *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+        ),
+        _Canonical._generic,
+    ),
+}
+"""What writes the most frequent types of nodes: found at once, without the cases of the others."""
 
 
 def _operands(node: ast.expr, operator: type[ast.operator]) -> Iterator[ast.expr]:

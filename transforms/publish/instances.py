@@ -5,6 +5,7 @@ The module imports neither Beam nor a model library: an exported environment dra
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from typing import Any, Literal, NamedTuple
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed, Variant
+from transforms.publish.games import Match, Player, Plays, matches, solution
 from transforms.publish.reward import reward
 from transforms.recipes.augment.rewrite import AugmentationSettings, jobs, plan_redraws, rewrite
 from transforms.sandbox.shared import process_sandbox
 from transforms.worlds import world
-from transforms.worlds.questions import analysis, ask, asked, midgame
+from transforms.worlds.questions import Position, analysis, ask, asked, midgame
 
 Walls = Literal["auto", "strict"]
 """Walls around the programs, as `sandbox=` of a run."""
@@ -40,6 +42,19 @@ class Asked(NamedTuple):
     """One of `transforms.worlds.questions.KINDS`."""
 
 
+class Graded(NamedTuple):
+    """How a row of a recipe with graders is graded (`transforms.stages.graders`)."""
+
+    grader: str
+    answer: str
+    """What its graders hold a reply against, as JSON."""
+    code: str
+
+    @property
+    def row(self) -> dict[str, str]:
+        return self._asdict()
+
+
 @dataclass(frozen=True)
 class Problem:
     """A row of a run as a source of instances."""
@@ -53,8 +68,12 @@ class Problem:
     redrawn: bool
     """Whether its numbers can be drawn anew; else the problem stays as it is."""
     asked: Asked | None = None
-    """What it asks about positions of a world, of which others are drawn; None for a problem with
-    a program."""
+    """What it asks about positions of a world, of which others are drawn."""
+    plays: Plays | None = None
+    """The games that are played; None, as `asked`, for a problem with a program."""
+    graded: Graded | None = None
+    """How replies are graded where the row has a grader; its problem is then the whole prompt, and
+    its solution a reply that is right."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,23 @@ class Instance:
     output: str
     """What its program gives, as JSON: the reference answer."""
     reference: str
-    """A solution that the grader accepts."""
+    """A solution that the grader accepts; of a game the answers that win it, as JSON, or []."""
+    match: Match | None = None
+    """The game that is to be played; None for a problem with one answer."""
+    graded: Graded | None = None
+    """As of its problem."""
+
+    @property
+    def in_words(self) -> bool:
+        """Whether an answer in words is wanted: neither moves nor what a grader reads."""
+        return self.match is self.graded is None
+
+    @property
+    def row(self) -> dict[str, str]:
+        """What `reward` holds a reply against."""
+        if self.graded is not None:
+            return self.graded.row
+        return {"instruction": self.instruction, "output": self.output}
 
 
 def redraws(
@@ -94,10 +129,10 @@ def redraws(
     return [], next(lost, reject("no_redraw", "no values, or none whose solution is accepted"))
 
 
-def earns_reward(seed: Seed, sandbox: Walls) -> bool:
+def earns_reward(seed: Seed, sandbox: Walls, graded: Graded | None = None) -> bool:
     """Whether a verified seed's own solution earns its reward."""
-    row = {"instruction": seed.problem, "output": seed.output}
-    return reward(seed.solution or "", row, sandbox=sandbox) == 1
+    instance = instance_of(seed, graded=graded)
+    return reward(instance.reference, instance.row, sandbox=sandbox) == 1
 
 
 def instances(
@@ -125,9 +160,11 @@ def instances(
     sources = {
         problem.seed.id: _positions(problem.seed, problem.asked, seed, sandbox)
         if problem.asked
+        else _games(problem.seed, problem.plays, seed)
+        if problem.plays
         else _drawn(problem.seed, seed, draws, spread, sandbox)
         if problem.redrawn
-        else iter([instance_of(problem.seed)])
+        else iter([instance_of(problem.seed, graded=problem.graded)])
         for problem in problems
     }
     for turn in count():
@@ -143,9 +180,12 @@ def instances(
             return
 
 
-def instance_of(seed: Seed, problem_id: str | None = None) -> Instance:
+def instance_of(
+    seed: Seed, problem_id: str | None = None, graded: Graded | None = None
+) -> Instance:
     """A verified seed as an instance of a problem; of itself where no other is named."""
-    return Instance(problem_id or seed.id, seed.problem, seed.output or "", seed.solution or "")
+    texts = seed.problem, seed.output or "", seed.solution or ""
+    return Instance(problem_id or seed.id, *texts, graded=graded)
 
 
 def _drawn(
@@ -178,8 +218,9 @@ def _positions(problem: Seed, about: Asked, seed: int, sandbox: Walls) -> Iterat
         if dry == _DRY * _AT_ONCE:
             return
         rng = random.Random(derived_seed(seed, problem.id, "position", number))
-        _, state = midgame(made, made.generate(rng.getrandbits(32), about.level), rng, _MOVES)
-        choice = ask(made, state, about.kind, rng)
+        start = made.generate(rng.getrandbits(32), about.level)
+        _, state = midgame(made, start, rng, _MOVES)
+        choice = ask(Position(made, start, state), about.kind, rng)
         text = asked(made, state, choice) if choice else problem.problem
         dry += 1
         if choice is None or text in seen:
@@ -192,12 +233,21 @@ def _positions(problem: Seed, about: Asked, seed: int, sandbox: Walls) -> Iterat
             yield Instance(problem.id, text, right, said)
 
 
+def _games(problem: Seed, plays: Plays, seed: int) -> Iterator[Instance]:
+    """Yields games, each instance once, as long as there are new ones."""
+    for match in matches(plays, seed, problem.id, "game"):
+        answers = json.dumps(solution(match))
+        yield Instance(problem.id, Player(match).said, "", answers, match)
+
+
 def problem_of(values: dict[str, Any]) -> Problem:
     """Reads a problem from its JSON object."""
-    asked = values.get("asked")
+    asked, plays, graded = (values.get(name) for name in ("asked", "plays", "graded"))
     changes = {
         "seed": Seed(**values["seed"]),
         "seed_ids": tuple(values["seed_ids"]),
         "asked": asked and Asked(*asked),
+        "plays": plays and Plays(*plays),
+        "graded": graded and Graded(*graded),
     }
     return Problem(**{**values, **changes})

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Call, Seed, derived, grow, with_calls
 from transforms.models.episode import Episode, ModelEpisode, Steps
@@ -80,8 +80,8 @@ class WriteTemplates(ModelEpisode):
         gold = number_in(seed.answer or "")
         if gold is None:
             return reject("no_number", seed.answer or "no answer")
-        words = {"problem": seed.problem, "solution": seed.solution or ""}
-        [response] = yield self.requests(self.sampler, **words)  # type: ignore[arg-type]
+        told: dict[str, Any] = {"problem": seed.problem, "solution": seed.solution or ""}
+        [response] = yield self.requests(self.sampler, **told)
         code, verdict = judge_program(response)
         if not verdict.kept:
             return verdict
@@ -92,21 +92,21 @@ class WriteTemplates(ModelEpisode):
         if values is None or set(values) != set(_PLACE.findall(template)):
             return reject("unassigned", f"{_PLACE.findall(template)}, input {values}")
         filled = fill(template, values)
-        if fault := differs(seed.problem, filled):
-            return reject("rewritten", fault)
+        words, now = len(seed.problem.split()), len(filled.split())
+        if abs(now - words) > words / 2:
+            return reject("rewritten", f"{now} words, the problem has {words}")
+        if changes := number_changes(seed.problem, filled):
+            return reject("rewritten", changes)
         [result] = yield [Job(code)]
         if result.status is not Status.OK:
             return reject(result.status, result.error or "")
         if (value := number_in(result.output or "")) is None or abs(value - gold) > _NEAR:
             return reject("other_answer", f"{result.output}, reference {seed.answer}")
-        made = derived(seed, "template", template, code, calls=self.calls(response))
-        given: dict[str, Any] = {
-            "template": template,
-            "input": json.dumps(values),
-            "filled": filled,
-        }
-        given |= {"code": code, "solution": None, "output": result.output}
-        return grow(NewProblem, seed, **given, **made)
+        return grow(
+            NewProblem, seed, template=template, input=json.dumps(values), filled=filled,
+            code=code, solution=None, output=result.output,
+            **derived(seed, "template", template, code, calls=self.calls(response)),
+        )  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -129,11 +129,11 @@ class DrawValues(Episode):
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = ("nothing_to_draw", "no_variant")
 
-    def episode(self, row: NewProblem) -> Steps[list[tuple[NewProblem, Verdict]]]:
+    def episode(self, row: NewProblem) -> Steps[list[NewProblem] | Verdict]:
         values = json.loads(row.input)
         slots = slots_in(row.template, values)
         if not slots:
-            return [(row, reject("nothing_to_draw", row.input))]
+            return reject("nothing_to_draw", row.input)
         drawn: dict[str, dict[str, Any]] = {}
         for number in range(self.inputs):
             chance = random.Random(derived_seed(0, "values", row.id, number))
@@ -143,15 +143,17 @@ class DrawValues(Episode):
         [outputs] = yield from outputs_on([row.code or ""], list(drawn.values()))
         pairs = zip(drawn.values(), outputs or [], strict=False)
         like = [(new, value[0]) for new, value in pairs if value and is_like(value[0], row.output)]
-        made = [(self._variant(row, *each), keep()) for each in like[: self.variants]]
-        return made or [(row, reject("no_variant", f"{len(drawn)} inputs"))]
+        made = [_variant(row, *each) for each in like[: self.variants]]
+        return made or reject("no_variant", f"{len(drawn)} inputs")
 
-    def _variant(self, row: NewProblem, values: dict[str, Any], value: Any) -> NewProblem:
-        filled, output = fill(row.template, values), json.dumps(value)
-        given = {"input": json.dumps(values), "filled": filled, "problem": filled}
-        given |= {"code": with_input(row.code or "", values), "output": output}
-        made = derived(row, "variant", values, calls=())
-        return replace(row, answer=plain_answer(output), **given, **made)  # type: ignore[arg-type]
+
+def _variant(row: NewProblem, values: dict[str, Any], value: Any) -> NewProblem:
+    filled, output = fill(row.template, values), json.dumps(value)
+    return replace(
+        row, input=json.dumps(values), filled=filled, problem=filled, output=output,
+        code=with_input(row.code or "", values), answer=plain_answer(output),
+        **derived(row, "variant", values, calls=()),
+    )  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -201,8 +203,8 @@ class Paraphrase(ModelEpisode):
         if not (verdict := judge_response(response)).kept:
             return verdict
         text = response.text.strip()
-        if (before := _numbers(row.filled)) != (after := _numbers(text)):
-            return reject("numbers_changed", f"lacks {[*before - after]}, adds {[*after - before]}")
+        if changes := number_changes(row.filled, text):
+            return reject("numbers_changed", changes)
         if changed := demands(row.filled) ^ demands(text):
             return reject("demands_changed", ", ".join(sorted(changed)))
         return replace(row, problem=text, **with_calls(row.calls, *self.calls(response)))
@@ -227,18 +229,10 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     return _PLACE.sub(lambda match: str(values[match[1]]), template)
 
 
-def differs(problem: str, filled: str) -> str:
-    """Returns how a filled template differs too much from the problem: by more than half of its
-    words, or by a number; empty where it does not."""
-    words, now = len(problem.split()), len(filled.split())
-    if abs(now - words) > words / 2:
-        return f"{now} words, the problem has {words}"
-    before, after = _numbers(problem), _numbers(filled)
+def number_changes(text: str, other: str) -> str:
+    """Returns the numbers that another text lacks or has besides; empty where it has the same."""
+    before, after = (Counter(each.value for each in numerals(part)) for part in (text, other))
     return "" if before == after else f"lacks {[*before - after]}, adds {[*after - before]}"
-
-
-def _numbers(text: str) -> Counter[float]:
-    return Counter(each.value for each in numerals(text))
 
 
 def number_in(text: str) -> float | None:

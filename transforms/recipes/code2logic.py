@@ -20,7 +20,7 @@ from transforms.models.prompts import PromptTemplate
 from transforms.programs.questions import Question
 from transforms.stages.exercises import Exercise, exercise
 from transforms.worlds.instances import Instance
-from transforms.worlds.questions import KINDS, analysis, ask, asked, midgame
+from transforms.worlds.questions import KINDS, Position, analysis, ask, asked, midgame
 
 
 @dataclass(kw_only=True)
@@ -55,13 +55,14 @@ class AskAboutPosition(Episode):
             return reject("no_instance", "seeds come from transforms.worlds.instances.positions")
         world, rng = instance.world, random.Random(derived_seed(0, "code2logic", seed.id))
         made, state = midgame(world, instance.state, rng, self.moves)
+        position = Position(world, instance.state, state)
         shown = {
             **{"world": instance.name, "level": instance.level, "seed": instance.seed},
             **{"made": list(made), "position": world.render(state)},
         }
         rows: list[Exercise] = []
         for kind in rng.sample(self.kinds, len(self.kinds)):
-            choice = ask(world, state, kind, rng) if len(rows) < self.questions else None
+            choice = ask(position, kind, rng) if len(rows) < self.questions else None
             if choice is None:
                 continue
             gold = str(choice.right + 1)

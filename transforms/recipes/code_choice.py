@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from itertools import combinations, islice
+from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -18,7 +19,9 @@ from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
 from transforms.models.prompts import PromptTemplate
+from transforms.programs.form import without_comments
 from transforms.programs.mutants import drawn_mutants
+from transforms.programs.mutants import mutants as mutants_of
 from transforms.programs.questions import Question
 from transforms.sandbox.jobs import Job, Status
 from transforms.sandbox.settings import SandboxSettings
@@ -26,6 +29,8 @@ from transforms.stages.exercises import Exercise, exercise
 from transforms.stages.pairs import UNFIT, is_small, unfit
 
 _OPTIONS = 4
+_SQUARES = 8
+"""Pairs of changes of a program that are run together, at most."""
 
 
 @dataclass(kw_only=True)
@@ -34,7 +39,8 @@ class AskChoices(Episode):
     program gives, and which of four lines it lacks.
 
     The wrong options are what mutants give, and their lines: each mutant ran, ended well, and gave
-    something else than the program.
+    something else than the program. Of the lines two have one change and one has both, and
+    comments are left out, so that the lines alone do not tell which is right.
     """
 
     name: str = "ask"
@@ -63,18 +69,22 @@ class AskChoices(Episode):
             if result.status is Status.OK and result.output not in (None, gold)
         ]
         rng = random.Random(derived_seed(0, "choice", seed.id))
-        outputs = [
-            output for output in dict.fromkeys(out for _, out in ran) if is_small_json(output)
-        ]
-        lines = _lines(code, [mutant for mutant, _ in ran])
         rows = []
+        outputs = [
+            output
+            for output in dict.fromkeys(output for _, output in ran)
+            if is_small(value := json.loads(output)) and value != json.loads(gold)
+        ]
         if len(outputs) >= _OPTIONS - 1:
-            wrong = outputs[: _OPTIONS - 1]
+            wrong = around(gold, outputs, rng)
             rows.append(self._row(seed, "output", gold, wrong, {"shown": code}, rng))
-        if lines is not None:
-            masked, right, wrong = lines
-            shown = {"shown": masked, "output": gold}
-            rows.append(self._row(seed, "line", right, wrong, shown, rng))
+        squares = list(islice(_squares(code, [mutant for mutant, _ in ran]), _SQUARES))
+        corners = yield [Job(square.both) for square in squares]
+        for square, result in zip(squares, corners, strict=True):
+            if result.status is Status.OK and result.output not in (None, gold):
+                shown = {"shown": square.masked, "output": gold}
+                rows.append(self._row(seed, "line", square.right, square.wrong, shown, rng))
+                break
         return rows or reject("few_options", f"{len(ran)} mutants give something else")
 
     def _row(
@@ -89,30 +99,50 @@ class AskChoices(Episode):
         )
 
 
-def is_small_json(output: str | None) -> bool:
-    """Whether an output, as JSON, is small."""
-    return output is not None and is_small(json.loads(output))
+def around(gold: str, others: Sequence[str], rng: random.Random) -> list[str]:
+    """Returns three of the wrong outputs (JSON), the first ones; of numbers so that the right one
+    is the smallest, the second, the third or the largest with equal chances, where that can be:
+    mutants give somewhat less and somewhat more.
+    """
+    try:
+        values = {other: float(other) for other in (gold, *others)}
+    except ValueError:
+        return list(others[: _OPTIONS - 1])
+    below = [each for each in others if values[each] < values[gold]]
+    above = [each for each in others if values[each] > values[gold]]
+    wanted = rng.randrange(_OPTIONS)
+    count = max(_OPTIONS - 1 - len(above), min(wanted, len(below)))
+    return [*below[:count], *above[: _OPTIONS - 1 - count]]
 
 
-def _lines(code: str, mutants: Iterable[str]) -> tuple[str, str, list[str]] | None:
-    """The program with a line masked, the line, and three that mutants have there; None where no
-    line has as many."""
+class _Square(NamedTuple):
+    """A program with a line masked, and four lines for it: with none, the one, the other and both
+    of two changes, so that no line is the one that all others are near to."""
+
+    masked: str
+    right: str
+    wrong: list[str]
+    both: str
+    """The program with both changes, which has not been run."""
+
+
+def _squares(code: str, mutants: Sequence[str]) -> Iterator[_Square]:
+    """Yields the squares of a program without its comments, of mutants that change one line."""
+    code = without_comments(code)
     own = code.split("\n")
-    found: dict[int, list[str]] = {}
-    for mutant in mutants:
+    found: dict[int, dict[str, str]] = {}
+    for mutant in map(without_comments, mutants):
         changed = mutant.split("\n")
         places = [n for n, (a, b) in enumerate(zip(own, changed, strict=False)) if a != b]
         if len(changed) == len(own) and len(places) == 1:
-            line = changed[places[0]].strip()
-            if line not in found.setdefault(places[0], []):
-                found[places[0]].append(line)
-    for place, wrong in sorted(found.items()):
-        if len(wrong) >= _OPTIONS - 1:
-            line = own[place]
-            masked = [
-                *own[:place],
-                line[: len(line) - len(line.lstrip())] + "...",
-                *own[place + 1 :],
-            ]
-            return "\n".join(masked), line.strip(), wrong[: _OPTIONS - 1]
-    return None
+            found.setdefault(places[0], {})[mutant] = changed[places[0]].strip()
+    for place, lines in sorted(found.items()):
+        line = own[place]
+        indent = line[: len(line) - len(line.lstrip())]
+        masked = "\n".join([*own[:place], f"{indent}...", *own[place + 1 :]])
+        twice = {each: {m.code for m in mutants_of(each)} for each in lines if len(lines) > 1}
+        for one, other in combinations(twice, 2):
+            for both in sorted((twice[one] & twice[other]) - {code}):
+                last = both.split("\n")[place].strip()
+                wrong = [lines[one], lines[other], last]
+                yield _Square(masked, line.strip(), wrong, both)

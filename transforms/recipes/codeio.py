@@ -4,39 +4,24 @@ After CodeI/O and CodeI/O++ (arXiv 2502.07316).
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
 
-from pydantic import Field
-
-from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.programs import masked_input, with_input
 from transforms.programs.questions import Task, read_literal, task_about
-from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
+from transforms.stages.pairs import Pair
+from transforms.stages.tasks import MakeTasksOfPairs
 
 
 @dataclass(kw_only=True)
-class AskPairs(Episode):
+class AskPairs(MakeTasksOfPairs):
     """PCollection[Seed] (verified) -> Outcome of Task: two for each pair of input and output."""
 
     name: str = "pairs"
-    sandbox: SandboxSettings
-    pairs: Annotated[int, Field(ge=2)] = 10
-    """Pairs of each program, at most."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = UNPAIRED
-
-    def episode(self, seed: Seed) -> Steps[Verdict | list[Task | Verdict]]:
-        pairs = yield from several_pairs(seed, self.pairs)
-        if isinstance(pairs, Verdict):
-            return pairs
+    def make(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Task]]:
+        yield from ()
         return [asked(seed, kind, pair) for pair in pairs for kind in ("output", "input")]
 
 

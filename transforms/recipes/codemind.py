@@ -4,46 +4,30 @@ After CodeMind (arXiv 2402.09664).
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
 
-from pydantic import Field
-
-from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.programs import with_input
 from transforms.programs.obfuscation import obfuscated
 from transforms.programs.perturb import perturbations
 from transforms.programs.questions import Task, read_literal, task_about
 from transforms.sandbox.jobs import Job, Status
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import same_output
-from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
+from transforms.stages.pairs import Pair
+from transforms.stages.tasks import MakeTasksOfPairs
 
 
 @dataclass(kw_only=True)
-class AskOfMind(Episode):
+class AskOfMind(MakeTasksOfPairs):
     """PCollection[Seed] (verified) -> Outcome of Task: `execute` a program; write one to a
     specification (`write`), with a test (`write_tested`) and with a wrong one (`write_misled`);
-    `simplify` an obfuscated one.
+    `simplify` an obfuscated one. A written program has to give the output of each pair.
     """
 
     name: str = "ask"
-    sandbox: SandboxSettings
-    tests: Annotated[int, Field(ge=2)] = 5
-    """Tests that a written program has to pass, at most."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = UNPAIRED
-
-    def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:
-        pairs = yield from several_pairs(seed, self.tests)
-        if isinstance(pairs, Verdict):
-            return pairs
+    def make(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Task]]:
         code, (known, right) = seed.code or "", pairs[0]
         shown = {"problem": seed.problem, "known": known}
         tasks = [

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.requests import Response
@@ -20,48 +20,37 @@ from transforms.programs.checks import RUN_REASONS
 from transforms.programs.facts import CutTrace, InvalidTrace, is_plain, read_trace, returned_values
 from transforms.programs.questions import Task, task_about
 from transforms.sandbox.jobs import Job, Status, TraceLimits
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import tests
-from transforms.stages.pairs import UNPAIRED, Pair, is_small, several_pairs
+from transforms.stages.pairs import UNPAIRED, Pair, is_small
+from transforms.stages.tasks import MakeTasksOfPairs
 
 
 @dataclass(kw_only=True)
-class WriteFailing(ModelEpisode):
+class WriteFailing(MakeTasksOfPairs, ModelEpisode):
     """PCollection[Seed] (verified) -> Outcome of Task: of the programs that a model writes for a
     problem, those that fail its tests and run to an end.
 
-    The tests are outputs of the seed's program, on its own input and on others.
+    The tests are the pairs of the seed's program.
     """
 
     name: str = "fail"
     sampler: SamplerSettings
-    sandbox: SandboxSettings
-    tests: Annotated[int, Field(ge=2)] = 5
-    """Tests of a problem, at most."""
     variables: Annotated[int, Field(ge=0)] = 3
     """Variables that are asked for, at most: those that `solution` set last."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *ResponseReason, *RUN_REASONS, *UNPAIRED, "passes_tests", "trace_cut",
     )  # fmt: skip
 
-    def episode(self, seed: Seed) -> Steps[list[Verdict | tuple[Task | Seed, Verdict]]]:
-        cases = yield from several_pairs(seed, self.tests)
-        if isinstance(cases, Verdict):
-            return [cases]
-        known = cases[0].input
+    def make(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Verdict | Task]]:
+        known = pairs[0].input
         responses = yield self.requests(self.sampler, problem=seed.problem, known=known)
-        made: list[Verdict | tuple[Task | Seed, Verdict]] = []
+        made = []
         for response in responses:
-            made.append((yield from self._asked(seed, cases, response)))
+            made.append((yield from self._asked(seed, pairs, response)))
         return made
 
-    def _asked(
-        self, seed: Seed, cases: list[Pair], response: Response
-    ) -> Steps[Verdict | tuple[Task | Seed, Verdict]]:
+    def _asked(self, seed: Seed, cases: list[Pair], response: Response) -> Steps[Verdict | Task]:
         code, verdict = judge_program(response)
         if not verdict.kept:
             return verdict
@@ -82,8 +71,7 @@ class WriteFailing(ModelEpisode):
         golds = dict(list(asked.items())[-self.variables :] if self.variables else ())
         answer, shown = {**golds, "output": repr(output)}, {"names": [*golds]}
         calls = self.calls(response)
-        task = task_about(seed, "final_values", code, "parts", answer, shown, calls)
-        return task, keep()
+        return task_about(seed, "final_values", code, "parts", answer, shown, calls)
 
 
 def run_of(task: Task) -> str:

@@ -1,6 +1,7 @@
 """codesteer: a steerer guides a task model between code and words (CodeSteer, arXiv 2502.04350)."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,11 +10,10 @@ from pydantic import Field
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
+from transforms.stages.trajectories.branching import Branching
 from transforms.stages.trajectories.complexity import Counting, complexity
 from transforms.stages.trajectories.converse import (
     Conversation,
-    Converse,
-    Tried,
     ask,
     check_backend,
     run_call,
@@ -28,7 +28,7 @@ _SIMPLE = 2.0
 
 
 @dataclass(kw_only=True)
-class Steer(Converse):
+class Steer(Branching):
     """PCollection[Seed] -> Outcome of Trajectory: the steerer's conversation about the answers of a
     task model, each of which a checker tests by a program.
 
@@ -43,6 +43,7 @@ class Steer(Converse):
     turns: Annotated[int, Field(ge=1)] = 6
     """Requests of the steerer, at most."""
     cells: None = None
+    branches: Annotated[int, Field(ge=1)] = 1
     solve_model: str | None = None
     """The task model; null is the steerer's own."""
     check_tries: Annotated[int, Field(ge=1)] = 5
@@ -54,10 +55,17 @@ class Steer(Converse):
         super().__post_init__()
         check_backend(self.dialogue, self.backend_of(self.solve_model), self.name)
 
-    def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
-        talk, solver = self.begun(seed, sample), None
+    def play(
+        self,
+        seed: Seed,
+        sample: int,
+        talk: Conversation,
+        before: Callable[[Conversation], None] = lambda talk: None,
+    ) -> Steps[None]:
+        solver = talk.others[0] if talk.others else None
         talk.agent = "steerer"
         while talk.ended is None:
+            before(talk)
             guidance = yield from guided(talk, solver is None)
             if talk.ended:
                 break
@@ -77,7 +85,6 @@ class Steer(Converse):
                 talk.end(Ended.ANSWERED)
             else:
                 yield from self.review(talk, sample, words)
-        return (yield from self.graded(seed, talk))
 
     def answered(self, solver: Conversation) -> Steps[dict[str, Any]]:
         """Has the task model answer and runs its program; its answer is what that prints last."""

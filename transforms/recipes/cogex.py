@@ -14,29 +14,25 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.programs.facts import final_values
 from transforms.programs.leaves import returned_by_leaves, with_leaves
 from transforms.programs.questions import Task, task_about
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.exercises import UNTRACED, traced
 from transforms.stages.graders import same_output
 from transforms.stages.pairs import is_small
+from transforms.stages.tasks import MakeTasks
 
 
 @dataclass(kw_only=True)
-class SplitLeaves(Episode):
+class SplitLeaves(MakeTasks):
     """PCollection[Seed] (verified, with code) -> Outcome of Task: what a program gives whose leaf
     functions have no bodies. The answer is the dict that the program with the bodies gives."""
 
     name: str = "split"
     leaves: Annotated[int, Field(ge=1)] = 2
     """Leaf functions of a program, at least."""
-    sandbox: SandboxSettings
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *UNTRACED, "few_leaves", "no_entry", "not_small", "differs_alone",
     )  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -18,18 +17,16 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SettingsError
-from transforms.engine.ids import canonical_json, content_id, derived_seed
+from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
-from transforms.models.prompts import PromptTemplate
+from transforms.models.episode import Steps
 from transforms.programs.form import literal_input, parse, solution_of
 from transforms.programs.integer_ir import NotCompilable, compiled
 from transforms.programs.ir_runs import Graph, follows, run
 from transforms.programs.questions import Question
 from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.jobs import Job, Result, Status
-from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import FAILED, Exercise, exercise
+from transforms.stages.exercises import FAILED, Exercise, MakeExercises, exercise
 from transforms.stages.pairs import outputs_on
 
 _RUN = f"from __future__ import annotations\n\n{inspect.getsource(run)}\n\noutput = run(*"
@@ -38,14 +35,13 @@ _MOST = 1000
 
 
 @dataclass(kw_only=True)
-class AskAboutIR(Episode):
+class AskAboutIR(MakeExercises):
     """PCollection[Seed] (verified, with code) -> Outcome of Exercise: of each level of optimisation
     the graph (`cfg`), the blocks of a run (`path`), the block after one (`next_block`), an `output`
     and the program (`lift`); the first three where there are three blocks or more.
     """
 
     name: str = "ask"
-    prompt: PromptTemplate
     levels: tuple[Annotated[int, Field(ge=0, le=3)], ...] = (0, 2)
     """LLVM's levels of optimisation; one that changes nothing is left out."""
     inputs: Annotated[int, Field(ge=1)] = 4
@@ -54,11 +50,7 @@ class AskAboutIR(Episode):
     """Lines of IR, at most."""
     blocks: Annotated[int, Field(ge=3)] = 40
     """Blocks of a run that are asked for, at most."""
-    sandbox: SandboxSettings
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Exercise
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *FAILED, "no_program", "not_compilable", "no_pairs", "integer_overflow", "differs_alone",
         "too_long",
@@ -156,41 +148,3 @@ def questions(
 
 def _is_int(value: Any) -> bool:
     return type(value) is int and -(2**63) <= value < 2**63
-
-
-def programs(count: int = 1000, seed: int = 0) -> Iterator[dict[str, Any]]:
-    """Yields `count` programs of loops and branches as seeds' columns, for `source=function`."""
-    for number in range(count):
-        rng = random.Random(derived_seed(seed, "compiler_ir", number))
-        lines = [f"total = {rng.randint(0, 9)}", *_drawn(rng, 2), "return total"]
-        body = "\n".join(f"    {line}" for line in lines)
-        given = {"a": rng.randint(2, 12), "b": rng.randint(2, 12)}
-        code = f"input = {given}\n\ndef solution(a, b):\n{body}\n\noutput = solution(**input)\n"
-        problem = "Two numbers go through the loops and branches of a program. What comes out?"
-        yield {"problem": problem, "code": code, "license": "Apache-2.0"}
-
-
-def _drawn(rng: random.Random, depth: int, names: tuple[str, ...] = ("a", "b")) -> Iterator[str]:
-    """Yields the lines of one or two statements, nested up to `depth` deep; all loops end."""
-    for _ in range(rng.randint(1, 2)):
-        one, other = rng.choice(names), rng.choice((*names, "total"))
-        inner, form = names, rng.choice(("if", "for", "while")) if depth else "sum"
-        test = rng.choice((f"{one} > {other}", f"{other} % {rng.randint(2, 4)} == 0"))
-        if form == "sum":
-            times = rng.choice((f"{one} * {rng.randint(2, 9)}", f"{other} % 7", f"{one} - {other}"))
-            yield f"total {rng.choice('+-')}= {times}"
-            continue
-        if form == "for":
-            inner = (*names, f"i{depth}")
-            yield f"for i{depth} in range({one} % {rng.randint(2, 5)} + 1):"
-        elif form == "while":
-            yield f"left{depth} = {one}"
-            yield f"while left{depth} > {rng.randint(0, 2)}:"
-        else:
-            yield f"if {test}:"
-        yield from (f"    {line}" for line in _drawn(rng, depth - 1, inner))
-        if form == "while":
-            yield f"    left{depth} {rng.choice(('//= 2', '-= 2', '-= 3'))}"
-        elif form == "if" and rng.random() < 0.5:
-            yield "else:"
-            yield from (f"    {line}" for line in _drawn(rng, depth - 1, inner))

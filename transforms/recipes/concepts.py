@@ -35,6 +35,8 @@ _DOUBTFUL = re.compile(
 )
 """What leaves a doubt of what a negation says: another negation, a clause, a choice, a hedge, a
 pronoun for what is named elsewhere."""
+_SHARE = re.compile(r"\b(?:most|all|every|many|few|several|any|always)\b", re.IGNORECASE)
+"""What a "not" may stand before or after: most levers are not of a class, or not most of them."""
 
 
 def negated(sentence: str) -> str | None:
@@ -43,7 +45,7 @@ def negated(sentence: str) -> str | None:
 
     >>> negated("The stress decreases with the area."), negated("Bone is anisotropic.")
     ('The stress increases with the area.', 'Bone is not anisotropic.')
-    >>> negated("A longer lever needs less force."), negated("It is not so.")
+    >>> negated("A longer lever needs less force."), negated("Most levers are long.")
     (None, None)
     """
     words, verbs = _WORD.findall(sentence), _VERB.findall(sentence)
@@ -51,7 +53,7 @@ def negated(sentence: str) -> str | None:
         return None
     if len(words) == 1:
         return _WORD.sub(lambda match: _OPPOSITE[match[0]], sentence)
-    if not words and len(verbs) == 1:
+    if not words and len(verbs) == 1 and not _SHARE.search(sentence):
         return _VERB.sub(lambda match: f"{match[0]} not", sentence)
     return None
 

@@ -6,9 +6,7 @@ After cross-lingual program-of-thought training (arXiv 2502.17956).
 from __future__ import annotations
 
 import ast
-import io
 import json
-import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -22,7 +20,7 @@ from transforms.engine.records import Message, Seed, derived
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import ResponseReason, extract_program, judge_response
 from transforms.models.settings import SamplerSettings
-from transforms.programs.form import Unparsable, literal_input, parse
+from transforms.programs.form import Unparsable, literal_input, parse, without_comments
 from transforms.programs.questions import Attempted, Task, task_about
 from transforms.sandbox.jobs import Job, Result, Status
 from transforms.sandbox.settings import SandboxSettings
@@ -156,20 +154,6 @@ def named(language: str) -> str:
 def problem_of(task: Task) -> str:
     """What attempts at one problem in one language share."""
     return content_id("problem", task.shown, task.code)
-
-
-def without_comments(code: str) -> str:
-    """Returns a program without its comments, its layout else as it was.
-
-    >>> without_comments("# all\\na = '#'  # one\\n")
-    "a = '#'\\n"
-    """
-    lines: list[str | None] = [*code.split("\n")]
-    for token in tokenize.generate_tokens(io.StringIO(code).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = (lines[row - 1] or "")[:column].rstrip() or None
-    return "\n".join(line for line in lines if line is not None)
 
 
 def is_same(code: str, other: str) -> bool:

@@ -24,13 +24,13 @@ from transforms.programs import with_input
 from transforms.programs.languages import LANGUAGES, Language, call
 from transforms.programs.questions import Task, read_literal, task_about
 from transforms.sandbox.jobs import Job, Result, Status
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import last_block, same_output
-from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
+from transforms.stages.pairs import UNPAIRED, Pair
+from transforms.stages.tasks import MakeTasksOfPairs
 
 
 @dataclass(kw_only=True)
-class Translate(ModelEpisode):
+class Translate(MakeTasksOfPairs, ModelEpisode):
     """PCollection[Seed] (verified) -> Outcome of Task: of each program's translation into each
     language, what it gives on an input (`output`) and an input for what it gives (`input`).
 
@@ -40,19 +40,13 @@ class Translate(ModelEpisode):
 
     name: str = "translate"
     sampler: SamplerSettings
-    sandbox: SandboxSettings
     repair_prompt: PromptTemplate
     """Words of the feedback, over `given` and what the run on it gave (`seen`)."""
     languages: tuple[str, ...] = ("javascript", "c")
     """Languages that programs are translated into."""
-    pairs: Annotated[int, Field(ge=2)] = 5
-    """Pairs of input and output that a translation is tested on, at most."""
     repairs: Annotated[int, Field(ge=0)] = 3
     """Further turns of a try that fails, at most."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *ResponseReason, *UNPAIRED, "not_typed", "no_answer", "failed_tests",
     )  # fmt: skip
@@ -66,10 +60,7 @@ class Translate(ModelEpisode):
                 package = LANGUAGES[name].package
                 raise SettingsError(f"{name} needs {package}: pip install 'cotmill[languages]'")
 
-    def episode(self, seed: Seed) -> Steps[list[Task | Verdict]]:
-        pairs = yield from several_pairs(seed, self.pairs)
-        if isinstance(pairs, Verdict):
-            return [pairs]
+    def make(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Task | Verdict]]:
         tasks: list[Task | Verdict] = []
         for name in self.languages:
             tasks += yield from self._asked(seed, LANGUAGES[name], pairs)

@@ -11,32 +11,25 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
-from transforms.models.prompts import PromptTemplate
+from transforms.models.episode import Steps
 from transforms.programs.form import assigned, is_name, parse
 from transforms.programs.questions import Question
 from transforms.programs.trace_text import frames_of, render
-from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import UNTRACED, Exercise, exercise, traced
+from transforms.stages.exercises import UNTRACED, Exercise, MakeExercises, exercise, traced
 
 
 @dataclass(kw_only=True)
-class TraceText(Episode):
+class TraceText(MakeExercises):
     """PCollection[Seed] (verified, with code) -> Outcome of Exercise: the trace of `solution`."""
 
     name: str = "trace"
-    prompt: PromptTemplate
     frames: Annotated[int, Field(ge=2)] = 200
     """Frames of a trace, at most."""
     chars: Annotated[int, Field(ge=1)] = 20_000
     """Characters of a trace, at most."""
     events: Annotated[int, Field(ge=1)] = 10_000
     """Events of a run, at most."""
-    sandbox: SandboxSettings
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Exercise
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*UNTRACED, "no_entry", "too_long")
 
     def episode(self, seed: Seed) -> Steps[Exercise | Verdict]:

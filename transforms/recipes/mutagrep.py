@@ -14,13 +14,12 @@ from pydantic import Field
 from transforms.engine.accounting import reject
 from transforms.engine.errors import SettingsError
 from transforms.engine.ids import canonical_json
-from transforms.engine.records import Message, Seed
+from transforms.engine.records import Seed
 from transforms.models.episode import Steps, side_by_side
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Response
 from transforms.models.tools import Invoke, Invoked, Tools
-from transforms.stages.trajectories.converse import Conversation, Limits, ask, begin
-from transforms.stages.trajectories.dialogues import DIALOGUES
+from transforms.stages.trajectories.converse import Conversation
 from transforms.stages.trajectories.frontier import BestFirst, Node, Rated, rank, search
 from transforms.stages.trajectories.tree_stage import TreeSearch, heard
 from transforms.text.thoughts import visible
@@ -108,18 +107,15 @@ class FindPlan(TreeSearch):
         )  # fmt: skip
 
     def changed(self, seed: Seed, node: Node[Plan | None], samples: range) -> Steps[Sequence[Plan]]:
-        talks = []
-        for sample in samples:
-            asked = self.asked(sample, problem=seed.problem)
-            if node.state is None:
-                talks.append(begin(asked, DIALOGUES["native"], Limits()))
-            else:
-                words = self.change_prompt.rendered(
-                    "chat", problem=seed.problem, steps=node.state.steps, sample=sample
-                )
-                talks.append(node.state.talk.branched(asked))
-                talks[-1].add(Message("user", words.messages[-1].content))
-        yield from side_by_side(map(ask, talks))
+        def said(sample: int) -> str:
+            steps = node.state.steps if node.state else ()
+            words = self.change_prompt.rendered(
+                "chat", problem=seed.problem, steps=steps, sample=sample
+            )
+            return words.messages[-1].content
+
+        parent = node.state.talk if node.state else None
+        talks = yield from self.branches(parent, samples, said, problem=seed.problem)
         return (yield from side_by_side(map(self.grounded, talks)))
 
     def grounded(self, talk: Conversation) -> Steps[Plan]:

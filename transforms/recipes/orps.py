@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from transforms.engine.accounting import reject
-from transforms.engine.records import Message, Seed
-from transforms.models.episode import Steps, side_by_side
+from transforms.engine.records import Seed
+from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Response
 from transforms.models.responses import extract_program
 from transforms.programs.form import parse
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import CaseRun, runs_of_tests
-from transforms.stages.pairs import UNPAIRED
-from transforms.stages.trajectories.converse import Conversation, Limits, ask, begin
-from transforms.stages.trajectories.dialogues import DIALOGUES
-from transforms.stages.trajectories.frontier import Beam, Node, Rated, search
+from transforms.stages.pairs import Pair
+from transforms.stages.trajectories.converse import Conversation
+from transforms.stages.trajectories.frontier import Beam, Found, Node, Rated, search
 from transforms.stages.trajectories.records import as_messages
-from transforms.stages.trajectories.tree_stage import (
-    Cases,
-    TreeSearch,
-    cases_of,
-    heard,
-    share_passed,
-)
+from transforms.stages.trajectories.tree_stage import TestedSearch
 from transforms.text.thoughts import visible
 
 _SCORE = re.compile(r"score:\W*([1-5](?:\.\d+)?)", re.IGNORECASE)
@@ -50,13 +41,11 @@ class Draft(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class Refine(TreeSearch):
-    """PCollection[Seed] (verified) -> Outcome of Trajectory: of the programs of a beam, the best by
-    the tests that are shown; a row where it also passes those that are not.
+class Refine(TestedSearch):
+    """`TestedSearch` by a beam: the programs that a critic scores highest are gone on from.
 
-    Tests are outputs of the seed's program. The prompt is rendered with `problem`, `cases` and
-    `sample`, `critic_prompt` with `problem`, `history` (messages) and `runs`, `review_prompt` with
-    `runs` and `critique`.
+    The prompt is rendered with `problem`, `cases` and `sample`, `critic_prompt` with `problem`,
+    `history` (messages) and `runs`, `review_prompt` with `runs` and `critique`.
     """
 
     name: str = "refine"
@@ -68,53 +57,32 @@ class Refine(TreeSearch):
     """First programs, and successors of each that is gone on from."""
     rounds: Annotated[int, Field(ge=0)] = 5
     """Rounds of successors."""
-    tests: Annotated[int, Field(ge=2)] = 6
-    """Tests of a problem, at most: half of them are shown."""
-    sandbox: SandboxSettings
 
-    reasons: ClassVar[Iterable[str]] = (
-        *(*TreeSearch.reasons, *UNPAIRED, "nothing_runs", "failed_tests"),
-    )
-
-    def episode(self, seed: Seed) -> Steps[Any]:
-        cases = yield from cases_of(seed, self.tests)
-        if not isinstance(cases, Cases):
-            return cases
-        steps = search(
+    def searched(self, seed: Seed, shown: Sequence[Pair]) -> Steps[Found[Draft | None]]:
+        return search(
             None,
-            expand=partial(self.written, seed, cases),
-            evaluate=partial(self.reviewed, seed, cases),
+            expand=partial(self.written, seed, shown),
+            evaluate=partial(self.reviewed, seed, shown),
             strategy=Beam(self.keep, self.drafts, self.rounds + 1),
             budget=self.most,
             choose=most_passed,
             key=lambda draft: draft.talk.turns[-1].id if draft else "",
         )
-        found, responses, lost = yield from heard(steps)
-        if lost or found.best is None or found.best.state is None:
-            return lost or reject("nothing_runs", f"{len(found.nodes)} programs")
-        draft = found.best.state
-        score = yield from share_passed(draft.code, cases.hidden)
-        return self.outcome(
-            seed, found, found.best, responses, draft.talk.turns, wrong="failed_tests",
-            data={"passed": draft.passed}, score=score, answer=draft.code,
-        )  # fmt: skip
+
+    def path(self, seed: Seed, shown: Sequence[Pair], found: Found[Any]) -> Any:
+        draft: Draft = found.best.state  # type: ignore[union-attr]
+        return draft.code, draft.talk.turns, {"passed": draft.passed}
 
     def written(
-        self, seed: Seed, cases: Cases, node: Node[Draft | None], samples: range
+        self, seed: Seed, shown: Sequence[Pair], node: Node[Draft | None], samples: range
     ) -> Steps[Sequence[Draft]]:
-        talks = []
-        for sample in samples:
-            asked = self.asked(sample, problem=seed.problem, cases=cases.shown)
-            if node.state is None:
-                talks.append(begin(asked, DIALOGUES["native"], Limits()))
-            else:
-                talks.append(node.state.talk.branched(asked))
-                talks[-1].add(Message("user", node.state.review))
-        yield from side_by_side(map(ask, talks))
-        return [Draft(talk) for talk in talks]
+        parent, review = (node.state.talk, node.state.review) if node.state else (None, "")
+        words = {"problem": seed.problem, "cases": shown}
+        talks = yield from self.branches(parent, samples, lambda _: review, **words)
+        return list(map(Draft, talks))
 
     def reviewed(
-        self, seed: Seed, cases: Cases, node: Node[Draft | None]
+        self, seed: Seed, shown: Sequence[Pair], node: Node[Draft | None]
     ) -> Steps[Rated[Draft | None]]:
         """Scores a program by the critic's score, 0 where it gives none, then by its runs."""
         assert node.state is not None
@@ -122,7 +90,7 @@ class Refine(TreeSearch):
         if talk.ended:
             return Rated((0.0, 0.0), done=True)
         code = extract_program(visible(talk.turns[-1].content))
-        runs = yield from runs_of_tests(code, cases.shown)
+        runs = yield from runs_of_tests(code, shown)
         history = as_messages(talk.turns)
         response: Response = yield self.asked(
             0, self.critic_prompt, problem=seed.problem, history=history, runs=runs
@@ -130,7 +98,7 @@ class Refine(TreeSearch):
         critique = visible(response.text)
         scores = _SCORE.findall(critique)
         said = self.review_prompt.rendered("chat", runs=runs, critique=critique)
-        passed = sum(run.passed for run in runs or ()) / len(cases.shown)
+        passed = sum(run.passed for run in runs or ()) / len(shown)
         draft = Draft(talk, code if runs else None, passed, said.messages[-1].content)
         score = (float(scores[-1]) if scores else 0.0, execution_score(code or "", runs or ()))
         return Rated(score, _ENOUGH in critique, draft)

@@ -26,9 +26,9 @@ from transforms.stages.games import by_program, by_turns
 from transforms.stages.trajectories.converse import Limits, begin
 from transforms.stages.trajectories.dialogues import DIALOGUES
 from transforms.stages.trajectories.records import Ended, Trajectory
-from transforms.worlds import manual
 from transforms.worlds.game import Game
 from transforms.worlds.instances import Instance
+from transforms.worlds.turns import Turns
 
 
 @dataclass(kw_only=True)
@@ -71,14 +71,14 @@ class Play(ModelEpisode):
             return seed, reject("no_instance", "seeds come from worlds.instances.positions")
         chance = random.Random(derived_seed(self.run_seed, "opponent", seed.id, sample))
         game = Game(instance.world, instance.state, self.opponent, chance)
+        turns = Turns(game)
         request = self.requests(
             self.sampler, prompt=self.prompt if self.mode == "turns" else self.program_prompt,
-            rules=manual(game.world), position=game.position, state=repr(game.seen),
-            players=game.world.players,
+            state=repr(game.seen), **turns.first,
         )[sample]  # fmt: skip
         talk = begin(request, DIALOGUES["native"], Limits(cells=self.moves, turns=self.moves))
         if self.mode == "turns":
-            yield from by_turns(game, talk, self.next_prompt)
+            yield from by_turns(turns, talk, self.next_prompt)
         else:
             yield from by_program(game, talk)
         verdict = talk.verdict

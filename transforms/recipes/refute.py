@@ -11,17 +11,17 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.programs import literal_input, parse
 from transforms.programs.mutants import drawn_mutants
 from transforms.programs.questions import Task, task_about
 from transforms.programs.variation import drawn_inputs
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.pairs import UNFIT, outputs_on, unfit
+from transforms.stages.tasks import MakeTasks
 
 
 @dataclass(kw_only=True)
-class AskCounterexamples(Episode):
+class AskCounterexamples(MakeTasks):
     """PCollection[Seed] (verified) -> Outcome of Task: mutants of a program that random inputs
     hardly tell from it.
 
@@ -30,7 +30,6 @@ class AskCounterexamples(Episode):
     """
 
     name: str = "mutate"
-    sandbox: SandboxSettings
     tries: Annotated[int, Field(ge=1)] = 100
     """Random inputs that both run on."""
     easy: Annotated[float, Field(ge=0, le=1)] = 0.1
@@ -40,9 +39,6 @@ class AskCounterexamples(Episode):
     most: Annotated[int, Field(ge=1)] = 2
     """Mutants of one program that are asked about, at most."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*UNFIT, "no_literal_input", "all_easy")
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:

@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from transforms.engine.accounting import reject
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Response
 from transforms.models.responses import extract_program
-from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
 from transforms.programs.form import with_input
 from transforms.programs.questions import read_literal
-from transforms.programs.trace_text import frames_of, render
 from transforms.sandbox.jobs import Job, TraceLimits
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import CaseRun, runs_of_tests
-from transforms.stages.pairs import UNPAIRED
+from transforms.stages.pairs import Pair
+from transforms.stages.traces import trace_of
 from transforms.stages.trajectories.converse import Limits, begin
 from transforms.stages.trajectories.dialogues import DIALOGUES, cut
-from transforms.stages.trajectories.frontier import MonteCarlo, Node, Rated, search
+from transforms.stages.trajectories.frontier import Found, MonteCarlo, Node, Rated, search
 from transforms.stages.trajectories.records import Turn, appended
-from transforms.stages.trajectories.tree_stage import (
-    Cases,
-    TreeSearch,
-    cases_of,
-    heard,
-    share_passed,
-)
+from transforms.stages.trajectories.tree_stage import TestedSearch
 from transforms.text.thoughts import visible
 
 _IDEA = re.compile(r"<idea>\s*(.*?)\s*</idea>", re.DOTALL)
@@ -65,13 +56,11 @@ class Line:
 
 
 @dataclass(kw_only=True)
-class Rethink(TreeSearch):
-    """PCollection[Seed] (verified) -> Outcome of Trajectory: of the programs that the rollouts of a
-    Monte Carlo tree search over thoughts write, the best by the tests that are shown; a row
-    where it also passes those that are not.
+class Rethink(TestedSearch):
+    """`TestedSearch` by a Monte Carlo tree search over thoughts, after which programs are written.
 
-    Tests are outputs of the seed's program. Prompts are rendered with `problem`, `cases`,
-    `thoughts` and `feedback`, and some with `count`, `code`, `runs` and `trace`.
+    Prompts are rendered with `problem`, `cases`, `thoughts` and `feedback`, and some with `count`,
+    `code`, `runs` and `trace`.
     """
 
     name: str = "rethink"
@@ -85,20 +74,10 @@ class Rethink(TreeSearch):
     """Thoughts that may follow one."""
     rollouts: Annotated[int, Field(ge=1)] = 16
     """Programs written of a problem, those after a thought was replaced left out."""
-    tests: Annotated[int, Field(ge=2)] = 8
-    """Tests of a problem, at most: half of them are shown."""
-    sandbox: SandboxSettings
 
-    reasons: ClassVar[Iterable[str]] = (
-        *(*TreeSearch.reasons, *UNPAIRED, "nothing_runs", "failed_tests"),
-    )
-
-    def episode(self, seed: Seed) -> Steps[Any]:
-        cases = yield from cases_of(seed, self.tests)
-        if not isinstance(cases, Cases):
-            return cases
-        words = {"problem": seed.problem, "cases": cases.shown}
-        steps = search(
+    def searched(self, seed: Seed, shown: Sequence[Pair]) -> Steps[Found[Line]]:
+        words = {"problem": seed.problem, "cases": shown}
+        return search(
             Line(),
             expand=partial(self.thoughts, words),
             evaluate=partial(self.tested, words, count()),
@@ -108,21 +87,17 @@ class Rethink(TreeSearch):
             choose=first_best,
             key=lambda line: line.texts,
         )
-        found, responses, lost = yield from heard(steps)
-        if lost or found.best is None:
-            return lost or reject("nothing_runs", f"{len(found.nodes)} thoughts")
-        line, path = found.best.state, found.path(found.best)
-        score = yield from share_passed(line.code, cases.hidden)
+
+    def path(self, seed: Seed, shown: Sequence[Pair], found: Found[Line]) -> Any:
+        assert found.best is not None
+        words, line = {"problem": seed.problem, "cases": shown}, found.best.state
         before = begin(self.asked(0, self.asked_prompt, **words), DIALOGUES["native"], Limits())
         replaced = [
             {"depth": node.depth, "before": node.replaced.texts[-1], "after": node.state.texts[-1]}
-            for node in path
+            for node in found.path(found.best)
             if node.replaced is not None
         ]
-        return self.outcome(
-            seed, found, found.best, responses, appended(before.turns, in_one_text(line)),
-            wrong="failed_tests", data={"replaced": replaced}, score=score, answer=line.code,
-        )  # fmt: skip
+        return line.code, appended(before.turns, in_one_text(line)), {"replaced": replaced}
 
     def thoughts(
         self, words: dict[str, Any], node: Node[Line], samples: range
@@ -165,11 +140,7 @@ class Rethink(TreeSearch):
         """Returns feedback on a program: its failed tests, and a debugger's words on its trace."""
         job = Job(with_input(code, read_literal(failed[0].input)), trace=TraceLimits())
         [result] = yield [job]
-        try:
-            trace = render(frames_of(job.code, read_trace(result.trace or ""), "solution"))
-        except (InvalidTrace, CutTrace):
-            trace = ""
-        trace = cut(trace, _OF_TRACE, "middle", "\n...\n")
+        trace = trace_of(job.code, result, _OF_TRACE)
         runs = [run._replace(seen=cut(run.seen, _OF_TEST, "start", "...")) for run in failed]
         response: Response = yield self.asked(
             0, self.debug_prompt, code=code, runs=runs[:_TESTS], trace=trace, **words

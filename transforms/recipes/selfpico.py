@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
@@ -13,68 +11,28 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
-from transforms.models.prompts import PromptTemplate
+from transforms.models.episode import Steps
+from transforms.programs.definitions import without_definitions
 from transforms.programs.facts import InvalidTrace, Kind, coverage, read_trace
 from transforms.programs.form import literal_input, parse
 from transforms.programs.questions import Question
 from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.jobs import Job, TraceLimits
-from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import UNTRACED, Exercise, exercise, traced
+from transforms.stages.exercises import UNTRACED, Exercise, MakeExercises, exercise, traced
 from transforms.stages.pairs import outputs_on
 
 
-def without_definitions(code: str) -> Iterator[tuple[str, str]]:
-    """Yields (name, program without the statement that defines it) for each name that is defined
-    once: assignments within functions, helper functions and imports.
-
-    Raises:
-        Unparsable: the code is no program.
-    """
-    lines, tree = code.split("\n"), parse(code)
-    stored = Counter(
-        node.arg if isinstance(node, ast.arg) else node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.arg)
-        or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-    )
-    for node in ast.walk(tree):
-        name = _defined(node)
-        if name is None or stored[name] > 1:  # without one of several it may run on for ever
-            continue
-        assert isinstance(node, ast.stmt)
-        indent = lines[node.lineno - 1][: node.col_offset]
-        rest = [*lines[: node.lineno - 1], f"{indent}...  # gone", *lines[node.end_lineno :]]
-        yield name, "\n".join(rest)
-
-
-def _defined(node: ast.AST) -> str | None:
-    if isinstance(node, ast.Assign) and node.col_offset and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id
-    if isinstance(node, ast.FunctionDef) and node.name != "solution" and not node.decorator_list:
-        return node.name
-    if isinstance(node, (ast.Import, ast.ImportFrom)) and len(node.names) == 1:
-        return (node.names[0].asname or node.names[0].name).partition(".")[0]
-    return None
-
-
 @dataclass(kw_only=True)
-class Remove(Episode):
+class Remove(MakeExercises):
     """PCollection[Seed] (verified, with code) -> Outcome of Exercise: programs that fail since one
     definition is gone, graded by what they give on several inputs once it is there."""
 
     name: str = "remove"
-    prompt: PromptTemplate
     most: Annotated[int, Field(ge=1)] = 2
     """Programs made of one, at most."""
     inputs: Annotated[int, Field(ge=1)] = 4
     """Inputs beside its own that a completed program is run on, at most."""
-    sandbox: SandboxSettings
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Exercise
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*UNTRACED, "no_pairs", "no_question")
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Exercise]]:

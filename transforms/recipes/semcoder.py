@@ -4,46 +4,33 @@ After SemCoder (arXiv 2406.01006); each value that a forward monologue states is
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
-from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.programs import masked_input, with_input
 from transforms.programs.mutants import drawn_mutants
 from transforms.programs.questions import Task, read_literal, task_about
 from transforms.sandbox.jobs import Job, Status
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import same_output
-from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
+from transforms.stages.pairs import Pair
+from transforms.stages.tasks import MakeTasksOfPairs
 
 
 @dataclass(kw_only=True)
-class AskMonologues(Episode):
+class AskMonologues(MakeTasksOfPairs):
     """PCollection[Seed] (verified) -> Outcome of Task: `forward` and `backward` for each pair of
-    input and output, and one `refine`.
+    input and output, and one `refine`, which the pairs test.
     """
 
     name: str = "monologues"
-    sandbox: SandboxSettings
-    pairs: Annotated[int, Field(ge=2)] = 3
-    """Pairs of each program, at most; also the tests of its repair."""
     mutants: Annotated[int, Field(ge=0)] = 5
     """Mutants that are tried until one fails a test."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = UNPAIRED
-
-    def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:
-        pairs = yield from several_pairs(seed, self.pairs)
-        if isinstance(pairs, Verdict):
-            return pairs
+    def make(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Task]]:
         program = seed.code or ""
         tasks, masked = [], tagged(masked_input(program))
         for pair in pairs:

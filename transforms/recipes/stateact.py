@@ -12,8 +12,8 @@ from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.models.tools import Invoke
 from transforms.stages.trajectories.converse import Conversation, Converse, Seen, Tried, converse
-from transforms.stages.trajectories.dialogues import Called
-from transforms.stages.trajectories.keys import accuracies, with_keys
+from transforms.stages.trajectories.dialogues import Body, Called
+from transforms.stages.trajectories.keys import accuracies, as_objects, with_keys
 from transforms.stages.trajectories.records import Ended
 
 
@@ -23,7 +23,8 @@ class Act(Converse):
 
     The game is the tool `game`: a function of `game`, the seed's column of that name, and of
     `actions`, all so far, that returns `text`, `over` and `score`, and may return `state`, what the
-    keys would rightly say. The prompt is rendered with `keys` and `examples`, too.
+    keys would rightly say. The prompt is rendered with `keys`, `examples` and `is_json`, too: a
+    dialogue of JSON has each turn as one object, which calls by its key of the action.
     """
 
     name: str = "act"
@@ -39,15 +40,16 @@ class Act(Converse):
         return None if named else reject("no_game", "the seed has no column `game`")
 
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
-        examples = with_keys(self.examples, self.keys)
-        return {**super().words(seed, sample), "keys": self.keys, "examples": examples}
+        examples, is_json = with_keys(self.examples, self.keys), self.dialogue.body is Body.JSON
+        shown = {"examples": as_objects(examples) if is_json else examples, "is_json": is_json}
+        return {**super().words(seed, sample), "keys": self.keys, **shown}
 
     def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
         talk, actions = self.begun(seed, sample, start), list[str]()
         seen = [(yield from self.played(seed, actions))]
 
         def act(talk: Conversation, called: Called) -> Steps[Seen]:
-            actions.append(called.text)
+            actions.append(called.name if self.dialogue.body is Body.JSON else called.text)
             talk.cells += 1
             seen.append((yield from self.played(seed, actions)))
             return Seen(called, seen[-1]["text"], False)
@@ -58,7 +60,7 @@ class Act(Converse):
 
         yield from converse(talk, after=after, run=act)
         if talk.ended is Ended.ANSWERED and not seen[-1]["over"]:
-            talk.end(Ended.FORMAT, f"no line `{self.dialogue.line}:`")
+            talk.end(Ended.FORMAT, f"no `{self.keys[-1]}`")
         talk.final, score = canonical_json(actions), float(seen[-1]["score"])
         talk.data["stated"] = accuracies(talk.turns, [each.get("state", {}) for each in seen])
         verdict = talk.verdict

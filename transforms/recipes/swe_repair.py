@@ -6,13 +6,11 @@ After SWE-smith (arXiv 2504.21798); `AskBugs` after its LM Modify, `AskIssues` a
 from __future__ import annotations
 
 import ast
-import base64
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import apache_beam as beam
@@ -25,17 +23,16 @@ from transforms.engine.stage import Map
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
-from transforms.packages import in_session
 from transforms.packages.bugs import emptied
 from transforms.packages.disguise import without
-from transforms.packages.grading import PatchFault, StoredRepair, broken, grade_changes
-from transforms.packages.making import REASONS, Bug, is_package, made, sound
-from transforms.packages.package import modules, packed, unpacked
-from transforms.packages.patches import changed, diff, text_of
+from transforms.packages.grading import PatchFault, PatchGrade, StoredRepair, broken, grade_changes
+from transforms.packages.making import REASONS, UNSOUND, Bug, facts_of, made, sound
+from transforms.packages.package import Files, modules, unpacked
+from transforms.packages.patches import Changes, changed, diff, text_of
+from transforms.packages.sessions import changes, prelude
 from transforms.packages.tasks import RepairTask
 from transforms.programs.questions import Task, task_about
 from transforms.recipes.swe_tasks import with_issue
-from transforms.sandbox.jobs import Cell, Status
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import last_block
 from transforms.stages.trajectories.converse import Conversation, Converse, Tried
@@ -85,7 +82,9 @@ class Repair(Converse):
         return None
 
     def prelude_of(self, seed: Seed) -> tuple[str, ...]:
-        return (prelude(seed),) if isinstance(seed, RepairTask) else ()
+        assert isinstance(seed, RepairTask)
+        files = changed(unpacked(seed.archive), broken(seed))
+        return (prelude(without(files, seed.fail_to_pass)),)
 
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
         assert isinstance(seed, RepairTask)
@@ -97,36 +96,23 @@ class Repair(Converse):
         if talk.ended is not Ended.ANSWERED:
             kept = self.keeps_wrong and talk.ended is not Ended.REFUSED
             return Tried(talk, 0.0, keep() if kept else talk.verdict)
-        seen = yield Cell("print(_changes())", talk.after)
         bug, files = broken(seed), unpacked(seed.archive)
-        changes = {**bug, **(_changes(seen.stdout) if seen.status is Status.OK else {})}
-        own = set(modules(files))
-        changes = {path: text for path, text in changes.items() if path in own}
-        talk.final = diff(files, bug, changes)
-        grade = yield from grade_changes(seed, changes)
+        made = yield from changes(talk.after)
+        after = {**bug, **{path: made[path] for path in sorted(made) if self.takes(files, path)}}
+        talk.final = diff(files, bug, after)
+        grade = yield from self.grade(seed, after)
         verdict = keep()
         if grade.fault is not None and not self.keeps_wrong:
             verdict = reject(grade.fault, grade.detail)
         return Tried(talk, grade.score, verdict)
 
+    def takes(self, files: Files, path: str) -> bool:
+        """Whether a file of the session is part of the patch: modules of the package are."""
+        return path in modules(files)
 
-def prelude(task: RepairTask) -> str:
-    """Returns the cell that fills a session with a package that has the task's bug, and lacks the
-    tests that see it."""
-    files = changed(unpacked(task.archive), broken(task))
-    archive = packed(without(files, task.fail_to_pass))
-    return f"{Path(in_session.__file__).read_text()}\n_begin({archive!r})\n"
-
-
-def _changes(printed: str) -> dict[str, str]:
-    """Reads what `_changes()` prints: the files that differ from those of the beginning."""
-    try:
-        found = json.loads(base64.b64decode(printed))
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {str(path): text for path, text in found.items() if isinstance(text, str)}
+    def grade(self, task: RepairTask, after: Changes) -> Steps[PatchGrade]:
+        """Grades all modules that differ from the published ones."""
+        return grade_changes(task, after)
 
 
 @dataclass(kw_only=True)
@@ -176,7 +162,7 @@ class AskBugs(ModelEpisode):
     writes: ClassVar[type] = RepairTask
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        *ResponseReason, *REASONS, "not_a_package", "suite_failed", "no_function",
+        *ResponseReason, *UNSOUND, *REASONS, "no_function",
     )  # fmt: skip
 
     def opened(self, records: PCollection) -> PCollection:
@@ -184,16 +170,10 @@ class AskBugs(ModelEpisode):
 
     def episode(self, asked: Function) -> Steps[list[tuple[Seed, Verdict]]]:
         seed, path, name, code = asked
-        if not is_package(seed):
-            return [(seed, reject("not_a_package", "set source=package"))]
         package = yield from sound(seed, [(path, name)])
         if isinstance(package, Verdict):
             return [(seed, package)]
-        words: dict[str, Any] = {
-            "package": json.loads(seed.metadata)["name"],
-            "path": path,
-            "code": code,
-        }
+        words: dict[str, Any] = {"package": package.facts["name"], "path": path, "code": code}
         responses = yield self.requests(self.sampler, **words)
         found: list[tuple[Seed, Verdict]] = []
         for response in responses:
@@ -211,10 +191,9 @@ class AskBugs(ModelEpisode):
 
 def functions(seed: Seed, most: int) -> Iterator[Function]:
     """Yields public functions of a package's modules, in an order drawn by its digest."""
-    if not is_package(seed):
+    if (facts := facts_of(seed)) is None:
         yield seed, "", "", ""
         return
-    facts = json.loads(seed.metadata)
     files = unpacked(facts["archive"])
     for site in emptied(files, facts["modules"], facts["digest"])[:most]:
         text = text_of(files, site.path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
@@ -20,10 +21,10 @@ from transforms.engine.records import Seed
 from transforms.engine.stage import Map
 from transforms.models.episode import Episode, Steps, side_by_side
 from transforms.packages.bugs import Operator, Site, drawn, sites
-from transforms.packages.making import REASONS, bug_of, is_package, made, sound
+from transforms.packages.making import REASONS, UNSOUND, bug_of, facts_of, made, sound
 from transforms.packages.package import dotted, unpacked
 from transforms.packages.patches import text_of
-from transforms.packages.tasks import RepairTask, leak
+from transforms.packages.tasks import RepairTask, leak, names_of_tests
 from transforms.sandbox.settings import SandboxSettings
 
 _BATCH = 16
@@ -52,9 +53,10 @@ class MakeBugs(Episode):
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = RepairTask
+    by_record: ClassVar[bool] = True
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        "not_a_package", "no_site", "suite_failed", *REASONS,
+        *UNSOUND, *REASONS, "no_site",
     )  # fmt: skip
 
     def opened(self, records: PCollection) -> PCollection:
@@ -62,10 +64,9 @@ class MakeBugs(Episode):
 
     def batches(self, seed: Seed) -> Iterator[Batch]:
         """Yields a package with some of the places where bugs are made, or with none at all."""
-        if not is_package(seed):
+        if (facts := facts_of(seed)) is None:
             yield seed, ()
             return
-        facts = json.loads(seed.metadata)
         files = unpacked(facts["archive"])
         found = [
             site
@@ -78,13 +79,11 @@ class MakeBugs(Episode):
 
     def episode(self, batch: Batch) -> Steps[list[tuple[Seed, Verdict]]]:
         seed, found = batch
-        if not is_package(seed):
-            return [(seed, reject("not_a_package", "set source=package"))]
-        if not found:
-            return [(seed, reject("no_site", "no function can be changed"))]
         package = yield from sound(seed, ((site.path, site.function) for site in found))
         if isinstance(package, Verdict):
             return [(seed, package)]
+        if not found:
+            return [(seed, reject("no_site", "no function can be changed"))]
         files = package.files
         singles = yield from side_by_side(made(package, bug_of(files, [site])) for site in found)
         pairs: list[tuple[Site, Site]] = []
@@ -113,20 +112,23 @@ class WriteIssue(Map):
 
 def with_issue(task: RepairTask, text: str) -> RepairTask | Verdict:
     """Returns a task with its issue, or why it cannot have it."""
-    if found := leak(text, task.patch, task.fail_to_pass):
+    if found := leak(text, task.patch, task.fail_to_pass, names_of_tests(task.archive)):
         return reject("leaks", found)
     return replace(task, problem=text)
 
 
 def issue_text(task: RepairTask) -> str:
-    """Returns what a user would report: calls that go wrong, or why something fails."""
+    """Returns what a user would report: calls that go wrong, or why something fails, without what
+    names things that only tests know."""
     evidence, checks = json.loads(task.evidence), json.loads(task.checks)
     names = [each.partition(":")[2] for each in task.function.split(",")]
     head = f"{task.package} {task.version}: "
     if not evidence["shown"]:
         text = f"{head}{' and '.join(f'`{name}`' for name in names)} do not work as documented.\n"
         text = text.replace(" do not", " does not") if len(names) == 1 else text
-        said = "\n".join(f"    {line}" for m in evidence["messages"] for line in m.splitlines())
+        internal = {*names_of_tests(task.archive), "locals"}
+        messages = [m for m in evidence["messages"] if not set(re.findall(r"\w+", m)) & internal]
+        said = "\n".join(f"    {line}" for m in messages for line in m.splitlines())
         return f"{text}\nWhat I checked ended with:\n\n{said}\n" if said else text
     module, name = dotted(checks["path"]), checks["name"]
     text = f"{head}`{name}` gives wrong results.\n\n>>> from {module} import {name}\n"

@@ -18,9 +18,8 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.models.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
-from transforms.models.prompts import PromptTemplate
 from transforms.programs.composition import (
     COUNTER,
     Unit,
@@ -34,18 +33,16 @@ from transforms.programs.facts import Kind, final_values
 from transforms.programs.form import literal_input, parse
 from transforms.programs.questions import Question
 from transforms.programs.variation import drawn_inputs
-from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import UNTRACED, Exercise, exercise, traced
+from transforms.stages.exercises import UNTRACED, Exercise, MakeExercises, exercise, traced
 from transforms.stages.pairs import outputs_on
 
 
 @dataclass(kw_only=True)
-class Compose(Episode):
+class Compose(MakeExercises):
     """PCollection[Seed] (verified, with code and an integer output) -> Outcome of Exercise: each is
     composed with others of the pool."""
 
     name: str = "compose"
-    prompt: PromptTemplate
     functions: Annotated[int, Field(ge=2)] = 8
     """Functions of a program, at most; two at least, that of the seed included."""
     pairs: Annotated[int, Field(ge=1)] = 7
@@ -56,11 +53,7 @@ class Compose(Episode):
     """Steps of a program, at most."""
     pool: Annotated[int, Field(ge=1)] = 2000
     """Seeds that functions are drawn from."""
-    sandbox: SandboxSettings
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Exercise
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *UNTRACED, "no_unit", "too_many_steps", "differs_alone", "no_pairs",
     )  # fmt: skip

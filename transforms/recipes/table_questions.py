@@ -6,7 +6,7 @@ Tables are drawn from the schemas that ship, or read from CSV files.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +93,12 @@ def questions(
         if folder:
             path = tables[number % len(tables)]
             name, table = path.stem, read_table(path.read_text("utf-8").rstrip("\n"), "csv")
+            summed = table.columns
         else:
             name, drawn_from = schemas[number % len(schemas)]
-            table = drawn_table(drawn_from, number, rows)
+            table, summed = drawn_table(drawn_from, number, rows), drawn_from["sums"]
         kind = list(STRATA)[number // max(len(tables) or len(schemas), 1) % len(STRATA)]
-        made = _question(table, kind, number)
+        made = _question(table, kind, number, summed)
         if made is not None:
             given = {} if folder else {"license": _shipped()["license"]}
             yield {**made, "kind": kind, "table": table._asdict(), "table_name": name, **given}
@@ -127,13 +128,19 @@ def drawn_table(schema: dict[str, Any], number: int, rows: int) -> Table:
     return Table.of([schema["key"], *schema["groups"], *schema["numbers"]], made)
 
 
-def _question(table: Table, kind: str, number: int) -> dict[str, Any] | None:
+def _question(table: Table, kind: str, number: int, summed: Sequence[str]) -> dict[str, Any] | None:
     """A question of a kind about a table; None where the table has no such columns, or the answer
-    is not unique."""
+    is not unique.
+
+    Args:
+        summed: columns whose sums mean something; those of altitudes or ages do not.
+    """
     key, *others = table.columns
     columns = dict(zip(table.columns, zip(*table.rows, strict=True), strict=True))
     numbers = [c for c in others if not any(isinstance(each, str) for each in columns[c])]
     groups = [c for c in others if all(isinstance(each, str) and each for each in columns[c])]
+    if kind in ("total", "group"):
+        numbers = [column for column in numbers if column in summed]
     if not (numbers and groups):
         return None
 

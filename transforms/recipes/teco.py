@@ -7,7 +7,6 @@ has to pass on the package and fail on a bug of the function under test.
 from __future__ import annotations
 
 import ast
-import json
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps, side_by_side
 from transforms.packages.bugs import drawn, sites
 from transforms.packages.completion import completes, with_statement
-from transforms.packages.making import bug_of, is_package, made, sound
-from transforms.packages.package import Files, suites, unpacked
+from transforms.packages.making import UNSOUND, Sound, bug_of, made, sound
+from transforms.packages.package import Files, suites
 from transforms.packages.patches import text_of
 from transforms.packages.suite import Function, call_function
 from transforms.programs.questions import Task, task_about
@@ -61,17 +60,14 @@ class CutTests(Episode):
     writes: ClassVar[type] = Task
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        "not_a_package", "suite_failed", "no_cut", "kills_nothing", "no_state",
+        *UNSOUND, "no_cut", "kills_nothing", "no_state",
     )  # fmt: skip
 
     def episode(self, seed: Seed) -> Steps[list[tuple[Seed | Task, Verdict]]]:
-        if not is_package(seed):
-            return [(seed, reject("not_a_package", "set source=package"))]
-        facts = json.loads(seed.metadata)
-        files = unpacked(facts["archive"])
         package = yield from sound(seed, ())
         if isinstance(package, Verdict):
             return [(seed, package)]
+        facts, files = package.facts, package.files
         cuts = cuts_of(files, facts["modules"])
         functions = sorted({cut.under_test for cut in cuts})[: self.most]
         bugs: dict[Function, list[str]] = {}
@@ -79,18 +75,20 @@ class CutTests(Episode):
             path, name = function
             found = [s for s in sites(path, text_of(files, path)) if s.function == name]
             chosen = drawn(found, facts["digest"], self.bugs)
-            tried = yield from side_by_side(made(package, bug_of(files, [s])) for s in chosen)
+            tried = yield from side_by_side(
+                made(package, bug_of(files, [s]), compares=False) for s in chosen
+            )
             bugs[function] = [task.bug for task, verdict in tried if verdict.kept]
         tasks: list[tuple[Seed | Task, Verdict]] = []
         for cut in cuts:
             if cut.under_test in bugs:
-                tasks.append((yield from self._asked(seed, files, cut, bugs[cut.under_test])))
+                tasks.append((yield from self._asked(package, cut, bugs[cut.under_test])))
         return tasks or [(seed, reject("no_cut", "no test of straight lines asserts anything"))]
 
     def _asked(
-        self, seed: Seed, files: Files, cut: Cut, bugs: Sequence[str]
+        self, package: Sound, cut: Cut, bugs: Sequence[str]
     ) -> Steps[tuple[Seed | Task, Verdict]]:
-        facts = json.loads(seed.metadata)
+        facts, files = package.facts, package.files
         state = yield from state_at(files, cut)
         path, name = cut.under_test
         shown = {
@@ -108,7 +106,7 @@ class CutTests(Episode):
             "bugs": bugs,
         }
         code = function_text(text_of(files, path), name)
-        task = task_about(seed, "statement", code, "kills", answer, shown)
+        task = task_about(package.seed, "statement", code, "kills", answer, shown)
         if state is None:
             return task, reject("no_state", f"{cut.test}: what comes before it does not run alone")
         kills = yield from completes(answer, cut.target, exact=False)

@@ -19,14 +19,12 @@ from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
 from transforms.programs import parse
-from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
 from transforms.programs.holes import Hole, filled, holes, with_hole
-from transforms.programs.trace_text import frames_of, render
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import same_output
 from transforms.stages.pairs import UNFIT, unfit
-from transforms.stages.trajectories.dialogues import cut
+from transforms.stages.traces import trace_of
 
 _MARKS = ("<error>", "</error>")
 
@@ -108,7 +106,7 @@ class InjectErrors(ModelEpisode):
         ]
         results = dict(zip(runs, ran, strict=True))
         rows: list[Verdict | tuple[Lesson, Verdict]] = []
-        if "critic" in self.roles and (trace := self._trace(code, right)) is not None:
+        if "critic" in self.roles and (trace := trace_of(code, right, self.characters)):
             rows.append((self._lesson("critic", seed, code, None, right, trace, ()), keep()))
         for (hole, _), program, response in zip(asked, programs, responses, strict=True):
             if isinstance(program, Verdict):
@@ -123,20 +121,12 @@ class InjectErrors(ModelEpisode):
         output = ran.output if ran.status is Status.OK else None
         if output is not None and same_output(output, seed.output or ""):
             yield reject("still_right", output)
-        elif (trace := self._trace(program, ran)) is None:
+        elif not (trace := trace_of(program, ran, self.characters)):
             yield reject("trace_cut", ran.status)
         else:
             for role in self.roles:
                 calls = self.calls(response)
                 yield self._lesson(role, seed, program, hole, ran, trace, calls), keep()
-
-    def _trace(self, code: str, ran: Result) -> str | None:
-        """The trace of a run as it is shown; None where it is not whole."""
-        try:
-            text = render(frames_of(code, read_trace(ran.trace or ""), "solution"))
-        except (InvalidTrace, CutTrace):
-            return None
-        return cut(text, self.characters, "middle", "\n...\n") or None
 
     def _lesson(
         self,

@@ -144,7 +144,6 @@ class Session:
 
     def _branch(self, channel: socket) -> tuple[socket, int, int]:
         """Waits, and returns in each new process that is to run a cell from this state."""
-        generator = _get_random()  # forking seeds it anew
         while True:
             message, descriptors, _, _ = recv_fds(channel, 1, 3)
             if not message:
@@ -154,7 +153,6 @@ class Session:
                     close(descriptor)
                 continue
             channel.close()
-            _set_random(generator)
             ours, stdout, claim = descriptors
             channel = socket(fileno=ours)
             channel.sendall(b"h")
@@ -162,21 +160,18 @@ class Session:
 
     def _fork_beside(self) -> bool:
         """Forks a process whose parent is the supervisor, too; returns whether this is it."""
-        if len(_frames()) == 1:
-            _python.PyOS_BeforeFork()
-            if _python.syscall(*_CLONE_BESIDE) == 0:
-                _python.PyOS_AfterFork_Child()
-                return True
-            _python.PyOS_AfterFork_Parent()
-            return False
+        if len(_frames()) == 1:  # no callbacks of modules: they renew what other threads held
+            return bool(_python.syscall(*_CLONE_BESIDE) == 0)
         # only the C library's own fork puts in order what threads were using: fork twice, and end
         # the process between, so that the supervisor becomes the parent
+        generator = _get_random()  # forking seeds it anew
         between = fork()
         if between:
             waitpid(between, 0)
             return False
         if fork():
             _exit(0)
+        _set_random(generator)
         while getppid() != self._supervisor:
             sleep(0.0001)
         return True

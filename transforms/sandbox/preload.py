@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import sys
 from collections.abc import Iterable
@@ -48,3 +49,23 @@ def preload(modules: Iterable[str]) -> None:
     for module, warm_up in WARM_UPS.items():
         if module in modules and module in sys.modules:
             exec(warm_up, {"__name__": "warm_up"})
+
+
+_HUGE_PAGE, _MADV_COLLAPSE = 2 << 20, 25
+
+
+def use_huge_pages() -> None:
+    """Moves what is in this process's memory to huge pages, where the kernel can (Linux 6.1).
+
+    A fork then copies one entry of the page tables for 512 pages; what a child writes to is copied
+    by the small page as before.
+    """
+    advise = ctypes.CDLL(None).madvise
+    with open("/proc/self/maps") as maps:
+        regions = [line.split() for line in maps]
+    for span, permissions, _, _, file, *_ in regions:
+        if permissions == "rw-p" and file == "0":
+            first, end = (int(address, 16) for address in span.split("-"))
+            for start in range(-(-first // _HUGE_PAGE) * _HUGE_PAGE, end, _HUGE_PAGE):
+                if start + _HUGE_PAGE <= end:
+                    advise(ctypes.c_void_p(start), ctypes.c_size_t(_HUGE_PAGE), _MADV_COLLAPSE)

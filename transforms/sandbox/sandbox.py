@@ -23,12 +23,14 @@ from base64 import b64encode
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from itertools import islice
 from types import TracebackType
 
 from transforms.engine.errors import SandboxError
 from transforms.sandbox.cgroups import CgroupUnavailable, SlotGroup, find_parent
-from transforms.sandbox.claims import judge, judge_varied
+from transforms.sandbox.claims import Seen, judge, judge_varied
 from transforms.sandbox.cores import cores_of_process
 from transforms.sandbox.isolation import Layer, scratch_mb
 from transforms.sandbox.jobs import (
@@ -45,6 +47,7 @@ from transforms.sandbox.jobs import (
 from transforms.sandbox.sessions import Sessions
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.slots import (
+    AHEAD_BYTES,
     TIERS,
     WAYS_OUT,
     Kind,
@@ -76,8 +79,51 @@ __all__ = [
 _TRIES = 2
 """Times that a program is run whose zygote dies under it."""
 
+_IN_A_ROW = 8
+"""Jobs of one kind that a slot runs before it is the turn of others."""
+_LOOKED_AT = 32
+"""Jobs that wait among which the next of a kind is looked for."""
+
 _GROUP_SPARE_MB = 64
 """What a slot's control group may hold beside the program's memory and files: its zygote."""
+
+
+def _without_run(status: Status, error: str) -> Result:
+    return Result(status, None, None, "", None, error, 0.0, 0.0, 0.0)
+
+
+@dataclass
+class _Run:
+    """A job that waits, or runs."""
+
+    job: Job
+    kind: Kind
+    future: Future[Result] = field(default_factory=Future)
+    tries: int = 0
+    """Zygotes that died under it."""
+
+    @cached_property
+    def request(self) -> bytes:
+        job = self.job
+        request = {
+            "code": _encodable(job.code),
+            "seed": job.seed,
+            "trace": job.trace and asdict(job.trace),
+            "vary": job.vary and asdict(job.vary),
+            "stdin": _encodable(job.stdin),
+            "files": {name: b64encode(data).decode() for name, data in job.files.items()},
+            "wanted": job.wanted,
+            "cpu_seconds": job.cpu_seconds,
+        }
+        return json.dumps(request).encode()
+
+    def may_be_sent_ahead(self) -> bool:
+        """Whether its request may be sent beside one that is not answered, see `Slot.send`."""
+        return not self.job.files and not self.job.stdin and len(self.request) <= AHEAD_BYTES
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 class Sandbox:
@@ -105,6 +151,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._templates: dict[Kind, Template] = {}
         self._idle: defaultdict[Kind, list[Slot]] = defaultdict(list)
+        self._waiting: deque[_Run] = deque()
         self._folders = 0
         self._sessions = Sessions(settings, self.slots, self._start_slot)
 
@@ -135,6 +182,10 @@ class Sandbox:
         if self._threads is None:
             return
         self._sessions.cancel()
+        with self._lock:
+            for run in self._waiting:
+                run.future.cancel()
+            self._waiting.clear()
         self._threads.shutdown(cancel_futures=True)
         self._threads = None
         self._sessions.close()
@@ -148,13 +199,21 @@ class Sandbox:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def submit(self, job: Job) -> Future[Result]:
-        """Has a job run as soon as a slot is free; jobs begin in the order of their submission.
+        """Has a job run as soon as a slot is free.
+
+        Jobs begin in the order of their submission, but for a few of one kind that a slot runs in a
+        row where many wait.
 
         Raises:
             SandboxError: the sandbox is not open. The future's result raises it where a slot that
                 died cannot be replaced.
         """
-        return self._open_threads().submit(self._run_one, job)
+        threads, run = self._open_threads(), self._plan(job)
+        if not run.future.done():
+            with self._lock:
+                self._waiting.append(run)
+            threads.submit(self._run_next)
+        return run.future
 
     def submit_check(self, check: Check) -> Future[Checked]:
         """Has a program run, and then its checker; see `Check`. Raises as `submit` does."""
@@ -195,42 +254,90 @@ class Sandbox:
             for future in pending:
                 future.cancel()
 
-    def _run_one(self, job: Job) -> Result:
-        size = len(job.stdin) + sum(map(len, job.files.values()))
-        if size > self._settings.file_mb << 20:
-            error = f"its stdin and files are over sandbox.file_mb={self._settings.file_mb}"
-            return Result(Status.BLOCKED, None, None, "", None, error, 0.0, 0.0, 0.0)
-        code = job.code.encode(errors="replace").decode()
-        kind = kind_of(code, job.seed)
+    def _plan(self, job: Job) -> _Run:
         limits = self._settings
-        if job.cpu_seconds is not None and job.cpu_seconds < limits.cpu_seconds:
-            limits = limits.model_copy(update={"cpu_seconds": job.cpu_seconds})
-        request = {
-            "code": code,
-            "seed": job.seed,
-            "trace": job.trace and asdict(job.trace),
-            "vary": job.vary and asdict(job.vary),
-            "stdin": job.stdin.encode(errors="replace").decode(),
-            "files": {name: b64encode(data).decode() for name, data in job.files.items()},
-            "wanted": job.wanted,
-            "cpu_seconds": limits.cpu_seconds,
-        }
-        for _ in range(_TRIES):
-            slot = self._take_slot(kind)
+        cpu_seconds = min(job.cpu_seconds or limits.cpu_seconds, limits.cpu_seconds)
+        run = _Run(replace(job, cpu_seconds=cpu_seconds), kind_of(job.code, job.seed))
+        size = len(job.stdin) + sum(map(len, job.files.values()))
+        if size > limits.file_mb << 20:
+            error = f"its stdin and files are over sandbox.file_mb={limits.file_mb}"
+            run.future.set_result(_without_run(Status.BLOCKED, error))
+        return run
+
+    def _run_next(self) -> None:
+        """Runs the job that has waited longest, unless another thread took it in a row."""
+        with self._lock:
+            run = self._waiting.popleft() if self._waiting else None
+        if run is not None and run.future.set_running_or_notify_cancel():
+            self._run_row(run, _IN_A_ROW)
+
+    def _run_here(self, job: Job) -> Result:
+        run = self._plan(job)
+        if not run.future.done():
+            self._run_row(run, 1)
+        return run.future.result()
+
+    def _run_row(self, first: _Run, most: int) -> None:
+        """Runs a job, and where many wait others of its kind after it, `most` in all.
+
+        Each is sent while the one before it runs, so that the zygote need not wait for a thread's
+        turn between two programs.
+        """
+        slot: Slot | None = None
+        to_send, sent = deque([first]), deque[_Run]()
+        while to_send or sent:
             try:
-                seen = slot.exchange(request)
+                slot = slot or self._take_slot(first.kind)
+                while to_send:
+                    slot.send(to_send[0].request)
+                    sent.append(to_send.popleft())
+                if most > 1 and len(sent) == 1 and (follower := self._follower(first.kind)):
+                    to_send.append(follower)
+                    most -= 1
+                    continue
+                seen = slot.receive()
+                sent[0].future.set_result(self._judge(sent[0].job, seen))
+                sent.popleft()
             except ZygoteDied:
-                slot.close()
-                continue
+                if slot is not None:
+                    slot.close()
+                slot, to_send = None, sent + to_send
+                sent.clear()
+                to_send[0].tries += 1
+                if to_send[0].tries == _TRIES:
+                    lost = _without_run(Status.CRASHED, "its zygote died, twice")
+                    to_send.popleft().future.set_result(lost)
+            except BaseException as error:
+                for run in sent + to_send:
+                    run.future.set_exception(error)
+                if slot is not None:
+                    slot.close()
+                return
+        if slot is not None:
             with self._lock:
-                self._idle[kind].append(slot)
-            if job.vary:
-                return judge_varied(job.vary, seen, self._settings)
-            return judge(seen, limits)
-        return Result(Status.CRASHED, None, None, "", None, "its zygote died, twice", 0.0, 0.0, 0.0)
+                self._idle[first.kind].append(slot)
+
+    def _follower(self, kind: Kind) -> _Run | None:
+        """Takes a job of this kind out of those that wait, where there are enough for all slots."""
+        with self._lock:
+            if len(self._waiting) <= self.slots:
+                return None
+            for place, run in enumerate(islice(self._waiting, _LOOKED_AT)):
+                if run.kind == kind and run.may_be_sent_ahead():
+                    del self._waiting[place]
+                    return run if run.future.set_running_or_notify_cancel() else None
+        return None
+
+    def _judge(self, job: Job, seen: Seen) -> Result:
+        limits = self._settings
+        if job.vary:
+            return judge_varied(job.vary, seen, limits)
+        if job.cpu_seconds != limits.cpu_seconds:
+            limits = limits.model_copy(update={"cpu_seconds": job.cpu_seconds})
+        return judge(seen, limits)
 
     def _check(self, check: Check) -> Checked:
-        candidate = self._run_one(check.candidate)
+        candidate = self._run_here(check.candidate)
         if candidate.status is not Status.OK:
             return Checked(candidate, None)
         facts = {
@@ -241,7 +348,7 @@ class Sandbox:
         }
         files = {f"candidate/{name}": data for name, data in candidate.files.items()}
         files |= {**check.checker.files, "candidate.json": json.dumps(facts).encode()}
-        return Checked(candidate, self._run_one(replace(check.checker, files=files)))
+        return Checked(candidate, self._run_here(replace(check.checker, files=files)))
 
     def _take_slot(self, kind: Kind) -> Slot:
         with self._lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import os
 import threading
 from base64 import b64encode
@@ -215,7 +216,7 @@ class Sessions:
             dropped, home.dropped = home.dropped, []
         if home.slot is not None and dropped:
             try:
-                home.slot.exchange({"drop": dropped})
+                home.slot.exchange(json.dumps({"drop": dropped}).encode())
             except ZygoteDied:
                 self._close(home)
 
@@ -283,7 +284,7 @@ class Sessions:
         }
         if parent == _ROOT:
             request["files"] = {name: b64encode(data).decode() for name, data in cell.files.items()}
-        seen = home.slot.exchange(request)
+        seen = home.slot.exchange(json.dumps(request).encode())
         if seen.reason is Reason.LOST:
             with self._lock:
                 if parent in home.states:

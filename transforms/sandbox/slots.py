@@ -109,6 +109,8 @@ _LIMITS = {
 }
 """Settings that a zygote holds programs to."""
 
+AHEAD_BYTES = 1 << 16
+"""What a socket holds of a request that its zygote does not read yet, at the least."""
 _LENGTH = struct.Struct("!I")
 _REPLY = struct.Struct("!BidddIII")
 """Of an answer: as supervisor.py has it."""
@@ -131,15 +133,36 @@ class Slot:
         self._connection, self._pidfd = connection, pidfd
         connection.settimeout(patience)
 
-    def exchange(self, request: dict[str, Any]) -> Seen:
+    def exchange(self, request: bytes) -> Seen:
         """Runs one program or cell and returns what its zygote saw.
 
         Raises:
             ZygoteDied: no answer.
         """
-        data = json.dumps(request).encode()
+        self.send(request)
+        return self.receive()
+
+    def send(self, request: bytes) -> None:
+        """Asks for a program or cell. Requests are answered in their order.
+
+        Beside one that is not answered yet, only a request of at most `AHEAD_BYTES` may be sent:
+        neither side could go on where both wait for the other to read.
+
+        Raises:
+            ZygoteDied: it is gone, or does not read.
+        """
         try:
-            self._connection.sendall(_LENGTH.pack(len(data)) + data)
+            self._connection.sendall(_LENGTH.pack(len(request)) + request)
+        except OSError:
+            raise ZygoteDied from None
+
+    def receive(self) -> Seen:
+        """Returns what the zygote saw of the request that has waited longest.
+
+        Raises:
+            ZygoteDied: no answer.
+        """
+        try:
             # two reads: between any two the thread may have to wait for its turn
             reason, status, wall, cpu, peak_mb, *sizes = _REPLY.unpack(self._read(_REPLY.size))
             parts = io.BytesIO(self._read(sum(sizes)))

@@ -31,6 +31,7 @@ from transforms.sandbox.supervisor import (
     Zygote,
     close_all,
     cpu_clock_of,
+    fork,
     keep_open,
     put_files,
     read_files,
@@ -149,7 +150,7 @@ class SessionZygote(Zygote):
     def _fork_first(self, seed: int, theirs: socket.socket, stdout: int, claim: int) -> int:
         """Forks the process of a session's first cell."""
         supervisor = os.getpid()
-        pid = os.fork()
+        pid = fork()
         if pid:
             return pid
         try:

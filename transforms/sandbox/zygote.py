@@ -25,7 +25,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 sys.path.insert(0, _ROOT)
 from transforms.sandbox import cells, harness, isolation, preload  # noqa: E402
 from transforms.sandbox.snapshots import SessionZygote  # noqa: E402
-from transforms.sandbox.supervisor import Zygote, keep_open, write_all  # noqa: E402
+from transforms.sandbox.supervisor import Zygote, fork, keep_open, write_all  # noqa: E402
 
 del sys.path[0]
 
@@ -43,6 +43,7 @@ def template(host: socket.socket, config: dict[str, Any]) -> None:
     # what follows is shared with every program: the collector must not write to all of it
     gc.collect()
     gc.freeze()
+    preload.use_huge_pages()
     host.send(b"{}")
     while True:
         message, descriptors, _, _ = socket.recv_fds(host, 1 << 16, 1)
@@ -72,7 +73,7 @@ def start_zygote(config: dict[str, Any], slot: int) -> dict[str, Any]:
     A middle process enters the namespaces and ends: only its child is in the new PID namespace.
     """
     report_read, report_write = os.pipe()
-    middle = os.fork()
+    middle = fork()
     if middle == 0:
         try:
             os.close(report_read)
@@ -111,7 +112,7 @@ def _become_zygote(config: dict[str, Any], slot: int, report: int) -> None:
     )
     walls = isolation.Walls(enclosure)
     isolation.enter_namespaces(walls, enclosure)
-    child = os.fork()
+    child = fork()
     if child:
         report_line(report, {"pid": child})
         os._exit(0)

@@ -6,6 +6,8 @@ to the angle that is left, crops to their own box, noise to how far it is from t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ from transforms.scenes.operations import (
     Operation,
     Rotate,
     Transpose,
+    undone,
 )
 
 
@@ -61,6 +64,23 @@ def restores(change: Operation, original: bytes, changed: bytes, restored: bytes
     raise ValueError(f"{change.name} is not a fault that can be undone")
 
 
+def undoes(changes: Sequence[Operation], original: bytes, changed: bytes, restored: bytes) -> Proof:
+    """Whether a picture undoes operations that were applied one after another: one that `restores`
+    takes, or turns by quarters and mirrorings and then one.
+
+    Raises:
+        ValueError: there is none, or none that can be undone.
+    """
+    *turns, last = changes
+    for turn in turns:
+        if not isinstance(turn, (Transpose, Mirror)):
+            raise ValueError(f"{turn.name} and then {last.name} cannot be told apart")
+        back = undone(turn)
+        assert back is not None
+        changed = back.apply(changed)  # the last one alone is left
+    return restores(last, original, changed, restored)
+
+
 def same_pixels(one: bytes, other: bytes) -> Proof:
     """Whether two pictures have equal size and pixels."""
     first, second = decoded(one), decoded(other)
@@ -71,7 +91,7 @@ def same_pixels(one: bytes, other: bytes) -> Proof:
 
 
 def stretched(changed: bytes, restored: bytes, original: bytes) -> Proof:
-    """Whether a picture is another through a monotone map of levels and has the range of a third.
+    """Whether a picture is another through a monotone map of levels and has the ranges of a third.
 
     The map is one for each channel, or from brightness to grey.
     """
@@ -86,8 +106,10 @@ def stretched(changed: bytes, restored: bytes, original: bytes) -> Proof:
         maps = [_is_monotone(light, after[..., 0], slack=2)]
     if not all(maps):
         return Proof(False, "levels change their order")
-    wanted = LEAST_RANGE * np.ptp(_levels(original))
-    return Proof(bool(np.ptp(after) >= wanted), f"range {np.ptp(after)} of {wanted:.0f}")
+    wanted = LEAST_RANGE * np.ptp(_levels(original), axis=(0, 1))
+    ranges = np.ptp(after, axis=(0, 1))  # of each channel: a sheet of one colour has none
+    holds = bool((ranges >= wanted).all())
+    return Proof(holds, f"ranges {ranges.tolist()} of {wanted.round().tolist()}")
 
 
 def _is_monotone(before: Any, after: Any, slack: int = 0) -> bool:
@@ -127,19 +149,28 @@ class Turn(NamedTuple):
 
 def turned(original: bytes, other: bytes) -> Turn:
     """Returns the turn of the original, to a quarter of a degree, that is most like a picture."""
-    side, reach = 240, min(decoded(original).size)
-    upright = _disc(decoded(original), reach, side)
+    pictures = [decoded(each) for each in (original, other)]
+    reach = min(pictures[0].size)
+    coarse, fine = (
+        _likeness(*(_disc(each, reach, side) for each in pictures)) for side in (96, 240)
+    )
+    best = sorted(range(-180, 180, 2), key=coarse)[-3:]
+    found = max({turn + quarter / 4 for turn in best for quarter in range(-8, 9)}, key=fine)
+    return Turn((found + 180) % 360 - 180, fine(found))
+
+
+def _likeness(upright: Image.Image, seen: Image.Image) -> Callable[[float], float]:
+    """Returns how like a square picture is to another, for each turn of the other."""
+    side = seen.width
     y, x = np.ogrid[:side, :side]
     disc = (x - side / 2) ** 2 + (y - side / 2) ** 2 < (side / 2 - 2) ** 2
-    seen = _centred(_disc(decoded(other), reach, side), disc)
+    levels = _centred(seen, disc)
 
     def likeness(degrees: float) -> float:
         tried = upright.rotate(-degrees, Image.Resampling.BILINEAR, fillcolor=255)
-        return float((_centred(tried, disc) * seen).sum())
+        return float((_centred(tried, disc) * levels).sum())
 
-    best = max(range(-180, 180, 2), key=likeness)
-    found = max((best + quarter / 4 for quarter in range(-8, 9)), key=likeness)
-    return Turn((found + 180) % 360 - 180, likeness(found))
+    return likeness
 
 
 def _centred(image: Image.Image, where: Any) -> Any:
@@ -177,23 +208,62 @@ def _area(box: Box) -> int:
 def place_of(piece: bytes, original: bytes) -> Box | None:
     """Returns the box of the original whose pixels a picture has, the uppermost where there are
     several; None where it is no piece of it at the same scale."""
-    small, large = np.asarray(decoded(piece)), np.asarray(decoded(original))
-    (high, wide, _), (rows, columns, _) = small.shape, large.shape
+    small, large = (_levels(each) @ (1, 256, 65536) for each in (piece, original))
+    (high, wide), (rows, columns) = small.shape, large.shape
     if high > rows or wide > columns:
         return None
     y, x = np.mgrid[: rows - high + 1, : columns - wide + 1].reshape(2, -1)
-    colours, which, counts = np.unique(
-        small.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True
-    )
+    _, which, counts = np.unique(small, return_inverse=True, return_counts=True)
     rare = np.argsort(counts[which.ravel()], kind="stable")[:: max(1, high * wide // 64)]
     for pixel in rare:
         down, right = divmod(int(pixel), wide)
-        kept = (large[y + down, x + right] == small[down, right]).all(axis=1)
+        kept = large[y + down, x + right] == small[down, right]
         y, x = y[kept], x[kept]
     for top, left in zip(y.tolist(), x.tolist(), strict=True):
         if (large[top : top + high, left : left + wide] == small).all():
             return (left, top, left + wide, top + high)
     return None
+
+
+def box_of(piece: bytes, original: bytes) -> Box | None:
+    """Returns the box of the original that a picture shows, at the same scale or enlarged by a
+    whole factor up to 8; None where it shows none, or one that is all alike."""
+    if (box := place_of(piece, original)) is not None:
+        return box
+    large = decoded(piece)
+    for factor in range(2, 9):
+        if large.width % factor == large.height % factor == 0:
+            size = (large.width // factor, large.height // factor)
+            small = np.asarray(large.resize(size, Image.Resampling.BOX)).mean(axis=2)
+            box = _nearest(small, _levels(original).mean(axis=2))
+            if box is not None and is_zoom_of(piece, original, box).holds:
+                return box
+    return None
+
+
+def _nearest(small: Any, large: Any) -> Box | None:
+    """Where grey levels are most like smaller ones, among places whose 16 parts are as light to 4
+    levels; None where there are none, or too many."""
+    (high, wide), (rows, columns) = small.shape, large.shape
+    if high > rows or wide > columns:
+        return None
+    sums = np.pad(large.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    y, x = np.mgrid[: rows - high + 1, : columns - wide + 1].reshape(2, -1)
+    down, right = (sorted({length * part // 4 for part in range(5)}) for length in (high, wide))
+    parts = [(*of_y, *of_x) for of_y in pairwise(down) for of_x in pairwise(right)]
+    for top, bottom, left, end in [(0, high, 0, wide), *parts]:
+        total = (sums[y + bottom, x + end] - sums[y + top, x + end]
+                 - sums[y + bottom, x + left] + sums[y + top, x + left])  # fmt: skip
+        light = total / ((bottom - top) * (end - left))
+        kept = np.abs(light - small[top:bottom, left:end].mean()) <= 4
+        y, x = y[kept], x[kept]
+    if not 0 < len(y) <= 500:
+        return None
+    places = zip(y.tolist(), x.tolist(), strict=True)
+    top, left = min(
+        places, key=lambda at: np.abs(large[at[0] :, at[1] :][:high, :wide] - small).mean()
+    )
+    return (left, top, left + wide, top + high)
 
 
 def is_zoom_of(zoomed: bytes, original: bytes, box: Box) -> Proof:

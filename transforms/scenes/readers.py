@@ -53,16 +53,30 @@ def need(reader: Reader, before: bytes, after: bytes, wanted: str) -> Need:
     return Need(*(is_read(reader(png), wanted) for png in (before, after)))
 
 
-def is_read(texts: Sequence[Text], wanted: str) -> bool:
+def is_read(texts: Sequence[Text], wanted: str, merged: bool = False) -> bool:
     """Whether a text is among those that were read, whole.
+
+    Args:
+        merged: whether words may have lost the blank between them, as OCR reads small print; then
+            small letters are told from digits and capitals alone.
 
     >>> is_read([Text("Amount due: 120 crowns", (0, 0, 9, 9))], "120")
     True
-    >>> is_read([Text("1200", (0, 0, 9, 9))], "120")
+    >>> is_read([Text("1200", (0, 0, 9, 9))], "120", merged=True)
     False
+    >>> is_read([Text("due:120crowns", (0, 0, 9, 9))], "120", merged=True)
+    True
     """
-    alone = re.compile(rf"(?<![\w.]){re.escape(wanted)}(?!\w)")
+    before, after = r"\w.", r"\w"
+    if merged:
+        before, after = (_alike(wanted[:1]) + ".", _alike(wanted[-1:]))
+    alone = re.compile(rf"(?<![{before}]){re.escape(wanted)}(?![{after}])")
     return any(alone.search(each.text) for each in texts)
+
+
+def _alike(character: str) -> str:
+    """The characters that one is of a kind with, as a regular expression has them in brackets."""
+    return next((kind for kind in ("A-Z0-9", "a-z") if re.match(f"[{kind}]", character)), r"\w")
 
 
 def ocr(png: bytes) -> list[Text]:

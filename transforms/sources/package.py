@@ -24,12 +24,12 @@ from transforms.packages.evaluations import is_evaluation
 from transforms.packages.package import (
     NotAPackage,
     Package,
-    dotted,
     is_permissive,
     modules,
     packed,
     read_package,
     suites,
+    tops,
     unpacked,
 )
 from transforms.packages.suite import TEST_COMMAND, baseline
@@ -77,8 +77,8 @@ class PackageSource(SourceSettings):
             raise SourceError("source=package needs pytest: pip install 'cotmill[repositories]'")
         lines = []
         for package in _packages(self):
-            names = {dotted(path).partition(".")[0] for path in modules(package.files)}
-            if here := sorted(name for name in names if importlib.util.find_spec(name)):
+            names = sorted(tops(package.files))
+            if here := [name for name in names if importlib.util.find_spec(name)]:
                 lines.append(
                     f"{package.name} is installed here ({', '.join(here)}): a solver's code can "
                     "read it, and so what a bug of it was before"

@@ -14,13 +14,13 @@ from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.records import Message, Seed, derived
 from transforms.engine.stage import Named
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.programs.facts import InvalidTrace, Trace, read_trace
 from transforms.programs.questions import Question, Task
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.pairs import UNFIT, unfit
+from transforms.stages.tasks import MakeTasks
 
 FAILED = tuple(status for status in Status if status is not Status.OK)
 """Why the run of a program cannot be asked about."""
@@ -95,7 +95,16 @@ def traced(seed: Seed, events: int) -> Steps[Trace | Verdict]:
 
 
 @dataclass(kw_only=True)
-class AskAboutRun(Episode):
+class MakeExercises(MakeTasks):
+    """PCollection[Seed] (verified, with code) -> Outcome of Exercise."""
+
+    prompt: PromptTemplate
+
+    writes: ClassVar[type] = Exercise
+
+
+@dataclass(kw_only=True)
+class AskAboutRun(MakeExercises):
     """PCollection[Seed] (verified, with code) -> Outcome of Exercise: a program is traced, and
     asked about.
 
@@ -103,7 +112,6 @@ class AskAboutRun(Episode):
     """
 
     name: str = "ask"
-    prompt: PromptTemplate
     ask: tuple[Named, ...]
     """Functions (code, Trace) -> list of Question, in turn."""
     most: Annotated[int, Field(ge=1)] = 2
@@ -112,11 +120,7 @@ class AskAboutRun(Episode):
     """Lines of a program, at most."""
     events: Annotated[int, Field(ge=1)] = 10_000
     """Events of a run, at most."""
-    sandbox: SandboxSettings
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Exercise
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*UNTRACED, "too_long", "no_question", "differs_alone")
 
     def episode(self, seed: Seed) -> Steps[list[Verdict | tuple[Exercise, Verdict]]]:

@@ -9,35 +9,30 @@ from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.programs.questions import NotLiteral, read_literal
 from transforms.sandbox.jobs import Cell, CellResult, Status
-from transforms.stages.graders import answer_in, last_block
+from transforms.stages.graders import last_block
 from transforms.stages.trajectories.converse import Conversation, ask
 from transforms.stages.trajectories.records import Ended
 from transforms.worlds.game import Game
+from transforms.worlds.turns import Turns
 
 
-def by_turns(game: Game, talk: Conversation, words: PromptTemplate) -> Steps[None]:
-    """Asks for the moves of a game one by one, each in a fenced block; after an illegal one once
-    more.
+def by_turns(turns: Turns, talk: Conversation, words: PromptTemplate) -> Steps[None]:
+    """Asks for the moves of a game one by one, each in a fenced block.
 
     Args:
-        words: of what is said between moves, over `position`, `replies` (of the opponent) and
-            `refused`, whether the last move was illegal.
+        words: of what is said between moves, over `Turns.next`.
     """
-    refused = False
-    while not game.is_over:
+    while turns.goes_on:
         written = yield from ask(talk)
         if written is None:
             return
-        move = answer_in(written.text) or ""
-        legal = game.play(move)
-        if refused and not legal:
-            return talk.end(Ended.FORMAT, f"no legal move twice: {move[:200]}")
-        refused = not legal
-        if not game.is_over:
-            said = words.rendered(
-                "chat", refused=refused, replies=game.replies, position=game.position
-            )
+        move = last_block(written.text) or ""
+        turns.take(move)
+        if turns.goes_on:
+            said = words.rendered("chat", **turns.next)
             talk.add(Message("user", said.messages[-1].content))
+        elif turns.refused:
+            return talk.end(Ended.FORMAT, f"no legal move twice: {move[:200]}")
     talk.end(Ended.ANSWERED)
 
 

@@ -20,6 +20,8 @@ from transforms.models.responses import extract_program
 from transforms.packages.bugs import in_place
 from transforms.packages.completion import completes, statement_of
 from transforms.packages.grading import PatchFault, StoredRepair, grade_diff, grade_share
+from transforms.packages.outcomes import likeness, run_program
+from transforms.packages.package import unpacked
 from transforms.programs.facts import CutTrace, InvalidTrace, read_trace
 from transforms.programs.form import Unparsable, parse, with_input
 from transforms.programs.masked import filled
@@ -392,6 +394,25 @@ def kills(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
     return Mark(1.0, answer=written)
 
 
+def writes(code: str, task: Mapping[str, Any], response: str) -> Steps[Mark]:
+    """Runs the program in the response's last fenced block beside a package: the file that it
+    writes has the values of another (`packages.outcomes`).
+
+    Args:
+        task: {archive, inputs: {name: text}, wanted, gold, threshold}.
+    """
+    program = last_block(response)
+    if program is None:
+        return Mark(0.0, Fault.NO_ANSWER)
+    files = unpacked(task["archive"])
+    text, why = yield from run_program(files, program, task["inputs"], task["wanted"])
+    if text is None:
+        return Mark(0.0, Fault.FAILS, program, why)
+    if likeness(task["wanted"], task["gold"], text) < task["threshold"]:
+        return Mark(0.0, Fault.WRONG_ANSWER, program, text[:200])
+    return Mark(1.0, answer=program)
+
+
 def claims(code: str, _: Any, response: str) -> Steps[Mark]:
     """Runs the program with a trace: each value that the response states has to be in it, and it
     states at least one (see `questions.claims`)."""
@@ -465,11 +486,12 @@ BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "repair": repair,
     "build": build,
     "kills": kills,
+    "writes": writes,
 }
 """Graders that run programs. The answer of `witness` is the output as JSON, in a text; of `tests`
 and `simplifies` a list of [input as a literal, output as JSON]; of `counterexample` {faulty,
-input}; of `units` {value, unit, tolerance}; of `fills` {function, cases}; of `repair`, `build` and
-`kills` what they say; `claims` needs none."""
+input}; of `units` {value, unit, tolerance}; of `fills` {function, cases}; of `repair`, `build`,
+`kills` and `writes` what they say; `claims` needs none."""
 
 
 def same_output(one: str, other: str) -> bool:

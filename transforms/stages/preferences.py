@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -11,7 +13,7 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.groups import GroupMap
 from transforms.engine.records import Derived, Message, derived
-from transforms.stages.trajectories.records import Turn, as_messages
+from transforms.stages.trajectories.records import Trajectory, Turn, as_messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,55 @@ class MakePairs(GroupMap):
             as_messages(p) if turns and isinstance(turns[0], Turn) else p for p in parts
         )
         return prompt, rest
+
+
+@dataclass(kw_only=True)
+class PairTurns(GroupMap):
+    """PCollection[Trajectory] -> Outcome of Preference: wherever attempts at a problem part, the
+    turn that serves best there and the one that serves worst, as answers to what both follow.
+
+    A turn is worth the mean score of the attempts that go on from it. Turns whose attempts are
+    worth the same make no pair; attempts that go on from none of a pair are rejected.
+    """
+
+    name: str = "pairs"
+
+    reads: ClassVar[type] = Trajectory
+    writes: ClassVar[type] = Preference
+    creates_records: ClassVar[bool] = True
+    reasons: ClassVar[Iterable[str]] = ("unpaired",)
+
+    def of(self, group: Sequence[Trajectory]) -> Iterator[tuple[Any, Verdict]]:
+        ways: dict[str, dict[str, list[Trajectory]]] = {}
+        for each in group:
+            for before, turn in pairwise(each.messages):
+                if turn.sampled and not turn.continues:
+                    ways.setdefault(before.id, {}).setdefault(turn.id, []).append(each)
+        paired: set[str] = set()
+        for turns in ways.values():
+            worth = {turn: fmean(each.score for each in through) for turn, through in turns.items()}
+            best, worst = (sorted(turns, key=lambda turn: (-worth[turn], turn))[n] for n in (0, -1))
+            if worth[best] > worth[worst]:
+                yield _between(turns[best][0], best, turns[worst][0], worst), keep()
+                paired |= {each.id for turn in (best, worst) for each in turns[turn]}
+        for each in group:
+            if each.id not in paired:
+                yield each, reject("unpaired", f"score {each.score:.3g}")
+
+
+def _between(better: Trajectory, best: str, worse: Trajectory, worst: str) -> Preference:
+    """The preference for the turn `best` over the turn `worst`, by their ids."""
+    chosen, rejected = (
+        next((place, turn) for place, turn in enumerate(row.messages) if turn.id == name)
+        for row, name in ((better, best), (worse, worst))
+    )
+    return Preference(
+        prompt=as_messages(better.messages[: chosen[0]]),
+        chosen=as_messages([chosen[1]]),
+        rejected=as_messages([rejected[1]]),
+        tools=better.tools,
+        **derived(better, "preference", best, worst, calls=worse.calls),
+    )
 
 
 def _is_own(message: Message) -> bool:

@@ -31,7 +31,8 @@ class CheckUnits(Episode):
 
     The output has a unit. With every given in other units of its dimension the program gives the
     same quantity: it converts nothing by hand, and takes no number off its unit. Each given, a
-    tenth larger, moves the output.
+    tenth larger, moves the output, and none turns its sign: the output is then a small difference
+    of large terms, and their rounding decides about its digits.
 
     An answer may differ by half a unit of the last digit that all givens have, a hundredth at most.
     """
@@ -43,7 +44,7 @@ class CheckUnits(Episode):
     writes: ClassVar[type] = Task
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
-        *UNFIT, *FAILED, "no_quantity", "unit_dependent", "unused_given",
+        *UNFIT, *FAILED, "no_quantity", "unit_dependent", "unused_given", "cancels",
     )  # fmt: skip
 
     def episode(self, seed: Seed) -> Steps[Task | Verdict]:
@@ -73,6 +74,9 @@ class CheckUnits(Episode):
         still = [name for name, each in zip(own, moved, strict=True) if each and same(each, gold)]
         if still:
             return reject("unused_given", ", ".join(still))
+        turned = [n for n, m in zip(own, moved, strict=True) if m and m.value * gold.value < 0]
+        if turned:
+            return reject("cancels", f"{gold}; its sign turns with {', '.join(turned)}")
         digits = min(significant_digits(str(given)) for given in own.values())
         answer = {"value": gold.value, "unit": gold.unit, "tolerance": tolerance_of(digits)}
         variants = [

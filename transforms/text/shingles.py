@@ -51,40 +51,45 @@ _NUMBER = re.sub(r"\((?!\?)", "(?:", tokenize.Number)
 _OPERATOR = "|".join(map(re.escape, sorted(EXACT_TOKEN_TYPES, reverse=True)))
 _PREFIX = "(?:[rR][bBfF]?|[bBfF][rR]?|[uU])?"
 _TOKEN = re.compile(
-    r"(?:[ \t\f\n]|#[^\n]*)+"  # layout
-    rf"|((?=\.?[0-9])(?:{_NUMBER})|\w++(?![\"']))"
-    rf"|({_PREFIX}(?:"
+    r"[^\W\d]\w*+(?![\"'])"
+    r"|(?:[ \t\f\n]++|#[^\n]*+)++"
+    r"|[()\[\]{},;~]|[-+*/%&|^<>=:@.](?![-+*/%&|^<>=:@!.0-9])"
+    rf"|(?=\.?[0-9])(?:{_NUMBER})"
+    rf"|{_PREFIX}(?:"
     r"'{3}[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'{3}"
     r'|"{3}[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"{3}'
     r"|'[^\n'\\]*(?:\\.[^\n'\\]*)*'"
-    r'|"[^\n"\\]*(?:\\.[^\n"\\]*)*"))'
-    rf"|(\w+|{_OPERATOR})"
-    r"|(.)",
+    r'|"[^\n"\\]*(?:\\.[^\n"\\]*)*")'
+    rf"|\w+|{_OPERATOR}"
+    r"|.",
     re.DOTALL,
 )
-"""Layout; a number or a name; a string; a name before a quote, or an operator; anything else."""
+"""A name; layout; an operator of one character; a number; a string; a name before a quote, or an
+operator; anything else. The most frequent come first."""
+_BETWEEN, _QUOTES = frozenset(" \t\f\n#"), frozenset("'\"")
 _PARTED = hasattr(tokenize, "FSTRING_START")
 """Whether an f-string is several tokens, as from Python 3.12 on."""
 
 
 def parsed_tokens(code: str) -> list[str]:
     """The same as `code_tokens`, of code that is known to parse: five times as fast."""
-    found = []
-    for plain, string, other, unknown in _TOKEN.findall(code):
-        if plain or other:
-            found.append(plain or other)
-        elif unknown or (
-            _PARTED and "f" in string[:2].lower()
-        ):  # a backslash before a line's end, say
-            return code_tokens(code)
-        elif string:
-            found.append(_value(string))
-    return found
+    found = [token for token in _TOKEN.findall(code) if token[0] not in _BETWEEN]
+    different = set(found)
+    if any(
+        len(t) == 1 and not (t in EXACT_TOKEN_TYPES or t == "_" or t.isalnum()) for t in different
+    ):
+        return code_tokens(code)  # a backslash before a line's end, say
+    strings = {token: _value(token) for token in different if token[-1] in _QUOTES}
+    if _PARTED and any("f" in string[:2].lower() for string in strings):
+        return code_tokens(code)
+    return [strings.get(token, token) for token in found]
 
 
 @lru_cache(1 << 12)
 def _value(string: str) -> str:
     """A string's value, whatever quotes stand around it; the text itself of an f-string."""
+    if string[0] in _QUOTES and "\\" not in string and string[:3] not in ("'''", '"""'):
+        return repr(string[1:-1])
     with suppress(ValueError, SyntaxError):
         return repr(ast.literal_eval(string))
     return string
@@ -92,6 +97,6 @@ def _value(string: str) -> str:
 
 def shingles(tokens: Sequence[str], ngram: int) -> list[str]:
     """The n-grams of a row of tokens; a row shorter than one n-gram is one shingle."""
-    return [
-        " ".join(tokens[start : start + ngram]) for start in range(max(1, len(tokens) - ngram + 1))
-    ]
+    if len(tokens) < ngram:
+        return [" ".join(tokens)]
+    return list(map(" ".join, zip(*(tokens[start:] for start in range(ngram)), strict=False)))

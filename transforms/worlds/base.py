@@ -141,6 +141,10 @@ class World(Generic[S]):
         answer. Those whose answers are of one type stand for each other as wrong options."""
         return {}
 
+    def derived(self, state: S, fact: str) -> str:
+        """Returns how one of the `facts` follows from the position; empty where it can be seen."""
+        return ""
+
     def start(self, rng: random.Random, level: int) -> S | None:
         """Draws an instance; None where what was drawn is none, so that it is drawn again."""
         raise NotImplementedError

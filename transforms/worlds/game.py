@@ -49,9 +49,12 @@ class Game:
     @property
     def won(self) -> float:
         """Of a puzzle the share of the score that its first position left to win, since a board of
-        minesweeper begins with most squares open; of two players the score."""
+        minesweeper begins with most squares open: 0 where it has a solution and ended without one,
+        as a sudoku in which no number fits any more. Of two players the score."""
         if self.world.players == 2 or self._at_first == 1:
             return self.score
+        if self.world.solvable and self.is_over and self.score < 1:
+            return 0.0
         return max(0.0, (self.score - self._at_first) / (1 - self._at_first))
 
     @property

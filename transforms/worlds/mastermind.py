@@ -13,6 +13,8 @@ from transforms.worlds.base import Example, World
 _SIZES = {1: (2, 3), 2: (2, 5), 3: (3, 5), 4: (4, 5), 5: (4, 7)}
 """Level -> letters of a code, and letters that there are."""
 GUESSES = 6
+_FEW = 25
+"""Codes that can be gone through, at most."""
 
 
 class State(NamedTuple):
@@ -31,6 +33,11 @@ def compared(code: str, guess: str) -> tuple[int, int]:
     exact = sum(a == b for a, b in zip(code, guess, strict=True))
     common = sum(min(code.count(letter), guess.count(letter)) for letter in set(guess))
     return exact, common - exact
+
+
+def _fits(code: str, told: tuple[tuple[str, int, int], ...]) -> bool:
+    """Whether a code may be the secret one, by what was told of guesses."""
+    return all(compared(code, guess) == (exact, near) for guess, exact, near in told)
 
 
 @cache
@@ -94,20 +101,35 @@ guesses left: 5""",
 
     def hint(self, state: State, move: str, rng: random.Random) -> float:
         """Guesses what could be the code."""
-        told = state.guesses
-        return float(all(compared(move, guess) == (exact, near) for guess, exact, near in told))
+        return float(_fits(move, state.guesses))
 
     def facts(self, state: State) -> Mapping[str, Any]:
-        told = state.guesses
-        fitting = sum(
-            all(compared(code, guess) == (exact, near) for guess, exact, near in told)
-            for code in _codes(state.letters, len(state.code))
-        )
-        return {
-            "the number of codes that fit all that was told": fitting,
-            "the number of codes that there are": len(state.letters) ** len(state.code),
-            "the number of guesses that were made": len(told),
+        count = len(state.letters) ** len(state.code)
+        facts = {
+            "the number of codes that there are": count,
+            "the number of guesses that were made": len(state.guesses),
         }
+        if count <= _FEW:
+            facts["the number of codes that fit all that was told"] = len(
+                self._left(state, GUESSES)
+            )
+        return facts
+
+    def derived(self, state: State, fact: str) -> str:
+        if "there are" in fact:
+            return " x ".join([str(len(state.letters))] * len(state.code))
+        if "fit" in fact:
+            leaves = [
+                f"`{guess}` leaves {', '.join(self._left(state, number))}"
+                for number, (guess, _, _) in enumerate(state.guesses, 1)
+            ]
+            return "; ".join(leaves) or "no guess was made"
+        return ""
+
+    def _left(self, state: State, guesses: int) -> list[str]:
+        """The codes that fit what was told of the first guesses."""
+        told = state.guesses[:guesses]
+        return [code for code in _codes(state.letters, len(state.code)) if _fits(code, told)]
 
 
 WORLD = Mastermind()

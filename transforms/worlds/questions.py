@@ -6,10 +6,11 @@ After Code2Logic (arXiv 2505.13886). Of the options of a question exactly one is
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import LEVELS, World, manual
+from transforms.worlds.base import World, manual
 from transforms.worlds.players import by_chance, play_out, values
 
 
@@ -24,6 +25,15 @@ class Choice(NamedTuple):
     """The place of the true one, from 0."""
     steps: tuple[str, ...]
     """The analysis: how the answer follows from the position, as the engine has it."""
+
+
+class Position(NamedTuple):
+    """A state of a game under way."""
+
+    world: World[Any]
+    start: Any
+    """The first state of the game."""
+    state: Any
 
 
 MOST_MOVES = 40
@@ -44,9 +54,9 @@ def _chosen(
     return Choice(kind, text, tuple(options), options.index(true), tuple(steps))
 
 
-def _reading(world: World[Any], state: Any, rng: random.Random) -> Choice | None:
+def _reading(at: Position, rng: random.Random) -> Choice | None:
     """Asks for something that the position shows."""
-    facts = world.facts(state)
+    facts = at.world.facts(at.state)
     if not facts:
         return None
     what, answer = rng.choice(list(facts.items()))
@@ -54,8 +64,16 @@ def _reading(world: World[Any], state: Any, rng: random.Random) -> Choice | None
     false = list(map(str, alike.values()))
     if isinstance(answer, int):
         false += [str(answer + by) for by in (1, 2, 3, -1, -2) if answer + by >= 0]
-    steps = [f"{name[0].upper()}{name[1:]} is {each}." for name, each in alike.items()]
+    steps = [
+        f"{name[0].upper()}{name[1:]} is {each}{f': {how}' * bool(how)}."
+        for name, each in alike.items()
+        for how in [at.world.derived(at.state, name)]
+    ]
     return _chosen("reading", f"What is {what}?", str(answer), false, steps, rng)
+
+
+_PIECE = re.compile(r"\d+|[a-z]+|[^a-z\d]+")
+"""A number, a word or what stands between them in a move."""
 
 
 def _later(world: World[Any], at: Any, rng: random.Random) -> set[str]:
@@ -68,29 +86,31 @@ def _later(world: World[Any], at: Any, rng: random.Random) -> set[str]:
     return found
 
 
-def _elsewhere(world: World[Any], state: Any, rng: random.Random) -> list[str]:
-    """Moves that are not legal here but later in the game. Where there are fewer than three, also
-    those of other instances, and at last such as are legal nowhere: these show it by their form.
-    """
-    here, found = {*world.legal(state)}, set[str]()
-    for _ in "abc":
-        found |= _later(world, state, rng) - here
-    if len(found) < 3:
-        for _ in "ab":
-            other = world.generate(rng.randrange(10**6), rng.choice(LEVELS))
-            found |= _later(world, other, rng) - here
-    if len(found) < 3:
-        found |= {move for example in world.examples for move in example.refused} - here
-    return sorted(found)
+def _mixed(moves: set[str], rng: random.Random) -> set[str]:
+    """Moves whose pieces stand at the same places of moves that there are."""
+    forms: dict[tuple[bool, ...], list[list[str]]] = {}
+    for move in sorted(moves):
+        pieces = _PIECE.findall(move)
+        forms.setdefault(tuple(each.isalnum() for each in pieces), []).append(pieces)
+    choices = [[sorted({*place}) for place in zip(*each, strict=True)] for each in forms.values()]
+    return {"".join(map(rng.choice, rng.choice(choices))) for _ in range(30)}
+
+
+def _refused(at: Position, rng: random.Random) -> list[str]:
+    """Moves that are not legal here, of the form of those that are: they were legal at the start or
+    are later in the game, or their pieces are."""
+    here = {*at.world.legal(at.state)}
+    moves = here.union(at.world.legal(at.start), *(_later(at.world, at.state, rng) for _ in "abc"))
+    return sorted(moves.union(_mixed(moves, rng)) - here)
 
 
 def _listed(legal: tuple[str, ...]) -> str:
     return ", ".join(f"`{move}`" for move in legal)
 
 
-def _legal(world: World[Any], state: Any, rng: random.Random) -> Choice | None:
+def _legal(at: Position, rng: random.Random) -> Choice | None:
     """Asks which move is legal."""
-    legal = world.legal(state)
+    legal = at.world.legal(at.state)
     if not 0 < len(legal) <= MOST_MOVES:
         return None
     move = rng.choice(legal)
@@ -98,13 +118,13 @@ def _legal(world: World[Any], state: Any, rng: random.Random) -> Choice | None:
         f"The legal moves here are {_listed(legal)}.",
         f"Of the options `{move}` alone is among them.",
     ]
-    false = _elsewhere(world, state, rng)
-    return _chosen("legal", "Which of these moves is legal here?", move, false, steps, rng)
+    text = "Which of these moves is legal here?"
+    return _chosen("legal", text, move, _refused(at, rng), steps, rng)
 
 
-def _illegal(world: World[Any], state: Any, rng: random.Random) -> Choice | None:
+def _illegal(at: Position, rng: random.Random) -> Choice | None:
     """Asks which move is not legal."""
-    legal, refused = world.legal(state), _elsewhere(world, state, rng)
+    legal, refused = at.world.legal(at.state), _refused(at, rng)
     if not refused or len(legal) > MOST_MOVES:
         return None
     move = rng.choice(refused)
@@ -115,9 +135,9 @@ def _illegal(world: World[Any], state: Any, rng: random.Random) -> Choice | None
     return _chosen("illegal", "Which of these moves is illegal here?", move, legal, steps, rng)
 
 
-def _count(world: World[Any], state: Any, rng: random.Random) -> Choice | None:
+def _count(at: Position, rng: random.Random) -> Choice | None:
     """Asks how many moves are legal."""
-    legal = world.legal(state)
+    legal = at.world.legal(at.state)
     if not 0 < len(legal) <= MOST_MOVES:
         return None
     steps = [f"Legal move {n}: `{move}`." for n, move in enumerate(legal, 1)]
@@ -126,28 +146,31 @@ def _count(world: World[Any], state: Any, rng: random.Random) -> Choice | None:
     return _chosen("count", text, str(len(legal)), false, steps, rng)
 
 
-def _after(world: World[Any], state: Any, rng: random.Random) -> Choice | None:
+def _after(at: Position, rng: random.Random) -> Choice | None:
     """Asks for the position after some moves; nothing where chance, or what is hidden, decides."""
+    world, _, state = at
     if world.chance or world.hidden or not world.legal(state):
         return None
-    count = rng.randint(1, 3)
-    played = play_out(world, state, (by_chance,) * 2, rng, count)
-    end, at, steps = world.render(played.state), state, []
+    both, count = (by_chance,) * 2, rng.randint(2, 4)
+    played = play_out(world, state, both, rng, count)
+    states, steps = [state], []
     for move in played.moves:
-        at = world.step(at, move)
-        steps.append(f"After `{move}`:\n{world.render(at)}")
-    false = [world.render(state)]
-    for _ in range(8):
-        other = play_out(world, state, (by_chance,) * 2, rng, count)
+        states.append(world.step(states[-1], move))
+        steps.append(f"After `{move}`:\n{world.render(states[-1])}")
+    end, false = world.render(played.state), [world.render(each) for each in states]
+    for _ in range(8):  # one of the moves, and those after it, are others
+        same = rng.randrange(len(played.moves))
+        other = play_out(world, states[same], both, rng, len(played.moves) - same)
         false.append(world.render(other.state))
     named = ", then ".join(f"`{move}`" for move in played.moves)
     text = f"Which position do these moves lead to, one after another: {named}?"
     return _chosen("after", text, end, false, steps, rng)
 
 
-def _best(world: World[Any], state: Any, rng: random.Random) -> Choice | None:
+def _best(at: Position, rng: random.Random) -> Choice | None:
     """Asks for the best of some moves, where the exact solver can tell and one is better than all
     others."""
+    world, _, state = at
     legal = world.legal(state)
     moves = rng.sample(legal, min(4, len(legal)))
     worth = values(world, state, moves)
@@ -175,7 +198,7 @@ def _best(world: World[Any], state: Any, rng: random.Random) -> Choice | None:
     return _chosen("best", text, right, moves, steps, rng)
 
 
-KINDS: Mapping[str, Callable[[World[Any], Any, random.Random], Choice | None]] = {
+KINDS: Mapping[str, Callable[[Position, random.Random], Choice | None]] = {
     "reading": _reading,
     "legal": _legal,
     "illegal": _illegal,
@@ -187,12 +210,12 @@ KINDS: Mapping[str, Callable[[World[Any], Any, random.Random], Choice | None]] =
 position after some moves, and the best of some moves."""
 
 
-def ask(world: World[Any], state: Any, kind: str, rng: random.Random) -> Choice | None:
-    """Returns a question of a kind about a state that is not over.
+def ask(at: Position, kind: str, rng: random.Random) -> Choice | None:
+    """Returns a question of a kind about a position in which the game is not over.
 
     None where the state has none of that kind, or its solution would take too long.
     """
-    return KINDS[kind](world, state, rng)
+    return KINDS[kind](at, rng)
 
 
 def midgame(

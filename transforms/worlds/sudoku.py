@@ -117,5 +117,10 @@ are filled. At first, there is one way to fill all of them."""
         blank = {f"the number of blanks in row {n}": r.count(0) for n, r in enumerate(rows, 1)}
         return blank | {f"the sum of row {n}": sum(row) for n, row in enumerate(rows, 1)}
 
+    def derived(self, state: State, fact: str) -> str:
+        end = int(fact.split()[-1]) * state.side
+        numbers = [str(cell) for cell in state.cells[end - state.side : end] if cell]
+        return " + ".join(numbers) if "sum" in fact and len(numbers) > 1 else ""
+
 
 WORLD = Sudoku()

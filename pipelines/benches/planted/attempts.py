@@ -72,7 +72,7 @@ def judge_answers(recipe: str, stage: Any, seeds: Iterable[Seed], box: Sandbox) 
     def run(steps: Steps[Any], writes: Callable[[str], str] = str) -> Any:
         def answer(effect: Any) -> Any:
             if isinstance(effect, Request):
-                return _response(writes(effect.messages[-1].content), "stop")
+                return response(writes(effect.messages[-1].content), "stop")
             return box.submit(effect).result()
 
         return play(steps, answer).result
@@ -87,7 +87,7 @@ def judge_answers(recipe: str, stage: Any, seeds: Iterable[Seed], box: Sandbox) 
         tasks += 1
         lead = _retold(run, task) if "claims" in task.grader else "So it comes to this."
         for number, way in enumerate(WAYS):
-            _, verdict = run(judged(task, _response(*scripted(way, known[0], known[1], lead))))
+            _, verdict = run(judged(task, response(*scripted(way, known[0], known[1], lead))))
             right += number < 3
             kept += number < 3 and verdict.kept
             if verdict.kept != (number < 3):
@@ -180,5 +180,6 @@ def _retold(run: Callable[..., Any], task: Task) -> str:
     return retelling(read_trace(run(steps()).trace))
 
 
-def _response(text: str, finish: str) -> Response:
+def response(text: str, finish: str) -> Response:
+    """Returns a scripted model's response."""
     return Response("r", "attempt", "scripted", "scripted", text, finish, None, 1, 1, 0.0)

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pipelines.benches.synthetic.problems import WORDS
 from transforms.engine.ids import derived_seed
@@ -173,10 +173,17 @@ class Till:
         return self._served * self._seconds / (self._free - (self._begun or 0.0) or 1.0)
 
 
+class Answers(Protocol):
+    """A scripted model."""
+
+    def answer(self, prompt: Any, seed: int) -> str:
+        """Returns the response to the content of the last message."""
+
+
 class _Http(asyncio.Protocol):
     """As much of HTTP/1.1 as one client library needs: requests of stated length, kept alive."""
 
-    def __init__(self, model: Model, till: Till) -> None:
+    def __init__(self, model: Answers, till: Till) -> None:
         self._model, self._till, self._received = model, till, b""
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
@@ -228,13 +235,14 @@ class _Http(asyncio.Protocol):
         }
 
 
-async def serve(rate: float) -> None:
-    """Serves on a free port of loopback, which the first line of stdout names, until stdin ends."""
-    model, till, loop = Model(), Till(rate), asyncio.get_running_loop()
+async def serve(model: Answers, rate: float) -> None:
+    """Serves a model, at `rate` requests per second, on a free port of loopback, which the first
+    line of stdout names, until stdin ends."""
+    till, loop = Till(rate), asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Http(model, till), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(float(sys.argv[1]) if len(sys.argv) > 1 else math.inf))
+    asyncio.run(serve(Model(), float(sys.argv[1]) if len(sys.argv) > 1 else math.inf))

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Thread
 
@@ -18,7 +18,8 @@ from transformers import AutoTokenizer
 from tests.models.adapters import write_adapter
 from tests.models.examples import chat, request, response
 from transforms.engine.errors import BackendError
-from transforms.engine.records import ToolCall
+from transforms.engine.records import PictureMessage, Shown, ToolCall
+from transforms.images.blobs import Blobs
 from transforms.models.backends.engine_log import CONFIG, log_to_file, phase_of
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.backends.vllm_engine import check_arguments, tool_parser, with_calls
@@ -27,6 +28,7 @@ from transforms.models.embedded.adapters import merged_model
 from transforms.models.engines import Engine, close_engines, open_engine
 from transforms.models.requests import ErrorKind, Request, Response, tool_json
 from transforms.models.scores import score, score_labels, scored
+from transforms.recipes.picture_qa import grey
 
 _BACKEND = VllmBackend(
     engine="vllm",
@@ -134,6 +136,14 @@ def test_tokens_are_counted(engine: Engine) -> None:
     (answer,) = _ask(engine, request("one two three", max_tokens=5))
     assert (answer.prompt_tokens, answer.generated_tokens) == (3, 5)
     assert answer.finish_reason == "length"
+
+
+@pytest.mark.model
+def test_a_model_of_text_alone_ends_the_run_at_a_picture(engine: Engine, tmp_path: Path) -> None:
+    picture = Blobs(str(tmp_path)).put(grey(30, 30))
+    message = PictureMessage("user", "What?", pictures=(Shown(**asdict(picture)),))
+    with pytest.raises(BackendError, match=r"backend\.model=embedded takes text alone"):
+        _ask(open_engine(_BACKEND), replace(chat("What?"), messages=(message,)))
 
 
 @pytest.mark.model

@@ -1,6 +1,27 @@
 """The bench of pictures: what it counts is what it drew, changed and found."""
 
-from pipelines.benches.images import FAULTS, OPERATIONS, changed, drawn, read_back
+from itertools import islice
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.benches.images import (
+    FAULTS,
+    OPERATIONS,
+    BenchImagesSettings,
+    changed,
+    drawn,
+    judged_scripts,
+    read_back,
+    whole_run,
+)
+from pipelines.benches.planted.pictures import RIGHT, looks
+from tests.programs_for_tests import SANDBOX
+from transforms.stages.graders import BY_TEXT
+
+SETTINGS = BenchImagesSettings(
+    scenes=["shapes"], count=5, rows=20, scripts=1, workers=1, sandbox=SANDBOX
+)
 
 
 def test_the_bench_draws_changes_proves_and_reads_back() -> None:
@@ -8,3 +29,37 @@ def test_the_bench_draws_changes_proves_and_reads_back() -> None:
     rows = changed(1)
     assert len(rows) == len(OPERATIONS) + len(FAULTS) and all(row["rate"] > 0 for row in rows)
     assert read_back(6)["exact"] == 6
+
+
+ANSWERS = st.one_of(
+    st.integers(-999, 9999),
+    st.text("abcmnyz ", min_size=1, max_size=9).map(str.strip).filter(bool),
+    st.lists(st.integers(0, 640), min_size=4, max_size=4),
+    st.integers(1, 9999).map(lambda n: n / 10),
+)
+
+
+@given(ANSWERS, st.lists(ANSWERS, max_size=3))
+def test_the_grader_keeps_the_ways_that_are_right_and_no_other(
+    answer: object, others: list
+) -> None:
+    for way, text in looks(answer, others).items():
+        mark = BY_TEXT["tolerant"]([repr(answer)], text)
+        assert (mark.fault is None) is (way in RIGHT), (way, text)
+
+
+def test_a_run_keeps_right_answers_about_the_right_picture_and_nothing_else() -> None:
+    run = whole_run(SETTINGS)
+    assert run["right"] > 5 and run["wrong"] > 5
+    assert run["right"] + run["wrong"] == run["attempts"] == 40
+    assert (run["wrong_kept"], run["misjudged"]) == (0, [])
+    assert run["right_kept"] == run["right"] == run["rows"]
+    assert run["peak_mib"] > 100 and run["mb_a_row"] > 0
+
+
+def test_what_computes_is_kept_where_it_is_right_and_nowhere_else() -> None:
+    rows = list(islice(judged_scripts(SETTINGS), 2))
+    assert [row["recipe"] for row in rows] == ["vipergpt", "explicit_qa"]
+    for row in rows:
+        assert row["misjudged"] == []
+        assert row["right"] == row["right_kept"] == 2 and row["wrong"] >= 5

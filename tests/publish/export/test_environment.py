@@ -11,13 +11,20 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.packages.repairs import BROKEN, PLACE, SOURCE, diff_to
+from tests.packages.repairs import task as repair
 from tests.programs_for_tests import SPAM
 from tests.publish.export import runs
 from tests.recipes.augment.seeds import PENCILS
+from tests.recipes.test_puzzleplex import HANOI, game, solver
+from transforms.engine.ids import content_id
 from transforms.engine.paths import PROJECT
-from transforms.engine.records import Variant
+from transforms.engine.records import Message, Variant
 from transforms.engine.run_folder import RunFolder
+from transforms.programs.questions import Attempted
 from transforms.publish.export.environment import EnvironmentExport, environment, write
+from transforms.publish.instances import instances, problem_of
+from transforms.publish.reward import reward
 
 SETTINGS = EnvironmentExport(type="environment")
 AUGMENTED = {**asdict(PENCILS), "output": "14", "input": "{}", "seed_ids": ["s"]}
@@ -48,6 +55,61 @@ def package(root: Path) -> Path:
     run = runs.finished(root / "run", "augment", rows)
     write(run, {"status": "complete", "recipe": "augment"}, RunFolder(f"{root}/package"), SETTINGS)
     return root / "package"
+
+
+GOLD, WRONG = (f"So:\n```diff\n{diff_to(PLACE, t)}```\n" for t in (SOURCE, f"{BROKEN}\n# x\n"))
+
+
+def attempt(reply: str, score: float = 1.0, *more: Message) -> Attempted:
+    """An answer to a bug in a package, as `recipe=swe_patch` has it."""
+    asked = Message("user", "`merge` is wrong.")
+    return Attempted(
+        id=content_id(reply, score),
+        task="repair",
+        code="",
+        grader="repair",
+        answer=json.dumps(vars(repair())),
+        messages=(asked, *more, Message("assistant", reply)),
+        final_answer=None,
+        score=score,
+        turns=1,
+        agreement=0.5,
+        attempts=2,
+        **{**runs.LINEAGE, "source": "spans"},
+    )
+
+
+def repairs(root: Path) -> Path:
+    """The package of a run of swe_patch."""
+    run = runs.finished(root / "patches", "swe_patch", [attempt(GOLD)])
+    settings = SETTINGS.model_copy(update={"name": "my-repairs"})
+    manifest = {"status": "complete", "recipe": "swe_patch"}
+    write(run, manifest, RunFolder(f"{root}/repairs"), settings)
+    return root / "repairs"
+
+
+def test_a_row_with_a_grader_is_a_problem_whose_reward_runs_offline(tmp_path):
+    rows = [
+        attempt(GOLD),
+        attempt(GOLD + "\n"),
+        attempt(WRONG),
+        attempt(WRONG, 0.0),
+        attempt(GOLD, 1.0, Message("assistant", "Well."), Message("user", "Go on.")),
+    ]
+    made = environment([asdict(row) for row in rows], SETTINGS)
+    [problem] = made.problems
+    assert made.left_out == {
+        "another answer to one problem": 2,
+        "an attempt that is not right": 1,
+        "a conversation of several turns": 1,
+    }
+    [instance] = instances([problem_of(json.loads(json.dumps(asdict(problem))))])
+    assert instance.instruction == "`merge` is wrong."
+    assert [reward(reply, instance.row) for reply in (instance.reference, WRONG)] == [1, 0]
+    refused = environment([asdict(attempt(WRONG))], SETTINGS)
+    assert refused.left_out == {"its solution earns no reward": 1}
+    project = tomllib.loads((repairs(tmp_path) / "pyproject.toml").read_text())["project"]
+    assert project["dependencies"][0].startswith("cotmill[repositories]>=")
 
 
 def test_a_row_is_drawn_anew_or_stays_as_it_is():
@@ -114,15 +176,20 @@ LEAN = ("babel", "numpy", "pydantic", "pyyaml", "sympy", "math-verify", "text2nu
 """What the grader and the redraws need of cotmill's dependencies."""
 TRIED = """
 import asyncio, json, verifiers.v1 as vf
-config = vf.resolve_env_config({"taskset": {"id": "cotmill-problems", "seed": 3}})
-tasks = list(vf.load_environment(config).taskset.take(20))
-async def scored(task, answer):
-    trace = vf.Trace.model_construct(root_reply="It is \\\\boxed{%s}." % answer)
+def taken(name, **more):
+    config = vf.resolve_env_config({"taskset": {"id": name, **more}})
+    return list(vf.load_environment(config).taskset.take(20))
+tasks = taken("cotmill-problems", seed=3) + taken("my-repairs")
+async def scored(task, reply):
+    trace = vf.Trace.model_construct(root_reply=reply)
     await task.score(trace)
     return trace.reward
 async def graded(task):
-    right, wrong = task.data.output, task.data.output + "1"
-    scores = await scored(task, right), await scored(task, wrong)
+    replies = task.data.reference, WRONG
+    if "output" in task.data.row:
+        output = task.data.row["output"]
+        replies = ["It is \\\\boxed{%s}." % each for each in (output, output + "1")]
+    scores = [await scored(task, each) for each in replies]
     return task.data.prompt, await task.validate(None), *scores
 async def main():
     return [await graded(task) for task in tasks]
@@ -138,13 +205,13 @@ def pip(python: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def verifiers(pytestconfig) -> Path:
     """An interpreter with verifiers, whose dependencies are not cotmill's; kept between runs."""
-    folder = Path(pytestconfig.cache.mkdir("verifiers-0.4.0"))
+    folder = Path(pytestconfig.cache.mkdir("verifiers-0.4.0-pytest"))
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         needed = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
         lean = [line for line in needed if Requirement(line).name in LEAN]
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-        wanted = ["verifiers==0.4.0", "hatchling", *lean]
+        wanted = ["verifiers==0.4.0", "hatchling", "pytest", *lean]
         done = subprocess.run([*pip(python), *wanted], capture_output=True, text=True)
         if done.returncode:
             pytest.skip(f"verifiers cannot be installed here: {done.stderr.strip()[-200:]}")
@@ -157,14 +224,60 @@ def test_verifiers_draws_instances_accepts_references_and_refuses_wrong_answers(
 ):
     installed = tmp_path / "installed"
     options = ["--no-deps", "--no-build-isolation", "--target", installed]
-    subprocess.run([*pip(verifiers), *options, package(tmp_path)], check=True)
+    packages = package(tmp_path), repairs(tmp_path)
+    subprocess.run([*pip(verifiers), *options, *packages], check=True)
     shown = subprocess.run(
-        [verifiers, "-c", TRIED],
+        [verifiers, "-c", f"WRONG = {WRONG!r}{TRIED}"],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{installed}:{PROJECT}"},
         capture_output=True,
         text=True,
         check=True,
     )
     prompts, *graded = zip(*json.loads(shown.stdout), strict=True)
-    assert len(set(prompts)) == 20
-    assert graded == [(True,) * 20, (1,) * 20, (0,) * 20]
+    assert len(set(prompts)) == 21
+    assert graded == [(True,) * 21, (1,) * 21, (0,) * 21]
+
+
+PLAYED = """
+import asyncio, contextlib, json, types, verifiers.v1 as vf
+env = vf.load_environment(vf.resolve_env_config({"taskset": {"id": "cotmill-problems"}}))
+class Talk:
+    def __init__(self, answers):
+        self.answers, self.said = iter(answers), []
+        self.trace = vf.Trace.model_construct(info={})
+    async def turn(self, said=None):
+        self.said.append(said)
+        return types.SimpleNamespace(terminated=False, last_reply=next(self.answers))
+async def played(task, answers):
+    talk = Talk(answers)
+    @contextlib.asynccontextmanager
+    async def interaction(task):
+        yield talk
+    agent = types.SimpleNamespace(interaction=interaction)
+    await env.run(task, types.SimpleNamespace(agent=agent))
+    await task.score(talk.trace)
+    return talk.trace.reward, talk.said
+async def main():
+    task = next(iter(env.taskset))
+    right = json.loads(task.data.reference)
+    return [await task.validate(None), await played(task, right), await played(task, ["", ""])]
+print(json.dumps(asyncio.run(main())))
+"""
+
+
+def test_verifiers_plays_a_game_turn_by_turn_and_rewards_what_was_won(verifiers, tmp_path):
+    row, _ = game(HANOI, solver(HANOI))
+    run = runs.finished(tmp_path / "run", "puzzleplex", [row])
+    folder = RunFolder(f"{tmp_path}/package")
+    write(run, {"status": "complete", "recipe": "puzzleplex"}, folder, SETTINGS)
+    shown = subprocess.run(
+        [verifiers, "-c", PLAYED],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{tmp_path}/package:{PROJECT}"},
+        capture_output=True,
+        text=True,
+    )
+    assert shown.returncode == 0, shown.stderr
+    valid, (won, said), (lost, refused) = json.loads(shown.stdout)
+    assert (valid, won, lost) == (True, 1, 0)
+    assert said[0] is None and all("Now the position is" in each for each in said[1:])
+    assert len(refused) == 2 and "no legal move" in refused[1]

@@ -18,7 +18,7 @@ from tests.programs_for_tests import SANDBOX
 from tests.recipes.execution.playing import played, seed_of, stage
 from transforms.engine.errors import SettingsError
 from transforms.models.episode import drive
-from transforms.programs import ir_runs
+from transforms.programs import ir_runs, loops
 from transforms.programs.form import parse
 from transforms.programs.integer_ir import NotCompilable, compiled
 from transforms.programs.ir_runs import follows, run
@@ -128,7 +128,7 @@ def test_a_path_is_refused_where_it_leaves_the_graph() -> None:
 
 @pytest.fixture(scope="module")
 def rows() -> list[Any]:
-    seeds = [seed_of(each["code"]) for each in compiler_ir.programs(4)]
+    seeds = [seed_of(each["code"]) for each in loops.programs(4)]
     kept, reasons = played(stage("compiler_ir", "ask"), *seeds)
     assert {*reasons} <= {"too_long"}
     return kept
@@ -206,8 +206,8 @@ def test_a_program_without_a_fair_question_is_rejected_by_name(
 
 
 def test_drawn_programs_are_the_same_again_and_differ_from_each_other() -> None:
-    drawn = list(compiler_ir.programs(30))
-    assert drawn[:10] == list(compiler_ir.programs(10))
+    drawn = list(loops.programs(30))
+    assert drawn[:10] == list(loops.programs(10))
     assert len({each["code"] for each in drawn}) == 30
 
 

@@ -12,8 +12,9 @@ import pytest
 from tests.recipes.execution.playing import played, seed_of, stage
 from transforms.models.episode import play
 from transforms.programs.backtracking import solution
+from transforms.programs.deductions import closure, problems
 from transforms.programs.form import literal_input, parse
-from transforms.recipes.flare import closure, faithfulness, problems
+from transforms.recipes.flare import faithfulness
 from transforms.stages.graders import grade
 
 DRAWN = list(islice(problems(60), 60))

@@ -13,7 +13,8 @@ import pytest
 from tests.programs.facts.running import traced
 from tests.recipes.execution.playing import played, seed_of, stage
 from transforms.programs.questions import strict
-from transforms.recipes.reval import KINDS, consistency, items, mean_consistency
+from transforms.programs.questions.items import asked_of_items
+from transforms.recipes.reval import KINDS, consistency, mean_consistency
 
 PROGRAM = textwrap.dedent("""\
     input = {"numbers": [3, 9, 4]}
@@ -31,7 +32,7 @@ PROGRAM = textwrap.dedent("""\
 
 
 def asked(code: str) -> dict[tuple[Any, ...], tuple[str, ...]]:
-    questions = items(code, traced(code))
+    questions = asked_of_items(code, traced(code))
     return {
         (question.kind, question.line, question.variable): question.golds for question in questions
     }

@@ -48,8 +48,9 @@ def test_the_printed_lines_are_right_and_swapped_ones_score_less() -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (solution("a = n", "b = {str(k) for k in range(9)}", "c = a", "return n"),
-         "nondeterministic"),
+        (solution("a = n", "for k in {*'abcdefghi'}:", "    a += 1", "    if k == 'a':",
+                  "        break", "return n"), "too_short"),
+        (solution("print(object())", "a = n", "b = n", "c = n", "return n"), "nondeterministic"),
         (solution("a = 0.12345678 + n", "b = n", "c = n", "return n"), "many_digits"),
         (solution("a = n", "return n"), "too_short"),
         (solution("a = 'x' * 3000", "b = n", "c = n", "return n"), "too_long"),
@@ -59,3 +60,13 @@ def test_the_printed_lines_are_right_and_swapped_ones_score_less() -> None:
 def test_lines_that_nobody_can_tell_make_no_row(code: str, reason: str) -> None:
     kept, reasons = rows_of(code)
     assert not kept and set(reasons) == {reason}
+
+
+def test_a_variable_that_no_two_runs_print_alike_is_not_printed() -> None:
+    code = solution(
+        "a = n", "b = {str(k) for k in range(9)}", "c = [object()]", "d = a", "return d"
+    )
+    [row, *_], reasons = rows_of(code)
+    assert not reasons
+    assert [line[:4] for line in json.loads(row.answer)[0].split("\n")] == ["a = ", "d = ", "Fina"]
+    assert 'print(f"b' not in row.code and "    b = {str(k)" in row.code

@@ -25,7 +25,7 @@ FUNCTION = ["source=function", "filter.min_code_lines=4"]
 SOURCES = {
     "codesense": SHIPPED,
     "compiler_ir": [
-        *FUNCTION, "source.function=transforms.recipes.compiler_ir.programs",
+        *FUNCTION, "source.function=transforms.programs.loops.programs",
         "source.arguments.count=4",
     ],
     "cruxeval": [
@@ -34,7 +34,8 @@ SOURCES = {
     ],
     "cwm": SHIPPED,
     "flare": [
-        *FUNCTION, "source.function=transforms.recipes.flare.problems", "source.arguments.count=6",
+        *FUNCTION, "source.function=transforms.programs.deductions.problems",
+        "source.arguments.count=6",
     ],
     "reval": SHIPPED,
     "selfpico": [*SHIPPED, f"source.path={DATA}/seeds/percent_interest.jsonl"],

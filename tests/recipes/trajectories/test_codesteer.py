@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,6 +145,37 @@ def test_a_right_and_a_wrong_conversation_about_a_task_are_a_pair() -> None:
     [(pair, verdict)] = made
     assert verdict.kept and pair.chosen[0].content == "<<<Text>>>"
     assert pair.rejected[0].content == "<<<Say 44.>>>"
+
+
+def test_guidance_after_the_same_rounds_is_paired_by_what_comes_of_it() -> None:
+    pairs = "{_target_: transforms.stages.preferences.PairTurns}"
+    more = ("recipe.stages.steer.keeps_wrong=true", f"recipe.stages.pairs={pairs}",
+            "recipe.stages.steer.branches=3", "recipe.stages.steer.sampler.samples=1")  # fmt: skip
+
+    def model(request: Request) -> str:
+        if role(request) == "checker":
+            return "no"
+        if role(request) == "solver":
+            return "\\boxed{43}" if "Add the one" in prompt_of(request) else "\\boxed{42}"
+        if len(request.messages) == 1:
+            return "<<<Text>>>"
+        if len(request.messages) > 3:
+            return "<<<Return Answer>>>"
+        return ["<<<Again.>>>", "<<<Add the one.>>>", "<<<Once more.>>>"][request.sample]
+
+    made = stage("codesteer", "steer", *more)
+    tries = []
+    for run_seed in range(9):  # until the second round is the one that branches
+        tries = played(replace(made, run_seed=run_seed).episode(SEED), model).result
+        if json.loads(tries[0][0].data)["branched_at"] == 1:
+            break
+    rows = [row for row, verdict in tries if verdict.kept]
+    assert [row.score for row in rows] == [0.0, 1.0, 0.0]
+    [(pair, verdict), *rest] = list(stage("codesteer", "pairs", *more).of(rows))
+    assert verdict.kept and pair.prompt[1].content == "<<<Text>>>" and len(pair.prompt) == 3
+    assert [each.content for each in pair.chosen] == ["<<<Add the one.>>>"]
+    assert [each.content for each in pair.rejected] in (["<<<Again.>>>"], ["<<<Once more.>>>"])
+    assert [verdict.reason for _, verdict in rest] == ["unpaired"]
 
 
 @pytest.mark.parametrize("lost", ["steerer", "solver", "checker"])

@@ -15,6 +15,7 @@ from tests.stages.trajectories.talking import asked, played, prompt_of, script
 from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.models.tools import Invoke, bind
+from transforms.stages.trajectories.dialogues import dialogue_of
 from transforms.stages.trajectories.house import House, solution
 from transforms.stages.trajectories.keys import goal_changed
 from transforms.stages.trajectories.records import Trajectory, learned
@@ -76,6 +77,15 @@ def test_a_goal_that_changes_is_objected_to() -> None:
     assert goal_changed(row).kept
     row, _, _ = play(turns(goal="put the sun in the sea")[0], *turns()[1:])
     assert goal_changed(row).reason == "goal_changed"
+
+
+def test_turns_as_objects_are_read_and_graded_as_those_of_lines_are() -> None:
+    objects = [json.dumps(dict(line.split(": ", 1) for line in t.split("\n"))) for t in turns()]
+    row, verdict, done = play(*objects, dialogue=dialogue_of({"form": "actions"}))
+    words = prompt_of(asked(done)[0])
+    assert "one JSON object" in words and "\n> You take the towel.\n{" in words
+    assert verdict.kept and json.loads(row.answer or "") == solution(GAME)
+    assert set(json.loads(row.data)["stated"].values()) == {1.0} and goal_changed(row).kept
 
 
 @pytest.mark.parametrize("key", KEYS[:-1])

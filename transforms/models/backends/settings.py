@@ -457,10 +457,6 @@ Named = Annotated[dict[str, B], AfterValidator(_in_place)]
 
 
 def refuses_pictures(backend: Backend) -> str:
-    """Says why a backend takes no pictures, and which settings do; empty where it takes them."""
-    if isinstance(backend, VllmBackend):
-        return (
-            f"which engine={backend.engine} does not take: serve a vision model (vllm serve MODEL) "
-            "and set engine=openai and base_url"
-        )
+    """Says why a backend takes no pictures, and which settings do; empty where it takes them, as
+    far as its settings tell."""
     return "" if backend.api == "chat" else "which completions do not take: set api=chat"

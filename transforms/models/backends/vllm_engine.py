@@ -23,6 +23,8 @@ from packaging.version import Version
 
 from transforms.engine.errors import BackendError
 from transforms.engine.records import ToolCall
+from transforms.images.blobs import Blobs
+from transforms.images.wire import data_url, wired
 from transforms.models.backends.base import Reply, failed, kind_of, with_some_waiting
 from transforms.models.backends.fire import FirstToken, first_token, whole
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
@@ -150,6 +152,9 @@ class VllmModel:
 
         def add(item: _Open) -> None:
             nonlocal count
+            if item.request.shown and not engine.model_config.is_multimodal_model:
+                item.reply(_takes_text(self._backend))
+                return
             count += 1
             key = str(count)  # the same request may be open twice, for two users
             opened[key] = item
@@ -407,6 +412,8 @@ def _cores(backend: VllmBackend) -> str:
 
 def _prompt(engine: Any, item: _Open) -> Any:
     score = item.request.score
+    if item.request.shown and not (item.draws_first or score):
+        return _prompt_with_pictures(engine.renderer, item.request)
     if item.first is not None:
         ids = [*item.first.prompt, item.first.token]
     elif score is not None and score.continuation is not None:
@@ -414,6 +421,28 @@ def _prompt(engine: Any, item: _Open) -> Any:
     else:
         ids = prompt_ids(engine.get_tokenizer(), item.request)
     (rendered,) = engine.renderer.render_cmpl([{"prompt_token_ids": ids}])
+    return rendered
+
+
+def _prompt_with_pictures(renderer: Any, request: Request) -> Any:
+    """Returns what vLLM's engine takes for a chat that shows pictures, made by its own renderer as
+    in its server: pictures beside the tokens, among them those that the chat template has for each.
+    """
+    from vllm.renderers import ChatParams
+
+    blobs = Blobs(request.blobs)
+    turns = wired(request.messages, lambda each: data_url(each.mime, blobs.get(each)))
+    words = {
+        "add_generation_prompt": True,
+        "tokenize": False,
+        "tools": [json.loads(tool) for tool in request.tools] or None,
+        **json.loads(request.template),
+    }
+    _, prompt = renderer.render_messages(turns, ChatParams(chat_template_kwargs=words))
+    if request.sampler.prefix:
+        prompt["prompt"] += request.sampler.prefix
+    # the chat template has written the special tokens
+    (rendered,) = renderer.render_cmpl([prompt], renderer.default_chat_tok_params)
     return rendered
 
 
@@ -555,6 +584,13 @@ def _watch(cores: list[BaseProcess]) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # out of reach of the terminal's Ctrl-C
+    )
+
+
+def _takes_text(backend: VllmBackend) -> BackendError:
+    return BackendError(
+        f"{backend.place}.model={backend.model} takes text alone, and the recipe shows pictures: "
+        "name a vision model"
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from transforms import programs
+from transforms.engine.accounting import reject
 from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
 from transforms.engine.paths import DATA
@@ -33,7 +34,8 @@ from transforms.programs.operations import operations
 from transforms.publish.card import table
 from transforms.publish.export.run import Exported
 from transforms.publish.export.tasks import accepted_rows
-from transforms.publish.instances import Asked, Problem, earns_reward, redraws
+from transforms.publish.games import Plays
+from transforms.publish.instances import Asked, Graded, Problem, earns_reward, redraws
 from transforms.recipes.augment.rewrite import AugmentationSettings
 from transforms.sandbox.shared import process_sandbox
 from transforms.text.answers import plain_answer
@@ -130,6 +132,45 @@ def asked_of(row: Mapping[str, Any]) -> tuple[Seed, Asked] | None:
     return replace(seed, output=answer), Asked(shown["world"], shown["level"], row["task"])
 
 
+def plays_of(row: Mapping[str, Any]) -> tuple[Seed, Plays] | None:
+    """Returns the seed of a row of `recipe=puzzleplex` that was played turn by turn, and what it
+    plays; None for other rows."""
+    said = json.loads(row.get("data") or "{}")
+    if said.get("mode") != "turns" or "world" not in said:
+        return None
+    seed = Seed.make(
+        problem=row["problem"],
+        kind=said["world"],
+        source=row.get("source") or "",
+        license=row.get("license") or "",
+        metadata=canonical_json({"row": row["id"]}),
+    )
+    return seed, Plays(said["world"], said["level"], said["opponent"])
+
+
+def graded_of(row: Mapping[str, Any]) -> Kept | str:
+    """Returns a row of a recipe with graders as a problem: its prompt, its reply and its grader; or
+    why it is none."""
+    if not (row.get("grader") and row.get("answer") and row.get("messages")):
+        return "no problem, program and solution in words"
+    *prompt, reply = row["messages"]
+    if (row.get("score") or 0) < 1:
+        return "an attempt that is not right"
+    if any(message["role"] == "assistant" for message in prompt):
+        return "a conversation of several turns"
+    seed = Seed.make(
+        problem="\n\n".join(message["content"] for message in prompt),
+        answer=row["answer"],
+        solution=reply["content"],
+        kind=row.get("task"),
+        source=row.get("source") or "",
+        license=row.get("license") or "",
+        metadata=canonical_json({"row": row["id"]}),
+    )
+    graded = Graded(row["grader"], row["answer"], row.get("code") or "")
+    return Kept(replace(seed, answer=None), row, False, graded)
+
+
 def _without_values(seed: Seed) -> tuple[str, str]:
     """A seed's program and problem without their values: equal for redraws of one problem."""
     code = seed.code or ""
@@ -138,17 +179,14 @@ def _without_values(seed: Seed) -> tuple[str, str]:
     return code, re.sub(r"\d+(?:[.,:/]\d+)*", "#", seed.problem)
 
 
-Family = list[tuple[Seed, Mapping[str, Any]]]
-"""The rows of one problem, each with its seed."""
-
-
 class Kept(NamedTuple):
     """A row that becomes a problem."""
 
     seed: Seed
     row: Mapping[str, Any]
     redrawn: bool
-    asked: Asked | None = None
+    about: Asked | Plays | Graded | None = None
+    """What it asks about a world, or plays, or how it is graded."""
 
 
 @dataclass
@@ -167,17 +205,22 @@ def environment(rows: Iterable[Mapping[str, Any]], settings: EnvironmentExport) 
     speaks for them.
     """
     made = Environment()
-    seeds: dict[tuple[str, str], Family] = {}
-    worlds: dict[Asked, Kept] = {}
+    seeds: dict[tuple[str, str], list[Kept]] = {}
+    worlds: dict[Asked | Plays, Kept] = {}
     for row in rows:
         seed = seed_of(row)
-        if question := asked_of(row):
-            made.left_out["a redraw of another row"] += question[1] in worlds
-            worlds.setdefault(question[1], Kept(question[0], row, True, question[1]))
-        elif seed is None:
-            made.left_out["no problem, program and solution in words"] += 1
-        else:
-            seeds.setdefault(_without_values(seed), []).append((seed, row))
+        if of_world := asked_of(row) or plays_of(row):
+            first, about = of_world
+            made.left_out["a redraw of another row"] += about in worlds
+            worlds.setdefault(about, Kept(first, row, True, about))
+            continue
+        one = graded_of(row) if seed is None else Kept(seed, row, False)
+        if isinstance(one, str):
+            made.left_out[one] += 1
+        elif one.about is None:
+            seeds.setdefault(_without_values(one.seed), []).append(one)
+        elif [one] != seeds.setdefault((one.seed.id, ""), [one]):
+            made.left_out["another answer to one problem"] += 1
     kept = list(worlds.values())
     with ThreadPoolExecutor(process_sandbox(settings.sandbox).slots) as threads:
         for found in threads.map(lambda family: _sorted(family, settings), seeds.values()):
@@ -189,29 +232,30 @@ def environment(rows: Iterable[Mapping[str, Any]], settings: EnvironmentExport) 
     return made
 
 
-def _sorted(
-    family: Sequence[tuple[Seed, Mapping[str, Any]]], settings: EnvironmentExport
-) -> _Sorted:
+def _sorted(family: Sequence[Kept], settings: EnvironmentExport) -> _Sorted:
     """Sorts the rows of one problem."""
     drawing = AugmentationSettings(
         draws=settings.draws, rows_per_seed=1, spread=settings.spread, seed=0
     )
-    family = sorted(family, key=lambda pair: pair[0].id)
+    family = sorted(family, key=lambda each: each.seed.id)
     reasons = []
-    for seed, row in family:
-        variants, verdict = redraws(seed, drawing, settings.sandbox)
-        if variants:
+    for each in family:
+        verdict = reject("graded_as_a_whole")
+        if each.about is None:
+            _, verdict = redraws(each.seed, drawing, settings.sandbox)
+        if verdict.kept:
             spoken_for = Counter({"a redraw of another row": len(family) - 1})
-            return _Sorted([Kept(seed, row, redrawn=True)], left_out=+spoken_for)
+            return _Sorted([each._replace(redrawn=True)], left_out=+spoken_for)
         reasons.append(str(verdict.reason))
     found = _Sorted()
-    for (seed, row), why in zip(family, reasons, strict=True):
+    for each, why in zip(family, reasons, strict=True):
+        graded = each.about if isinstance(each.about, Graded) else None
         if not settings.fixed:
             found.left_out[f"cannot be drawn anew: {why}"] += 1
-        elif not earns_reward(seed, settings.sandbox):
+        elif not earns_reward(each.seed, settings.sandbox, graded):
             found.left_out["its solution earns no reward"] += 1
         else:
-            found.kept.append(Kept(seed, row, redrawn=False))
+            found.kept.append(each)
             found.fixed[why] += 1
     return found
 
@@ -220,15 +264,24 @@ def _placed(kept: Sequence[Kept]) -> Iterator[Problem]:
     """Yields the problems with their places, the easiest first."""
 
     def hard(entry: Kept) -> tuple[float, int, str]:
-        seed, row, _, asked = entry
+        seed, row, _, about = entry
         uses = operations(programs.parse(seed.code or ""))
-        steps = asked.level if asked else len(uses.all) + uses.nesting
-        return (row.get("difficulty") or 0.0, steps, seed.id)
+        steps = about.level if isinstance(about, (Asked, Plays)) else len(uses.all) + uses.nesting
+        failed = row["difficulty"] if row.get("difficulty") is not None else 1 - _rate(row)
+        return (failed, steps, seed.id)
 
     last = max(1, len(kept) - 1)
-    for place, (seed, row, redrawn, asked) in enumerate(sorted(kept, key=hard)):
+    for place, (seed, row, redrawn, about) in enumerate(sorted(kept, key=hard)):
         behind = tuple(row.get("seed_ids") or ())
-        yield Problem(seed, behind, round(place / last, 4), redrawn, asked)
+        asked = about if isinstance(about, Asked) else None
+        plays = about if isinstance(about, Plays) else None
+        graded = about if isinstance(about, Graded) else None
+        yield Problem(seed, behind, round(place / last, 4), redrawn, asked, plays, graded)
+
+
+def _rate(row: Mapping[str, Any]) -> float:
+    """The share of the attempts at a row's problem that are right; 1 where nobody counted."""
+    return 1.0 if row.get("agreement") is None else row["agreement"]
 
 
 def write(
@@ -248,7 +301,9 @@ def write(
         lines = [json.dumps(asdict(p), ensure_ascii=False) + "\n" for p in made.problems]
         texts = {template.name: template.read_text("utf-8") for template in _TEMPLATES}
         texts["problems.jsonl"] = "".join(lines)
-        texts["pyproject.toml"] = _pyproject(settings.name, settings.module)
+        graders = {problem.graded.grader for problem in made.problems if problem.graded}
+        extra = "[repositories]" if graders & {"repair", "build", "kills"} else ""
+        texts["pyproject.toml"] = _pyproject(settings.name, settings.module, extra)
         texts["README.md"] = _readme(made, source, settings.name)
         for path in _files(folder, settings):
             write_text(path, texts[FileSystems.split(path)[1]])
@@ -272,7 +327,7 @@ def remove(manifest: Mapping[str, Any], folder: RunFolder) -> None:
             os.rmdir(folder.path(settings.module))
 
 
-def _pyproject(name: str, module: str) -> str:
+def _pyproject(name: str, module: str, extra: str) -> str:
     return f"""\
 [build-system]
 requires = ["hatchling"]
@@ -284,7 +339,7 @@ version = "0.1.0"
 description = "Verified problems whose numbers are drawn anew, for verifiers."
 readme = "README.md"
 requires-python = ">=3.11"
-dependencies = ["cotmill>={version("cotmill")}", "verifiers>=0.4"]
+dependencies = ["cotmill{extra}>={version("cotmill")}", "verifiers>=0.4"]
 
 [tool.hatch.build.targets.wheel]
 packages = ["{module}"]
@@ -302,9 +357,9 @@ def _readme(made: Environment, source: Mapping[str, Any], name: str) -> str:
                 f"{len(made.problems):,} verified problems for "
                 "[verifiers](https://github.com/PrimeIntellect-ai/verifiers): "
                 f"{redrawn:,} whose numbers or positions are drawn anew each time, and "
-                f"{len(made.problems) - redrawn:,} that stay as they are. A program, or the engine "
-                "of a game, computes each answer. Written by `cotmill export` from the run "
-                f"`{source.get('run_id', '')}` of the recipe {source.get('recipe', '')}.",
+                f"{len(made.problems) - redrawn:,} that stay as they are. A program, the engine of "
+                "a game or a grader decides about each answer. Written by `cotmill export` from "
+                f"the run `{source.get('run_id', '')}` of the recipe {source.get('recipe', '')}.",
                 "The programs were written by models or taken from seeds; they run in cotmill's "
                 "sandbox, which needs Linux.",
                 f"```\npip install .\nvf-validate {name} -n 20 --runtime.type subprocess\n"

@@ -25,7 +25,7 @@ from transforms.text.reasoning import judge_reasoning
 
 _COLUMNS = (
     *("id", "recipe", "kind", "source", "license", "seed_ids", "code", "tools", "task", "grader"),
-    "shown",
+    *("shown", "data"),
     *("messages", "prompt", "chosen", "rejected"),
     *("instruction", "problem", "solution", "reasoning"),
     *("answer", "reference", "answer_type", "output", "prediction"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +14,7 @@ from transforms.engine.files import FileSystems
 from transforms.engine.manifest import segments_of
 from transforms.engine.processes import map_on_cores
 from transforms.engine.run_folder import RunFolder, files_below
+from transforms.engine.tables import RowGroup, row_groups
 from transforms.publish.catalog import Catalog, End, Query, State
 from transforms.stages.diversity.measure import Figures, Row, Survey, compare
 
@@ -47,7 +48,7 @@ def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
         for folder in found:
             if {"id", "code"} <= set(columns[folder]):
                 surveys[name] = Survey()
-                groups = _row_groups(run.path(folder))
+                groups = row_groups(_parquet(run.path(folder)))
                 drawn = thinned(groups, SURVEYED)
                 surveys[name].left_out = sum(g.rows for g in groups) - sum(g.rows for g in drawn)
                 parts += _parts(name, drawn, _measured(columns[folder]))
@@ -86,26 +87,6 @@ class _Part:
     rows: int
     columns: dict[str, str | None]
     """What is measured, and the column that it stands in."""
-
-
-class RowGroup(NamedTuple):
-    """A row group of a Parquet file."""
-
-    path: str
-    number: int
-    rows: int
-
-
-def _row_groups(folder: str) -> list[RowGroup]:
-    found = []
-    for path in _parquet(folder):
-        with FileSystems.open(path, compression_type="uncompressed") as source:
-            footer = pq.ParquetFile(source).metadata
-            groups = range(footer.num_row_groups)
-            found += [
-                RowGroup(path, number, footer.row_group(number).num_rows) for number in groups
-            ]
-    return found
 
 
 def thinned(groups: Sequence[RowGroup], most: int) -> list[RowGroup]:

@@ -36,6 +36,7 @@ class Augment(Episode):
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Variant
+    by_record: ClassVar[bool] = True
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *RedrawReason,

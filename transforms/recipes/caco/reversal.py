@@ -74,6 +74,7 @@ class BackTranslate(ModelEpisode):
 
     reads: ClassVar[type] = Execution
     writes: ClassVar[type] = Problem
+    by_record: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*ResponseReason, "given_lost")
 
     def __post_init__(self) -> None:

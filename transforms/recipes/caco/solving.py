@@ -118,6 +118,7 @@ class Solve(ModelEpisode):
 
     reads: ClassVar[type] = Problem
     writes: ClassVar[type] = Attempts
+    by_record: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = ResponseReason
 
     def sides(self, records: PCollection) -> Mapping[str, Any]:

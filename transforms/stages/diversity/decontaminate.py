@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -23,6 +23,7 @@ from transforms.sources.rows import Row, parsed
 from transforms.stages.diversity.hashed import read_hashes
 from transforms.stages.diversity.overlap import BenchmarkIndex, Item
 from transforms.stages.diversity.reasons import Sameness
+from transforms.stages.diversity.semantic import Embed, OneModel, SentenceModel, model_path
 from transforms.stages.diversity.settings import DecontaminateSettings
 
 STAGE = "decontaminate"
@@ -43,7 +44,10 @@ def check_benchmarks(settings: DecontaminateSettings) -> None:
 
     Raises:
         SourceError: one line that names the benchmark, what is wrong with it, and the fix.
+        SettingsError: what embeddings need is not installed.
     """
+    if settings.semantic:
+        model_path(settings.semantic_model, "decontaminate")
     for name, path in settings.hashes.items():
         try:
             read_hashes(path)
@@ -72,7 +76,9 @@ def item_of(benchmark: str, row: Row, made: Seed | Verdict) -> Item | None:
     return Item(benchmark, name, made.problem, made.code)
 
 
-def build_index(items: Iterable[Item], settings: DecontaminateSettings) -> BenchmarkIndex:
+def build_index(
+    items: Iterable[Item], settings: DecontaminateSettings, embed: Embed | None = None
+) -> BenchmarkIndex:
     """Raises SourceError where a benchmark has no item, or all have too many."""
     held = list(items)
     if len(held) > _MOST_ITEMS:
@@ -85,19 +91,31 @@ def build_index(items: Iterable[Item], settings: DecontaminateSettings) -> Bench
             f"decontaminate.benchmarks.{name} has no row with a problem or code: map the column "
             f"with decontaminate.benchmarks.{name}.columns.problem=COLUMN, or leave it out"
         )
-    return BenchmarkIndex.of(held, settings)
+    index = BenchmarkIndex.of(held, settings)
+    if embed is None or not held:
+        return index
+    return replace(index, vectors=embed([item.problem for item in index.items]))
 
 
 def judge(
-    records: list[Any], texts: list[tuple[str, str]], index: BenchmarkIndex
+    records: list[Any],
+    texts: list[tuple[str, str]],
+    index: BenchmarkIndex,
+    embed: Embed | None = None,
 ) -> Iterator[tuple[Any, Verdict]]:
     """Yields each record with its verdict: kept, or which item it repeats and how.
 
     Args:
         texts: each record's text and program.
+        embed: that of the index's vectors; None where meanings are not compared.
     """
     lists = [read_hashes(path) for path in index.settings.hashes.values()]
-    for record, text, overlap in zip(records, texts, index.overlaps(texts), strict=True):
+    overlaps = index.overlaps(texts)
+    if embed is not None and index.vectors is not None:
+        said = [text for text, _ in texts]
+        meant = index.meant(said, embed(said))
+        overlaps = [one or other for one, other in zip(overlaps, meant, strict=True)]
+    for record, text, overlap in zip(records, texts, overlaps, strict=True):
         if overlap is not None:
             yield record, reject(Sameness.CONTAMINATED, index.detail(overlap))
             continue
@@ -132,11 +150,18 @@ def _tally(name: str, item: Item | None) -> Tally:
     return Tally(STAGE, "benchmark.unreadable" if item is None else "benchmark.items", name, 1)
 
 
+def _model(settings: DecontaminateSettings) -> OneModel | None:
+    name = settings.semantic_model
+    return (
+        OneModel(lambda: SentenceModel(name, "decontaminate"), name) if settings.semantic else None
+    )
+
+
 class _Judge(beam.DoFn):
     """Judges records in blocks, by the fields that hold their text and their program."""
 
-    def __init__(self, text: str, code: str | None) -> None:
-        self._text, self._code = text, code
+    def __init__(self, text: str, code: str | None, embed: Embed | None) -> None:
+        self._text, self._code, self._embed = text, code, embed
 
     def start_bundle(self) -> None:
         self._held: list[Any] = []
@@ -160,7 +185,7 @@ class _Judge(beam.DoFn):
                 (getattr(record, self._text), getattr(record, code) if code else "")
                 for record in held
             ]
-            yield from judge(held, texts, self._index)
+            yield from judge(held, texts, self._index, self._embed)
 
 
 @dataclass(kw_only=True)
@@ -191,18 +216,18 @@ class Decontaminate(Stage):
     reasons: ClassVar[Iterable[str]] = (Sameness.CONTAMINATED,)
 
     def expand(self, records: PCollection) -> Outcome:
-        settings = self.decontaminate
+        settings, embed = self.decontaminate, _model(self.decontaminate)
         read = records.pipeline | "Read benchmarks" >> ReadBenchmarks(settings, self.sandbox)
         index = (
             read
             | "Items" >> beam.Values()
             | "Readable" >> beam.Filter(lambda item: item is not None)
             | "Collect" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-            | "Index" >> beam.Map(build_index, settings)
+            | "Index" >> beam.Map(build_index, settings, embed)
         )
         decided = (
             records
-            | "Judge" >> beam.ParDo(_Judge(self.text, self.code), AsSingleton(index))
+            | "Judge" >> beam.ParDo(_Judge(self.text, self.code, embed), AsSingleton(index))
             | "Decide" >> Decide(self.name)
         )
         return decided._replace(tallies=read | "Count items" >> beam.MapTuple(_tally))

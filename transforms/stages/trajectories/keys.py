@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
 from transforms.engine.stage import check
 from transforms.stages.trajectories.records import Trajectory, Turn
 
+_LINES = re.compile(r"(?:^\w+:.*\n?)+", re.MULTILINE)
 _LINE = re.compile(r"^(\w+):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
 
@@ -21,9 +23,28 @@ def with_keys(text: str, keys: Iterable[str]) -> str:
     return "\n".join(line for line in lines if not (stated(line).keys() - set(keys)))
 
 
+def as_objects(text: str) -> str:
+    """Returns a text with each run of lines of keys as one JSON object.
+
+    >>> as_objects("> You see a mug.\\ngoal: a\\naction: c\\n> You have it.")
+    '> You see a mug.\\n{"goal": "a", "action": "c"}\\n> You have it.'
+    """
+    return _LINES.sub(lambda lines: json.dumps(stated(lines[0]), ensure_ascii=False) + "\n", text)
+
+
 def stated(text: str) -> dict[str, str]:
-    """Returns what the lines of keys in a turn say."""
-    return dict(_LINE.findall(text))
+    """Returns what the keys in a turn say: those of its lines, or where it has none of its first
+    JSON object."""
+    found = dict(_LINE.findall(text))
+    if not found and "{" in text:
+        try:
+            value, _ = json.JSONDecoder().raw_decode(text, text.index("{"))
+        except ValueError:
+            return {}
+        return {
+            key: each if isinstance(each, str) else json.dumps(each) for key, each in value.items()
+        }
+    return found
 
 
 def accuracies(turns: Iterable[Turn], states: Sequence[dict[str, str]]) -> dict[str, float]:

@@ -108,9 +108,13 @@ def before(turns: Turns, *, sentences: tuple[str, ...]) -> Turns:
     return turns
 
 
-def all_but_last(turns: Turns) -> Turns:
-    """All turns but the last that a model wrote."""
-    last = max((place for place, turn in enumerate(turns) if turn.sampled), default=0)
+def all_but_last(turns: Turns, *, keep: int = 1) -> Turns:
+    """All turns but the last that a model wrote, or the last few.
+
+    Args:
+        keep: how many are learned.
+    """
+    last = [0, *(place for place, turn in enumerate(turns) if turn.sampled)][-keep:][0]
     return (*(unlearned(turn, "not_last") for turn in turns[:last]), *turns[last:])
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from transforms.engine.ids import content_id
-from transforms.engine.records import Derived, Message
+from transforms.engine.records import Derived, Message, PictureMessage
 
 
 class Ended(StrEnum):
@@ -72,6 +72,11 @@ class Turn(Message):
     """Hash of the cells that lead to the session's state after it; None where it ran none."""
 
 
+@dataclass(frozen=True)
+class PictureTurn(Turn, PictureMessage):
+    """A turn that shows pictures."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trajectory(Derived):
     """One path through the turns about a problem: a training sample."""
@@ -104,6 +109,14 @@ class Trajectory(Derived):
     """What else the recipe says of it, as a JSON object."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PictureTrajectory(Trajectory):
+    """A trajectory whose turns show pictures. Turns that show none are as those of any other."""
+
+    messages: tuple[PictureTurn, ...]
+    """The turns, from the first that the model saw."""
+
+
 def turn(before: Iterable[Turn], message: Message, **fields_: Any) -> Turn:
     """Returns `message` as the turn that follows `before`, with its id.
 
@@ -111,7 +124,10 @@ def turn(before: Iterable[Turn], message: Message, **fields_: Any) -> Turn:
         fields_: further fields of the turn.
     """
     values = {field.name: getattr(message, field.name) for field in fields(Message)}
-    made = Turn(**values, **fields_)
+    if message.shown:
+        made: Turn = PictureTurn(**values, pictures=message.shown, **fields_)
+    else:
+        made = Turn(**values, **fields_)
     return replace(made, id=_id(tuple(before), made))
 
 
@@ -160,10 +176,13 @@ def as_messages(turns: Iterable[Turn]) -> tuple[Message, ...]:
     names = [field.name for field in fields(Message)]
     messages: list[Message] = []
     for each in turns:
+        values, seen = {name: getattr(each, name) for name in names}, each.shown
         if each.continues and messages:
-            messages[-1] = replace(messages[-1], content=messages[-1].content + each.content)
-        else:
-            messages.append(Message(**{name: getattr(each, name) for name in names}))
+            last = messages.pop()
+            values = {name: getattr(last, name) for name in names}
+            values["content"] += each.content
+            seen = (*last.shown, *(replace(p, at=p.at + len(last.content)) for p in seen))
+        messages.append(PictureMessage(**values, pictures=seen) if seen else Message(**values))
     return tuple(messages)
 
 

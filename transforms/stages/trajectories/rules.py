@@ -54,6 +54,12 @@ def too_many_blocks(row: Trajectory) -> bool:
     return row.cells > 2
 
 
+@check("failed_call")
+def failed_call(row: Trajectory) -> bool:
+    """Objects to a conversation in which code or a call failed."""
+    return any(turn.failed for turn in row.messages)
+
+
 @dataclass(kw_only=True)
 class CutAfterAnswer(Map):
     """PCollection[Trajectory] -> Outcome of the same: the text ends with its last boxed answer."""

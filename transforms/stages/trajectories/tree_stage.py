@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import canonical_json
-from transforms.engine.records import Seed, derived
-from transforms.models.episode import ModelEpisode, Steps
+from transforms.engine.records import Message, Seed, derived
+from transforms.models.episode import ModelEpisode, Steps, side_by_side
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
 from transforms.models.responses import ResponseReason, unanswered
 from transforms.models.settings import SamplerSettings
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import runs_of_tests
-from transforms.stages.pairs import Pair, several_pairs
+from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
+from transforms.stages.trajectories.converse import Conversation, Limits, ask, begin
+from transforms.stages.trajectories.dialogues import DIALOGUES
 from transforms.stages.trajectories.frontier import Budget, Found, Node
 from transforms.stages.trajectories.records import Trajectory, Turn
 
@@ -71,6 +74,26 @@ class TreeSearch(ModelEpisode):
         also depend on `sample`."""
         return self.requests(self._one, sample, prompt, model, sample=sample, **words)[0]
 
+    def branches(
+        self, parent: Conversation | None, samples: range, said: Callable[[int], str], **words: Any
+    ) -> Steps[list[Conversation]]:
+        """Has the model write after the prompt, which is rendered with `words`, or go on from
+        `parent`.
+
+        Args:
+            said: a sample's number -> what the user says to go on from `parent`.
+        """
+        talks = []
+        for sample in samples:
+            asked = self.asked(sample, **words)
+            if parent is None:
+                talks.append(begin(asked, DIALOGUES["native"], Limits()))
+            else:
+                talks.append(parent.branched(asked))
+                talks[-1].add(Message("user", said(sample)))
+        yield from side_by_side(map(ask, talks))
+        return talks
+
     def outcome(
         self,
         seed: Seed,
@@ -110,6 +133,51 @@ class TreeSearch(ModelEpisode):
         return row, keep() if kept else reject(wrong, f"score {row.score:.3g}")
 
 
+@dataclass(kw_only=True)
+class TestedSearch(TreeSearch):
+    """PCollection[Seed] (verified) -> Outcome of Trajectory: the best program that a search finds
+    by the tests that are shown; a row where it also passes those that are not.
+
+    Tests are outputs of the seed's program (`several_pairs`). A subclass writes `searched` and
+    `path`.
+    """
+
+    tests: Annotated[int, Field(ge=2)] = 6
+    """Tests of a problem, at most: half of them are shown."""
+    sandbox: SandboxSettings
+
+    reasons: ClassVar[Iterable[str]] = (
+        *(*TreeSearch.reasons, *UNPAIRED, "nothing_runs", "failed_tests"),
+    )
+
+    def episode(self, seed: Seed) -> Steps[Any]:
+        pairs = yield from several_pairs(seed, self.tests)
+        if isinstance(pairs, Verdict):
+            return pairs
+        half = (len(pairs) + 1) // 2
+        shown, hidden = pairs[:half], pairs[half:]
+        found, responses, lost = yield from heard(self.searched(seed, shown))
+        if lost or found.best is None:
+            return lost or reject("nothing_runs", f"{len(found.nodes)} nodes")
+        code, turns, data = self.path(seed, shown, found)
+        runs = yield from runs_of_tests(code, hidden)
+        score = sum(run.passed for run in runs or ()) / len(hidden)
+        return self.outcome(
+            seed, found, found.best, responses, turns, wrong="failed_tests", data=data,
+            score=score, answer=code,
+        )  # fmt: skip
+
+    def searched(self, seed: Seed, shown: Sequence[Pair]) -> Steps[Found[Any]]:
+        """Searches for a program that passes the tests that are shown."""
+        raise NotImplementedError
+
+    def path(
+        self, seed: Seed, shown: Sequence[Pair], found: Found[Any]
+    ) -> tuple[str | None, Iterable[Turn], dict[str, Any]]:
+        """Returns the program that was found, the turns that led to it, and a row's `data`."""
+        raise NotImplementedError
+
+
 def heard(steps: Steps[R]) -> Steps[tuple[R, list[Response], Verdict | None]]:
     """Goes through steps; returns their result, all responses, and why the record is put off where
     one of these stayed out."""
@@ -123,28 +191,3 @@ def heard(steps: Steps[R]) -> Steps[tuple[R, list[Response], Verdict | None]]:
             wanted = steps.send(sent)
     except StopIteration as end:
         return end.value, responses, unanswered(responses)
-
-
-class Cases(NamedTuple):
-    """Tests of a problem."""
-
-    shown: list[Pair]
-    """Those that a search sees."""
-    hidden: list[Pair]
-    """Those that decide about the row."""
-
-
-def cases_of(seed: Seed, most: int) -> Steps[Verdict | Cases]:
-    """Makes tests of a verified seed, two to `most`: outputs of its program, half of them shown
-    (see `several_pairs`)."""
-    pairs = yield from several_pairs(seed, most)
-    if isinstance(pairs, Verdict):
-        return pairs
-    half = (len(pairs) + 1) // 2
-    return Cases(pairs[:half], pairs[half:])
-
-
-def share_passed(code: str | None, cases: Sequence[Pair]) -> Steps[float]:
-    """Returns the share of tests that a program passes."""
-    runs = yield from runs_of_tests(code, cases)
-    return sum(run.passed for run in runs or ()) / len(cases)

@@ -1,0 +1,44 @@
+"""Stages that make tasks of seeds' programs: what they read, write and need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from transforms.engine.accounting import Verdict
+from transforms.engine.records import Seed
+from transforms.models.episode import Episode, Steps
+from transforms.programs.questions import Task
+from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
+
+
+@dataclass(kw_only=True)
+class MakeTasks(Episode):
+    """PCollection[Seed] (verified, with code) -> Outcome of Task."""
+
+    sandbox: SandboxSettings
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Task
+    creates_records: ClassVar[bool] = True
+
+
+@dataclass(kw_only=True)
+class MakeTasksOfPairs(MakeTasks):
+    """PCollection[Seed] (verified, with code) -> Outcome of Task: what subclasses `make` of
+    programs that give an output on several inputs."""
+
+    pairs: Annotated[int, Field(ge=2)] = 5
+    """Pairs of input and output of each program, at most."""
+
+    reasons: ClassVar[Iterable[str]] = UNPAIRED
+    make: ClassVar[Callable[..., Steps[list[Any]]]]
+    """(seed, its pairs) -> steps that give tasks and verdicts."""
+
+    def episode(self, seed: Seed) -> Steps[Verdict | list[Any]]:
+        pairs: Verdict | list[Pair] = yield from several_pairs(seed, self.pairs)
+        return pairs if isinstance(pairs, Verdict) else (yield from self.make(seed, pairs))
