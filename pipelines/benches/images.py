@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -209,11 +210,12 @@ def whole_run(settings: BenchImagesSettings) -> dict[str, Any]:
     """
     scenes = settings.scenes or CORE
     arguments = {"scenes": [*scenes], "count": -(-settings.rows // (2 * len(scenes) * len(LEVELS)))}
-    with (
-        tempfile.TemporaryDirectory(prefix="cotmill-images-") as folder,
-        scripted_endpoint(looking.__name__, json.dumps(arguments)) as (url, _),
-    ):
+    known = looking.known(arguments)
+    with tempfile.TemporaryDirectory(prefix="cotmill-images-") as folder, ExitStack() as stack:
         root = Path(folder)
+        (root / "known.json").write_text(json.dumps(known))
+        endpoint = scripted_endpoint(looking.__name__, str(root / "known.json"))
+        url, _ = stack.enter_context(endpoint)
         command = [
             *(sys.executable, "-m", "pipelines.cli", "synthesize", "recipe=picture_qa"),
             *("source=function", "source.function=transforms.scenes.seeds.asked"),
@@ -241,7 +243,7 @@ def whole_run(settings: BenchImagesSettings) -> dict[str, Any]:
             said = (root / "errors").read_text().strip().splitlines() or ["it said nothing"]
             raise CotmillError(f"the measured run ended with status {run.returncode}: {said[-1]}")
         files = sorted((root / "run" / "data").glob("*.parquet"))
-        judged = _judged_rows(root / "run", looking.Seer(arguments))
+        judged = _judged_rows(root / "run", known)
         rows = judged["right_kept"] + judged["wrong_kept"]
         return {
             "rows": rows,
@@ -254,7 +256,7 @@ def whole_run(settings: BenchImagesSettings) -> dict[str, Any]:
         }
 
 
-def _judged_rows(run: Path, seer: looking.Seer) -> dict[str, Any]:
+def _judged_rows(run: Path, known: looking.Known) -> dict[str, Any]:
     """Holds what became of each attempt of a run against how it was answered."""
     columns = ["picture", "shown", "messages"]
     kept = pl.read_parquet(run / "data" / "*.parquet", columns=columns).to_dicts()
@@ -264,7 +266,8 @@ def _judged_rows(run: Path, seer: looking.Seer) -> dict[str, Any]:
     misjudged = []
     for row, is_kept in ends:
         question, said = json.loads(row["shown"])["question"], row["messages"][-1]["content"]
-        way = seer.way(row["picture"]["sha256"], question, said)
+        texts = known[row["picture"]["sha256"]][question]
+        way = next(way for way in texts if texts[way] == said)
         counts[way in RIGHT, is_kept] += 1
         if (way in RIGHT) != is_kept:
             end = "kept" if is_kept else "rejected"

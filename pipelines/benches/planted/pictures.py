@@ -17,6 +17,7 @@ from transforms.engine.records import Seed
 from transforms.models.episode import play
 from transforms.models.requests import Request
 from transforms.recipes.cad_rl import part_of, parts
+from transforms.sandbox.jobs import Check
 from transforms.sandbox.sandbox import Sandbox
 from transforms.scenes.base import SceneQuestion
 from transforms.scenes.part import Part
@@ -240,6 +241,8 @@ def judge_scripts(coded: Coded, stage: Any, seeds: Sequence[Seed], box: Sandbox)
             def answer(effect: Any, texts: Iterator[str] = texts) -> Any:
                 if isinstance(effect, Request):
                     return replace(response(next(texts, ""), "stop"), id=effect.id)
+                if isinstance(effect, Check):
+                    return box.submit_check(effect).result()
                 return box.submit(effect).result()
 
             [(_, verdict)] = play(stage.episode(seed), answer).result
