@@ -55,6 +55,8 @@ def size_of(word: str) -> tuple[str, Fraction] | None:
     word = re.sub(r"\^\{?([23])\}?", lambda power: "²³"[int(power[1]) - 2], word)
     squared = {"²": "square-", "³": "cubic-"}.get(word[-1:], "")
     name = squared + unit_of(word[:-1] if squared else word)
+    if word.lower() in ("pound", "pounds", "lbs"):
+        return sizes()["pound"]  # not the money
     if word.lower() in _NO_SIZES or name in ("percent", "share"):
         return None
     return sizes().get(name) or sizes().get(unit_of(word.lower()))
