@@ -65,6 +65,7 @@ def attempt(reply: str, score: float = 1.0, *more: Message) -> Attempted:
     asked = Message("user", "`merge` is wrong.")
     return Attempted(
         id=content_id(reply, score),
+        task_id="merge",
         task="repair",
         code="",
         grader="repair",
