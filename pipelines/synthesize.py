@@ -41,7 +41,7 @@ from transforms.engine.one_job import run_as_one_job, whole
 from transforms.engine.recipe import Segment, asked_backends, build_segments
 from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absolute
 from transforms.engine.run_settings import RunSettings, with_backends
-from transforms.engine.segments import begun, run_segment, undeclared
+from transforms.engine.segments import discard_stale, run_segment, undeclared
 from transforms.engine.tables import write_text
 from transforms.engine.worker_server import prepare_workers
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
@@ -173,10 +173,7 @@ def run_recipe(
         check_sent(segments, found, run, settings)
         done = manifest["segments"] = finished(segments, found, run)
         save(manifest, run)
-        held = [(entry["name"], entry["folder"]) for entry in done]
-        # of the next one what it has finished holds too: it sees to the rest itself
-        held += [(s.label, s.folder) for s in segments[len(done) :][:1] if begun(s, run)]
-        run.discard_stale([label for label, _ in held], [folder for _, folder in held])
+        discard_stale(segments, done, run)
         early = EarlyLoad((), stopping.end)
         try:
             early = load_early(segments[len(done) :], settings.runner, stopping.end, console)

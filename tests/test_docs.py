@@ -33,6 +33,14 @@ def test_every_shipped_recipe_is_listed(page):
     assert recipes <= listed, sorted(recipes - listed)
 
 
+def test_the_table_of_recipes_says_how_far_each_is_shown():
+    shown = {name: recipe.shown for name, recipe in found()}
+    page = (PROJECT / "docs" / "recipes" / "index.md").read_text()
+    table = re.findall(r"^\|[^|]*\| ([^|]*`[^|]*) \|.*\| ([^|]*) \|$", page, re.M)
+    listed = {name: said for names, said in table for name in re.findall(r"`(\w+)`", names)}
+    assert listed == {name: shown[name] for name in listed} and "not said" not in shown.values()
+
+
 def test_the_page_of_settings_is_what_the_settings_are():
     """Where it is not: python -m pipelines.reference."""
     assert PAGE.read_text() == settings_page()

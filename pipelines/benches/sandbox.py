@@ -46,13 +46,14 @@ def bench(settings: BenchSandboxSettings) -> None:
     table = Table(box=None)
     table.add_column("mix")
     table.add_column("executor")
-    for name in ("programs/s", "p50 ms", "p99 ms", "ok %"):
+    for name in ("programs/s", "CPU ms", "p50 ms", "p99 ms", "ok %"):
         table.add_column(name, justify="right")
     for row in rows:
         if row["error"]:
             table.add_row(row["mix"], row["executor"], row["error"])
             continue
-        figures = [row["programs_per_second"], row["p50_ms"], row["p99_ms"], 100 * row["ok"]]
+        figures = [row[name] for name in ("programs_per_second", "cpu_ms", "p50_ms", "p99_ms")]
+        figures.append(100 * row["ok"])
         table.add_row(row["mix"], row["executor"], *(f"{figure:,.1f}" for figure in figures))
     console.print(table)
     compared = ratios(rows)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.benches.measures.cpu import cpu_seconds
 from pipelines.benches.measures.programs import mixed_programs
 from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
@@ -126,25 +124,6 @@ def _sessions(count: int) -> list[list[str]]:
     return sessions[-count:]
 
 
-def _cpu_seconds() -> float:
-    """Returns the CPU time of this process and all below it, those that were waited for included.
-
-    Not psutil's: a state that is kept has used less than one tick of its clock.
-    """
-    spent, parents = {}, {}
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        with suppress(OSError):
-            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-            own = sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
-            waited_for = sum(map(int, stat[13:15])) / os.sysconf("SC_CLK_TCK")
-            parents[pid], spent[pid] = int(stat[1]), own + waited_for
-    below = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in below} - below:
-        below |= more
-    return sum(spent[pid] for pid in below)
-
-
 def _timed(
     threads: ThreadPoolExecutor, run: Callable[[T], bool], items: Iterable[T]
 ) -> dict[str, Any]:
@@ -153,9 +132,9 @@ def _timed(
         ok = run(item)
         return time.perf_counter() - started, ok
 
-    cpu, started = _cpu_seconds(), time.perf_counter()
+    cpu, started = cpu_seconds(), time.perf_counter()
     results = list(threads.map(timed, items))
-    seconds, cpu = time.perf_counter() - started, _cpu_seconds() - cpu
+    seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
     ordered = sorted(latency for latency, _ in results)
     return {
         "per_second": round(len(ordered) / seconds, 1),

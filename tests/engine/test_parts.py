@@ -23,7 +23,7 @@ from transforms.engine.paths import PROJECT
 from transforms.engine.recipe import Segment, build_segments
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.runner_settings import DirectSettings
-from transforms.engine.segments import run_segment
+from transforms.engine.segments import discard_stale, run_segment
 from transforms.engine.settings import SinkSettings
 from transforms.engine.tables import RowGroup, pieces, shard_path, split_groups, write_table
 
@@ -131,6 +131,25 @@ def test_of_a_segment_killed_in_its_second_part_the_first_is_not_run_again(
     entry = run(tmp_path, part_rows=2 * ROWS)
     assert (account(entry), written(tmp_path)) == whole
     assert first and {path: path.stat().st_mtime_ns for path in first} == first
+
+
+def test_a_run_that_goes_on_keeps_the_parts_of_its_next_segment_and_nothing_of_later_ones(
+    tmp_path: Path,
+) -> None:
+    first, second, third = build_segments(composed(*OPENAI), str(tmp_path), "/l")[:3]
+    part = second.part_of(0, ())
+    kept = [
+        f"{second.folder}/{part.prefix}-00000-of-00001.parquet",
+        *(f"stages/{part.label}.counts.json", f"rejects/{part.label}-00000-of-00001.parquet"),
+    ]
+    later = third.part_of(0, ())
+    for name in (*kept, f"{third.folder}/{later.prefix}-00000-of-00001.parquet"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    done = [{"name": first.label, "folder": first.folder}]
+    discard_stale([first, second, third], done, RunFolder(str(tmp_path)))
+    left = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(left) == sorted(kept)
 
 
 def test_of_a_finished_segment_the_parts_with_records_put_off_alone_are_run_again(

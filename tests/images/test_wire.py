@@ -150,7 +150,7 @@ def test_a_system_message_before_the_users_moves_its_pictures() -> None:
             {"engine": "openai", "model": "m", "base_url": "http://x/v1", "api": "completions"},
             "chat",
         ),
-        ({"engine": "vllm", "model": "m", "api": "chat"}, "engine=openai"),
+        ({"engine": "vllm", "model": "m", "api": "completions"}, "chat"),
     ],
 )
 def test_a_backend_for_text_alone_refuses_a_picture_in_one_line(

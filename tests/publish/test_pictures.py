@@ -14,9 +14,10 @@ from tests.browser import browser, needs_browser
 from tests.images.drawn import drawn
 from tests.publish.inspect.serving import serving
 from tests.publish.report.folder import run_folder
+from transforms.engine.plain import as_plain
 from transforms.engine.records import Picture, PictureMessage, Shown
 from transforms.engine.run_folder import RunFolder
-from transforms.engine.tables import to_row, write_table
+from transforms.engine.tables import write_table
 from transforms.images.blobs import Blobs
 from transforms.publish.catalog import Catalog
 from transforms.publish.fields import fields_of
@@ -54,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 def test_a_turn_shows_its_pictures_between_its_texts(tmp_path: Path) -> None:
-    row = to_row(_edited(Blobs(str(tmp_path))))
+    row = as_plain(_edited(Blobs(str(tmp_path))))
     fields = fields_of(row)
     (talk,) = [block for block in fields.blocks if block.turns]
     assert [part if isinstance(part, str) else part.width for part in talk.turns[0].parts] == [
@@ -63,13 +64,13 @@ def test_a_turn_shows_its_pictures_between_its_texts(tmp_path: Path) -> None:
 
 
 def test_pictures_of_a_record_stand_side_by_side_by_their_names(tmp_path: Path) -> None:
-    first = fields_of(to_row(_edited(Blobs(str(tmp_path))))).blocks[0]
+    first = fields_of(as_plain(_edited(Blobs(str(tmp_path))))).blocks[0]
     assert [picture.caption for picture in first.pictures] == ["before", "after"]
 
 
 def test_a_picture_that_the_conversation_shows_is_shown_once(tmp_path: Path) -> None:
     row = _edited(Blobs(str(tmp_path)))
-    fields = fields_of(to_row(replace(row, after=row.before)))
+    fields = fields_of(as_plain(replace(row, after=row.before)))
     assert [block.title for block in fields.blocks] == ["messages"]
 
 

@@ -17,7 +17,8 @@ from transforms.engine.records import Seed
 from transforms.models.episode import drive
 from transforms.models.pool import Pool
 from transforms.programs.questions import read_literal
-from transforms.recipes.absolute_zero import IDENTITY, induction_in, structure_of, triplets
+from transforms.recipes.absolute_zero import induction_in, structure_of
+from transforms.sources.published import IDENTITY, triplets
 from transforms.stages.graders import grade
 
 POOL = Pool(replace(seed(each["code"]), output="1") for each in SHIPPED)

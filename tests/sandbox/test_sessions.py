@@ -269,6 +269,11 @@ def test_states_are_dropped_where_they_need_too_much_memory():
     assert (again.value, again.replayed) == ("b'0'", 1)
 
 
+def test_more_states_than_a_process_may_have_files_are_kept_as_far_as_it_may():
+    with Sandbox(SETTINGS.model_copy(update={"snapshots": 10**9, "slots": 1})) as own:
+        assert run_all(own, "x = 7", "x").value == "7"
+
+
 def test_a_session_outlives_its_supervisor():
     with Sandbox(SETTINGS.model_copy(update={"slots": 1})) as own:
         first = run_all(own, "x = 7")

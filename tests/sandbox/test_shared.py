@@ -10,7 +10,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from tests.programs_for_tests import SANDBOX
 from transforms.models.episode import Drive
-from transforms.sandbox.cores import LOCAL_WORKERS, cores_of_process, cpu_quota
+from transforms.sandbox.cores import LOCAL_WORKERS, cores_of_process, cpu_quota, memory_limit
 from transforms.sandbox.sandbox import Job, Sandbox
 from transforms.sandbox.shared import shared_sandbox
 
@@ -84,11 +84,22 @@ def test_version_1_of_control_groups_is_read(tmp_path):
     membership = tmp_path / "cgroup"
     membership.write_text("4:cpu,cpuacct:/task\n3:memory:/task\n")
     group(tmp_path / "fs/cpu/task", cpu__cfs_quota_us="200000\n", cpu__cfs_period_us="100000\n")
+    group(tmp_path / "fs/memory/task", memory__limit_in_bytes="5000\n")
     assert cpu_quota(membership, tmp_path / "fs") == 2
+    assert memory_limit(membership, tmp_path / "fs") == 5000
+
+
+def test_the_smallest_memory_limit_above_a_process_counts(tmp_path):
+    membership = tmp_path / "cgroup"
+    membership.write_text("0::/pod/task\n")
+    group(tmp_path / "fs/pod", memory__max="7000\n")
+    group(tmp_path / "fs/pod/task", memory__max="max\n")
+    assert memory_limit(membership, tmp_path / "fs") == 7000
 
 
 def test_no_control_group_is_no_limit(tmp_path):
     assert cpu_quota(tmp_path / "nothing", tmp_path) is None
+    assert memory_limit(tmp_path / "nothing", tmp_path) is None
 
 
 def test_local_workers_share_the_cores_of_the_affinity(monkeypatch):

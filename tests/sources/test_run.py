@@ -22,9 +22,10 @@ from transforms.engine.blocks import pack
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
 from transforms.engine.losers import over_limit
+from transforms.engine.plain import as_plain
 from transforms.engine.records import Attempt, Attempts, Example, Seed, Variant, grow
 from transforms.engine.run_folder import RunFolder
-from transforms.engine.tables import to_row, write_table
+from transforms.engine.tables import write_table
 from transforms.recipes.caco.verify import example
 from transforms.sources import ReadSeeds, check_source
 from transforms.sources.rows import Row, SeedReason
@@ -144,7 +145,7 @@ def test_which_rows_of_a_structure_stay_does_not_depend_on_their_order(
     rows: list[Example], limit: int
 ) -> None:
     source = RunSource(type="run", path="-", max_per_fingerprint=limit)
-    raw = [Row.make("test", canonical_json(to_row(row)), "here") for row in rows]
+    raw = [Row.make("test", canonical_json(as_plain(row)), "here") for row in rows]
     group = [pack([("", one.order, one.id)]) for each in raw for one in ranked(source, each)]
     over = {row_id for row_id, _ in over_limit(group, limit, Sameness.FINGERPRINT_FULL)}
     seeds = [seed_of(source, each) for each in raw if each.id not in over]
@@ -161,7 +162,7 @@ def test_a_row_whose_program_does_not_parse_is_left_to_the_verification(tmp_path
 
 def test_a_row_without_an_answer_is_rejected_for_it() -> None:
     source = RunSource(type="run", path="-")
-    raw = Row.make("test", canonical_json({**to_row(PEOPLE[0]), "answer": ""}), "here")
+    raw = Row.make("test", canonical_json({**as_plain(PEOPLE[0]), "answer": ""}), "here")
     verdict = seed_of(source, raw)
     assert isinstance(verdict, Verdict) and verdict.reason is SeedReason.MISSING_FIELD
 

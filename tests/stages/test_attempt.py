@@ -37,6 +37,7 @@ def test_right_attempts_are_rows_and_others_rejects_with_their_fault() -> None:
         *["None"] * 3, "wrong_answer", "wrong_answer", "truncated", "no_answer", "no_answer",
     ]  # fmt: skip
     assert {(row.agreement, row.attempts) for row, _ in results} == {(3 / 8, 8)}
+    assert {row.task_id for row, _ in results} == {QUESTION.id}
     assert [row.score for row, _ in results] == [1] * 3 + [0] * 5
 
 
@@ -79,8 +80,8 @@ def test_revisions_without_words_are_a_clear_error() -> None:
 
 def attempted(rate: float) -> Attempted:
     return Attempted(
-        **{**vars(QUESTION), "id": f"{rate}"}, messages=(), final_answer=None, score=1.0, turns=1,
-        agreement=rate, attempts=8,
+        **{**vars(QUESTION), "id": f"{rate}"}, task_id=QUESTION.id, messages=(), final_answer=None,
+        score=1.0, turns=1, agreement=rate, attempts=8,
     )  # fmt: skip
 
 

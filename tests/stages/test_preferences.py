@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.beam import on_workers
 from tests.publish.export.trajectories import CODE, OUTPUT, trajectory, turns
 from transforms.engine.records import Call
-from transforms.stages.preferences import MakePairs, Preference, pairs
+from transforms.stages.preferences import MakePairs, PairTurns, Preference, pairs
+from transforms.stages.trajectories.records import Turn, appended
 
 
 def attempt(said, score, **fields):
@@ -82,3 +83,27 @@ def test_pairs_and_what_is_in_none_are_all_that_enters() -> None:
         assert_that(outcome.kept | beam.Map(ends), equal_to([["best", "worst"]]))
         entered = outcome.entered | "Kept" >> beam.MapTuple(lambda _, verdict: verdict.kept)
         assert_that(entered, equal_to([True, False]), label="entered")
+
+
+def rounds(*said, score):
+    """An attempt in rounds: after each turn of the model the user says the same."""
+    told = [Turn("user", "Q"), *(t for text in said for t in (ours(text), Turn("user", "Go on.")))]
+    return trajectory(appended((), told), score)
+
+
+def ours(text):
+    return Turn("assistant", text, sampled=True)
+
+
+def test_turns_are_paired_wherever_attempts_part_by_what_comes_of_them() -> None:
+    group = [rounds("a", "b", score=1.0), rounds("a", "c", score=0.0), rounds("d", score=0.25)]
+    found = list(PairTurns().of(group))
+    chosen = [(p.prompt[-2:][0].content, p.chosen[0].content, p.rejected[0].content)
+              for p, _ in found]  # fmt: skip
+    assert chosen == [("Q", "a", "d"), ("a", "b", "c")]  # a is worth 0.5
+    assert all(verdict.kept for _, verdict in found)
+
+
+def test_turns_that_serve_alike_make_no_pair() -> None:
+    found = list(PairTurns().of([rounds("a", score=1.0), rounds("b", score=1.0)]))
+    assert [verdict.reason for _, verdict in found] == ["unpaired"] * 2

@@ -4,6 +4,7 @@ puzzleplex as one in which others are played."""
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -20,7 +21,9 @@ from transforms.publish.export.environment import EnvironmentExport, environment
 from transforms.publish.games import Match, Player, Plays, wins
 from transforms.publish.instances import Problem, instances, problem_of
 from transforms.publish.reward import reward
+from transforms.worlds import NAMES
 from transforms.worlds.instances import positions
+from transforms.worlds.players import by_chance
 
 SETTINGS = EnvironmentExport(type="environment")
 
@@ -121,3 +124,13 @@ def test_a_game_of_two_is_answered_by_the_opponent_and_has_no_solution() -> None
         said.append(player.said)
         assert "I played take" in player.said
     assert player.won in (0, 1)
+
+
+def test_every_world_is_played_to_its_end_as_a_match() -> None:
+    for name in NAMES:
+        player, rng = Player(Match(name, 1, 1, "random")), random.Random(0)
+        game, goes_on = player.turns.game, True
+        for _ in range(300):
+            move = by_chance(game.world, game.state, rng) if goes_on else ""
+            goes_on = goes_on and player.answer(f"```\n{move}\n```")
+        assert 0 <= player.won <= 1 and (game.is_over or game.world.solvable), name

@@ -150,10 +150,19 @@ def _is_finished(part: Segment, run: RunFolder) -> bool:
     return entry is not None and not any(stage["unanswered"] for stage in entry["stages"])
 
 
-def begun(segment: Segment, run: RunFolder) -> bool:
-    """Whether an interrupted run finished a part of a segment."""
-    start = run.path("stages", f"{segment.label}-p")
-    return any(path.startswith(start) for path in files_below(run.path("stages")))
+def discard_stale(
+    segments: Sequence[Segment], done: Sequence[dict[str, Any]], run: RunFolder
+) -> None:
+    """Deletes what an earlier run wrote and that is not of the segments that are done.
+
+    Finished parts of the next segment stay: it sees to itself which of them hold (`run_segment`).
+    """
+    held = [(entry["name"], entry["folder"]) for entry in done]
+    for following in segments[len(done) : len(done) + 1]:
+        start = run.path("stages", f"{following.label}-p")
+        if any(path.startswith(start) for path in files_below(run.path("stages"))):
+            held.append((following.label, following.folder))
+    run.discard_stale([label for label, _ in held], [folder for _, folder in held])
 
 
 def clear_segment(segment: Segment, run: RunFolder, but: Iterable[Segment] = ()) -> None:

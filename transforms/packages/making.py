@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -29,6 +30,8 @@ from transforms.stages.trajectories.dialogues import stable
 
 _SHOWN, _CHECKED, _TESTS = 3, 40, 40
 """Calls that an issue may tell of, and calls and tests whose values are compared."""
+_UNSTABLE = re.compile(r"x[0-9a-f]{8,}|\btests?\.")
+"""What a message has that shows the rest of an address, or a module of tests."""
 _LIMIT, _LEAST_SECONDS = 5, 1.0
 """A suite with a bug has so many times the CPU time of one without, and no less than that."""
 
@@ -177,11 +180,9 @@ def made(
     if values:
         checks["values"] = values
     told = sorted(wrong, key=lambda each: len(each.wanted.call) + len(each.value))[:_SHOWN]
-    said = {stable(run.messages[test]) for test in failing if run.messages.get(test)}
-    messages = sorted(said, key=lambda text: (len(text), text))
     evidence = {
         "shown": [[w.wanted.call, w.kind, w.value, *w.wanted[1:]] for w in told],
-        "messages": messages[:_SHOWN],
+        "messages": _lasting(run.messages.get(test, "") for test in failing)[:_SHOWN],
     }
     return replace(
         task,
@@ -191,6 +192,16 @@ def made(
         evidence=json.dumps(evidence),
         compared=len(checks.get("calls", ())) + sum(map(len, map(_written, values.values()))),
     ), verdict
+
+
+def _lasting(messages: Iterable[str]) -> list[str]:
+    """Returns messages of failures that another run gives, too, the shortest first.
+
+    >>> _lasting(["f at 0x7f3a5c0b1d90", "<a.tests.b....x7f3a5c0b1d90>", "", "1 == 2"])
+    ['1 == 2', 'f at 0x...']
+    """
+    said = {text for text in map(stable, messages) if text and not _UNSTABLE.search(text)}
+    return sorted(said, key=lambda text: (len(text), text))
 
 
 def _values(package: Sound, tree: Files, failing: Iterable[str]) -> Steps[dict[str, Sequence[str]]]:

@@ -6,7 +6,7 @@ import ast
 import builtins
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -65,19 +65,29 @@ class RepairTask(Seed):
 
 @lru_cache(maxsize=8)
 def names_of_tests(archive: str) -> frozenset[str]:
-    """Returns the names that a package's tests bind and its modules do not know."""
+    """Returns the names that a package's tests bind and its modules' code does not have."""
     files = unpacked(archive)
-    bound: set[str] = set()
-    for path in filter(is_test, files):
-        if path.endswith(".py"):
-            for node in ast.walk(ast.parse(text_of(files, path))):
-                match node:
-                    case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
-                        bound.add(name)
-                    case ast.Name(id=name, ctx=ast.Store()):
-                        bound.add(name)
-    modular = " ".join(text_of(files, path) for path in modules(files))
-    return frozenset(bound - set(re.findall(r"\w+", modular)) - set(dir(builtins)))
+    tests = [path for path in files if is_test(path) and path.endswith(".py")]
+    bound = {name for path in tests for name, binds in _names(text_of(files, path)) if binds}
+    own = {name for path in modules(files) for name, _ in _names(text_of(files, path))}
+    return frozenset(name for name in bound - own - set(dir(builtins)) if name[:2] != "__")
+
+
+def _names(source: str) -> Iterator[tuple[str, bool]]:
+    """Yields the names in a module's code, each with whether it is bound there; none where it does
+    not parse."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+                yield name, True
+            case ast.Name(id=name, ctx=context):
+                yield name, isinstance(context, ast.Store)
+            case ast.Attribute(attr=name) | ast.keyword(arg=str(name)) | ast.alias(name=name):
+                yield name, False
 
 
 def added_lines(patch: str) -> list[str]:

@@ -24,7 +24,8 @@ def programs(count: int = 1000, seed: int = 0) -> Iterator[dict[str, Any]]:
 def _drawn(rng: random.Random, depth: int, names: tuple[str, ...] = ("a", "b")) -> Iterator[str]:
     """Yields the lines of one or two statements, nested up to `depth` deep; all loops end."""
     for _ in range(rng.randint(1, 2)):
-        one, other = rng.choice(names), rng.choice((*names, "total"))
+        one = rng.choice(names)
+        other = rng.choice([name for name in (*names, "total") if name != one])
         inner, form = names, rng.choice(("if", "for", "while")) if depth else "sum"
         test = rng.choice((f"{one} > {other}", f"{other} % {rng.randint(2, 4)} == 0"))
         if form == "sum":

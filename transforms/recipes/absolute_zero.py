@@ -5,9 +5,8 @@ induction for a program from some of its inputs and outputs.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import apache_beam as beam
@@ -23,7 +22,6 @@ from transforms.models.prompts import PromptTemplate
 from transforms.models.responses import ResponseReason, judge_program, judge_response
 from transforms.models.settings import SamplerSettings
 from transforms.programs import fingerprint, literal_input, masked_input, parse
-from transforms.programs.calls import program_of_call
 from transforms.programs.checks import (
     RUN_REASONS,
     FilterSettings,
@@ -32,7 +30,7 @@ from transforms.programs.checks import (
     form_checks,
     run_checks,
 )  # fmt: skip
-from transforms.programs.questions import NotLiteral, Task, read_literal, read_value, task_about
+from transforms.programs.questions import NotLiteral, Task, read_value, task_about
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.execute import execute
 from transforms.stages.graders import answer_in
@@ -145,31 +143,3 @@ def induction_in(response: str) -> tuple[str, list[dict[str, Any]]]:
 def structure_of(task: Task) -> str:
     """What tasks of one kind share whose programs have the same structure."""
     return content_id("structure", task.task, fingerprint(task.code))
-
-
-IDENTITY: dict[str, Any] = {
-    "snippet": "def f(a):\n    return a",
-    "input": '"Hello world"',
-    "output": '"Hello world"',
-    "imports": [],
-}
-"""The one triplet of program, input and output that Absolute Zero starts from."""
-
-
-def triplets(path: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yields triplets as seeds' columns, for `source=function`: the identity function alone, or
-    those of a file of Absolute Zero's repository (`data/*_seed_io.jsonl`).
-
-    An output that is no literal is the answer as it stands, so that no run confirms it.
-    """
-    lines = Path(path).read_text(encoding="utf-8").splitlines() if path else []
-    for row in map(json.loads, lines) if path else [IDENTITY]:
-        code = program_of_call("\n".join([*row["imports"], row["snippet"]]), row["input"])
-        if code is None:
-            continue
-        try:
-            answer = json.dumps(read_literal(row["output"]), ensure_ascii=False)
-        except (NotLiteral, TypeError):
-            answer = row["output"] or "none"
-        problem = "What does the function give?"
-        yield {"problem": problem, "code": code, "answer": answer, "license": "MIT"}

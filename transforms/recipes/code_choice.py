@@ -5,6 +5,7 @@ After CodeMMLU (multiple-choice questions about code).
 
 from __future__ import annotations
 
+import ast
 import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed
 from transforms.models.episode import Episode, Steps
 from transforms.models.prompts import PromptTemplate
-from transforms.programs.form import without_comments
+from transforms.programs.form import parse
 from transforms.programs.mutants import drawn_mutants
 from transforms.programs.mutants import mutants as mutants_of
 from transforms.programs.questions import Question
@@ -115,6 +116,11 @@ def around(gold: str, others: Sequence[str], rng: random.Random) -> list[str]:
     return [*below[:count], *above[: _OPTIONS - 1 - count]]
 
 
+def plain(code: str) -> str:
+    """Returns a program in the layout of `ast.unparse`, without its comments."""
+    return ast.unparse(parse(code))
+
+
 class _Square(NamedTuple):
     """A program with a line masked, and four lines for it: with none, the one, the other and both
     of two changes, so that no line is the one that all others are near to."""
@@ -127,11 +133,12 @@ class _Square(NamedTuple):
 
 
 def _squares(code: str, mutants: Sequence[str]) -> Iterator[_Square]:
-    """Yields the squares of a program without its comments, of mutants that change one line."""
-    code = without_comments(code)
+    """Yields the squares of a program, of mutants that change one line; all are written anew by
+    `plain`, as a mutant's quotes and parentheses would show what was changed."""
+    code = plain(code)
     own = code.split("\n")
     found: dict[int, dict[str, str]] = {}
-    for mutant in map(without_comments, mutants):
+    for mutant in map(plain, mutants):
         changed = mutant.split("\n")
         places = [n for n, (a, b) in enumerate(zip(own, changed, strict=False)) if a != b]
         if len(changed) == len(own) and len(places) == 1:
@@ -140,7 +147,8 @@ def _squares(code: str, mutants: Sequence[str]) -> Iterator[_Square]:
         line = own[place]
         indent = line[: len(line) - len(line.lstrip())]
         masked = "\n".join([*own[:place], f"{indent}...", *own[place + 1 :]])
-        twice = {each: {m.code for m in mutants_of(each)} for each in lines if len(lines) > 1}
+        several = lines if len(lines) > 1 else ()
+        twice = {each: {plain(m.code) for m in mutants_of(each)} for each in several}
         for one, other in combinations(twice, 2):
             for both in sorted((twice[one] & twice[other]) - {code}):
                 last = both.split("\n")[place].strip()

@@ -124,7 +124,8 @@ def questions(
         return Question(kind, (gold,), params=shown, grader="tests" if kind == "lift" else "strict")
 
     ranked = sorted(runs, key=lambda run: content_id("run", seed.id, run.given))
-    yield asked("output", repr(ranked[0].output), ranked[0])
+    run = max(ranked, key=lambda run: min(len(run.path), most))  # what skips all is no question
+    yield asked("output", repr(run.output), run)
     yield asked("lift", (seed.code or "").strip(), example=repr(runs[0].given))
     if len(graph) < 3:
         return

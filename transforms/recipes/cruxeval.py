@@ -1,23 +1,18 @@
-"""cruxeval: programs that can be run in one's head. After CRUXEval (arXiv 2401.03065).
-
-`rows` reads the benchmark's own file as seeds.
-"""
+"""cruxeval: programs that can be run in one's head. After CRUXEval (arXiv 2401.03065)."""
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from transforms import check
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
 from transforms.engine.stage import Same
 from transforms.models.episode import Episode, Steps
-from transforms.programs.calls import program_of_call
 from transforms.programs.facts import Trace
 from transforms.programs.form import assigned, code_lines, literal_input, parse, solution_of
 from transforms.programs.hard_operations import watched
@@ -57,21 +52,25 @@ def _is_float(node: ast.AST) -> bool:
 @dataclass(kw_only=True)
 class Easy(Episode):
     """PCollection[Seed] (verified, with code) -> Outcome of the same: no operation of the run is
-    hard to do in one's head."""
+    hard to do in one's head, and the output is more than a copy of the input."""
 
     name: str = "easy"
     sandbox: SandboxSettings
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Same
-    reasons: ClassVar[Iterable[str]] = (*FAILED, "hard_operation")
+    reasons: ClassVar[Iterable[str]] = (*FAILED, "hard_operation", "copied_input")
 
     def episode(self, seed: Seed) -> Steps[Seed | Verdict]:
         result: Result = yield Job(watched(seed.code or ""))
         if result.status is not Status.OK:
             return reject(result.status, result.error or "")
         hard = json.loads(result.output or "null")
-        return reject("hard_operation", str(hard)) if hard is not None else seed
+        if hard is not None:
+            return reject("hard_operation", str(hard))
+        given = literal_input(parse(seed.code or "")) or {}
+        copied = json.loads(seed.output or "null") in (given, [*given.values()], *given.values())
+        return reject("copied_input") if copied else seed
 
 
 def asked_of_input(code: str, trace: Trace) -> list[Question]:
@@ -81,15 +80,3 @@ def asked_of_input(code: str, trace: Trace) -> list[Question]:
         return []
     line, params = assigned(parse(code), "input")[0].lineno, {"output": output[0].golds[0]}
     return [Question("input", golds, line, params=params, grader="witness")]
-
-
-def rows(path: str) -> Iterator[dict[str, Any]]:
-    """Yields the rows of CRUXEval's file whose arguments can be written as JSON, as seeds' columns.
-
-    For `source=function`. The function `f` becomes `solution`, its arguments the input by name;
-    those that call themselves are left out.
-    """
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if code := program_of_call(row["code"], row["input"]):
-            yield {"problem": row["id"], "code": code, "license": "MIT"}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, NamedTuple
@@ -16,9 +15,9 @@ from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Response
 from transforms.models.responses import extract_program
-from transforms.programs.form import parse
 from transforms.stages.graders import CaseRun, runs_of_tests
 from transforms.stages.pairs import Pair
+from transforms.stages.trajectories.complexity import simplicity
 from transforms.stages.trajectories.converse import Conversation
 from transforms.stages.trajectories.frontier import Beam, Found, Node, Rated, search
 from transforms.stages.trajectories.records import as_messages
@@ -119,34 +118,3 @@ def execution_score(code: str, runs: Sequence[CaseRun]) -> float:
     passes, times one more than its simplicity. Times and hardware counters do not enter."""
     passed = sum(run.passed for run in runs)
     return passed / len(runs) * (1 + simplicity(code)) if passed else 0.0
-
-
-def simplicity(code: str) -> float:
-    """Returns how simple a program is, 0 to 1: the mean of 1 / (1 + m / typical m) over its
-    characters, syntax nodes, decisions, and decisions weighted by nesting.
-
-    >>> simplicity("a = 1") > simplicity("a = b or 1") > simplicity("a = b or (1 if c else 2)")
-    True
-    """
-    tree = parse(code)
-    decisions = list(_decisions(tree))
-    measures = (
-        *((len(code), 1000), (sum(1 for _ in ast.walk(tree)), 300)),
-        *((len(decisions), 10), (sum(decisions), 20)),
-    )
-    return sum(1 / (1 + value / typical) for value, typical in measures) / len(measures)
-
-
-_BRANCHES = (
-    *(ast.If, ast.IfExp, ast.For, ast.While, ast.ExceptHandler),
-    *(ast.comprehension, ast.BoolOp, ast.match_case),
-)
-
-
-def _decisions(node: ast.AST, depth: int = 1) -> Iterator[int]:
-    """Yields the depth of nesting of each place where a program branches."""
-    for child in ast.iter_child_nodes(node):
-        branches = isinstance(child, _BRANCHES)
-        if branches:
-            yield depth
-        yield from _decisions(child, depth + branches)

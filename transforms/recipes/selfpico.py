@@ -62,6 +62,7 @@ class Remove(MakeExercises):
         self, seed: Seed, name: str, code: str, ran: float, pairs: list[tuple[Any, Any]]
     ) -> Exercise:
         params = {
+            "problem": seed.problem,
             "partial": code,
             "name": name,
             "coverage": ran,

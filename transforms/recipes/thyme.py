@@ -20,8 +20,8 @@ class Edit(Look):
     vain.
 
     A row's `data` has `edits`, what each picture that code wrote is (`look.edit_of`), and `rounds`.
-    Where there is something to prove, faults or a place of the answer, one of the edits has to do
-    it; an answer without edits stands for itself.
+    Where there is something to prove, faults or a place where the answer stands, one of the edits
+    has to do it; an answer without edits stands for itself.
     """
 
     reasons: ClassVar[Iterable[str]] = (*Look.reasons, "edit_in_vain")
@@ -32,8 +32,10 @@ class Edit(Look):
         blobs = Blobs(self.blobs)
         edits = [edit_of(seed, picture, blobs) for picture in talk.gallery.shown]
         talk.data |= {"edits": edits, "rounds": rounds_of(edits)}
-        provable = seed.box or seed.changes != "[]"
-        if tried.verdict.kept and edits and provable and not {"restored", "covers"} & {*edits}:
+        right = {"restored", "covers"}
+        if not (seed.box or seed.changes != "[]"):  # nothing can be proved but that it did nothing
+            right |= {"other"}
+        if tried.verdict.kept and edits and not right & {*edits}:
             verdict = reject("edit_in_vain", ", ".join(edits))
             return tried._replace(score=0.0, verdict=tried.verdict if self.keeps_wrong else verdict)
         return tried

@@ -11,10 +11,12 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from transforms.engine.accounting import keep, reject
+from transforms.engine.ids import canonical_json
 from transforms.engine.records import Seed
 from transforms.images.blobs import Blobs
 from transforms.models.episode import Steps, side_by_side
 from transforms.models.prompts import PromptTemplate
+from transforms.scenes.operations import Operation
 from transforms.stages.trajectories.converse import (
     Conversation,
     Limits,
@@ -72,7 +74,8 @@ class SingleSteps(Look):
     def problem(self, seed: PictureSeed, sample: int) -> Steps[Tried]:
         """Has the faults named."""
         talk = yield from self.step("pre_problem", self.prompt, seed, sample)
-        *_, found = ["", *_PROBLEM.findall(talk.turns[-1].content)]
+        said = talk.turns[-1].content if talk.ended is Ended.ANSWERED else ""
+        *_, found = ["", *_PROBLEM.findall(said)]
         named = sorted({name.strip() for name in found.split(",")} - {""})
         talk.final = ", ".join(named)
         return self.judged(talk, fault_score(named, seed.faults), "wrong_problem")
@@ -92,10 +95,13 @@ class SingleSteps(Look):
 
     def answered(self, seed: PictureSeed, sample: int) -> Steps[Tried]:
         """Has the question answered about the restored picture."""
-        steps = repairs(seed, crops=seed.changes == "[]" and bool(seed.faults)) or []
-        words = {"restored": repaired(seed, steps, Blobs(self.blobs))}
+        words = {"restored": repaired(seed, self.steps(seed), Blobs(self.blobs))}
         talk = yield from self.step("pre_answer", self.answer_prompt, seed, sample, **words)
         return (yield from self.graded(seed, talk))
+
+    def steps(self, seed: PictureSeed) -> list[Operation]:
+        """The operations that undo a picture's faults, small print by a crop."""
+        return repairs(seed, crops=seed.changes == "[]" and bool(seed.faults)) or []
 
     def step(
         self, kind: str, prompt: PromptTemplate, seed: PictureSeed, sample: int, **words: Any
@@ -122,7 +128,9 @@ class SingleSteps(Look):
     ) -> LookTrajectory:
         assert isinstance(seed, PictureSeed)
         row = super().row(seed, sample, each, rate, attempts, place)
-        golds = {"pre_problem": ", ".join(sorted(seed.faults)) or "none", "pre_code": seed.changes}
+        steps = [step.model_dump(mode="json") for step in self.steps(seed)]
+        golds = {"pre_problem": ", ".join(sorted(seed.faults)) or "none",
+                 "pre_code": canonical_json(steps)}  # fmt: skip
         return replace(row, reference=golds.get(each.talk.data["type"], row.reference))
 
 

@@ -201,10 +201,13 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+_STRICT_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
+
+
 def _is_strict_json(text: str) -> bool:
     """Whether `text` is JSON that any reader takes; numbers, which may be long, stay text."""
     try:
-        value = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse_constant)
+        value = _STRICT_JSON.decode(text)
     except (ValueError, RecursionError):
         return False
     # an escaped lone surrogate parses, but the string it gives cannot be written anywhere

@@ -51,6 +51,23 @@ def preload(modules: Iterable[str]) -> None:
             exec(warm_up, {"__name__": "warm_up"})
 
 
+_POOL_BYTES, _POOL_HEAD_BYTES, _MOST_FILLERS = 16 << 10, 48, 10_000
+_fillers: list[bytes] = []
+
+
+def fill_holes() -> None:
+    """Takes the room between the objects of this process, so that a child's new ones lie together.
+
+    A child copies each page that it writes to: 40 of 430 were those on which it found room. Where a
+    new object is the first of a pool of the interpreter's allocator, no older pool had any.
+    """
+    for size in range(48, 513, 16):
+        for _ in range(_MOST_FILLERS):
+            _fillers.append(bytes(size - sys.getsizeof(b"")))
+            if id(_fillers[-1]) % _POOL_BYTES == _POOL_HEAD_BYTES:
+                break
+
+
 _HUGE_PAGE, _MADV_COLLAPSE = 2 << 20, 25
 
 

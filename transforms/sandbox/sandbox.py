@@ -98,6 +98,7 @@ class _Run:
 
     job: Job
     kind: Kind
+    cpu_seconds: float
     future: Future[Result] = field(default_factory=Future)
     tries: int = 0
     """Zygotes that died under it."""
@@ -113,7 +114,7 @@ class _Run:
             "stdin": _encodable(job.stdin),
             "files": {name: b64encode(data).decode() for name, data in job.files.items()},
             "wanted": job.wanted,
-            "cpu_seconds": job.cpu_seconds,
+            "cpu_seconds": self.cpu_seconds,
         }
         return json.dumps(request).encode()
 
@@ -257,7 +258,7 @@ class Sandbox:
     def _plan(self, job: Job) -> _Run:
         limits = self._settings
         cpu_seconds = min(job.cpu_seconds or limits.cpu_seconds, limits.cpu_seconds)
-        run = _Run(replace(job, cpu_seconds=cpu_seconds), kind_of(job.code, job.seed))
+        run = _Run(job, kind_of(job.code, job.seed), cpu_seconds)
         size = len(job.stdin) + sum(map(len, job.files.values()))
         if size > limits.file_mb << 20:
             error = f"its stdin and files are over sandbox.file_mb={limits.file_mb}"
@@ -296,7 +297,7 @@ class Sandbox:
                     most -= 1
                     continue
                 seen = slot.receive()
-                sent[0].future.set_result(self._judge(sent[0].job, seen))
+                sent[0].future.set_result(self._judge(sent[0], seen))
                 sent.popleft()
             except ZygoteDied:
                 if slot is not None:
@@ -328,12 +329,12 @@ class Sandbox:
                     return run if run.future.set_running_or_notify_cancel() else None
         return None
 
-    def _judge(self, job: Job, seen: Seen) -> Result:
+    def _judge(self, run: _Run, seen: Seen) -> Result:
         limits = self._settings
-        if job.vary:
-            return judge_varied(job.vary, seen, limits)
-        if job.cpu_seconds != limits.cpu_seconds:
-            limits = limits.model_copy(update={"cpu_seconds": job.cpu_seconds})
+        if run.job.vary:
+            return judge_varied(run.job.vary, seen, limits)
+        if run.cpu_seconds != limits.cpu_seconds:
+            limits = limits.model_copy(update={"cpu_seconds": run.cpu_seconds})
         return judge(seen, limits)
 
     def _check(self, check: Check) -> Checked:

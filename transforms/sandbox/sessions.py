@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import os
+import resource
 import threading
 from base64 import b64encode
 from collections import deque
@@ -18,17 +19,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 
+from transforms.sandbox.cells import SPARE_FILES
 from transforms.sandbox.claims import Reason, judge_cell
+from transforms.sandbox.cores import memory_mb_of_process
 from transforms.sandbox.jobs import Cell, CellResult, Status
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.slots import Kind, Slot, ZygoteDied, kind_of, memory_of
 
-_OVERHEAD_MB = 1.0
-"""What the kernel keeps for each process."""
+_OVERHEAD_MB = 0.25
+"""What the kernel keeps for each process: 0.2 to 0.4, less what faults count too much."""
 _RUN_AGAIN = 8
 """What a cell that is run again counts for where it delays others: for so many that wait."""
 _MOST_DROPPED = 16
 """Dropped states that may wait to be ended with the next cell of their home."""
+_SHARE_KEPT = 1 / 4
+"""Share of the memory that this process may use for the states of sessions, unless it is set."""
 _ROOT = ""
 """Name of the state before a session's first cell, which is never kept."""
 
@@ -71,6 +76,8 @@ class Home:
         """States that the zygote still has to end."""
         self.states: dict[str, State] = {}
         """By name, the one last used last."""
+        self.mb = 0.0
+        """Memory of the states."""
         self.waiting: deque[tuple[Cell, Future[CellResult]]] = deque()
         self.busy = False
 
@@ -92,12 +99,14 @@ class Home:
         if name in self.states:  # another branch had left the same
             self.drop(name)
         self.states[name] = state
+        self.mb += state.mb
         if state.parent in self.states:
             self.states[state.parent].forks += 1
 
     def drop(self, name: str) -> State:
         """Forgets a state; the zygote ends it with the next cell, or `_work` has it do so."""
         state = self.states.pop(name)
+        self.mb -= state.mb
         if state.parent in self.states:
             self.states[state.parent].forks -= 1
         self.dropped.append(state.number)
@@ -120,6 +129,7 @@ class Home:
         self.slot = None
         self.dropped.clear()
         self.states.clear()
+        self.mb = 0.0
 
 
 class Sessions:
@@ -137,6 +147,10 @@ class Sessions:
         start: Callable[[Kind, int, int], Slot],
     ) -> None:
         self._settings, self._slots, self._start = settings, slots, start
+        # a supervisor has a socket to each state
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - settings.open_files - SPARE_FILES
+        self._most = max(1, min(settings.snapshots, most))
+        self._most_mb = settings.snapshots_mb or int(memory_mb_of_process() * _SHARE_KEPT)
         self._lock = threading.Lock()
         self._homes: dict[Kind, list[Home]] = {}
         self._uses = itertools.count()
@@ -258,9 +272,8 @@ class Sessions:
         self, kind: Kind, home: Home, cell: Cell, parent: str, replayed: int
     ) -> CellResult:
         """Runs one cell from the state `parent`, and keeps the state that it leaves."""
-        limits = self._settings.snapshots, self._settings.snapshots_mb
         if home.slot is None:
-            home.slot = self._start(kind, *limits)
+            home.slot = self._start(kind, self._most, self._most_mb)
             home.base_mb = home.slot.memory().anonymous
         with self._lock:
             number = 0
@@ -303,19 +316,18 @@ class Sessions:
             else:
                 name = _name_after(parent, cell.code, cell.origin)
                 home.add(name, State(left, parent, mb, next(self._uses)))
-                self._make_room(*limits)
+                self._make_room()
         return result
 
-    def _make_room(self, snapshots: int, snapshots_mb: int) -> None:
+    def _make_room(self) -> None:
         """Drops the oldest states of all homes where there are too many, an eighth at a time."""
         homes = [home for homes in self._homes.values() for home in homes]
-        states = [state for home in homes for state in home.states.values()]
-        over = len(states) - snapshots
-        over_mb = sum(state.mb for state in states) - snapshots_mb
+        over = sum(len(home.states) for home in homes) - self._most
+        over_mb = sum(home.mb for home in homes) - self._most_mb
         if over > 0:
-            over += snapshots // 8
+            over += self._most // 8
         if over_mb > 0:
-            over_mb += snapshots_mb / 8
+            over_mb += self._most_mb / 8
         if over <= 0 and over_mb <= 0:
             return
         first = sorted(

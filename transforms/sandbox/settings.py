@@ -27,13 +27,16 @@ class SandboxSettings(Group):
         None, ge=1, description="programs at once per worker (null: cores / workers)"
     )
     snapshots: int = Field(
-        1024,
+        2048,
         ge=1,
         description="states of sessions that a worker keeps at once; the oldest are dropped, and "
         "rebuilt by running their cells again",
     )
-    snapshots_mb: int = Field(
-        2048, ge=64, description="memory of a worker's kept states together, MiB"
+    snapshots_mb: int | None = Field(
+        None,
+        ge=64,
+        description="memory of a worker's kept states together, MiB (null: a quarter of the "
+        "machine's / workers)",
     )
     determinism: Literal["off", "sampled", "always"] = Field(
         description="run programs a second time under another hash seed, RNG seed and clock: "

@@ -234,14 +234,21 @@ class Memory(NamedTuple):
 def memory_of(pidfd: int) -> Memory:
     """Returns the memory of a process; nothing where it has ended."""
     try:
-        facts = Path(f"/proc/self/fdinfo/{pidfd}").read_text()
-        pid = next(int(line.split()[1]) for line in facts.splitlines() if line.startswith("Pid:"))
-        resident, shared = map(int, Path(f"/proc/{pid}/statm").read_text().split()[1:3])
-        faults = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
-    except (OSError, ValueError, IndexError, StopIteration):
+        pid = int(_read(f"/proc/self/fdinfo/{pidfd}").partition(b"Pid:")[2].split()[0])
+        resident, shared = map(int, _read(f"/proc/{pid}/statm").split()[1:3])
+        faults = int(_read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[7])
+    except (OSError, ValueError, IndexError):
         return Memory(0.0, 0.0)
     page_mb = resource.getpagesize() / 2**20
     return Memory((resident - shared) * page_mb, faults * page_mb)
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 4096)
+    finally:
+        os.close(descriptor)
 
 
 class Template:

@@ -62,6 +62,8 @@ class SessionZygote(Zygote):
     def __init__(self, limits: dict[str, Any], slot: int, scratch: str) -> None:
         super().__init__(limits, slot, scratch)
         self._states: dict[int, State] = {}
+        self._pids: set[int] = set()
+        """Of the states."""
         self._held = 0.0
 
     def answer(self, job: dict[str, Any]) -> None:
@@ -179,7 +181,7 @@ class SessionZygote(Zygote):
             if not message:
                 return None
             pid = _CREDENTIALS.unpack(ancillary[0][2])[0]
-            if any(pid == other.pid for other in self._states.values()):
+            if pid in self._pids:
                 return None
             os.setpgid(pid, pid)
             return pid
@@ -291,6 +293,7 @@ class SessionZygote(Zygote):
             if earlier.get(name) == data:
                 files[name] = earlier[name]
         self._states[number] = state._replace(files=files)
+        self._pids.add(state.pid)
         return seen._replace(peak_mb=sum(map(len, files.values())) / 2**20)
 
     def _share_held(self) -> float:
@@ -304,6 +307,7 @@ class SessionZygote(Zygote):
     def _drop(self, number: int) -> None:
         state = self._states.pop(number, None)
         if state is not None:
+            self._pids.remove(state.pid)
             state.channel.close()
             self.end(state.pid)
             self._held = min(self._held, self._share_held())

@@ -266,10 +266,18 @@ class Zygote:
 
     def end(self, pid: int) -> tuple[int, float, float]:
         """Ends the program; returns its wait status, and over its processes CPU s and peak MiB."""
-        self.kill(pid)
+        if self.own_pids:
+            os.kill(pid, signal.SIGKILL)
+        else:
+            self.kill(pid)
         _, status, usage = os.wait4(pid, 0)
         cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
         with suppress(ChildProcessError):
+            # what it forked is this process's child by now, or none of it is left: a signal to all
+            # has the kernel look at every process of the machine
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if self.own_pids:
+                self.kill(pid)
             while True:
                 _, _, usage = os.wait4(-1, 0)
                 cpu += usage.ru_utime + usage.ru_stime

@@ -43,6 +43,7 @@ def template(host: socket.socket, config: dict[str, Any]) -> None:
     # what follows is shared with every program: the collector must not write to all of it
     gc.collect()
     gc.freeze()
+    preload.fill_holes()
     preload.use_huge_pages()
     host.send(b"{}")
     while True:

@@ -44,6 +44,8 @@ class Scene(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
+    has_text: ClassVar[bool] = False
+    """Whether the answer of a question with a box stands there as text."""
 
     @classmethod
     def generate(cls, seed: int, level: int) -> Self:

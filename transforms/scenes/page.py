@@ -36,6 +36,7 @@ class Page(Scene):
     """A page in two columns of sections; letters are small for the size of the sheet."""
 
     name: ClassVar[str] = "page"
+    has_text: ClassVar[bool] = True
 
     width: int
     height: int

@@ -16,6 +16,7 @@ class Table(Scene):
     """The first row names the columns, the first column the places; all other cells are numbers."""
 
     name: ClassVar[str] = "table"
+    has_text: ClassVar[bool] = True
 
     rows: tuple[tuple[str, ...], ...]
     """All of as many cells."""

@@ -106,6 +106,7 @@ class AttemptTasks(ModelEpisode):
         row: Attempted = grow(
             self.writes,
             task,
+            task_id=task.id,
             messages=self.stored(each.talk),
             final_answer=each.mark.answer,
             score=each.mark.score,

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 
-from transforms.text.answers.lexicon import words
+from transforms.text.answers.lexicon import table
 from transforms.text.notation import Token
 from transforms.text.stated import sizes, unit_of
 
@@ -21,12 +21,7 @@ _SCALES = {
 }
 """What is measured -> its base unit in another system of units. An equation whose sides are in the
 same proportion in both systems measures the same on both sides."""
-_COMMON = words(
-    """second minute hour day week month year millimeter centimeter meter kilometer inch foot yard
-    mile milligram gram kilogram tonne ounce pound milliliter liter cubic-centimeter cubic-meter
-    teaspoon tablespoon cup pint quart gallon square-centimeter square-meter hectare acre
-    square-kilometer square-foot square-yard kilometer-per-hour meter-per-second cent money"""
-)
+_COMMON = table("common_units")
 _ROUGHLY = {"duration": (4.0, 20.0, 30.0, 31.0, 52.0, 365.0, 366.0)}
 _COINS = (4.0, 10.0, 20.0, 100.0)
 _AND = ("and", "und", "et", "y", "и", "e")
@@ -60,6 +55,8 @@ def size_of(word: str) -> tuple[str, Fraction] | None:
     word = re.sub(r"\^\{?([23])\}?", lambda power: "²³"[int(power[1]) - 2], word)
     squared = {"²": "square-", "³": "cubic-"}.get(word[-1:], "")
     name = squared + unit_of(word[:-1] if squared else word)
+    if word.lower() in ("pound", "pounds", "lbs"):
+        return sizes()["pound"]  # not the money
     if word.lower() in _NO_SIZES or name in ("percent", "share"):
         return None
     return sizes().get(name) or sizes().get(unit_of(word.lower()))

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from transforms.text.answers.lexicon import either
+
 _SPACE = " \u00a0\u2009\u202f"
 _GROUP = rf"(?:,\\!|\{{,\}}|[,.'’{_SPACE}])"
 _MULTIPLES = {
@@ -16,15 +18,6 @@ _MULTIPLES = {
     **{"萬": 1e4, "亿": 1e8, "億": 1e8},
 }
 _UNITS = "kg|mg|km|cm|mm|dm|ml|mL|ft|in|lb|lbs|oz|hrs?|mins?|secs?|kWh|kW|MB|GB|TB|px|mph|kph|rpm"
-_GIVES = (
-    r"gives?|giving|equals?|makes?|making|yields?|yielding|produces?|totals|total(?=\s[$€£]?\d)|leaves?|leaving"
-    r"|(?:comes?|coming|amounts?|adds?\sup|works?\sout)\s(?:out\s)?to|results?\sin|(?:we|you|to|I)\sget"
-    r"|for\sa\stotal\sof|(?:is|are)\sequal\sto|ergibt|ergeben|macht|ist\sgleich|égale?|donne|font"
-    r"|(?:es|é|è)\s[iu]gu?ale?\sa|fa|fanno|da\scomo\sresultado|равно|равняется|даёт|дает|يساوي"
-)
-TIMES = r"times|multiplied\sby|(?:groups|lots)\sof|mal|fois|por|vezes|умножить\sна|ضرب"
-OVER = r"divided\sby|geteilt\sdurch|divisé\spar|dividido\s(?:por|entre)|разделить\sна|مقسوما?\sعلى"
-_IS = r"is|are|was|ist|sind|est|es|son"
 _LINE = r"(?:[-*•+–][ \t]+|\(?(?:\d{1,2}|[A-Za-z]|[ivx]{2,4})[.)][ \t]+|\#+[ \t]+)"
 _TOKEN = re.compile(
     rf"""
@@ -58,11 +51,11 @@ _TOKEN = re.compile(
     | (?P<frac>\\[dtc]?frac(?![a-zA-Z])\s*(?:(?P<over>\d)\s*(?P<beneath>\d))?|\\d?binom(?![a-zA-Z]))
     | (?P<root>\\sqrt\[(?P<degree>\d+)\]\s*\{{|\\sqrt(?![a-zA-Z])|√)
     | (?P<call>(?:\\|\b)(?:gcd|lcm|max|min|floor|ceil|abs|sqrt|GCD|LCM|HCF|[CP])(?=\s*\())
-    | (?P<over_>\\div(?![a-zA-Z])|÷|//|/|\b(?:{OVER})\b|除以|∕|⁄
+    | (?P<over_>\\div(?![a-zA-Z])|÷|//|/|\b(?:{either("over")})\b|除以|∕|⁄
         |(?<=\d\s):(?=\s\d[\d.,]*+\s=\s\d+\b(?!\s[:×*])))              # 100 : 4 = 25
-    | (?P<times_>\\times(?![a-zA-Z])|\\cdot(?![a-zA-Z])|×|·|∙|∗|⋅|\b(?:{TIMES})\b|乘以?)
-    | (?P<plus>\+|\b(?:plus|más|mais|più|плюс|زائد)\b|加上?)
-    | (?P<minus>-|−|–|‐|‑|\b(?:minus|moins|menos|meno|weniger|минус|ناقص)\b|[减減]去?)
+    | (?P<times_>\\times(?![a-zA-Z])|\\cdot(?![a-zA-Z])|×|·|∙|∗|⋅|\b(?:{either("times")})\b|乘以?)
+    | (?P<plus>\+|\b(?:{either("plus")})\b|加上?)
+    | (?P<minus>-|−|–|‐|‑|\b(?:{either("minus")})\b|[减減]去?)
     | (?P<star>\*\*?)
     | (?P<cross>[xX](?=\s*[$€£]?\d|\s+\())
     | (?P<raise>\^)
@@ -79,9 +72,9 @@ _TOKEN = re.compile(
     | (?P<cents>¢)
     | (?P<bar>\||\\[lr]?vert(?![a-zA-Z]))
     | (?P<open>[(\[{{]|\\\{{) | (?P<close>[)\]}}]|\\\}})
-    | (?P<gives>(?:,\s)?(?:\b(?:which|that|this|it|and|so)\s)?(?:\b(?:{_GIVES})
+    | (?P<gives>(?:,\s)?(?:\b(?:which|that|this|it|and|so)\s)?(?:\b(?:{either("gives")})
         (?:\s(?:us|you|to|exactly|a\stotal\sof))?\b|等于|等於|得到|得出))
-    | (?P<is>(?:,\s)?(?:\b(?:which|that|this|it)\s)?\b(?:{_IS})\b|[是得为は])
+    | (?P<is>(?:,\s)?(?:\b(?:which|that|this|it)\s)?\b(?:{either("equals")})\b|[是得为は])
     | (?P<comma>[,，、،]) | (?P<colon>[:：])
     | (?P<name>[A-Za-zΑ-ωА-я]+(?:\d|_\{{?\w)\w*\}}?|\\[a-zA-Z]+)
     | (?P<word>[^\W\d_]{{2,}}(?:-[^\W\d_]{{2,}})+

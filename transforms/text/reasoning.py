@@ -54,7 +54,7 @@ _CONCLUDES = re.compile(
 )
 _EQUATION = re.compile(r"[\d)] ?= ?[-−$]?\d")
 _WORDS = re.compile(r"[^\W\d_]{4,}")
-_CALCULATES = re.compile(r"\d\s*(?:[-+*/×÷·−=%^]|\\(?:times|cdot|div|frac))")
+_CALCULATES = re.compile(r"\d\s*(?:[-+*/×÷·−=%^]|\(\.?\d|\\(?:times|cdot|div|frac))")
 _REASONS = re.compile(
     r"\b(?:steps?|text|given|results?|comput|calculat|count|solv|problem|number|values?|list|add"
     r"|subtract|multipl|divid|formula|equation|total|sum)",

@@ -21,55 +21,14 @@ from transforms.text.answers.arabic import replaced, with_digits
 from transforms.text.answers.calendar import read_clock
 from transforms.text.answers.lexicon import calendar_names, han, scales, units
 
-_FUNCTION_WORDS = {
-    "en": r"the|a|an|of|is|are|how|and|in|each|what|to",
-    "de": r"der|die|das|und|ein|eine|wie|viele|je|mit|ist|den|hat|mal|geteilt|ergibt|macht",
-    "fr": r"le|la|les|des|et|un|une|combien|de|est|chacune?|à|fois|moins|égale?|divisé|donne",
-    "pt": r"o|os|as|um|uma|do|da|dos|quanto|quant[oa]s|cada|com|em|não|ela|ele|vezes|mais",
-    "es": r"el|la|los|las|y|un|una|cuántos|cuántas|de|cada|con|hay|por|más|menos|igual|entre",
-    "it": r"il|la|lo|gli|di|e|un|una|quant[oaie]|ogni|per|con|più|meno|fa|ne|è",
-    "nl": r"de|het|een|en|hoeveel|van|met|is|keer|elke?|zijn",
-    "pl": r"ile|jest|i|w|na|z|ma|po|każd\w+|razy",
-    "sv": r"och|det|en|ett|hur|många|är|på|har|gånger",
-    "tr": r"kaç|bir|ve|tane|her|ne|kadar|çarpı|artı",
-}
-_PARTS = {
-    **{"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "halb": 2},
-    **{"halbe": 2, "halbes": 2, "halben": 2, "demi": 2, "demie": 2, "moitié": 2, "mitad": 2},
-    **{"medio": 2, "media": 2, "drittel": 3, "viertel": 4, "tiers": 3, "quart": 4, "quarts": 4},
-    **{
-        "tercio": 3,
-        "tercios": 3,
-        "cuarto": 4,
-        "cuartos": 4,
-        "cuarta": 4,
-        "половина": 2,
-        "половину": 2,
-    },
-    **{"треть": 3, "трети": 3, "четверть": 4, "четверти": 4, "نصف": 2, "ثلث": 3, "ربع": 4},
-}
-_MULTIPLES = {
-    **{"once": 1, "single": 1, "twice": 2, "double": 2, "doubles": 2, "doubled": 2, "both": 2},
-    **{"second": 2, "thrice": 3, "triple": 3, "triples": 3, "tripled": 3, "quadruple": 4},
-    **{"doppelt": 2, "doppelte": 2, "dreimal": 3, "zweimal": 2, "doble": 2},
-    **{"вдвое": 2, "дважды": 2, "втрое": 3, "ضعف": 2},
-}
-_GROUPS = {
-    **dict.fromkeys(["pair", "pairs", "couple", "couples", "paar", "paire", "paires", "par"], 2),
-    **dict.fromkeys(["dozen", "dozens", "dutzend", "douzaine", "douzaines", "docena"], 12),
-    **dict.fromkeys(["docenas", "дюжина", "дюжины", "дюжин"], 12),
-    **{"trio": 3, "trios": 3, "score": 20, "gross": 144, "fortnight": 14, "fortnights": 14},
-    **{"pares": 2, "пар": 2, "пары": 2, "пара": 2},
-}
+_FUNCTION_WORDS = lexicon.wordings()["function_words"]
+_PARTS, _MULTIPLES, _GROUPS = map(lexicon.stating, ("parts", "multiples", "groups"))
 _MONEY = re.compile(r"euros?|dollars?|pounds?|francs?|eur|usd|€|\$|£|元|евро|يورو|рубл\w*")
 _CENTS = re.compile(r"cents?|pence|céntimos?|centimes?|kope\w+|копе\w+|¢")
 _ALIASES = {"公斤": "kilogram", "千米": "kilometer", "キロ": "kilometer", "kg": "kilogram"}
 
 _LABEL = re.compile(
-    r"\b(?:house|room|flat|apartment|bus|tram|train|line|platform|gate|chapter|flight|channel"
-    r"|(?:live[sd]?|living) at|highway|route|exercise|locker|version|track|door|page"
-    r"|haus|hausnummer|zimmer|linie|bus|wohnung|chambre|maison|casa|habitación|ligne|línea|дом\w*"
-    r"|комнат\w*|квартир\w*|номер\w*|غرفة|الغرفة|منزل)"
+    rf"\b(?:{lexicon.either('labels')})"
     r"[\s,]*(?:number|numbered|no\.?|nummer|nr\.?|numéro|número|номер|رقم|n°|#|№)?[\s#]*\Z",
     re.IGNORECASE,
 )

@@ -14,13 +14,16 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from transforms.text.answers.lexicon import either, wordings
 from transforms.text.equations import EXACT, JOINS, begin_of, end_of
 from transforms.text.expressions import Mode, Side, agree, conversions, evaluated, side_of
 from transforms.text.measures import is_measure, joined
-from transforms.text.notation import MARKS, OVER, TIMES, Token, tokens_of
+from transforms.text.notation import MARKS, Token, tokens_of
 from transforms.text.stated import stated
 
 _TEXT_CAP = 50_000  # characters
+_CLAUSE_CAP = 300
+"""Characters; nobody writes a longer calculation in words."""
 _ANNOTATION = re.compile(r"<<([^<>\n]*)>>")
 _BELONGS_BEFORE = re.compile(
     r"(?:%|\b(?:half|halves|thirds?|quarters?|(?:fou|fif|six|seven|eigh|nin|ten|hundred)r?ths?|percent|times|multiples?|square|cube|root|sum"
@@ -61,43 +64,19 @@ _ROUNDS = re.compile(
 _SENTENCE = re.compile(r"[.?!](?=\s)|\n")
 _N = r"[$€£]?(\d[\d,]*(?:\.\d+)?)(?:\s(?!and|to|from|by|is|we|you|and)[^\W\d_]+)?"
 _CLAIM = r"(?=,?\s(?:is|are|gives|equals|makes|(?:to|we|you)\sget|=)\s[^-−])"
-_SPOKEN = tuple(
-    (re.compile(pattern, re.I), written)
-    for pattern, written in (
-        (rf"\b(?:the )?(?:sum of|add(?:ing)?) {_N} (?:and|to) {_N}{_CLAIM}", r"(\1 + \2)"),
-        (rf"\b{_N} (?:increased|raised) by {_N}{_CLAIM}", r"(\1 + \2)"),
-        (rf"\bsubtract(?:ing)? {_N} from {_N}{_CLAIM}", r"(\2 − \1)"),
-        (rf"\b{_N} (?:decreased|reduced) by {_N}{_CLAIM}", r"(\1 − \2)"),
-        (rf"\b(?:the )?difference (?:of|between) {_N} and {_N}{_CLAIM}", r"|\1 − \2|"),
-        (
-            rf"\b(?:the )?(?:product of|multiply(?:ing)?) {_N} (?:and|by) {_N}{_CLAIM}",
-            r"(\1 × \2)",
-        ),
-        (rf"\b(?:the )?(?:quotient of|divid(?:e|ing)) {_N} (?:and|by) {_N}{_CLAIM}", r"(\1 ÷ \2)"),
-        (rf"\bhalf of {_N}{_CLAIM}", r"(\1 ÷ 2)"),
-        (rf"\ba third of {_N}{_CLAIM}", r"(\1 ÷ 3)"),
-        (rf"\ba quarter of {_N}{_CLAIM}", r"(\1 ÷ 4)"),
-        (r"(\d+) per (\d+)(?= fa )", r"\1 × \2"),
-        (r"(\d+)[にと](\d+)を足すと", r"\1 + \2 は "),
-        (r"(\d+)から(\d+)を引くと", r"\1 − \2 は "),
-        (r"(\d+)に(\d+)を(?:かける|掛ける)と", r"\1 × \2 は "),
-        (r"(\d+)を(\d+)で割ると", r"\1 ÷ \2 は "),
-        (r"(\d+) ?(?:かける|掛ける) ?(\d+)", r"\1 × \2"),
-        (
-            r"(?<![\d.,/÷*×+-] )(?<![\d.,/÷*×+-])(\d+) ?(?:÷|/|\\div|divided by) ?(\d+) ?"
-            r"(?:=|is|gives|equals) ?(\d+),? ?(?:(?:with )?(?:a )?remainder(?: of)?|rem\.?|R|Rest"
-            r"|余) ?(\d+)(?![\d.,/]*\d| ?[*×+/÷-])",
-            r"\1 = \2 × \3 + \4",
-        ),
-    )
-)
+_SPOKEN = [
+    (re.compile(pattern.format(N=_N, C=_CLAIM), re.I), signs)
+    for pattern, signs in wordings()["spoken"]
+]
 """Calculations in words -> with signs: the sum of 3 and 4, 7 ÷ 2 = 3 remainder 1."""
 _OPERATIONS = re.compile(
-    rf"\b(?:{TIMES}|{OVER}|plus|minus|moins|menos|weniger|más|mais|più|meno|плюс|минус|زائد|ناقص"
-    r"|per|(?:half|third|quarter|sum|product|difference|quotient) (?:of|between))\b"
+    rf"\b(?:{either('times', 'over', 'plus', 'minus')}|per"
+    r"|(?:half|third|quarter|sum|product|difference|quotient) (?:of|between))\b"
     r"|[加减減乘除]|足す|引く|かける|掛ける|割る",
     re.I,
 )
+_GROUP = re.compile(r"\d, \d{3}(?!\d)")
+_ASKED = re.compile(r"[^.!;=\n]*\?")
 _CLAUSE = re.compile(r"[^.!?;=\n。！？；]+")
 _WORKING = (1.4, 2.0)
 """How many times longer weeks and days are than weeks of five days and days of twelve hours."""
@@ -142,7 +121,9 @@ def _with_signs(text: str) -> str:
     text = _CLAUSE.sub(
         lambda clause: (
             stated(clause[0]).plain
-            if len(re.findall(r"\d+", clause[0])) < 2 and _OPERATIONS.search(clause[0])
+            if len(clause[0]) < _CLAUSE_CAP
+            and len(re.findall(r"\d+", clause[0])) < 2
+            and _OPERATIONS.search(clause[0])
             else clause[0]
         ),
         text,
@@ -264,8 +245,8 @@ def _is_label(left: Side, right: Side, tokens: Sequence[Token], begin: int, text
         shown = text[left.tokens[0].start : left.tokens[-1].end]
         if re.match(r"\d+/\d+(?! ?[-+*×·÷])", shown) and 0 < evaluated(left, Mode(), {}) < 1:
             return evaluated(right, Mode(), {}) >= 1
-        low, _, high = shown.partition("-")
-        return named and (low + high).isdecimal() and int(low) < int(high)
+        weeks = re.fullmatch(r"(\d{1,9})-(\d{1,9})", shown)
+        return named and weeks is not None and int(weeks[1]) < int(weeks[2])
     counted = left.plain if left.units else None
     return named or (counted is not None and counted.values in {n.values for n in right.numbers})
 
@@ -278,8 +259,7 @@ def _in_doubt(
     if not linked and before is not None:
         if first.kind == "op" and before.kind not in ("end", "open", *EXACT):
             return True
-        group = before.kind == "comma" and re.match(r"\d{3}(?!\d)", text[first.start :])
-        if group and begin > 1 and tokens[begin - 2].end == before.start:  # 14, 400
+        if before.kind == "comma" and _GROUP.match(text, before.start - 1):  # 14, 400
             return True
         if before.kind in ("number", "var", "close", "op", "percent", "bang", "pi", "raised"):
             return True
@@ -297,7 +277,7 @@ def _in_doubt(
     if _BELONGS_AFTER.match(text, tokens[finish - 1].end):
         return True
     after = tokens[finish : finish + 4]
-    if re.compile(r"[^.!;=\n]*\?").match(text, tokens[finish - 1].end):
+    if _ASKED.match(text, tokens[finish - 1].end):
         return True
     if after and after[0].kind in ("number", "var", "call", "frac", "root", "op"):
         return True

@@ -1,8 +1,9 @@
 """What the sandbox is measured against: executors with little or no isolation, as a module to run.
 
 Reads {executor, tiers: [[modules, programs], …], slots} as JSON from stdin and writes {seconds,
-latencies, ok} as JSON: programs in all, end to end, with `slots` at once; each program's own
-seconds; how many ran without an error. Never to be used on programs that are not trusted.
+cpu_seconds, latencies, ok} as JSON: programs in all, end to end, with `slots` at once; CPU time of
+all processes; each program's own seconds; how many ran without an error. Never to be used on
+programs that are not trusted.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -98,6 +100,12 @@ def _in_processes(run: Run, programs: list[str], slots: int) -> list[tuple[float
     return results
 
 
+def _cpu_seconds() -> float:
+    """Returns the CPU time of this process and of those that it waited for."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
 def main() -> None:
     """Runs one executor over all tiers; importing a tier's modules is not timed."""
     request = json.load(sys.stdin)
@@ -111,16 +119,18 @@ def main() -> None:
     answer, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115  (until the process ends)
     os.dup2(1, 3)
     os.dup2(sys.stdout.fileno(), 1)
-    seconds, results = 0.0, []
+    seconds, cpu_seconds, results = 0.0, 0.0, []
     for modules, programs in request["tiers"]:
         preload(modules)
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), _cpu_seconds()
         results += drive(run, programs, request["slots"])
         seconds += time.perf_counter() - started
+        cpu_seconds += _cpu_seconds() - cpu
     os.dup2(3, 1)
     latencies = [latency for latency, _ in results]
     ok = sum(ok for _, ok in results)
-    json.dump({"seconds": seconds, "latencies": latencies, "ok": ok}, answer)
+    figures = {"seconds": seconds, "cpu_seconds": cpu_seconds, "latencies": latencies, "ok": ok}
+    json.dump(figures, answer)
     answer.flush()
 
 

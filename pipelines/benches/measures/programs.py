@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from pipelines.benches.measures.cpu import cpu_seconds
 from transforms.engine.errors import SandboxError
 from transforms.engine.paths import PROJECT
 from transforms.sandbox.sandbox import TIERS, Job, Sandbox, Status, tier_of
@@ -137,9 +138,9 @@ def bench_sandbox(
         slots: programs at once.
 
     Returns:
-        mix, executor, programs_per_second, rates (programs per second, round by round), p50_ms,
-        p99_ms, ok (share that ran without an error), error (why it could not run; then the figures
-        are None).
+        mix, executor, programs_per_second, rates (programs per second, round by round), cpu_ms
+        (of all processes, a program), p50_ms, p99_ms, ok (share that ran without an error), error
+        (why it could not run; then the figures are None).
     """
     rows = []
     for mix, programs in mixes.items():
@@ -171,6 +172,8 @@ def ratios(rows: list[dict[str, Any]]) -> dict[str, float | None]:
 class _Round(NamedTuple):
     seconds: float
     """From the first program's start to the last one's end."""
+    cpu_seconds: float
+    """Of all processes, this one included."""
     latencies: list[float]
     """Seconds of each program, from its start to its end."""
     ok: int
@@ -201,11 +204,11 @@ def _executors(
 
 def _run_in_sandbox(box: Sandbox, programs: list[str]) -> _Round:
     """Runs programs as a pipeline does: many wait, as the other executors have theirs in a list."""
-    started = time.perf_counter()
+    cpu, started = cpu_seconds(), time.perf_counter()
     results = list(box.run(Job(code) for code in programs))
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
     latencies = [result.wall_seconds for result in results]
-    return _Round(seconds, latencies, sum(result.status is Status.OK for result in results))
+    return _Round(seconds, cpu, latencies, sum(result.status is Status.OK for result in results))
 
 
 def _run_baseline(executor: str, slots: int, programs: list[str]) -> _Round:
@@ -222,8 +225,7 @@ def _run_baseline(executor: str, slots: int, programs: list[str]) -> _Round:
         text=True,
         check=True,
     )
-    answer = json.loads(ran.stdout)
-    return _Round(answer["seconds"], answer["latencies"], answer["ok"])
+    return _Round(**json.loads(ran.stdout))
 
 
 def _figures(runs: list[_Round]) -> dict[str, Any]:
@@ -233,6 +235,7 @@ def _figures(runs: list[_Round]) -> dict[str, Any]:
         "error": None,
         "programs_per_second": round(len(ordered) / sum(run.seconds for run in runs), 1),
         "rates": [round(len(run.latencies) / run.seconds, 1) for run in runs],
+        "cpu_ms": round(1000 * sum(run.cpu_seconds for run in runs) / len(ordered), 2),
         "p50_ms": round(1000 * ordered[len(ordered) // 2], 2),
         "p99_ms": round(1000 * ordered[len(ordered) * 99 // 100], 2),
         "ok": round(ok / len(ordered), 4),

@@ -99,7 +99,8 @@ def test_nothing_is_asked_of_a_trace_that_was_cut(ask):
 
 
 @pytest.mark.parametrize(
-    "output", ["print", "float('nan')", "'x' * 1000", "__import__('fractions').Fraction(1)"]
+    "output",
+    ["print", "float('nan')", "'x' * 1000", "__import__('fractions').Fraction(1)", "[-(10**9)]"],
 )
 def test_an_output_that_is_no_short_literal_is_not_asked_for(output):
     assert asked_of_output("", traced(f"output = {output}")) == []

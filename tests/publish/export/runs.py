@@ -149,7 +149,8 @@ def attempt(kind: str, grader: str, answer: str, said: str) -> Attempted:
     talk = (Message("user", f"What about {kind}?"), Message("assistant", f"```\n{said}\n```"))
     return Attempted(
         id=content_id("attempt", kind, said), task=kind, code=SPAM, grader=grader, answer=answer,
-        messages=talk, final_answer=said, score=1.0, turns=1, agreement=0.5, attempts=8, **LINEAGE,
+        task_id=content_id("task", kind), messages=talk, final_answer=said, score=1.0, turns=1,
+        agreement=0.5, attempts=8, **LINEAGE,
     )  # fmt: skip
 
 

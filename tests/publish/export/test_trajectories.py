@@ -26,8 +26,8 @@ from tests.publish.export.trajectories import (
 )
 from tests.stages.trajectories.talking import SEED, conversing, played, script
 from transforms.engine.errors import SettingsError
+from transforms.engine.plain import as_plain
 from transforms.engine.records import Message, ToolCall
-from transforms.engine.tables import to_row
 from transforms.publish.export import chats, masks, templates, value
 from transforms.publish.export.chats import conversation, first_lost, joined
 from transforms.publish.export.masks import learned_of, tokens_of, use_training_template
@@ -177,7 +177,7 @@ def test_learned_tokens_lie_within_learned_characters(tokenizer: Any, pieces: An
         span = (Span(start, min(end, len(text)), "r"),) if start < min(end, len(text)) else ()
         fields = {"sampled": is_sampled or not place, "continues": place > 0, "spans": span}
         talk = (*talk, turn(talk, message, **fields))
-    chat = joined([to_row(each) for each in talk])
+    chat = joined([as_plain(each) for each in talk])
     what = learned_of(chat, errors=True)
     plain = [{"role": m["role"], "content": m["content"]} for m in chat]
     made = tokens_of(plain, what, None, tokenizer)
@@ -204,7 +204,7 @@ def test_reasoning_and_calls_are_learned_with_their_turn_alone() -> None:
         Message("assistant", "It is 42."),
     ):
         talk = (*talk, turn(talk, message, sampled=message.role == "assistant"))
-    row = to_row(trajectory(talk))
+    row = as_plain(trajectory(talk))
     said = conversation(row)
     assert said is not None
     assert learned_of([*said.prompt, *said.completion], errors=True) == [
@@ -214,7 +214,7 @@ def test_reasoning_and_calls_are_learned_with_their_turn_alone() -> None:
         masks.WHOLE,
     ]
     masked = RULES["all_but_last"](talk)
-    said = conversation(to_row(trajectory(masked)))
+    said = conversation(as_plain(trajectory(masked)))
     assert said is not None
     assert learned_of(said.completion, errors=True) == [(), (), masks.WHOLE]
 

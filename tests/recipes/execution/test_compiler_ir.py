@@ -209,6 +209,8 @@ def test_drawn_programs_are_the_same_again_and_differ_from_each_other() -> None:
     drawn = list(loops.programs(30))
     assert drawn[:10] == list(loops.programs(10))
     assert len({each["code"] for each in drawn}) == 30
+    compared = [re.findall(r"(\w+) > (\w+):", each["code"]) for each in drawn]
+    assert all(one != other for pairs in compared for one, other in pairs)
 
 
 def test_without_llvmlite_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

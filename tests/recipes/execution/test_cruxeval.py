@@ -10,8 +10,9 @@ import pytest
 from tests.programs_for_tests import SANDBOX
 from tests.recipes.execution.playing import played, seed_of, stage
 from transforms.models.episode import drive
-from transforms.recipes.cruxeval import rows, simple
+from transforms.recipes.cruxeval import simple
 from transforms.sandbox.sandbox import Job, Sandbox
+from transforms.sources.published import cruxeval_rows
 from transforms.stages.graders import Fault, grade
 
 PATH = Path(__file__).with_name("cruxeval.jsonl")
@@ -31,7 +32,7 @@ def test_the_outputs_of_the_benchmark_reproduce() -> None:
 
 
 def test_the_programs_of_the_benchmark_pass_the_filters_made_after_it() -> None:
-    seeds = [seed_of(row["code"]) for row in rows(str(PATH))]
+    seeds = [seed_of(row["code"]) for row in cruxeval_rows(str(PATH))]
     assert len(seeds) == 25
     assert all(simple(seed).kept for seed in seeds)
     assert played(stage("cruxeval", "easy"), *seeds)[1] == []
@@ -46,6 +47,13 @@ def test_operations_that_need_a_calculator_are_rejected() -> None:
     kept, reasons = played(stage("cruxeval", "easy"), *seeds)
     assert [seed.code for seed in kept] == [program(expression) for expression in EASY]
     assert reasons == ["hard_operation"] * len(HARD)
+
+
+@pytest.mark.parametrize("expression", ["x", "list({'x': x}.values())", "{'x': x}"])
+def test_an_output_that_copies_the_input_is_rejected(expression: str) -> None:
+    outputs = {"x": "7", "{'x': x}": '{"x": 7}'}
+    seed = seed_of(program(expression), output=outputs.get(expression, "[7]"))
+    assert played(stage("cruxeval", "easy"), seed)[1] == ["copied_input"]
 
 
 def test_an_assignment_that_adds_is_an_operation_too() -> None:

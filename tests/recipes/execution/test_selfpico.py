@@ -30,6 +30,17 @@ def test_each_definition_of_one_name_is_taken_out_once() -> None:
     assert "return m" not in gone["helper"] and "def solution" in gone["helper"]
 
 
+def test_a_definition_that_nobody_could_guess_is_not_taken_out() -> None:
+    long = "\n".join(f"    b{line} = n" for line in range(9))
+    code = (
+        f"def long(n):\n{long}\n    return n\n"
+        "def solution(n):\n    rate = n * 37\n    tax = n * 19\n    both = rate + 2 * 19\n"
+        "    return both + tax + long(n)\noutput = solution(5)"
+    )
+    assert "rate" not in (gone := dict(without_definitions(code))) and "long" not in gone
+    assert {"tax", "both"} <= set(gone)
+
+
 def test_a_program_without_its_definition_runs_a_part_of_its_lines(rows: list[Any]) -> None:
     assert len(rows) == 2
     for row in rows:
@@ -38,6 +49,7 @@ def test_a_program_without_its_definition_runs_a_part_of_its_lines(rows: list[An
             exec(shown["partial"], {})
         assert 0 < shown["coverage"] < 1
         assert shown["partial"].strip() in row.messages[0].content
+        assert row.messages[0].content.startswith(shown["problem"])
 
 
 def test_the_definition_put_back_is_right_and_a_guess_is_not(rows: list[Any]) -> None:

@@ -29,7 +29,7 @@ SOURCES = {
         "source.arguments.count=4",
     ],
     "cruxeval": [
-        *FUNCTION, "source.function=transforms.recipes.cruxeval.rows",
+        *FUNCTION, "source.function=transforms.sources.published.cruxeval_rows",
         f"source.arguments.path={HERE}/cruxeval.jsonl", "source.limit=8",
     ],
     "cwm": SHIPPED,

@@ -15,8 +15,9 @@ from tests.recipes.playing import stage
 from tests.recipes.test_codeio import seed
 from tests.stages.trajectories.talking import asked, played
 from transforms.models.requests import Request
-from transforms.recipes.orps import execution_score, simplicity
+from transforms.recipes.orps import execution_score
 from transforms.stages.graders import CaseRun
+from transforms.stages.trajectories.complexity import simplicity
 
 WRONG = SPAM.replace("answered * days", "answered + days")
 RIGHT_ON_ONE = SPAM.replace("answered * days", "560")

@@ -43,7 +43,7 @@ SETTINGS = {
     "thyme": ["recipe.stages.draw.sets=[[],[pale],[mirrored]]"],
     "deepeyes_v2": [SEARCH, "recipe.stages.think.reader=none", "recipe.stages.think.base=1",
                     "recipe.stages.think.turns=3"],
-    "visual_arft": ["recipe.stages.draw.sets=[[rotation90],[dark],[crop],[rotation180, dark]]"],
+    "visual_arft": ["recipe.stages.draw.sets=[[rotation90],[dark],[rotation180, dark]]"],
 }  # fmt: skip
 STAGE = {"thyme": "look", "deepeyes_v2": "think", "visual_arft": "step"}
 

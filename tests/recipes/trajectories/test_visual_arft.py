@@ -93,6 +93,12 @@ def test_steps_that_are_not_right_are_rejected_each_by_itself() -> None:
     assert found == {"pre_problem": "wrong_problem", "pre_code": "not_restored", "pre_answer": None}
 
 
+def test_a_step_that_is_cut_off_names_nothing() -> None:
+    steps, _ = attempt(PAIR, "", "", "")
+    row, verdict = steps["pre_problem"]
+    assert (row.score, verdict.reason) == (0.0, "format")
+
+
 def test_a_picture_without_faults_has_no_code_to_write() -> None:
     seed = drawn("visual_arft")
     steps, play = attempt(seed, named("none"), said(seed.answer))

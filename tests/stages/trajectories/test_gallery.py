@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,13 @@ def test_a_large_picture_is_shown_at_the_size_that_is_set() -> None:
     row, _, _ = talked(code("im.save('all.png')"), RIGHT, pictures=ShownSettings(longest_side=100))
     [picture] = results(row)[0].shown
     assert max(picture.width, picture.height) == 100
+
+
+def test_a_stage_that_looks_is_the_same_after_pickling() -> None:
+    made = look("thyme", "look")
+    rows = [attempted(each, SEED, code(CUT), RIGHT)[0]
+            for each in (made, pickle.loads(pickle.dumps(made)))]  # fmt: skip
+    assert rows[0] == rows[1]
 
 
 def test_branches_show_pictures_of_their_own() -> None:

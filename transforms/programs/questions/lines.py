@@ -14,23 +14,27 @@ _MOST_CHARS = 300
 """Longest answer that is asked for."""
 _MOST_DIGITS = 6
 """Significant digits of a float that is asked for, at most: more are arithmetic, not execution."""
+_LARGEST = 10**9
+"""Integers that are asked for are smaller."""
 
 
 def literals(values: list[Any]) -> tuple[str, ...]:
     """Returns each value once, as a literal; none where one of them cannot be asked for: it is no
-    literal, too long, or holds a float of many digits."""
-    if not all(is_plain(value) and not _has_long_float(value) for value in values):
+    literal, too long, or holds a number of many digits."""
+    if not all(is_plain(value) and not _has_long_number(value) for value in values):
         return ()
     texts = tuple(dict.fromkeys(literal_of(value) for value in values))
     return texts if all(len(text) <= _MOST_CHARS for text in texts) else ()
 
 
-def _has_long_float(value: Any) -> bool:
+def _has_long_number(value: Any) -> bool:
+    if isinstance(value, int):
+        return abs(value) >= _LARGEST
     if isinstance(value, float):
         return float(f"{value:.{_MOST_DIGITS}g}") != value
     if isinstance(value, dict):
         value = [*value, *value.values()]
-    return isinstance(value, (list, tuple, set)) and any(map(_has_long_float, value))
+    return isinstance(value, (list, tuple, set)) and any(map(_has_long_number, value))
 
 
 def literal_of(value: Any, leaf: Callable[[Any], str] = repr) -> str:

@@ -56,6 +56,8 @@ def task_about(
 class Attempted(Task):
     """An attempt at a task, with its score."""
 
+    task_id: str
+    """The task's id, which all attempts at it share."""
     messages: tuple[Message, ...]
     """Question and response, and where it was revised, feedback and the further response."""
     final_answer: str | None

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from calendar import monthrange
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -25,7 +25,7 @@ from transforms.engine.stage import Filter, Named
 from transforms.programs import form
 from transforms.programs.source import source_of
 from transforms.text.answers.calendar import read_date
-from transforms.text.answers.lexicon import calendar_names
+from transforms.text.answers.lexicon import calendar_names, either, wordings
 from transforms.text.stated import (
     Mention,
     Stated,
@@ -62,12 +62,7 @@ _CODE = re.compile(
     r" (?:return|print|output)\b|\bdid it print\b|\bthe (?:code|program) that (?:was|is)\b",
     re.MULTILINE | re.IGNORECASE,
 )
-_DEMANDS = (
-    r"find|calculate|compute|determine|evaluate|simplify|solve|give|list|name|state|write|count"
-    r"|work out|return|decode|encode|decrypt|encrypt|sort|convert|translate|estimate|express|prove"
-    r"|show|decide|tell|report|identify|factor|expand|add|subtract|multiply|divide|arrange|reverse"
-    r"|replace|choose|select|complete|provide|what"
-)
+_DEMANDS = either("demands")
 _ASKS = re.compile(
     # where a sentence or a clause begins: within one, these words tell rather than ask
     rf"(?:^|[.!?:;,)\n]|\b(?:and|then|please|must|should))\s*[\"“*]*(?:{_DEMANDS})\b"
@@ -125,54 +120,13 @@ _TOLD = re.compile(
     r"[?？]\W*(?:yes|no|true|false|是的?|不是|ja|nein|oui|non|sí|да|нет|نعم|لا)\b", re.I
 )
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
-_EVERYDAY = (
-    (r"\bdecks?\b|playing card|kartenspiel|jeu de cartes|baraja|колод", (52, 26, 13, 4, 12),
-     "card|deck|suit|rank|heart|spade|diamond|club|ace|king|queen|face|total|red|black|size"),
-    (r"\bdic?e\b|würfel|\bdés?\b|\bdados?\b|кубик|骰子|サイコロ", (6,), "side|face|die|dice|max"),
-    (r"\bcoins?\b", (2,), "side|face|outcome"),
-    (r"chess ?board|checkerboard", (8, 64), "board|square|size|side|row|col|field"),
-    (r"alphabet|\bletters?\b", (26,), "alpha|letter|mod|size|wrap"),
-    (r"vowel", (5,), "vowel"),
-    (r"week|day|\bsun", (7,), "week|cycle|mod"),
-    (r"week ?day|working day|work ?week", (5,), "day"),
-    (r"week ?end", (2,), "day"),
-    (r"\bdecade", (10,), "year"),
-    (r"century|centuries", (100,), "year"),
-    (r"triang", (3, 180), "side|angle|corner|vert|sum|total|deg"),
-    (r"square|rectang|quadril|perpendicular|right angle", (4, 90, 360), "side|angle|corner|deg"),
-    (r"angle|degree|circle|turn|polygon|rotat|compass", (360, 180, 90), "angle|deg|total|turn"),
-    (r"pentagon", (5,), "side|corner|vert|angle|edge"),
-    (r"hexagon", (6,), "side|corner|vert|angle|edge"),
-    (r"octagon", (8,), "side|corner|vert|angle|edge"),
-    (r"\bcubes?\b|cuboid|block|\bbox", (6, 8, 12), "face|side|corner|vert|edge"),
-    (r"spider|octopus", (8,), "leg|feet|arm"),
-    (r"insect|\bbees?\b|\bants?\b|beetle", (6,), "leg|feet"),
-    (r"\bcows?\b|horse|sheep|\bdogs?\b|\bcats?\b|rabbit|\bpigs?\b|goat", (4,), "leg|feet|paw"),
-    (r"\bcars?\b", (4,), "wheel"),
-    (r"chicken|\bhens?\b|duck|bird|people|person|child", (2,), "leg|feet|wing|eye|hand"),
-    (r"bicycle|\bbikes?\b", (2,), "wheel"),
-    (r"tricycle|tripod", (3,), "leg|wheel"),
-    (r"decimal|digit|numeral|\btens\b", (10,), "base|digit|mod|radix|ten"),
-    (r"binary", (2,), "base|radix"),
-    (r"hexadecimal", (16,), "base|radix"),
-    (r"percent|per cent|%|prozent|pour cent|por ciento|процент", (100,), "percent|whole|scale"),
-    (r"clock|midnight|noon|\b[ap]\.?m\b|\d:\d\d|hour", (12, 24), "clock|mod|cycle|half|wrap"),
-    ("", (52, 53), "week.*year"), ("", (365, 366), "day.*year"), ("", (86400,), "sec.*day"),
-    (r"clock|\d:\d\d|hour|minute", (60, 3600, 1440), "clock|mod|cycle|per|wrap|hour|minute$"),
-)  # fmt: skip
+_EVERYDAY = [(re.compile(text), values, key) for text, values, key in wordings()["everyday"]]
 """What a reader knows of what a text speaks of: words of the text, values, words of the key."""
 _SHARE = re.compile(
     r"percent|pct|share|rate|frac|ratio|prob|chance|factor|part|growth|discount|multipl|tax|off"
     r"|interest|(?:^|_)p(?:_|$)"
 )
-_UNSAID = {
-    0: r"\b(?:no|none|nothing|nobody|without|empty|origin|start\w*|begin\w*|at rest|never|neither"
-    r"|initial\w*|new)\b|keine?|leer|sans|vide|\bsin\b|vac[ií]|нет|пуст|没|空|ない|بدون",
-    1: r"\b(?:an?|each|every|per|another|next|last|only|once|single|the|alone|unit\w*)\b"
-    r"|[^\x00-\u024f]|\b(?:ein|une?|una?|jede|chaque|cada)",
-    2: r"\b(?:half|halved|halves|square[ds]?|alternat\w+|even|odd|either|return\w*|other)\b"
-    r"|halb|demi|moitié|mitad|半|половин",
-}
+_UNSAID = wordings()["unsaid"]
 """Words by which a text may speak of 0, 1 and 2 without a number."""
 _VAGUE = re.compile(
     r"\b(?:some|several|(?<!as )(?<!how )(?<!so )(?<!too )many|a few|various"
@@ -201,10 +155,10 @@ class Reading:
         return _bare(self.text)
 
     @cached_property
-    def everyday(self) -> tuple[tuple[tuple[int, ...], str], ...]:
+    def everyday(self) -> tuple[tuple[Sequence[int], str], ...]:
         """Numbers that a reader of this text knows without being told, with words of their keys."""
         plain = self.stated.plain
-        known = [(values, key) for words, values, key in _EVERYDAY if re.search(words, plain)]
+        known = [(values, key) for words, values, key in _EVERYDAY if words.search(plain)]
         return (*known, (tuple(weekday_ranges(self.text)), "day"))
 
     @cached_property

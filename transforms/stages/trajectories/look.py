@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,9 +20,10 @@ from transforms.engine.errors import SettingsError
 from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Picture, Seed, grow
 from transforms.engine.stage import Map
-from transforms.images.blobs import Blobs, file_name
+from transforms.images.blobs import Blobs, file_name, picture_of
 from transforms.models.episode import Steps
 from transforms.models.tools import Tool, ToolSettings, invoke
+from transforms.scenes.base import Box
 from transforms.scenes.operations import (
     OPERATION,
     Crop,
@@ -32,7 +34,7 @@ from transforms.scenes.operations import (
     Transpose,
     undone,
 )
-from transforms.scenes.proofs import box_of, crop_fault, undoes
+from transforms.scenes.proofs import box_of, crop_fault, same_pixels, undoes
 from transforms.scenes.readers import Text, is_read, ocr, ocr_version
 from transforms.scenes.seeds import Asked
 from transforms.stages.trajectories.converse import Converse, Tried
@@ -56,8 +58,8 @@ class PictureSeed(Seed):
     drawer: str
     """Kind of the scene and versions of what draws it: equal ones give equal bytes."""
     box: tuple[int, ...] = ()
-    """Where in the original the answer is read: left, top, right, bottom in pixels, y downwards;
-    empty where all of it is."""
+    """Where in the original the answer stands as text: left, top, right, bottom in pixels, y
+    downwards; empty where it stands nowhere."""
     faults: tuple[str, ...] = ()
     """What the recipe calls the faults that the picture was given, in order."""
     changes: str = "[]"
@@ -73,8 +75,8 @@ class LookTrajectory(PictureTrajectory):
     drawer: str
     """Kind of the scene and versions of what draws it: equal ones give equal bytes."""
     box: tuple[int, ...]
-    """Where in the original the answer is read: left, top, right, bottom in pixels, y downwards;
-    empty where all of it is."""
+    """Where in the original the answer stands as text: left, top, right, bottom in pixels, y
+    downwards; empty where it stands nowhere."""
     faults: tuple[str, ...]
     """What the recipe calls the faults that the picture was given, in order."""
     changes: str
@@ -98,17 +100,18 @@ class Draw(Map):
     faults: Mapping[str, Annotated[Operation, Field(discriminator="name")] | None] = field(
         default_factory=dict
     )
-    """Name of a fault -> the operation that it is; null is none, for small print in a large
-    picture."""
+    """Name of a fault -> the operation that it is; null is none, for small print: an answer that
+    stands in a hundredth of the picture or less."""
     sets: tuple[tuple[str, ...], ...] = ((),)
-    """Faults that a picture is given together: each set is as likely as another."""
+    """Faults that a picture is given together: each set that it can have is as likely as
+    another."""
     run_seed: int = 0
     blobs: str = ""
     """Folder of the run's pictures (`images.Blobs`)."""
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = PictureSeed
-    reasons: ClassVar[Iterable[str]] = ("no_scene", "no_place")
+    reasons: ClassVar[Iterable[str]] = ("no_scene", "no_small_print")
 
     def __post_init__(self) -> None:
         setting = f"recipe.stages.{self.name}.sets"
@@ -126,12 +129,15 @@ class Draw(Map):
         asked = Asked.of(seed)
         if asked is None or (self.scenes and seed.kind not in self.scenes):
             return reject("no_scene", f"{seed.kind}: seeds come from transforms.scenes.seeds.asked")
-        names = self.sets[derived_seed(self.run_seed, "faults", seed.id) % len(self.sets)]
-        changes = [change for name in names if (change := self.faults[name]) is not None]
-        box = asked.question.box or ()
-        if len(changes) < len(names) and not box:
-            return reject("no_place", "the answer is read in no place that a crop could show")
+        box = asked.question.box if asked.scene.has_text else None
         blobs, original = Blobs(self.blobs), asked.scene.draw()
+        sets = self.sets
+        if box is None or not is_small(box, picture_of(original)):
+            sets = tuple(names for names in sets if None not in map(self.faults.get, names))
+        if not sets:
+            return reject("no_small_print", "its answer does not stand in a small place")
+        names = sets[derived_seed(self.run_seed, "faults", seed.id) % len(sets)]
+        changes = [change for name in names if (change := self.faults[name]) is not None]
         changed = original
         for change in changes:
             changed = change.apply(changed)
@@ -143,10 +149,16 @@ class Draw(Map):
             original=blobs.put(original),
             scene=asked.scene.model_dump_json(),
             drawer=asked.scene.drawer(),
-            box=box,
+            box=box or (),
             faults=names,
             changes=canonical_json([change.model_dump(mode="json") for change in changes]),
         )
+
+
+def is_small(box: Box, picture: Picture) -> bool:
+    """Whether a box fills a hundredth of a picture or less."""
+    left, top, right, bottom = box
+    return 100 * (right - left) * (bottom - top) <= picture.width * picture.height
 
 
 def changes_of(seed: PictureSeed) -> list[Operation]:
@@ -180,17 +192,19 @@ def repaired(seed: PictureSeed, steps: Iterable[Operation], blobs: Blobs) -> Pic
 
 
 def edit_of(seed: PictureSeed, picture: Picture, blobs: Blobs) -> str:
-    """Returns what an edit of a seed's picture is, by its pixels: `restored` where it undoes the
-    faults; of a picture without faults `covers` where it is a crop around the answer's place,
-    `missed` or `too_large` where it is another crop (`proofs.crop_fault`); else `other`."""
+    """Returns what an edit of a seed's picture is, by its pixels: `unchanged`; `restored` where it
+    undoes the faults; of a picture without faults `covers` where it is a crop around the answer's
+    place, `missed` or `too_large` where it is another crop (`proofs.crop_fault`); else `other`."""
     changes, original = changes_of(seed), blobs.get(seed.original)
     if picture.mime != "image/png":  # its pixels are not those that were written
         return "other"
+    if same_pixels(blobs.get(seed.picture), blobs.get(picture)).holds:
+        return "unchanged"
     if changes:
         proof = undoes(changes, original, blobs.get(seed.picture), blobs.get(picture))
         return "restored" if proof.holds else "other"
     box = box_of(blobs.get(picture), original) if seed.box else None
-    if box is None or box == (0, 0, seed.original.width, seed.original.height):
+    if box is None:
         return "other"
     left, top, right, bottom = seed.box
     return crop_fault(box, (left, top, right, bottom)) or "covers"
@@ -284,17 +298,21 @@ class Look(Converse):
         steps = repairs(seed)
         if self.reader == "none" or not seed.box or not steps:
             return None, None
-        path = f"{PictureReader.__module__}.{PictureReader.__name__}"
-        settings = ToolSettings(function=path, arguments={"blobs": self.blobs}, seconds=600)
         found = []
         for picture in (seed.picture, repaired(seed, steps, Blobs(self.blobs))):
             asked = canonical_json({"picture": file_name(picture), "pixels": self.pixels})
-            seen = yield from invoke({"read": Tool("read", settings)}, "read", asked)
+            seen = yield from invoke({"read": self._reader}, "read", asked)
             if seen.error is not None:
                 return None, None
             texts = [Text(text, (0, 0, 0, 0)) for text in json.loads(seen.text)]
             found.append(is_read(texts, seed.answer or "", merged=True))
         return found[0], found[1]
+
+    @cached_property
+    def _reader(self) -> Tool:
+        path = f"{PictureReader.__module__}.{PictureReader.__name__}"
+        settings = ToolSettings(function=path, arguments={"blobs": self.blobs}, seconds=600)
+        return Tool("read", settings)
 
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
         assert isinstance(seed, PictureSeed)

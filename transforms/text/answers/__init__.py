@@ -23,8 +23,8 @@ The rules:
   `5 years ago` are not 5.
 - Booleans agree with true/false and yes/no, never with 1/0. Strings agree when equal up to case,
   spacing, quotes, LaTeX's `\text` and closing punctuation, as ratios, times, dates and durations
-  where both are one. A clock time with AM/PM agrees with one without only where that has an hour of
-  the 24-hour clock alone (0, 13 to 23).
+  where both are one (90 minutes is 1 hour 30 minutes). A clock time with AM/PM agrees with one
+  without only where that has an hour of the 24-hour clock alone (0, 13 to 23).
 - Lists agree in order, whatever brackets stand around them; in any order where both may be a set:
   the answer wrote braces, "or", or a plus-minus sign, and the output is sorted, each value once.
   A half-open interval is not a list. Dicts agree key by key.

@@ -31,6 +31,7 @@ from transforms.text.answers.calendar import (
 )
 from transforms.text.answers.extract import extract_answer
 from transforms.text.answers.latex import fold, tidy
+from transforms.text.answers.lexicon import either
 from transforms.text.answers.quantity import (
     EXPONENT_CAP,
     Quantity,
@@ -55,10 +56,9 @@ _DEPTH_CAP = 16  # brackets within brackets in an output; deeper ones nobody wri
 _FLOAT_TOLERANCE = Fraction(1, 10**6)
 _ROUNDING_LIMIT = Fraction(1, 10**3)
 
-_YES = "true|yes|correct|是的|ja|oui|sí|si|sì|sim|да|так|tak|evet|是|对|能|会|正确|はい|نعم|예"
-_NO = "false|no|incorrect|nein|non|não|nee|нет|ні|nie|hayır|否|不是|不能|不会|没有|错误"
-_NO += "|いいえ|لا|아니요"
-_VERDICT = re.compile(rf"(?:(?P<yes>{_YES})|(?P<no>{_NO}))(?=\s*(?:$|[,.;:!]))", re.I)
+_VERDICT = re.compile(
+    rf"(?:(?P<yes>{either('affirmed')})|(?P<no>{either('denied')}))(?=\s*(?:$|[,.;:!]))", re.I
+)
 _NAME = re.compile(
     r"[^\W\d_][^\W\d_ ]*(?: [^\W\d_]+)* ?(?:_\{?\w{1,20}\}?)?'?(?:\([^()=]{0,40}\))?"
     r"|\([A-Za-z](?:, ?[A-Za-z])*\)"

@@ -8,7 +8,7 @@ from fractions import Fraction
 from transforms.text.answers.brackets import RATIO
 from transforms.text.answers.calendar import read_clock, read_date, read_duration
 from transforms.text.answers.latex import fold, plain_characters, tidy
-from transforms.text.answers.lexicon import HAN, calendar_names, scales, units
+from transforms.text.answers.lexicon import HAN, calendar_names, either, scales, units
 from transforms.text.answers.quantity import CHANGING, read_quantity
 from transforms.text.answers.symbolic import SYMBOLIC_CAP, is_formula, letters_of
 from transforms.text.thoughts import visible
@@ -28,10 +28,7 @@ _SENTENCE_END = re.compile(
     r"|\s\(not\s|,\s(?:as|which|so|where|making|giving|leaving|not|i\.e\.)\s",
     re.I,
 )
-_NOUN = (
-    r"answers?|antwort|réponse|respuesta|risposta|resposta|antwoord|ответ|відповідь|odpowiedź"
-    r"|odpověď|svar|cevap|yanıt"
-)
+_NOUN = either("answer")
 _MARKER = re.compile(
     rf"""
     \b(?:final\s)?(?:{_NOUN})\b (?:[^\n.:=]|\.(?=[0-9])){{0,80}}?
@@ -368,11 +365,7 @@ def _is_plain_value(text: str) -> bool:
 _COMMA_NOUN = re.compile(
     rf"\b(?:{_NOUN.partition('|')[2]}|ergebnis|résultat|resultado)\b|[а-яё]{{3}}", re.I
 )
-_COMMA_WORDS = re.compile(
-    r"\b(der|das|und|ist|sind|wir|eine|beträgt|les|est|donc|nous|une|sont|los|las|por|entonces|una"
-    r"|quindi|sono|della|são|uma|portanto|het|een|dus|jest|wynosi|och|olur)\b",
-    re.I,
-)
+_COMMA_WORDS = re.compile(rf"\b({either('comma_words')})\b", re.I)
 _DECIMAL_POINT = re.compile(r"[0-9]\.(?:[0-9]{1,2}|[0-9]{4,})(?![0-9.,])")
 # Not behind a bracket, where a comma is a list's.
 _COMMA_NUMBER = re.compile(

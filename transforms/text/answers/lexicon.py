@@ -11,16 +11,40 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from text_to_num import text2num
 
 from transforms.text.answers.arabic import arabic
 
 _NAMES = Path(__file__).with_name("cldr.json")
+_WORDS = Path(__file__).parents[1] / "words.yaml"
 
 
 def words(text: str) -> frozenset[str]:
     """The words of a text."""
     return frozenset(text.split())
+
+
+@cache
+def wordings() -> dict[str, Any]:
+    """The tables of words.yaml."""
+    read: dict[str, Any] = yaml.safe_load(_WORDS.read_text("utf-8"))
+    return read
+
+
+def table(name: str) -> frozenset[str]:
+    """The words of a table of words.yaml."""
+    return words(wordings()[name])
+
+
+def either(*names: str) -> str:
+    """A pattern of all words of tables of words.yaml."""
+    return "|".join(word for name in names for word in wordings()[name])
+
+
+def stating(name: str) -> dict[str, int]:
+    """Each word of a table of words.yaml -> the number that it states."""
+    return {word: n for n, listed in wordings()[name].items() for word in listed.split()}
 
 
 _NUMBER_WORDS = ["en", "de", "fr", "es", "pt", "ru"]

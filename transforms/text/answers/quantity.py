@@ -52,34 +52,16 @@ _REPEATS = re.compile(r"([0-9]*?)([0-9]{1,6}?)\2{2,}|()([0-9]{1,6}?)\4+")
 _SAID_TWICE = re.compile(r"([A-Za-z -]{1,80}) ?\(([0-9]{1,15})\)")
 _BASE = re.compile(r"([0-9A-Z]+) ?(?:_ ?\{? ?([0-9]{1,2}) ?\}?|\(?(?:in )?base (\w+)\)?)")
 
-# One letter is a unit only if it stands here, and behind a digit without a space only the second
-# list. A word of two letters has to be known; a longer one is a unit unless it counts or computes.
-_LETTERS = words("d m s g h l t A C F J K L N V W T Ω")
-_ATTACHED_LETTERS = words("m s g h l L Ω")
-_SHORT_WORDS = words(
-    """st nd rd th db of on at by as up cu sq de du di da la le el en am im zu в с на из ед шт м г л
-    т ч kg cl ph"""
-)
+_LETTERS, _ATTACHED_LETTERS = map(lexicon.table, ("unit_letters", "attached_unit_letters"))
+_SHORT_WORDS = lexicon.table("short_unit_words")
 _ORDINALS = words("st nd rd th")
 _FUNCTIONS = """sqrt cbrt exp log ln sin cos tan asin acos atan sinh cosh tanh factorial binomial
     abs rational"""
 FUNCTIONS = words(_FUNCTIONS)
-CHANGING = words(
-    """gross score scores pair pairs couple couples trio trios brace doubled tripled quadrupled
-    halved twice thrice ago earlier below beneath underground debt loss deficit overdraft owed short
-    bc bce
-    or"""
-)
+CHANGING = lexicon.table("changing")
 """Words that make another number of the one before them, or an alternative, wherever they stand."""
 _NO_UNITS = CHANGING.union(
-    words(
-        """and to plus minus over than not if remainder mod modulo through point factorial choose
-        between before first hundred pi negative fold root under otherwise except und oder et
-        ou y и или"""
-    ),
-    lexicon.SMALL_NUMBERS,
-    lexicon.PARTS,
-    FUNCTIONS,
+    lexicon.table("no_units"), lexicon.SMALL_NUMBERS, lexicon.PARTS, FUNCTIONS
 )
 _TENS = words("twenty thirty forty fifty sixty seventy eighty ninety")
 _NO_FIRST_UNITS = words("squared cubed times am pm")
