@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,7 +23,7 @@ from tests.chat_server import chat_server
 from tests.models.fault_server import FaultServer, fault_server
 from tests.pipelines.shipped_answers import shipped_answer, write_seeds
 from tests.prism import WorkerPool, prism, prism_binary, worker_pool
-from tests.processes import kill_all
+from tests.processes import all_end, kill_all
 from tests.stores import BUCKET, failing, gs_server, s3_server
 from tests.waiting import eventually
 from transforms.engine.files import FileSystems
@@ -204,7 +203,7 @@ def test_workers_from_outside_that_are_killed_in_each_kind_of_stage_lose_nothing
         eventually(lambda: run.poll() is not None or moment(), seconds=600)  # noqa: B023
         assert run.poll() is None, run.communicate()
         kill_all(workers := pool.workers())
-        psutil.wait_procs(workers)
+        assert all_end(workers)
         paid.append((paid_for(folder), asked(server)))
         try:
             _, errors = run.communicate(timeout=180)
