@@ -98,7 +98,7 @@ class TryMethods(AttemptTasks):
         for talk, (mark, verdict) in zip(talks, marks, strict=True):
             last = talk.responses[-1]
             row: Attempted = grow(
-                self.writes, task, method=talk.method, asked=talk.model,
+                self.writes, task, task_id=task.id, method=talk.method, asked=talk.model,
                 messages=self.stored((*plain, last.message)), final_answer=mark.answer,
                 score=mark.score, turns=len(talk.responses), attempts=len(answered),
                 agreement=right / len(answered) if answered else 0.0,
