@@ -26,7 +26,7 @@ from pipelines.benches.synthetic import looking
 from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from transforms.engine.errors import CotmillError
 from transforms.engine.machine import machine_line
-from transforms.engine.memory import Family
+from transforms.engine.memory import watched
 from transforms.engine.paths import PROJECT
 from transforms.engine.settings import Group
 from transforms.sandbox.settings import SandboxSettings
@@ -231,13 +231,7 @@ def whole_run(settings: BenchImagesSettings) -> dict[str, Any]:
                 env={**os.environ, "PYTHONPATH": str(PROJECT)},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
             )  # fmt: skip
-            used = Family(run.pid)
-            try:
-                while run.poll() is None:
-                    used.look()
-                    time.sleep(0.1)
-            finally:
-                run.kill()
+            used = watched(run)
         seconds = time.monotonic() - started
         if run.returncode:
             said = (root / "errors").read_text().strip().splitlines() or ["it said nothing"]

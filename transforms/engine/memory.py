@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from contextlib import suppress
 
 import psutil
@@ -44,3 +46,18 @@ class Family:
     def cpu_seconds(self) -> float:
         """User and system time of all processes seen, those that have ended too."""
         return sum(self._cpu.values())
+
+
+def watched(child: subprocess.Popen[bytes]) -> Family:
+    """Waits for a process, and returns what it and all that it started used.
+
+    It is looked at ten times a second, and killed where the waiting is interrupted.
+    """
+    used = Family(child.pid)
+    try:
+        while child.poll() is None:
+            used.look()
+            time.sleep(0.1)
+    finally:
+        child.kill()
+    return used

@@ -24,7 +24,7 @@ from pydantic import Field
 from pipelines.benches.synthetic.problems import problem
 from pipelines.report import write_report
 from transforms.engine.manifest import kinds, now
-from transforms.engine.memory import Family
+from transforms.engine.memory import Family, watched
 from transforms.engine.paths import PROJECT
 from transforms.engine.processes import map_on_cores
 from transforms.engine.recipe import Segment
@@ -312,13 +312,7 @@ def _run_watched(request: str) -> tuple[str, Family]:
             stdin=given,
             stdout=printed,
         )
-        used = Family(child.pid)
-        try:
-            while child.poll() is None:
-                used.look()
-                time.sleep(0.1)
-        finally:
-            child.kill()
+        used = watched(child)
         if child.returncode:
             raise subprocess.CalledProcessError(child.returncode, child.args)
         printed.seek(0)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from transforms.engine.settings import Group
 from transforms.sources.read import AnySource
+
+_SentenceModel = Annotated[
+    str,
+    Field(
+        description="sentence model, mean-pooled: a folder, a name on the Hub, or `embedded` "
+        "(all-MiniLM-L6-v2 out of a package)"
+    ),
+]
 
 
 class DedupSettings(Group):
@@ -46,11 +54,7 @@ class DedupSettings(Group):
         description="also reject instructions that mean the same in other words (needs the extra "
         "`semantic`)",
     )
-    semantic_model: str = Field(
-        "embedded",
-        description="sentence model, mean-pooled: a folder, a name on the Hub, or `embedded` "
-        "(all-MiniLM-L6-v2 out of a package)",
-    )
+    semantic_model: _SentenceModel = "embedded"
     semantic_threshold: float = Field(
         0.95, gt=0, le=1, description="estimated cosine of embeddings from which two are one"
     )
@@ -99,11 +103,7 @@ class DecontaminateSettings(Group):
         description="also reject what means the same as an item in other words (needs the extra "
         "`semantic`)",
     )
-    semantic_model: str = Field(
-        "embedded",
-        description="sentence model, mean-pooled: a folder, a name on the Hub, or `embedded` "
-        "(all-MiniLM-L6-v2 out of a package)",
-    )
+    semantic_model: _SentenceModel = "embedded"
     semantic_threshold: float = Field(
         0.9, gt=0, le=1, description="cosine of embeddings from which a row repeats an item"
     )
