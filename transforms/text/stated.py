@@ -15,6 +15,8 @@ from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 
 from text_to_num import alpha2digit
+from text_to_num.lang import LANG
+from text_to_num.transforms import WORD_SEP
 
 from transforms.text.answers import lexicon
 from transforms.text.answers.arabic import replaced, with_digits
@@ -177,18 +179,59 @@ def stated_numbers(text: str) -> frozenset[Fraction]:
     return stated(text).numbers
 
 
+_WORD = re.compile(r"\w+")
+
+
+@lru_cache(10_000)
+def _languages_with(word: str) -> tuple[str, ...]:
+    """The languages of which a word is a function word."""
+    return tuple(name for name, words in _FUNCTION_WORDS.items() if re.fullmatch(words, word))
+
+
 def language_of(text: str) -> str:
     """The language to read number words in: the one with most of the text's function words."""
     if re.search(r"[а-яё]", text):
         return "ru"
-    counts = {
-        language: len(re.findall(rf"\b(?:{words})\b", text))
-        for language, words in _FUNCTION_WORDS.items()
-    }
+    counts = dict.fromkeys(_FUNCTION_WORDS, 0)
+    for word in _WORD.findall(text):
+        for language in _languages_with(word):
+            counts[language] += 1
     return max(counts, key=lambda language: counts[language])
 
 
-def _with_digits(text: str) -> str:
+_ENGLISH = LANG["en"]
+
+
+@lru_cache(10_000)
+def _may_be_number(word: str) -> bool:
+    """Whether a word of English has a part in numbers."""
+    return (
+        word in _ENGLISH.NUMBERS
+        or word in _ENGLISH.SIGN
+        or word in _ENGLISH.ZERO
+        or word == _ENGLISH.DECIMAL_SEP
+        or _ENGLISH.ord2card(word) is not None
+    )
+
+
+def english_digits(text: str) -> str:
+    """What `alpha2digit` makes of a text in lower case, which it is given in parts: those without a
+    word for a number, most of them, it would only space anew, word by word."""
+    parts = WORD_SEP.split(text)
+    marks = [*WORD_SEP.findall(text), ""]
+    written = []
+    for part, mark in zip(parts, marks, strict=True):
+        words = part.split()
+        if any(map(_may_be_number, words)):
+            written.append(alpha2digit(part, "en", ordinal_threshold=0))
+        else:
+            written.append(" ".join(words))
+        written.append(mark)
+    return "".join(written)
+
+
+def _with_plain_digits(text: str) -> str:
+    """A text that is not ASCII alone, in lower case, with the digits and signs of ASCII."""
     text = re.sub(r"(?<=[^\W\d_])[²³]", "", text)  # square metres
     text = "".join(
         f" {unicodedata.normalize('NFKC', c)} " if unicodedata.category(c) == "No" else c
@@ -196,7 +239,11 @@ def _with_digits(text: str) -> str:
     )
     text = unicodedata.normalize("NFKC", text).lower().replace("⁄", "/").replace("−", "-")
     text = "".join(str(unicodedata.decimal(c)) if c > "\x7f" and c.isdecimal() else c for c in text)
-    text = with_digits(text.replace("٫", ".").replace("٬", ",").replace("٪", "%"))
+    return with_digits(text.replace("٫", ".").replace("٬", ",").replace("٪", "%"))
+
+
+def _with_digits(text: str) -> str:
+    text = text.lower() if text.isascii() else _with_plain_digits(text)
     language = language_of(text)
     if language == "en":
         text = re.sub(r"-(?=(?:half|halves|\w+(?:th|ird|rter)s?)\b)", " ", text)
@@ -213,11 +260,16 @@ def _with_digits(text: str) -> str:
         text = re.sub(r"\bquatre[- ]vingts\b", "quatre-vingt", text)
     if language not in ("it", "nl", "pl", "sv", "tr"):
         with suppress(ValueError, KeyError, IndexError, AttributeError):  # text2num, on odd words
-            text = alpha2digit(text, language, ordinal_threshold=0)
+            if language == "en":
+                text = english_digits(text)
+            else:
+                text = alpha2digit(text, language, ordinal_threshold=0)
     else:
         text = replaced(text, _WORDS, lambda words: lexicon.numbers().get(" ".join(words)))
     if language == "en":
         text = re.sub(r"\bone\b", "1", text)
+    if text.isascii():
+        return text
     text = _CJK.sub(lambda match: f" {han(match.group())} ", text)
     return re.sub(r"(\d+)\s*分[の之]\s*(\d+)", r"\2/\1 ", text)
 
