@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from text_to_num import alpha2digit
 
-from transforms.text.answers.lexicon import wordings, words
+from transforms.text.answers.lexicon import WORDINGS, language_of, words
 from transforms.text.stated import (
     asked_unit,
     english_digits,
-    language_of,
     stated,
     stated_numbers,
     unit_in_name,
@@ -134,6 +133,6 @@ def test_english_numbers_are_what_text2num_makes_of_the_whole_text(text):
 def test_the_language_is_the_one_with_most_function_words(text):
     counts = {
         language: len(re.findall(rf"\b(?:{words})\b", text))
-        for language, words in wordings()["function_words"].items()
+        for language, words in WORDINGS["function_words"].items()
     }
     assert language_of(text) == max(counts, key=lambda language: counts[language])
