@@ -280,3 +280,15 @@ def without_comments(code: str) -> str:
     except (tokenize.TokenError, SyntaxError):
         return code
     return "\n".join(line for line in lines if line is not None)
+
+
+def is_same_program(code: str, other: str) -> bool:
+    """Whether two texts are one program but for comments and layout.
+
+    >>> is_same_program("a = 1  # one", "a=1"), is_same_program("a = 1", "a = 2")
+    (True, False)
+    """
+    try:
+        return ast.dump(parse(code)) == ast.dump(parse(other))
+    except Unparsable:
+        return False

@@ -3,7 +3,6 @@
 After VDebugger (arXiv 2406.13444), on Python programs in place of calls of vision models.
 """
 
-import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -18,7 +17,7 @@ from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
-from transforms.programs import parse
+from transforms.programs.form import is_same_program
 from transforms.programs.holes import Hole, filled, holes, with_hole
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
 from transforms.sandbox.settings import SandboxSettings
@@ -166,8 +165,9 @@ def injected(code: str, hole: Hole, response: Response) -> str | Verdict:
     made = filled(code, hole, response.text)
     if made is None:
         return reject("not_in_place", response.text[-80:])
-    same = ast.dump(parse(made)) == ast.dump(parse(code))
-    return reject("unchanged", code[hole.start : hole.end]) if same else made
+    if is_same_program(made, code):
+        return reject("unchanged", code[hole.start : hole.end])
+    return made
 
 
 def marked(code: str, hole: Hole | None, program: str) -> str:

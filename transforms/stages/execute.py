@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
+from transforms.engine.accounting import Verdict, first_rejection
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Execution, Program, grow
 from transforms.models.episode import Drive, Steps
+from transforms.programs.checks import FilterSettings, FormOf, form_checks, run_checks
 from transforms.programs.perturb import perturb, suits, vary, vary_stated
 from transforms.programs.seedless import is_seedless
 from transforms.programs.source import source_of
@@ -71,6 +73,22 @@ def execute(program: Program, determinism: str) -> Steps[Execution]:
     """Runs a program, once or twice (see `plan_program`); it comes out whatever its status."""
     results = yield plan_program(program, determinism)
     return finish_program(program, results)
+
+
+def execute_checked(
+    program: Program, determinism: str, filter: FilterSettings
+) -> Steps[tuple[Execution | None, Verdict]]:
+    """Checks a program's form, runs it, and checks the run.
+
+    Returns:
+        The run, None for a program whose form is refused, and the first verdict that does not keep
+        it, or `keep()`.
+    """
+    verdict = FormOf(form_checks(filter))(program)
+    if not verdict.kept:
+        return None, verdict
+    execution = yield from execute(program, determinism)
+    return execution, first_rejection(run_checks(filter), execution)
 
 
 def execute_and_perturb(program: Program, determinism: str, most_keys: int) -> Steps[Execution]:
