@@ -5,7 +5,6 @@ After cross-lingual program-of-thought training (arXiv 2502.17956).
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from transforms.engine.records import Message, Seed, derived
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import ResponseReason, extract_program, judge_response
 from transforms.models.settings import SamplerSettings
-from transforms.programs.form import Unparsable, literal_input, parse, without_comments
+from transforms.programs.form import is_same, literal_input, parse, without_comments
 from transforms.programs.questions import Attempted, Task, task_about
 from transforms.sandbox.jobs import Job, Result, Status
 from transforms.sandbox.settings import SandboxSettings
@@ -154,11 +153,3 @@ def named(language: str) -> str:
 def problem_of(task: Task) -> str:
     """What attempts at one problem in one language share."""
     return content_id("problem", task.shown, task.code)
-
-
-def is_same(code: str, other: str) -> bool:
-    """Whether two texts are one program but for comments and layout."""
-    try:
-        return ast.dump(parse(code)) == ast.dump(parse(other))
-    except Unparsable:
-        return False
