@@ -215,7 +215,9 @@ def test_a_judge_that_favours_a_place_prefers_nothing() -> None:
         answer_twice.episode(BARE), lambda request: response(request, f"Answer {request.sample}.")
     ).result
     always_a = play(prefer.episode(pair), lambda request: response(request, "[[A]]"))
-    assert (shape(always_a), always_a.result.reason) == ([["Request"] * 2], "no_preference")
+    asked, [counted] = always_a.turns
+    assert (len(asked), always_a.result.reason) == (2, "no_preference")
+    assert (counted.what, counted.key) == ("pairs judged both ways", "changed")
     second = play(
         prefer.episode(pair),
         lambda r: response(

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import canonical_json, content_id
-from transforms.engine.records import Message, Seed, derived
+from transforms.engine.records import Call, Message, Seed, derived
 from transforms.engine.stage import Named
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
@@ -42,20 +42,26 @@ class Exercise(Task):
 
 
 def exercise(
-    seed: Seed, question: Question, prompt: PromptTemplate, answer: Any = None
+    seed: Seed,
+    question: Question,
+    prompt: PromptTemplate,
+    answer: Any = None,
+    calls: Iterable[Call] = (),
 ) -> Exercise:
     """Returns the row of a question about a seed's program, in the words of a prompt.
 
-    The prompt is rendered with `task`, `code` and what the question states.
+    The prompt is rendered with `task`, `code` and what the question states; a program that this
+    states as `code` is shown in place of the seed's.
 
     Args:
         answer: what the question's grader holds answers against, as a JSON value; None takes the
             golds, or for `witness` the seed's output.
+        calls: what models wrote for it.
     """
     code = seed.code or ""
     stated = {"line": question.line, "variable": question.variable, **question.params}
     shown = {name: value for name, value in stated.items() if value is not None}
-    words = prompt.rendered("chat", task=question.kind, code=code, **shown)
+    words = prompt.rendered("chat", **{"task": question.kind, "code": code, **shown})
     if answer is None:
         answer = seed.output if question.grader == "witness" else question.golds
     right = Message("assistant", f"```\n{question.golds[0]}\n```")
@@ -66,7 +72,7 @@ def exercise(
         answer=canonical_json(answer),
         shown=canonical_json(shown),
         messages=(*words.messages, right),
-        **derived(seed, "exercise", question.kind, shown, question.golds, calls=()),
+        **derived(seed, "exercise", question.kind, shown, question.golds, calls=calls),
     )
 
 

@@ -274,6 +274,16 @@ def runs_of_tests(
     ]
 
 
+def tried(
+    response: str, cases: Sequence[tuple[str, str]]
+) -> Steps[tuple[str | None, list[CaseRun]]]:
+    """Runs the program in a response on the input of each test, as `runs_of_tests` does; returns
+    the program and its runs, or None and no runs where it is no program with an input."""
+    code = extract_program(visible(response))
+    runs = yield from runs_of_tests(code, cases)
+    return (code, runs) if runs else (None, [])
+
+
 def fills(code: str, gold: Mapping[str, Any], response: str) -> Steps[Mark]:
     """Runs the program with the function of the response in place of its masked one, one job an
     input; the score is the share of inputs that it is right on, numbers up to a millionth.
