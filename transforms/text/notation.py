@@ -152,6 +152,14 @@ def tokens_of(text: str) -> list[Token]:
         if kind == "word" and len(sign) == 1 and sign.isascii() and sign not in "aImghslL":
             kind = "name"
         match kind:
+            case "word":  # most of all
+                shares = sign.lower() == "of" and (before == "percent" or _is_share(found))
+                if shares and re.compile(r"\s*[$€£(]?\d").match(text, end):
+                    found.append(Token("op", start, end, "*"))
+                elif start and end < len(text) and text[end] == "(" and sign.isascii():
+                    found.append(Token("var", start, end, sign))
+                else:
+                    found.append(Token("word", start, end, sign))
             case "skip" | "join" | "other":
                 continue
             case "list" | "dots" | "end":
@@ -266,14 +274,6 @@ def tokens_of(text: str) -> list[Token]:
             case "cents" | "shut" | "unclear" | "mod" | "name":
                 plain, shown = _ALWAYS[kind]
                 found.append(Token(plain, start, end, shown or sign))
-            case "word":
-                shares = sign.lower() == "of" and (before == "percent" or _is_share(found))
-                if shares and re.compile(r"\s*[$€£(]?\d").match(text, end):
-                    found.append(Token("op", start, end, "*"))
-                elif start and end < len(text) and text[end] == "(" and sign.isascii():
-                    found.append(Token("var", start, end, sign))
-                else:
-                    found.append(Token("word", start, end, sign))
             case "bang":
                 attached = at_end and before != "word" and start and not text[start - 1].isspace()
                 found.append(Token("bang" if attached else "end", start, end))

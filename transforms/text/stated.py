@@ -293,30 +293,37 @@ def _after(text: str, mention: Mention) -> int:
     return unit.end() if unit else mention.end
 
 
+_LETTERS = re.compile(r"[^\W\d_]+")
+_WHOLE_BEFORE = re.compile(r"(\d+)\s+\Z")
+_NEXT = re.compile(r"[\s-]+([^\W\d_]+|10{3,}\b|\d+(?:th|rd)s?\b)")
+_LATE = re.compile(r"\bp\.?m\b|evening|afternoon|night|noon")
+
+
 def _single(text: str) -> Iterator[Mention]:
     for match in _NUMBER.finditer(text):
         values = set(_readings(match))
         end = match.end()
         before = text[max(0, match.start() - 40) : match.start()]
-        if match["under"] and (whole := re.search(r"(\d+)\s+\Z", before)):
+        if match["under"] and (whole := _WHOLE_BEFORE.search(before)):
             values |= {value + int(whole[1]) for value in values}
         if match["suffix"] and re.search(r"\b(?:a|1) \Z", before):  # a third
             values |= {1 / value for value in values if value}
-        after = re.match(r"[\s-]+([^\W\d_]+|10{3,}\b|\d+(?:th|rd)s?\b)", text[end : end + 40])
+        after = _NEXT.match(text, end, end + 40)
         if after and (factor := _factor(after[1])):
             values |= {value * factor for value in values}
-            end += after.end()
+            end = after.end()
         yield _mention(text, match.start(), end, values, before, bool(match["suffix"]))
     telling, months = _telling_words(), calendar_names("months")
-    for match in re.finditer(r"[^\W\d_]+", text):
-        word, start, end = match.group(), match.start(), match.end()
-        if word in telling and (word not in ("a", "an") or unit_after(text, end)):
-            yield _mention(text, start, end, {telling[word]}, "")
+    for match in _LETTERS.finditer(text):
+        word = match.group()
+        if word in telling:
+            if word not in ("a", "an") or unit_after(text, match.end()):
+                yield _mention(text, match.start(), match.end(), {telling[word]}, "")
         elif word in months:
-            yield Mention(frozenset([Fraction(months[word])]), "", "month date day", start, end)
-    late = re.search(r"\bp\.?m\b|evening|afternoon|night|noon", text)
+            value = frozenset([Fraction(months[word])])
+            yield Mention(value, "", "month date day", match.start(), match.end())
     for hour, minute, place in _clocks(text):
-        hours = {hour, hour + 12} if late and hour < 12 else {hour}
+        hours = {hour, hour + 12} if hour < 12 and _LATE.search(text) else {hour}
         together = {Fraction(hour * 60 + minute) for hour in hours}
         alone = frozenset(map(Fraction, {*hours, minute}))
         yield Mention(alone | together, "", "", place, place)

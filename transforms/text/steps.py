@@ -104,9 +104,10 @@ def false_step(solution: str) -> str | None:
     Reads the first 50,000 characters, in linear time.
     """
     text = solution[:_TEXT_CAP].translate(MARKS)
-    text = "".join(
-        str(unicodedata.decimal(c)) if ord(c) > 127 and c.isdecimal() else c for c in text
-    )
+    if not text.isascii():
+        text = "".join(
+            str(unicodedata.decimal(c)) if ord(c) > 127 and c.isdecimal() else c for c in text
+        )
     text = _ANNOTATION.sub(lambda match: " " * len(match.group()), text) + "".join(
         f"\n{match[1]}" for match in _ANNOTATION.finditer(text)
     )
