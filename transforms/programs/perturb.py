@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any
 
 from transforms import programs
@@ -30,7 +30,7 @@ def perturbations(value: Any) -> list[Any]:
     (`closed_alphabet`); in others, letters stay letters and digits stay digits.
     Empty where there is nothing to change (None, an empty collection).
     """
-    alphabet = closed_alphabet(value)
+    alphabet = "" if isinstance(value, (int, float)) else closed_alphabet(value)
     found: list[Any] = []
     for step, last in ((_away, False), (_towards, True), (_leap, None)):
         new = _Change(step, last, alphabet).of(value)
@@ -139,17 +139,17 @@ class _Change:
         return character
 
 
-def perturbed_inputs(record_id: str, inputs: Mapping[Any, Any]) -> dict[str, list[dict[Any, Any]]]:
-    """Returns {key: the inputs with that key's value changed, in up to three ways}.
+def perturbed_inputs(
+    record_id: str, inputs: Mapping[Any, Any]
+) -> Iterator[tuple[str, list[dict[Any, Any]]]]:
+    """Yields each key with the inputs in which its value is changed, in up to three ways.
 
     The keys are in an order drawn from the record's id.
     """
     named = [key for key in inputs if isinstance(key, str)]
-    keys = sorted(named, key=lambda key: content_id("perturb", record_id, key))
-    changed = {key: perturbations(inputs[key]) for key in keys}
-    return {
-        key: [{**inputs, key: new} for new in values] for key, values in changed.items() if values
-    }
+    for key in sorted(named, key=lambda key: content_id("perturb", record_id, key)):
+        if values := perturbations(inputs[key]):
+            yield key, [{**inputs, key: new} for new in values]
 
 
 _LEAST_CPU_SECONDS = 0.2
@@ -171,7 +171,7 @@ def _reruns(
     record_id: str, inputs: Mapping[Any, Any], first: int, last: int | None
 ) -> Iterator[tuple[str, dict[Any, Any]]]:
     """Yields each way of changing one of the keys `first` to `last`: the first way of each, ..."""
-    changed = list(perturbed_inputs(record_id, inputs).items())[first:last]
+    changed = list(islice(perturbed_inputs(record_id, inputs), first, last))
     for ways in zip_longest(*(ways for _, ways in changed)):
         for (key, _), varied in zip(changed, ways, strict=True):
             if varied is not None:

@@ -153,6 +153,14 @@ def tokens_of(text: str) -> list[Token]:
         if kind == "word" and len(sign) == 1 and sign.isascii() and sign not in "aImghslL":
             kind = "name"
         match kind:
+            case "word":  # most of all
+                shares = sign.lower() == "of" and (before == "percent" or _is_share(found))
+                if shares and re.compile(r"\s*[$€£(]?\d").match(text, end):
+                    add("op", "*")
+                elif start and end < len(text) and text[end] == "(" and sign.isascii():
+                    add("var", sign)
+                else:
+                    add("word", sign)
             case "skip" | "join" | "other":
                 continue
             case "list" | "dots" | "end":
@@ -254,14 +262,6 @@ def tokens_of(text: str) -> list[Token]:
             case "cents" | "shut" | "unclear" | "mod" | "name":
                 plain, shown = _ALWAYS[kind]
                 add(plain, shown or sign)
-            case "word":
-                shares = sign.lower() == "of" and (before == "percent" or _is_share(found))
-                if shares and re.compile(r"\s*[$€£(]?\d").match(text, end):
-                    add("op", "*")
-                elif start and end < len(text) and text[end] == "(" and sign.isascii():
-                    add("var", sign)
-                else:
-                    add("word", sign)
             case "bang":
                 attached = at_end and before != "word" and start and not text[start - 1].isspace()
                 add("bang" if attached else "end")

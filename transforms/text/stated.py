@@ -252,32 +252,37 @@ def _after(text: str, mention: Mention) -> int:
     return unit.end() if unit else mention.end
 
 
+_LETTERS = re.compile(r"[^\W\d_]+")
+_WHOLE_BEFORE = re.compile(r"(\d+)\s+\Z")
+_NEXT = re.compile(r"[\s-]+([^\W\d_]+|10{3,}\b|\d+(?:th|rd)s?\b)")
+_LATE = re.compile(r"\bp\.?m\b|evening|afternoon|night|noon")
+
+
 def _single(text: str) -> Iterator[Mention]:
     for match in _NUMBER.finditer(text):
         values = set(_readings(match))
         end = match.end()
         before = text[max(0, match.start() - 40) : match.start()]
-        if match["under"] and (whole := re.search(r"(\d+)\s+\Z", before)):
+        if match["under"] and (whole := _WHOLE_BEFORE.search(before)):
             values |= {value + int(whole[1]) for value in values}
         if match["suffix"] and re.search(r"\b(?:a|1) \Z", before):  # a third
             values |= {1 / value for value in values if value}
-        after = re.match(r"[\s-]+([^\W\d_]+|10{3,}\b|\d+(?:th|rd)s?\b)", text[end : end + 40])
+        after = _NEXT.match(text, end, end + 40)
         if after and (factor := _factor(after[1])):
             values |= {value * factor for value in values}
-            end += after.end()
+            end = after.end()
         yield _mention(text, match.start(), end, values, before, bool(match["suffix"]))
-
-    for match in re.finditer(r"[^\W\d_]+", text):
+    for match in _LETTERS.finditer(text):
         word, start, end = match.group(), match.start(), match.end()
-        if word in _TELLING and (word not in ("a", "an") or unit_after(text, end)):
-            halved = word in _GROUPS and _HALF_A.search(text[:start])
-            values = {_TELLING[word], _TELLING[word] / 2} if halved else {_TELLING[word]}
-            yield _mention(text, start, end, values, "")
+        if word in _TELLING:
+            if word not in ("a", "an") or unit_after(text, end):
+                halved = word in _GROUPS and _HALF_A.search(text[:start])
+                values = {_TELLING[word], _TELLING[word] / 2} if halved else {_TELLING[word]}
+                yield _mention(text, start, end, values, "")
         elif word in MONTHS:
             yield Mention(frozenset([Fraction(MONTHS[word])]), "", "month date day", start, end)
-    late = re.search(r"\bp\.?m\b|evening|afternoon|night|noon", text)
     for hour, minute, place in _clocks(text):
-        hours = {hour, hour + 12} if late and hour < 12 else {hour}
+        hours = {hour, hour + 12} if hour < 12 and _LATE.search(text) else {hour}
         together = {Fraction(hour * 60 + minute) for hour in hours}
         alone = frozenset(map(Fraction, {*hours, minute}))
         yield Mention(alone | together, "", "", place, place)

@@ -62,6 +62,12 @@ _CODE = re.compile(
     r" (?:return|print|output)\b|\bdid it print\b|\bthe (?:code|program) that (?:was|is)\b",
     re.MULTILINE | re.IGNORECASE,
 )
+_CODE_WORDS = (
+    *("```", "{'", '{"', "def ", "solution(", "return ", "input", "output", "python", "program"),
+    *("code", "function", "script", "algorithm", "method", "class", "implement", "print"),
+    *("ignore", "disregard", "forget"),
+)
+"""One of these is in whatever `_CODE` finds. It looks at each word in a dozen ways."""
 _DEMANDS = either("demands")
 _ASKS = re.compile(
     # where a sentence or a clause begins: within one, these words tell rather than ask
@@ -263,7 +269,8 @@ def leaves(value: Any) -> Iterator[Any]:
 
 def hides_program(reading: Reading) -> Verdict:
     """Rejects instructions that show or speak of the program: a reader must not need it."""
-    if code := _CODE.search(reading.text):
+    folded = reading.text.casefold()
+    if any(word in folded for word in _CODE_WORDS) and (code := _CODE.search(reading.text)):
         return reject(InstructionReason.LEAKS_CODE, code.group().strip())
     named = [key for key in _keys(reading.inputs) if "_" in key and key in reading.text]
     return reject(InstructionReason.LEAKS_CODE, f"variable {named[0]}") if named else keep()
