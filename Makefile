@@ -30,9 +30,11 @@ demo: $(READY)
 		dedup.max_per_fingerprint=12 output_dir=outputs/demo overwrite=true empty_status=0
 	@echo "For more rows: make demo DEMO_PROGRAMS=1000"
 
-# Two processes run whole files; what needs the model comes after them, since its threads take all cores.
+# Two processes run whole files, the slowest first; what needs the model comes after them, since its
+# threads take all cores. Bytecode is kept, which some images forbid: many tests start Python.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(TESTED) lint browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not model"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not model"
 	$(BIN)/python -m pytest -m model
 
 # The report is opened in a real browser. Where there is none and none can be installed, those tests
