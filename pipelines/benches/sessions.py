@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from typing import Any
 
 from pydantic import Field
 from rich.console import Console
@@ -17,15 +18,22 @@ from pipelines.benches.measures.cpu import cpu_seconds
 from pipelines.benches.measures.programs import mixed_programs
 from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
-from transforms.sandbox.sandbox import TIERS, Cell, Job, Sandbox, Status, tier_of
+from transforms.sandbox.sandbox import (
+    TIERS,
+    Cell,
+    CellResult,
+    Job,
+    Result,
+    Sandbox,
+    Status,
+    tier_of,
+)
 from transforms.sandbox.settings import SandboxSettings
 
 CELLS = 5
 """Cells of a session."""
 BRANCH_AT = 3
 """The cell of a session after which it is branched."""
-
-T = TypeVar("T")
 
 
 class BenchSessionsSettings(Group):
@@ -71,44 +79,30 @@ def measure(settings: BenchSessionsSettings) -> dict[str, Any]:
     """Runs the same programs alone, and five at a time as the cells of a session.
 
     All sessions are open at once and take turns: the first cell of each, then the second of each.
+    As in a pipeline, more programs and cells wait than run at once.
 
     Returns:
-        rows (what, per_second, cpu_ms of all processes, p50_ms, p99_ms, ok), cells_over_programs,
-        replayed, branch_ms and rebuilt_ms (medians).
+        rows (what, per_second, cpu_ms of all processes, p50_ms and p99_ms from start to end, ok,
+        replayed), cells_over_programs, replayed, branch_ms and rebuilt_ms (medians).
     """
     sessions = _sessions(settings.sessions)
     programs = [code for session in sessions for code in session]
     limits = settings.sandbox.model_copy(update={"slots": settings.slots})
-    with Sandbox(limits) as box, ThreadPoolExecutor(settings.slots) as threads:
+    with Sandbox(limits) as box:
         # one of each tier on each slot first: what starts once is not timed
         for tier in TIERS[1:]:
             warm = f"import {tier.named[0]}" if tier.named[0] else ""
-            list(threads.map(lambda code: box.run_cell(Cell(code)), [warm] * 4 * settings.slots))
+            wait([box.submit_cell(Cell(warm)) for _ in range(4 * settings.slots)])
             list(box.run([Job(warm)] * 4 * settings.slots))
-
-        def run_program(code: str) -> bool:
-            return box.submit(Job(code)).result().status is Status.OK
-
-        paths: list[tuple[str, ...]] = [()] * len(sessions)
-        replayed = [0]
-
-        def run_cell(place: tuple[int, int]) -> bool:
-            session, turn = place
-            result = box.run_cell(Cell(sessions[session][turn], paths[session]))
-            paths[session] = result.after
-            replayed[0] += result.replayed
-            return result.status is Status.OK
-
-        places = [(session, turn) for turn in range(CELLS) for session in range(len(sessions))]
         rows = [
-            {"what": "programs", **_timed(threads, run_program, programs)},
-            {"what": "cells", **_timed(threads, run_cell, places)},
+            {"what": "programs", **_timed(box.run(Job(code) for code in programs))},
+            {"what": "cells", **_timed(_run_cells(box, sessions))},
         ]
         branch, rebuilt = _branches(box, settings.branches)
     return {
         "rows": rows,
         "cells_over_programs": round(rows[1]["per_second"] / rows[0]["per_second"], 3),
-        "replayed": replayed[0],
+        "replayed": rows[1]["replayed"],
         "branch_ms": round(1000 * branch, 2),
         "rebuilt_ms": round(1000 * rebuilt, 2),
     }
@@ -124,24 +118,38 @@ def _sessions(count: int) -> list[list[str]]:
     return sessions[-count:]
 
 
-def _timed(
-    threads: ThreadPoolExecutor, run: Callable[[T], bool], items: Iterable[T]
-) -> dict[str, Any]:
-    def timed(item: T) -> tuple[float, bool]:
-        started = time.perf_counter()
-        ok = run(item)
-        return time.perf_counter() - started, ok
+def _run_cells(box: Sandbox, sessions: list[list[str]]) -> Iterator[CellResult]:
+    """Yields the results of all cells, as many waiting as `Sandbox.run` has of programs."""
+    paths: list[tuple[str, ...]] = [()] * len(sessions)
+    waiting: deque[tuple[int, Future[CellResult]]] = deque()
 
+    def first() -> CellResult:
+        session, future = waiting.popleft()
+        result = future.result()
+        paths[session] = result.after
+        return result
+
+    for turn in range(CELLS):
+        for session, codes in enumerate(sessions):
+            waiting.append((session, box.submit_cell(Cell(codes[turn], paths[session]))))
+            if len(waiting) >= 4 * box.slots:
+                yield first()
+    while waiting:
+        yield first()
+
+
+def _timed(results: Iterator[Result | CellResult]) -> dict[str, Any]:
     cpu, started = cpu_seconds(), time.perf_counter()
-    results = list(threads.map(timed, items))
+    ran = list(results)
     seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
-    ordered = sorted(latency for latency, _ in results)
+    ordered = sorted(result.wall_seconds for result in ran)
     return {
         "per_second": round(len(ordered) / seconds, 1),
         "cpu_ms": round(1000 * cpu / len(ordered), 2),
         "p50_ms": round(1000 * ordered[len(ordered) // 2], 2),
         "p99_ms": round(1000 * ordered[len(ordered) * 99 // 100], 2),
-        "ok": round(sum(ok for _, ok in results) / len(ordered), 4),
+        "ok": round(sum(result.status is Status.OK for result in ran) / len(ordered), 4),
+        "replayed": sum(result.replayed for result in ran if isinstance(result, CellResult)),
     }
 
 

@@ -19,16 +19,21 @@ import sys
 import traceback
 import types
 from json import dumps, loads
-from os import _exit, close, dup2, fork, getpid, getppid, waitpid, write
-from socket import recv_fds, socket
+from os import _exit, close, dup2, fork, getpid, getppid, waitpid
+from socket import CMSG_SPACE, socket
+from struct import Struct
 from time import sleep
 from typing import Any, NoReturn
 
 from transforms.sandbox import harness, seccomp
 
 _ERROR_CHARS = 2_000
+END = b"\n"
+"""Ends the claim of a cell whose process goes on as a state."""
 SPARE_FILES = 8
 """Open files that a state may have beyond a cell's: it receives descriptors."""
+
+_DESCRIPTORS = Struct("2i")
 
 _FUTURES = 0
 for _name in __future__.all_feature_names:
@@ -65,32 +70,29 @@ class Session:
         sys.set_int_max_str_digits(0)
         sys.modules["__main__"] = self._main
 
-    def live(self, channel: socket, stdout: int, claim: int) -> NoReturn:
+    def live(self, channel: socket) -> NoReturn:
         """Runs the cell that comes over `channel`, then waits there as the state that it left.
 
-        A cell that leaves none ends the process: an exit is what tells the supervisor so.
+        What the cell claims goes back in one line. A cell that leaves no state ends the process
+        before the end of that line: an exit is what tells the supervisor so.
         """
         while True:
-            dup2(stdout, 1)
-            close(stdout)
             cell = _receive(channel)
             if cell:
                 self._limit_files(self._open_files)
-                said = self._run_here(**cell)
-                data = dumps(said).encode()
-                while data:
-                    data = data[write(claim, data) :]
+                said = self.run(**cell)
+                channel.sendall(dumps(said).encode())
                 if said["status"] in ("memory_limit", "output_limit", "syntax_error"):
                     _exit(0)
                 sys.settrace(None)
                 sys.setprofile(None)
                 _set_timer(signal.ITIMER_REAL, 0)
                 self._limit_files(self._open_files + SPARE_FILES)
-            close(claim)
-            channel.sendall(b"d")
-            channel, stdout, claim = self._branch(channel)
+            channel.sendall(END)
+            self._branch(channel)
 
-    def _run_here(self, code: str, number: int) -> dict[str, Any]:
+    def run(self, code: str, number: int) -> dict[str, Any]:
+        """Runs a cell in this process and returns its claim: status, value, error_type, error."""
         process = getpid()
         said = self._run(code, f"<cell {number}>")
         if getpid() != process:  # a child that the cell forked came back here as well
@@ -103,7 +105,6 @@ class Session:
         return said
 
     def _run(self, code: str, name: str) -> dict[str, Any]:
-        """Runs one cell and returns its claim: status, value, error_type, error."""
         self._seeded = harness.seed_generators(self._seed, code, self._seeded)
         try:
             body, shown = self._compile(code, name)
@@ -142,21 +143,26 @@ class Session:
         expression = ast.Expression(last.value)
         return body, compile(expression, name, "eval", self._futures, dont_inherit=True)
 
-    def _branch(self, channel: socket) -> tuple[socket, int, int]:
-        """Waits, and returns in each new process that is to run a cell from this state."""
+    def _branch(self, channel: socket) -> None:
+        """Waits, and returns in each new process that is to run a cell from this state.
+
+        There `channel` and the standard output are the new process's own.
+        """
         while True:
-            message, descriptors, _, _ = recv_fds(channel, 1, 3)
+            message, descriptors, _, _ = channel.recvmsg(1, CMSG_SPACE(_DESCRIPTORS.size))
             if not message:
                 _exit(0)
-            if not self._fork_beside():
-                for descriptor in descriptors:
-                    close(descriptor)
-                continue
-            channel.close()
-            ours, stdout, claim = descriptors
-            channel = socket(fileno=ours)
-            channel.sendall(b"h")
-            return channel, stdout, claim
+            new = self._fork_beside()
+            places = channel.fileno(), 1
+            for descriptor, place in zip(
+                _DESCRIPTORS.unpack(descriptors[0][2]), places, strict=True
+            ):
+                if new:
+                    dup2(descriptor, place)
+                close(descriptor)
+            if new:
+                channel.sendall(b"h")
+                return
 
     def _fork_beside(self) -> bool:
         """Forks a process whose parent is the supervisor, too; returns whether this is it."""

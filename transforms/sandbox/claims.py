@@ -28,6 +28,15 @@ class Reason(StrEnum):
     """The state in which a cell was to run is not kept, or does not answer."""
 
 
+class Memory(NamedTuple):
+    """What may be seen of a walled-in process's memory, MiB."""
+
+    resident: float
+    """What forks still share is counted in each."""
+    faulted: float
+    """Pages touched for the first time since its own fork, copies of shared ones included."""
+
+
 class Seen(NamedTuple):
     """What a zygote saw of a program or a cell, and what that claims."""
 
@@ -42,6 +51,8 @@ class Seen(NamedTuple):
     wall: float
     cpu: float
     peak_mb: float
+    memory: Memory = Memory(0.0, 0.0)
+    """Of the process that lives on; 0 where none does."""
 
 
 _CLAIMABLE = frozenset(

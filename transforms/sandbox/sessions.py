@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import resource
 import threading
 from base64 import b64encode
@@ -18,13 +17,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
+from functools import partial
 
 from transforms.sandbox.cells import SPARE_FILES
 from transforms.sandbox.claims import Reason, judge_cell
 from transforms.sandbox.cores import memory_mb_of_process
 from transforms.sandbox.jobs import Cell, CellResult, Status
 from transforms.sandbox.settings import SandboxSettings
-from transforms.sandbox.slots import Kind, Slot, ZygoteDied, kind_of, memory_of
+from transforms.sandbox.slots import Kind, Slot, ZygoteDied, kind_of
 
 _OVERHEAD_MB = 0.25
 """What the kernel keeps for each process: 0.2 to 0.4, less what faults count too much."""
@@ -70,7 +70,7 @@ class Home:
     def __init__(self) -> None:
         self.slot: Slot | None = None
         self.base_mb = 0.0
-        """Anonymous memory of a zygote without a cell."""
+        """Memory of a zygote without a cell."""
         self.numbers = 0
         self.dropped: list[int] = []
         """States that the zygote still has to end."""
@@ -205,13 +205,14 @@ class Sessions:
         """Runs the first cell that waits for a home; the next one queues behind other work."""
         with self._lock:
             cell, future = home.waiting.popleft() if home.waiting else (None, None)
+        report: Callable[[], None] | None = None
         if cell is None or future is None:
             self._end_dropped(home)
         elif future.set_running_or_notify_cancel():
             try:
-                future.set_result(self._run(kind, home, cell))
+                report = partial(future.set_result, self._run(kind, home, cell))
             except BaseException as error:
-                future.set_exception(error)
+                report = partial(future.set_exception, error)
         with self._lock:
             home.busy = False
             if home.waiting:
@@ -224,6 +225,8 @@ class Sessions:
             ]
             for each, other in idle:
                 self._wake(each, other, threads)
+        if report:  # whoever waits finds the home idle
+            report()
 
     def _end_dropped(self, home: Home) -> None:
         with self._lock:
@@ -274,7 +277,7 @@ class Sessions:
         """Runs one cell from the state `parent`, and keeps the state that it leaves."""
         if home.slot is None:
             home.slot = self._start(kind, self._most, self._most_mb)
-            home.base_mb = home.slot.memory().anonymous
+            home.base_mb = home.slot.memory().resident
         with self._lock:
             number = 0
             if parent != _ROOT:
@@ -306,10 +309,8 @@ class Sessions:
         result = judge_cell(seen, cell, replayed, self._settings)
         if seen.exit_code is not None:
             return result
-        pidfd = home.slot.receive_pidfd()
-        memory = memory_of(pidfd)
-        os.close(pidfd)
-        mb = max(memory.anonymous - home.base_mb, memory.faulted) + seen.peak_mb + _OVERHEAD_MB
+        mb = max(seen.memory.resident - home.base_mb, seen.memory.faulted)
+        mb += seen.peak_mb + _OVERHEAD_MB
         with self._lock:
             if len(result.after) == len(cell.after):  # it lives on, but its claim is none
                 home.dropped.append(left)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from transforms.engine.errors import SandboxError
 from transforms.sandbox.cgroups import SlotGroup
-from transforms.sandbox.claims import Reason, Seen
+from transforms.sandbox.claims import Memory, Reason, Seen
 from transforms.sandbox.isolation import Layer
 from transforms.sandbox.settings import SandboxSettings
 
@@ -164,7 +164,10 @@ class Slot:
         """
         try:
             # two reads: between any two the thread may have to wait for its turn
-            reason, status, wall, cpu, peak_mb, *sizes = _REPLY.unpack(self._read(_REPLY.size))
+            head, pidfds, _, _ = socket.recv_fds(self._connection, _REPLY.size, 1)
+            memory = _memory_left(pidfds)
+            head += self._read(_REPLY.size - len(head))
+            reason, status, wall, cpu, peak_mb, *sizes = _REPLY.unpack(head)
             parts = io.BytesIO(self._read(sum(sizes)))
             stdout, claim, files = (parts.read(size) for size in sizes)
         except (OSError, EOFError):
@@ -181,23 +184,12 @@ class Slot:
             wall=wall,
             cpu=cpu,
             peak_mb=peak_mb,
+            memory=memory,
         )
 
     def memory(self) -> Memory:
         """Returns the memory of the zygote itself."""
         return memory_of(self._pidfd)
-
-    def receive_pidfd(self) -> int:
-        """Returns a descriptor of the process that a cell left; the caller closes it.
-
-        Raises:
-            ZygoteDied: none came.
-        """
-        try:
-            _, descriptors, _, _ = socket.recv_fds(self._connection, 1, 1)
-            return descriptors[0]
-        except (OSError, IndexError):
-            raise ZygoteDied from None
 
     def _read(self, size: int) -> bytes:
         data = bytearray()
@@ -222,25 +214,25 @@ class Slot:
             self.group.close()
 
 
-class Memory(NamedTuple):
-    """What may be seen of a walled-in process's memory, MiB."""
-
-    anonymous: float
-    """Not of files; what forks still share is counted in each."""
-    faulted: float
-    """Pages touched for the first time since its own fork, copies of shared ones included."""
+def _memory_left(pidfds: list[int]) -> Memory:
+    """Returns the memory of the process that a cell left, if any, and closes its descriptor."""
+    memory = Memory(0.0, 0.0)
+    for pidfd in pidfds:
+        memory = memory_of(pidfd)
+        os.close(pidfd)
+    return memory
 
 
 def memory_of(pidfd: int) -> Memory:
     """Returns the memory of a process; nothing where it has ended."""
     try:
         pid = int(_read(f"/proc/self/fdinfo/{pidfd}").partition(b"Pid:")[2].split()[0])
-        resident, shared = map(int, _read(f"/proc/{pid}/statm").split()[1:3])
-        faults = int(_read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[7])
+        facts = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        faults, resident = int(facts[7]), int(facts[21])
     except (OSError, ValueError, IndexError):
         return Memory(0.0, 0.0)
     page_mb = resource.getpagesize() / 2**20
-    return Memory((resident - shared) * page_mb, faults * page_mb)
+    return Memory(resident * page_mb, faults * page_mb)
 
 
 def _read(path: str) -> bytes:

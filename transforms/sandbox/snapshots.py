@@ -29,7 +29,6 @@ from transforms.sandbox.supervisor import (
     FilesTooLarge,
     Seen,
     Zygote,
-    close_all,
     cpu_clock_of,
     fork,
     keep_open,
@@ -37,12 +36,15 @@ from transforms.sandbox.supervisor import (
     read_files,
     read_rest,
     reply,
+    wipe,
     write_all,
 )
 
 LIVES_ON = -1
 """In place of a wait status: the process stays as a state."""
 
+_CHANNEL = 3
+"""The descriptor of a state's socket in the state, below the limit on a cell's open files."""
 _CREDENTIALS = struct.Struct("3i")
 _HELD_BY_ONE, _HELD_BY_ALL = 1 / 16, 1 / 2
 """Share of the scratch folder that deleted files may hold which one state, or all, keep open."""
@@ -72,25 +74,30 @@ class SessionZygote(Zygote):
         `job` is {drop: numbers of states, state: number or 0, number of the state to leave, code,
         index: which cell of the session it is, seed, wanted: patterns of files to send back, files:
         of a session that begins, by name in base64}; without a code it only drops.
+
+        Raises:
+            OSError: something that a cell left stayed, or states keep too much of deleted files
+                open, so that this zygote must not serve another.
         """
         for number in job["drop"]:
             self._drop(number)
         seen = self._run_cell(job) if "code" in job else _LOST
-        wanted: dict[str, bytes] = {}
         if seen.status == LIVES_ON:
-            for name, data in sorted(self._states[job["number"]].files.items()):
-                if any(fnmatch.fnmatchcase(name, pattern) for pattern in job["wanted"]):
-                    wanted[name] = data
-        write_all(self.slot, reply(seen, wanted))
-        if seen.status == LIVES_ON:
-            pidfd = os.pidfd_open(self._states[job["number"]].pid)
+            state = self._states[job["number"]]
+            wanted = {
+                name: data
+                for name, data in sorted(state.files.items())
+                if any(fnmatch.fnmatchcase(name, pattern) for pattern in job["wanted"])
+            }
+            pidfd = os.pidfd_open(state.pid)
+            data = reply(seen, wanted)
             with socket.socket(fileno=os.dup(self.slot)) as host:
-                socket.send_fds(host, [b"p"], [pidfd])
+                sent = socket.send_fds(host, [data], [pidfd])
             os.close(pidfd)
-
-    def clean(self) -> None:
-        super().clean()
-        if self._share_held() > _HELD_BY_ALL:
+            write_all(self.slot, data[sent:])
+        else:
+            write_all(self.slot, reply(seen, {}))
+        if self._held > _HELD_BY_ALL:
             raise OSError("deleted files that states keep open fill the scratch folder")
 
     def leave(self) -> NoReturn:
@@ -116,29 +123,30 @@ class SessionZygote(Zygote):
         given = {name: base64.b64decode(text) for name, text in job.get("files", {}).items()}
         put_files(self.scratch, given if state is None else state.files)
         stdout_read, stdout_write = os.pipe()
-        claim_read, claim_write = os.pipe()
         ours, theirs = self._open_channel()
         started = time.monotonic()
         if state is None:
-            pid: int | None = self._fork_first(job["seed"], theirs, stdout_write, claim_write)
+            pid: int | None = self._fork_first(job["seed"], theirs, stdout_write)
         else:
-            pid = self._fork_from(state, ours, theirs, stdout_write, claim_write)
+            pid = self._fork_from(state, ours, theirs, stdout_write)
         theirs.close()
-        close_all((stdout_write, claim_write))
-        output_bytes = self.limits["output_kb"] << 10
-        caps = {stdout_read: output_bytes, claim_read: 12 * output_bytes + CLAIM_ENVELOPE}
-        read = {descriptor: bytearray() for descriptor in caps}
+        os.close(stdout_write)
         if pid is None:
-            close_all(read)
+            os.close(stdout_read)
             ours.close()
             self._drop(job["state"])
+            wipe(self.scratch)
             return _LOST
+        output_bytes = self.limits["output_kb"] << 10
+        caps = {stdout_read: output_bytes, ours.fileno(): 12 * output_bytes + CLAIM_ENVELOPE}
+        read = {descriptor: bytearray() for descriptor in caps}
         seen, left = self._watch_cell(pid, job, ours, read, caps, started)
-        close_all(read)
+        os.close(stdout_read)
         stdout, claim = (bytes(data) for data in read.values())
         seen = seen._replace(stdout=stdout[:output_bytes], claim=b"" if seen.reason else claim)
         if left is None:
             ours.close()
+            wipe(self.scratch)
             return seen
         return self._keep(job["number"], left, seen, state.files if state else {})
 
@@ -149,14 +157,16 @@ class SessionZygote(Zygote):
         ours.settimeout(self.limits["wall_seconds"])
         return ours, theirs
 
-    def _fork_first(self, seed: int, theirs: socket.socket, stdout: int, claim: int) -> int:
+    def _fork_first(self, seed: int, theirs: socket.socket, stdout: int) -> int:
         """Forks the process of a session's first cell."""
         supervisor = os.getpid()
         pid = fork()
         if pid:
             return pid
         try:
-            keep_open({theirs.fileno(), stdout, claim})
+            os.dup2(stdout, 1)
+            os.dup2(theirs.detach(), _CHANNEL)
+            keep_open({_CHANNEL})
             os.setpgid(0, 0)
             if self.filters:
                 isolation.confine_to_group(0)
@@ -165,16 +175,16 @@ class SessionZygote(Zygote):
             session = cells.Session(
                 supervisor, seed, self.limits["output_kb"] << 10, self.limits["open_files"]
             )
-            session.live(theirs, stdout, claim)
+            session.live(socket.socket(fileno=_CHANNEL))
         finally:
             os._exit(1)
 
     def _fork_from(
-        self, state: State, ours: socket.socket, theirs: socket.socket, stdout: int, claim: int
+        self, state: State, ours: socket.socket, theirs: socket.socket, stdout: int
     ) -> int | None:
         """Has a state fork; returns the new process, None where the state does not obey."""
         try:
-            socket.send_fds(state.channel, [b"f"], [theirs.fileno(), stdout, claim])
+            socket.send_fds(state.channel, [b"f"], [theirs.fileno(), stdout])
             os.kill(state.pid, signal.SIGCONT)
             theirs.close()  # so that the end of the state is the end of the stream
             message, ancillary, _, _ = ours.recvmsg(1, socket.CMSG_SPACE(_CREDENTIALS.size))
@@ -212,13 +222,14 @@ class SessionZygote(Zygote):
             caps,
             started + self.limits["wall_seconds"],
             self.limits["cpu_seconds"],
-            finished=channel.fileno(),
+            end=cells.END,
         )
         wall = time.monotonic() - started
         os.close(pidfd)
         if not reason:
             reason = read_rest(read, caps)
-        if not reason and _finished(channel) and (alone := self._stop(pid)) is not None:
+        finished = not reason and read[channel.fileno()].endswith(cells.END)
+        if finished and (alone := self._stop(pid)) is not None:
             cpu = time.clock_gettime(cpu_clock_of(pid))
             state: State | None = State(pid, channel, {})
             if not alone:
@@ -252,21 +263,21 @@ class SessionZygote(Zygote):
         """Replaces a state by a fork of it, which has no threads or children, and ends the rest."""
         ours, theirs = self._open_channel()
         with open(os.devnull, "wb") as null:
-            pid = self._fork_from(state, ours, theirs, null.fileno(), null.fileno())
+            pid = self._fork_from(state, ours, theirs, null.fileno())
         state.channel.close()
         self.end(state.pid)
         if pid is not None:
             with suppress(OSError):
                 ours.sendall(b"{}\n")
                 # once it has read: what waited for it would be read as one with the next message
-                if ours.recv(1) == b"d" and self._stop(pid):
+                if ours.recv(1) == cells.END and self._stop(pid):
                     return State(pid, ours, {})
             self.end(pid)
         ours.close()
         return None
 
     def _keep(self, number: int, state: State, seen: Seen, earlier: dict[str, bytes]) -> Seen:
-        """Keeps a state and its files, unless they hold too much.
+        """Keeps a state and its files, unless they hold too much, and empties the folder.
 
         Args:
             earlier: the files of the state before; those that stayed the same are kept once.
@@ -280,7 +291,7 @@ class SessionZygote(Zygote):
             files = read_files(self.scratch, ("*",), self.limits["file_mb"] << 20)
         except FilesTooLarge:
             reason = "files"
-        super().clean()
+        wipe(self.scratch)
         held = self._share_held()
         if held - self._held > _HELD_BY_ONE:
             reason = "files"
@@ -311,18 +322,6 @@ class SessionZygote(Zygote):
             state.channel.close()
             self.end(state.pid)
             self._held = min(self._held, self._share_held())
-
-
-def _finished(channel: socket.socket) -> bool:
-    """Whether a cell has come to its end; else its process ended, or another wrote here.
-
-    Does not wait, as the socket's own recv would: where the state before it was stopped with its
-    copy of the other end still open, the end of the process does not end the stream.
-    """
-    try:
-        return os.read(channel.fileno(), 1) == b"d"
-    except OSError:
-        return False
 
 
 _LOST = Seen("lost", 0, 0.0, 0.0, 0.0, b"", b"")

@@ -87,20 +87,19 @@ class Zygote:
 
     def serve(self) -> None:
         """Runs programs until the host's side of the socket closes, or a clean-up fails."""
-        while True:
-            try:
+        try:
+            while True:
                 (length,) = LENGTH.unpack(read_exactly(self.slot, LENGTH.size))
-                job = json.loads(read_exactly(self.slot, length))
-            except EOFError:
-                self.leave()
-            self.answer(job)
-            try:
-                self.clean()
-            except OSError:  # the host will find the socket closed, and start another zygote
-                self.leave()
+                self.answer(json.loads(read_exactly(self.slot, length)))
+        except (EOFError, OSError):  # the host will find the socket closed, start another zygote
+            self.leave()
 
     def answer(self, job: dict[str, Any]) -> None:
-        """Runs one program and sends what was seen of it, its stdout, its claim and its files."""
+        """Runs one program and sends what was seen of it, its stdout, its claim and its files.
+
+        Raises:
+            OSError: something that it left stayed, so that this zygote must not serve another.
+        """
         files_in = {name: base64.b64decode(text) for name, text in job["files"].items()}
         put_files(self.scratch, files_in)
         limits = self.limits
@@ -115,13 +114,6 @@ class Zygote:
             except FilesTooLarge:
                 seen = seen._replace(reason="files")
         write_all(self.slot, reply(seen, files))
-
-    def clean(self) -> None:
-        """Removes what a program left.
-
-        Raises:
-            OSError: something stayed, so that this zygote must not serve another program.
-        """
         wipe(self.scratch)
 
     def leave(self) -> NoReturn:
@@ -220,19 +212,21 @@ class Zygote:
         deadline: float,
         cpu_seconds: float,
         steps: Steps | None = None,
-        finished: int | None = None,
+        end: bytes | None = None,
     ) -> str:
         """Reads until the program's first process ends or a limit is passed; says which limit.
 
         Args:
+            read: what is read, by descriptor; that of the claim is the last.
             deadline, cpu_seconds: monotonic time until which it may run, and CPU time; both until
                 something comes over `steps`, where that is given.
-            finished: what comes over it also ends the watch.
+            end: where the claim ends in it, the watch ends, too.
         """
         poll = select.poll()
         poll.register(self.slot, select.POLLRDHUP)
-        for descriptor in (pidfd, *read, *([] if finished is None else [finished])):
+        for descriptor in (pidfd, *read):
             poll.register(descriptor, select.POLLIN)
+        *_, claim = read
         cpu_clock = cpu_clock_of(pid)
         cpu_end = cpu_seconds
         while True:
@@ -245,7 +239,7 @@ class Zygote:
             # threads can spend it several times as fast as time goes by
             wait = min(wall_left, max(cpu_left / self.cores, _CPU_CHECK_SECONDS))
             for descriptor, _ in poll.poll(wait * 1000):
-                if descriptor in (pidfd, finished):
+                if descriptor == pidfd:
                     return ""
                 if descriptor == self.slot:  # the host is gone
                     self.kill(pid)
@@ -254,6 +248,8 @@ class Zygote:
                     poll.unregister(descriptor)
                 elif len(read[descriptor]) > caps[descriptor]:
                     return "output"
+                elif end and descriptor == claim and read[claim].endswith(end):
+                    return ""
                 elif steps is not None and descriptor == steps.descriptor:
                     deadline = steps.deadline
                     cpu_end = time.clock_gettime(cpu_clock) + steps.cpu_seconds
@@ -433,7 +429,7 @@ def take(descriptor: int, into: bytearray) -> bool:
     """Reads once into `into`; False at the end of the stream, or where nothing waits."""
     try:
         data = os.read(descriptor, _READ_BYTES)
-    except BlockingIOError:
+    except (BlockingIOError, ConnectionResetError):  # reset: it ended and had not read all
         return False
     into += data
     return bool(data)
