@@ -427,12 +427,11 @@ def may_hold(
     left: Side, right: Side, compares: Callable[[float, float], bool], known: Mapping[str, float]
 ) -> bool:
     """Whether some reading makes a comparison (<, ≥, ≠) of two sides true."""
-    values = [
-        (evaluated(left, mode, known), evaluated(right, mode, known))
-        for mode in _modes((left, right), known)
-    ]
-    close = [pair for pair in values if math.isclose(*pair) and compares(1, 1)]
-    return bool(close) or any(math.isnan(a + b) or compares(a, b) for a, b in values)
+    for mode in _modes((left, right), known):
+        a, b = evaluated(left, mode, known), evaluated(right, mode, known)
+        if math.isnan(a + b) or compares(a, b) or (compares(1, 1) and math.isclose(a, b)):
+            return True
+    return False
 
 
 def _blur(number: Token) -> float:

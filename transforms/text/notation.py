@@ -121,17 +121,11 @@ def _number(match: re.Match[str]) -> Token:
         forms[1] = forms[0]
     english, european = (float(d) if d.count(".") < 2 else math.nan for d in forms)
     decimals = [len(d.partition("e")[0].partition(".")[2]) for d in forms]
-    return Token(
-        "number",
-        start,
-        end,
-        text,
-        (english, european),
-        (decimals[0], decimals[1]),
-        _MULTIPLES.get(times, 1),
-        bool(match["more"]),
-        before if (before := match.string[start - 1 : start]) in ("$", "€", "£") else "",
-    )
+    before = match.string[start - 1 : start]
+    sign = before if before in ("$", "€", "£") else ""
+    values, shown = (english, european), (decimals[0], decimals[1])
+    cut, multiple = bool(match["more"]), _MULTIPLES.get(times, 1)
+    return Token("number", start, end, text, values, shown, multiple, cut, sign)
 
 
 def tokens_of(text: str) -> list[Token]:

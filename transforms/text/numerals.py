@@ -75,19 +75,12 @@ def _numeral(text: str, match: re.Match[str], commas: bool) -> Numeral:
         return Numeral(start, end, written, kind, listed.index(word))
     digits = match["number"].replace(",", "")
     decimals = len(digits.partition(".")[2])
+    kind = "ordinal" if match["suffix"] else "number"
+    number = float(digits) if "." in digits else int(digits)
+    cut = re.match(r"\.\.\.|…", text[end:]) is not None
     unit = unit_of(text, start, end)
-    return Numeral(
-        start,
-        end,
-        written,
-        "ordinal" if match["suffix"] else "number",
-        float(digits) if "." in digits else int(digits),
-        decimals,
-        commas,
-        bool(re.match(r"\.\.\.|…", text[end:])),
-        unit,
-        decimals == 2 and unit in _MONEY,
-    )
+    money = decimals == 2 and unit in _MONEY
+    return Numeral(start, end, written, kind, number, decimals, commas, cut, unit, money)
 
 
 _MONEY = ("$", "€", "£", "euro", "dollar", "franc", "pound", "crown", "coin")

@@ -271,7 +271,7 @@ def _single(text: str) -> Iterator[Mention]:
         if after and (factor := _factor(after[1])):
             values |= {value * factor for value in values}
             end = after.end()
-        yield _mention(text, match.start(), end, values, before, bool(match["suffix"]))
+        yield _mention(text, match.start(), end, values, before)
     for match in _LETTERS.finditer(text):
         word, start, end = match.group(), match.start(), match.end()
         if word in _TELLING:
@@ -326,9 +326,7 @@ def _readings(match: re.Match[str]) -> Iterator[Fraction]:
             yield Fraction(written)
 
 
-def _mention(
-    text: str, start: int, end: int, values: set[Fraction], before: str, ordinal: bool = False
-) -> Mention:
+def _mention(text: str, start: int, end: int, values: set[Fraction], before: str) -> Mention:
     unit = unit_after(text, end, before)
     if more := _AND_A_HALF.match(text, end):
         values = values | {value + Fraction(1, _PARTS[more[2]]) for value in values}

@@ -154,16 +154,12 @@ class _Claim:
     tokens: Sequence[Token]
     begin: int
     """The place of the left side's first token."""
-    at: int
-    """The place of what stands between the sides."""
+    sign: Token
+    """What stands between the sides."""
     finish: int
     """The place behind the right side."""
     left: Side
     right: Side
-
-    @property
-    def sign(self) -> Token:
-        return self.tokens[self.at]
 
     @property
     def before(self) -> Token:
@@ -200,7 +196,7 @@ def _false_equations(text: str) -> Iterator[str]:
         linked = token.kind in EXACT and reached == at and begin == start_of_right
         unit = [t for t in tokens[finish : finish + 1] if t.kind == "word"]
         left, right = side_of(tokens[begin:at]), side_of([*tokens[at + 1 : finish], *unit])
-        claim = _Claim(text, tokens, begin, at, finish, left, right) if left and right else None
+        claim = _Claim(text, tokens, begin, token, finish, left, right) if left and right else None
         if compares:
             if claim and _is_false_comparison(claim, compares, known) and not _in_doubt(claim):
                 yield claim.shown()

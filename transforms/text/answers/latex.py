@@ -128,7 +128,7 @@ def tidy(text: str) -> str:
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     text = text.strip(" *`_")
-    text = text if text.endswith("...") else text.rstrip(" .,;:")
+    text = text if text.endswith("...") else text.rstrip(" .,;:*`_")
     quoted = text[:1] in ("'", '"') and text[-1:] == text[:1] and text[:1] not in text[1:-1]
     return text[1:-1].strip() if quoted else text
 
