@@ -45,3 +45,10 @@ def test_a_job_that_does_not_end_well_rejects_all() -> None:
 def test_sets_have_another_order_under_an_odd_seed() -> None:
     code = "output = list({str(n) for n in range(50)})"
     assert together(code) == together(code, seed=2) != together(code, seed=1)
+
+
+def test_a_program_that_prints_without_end_is_ended_alone() -> None:
+    endless, after = together("while True:\n    print('x' * 999)", "output = 2")
+    assert 10_000 <= len(endless.printed) < 11_000
+    assert endless.error == "OverflowError: it prints too much"
+    assert after == Ran(2, "", None)

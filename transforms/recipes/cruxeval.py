@@ -37,13 +37,10 @@ def simple(seed: Seed) -> str:
         word = getattr(node, "id", "") or getattr(node, "attr", "")
         if isinstance(node, (ast.Import, ast.ImportFrom)) or word in _WORDS:
             return word or "import"
-        if isinstance(getattr(node, "op", None), ast.Div) or _is_float(node):
+        is_float = isinstance(getattr(node, "value", None), (float, complex))
+        if is_float or isinstance(getattr(node, "op", None), ast.Div):
             return "floats"
     return ""
-
-
-def _is_float(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, (float, complex))
 
 
 @dataclass(kw_only=True)

@@ -95,10 +95,8 @@ class Compose(MakeExercises):
             return trace
         ends, lines = final_values(trace), counting_lines(own.code or "")
         raised = sum(e.kind is Kind.LINE and e.line in lines for e in trace.events)
-        if (ends[COUNTER], ends["output"]) != (raised, output):
-            return reject(
-                "differs_alone", f"{ends[COUNTER]} of {raised}; {ends['output']}, {output}"
-            )
+        if (seen := (ends[COUNTER], ends["output"])) != (raised, output):
+            return reject("differs_alone", f"{seen}, not {(raised, output)}")
         if raised > self.steps:
             return reject("too_many_steps", f"{raised} steps")
         params = {"band": "easy" if raised <= self.easy else "hard"}

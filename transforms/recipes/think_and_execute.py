@@ -67,6 +67,8 @@ class PrintSteps(MakeExercises):
     def _row(
         self, seed: Seed, program: str, pair: Pair, code: str, ran: Ran, again: Ran
     ) -> Exercise | Verdict:
+        if len(ran.printed) > self.chars:
+            return reject("too_long", f"{len(ran.printed)} characters")
         if ran.error is not None:
             return reject(Status.RUNTIME_ERROR, ran.error)
         if not same_output(json.dumps(ran.output), pair.output):
@@ -75,8 +77,6 @@ class PrintSteps(MakeExercises):
             return reject(Status.NONDETERMINISTIC, "it prints other lines in a second run")
         if (lines := ran.printed.count("\n")) < self.lines:
             return reject("too_short", f"{lines} lines")
-        if len(ran.printed) > self.chars:
-            return reject("too_long", f"{len(ran.printed)} characters")
         if digits := computed_digits(ran.printed, code):
             return reject("many_digits", digits)
         described, general = json.loads(seed.metadata), masked_input(program)

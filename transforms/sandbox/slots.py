@@ -51,6 +51,7 @@ _NUMPY = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "numpy.polynomia
 TIERS = (
     Tier("verify", (*_STANDARD_LIBRARY, "sympy", "math_verify"), ("math_verify",)),
     Tier("cad", (*_STANDARD_LIBRARY, "cadquery"), ("cadquery",)),
+    Tier("llvm", (*_STANDARD_LIBRARY, "llvmlite.binding"), ("llvmlite",)),
     Tier("pytest", (*_STANDARD_LIBRARY, "pytest", "unittest.mock"), ("pytest",)),
     Tier("sympy", (*_STANDARD_LIBRARY, *_NUMPY, "sympy"), ("sympy",)),
     Tier("units", (*_STANDARD_LIBRARY, *_NUMPY, "pint"), ("pint",)),

@@ -19,7 +19,7 @@ class Ran(NamedTuple):
     output: Any
     """Its `output`, as JSON has it; None where it has none."""
     printed: str
-    """What it printed; of a longer text the first 10,000 characters."""
+    """What it printed; a program that prints 10,000 characters or more is ended there."""
     error: str | None
     """Class and message of the exception that ended it; None where none did."""
 
@@ -45,10 +45,17 @@ def run_together(codes: Sequence[str], seed: int = 0) -> Steps[list[Ran] | Verdi
 
 _TOGETHER = """
 import contextlib, io, sys, types
+
+class Text(io.StringIO):
+    def write(self, text):
+        if self.tell() >= 10_000:
+            raise OverflowError("it prints too much")
+        return super().write(text)
+
 output = []
 for code in {codes!r}:
     main = sys.modules["__main__"] = types.ModuleType("__main__")
-    text, error = io.StringIO(), None
+    text, error = Text(), None
     try:
         with contextlib.redirect_stdout(text):
             exec(compile(code, "<program>", "exec"), main.__dict__)

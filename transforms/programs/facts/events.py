@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from transforms.programs.facts.literals import decode
 
@@ -40,8 +41,7 @@ class CutTrace(ValueError):
     """The facts of a trace were asked for that ends before its program; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event of one frame."""
 
     kind: Kind
@@ -108,7 +108,7 @@ def read_trace(claim: str) -> Trace:
     """
     reader = _Reader()
     try:
-        report = json.loads(claim, parse_int=_integer)
+        report = json.loads(claim, parse_int=_integer if _MANY_DIGITS.search(claim) else None)
         cut = None if report["cut"] is None else _name(report["cut"])
         recorded = tuple(map(reader.event, report["events"]))
         _require(cut is not None or not reader.running, "a frame never ends")
@@ -171,6 +171,7 @@ class _Reader:
 
 _MOST_DIGITS = 1300
 """Longer integers are written in hexadecimal; reading decimals takes quadratic time."""
+_MANY_DIGITS = re.compile(rf"(?<!\d)\d{{{_MOST_DIGITS}}}")
 
 
 def _integer(text: str) -> int:

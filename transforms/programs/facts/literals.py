@@ -73,6 +73,8 @@ def decode(literal: Any) -> Any:
     >>> decode([[0], {"ref": 1}, {"float": "nan"}, {"object": ["Point", None, {"x": 1}]}])
     [[0], [0], nan, Point(x=1)]
     """
+    if not isinstance(literal, (list, dict)):
+        return literal
     try:
         return _Decoder().value(literal)
     except (TypeError, ValueError, KeyError, IndexError, OverflowError, RecursionError) as error:

@@ -14,6 +14,9 @@ from transforms.programs.questions.asking import Question
 from transforms.programs.questions.lines import is_literal, literals, statements, stored, tree_of
 from transforms.programs.questions.runs import moments, runs_of
 
+_LATEST = 20
+"""Time of a line's run that is asked about, at most: nobody follows a hundred."""
+
 
 def asked_of_branches(code: str, trace: Trace) -> list[Question]:
     """Asks of a condition whether it held at one of its evaluations, for each of its outcomes.
@@ -57,7 +60,7 @@ def asked_of_loop_bodies(code: str, trace: Trace) -> list[Question]:
             runs = runs_of(frames, line, line, repeats=False)
             if len(runs) < 2 or len({run.frame for run in runs}) > 1:
                 continue
-            time = 2 + (len(runs) - 2) // 2
+            time = min(2 + (len(runs) - 2) // 2, _LATEST)
             for name, expression in stored(statement):
                 golds = literals([runs[time - 1].after.get(name, Ellipsis)])
                 if golds and not is_literal(expression):

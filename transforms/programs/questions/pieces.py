@@ -48,28 +48,33 @@ def asked_of_blocks(code: str, trace: Trace) -> list[Question]:
 def _asked(code: str, trace: Trace, kind: str, longest: int) -> list[Question]:
     tree, whole, frames = tree_of(code), statements(code), moments(trace)
     prelude, known = _definitions(code, tree)
-    questions: dict[int, Question] = {}
-    for block in _blocks(tree, longest):
+
+    def asked(block: Sequence[ast.stmt]) -> Question | None:
         first, last = block[0].lineno, block[-1].end_lineno or 0
         is_compound = len(block) == 1 and hasattr(block[0], "body")
         if (kind == "block") != (len(block) > 1 or is_compound) or first not in whole:
-            continue
+            return None
         runs = runs_of(frames, first, last, repeats=isinstance(block[0], (ast.For, ast.While)))
         if not runs:
-            continue
+            return None
         run = runs[len(runs) // 2]
         given = _given(block, run, known)
-        variable = _variable(block, run)
+        variable = None if given is None else _variable(block, run)
         if given is None or variable is None:
-            continue
+            return None
         text = textwrap.dedent("\n".join(code.split("\n")[first - 1 : last]))
         if text.startswith("elif"):
-            continue
+            return None
         alone = [*prelude, *(f"{name} = {value}" for name, value in given.items()), text]
         params = {"last_line": last, "text": text, "given": given}
         program = "\n".join([*alone, f"output = repr({variable})"])
         golds = literals([run.after[variable]])
-        questions[last] = Question(kind, golds, first, variable, params, alone=program)
+        return Question(kind, golds, first, variable, params, alone=program)
+
+    questions: dict[int, Question] = {}
+    for blocks in _blocks(tree, longest):
+        if question := next(filter(None, map(asked, blocks)), None):
+            questions[question.params["last_line"]] = question
     return list(questions.values())
 
 
@@ -105,9 +110,9 @@ _NOT_ALONE = (
 """What a piece may not hold: it leaves the piece, or outlives it."""
 
 
-def _blocks(tree: ast.Module, longest: int) -> Iterator[Sequence[ast.stmt]]:
-    """Yields the runs of up to `longest` statements of each body below a function, of those that
-    end together the longest last."""
+def _blocks(tree: ast.Module, longest: int) -> Iterator[list[Sequence[ast.stmt]]]:
+    """Yields the runs of up to `longest` statements of each body below a function: those that end
+    together, the longest first."""
     scopes = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     for node in (each for scope in scopes for each in ast.walk(scope)):
         if isinstance(node, ast.ClassDef):
@@ -116,11 +121,13 @@ def _blocks(tree: ast.Module, longest: int) -> Iterator[Sequence[ast.stmt]]:
             body = getattr(node, part, [])
             alone = [_stands_alone(each) for each in body] if isinstance(body, list) else []
             for end in range(1, len(alone) + 1):
+                blocks: list[Sequence[ast.stmt]] = []
                 for start in range(end - 1, max(-1, end - longest - 1), -1):
                     if not alone[start]:
                         break
                     if not _is_text(body[start]):
-                        yield body[start:end]
+                        blocks.insert(0, body[start:end])
+                yield blocks
 
 
 def _stands_alone(statement: ast.stmt) -> bool:
