@@ -203,7 +203,7 @@ def in_both(
     places = {keys[text]: others[text] for text in once}
     return [
         (changed, {**other, places[key]: changed[key]})
-        for key, several in perturbed_inputs(row_id, one).items()
+        for key, several in perturbed_inputs(row_id, one)
         if key in places
         for changed in several
     ]

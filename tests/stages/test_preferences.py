@@ -6,6 +6,7 @@ import pickle
 from dataclasses import replace
 
 import apache_beam as beam
+import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from tests.beam import on_workers
 from tests.publish.export.trajectories import CODE, OUTPUT, trajectory, turns
 from transforms.engine.records import Call
-from transforms.stages.preferences import MakePairs, PairTurns, Preference, pairs
+from transforms.models.episode import play
+from transforms.stages.preferences import MakePairs, PairTurns, Preference, both_ways, pairs
 from transforms.stages.trajectories.records import Turn, appended
 
 
@@ -107,3 +109,20 @@ def test_turns_are_paired_wherever_attempts_part_by_what_comes_of_them() -> None
 def test_turns_that_serve_alike_make_no_pair() -> None:
     found = list(PairTurns().of([rounds("a", score=1.0), rounds("b", score=1.0)]))
     assert [verdict.reason for _, verdict in found] == ["unpaired"] * 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "preferred", "how"),
+    [
+        ("A", "B", "A", "the same"),
+        ("B", "A", "B", "the same"),
+        ("A", "A", None, "changed"),
+        ("B", "B", None, "changed"),
+        (None, "B", None, "unreadable"),
+        (None, None, None, "unreadable"),
+    ],
+)
+def test_a_preference_holds_in_both_orders_and_is_counted(first, second, preferred, how) -> None:
+    done = play(both_ways("judge", first, second))
+    [[counted]] = done.turns
+    assert (done.result, counted.stage, counted.key) == (preferred, "judge", how)

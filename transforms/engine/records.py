@@ -209,6 +209,8 @@ class Attempt:
     or has no answer."""
     reasoning: str | None = None
     """What the model thought before it; None where it did not, or `backend.reasoning=drop`."""
+    holds: bool | None = None
+    """Whether its steps lead to its answer; None where nothing hangs on that."""
 
 
 @dataclass(frozen=True)

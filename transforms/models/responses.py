@@ -13,6 +13,8 @@ from typing import Any
 from transforms.engine.accounting import Verdict, keep, put_off, reject
 from transforms.engine.records import Call, with_calls
 from transforms.models.requests import ErrorKind, Response
+from transforms.programs.form import Unparsable
+from transforms.programs.source import source_of
 from transforms.text.answers import without_next_problem
 from transforms.text.thoughts import split_thought, visible
 
@@ -169,8 +171,8 @@ def _up_to_its_end(body: str, end: int) -> str:
 
 def _parses(program: str) -> bool:
     try:
-        ast.parse(program)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        _ = source_of(program).tree  # which checks of the program will ask for
+    except Unparsable:
         return False
     return True
 

@@ -25,6 +25,8 @@ from transforms.recipes.caco.verify import (
     example,
     is_settled,
     judge_agreement,
+    solution_of,
+    with_shown,
 )
 from transforms.stages.judge import Pair, compare
 from transforms.text.answers import extract_answer, final_answer
@@ -174,6 +176,23 @@ OUTCOMES = {
     ],
 }
 """What an attempt may come to: right, right by a wrong step, one of some other values, nothing."""
+
+
+@given(st.lists(st.sampled_from(OUTCOMES["cot"]), min_size=1, max_size=5))
+def test_what_is_known_of_the_solution_to_show_changes_no_verdict(tries):
+    record = replace(attempts(), attempts=tuple(tries))
+    known = with_shown(record, VERIFY)
+    verdict = judge_agreement(record, VERIFY)
+    assert judge_agreement(known, VERIFY) == verdict
+    assert [each.text for each in known.attempts if each.holds] == (
+        [example(record, "caco", "run").solution] if verdict.kept else []
+    )
+
+
+def test_a_solution_that_is_known_not_to_hold_is_not_judged_anew():
+    right, *_ = OUTCOMES["cot"]
+    record = replace(attempts(), attempts=(replace(right, holds=False), right))
+    assert solution_of(record) is record.attempts[1]
 
 
 @given(

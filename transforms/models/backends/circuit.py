@@ -69,6 +69,8 @@ class Circuit:
         Raises:
             BackendError: the endpoint did not come back.
         """
+        if self._ended is None and not self.is_open:
+            return
         async with self._changed:
             await self._changed.wait_for(
                 lambda: self._ended or not self.is_open or self._probe is None

@@ -27,7 +27,7 @@ from transforms.models.settings import SamplerSettings
 from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.recipes.caco.mark import mark
 from transforms.recipes.caco.settings import SamplingSettings
-from transforms.recipes.caco.verify import VerifySettings, is_settled
+from transforms.recipes.caco.verify import VerifySettings, is_settled, with_shown
 from transforms.sandbox.settings import SandboxSettings
 
 
@@ -143,7 +143,7 @@ class Solve(ModelEpisode):
             if left and is_settled(record, unknown(record, planned, verify), verify):
                 yield Tally(self.name, "requests.saved", record.calls[-1].model, left)
                 break
-        return record, judge_attempts(record, failures, planned, verify)
+        return with_shown(record, verify), judge_attempts(record, failures, planned, verify)
 
     def _asked(self, kind: str, problem: Problem, pool: Pool) -> list[Request]:
         """All attempts of a kind that may be asked for."""

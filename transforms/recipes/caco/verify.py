@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, Literal, NamedTuple
 
@@ -140,10 +140,28 @@ def solution_of(record: Attempts) -> Attempt | None:
     Where no language solution agrees, the shortest written program that does.
     """
     if solutions := told(record):
-        asked = record.instruction
-        return next((each for each in solutions if judge_reasoning(each.text, asked).kept), None)
+        return next((each for each in solutions if _holds(each, record)), None)
     written = (attempt for attempt in record.attempts if attempt.agrees)
     return min(written, key=lambda each: (len(each.text), each.text), default=None)
+
+
+def _holds(attempt: Attempt, record: Attempts) -> bool:
+    if attempt.holds is None:
+        return judge_reasoning(attempt.text, record.instruction).kept
+    return attempt.holds
+
+
+def with_shown(record: Attempts, verify: VerifySettings) -> Attempts:
+    """Returns a record that is accepted, or that reasoning alone keeps from it, with what decides
+    on the solution to show: whether those that agree hold, up to the first that does."""
+    if not all(votes_of(record, kind).carry(verify) for kind in verify.kinds):
+        return record
+    attempts, found = list(record.attempts), False
+    for place, attempt in enumerate(attempts):
+        if attempt.agrees and attempt.kind == "cot" and not found:
+            found = _holds(attempt, record)
+            attempts[place] = replace(attempt, holds=found)
+    return replace(record, attempts=tuple(attempts))
 
 
 def example(record: Attempts, recipe: str, run_id: str) -> Example:
