@@ -66,3 +66,16 @@ def test_blocks_on_disk_can_be_gone_through_again(tmp_path):
     assert not [block for number in range(10) for block in packing.process(number)]
     blocks = [windowed.value[1] for windowed in packing.finish_bundle()]
     assert [sorted(records_of(blocks)) for _ in range(2)] == [list(range(10))] * 2
+
+
+def test_on_disk_a_bundle_has_one_block_a_key_however_many_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "_GATHERED", 10)
+    with spilled_to(str(tmp_path)):
+        packing = PackByKey(lambda number: number % 4)
+    packing.start_bundle()
+    early = [keyed for number in range(95) for keyed in packing.process(number)]
+    late = dict(windowed.value for windowed in packing.finish_bundle())
+    assert (early, sorted(late)) == ([], [0, 1, 2, 3])
+    assert {key: list(records_of([block])) for key, block in late.items()} == {
+        key: list(range(key, 95, 4)) for key in range(4)
+    }

@@ -32,9 +32,12 @@ class Verdict:
         return self.reason is None
 
 
+_KEEP = Verdict()
+
+
 def keep() -> Verdict:
     """Keeps a record."""
-    return Verdict()
+    return _KEEP
 
 
 def reject(reason: str, detail: str = "") -> Verdict:

@@ -12,6 +12,7 @@ import os
 import pickle
 import uuid
 import zlib
+from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,8 +29,9 @@ _GATHERED = 4096
 _PARTITIONS = 64
 """Of what is shuffled by id or by key: a worker holds one of them at a time."""
 
-Block = tuple[int, bytes | tuple[str, int, int]]
-"""Uncompressed size, and a compressed list of records: the bytes, or (file, offset, length)."""
+Block = tuple[int, bytes | tuple[str, bytes]]
+"""Uncompressed size, and compressed lists of records: the bytes of one list, or the file that lists
+are in and where each is (offset, length and uncompressed size, 64 bits each)."""
 
 _FOLDER: ContextVar[str | None] = ContextVar("_FOLDER", default=None)
 
@@ -45,26 +47,39 @@ def spilled_to(folder: str | None) -> Iterator[None]:
         _FOLDER.reset(token)
 
 
-def pack(records: list[Any]) -> Block:
+def pack(records: list[Any]) -> tuple[int, bytes]:
     raw = pickle.dumps(records, protocol=pickle.HIGHEST_PROTOCOL)
     return len(raw), pa.compress(raw, codec="lz4", asbytes=True)
 
 
 def unpack(block: Block) -> list[Any]:
     """The records of a block, in their order. Those of a block on disk are read anew each time."""
-    size, compressed = block
-    if isinstance(compressed, tuple):
-        path, offset, length = compressed
-        with open(path, "rb") as file:
+    return list(records_of([block]))
+
+
+def lists_of(block: Block) -> Iterator[list[Any]]:
+    """Yields the lists that a block was packed from, one at a time."""
+    size, where = block
+    if isinstance(where, bytes):
+        yield _unpacked(where, size)
+        return
+    path, places = where
+    with open(path, "rb") as file:
+        numbers = iter(array("q", places))
+        for offset, length, full in zip(numbers, numbers, numbers, strict=True):
             file.seek(offset)
-            compressed = file.read(length)
+            yield _unpacked(file.read(length), full)
+
+
+def _unpacked(compressed: bytes, size: int) -> list[Any]:
     return pickle.loads(pa.decompress(compressed, size, codec="lz4", asbytes=True))
 
 
 def records_of(blocks: Iterable[Block]) -> Iterator[Any]:
-    """Yields the records of blocks, of which one is unpacked at a time."""
+    """Yields the records of blocks, of which one list is unpacked at a time."""
     for block in blocks:
-        yield from unpack(block)
+        for records in lists_of(block):
+            yield from records
 
 
 def part_of(name: str) -> int:
@@ -73,7 +88,10 @@ def part_of(name: str) -> int:
 
 
 class Packer:
-    """Packs lists, and puts them on disk where the pipeline was built to do so.
+    """Packs lists by keys, and puts them on disk where the pipeline was built to do so.
+
+    In memory each list is a block at once. On disk all lists of a bundle and key are one, at its
+    end: the runner holds a block a key, however many rows there are.
 
     One file a bundle: a bundle that is run again writes another, and what of the first one
     nobody refers to is deleted with the rest.
@@ -82,24 +100,27 @@ class Packer:
     def __init__(self) -> None:
         self._folder = _FOLDER.get()
         self._file: BinaryIO | None = None
+        self._places: dict[Any, array[int]] = {}
 
-    def pack(self, records: list[Any]) -> Block:
+    def add(self, key: Any, records: list[Any]) -> list[tuple[Any, Block]]:
+        """Packs a list; returns the block where it is handed on now."""
         size, compressed = pack(records)
         if self._folder is None:
-            return size, compressed
+            return [(key, (size, compressed))]
         if self._file is None:
             self._file = open(os.path.join(self._folder, uuid.uuid4().hex), "wb")  # noqa: SIM115
-        assert isinstance(compressed, bytes)
-        offset = self._file.tell()
+        places = self._places.setdefault(key, array("q"))
+        places.extend((self._file.tell(), len(compressed), size))
         self._file.write(compressed)
-        self._file.flush()  # a step that is fused with this one reads the block at once
-        return size, (self._file.name, offset, len(compressed))
+        return []
 
-    def close(self) -> None:
-        """Ends the bundle."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    def close(self) -> Iterator[tuple[Any, Block]]:
+        """Ends the bundle; yields the blocks that were not handed on before."""
+        file, places, self._file, self._places = self._file, self._places, None, {}
+        if file is not None:
+            file.close()  # before a step that is fused with this one reads the blocks
+            for key, of_key in places.items():
+                yield key, (sum(of_key[2::3]), (file.name, of_key.tobytes()))
 
 
 class PackByKey(beam.DoFn):
@@ -121,23 +142,20 @@ class PackByKey(beam.DoFn):
         self._blocks: dict[Any, list[Any]] = {}
         self._gathered = 0
 
-    def process(self, record: Any) -> Iterator[tuple[Any, Block]]:
+    def process(self, record: Any) -> Iterable[tuple[Any, Block]]:
         item = record if self._item is None else self._item(record)
         self._blocks.setdefault(self._key(record), []).append(item)
         self._gathered += 1
-        if self._gathered >= _GATHERED:
-            yield from self._packed()
+        return () if self._gathered < _GATHERED else self._packed()
 
     def finish_bundle(self) -> Iterator[Any]:
-        for keyed in self._packed():
+        for keyed in (*self._packed(), *self._packer.close()):
             yield GlobalWindows.windowed_value(keyed)
-        self._packer.close()
 
-    def _packed(self) -> Iterator[tuple[Any, Block]]:
+    def _packed(self) -> list[tuple[Any, Block]]:
         blocks = self._blocks
         self.start_bundle()
-        for key, records in blocks.items():
-            yield key, self._packer.pack(records)
+        return [one for key, records in blocks.items() for one in self._packer.add(key, records)]
 
 
 def each_packed(
@@ -160,7 +178,7 @@ class Spread(beam.PTransform):
             records
             | "In blocks" >> beam.ParDo(PackByKey(lambda record: part_of(record.id)))
             | "Deal" >> beam.Reshuffle()
-            | "One by one" >> beam.FlatMapTuple(lambda _, block: unpack(block))
+            | "One by one" >> beam.FlatMapTuple(lambda _, block: records_of([block]))
         )
 
 
@@ -189,5 +207,5 @@ class Together(beam.PTransform):
         return (
             packed
             | "Flatten" >> beam.Flatten(pipeline=self.pipeline)
-            | "Records" >> beam.FlatMapTuple(lambda _, block: unpack(block))
+            | "Records" >> beam.FlatMapTuple(lambda _, block: records_of([block]))
         )

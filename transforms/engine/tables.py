@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
-from transforms.engine.blocks import Block, PackByKey, Packer, pack, records_of, unpack
+from transforms.engine.blocks import Block, PackByKey, Packer, lists_of, pack, records_of
 from transforms.engine.files import FileSystems, new_file
 from transforms.engine.ids import content_id
 from transforms.engine.plain import as_plain, columns_of
@@ -255,11 +255,11 @@ class _PackRows(beam.DoFn):
         self._rows = self._bytes = 0
         self._pack.start_bundle()
 
-    def process(self, record: Any) -> Iterator[tuple[tuple[int, int], Block]]:
+    def process(self, record: Any) -> Iterable[tuple[tuple[int, int], Block]]:
         pickled = pickle.dumps(record, protocol=pickle.HIGHEST_PROTOCOL)
         self._rows += 1
         self._bytes += len(pickled) + (size_of(record) if self._with_pictures else 0)
-        yield from self._pack.process((record.id, pickled))
+        return self._pack.process((record.id, pickled))
 
     def finish_bundle(self) -> Iterator[Any]:
         yield from self._pack.finish_bundle()
@@ -302,14 +302,16 @@ class _AssignShard(beam.DoFn):
         if shards <= _BUCKETS:
             yield (number, bucket * shards // _BUCKETS), block
             return
-        parts: dict[int, list[_Packed]] = {}
-        for row in unpack(block):
-            parts.setdefault(_hash(row[0]) * shards >> 32, []).append(row)
-        for shard, rows in parts.items():
-            yield (number, shard), self._packer.pack(rows)
+        for packed in lists_of(block):
+            parts: dict[int, list[_Packed]] = {}
+            for row in packed:
+                parts.setdefault(_hash(row[0]) * shards >> 32, []).append(row)
+            for shard, rows in parts.items():
+                yield from self._packer.add((number, shard), rows)
 
-    def finish_bundle(self) -> None:
-        self._packer.close()
+    def finish_bundle(self) -> Iterator[Any]:
+        for assigned in self._packer.close():
+            yield GlobalWindows.windowed_value(assigned)
 
 
 _HELD_BYTES = 32 << 20

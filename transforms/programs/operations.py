@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from dataclasses import dataclass
+from typing import Any
 
 from transforms.programs.form import children
 from transforms.programs.names import NOWHERE, Names, origin
@@ -53,38 +54,44 @@ class Operations:
 def operations(tree: ast.Module, names: Names | None = None) -> Operations:
     """Finds what a program uses. An import that nothing uses does not count."""
     names = names or Names(tree)
-    operators: set[str] = set()
     called: set[str] = set()
     methods: set[str] = set()
-    functions: set[str] = set()
-    inner = {node.value for node in names.nodes if isinstance(node, ast.Attribute)}
-    for node in names.nodes:
-        if type(node) in _SYMBOLS:
-            operators.add(_SYMBOLS[type(node)])
-        if isinstance(node, (ast.Name, ast.Attribute)) and node not in inner:
-            source = origin(node, names)
-            if source is not None:
-                functions.add(source)
-        if isinstance(node, ast.Call):
-            scope, name = names.home.get(node.func, NOWHERE)
-            if scope is None and name in _BUILTINS:
-                called.add(f"{name}()")
-            elif isinstance(node.func, ast.Attribute) and origin(node.func, names) is None:
-                methods.add(f".{node.func.attr}()")
+    inner = {node.value for node in names.of(ast.Attribute)}
+    whole = (node for node in names.of(ast.Name, ast.Attribute) if node not in inner)
+    functions = {source for node in whole if (source := origin(node, names)) is not None}
+    for node in names.of(ast.Call):
+        scope, name = names.home.get(node.func, NOWHERE)
+        if scope is None and name in _BUILTINS:
+            called.add(f"{name}()")
+        elif isinstance(node.func, ast.Attribute) and origin(node.func, names) is None:
+            methods.add(f".{node.func.attr}()")
     return Operations(
-        frozenset(operators),
+        frozenset(_SYMBOLS[kind] for kind in names.by_type if kind in _SYMBOLS),
         frozenset(called),
         frozenset(methods),
         frozenset(functions),
-        _nesting(tree),
+        _nesting(tree) if names.by_type.keys() & _NESTED else 0,
     )
 
 
-def _nesting(node: ast.AST) -> int:
-    deepest = max([_nesting(child) for child in _below(node)], default=0)
-    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-        return deepest + len(node.generators)
-    return deepest + isinstance(node, (ast.For, ast.AsyncFor, ast.While, ast.If))
+_COMPREHENSIONS = frozenset({ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp})
+_BLOCKS = frozenset({ast.For, ast.AsyncFor, ast.While, ast.If})
+_NESTED = _COMPREHENSIONS | _BLOCKS
+
+
+def _nesting(tree: ast.AST) -> int:
+    deepest = 0
+    # nodes, and how deep what is around them nests
+    waiting: list[tuple[Any, int]] = [(tree, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        if type(node) in _COMPREHENSIONS:
+            depth += len(node.generators)
+        elif type(node) in _BLOCKS:
+            depth += 1
+        deepest = max(deepest, depth)
+        waiting += [(child, depth) for child in _below(node)]
+    return deepest
 
 
 def _below(node: ast.AST) -> list[ast.AST]:

@@ -20,8 +20,10 @@ from typing import Annotated, Any, ClassVar
 
 from PIL import Image
 from pydantic import Field
+from rich.console import Console
 
 from pipelines.benches.synthetic.problems import problem
+from pipelines.display import Display
 from pipelines.report import write_report
 from transforms.engine.manifest import kinds, now
 from transforms.engine.memory import Family, watched
@@ -36,6 +38,7 @@ from transforms.engine.settings import Group, SinkSettings
 from transforms.engine.stage import Filter, Map
 from transforms.engine.tables import shard_path, write_table
 from transforms.engine.versions import versions
+from transforms.engine.worker_server import prepare_workers
 from transforms.images.blobs import Blobs
 from transforms.programs.checks import FilterSettings, meaning_checks
 from transforms.sandbox.settings import SandboxSettings
@@ -217,16 +220,21 @@ def _write_problems(root: str, rows: int, shards: int, shard: int) -> None:
 
 def run_segments(root: str, rows: int, settings: BenchScaleSettings) -> dict[str, Any]:
     """Runs both segments and the report, and returns how long each took and what became of rows."""
+    started = time.perf_counter()
+    if settings.runner.workers > 1:
+        prepare_workers()  # as a run does
     run, previous, before = RunFolder(root), _INPUT, rows
     entry = {"name": _INPUT.name, "folder": _INPUT.folder, "rows": rows, "stages": []}
     entries: list[dict[str, Any]] = [entry]
     seconds: dict[str, float] = {}
-    for segment in segments(settings, f"{root}/items.jsonl", run.path("blobs")):
-        started = time.perf_counter()
-        entries.append(run_segment(segment, previous, run, settings))
-        seconds[segment.name] = time.perf_counter() - started
-        previous, before = segment, entries[-1]["rows"]
-    started = time.perf_counter()
+    with Display(Console(stderr=True)) as display:
+        for segment in segments(settings, f"{root}/items.jsonl", run.path("blobs")):
+            display.start(f"{rows:,} rows, {segment.name}", [s.name for s in segment.stages])
+            entries.append(run_segment(segment, previous, run, settings))
+            display.finish(entries[-1])
+            seconds[segment.name] = time.perf_counter() - started
+            started += seconds[segment.name]
+            previous, before = segment, entries[-1]["rows"]
     for each in entries:
         each.setdefault("seconds", seconds.get(each["name"], 0.0))
     manifest = {
@@ -281,6 +289,7 @@ def bench_scale(settings: BenchScaleSettings) -> Iterator[dict[str, Any]]:
     for rows in settings.rows:
         with tempfile.TemporaryDirectory(prefix="cotmill-scale-") as root:
             write_problems(root, rows)
+            print(f"{rows:,} synthetic rows are written", file=sys.stderr)
             request = {"root": root, "rows": rows, "settings": settings.model_dump(mode="json")}
             text, used = _run_watched(json.dumps(request))
         figures = json.loads(text.splitlines()[-1])
@@ -295,9 +304,9 @@ def bench_scale(settings: BenchScaleSettings) -> Iterator[dict[str, Any]]:
         }
 
 
-_CHILD = f"""import logging
-logging.disable(logging.WARNING)  # Beam warns at import of what only Google Cloud's sources need
-from {__name__} import measure
+_CHILD = f"""from transforms.engine.lean_imports import lean_imports
+with lean_imports():  # as a command does
+    from {__name__} import measure
 measure()"""
 
 

@@ -100,15 +100,14 @@ class _Scatter(beam.DoFn):
             yield from self._packed()
 
     def finish_bundle(self) -> Iterator[Any]:
-        for part in self._packed():
+        for part in (*self._packed(), *self._packer.close()):
             yield GlobalWindows.windowed_value(part)
-        self._packer.close()
 
     def _packed(self) -> Iterator[tuple[int, Block]]:
         parts = self._parts
         self.start_bundle()
         for part, edges in parts.items():
-            yield part, self._packer.pack(edges)
+            yield from self._packer.add(part, edges)
 
 
 def gather(

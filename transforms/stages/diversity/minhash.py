@@ -120,7 +120,7 @@ def similar_pairs(
     depends on the set of entries alone.
     """
     similarity = similarity or jaccard
-    keys, nodes, digests = _joined(blocks)
+    keys, nodes, digests = _shared(blocks)
     order = np.lexsort((nodes, keys))
     found_nodes, found_smaller = [nodes[:0]], [nodes[:0]]
     for _ in range(_LEADERS):
@@ -137,14 +137,22 @@ def similar_pairs(
     return np.concatenate(found_nodes), np.concatenate(found_smaller)
 
 
-def _joined(
+def _shared(
     blocks: Iterable[Block],
 ) -> tuple[NDArray[np.uint64], NDArray[np.bytes_], NDArray[np.uint8]]:
-    all_ = list(blocks)
+    """Keys, nodes and digests of the entries whose key others have too. Most have one of their own:
+    of them the keys alone are sorted."""
+    entries = list(blocks)
+    keys = np.concatenate([block.keys for block in entries])
+    order = np.argsort(keys)
+    marked = np.zeros(len(keys), dtype=np.bool_)
+    marked[order] = _in_runs(keys[order])
+    ends = np.cumsum([len(block.keys) for block in entries])
+    parts = list(zip(entries, np.split(marked, ends[:-1]), strict=True))
     return (
-        np.concatenate([block.keys for block in all_]),
-        np.concatenate([block.nodes for block in all_]),
-        np.concatenate([block.digests for block in all_]),
+        keys[marked],
+        np.concatenate([block.nodes[part] for block, part in parts]),
+        np.concatenate([block.digests[part] for block, part in parts]),
     )
 
 

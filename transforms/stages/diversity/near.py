@@ -71,10 +71,9 @@ class IndexInBlocks(beam.DoFn):
             yield from self._entries()
 
     def finish_bundle(self) -> Iterator[Any]:
-        if self._nodes:
-            for entry in self._entries():
-                yield GlobalWindows.windowed_value(entry)
-        self._packer.close()
+        entries = self._entries() if self._nodes else ()
+        for entry in (*entries, *self._packer.close()):
+            yield GlobalWindows.windowed_value(entry)
 
     def _take_sketches(self) -> None:
         if self._records:
@@ -86,7 +85,7 @@ class IndexInBlocks(beam.DoFn):
         block = self._block(self._nodes, np.concatenate(self._found))
         self.start_bundle()
         for partition, entries in parted(block, self._partitions):
-            yield partition, self._packer.pack([entries])
+            yield from self._packer.add(partition, [entries])
 
 
 @dataclass
