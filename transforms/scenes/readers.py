@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from threading import Lock
@@ -27,30 +28,6 @@ class Text(NamedTuple):
 
     text: str
     box: Box
-
-
-Reader = Callable[[bytes], Sequence[Text]]
-"""A picture as PNG -> what is read in it."""
-
-
-class Need(NamedTuple):
-    """Whether an operation makes a text readable."""
-
-    before: bool
-    """Whether the text is read in the picture as it is."""
-    after: bool
-    """Whether it is read in the changed one."""
-
-    @property
-    def needs_tool(self) -> bool:
-        """Whether it is read after the operation alone (DeepEyesV2's rule that the tool helps,
-        arXiv 2511.05271, measured)."""
-        return self.after and not self.before
-
-
-def need(reader: Reader, before: bytes, after: bytes, wanted: str) -> Need:
-    """Reads two pictures and looks for a text, which has to stand alone or between blanks."""
-    return Need(*(is_read(reader(png), wanted) for png in (before, after)))
 
 
 def is_read(texts: Sequence[Text], wanted: str, merged: bool = False) -> bool:
@@ -138,6 +115,14 @@ class TableReader:
         if rows is None:
             raise ValueError("what is read is no table: rows differ in their number of cells")
         return [[*row] for row in rows]
+
+
+def require_ocr(setting: str, other: str) -> None:
+    """Raises SettingsError where the OCR of a setting is not installed; it names another value."""
+    if find_spec("rapidocr_onnxruntime") is None:
+        raise SettingsError(
+            f"{setting}=ocr needs OCR: pip install 'cotmill[ocr]', or set {setting}={other}"
+        )
 
 
 @cache

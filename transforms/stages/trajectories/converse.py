@@ -672,17 +672,17 @@ class Converse(ModelEpisode):
     def graded(self, seed: Seed, talk: Conversation) -> Steps[Tried]:
         """Grades an attempt that has ended."""
         if talk.ended is not Ended.ANSWERED:
-            kept = self.keeps_wrong and talk.ended is not Ended.REFUSED
-            return Tried(talk, 0.0, keep() if kept else talk.verdict)
-        score = 0.0
-        if talk.answer is not None:
-            score = yield from self.grader(seed, talk.answer)
-        if score >= 1 or self.keeps_wrong:
-            return Tried(talk, score, keep())
+            return self.tried(talk, 0.0, talk.verdict)
         if talk.answer is None:
-            return Tried(talk, score, reject("no_answer"))
+            return self.tried(talk, 0.0, reject("no_answer"))
+        score = yield from self.grader(seed, talk.answer)
         what = f"says {talk.answer}, reference {seed.answer}"
-        return Tried(talk, score, reject("wrong_answer", what))
+        return self.tried(talk, score, keep() if score >= 1 else reject("wrong_answer", what))
+
+    def tried(self, talk: Conversation, score: float, verdict: Verdict) -> Tried:
+        """Returns an attempt that was graded; with `keeps_wrong` every answered one is kept."""
+        is_row = self.keeps_wrong and talk.ended is not Ended.REFUSED
+        return Tried(talk, score, keep() if is_row else verdict)
 
     def spawned(self, attempt: Tried) -> Iterable[Tried]:
         """Returns the conversations of other agents in an attempt, which become rows of their own:
