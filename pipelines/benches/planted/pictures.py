@@ -299,10 +299,11 @@ def edits(seed: PictureSeed) -> Iterator[Script]:
     yield Script("by looking alone", (True,), (gold,))
     if made.right:
         yield Script("right", (True,), (right, gold))
-        second = _cell(*made.right, 'im.save("b.png")')
-        yield Script("right at the second try", (True,), (missed, second, gold))
         yield Script("right after code that fails", (True,), (fails, right, gold))
         yield Script("shows another place", (False,), (missed, gold))
+    if made.right and seed.changes == "[]":  # two large pictures are more than are shown
+        second = _cell(*made.right, 'im.save("b.png")')
+        yield Script("right at the second try", (True,), (missed, second, gold))
     for way, answer in _answers(seed).items():
         yield Script(way, (False,), (right if made.right else fails, _said(answer)))
     yield Script("shows another picture", (False,), (mismatched, gold))
@@ -387,7 +388,8 @@ class Coded(NamedTuple):
 
 
 def _edited_pictures(count: int) -> Iterator[dict[str, Any]]:
-    return asked(["table", "page"], [1, 2], count, questions=1)
+    kinds = ("cell", "column_sum", "reference", "amount")
+    return asked(["table", "page"], [1, 2], count, questions=1, kinds=kinds)
 
 
 CODED = {
