@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
-from collections.abc import Iterable, Sequence
-from functools import partial
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 from pydantic import Field
@@ -72,7 +73,7 @@ def bench(settings: BenchFireSettings) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    rows = measure(settings)
+    rows = measure(settings, Console(stderr=True).print)
     table = Table(box=None)
     table.add_column("way")
     for name in ("temperature", "tokens", "running", "right"):
@@ -91,14 +92,35 @@ def bench(settings: BenchFireSettings) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    print(json.dumps({"bench": "fire", "rows": rows}))
+    hot, even, _ = rows
+    changes = {what: change(hot, even, what) for what in ("running", "right")}
+    for what, each in changes.items():
+        said = f"{each['mean']:+.2f} ± {each['spread']:.2f} for 1,000 tokens: {each['outcome']}"
+        console.print(f"{what}, hot beside even, seed by seed: {said}", highlight=False)
+    print(json.dumps({"bench": "fire", "rows": rows, "hot_beside_even": changes}))
 
 
-def measure(settings: BenchFireSettings) -> list[dict[str, Any]]:
+def measure(
+    settings: BenchFireSettings, say: Callable[[str], object] = lambda text: None
+) -> list[dict[str, Any]]:
     """Returns a row for each way: hot (the first token alone), even (all tokens at the mean
-    temperature of hot) and plain (all tokens at that of hot's later ones)."""
+    temperature of hot) and plain (all tokens at that of hot's later ones).
+
+    Args:
+        say: is told how far it is.
+    """
     with tempfile.TemporaryDirectory(prefix="cotmill-") as folder:
-        ask = partial(asked, settings, folder)
+        number = count(1)
+
+        def ask(changes: dict[str, float]) -> list[list[Yielded]]:
+            say(f"way {next(number)} of 3: {changes or 'as the sampler is set'}")
+            begun = time.monotonic()
+            found = asked(settings, folder, changes)
+            made = [each for seed in found for each in seed]
+            answers, tokens = sum(e.samples for e in made), sum(e.tokens for e in made)
+            say(f"{answers} answers, {tokens:,} tokens in {time.monotonic() - begun:.0f} s")
+            return found
+
         hot = ask({"fire_temperature": settings.fire_temperature})
         later = settings.sampler.temperature
         made = [each for seed in hot for each in seed]
@@ -137,10 +159,29 @@ def row(way: str, temperature: float, found: Sequence[Sequence[Yielded]]) -> dic
         rates = [1000 * amount / max(1, size) for amount, size in zip(sums, tokens, strict=True)]
         figures |= {
             what: sum(sums),
+            f"{what}_rates": [round(rate, 3) for rate in rates],
             f"{what}_rate": round(statistics.fmean(rates), 3),
             f"{what}_spread": round(statistics.stdev(rates), 3),
         }
     return figures
+
+
+def change(one: dict[str, Any], other: dict[str, Any], what: str) -> dict[str, Any]:
+    """Returns by how much the rates of a way exceed another's, seed by seed, and what that says.
+
+    >>> change({"right_rates": [3.0, 4.0, 5.0]}, {"right_rates": [1.0, 1.0, 1.0]}, "right")
+    {'mean': 3.0, 'spread': 1.0, 'outcome': 'more'}
+    >>> change({"right_rates": [0.0, 1.0]}, {"right_rates": [1.0, 0.0]}, "right")["outcome"]
+    'no difference beyond the spread'
+    """
+    rates = zip(one[f"{what}_rates"], other[f"{what}_rates"], strict=True)
+    changes = [mine - yours for mine, yours in rates]
+    mean, spread = statistics.fmean(changes), statistics.stdev(changes)
+    outcome = "more" if mean > spread else "fewer" if mean < -spread else None
+    if not any((*one[f"{what}_rates"], *other[f"{what}_rates"])):
+        outcome = "none in either way, which says nothing"
+    outcome = outcome or "no difference beyond the spread"
+    return {"mean": round(mean, 3), "spread": round(spread, 3), "outcome": outcome}
 
 
 def asked(settings: BenchFireSettings, folder: str, changes: dict[str, Any]) -> list[list[Yielded]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections import deque
@@ -48,7 +49,8 @@ def bench(settings: BenchWorldsSettings) -> None:
         found.append(row)
         grows = " < ".join(f"{value:.3g}" for value in row["measured"])
         console.print(
-            f"{name}: {row['different']:,} different instances, {row['solved']:,} solved, "
+            f"{name}: {row['different']:,} different instances ({row['by_chance']:,} by chance), "
+            f"{row['solved']:,} solved, "
             f"{row['moves']:,} legal and {row['refused']:,} illegal moves, {row['measure']} "
             f"{grows}{'' if row['grows'] else ' (does not grow)'}, scores at level 3: random "
             f"{row['random']:.2f}, greedy {row['greedy']:.2f}; {row['seconds']:.1f} s",
@@ -62,8 +64,9 @@ def measure(name: str, settings: BenchWorldsSettings) -> dict[str, Any]:
     """Tries a world.
 
     Returns:
-        world, different (instances), solved, moves (legal ones made), refused (illegal ones),
-        measure, measured (of it, by level), grows, random and greedy (mean scores), seconds of CPU.
+        world, different (instances), by_chance (as many draws of one generator that goes on),
+        solved, moves (legal ones made), refused (illegal ones), measure, measured (by level),
+        grows, random and greedy (mean scores), seconds of CPU.
 
     Raises:
         AssertionError: it breaks a promise of `World`.
@@ -78,12 +81,18 @@ def measure(name: str, settings: BenchWorldsSettings) -> dict[str, Any]:
         if solution is None or made.score(made.replay(start, solution)) != 1:
             raise AssertionError(f"{name}: {start} is not solved")
         solved += 1
+    different = sum(len(set(level)) for level in levels)
+    by_chance = sum(_by_chance(made, level, len(seeds)) for level in LEVELS)
+    repeats, expected = (len(starts) - each for each in (different, by_chance))
+    if repeats > expected + 4 * math.sqrt(expected + 1):
+        raise AssertionError(f"{name}: {repeats} instances come again, by chance {expected}")
     moves, refused = _moves(made, starts, settings.moves)
     games = [level[: settings.games] for level in levels]
     measured = [difficulty(made, each) for each in games]
     return {
         "world": name,
-        "different": sum(len(set(level)) for level in levels),
+        "different": different,
+        "by_chance": by_chance,
         "solved": solved,
         "moves": moves,
         "refused": refused,
@@ -94,6 +103,15 @@ def measure(name: str, settings: BenchWorldsSettings) -> dict[str, Any]:
         "greedy": mean_score(made, "greedy", games[2]),
         "seconds": round(time.process_time() - started, 1),
     }
+
+
+def _by_chance(made: World[Any], level: int, count: int) -> int:
+    """Draws instances from one generator that goes on; returns how many are different."""
+    rng, drawn = random.Random(f"{made.name} {level}"), list[Any]()
+    while len(drawn) < count:
+        start = made.start(rng, level)
+        drawn += [] if start is None else [start]
+    return len(set(drawn))
 
 
 def _moves(made: World[Any], starts: list[Any], most: int) -> tuple[int, int]:

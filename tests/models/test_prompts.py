@@ -66,6 +66,14 @@ def test_a_chat_has_its_system_and_user_turns(tmp_path: Path) -> None:
     )
 
 
+def test_what_is_said_within_a_conversation_is_the_user_turn_alone(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(_FILE)
+    prompt = PromptTemplate.load(str(tmp_path / "p.yaml"))
+    assert prompt.message(shots=[], problem="2 + 2") == Message("user", "Problem: 2 + 2")
+    with pytest.raises(SettingsError, match="shots"):
+        prompt.message(problem="2 + 2")
+
+
 def test_a_completion_keeps_text_and_prefix_apart(tmp_path: Path) -> None:
     asked = _requests(tmp_path, backend=_backend(api="completions"))[0]
     assert (asked.prompt, asked.sampler.prefix) == ("# 2 + 2\n", 'input = {"')

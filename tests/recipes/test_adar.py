@@ -21,8 +21,8 @@ from tests.recipes.playing import answering, player, stage
 from tests.recipes.test_recipes import run
 from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
-from transforms.recipes.adar import NewProblem, fill, is_like, slots_in, values_of
-from transforms.recipes.augment.redraws import redraw
+from transforms.recipes.adar import NewProblem, fill, is_like, values_of
+from transforms.recipes.augment.redraws import redraw, redraws, template_slots
 from transforms.text.numerals import numerals
 
 PROBLEM = (
@@ -56,7 +56,11 @@ def templated(text: str, seed: Seed = SEED) -> Any:
     return answering(text)(stage("adar", "template").episode(seed))
 
 
-ROW = templated(written())
+def verified(made: NewProblem) -> tuple[NewProblem, Verdict]:
+    return player()(stage("adar", "verify").episode(made))
+
+
+ROW, _ = verified(templated(written()))
 
 
 def drawn(row: NewProblem = ROW) -> list[NewProblem]:
@@ -78,8 +82,7 @@ def test_the_values_of_the_problem_give_its_words_and_its_answer() -> None:
         (written(TEMPLATE.replace("30%", "{rate}%").replace("{share}", "{rate}")), "unassigned"),
         (written(code=CODE.replace('"days": 7', '"days": 8')), "rewritten"),
         (written(TEMPLATE + " It is a big shop." * 9), "rewritten"),
-        (written(code=CODE.replace("/ 100", "/ 10")), "other_answer"),
-        (written(code=CODE.replace("/ 100", "/ 0")), "runtime_error"),
+        (written(code="input = {"), "no_program"),
     ],
 )
 def test_a_template_that_does_not_hold_says_why(text: str, reason: str) -> None:
@@ -91,14 +94,21 @@ def test_a_problem_whose_answer_is_no_number_is_not_asked_about() -> None:
     assert templated("", replace(SEED, answer="yes")).reason == "no_number"
 
 
-def test_the_sign_of_an_answer_counts() -> None:
-    """The released code drops it."""
-    assert templated(written(), replace(SEED, answer="-210")).reason == "other_answer"
-
-
-def test_a_hundredth_of_a_difference_is_none() -> None:
-    assert isinstance(templated(written(), replace(SEED, answer="210.01")), NewProblem)
-    assert templated(written(), replace(SEED, answer="210.02")).reason == "other_answer"
+@pytest.mark.parametrize(
+    ("code", "answer", "reason"),
+    [
+        (CODE, "$210", None),
+        (CODE.replace("/ 100", "/ 10"), "210", "answer_mismatch"),
+        (CODE.replace("/ 100", "/ 0"), "210", "runtime_error"),
+        (CODE, "-210", "answer_mismatch"),  # the released code drops the sign
+        (CODE, "210.02", "answer_mismatch"),
+    ],
+)
+def test_a_program_gives_the_answer_of_the_problem(
+    code: str, answer: str, reason: str | None
+) -> None:
+    _, verdict = verified(templated(written(code=code), replace(SEED, answer=answer)))
+    assert verdict.reason == reason
 
 
 def test_sixteen_problems_of_a_template_have_the_answers_that_its_program_gives() -> None:
@@ -117,7 +127,7 @@ def test_new_values_keep_type_and_sign_and_stay_a_share_or_a_percentage(number: 
 
     values = {"gain": 250, "loss": -12, "part": 0.25, "rate": 30, "zero": 0, "name": "Ann"}
     template = "{gain} {loss} {part} {rate} percent {zero} {name}"
-    new = redraw(values, slots_in(template, values), 6.0, random.Random(number))
+    new = redraw(values, template_slots(template, values), 6.0, random.Random(number))
     assert {key: type(value) for key, value in new.items()} == {
         key: type(value) for key, value in values.items()
     }
@@ -127,11 +137,21 @@ def test_new_values_keep_type_and_sign_and_stay_a_share_or_a_percentage(number: 
 
 @pytest.mark.parametrize(
     ("value", "output", "like"),
-    [(7, "3", True), (7.5, "3", False), (-7, "3", False), (7.5, "0.5", True), (0, "3", False),
-     (True, "1", False), ("7", "3", False), (float("inf"), "0.5", False)],
+    [(7, 3, True), (7.5, 3, False), (-7, 3, False), (7.5, 0.5, True), (0, 3, False),
+     (True, 1, False), ("7", 3, False), (7, "yes", False), (float("inf"), 0.5, False)],
 )  # fmt: skip
-def test_an_answer_keeps_sign_and_wholeness(value: Any, output: str, like: bool) -> None:
+def test_an_answer_keeps_sign_and_wholeness(value: Any, output: Any, like: bool) -> None:
     assert is_like(value, output) is like
+
+
+@given(st.integers(0, 30), st.integers(0, 1000))
+def test_redraws_differ_from_each_other_and_from_what_is_redrawn(count: int, seed: int) -> None:
+    values = {"gain": 3, "rate": 0.5}
+    drawn = redraws(values, template_slots("{gain} {rate}", values), 2.0, count, seed, "values")
+    assert values not in drawn and len({repr(each) for each in drawn}) == len(drawn) <= count
+    assert drawn == redraws(
+        values, template_slots("{gain} {rate}", values), 2.0, count, seed, "values"
+    )
 
 
 def test_a_template_without_a_number_to_draw_is_rejected() -> None:
@@ -146,7 +166,8 @@ def solved(*texts: str, name: str = "solvable") -> Any:
 
 def test_a_problem_that_one_of_five_solutions_solves_is_solvable() -> None:
     wrong = ["It contradicts itself."] * 4
-    assert solved(*wrong, "\\boxed{210}").solved == 0.2
+    kept = solved(*wrong, "\\boxed{210}")
+    assert json.loads(kept.metadata)["solved"] == "1 of 5" and kept.calls[-1].stage == "solvable"
     assert solved(*wrong, "\\boxed{211}").reason == "unsolved"
 
 
@@ -166,6 +187,19 @@ def test_a_paraphrase_keeps_every_number_and_demand(text: str, reason: str | Non
     assert getattr(made, "reason", None) == reason
     if reason is None:
         assert made.problem == text and made.filled == ROW.filled
+
+
+def test_augmented_problems_are_told_in_other_words_and_solved(tmp_path: Path) -> None:
+    text = "It takes 40 * 2.5 * 7 = 700 dollars and keeps 700 * 30 / 100 = 210.\n\n\\boxed{210}"
+    seeds = [{"problem": PROBLEM, "answer": "210", "solution": text, "code": CODE}]
+    with chat_server(say) as (url, _):
+        _, rows, ends = run(tmp_path, "augment_reworded", url, seeds)
+    assert rows and {stage for stage, _ in ends} <= {"augment", "verify", "distinct"}
+    for row in rows:
+        assert row["problem"].startswith("Think: ") and json.loads(row["metadata"])["solved"]
+        values = json.loads(row["input"])
+        gives = values["lamps"] * values["price"] * values["days"] * values["share"] / 100
+        assert float(row["answer"]) == pytest.approx(gives)
 
 
 def say(body: dict[str, Any]) -> dict[str, Any]:

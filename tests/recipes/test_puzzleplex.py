@@ -36,10 +36,11 @@ def game(
     seed: Any, model: Callable[[str], Any], *overrides: str, mode: str = "turns"
 ) -> tuple[Any, Any]:
     """The row and the verdict of one game of a model."""
-    made = stage("puzzleplex", "play", f"recipe.stages.play.mode={mode}", *overrides)
-    return played(
-        made.episode((seed, 0)), lambda request: model(request.messages[-1].content)
-    ).result
+    stages = "recipe.stages.play"
+    one = [f"{stages}.mode={mode}", f"{stages}.sampler.samples=1"]
+    made = stage("puzzleplex", "play", *one, *overrides)
+    [end] = played(made.episode(seed), lambda request: model(request.messages[-1].content)).result
+    return end
 
 
 def replayed(row: Any) -> float:
@@ -110,7 +111,7 @@ def test_a_game_that_does_not_end_is_broken_off() -> None:
     made = world("hanoi")
     move = made.legal(made.generate(0, 2))[0]
     moves = iter([move, f"{move[-1]} to {move[0]}"] * 3)
-    row, verdict = game(HANOI, lambda q: f"```\n{next(moves)}\n```", "recipe.stages.play.moves=5")
+    row, verdict = game(HANOI, lambda q: f"```\n{next(moves)}\n```", "recipe.stages.play.turns=5")
     assert (verdict.reason, row.ended, row.asks) == ("turns", Ended.TURNS, 5)
 
 
@@ -118,8 +119,8 @@ def test_an_answer_that_is_cut_off_ends_the_game() -> None:
     def cut_off(request: Request) -> Response:
         return response(request, "```\na to", finish_reason="length")
 
-    made = stage("puzzleplex", "play")
-    row, verdict = played(made.episode((HANOI, 0)), cut_off).result
+    made = stage("puzzleplex", "play", "recipe.stages.play.sampler.samples=1")
+    [(row, verdict)] = played(made.episode(HANOI), cut_off).result
     assert (verdict.reason, row.ended) == ("overlong", Ended.OVERLONG)
 
 
@@ -190,6 +191,13 @@ def test_a_program_plays_a_whole_game_in_the_sandbox() -> None:
     assert row.cells == (len(json.loads(row.data)["moves"]) + 1) // 2
 
 
+def test_a_program_makes_no_more_moves_than_it_may() -> None:
+    program = f"```python\n{PROGRAM}```"
+    fewer = "recipe.stages.play.cells=1"
+    row, verdict = game(NIM, lambda question: program, fewer, mode="program")
+    assert (verdict.reason, row.cells) == ("cells", 1)
+
+
 def test_a_program_sees_no_more_than_a_player() -> None:
     mines = seed_of(next(positions(["minesweeper"], [1], 1)))
     program = 'def solution(state):\n    return "no " + ",".join(sorted(state))\n'
@@ -217,6 +225,6 @@ def test_the_recipe_runs_from_instances_to_rows_and_replays(tmp_path: Path) -> N
         backend = ["backend=openai", f"backend.base_url={url}", "backend.model=m"]
         rows = run(tmp_path / "first", *backend, "backend.api=chat")
         before = len(asked)
-        replay = [f"ledger.dir={tmp_path}/first/ledger", "backend=replay"]
+        replay = [f"ledger.dir={tmp_path}/first/ledger", "backend=replay", "runner.workers=2"]
         again = run(tmp_path / "again", *replay)
     assert len(rows) >= 6 and again == rows and len(asked) == before

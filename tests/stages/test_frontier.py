@@ -260,6 +260,14 @@ def test_monte_carlo_rates_one_node_a_rollout_and_goes_where_scores_are() -> Non
     assert sum(node.state[0] == 2 for node in rated) > 8
 
 
+def test_nodes_know_the_round_in_which_they_were_rated() -> None:
+    levels = found(BreadthFirst(2, 3), world(score=lambda state: 0))
+    assert {(node.depth, node.round) for node in levels.nodes} == {(1, 0), (2, 1), (3, 2)}
+    tree = found(MonteCarlo(width=3, rollouts=5, rethink=False), world(score=lambda state: 0))
+    rated = [node.round for node in tree.nodes if node.score is not None]
+    assert len(set(rated)) == len(rated) == 5
+
+
 def test_monte_carlo_ends_where_all_that_is_left_are_ends() -> None:
     result = found(MonteCarlo(width=2, rollouts=9), world(score=lambda state: 9))
     assert (len(result.nodes), result.spent.cells) == (2, 2)

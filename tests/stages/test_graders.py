@@ -16,7 +16,7 @@ from tests.recipes.playing import player
 from transforms.programs.perturb import perturbations
 from transforms.programs.questions import Task
 from transforms.stages import graders
-from transforms.stages.graders import BY_TEXT, Fault, grade
+from transforms.stages.graders import BY_TEXT, Fault, grade, tried
 
 TASK = Task(
     id="t", calls=(), tokens=0, seed_ids=("s",), source="s", license="MIT", task="output",
@@ -32,6 +32,14 @@ def fenced(text: str) -> str:
 
 def marked(response: str, **task: Any) -> Any:
     return player()(grade(replace(TASK, **task), response))
+
+
+def test_the_program_of_a_response_is_run_on_tests() -> None:
+    cases = [(repr(OWN), "560"), (repr({**OWN, "days": 6}), "560")]
+    code, runs = player()(tried(fenced(SPAM), cases))
+    assert (code, [run.passed for run in runs]) == (SPAM, [True, False])
+    for none in ("I cannot.", fenced("output = ("), fenced("output = 1")):
+        assert player()(tried(none, cases)) == (None, [])
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,13 @@ from tests.publish.export.trajectories import CODE, OUTPUT, trajectory, turns
 from transforms.engine.records import Call, PictureMessage, Shown
 from transforms.engine.stage import written_by
 from transforms.images.rows import pictures_of
+from transforms.models.episode import play
 from transforms.stages.preferences import (
     MakePairs,
     PairTurns,
     PicturePreference,
     Preference,
+    both_ways,
     pairs,
 )
 from transforms.stages.trajectories.records import (
@@ -150,3 +152,20 @@ def test_pairs_of_attempts_that_show_pictures_hold_them() -> None:
 def test_what_pairs_write_has_a_place_for_pictures_where_attempts_show_some(stage) -> None:
     assert written_by(stage, Trajectory) is Preference
     assert written_by(stage, PictureTrajectory) is PicturePreference
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "preferred", "how"),
+    [
+        ("A", "B", "A", "the same"),
+        ("B", "A", "B", "the same"),
+        ("A", "A", None, "changed"),
+        ("B", "B", None, "changed"),
+        (None, "B", None, "unreadable"),
+        (None, None, None, "unreadable"),
+    ],
+)
+def test_a_preference_holds_in_both_orders_and_is_counted(first, second, preferred, how) -> None:
+    done = play(both_ways("judge", first, second))
+    [[counted]] = done.turns
+    assert (done.result, counted.stage, counted.key) == (preferred, "judge", how)

@@ -163,6 +163,14 @@ class PromptTemplate:
         )
         return Words(messages, None, prefix, tuple(section.stop))
 
+    def message(self, **variables: Any) -> Message:
+        """Renders the chat form, and returns its last message: what is said within a conversation.
+
+        Raises:
+            SettingsError: as `rendered` does.
+        """
+        return self.rendered("chat", **variables).messages[-1]
+
     def _render(self, text: str, variables: dict[str, Any]) -> str:
         try:
             template = _compiled(text)

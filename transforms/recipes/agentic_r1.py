@@ -14,7 +14,7 @@ from transforms.models.settings import SamplerSettings
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.trajectories.converse import answer_in
 from transforms.stages.trajectories.dialogues import Limit
-from transforms.stages.trajectories.records import Trajectory, Turn, appended, joined
+from transforms.stages.trajectories.records import Trajectory, Turn, appended, joined, sampled
 
 
 @dataclass(kw_only=True)
@@ -72,7 +72,7 @@ class Compose(ModelEpisode):
 def in_words(response: Response) -> Turn:
     """Returns a response as a turn, its thought within the marks that the server took away."""
     thought = f"<think>{response.reasoning}</think>\n" if response.reasoning else ""
-    return Turn("assistant", thought + response.text, sampled=True, request=response.id)
+    return sampled(thought + response.text, response.id)
 
 
 def without_answer(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:

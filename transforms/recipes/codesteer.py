@@ -75,8 +75,7 @@ class Steer(Branching):
                 solver = self.role("solver", self.solve_prompt, sample, **asked)
                 talk.others.append(solver)
             else:
-                said = self.solve_prompt.rendered("chat", first=False, **words)
-                solver.add(said.messages[-1])
+                solver.add(self.solve_prompt.message(first=False, **words))
             words |= yield from self.answered(solver)
             talk.final = solver.final
             if solver.ended:
@@ -115,7 +114,7 @@ class Steer(Branching):
         if checker.verdict.unanswered:
             talk.ended, talk.verdict = checker.ended, checker.verdict
             return
-        talk.add(self.review_prompt.rendered("chat", **words, check=check).messages[-1])
+        talk.add(self.review_prompt.message(**words, check=check))
 
 
 def guided(talk: Conversation, first: bool) -> Steps[str]:

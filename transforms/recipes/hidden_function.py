@@ -83,9 +83,8 @@ class FindOut(Converse):
             return (yield from super().graded(seed, talk))
         mark = yield from tests("", _pairs(seed)[1:], talk.turns[-1].content)
         talk.final = mark.answer
-        if mark.fault is None or self.keeps_wrong:
-            return Tried(talk, mark.score, keep())
-        return Tried(talk, 0.0, reject("wrong_answer" if mark.answer else "no_answer", mark.seen))
+        why = reject("wrong_answer" if mark.answer else "no_answer", mark.seen)
+        return self.tried(talk, mark.score, keep() if mark.fault is None else why)
 
 
 def _pairs(seed: Seed) -> list[Pair]:

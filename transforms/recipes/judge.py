@@ -1,7 +1,7 @@
 """judge: two answers to each problem, and which of them a second model prefers.
 
-The judge sees both orders, since judges favour a place (arXiv 2306.05685): where it does not prefer
-the same answer in both, the pair is rejected.
+The judge sees both orders (after arXiv 2306.05685): where it does not prefer the same answer in
+both, the pair is rejected.
 """
 
 import re
@@ -14,7 +14,7 @@ from transforms.engine.records import Derived, Message, Seed, derived
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import ResponseReason, judge_all
 from transforms.models.settings import SamplerSettings
-from transforms.stages.preferences import Preference
+from transforms.stages.preferences import Preference, both_ways
 
 _CHOICE = re.compile(r"\[\[([AB])\]\]")
 
@@ -69,9 +69,10 @@ class Prefer(ModelEpisode):
         responses = yield asked
         if not (verdict := judge_all(responses)).kept:
             return verdict
-        said = "".join((_CHOICE.findall(response.text) or "?")[-1] for response in responses)
-        if said not in ("AB", "BA"):
+        said = [(_CHOICE.findall(response.text) or [None])[-1] for response in responses]
+        preferred = yield from both_ways(self.name, *said)
+        if preferred is None:
             return reject("no_preference", f"says {said}")
-        turns = [(Message("assistant", text),) for text in orders["AB".index(said[0])]]
+        turns = [(Message("assistant", text),) for text in orders["AB".index(preferred)]]
         made = derived(pair, "preference", calls=self.calls(*responses))
         return Preference(prompt=pair.prompt, chosen=turns[0], rejected=turns[1], **made)

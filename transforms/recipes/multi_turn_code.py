@@ -75,10 +75,8 @@ class Contest(Converse):
                 break
             if turn + 1 < self.turns:
                 shown = yield from told(talk.final or "", outcomes, self.grain)
-                said = self.feedback_prompt.rendered(
-                    "chat", code=talk.final, count=len(public), failed=failed, outcomes=shown
-                )
-                talk.add(said.messages[-1])
+                words = {"count": len(public), "failed": failed, "outcomes": shown}
+                talk.add(self.feedback_prompt.message(code=talk.final, **words))
         return (yield from self.judged(seed, talk))
 
     def judged(self, seed: Seed, talk: Conversation) -> Steps[Tried]:
@@ -94,9 +92,7 @@ class Contest(Converse):
             verdict = reject("failed_private", detail) if wrong else keep()
         else:
             verdict = talk.verdict
-        score = float(verdict.kept)
-        kept = self.keeps_wrong and talk.ended is not Ended.REFUSED
-        return Tried(talk, score, keep() if kept else verdict)
+        return self.tried(talk, float(verdict.kept), verdict)
 
 
 def hidden(seed: Seed) -> tuple[Case, ...]:

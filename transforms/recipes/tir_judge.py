@@ -7,11 +7,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from transforms.engine.accounting import Tally, Verdict, keep, reject
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.groups import GroupMap
 from transforms.engine.ids import content_id
-from transforms.engine.records import Call, Seed, derived, grow
+from transforms.engine.records import Derived, Seed, derived, grow
 from transforms.models.episode import Steps, side_by_side
+from transforms.stages.preferences import both_ways
 from transforms.stages.trajectories.converse import Conversation, Converse, Tried, converse
 from transforms.stages.trajectories.records import Ended, Trajectory
 from transforms.stages.trajectories.select import written
@@ -23,19 +24,12 @@ _PASS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question(Seed):
-    """Answers to a problem that are to be judged; `answer` is the right verdict."""
+class Question(Derived, Seed):
+    """Answers to a problem that are to be judged; `answer` is the right verdict, and `kind` is
+    pointwise (one answer), pairwise or listwise."""
 
-    form: str
-    """pointwise (one answer), pairwise or listwise."""
     shown: tuple[str, ...]
     """The answers, in the order in which the judge sees them."""
-    seed_ids: tuple[str, ...]
-    """The problem's seed."""
-    calls: tuple[Call, ...]
-    """The models that wrote the answers."""
-    tokens: int
-    """Tokens generated for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +64,11 @@ class AskJudgments(GroupMap):
         wrong = [each for each in once if each.score < 1][: self.largest - 1]
         shown = right + wrong if right and wrong else []
         if shown:
-            forms: list[tuple[str, list[Any]]] = [("pointwise", right), ("pointwise", wrong[:1])]
-            forms += [("pairwise", shown[:2])]
-            forms += [("listwise", shown)] * (len(wrong) > 1)
-            yield from ((_question(form, answers), keep()) for form, answers in forms)
-        ids = {each.id for each in shown[: None if len(wrong) > 1 else 2]}
+            alone = [("pointwise", right), ("pointwise", wrong[:1])]
+            beside = [("pairwise", shown[:2]), *[("listwise", shown)] * (len(wrong) > 1)]
+            yield from ((_question(form, answers), keep()) for form, answers in alone + beside)
         for each in group:
-            if each.id not in ids:
+            if each not in shown:
                 reason = "not_shown" if shown else "all_alike"
                 yield each, reject(reason, f"score {each.score:g}")
 
@@ -98,7 +90,6 @@ def _question(form: str, answers: Sequence[Any]) -> Question:
         solution=None,
         kind=form,
         metadata="{}",
-        form=form,
         shown=tuple(written(each.messages) for each in ordered),
         **derived(ordered[0], form, [each.id for each in ordered], calls=calls),
     )
@@ -112,11 +103,10 @@ def swapped(pair: Question) -> Question:
 @dataclass(kw_only=True)
 class JudgeWithCode(Converse):
     """PCollection[Question] -> Outcome of Judgment: `sampler.samples` judgments of each question, a
-    pair both ways round.
+    pair both ways round (`both_ways`).
 
-    A judgment scores 1 where it is right, has the form and used the tool well (`reward`), that of a
-    pair where both are. Whether the verdict changed with the order is counted as `pairs judged both
-    ways`. The prompt is rendered with `problem`, `form`, the answers `shown`, and `cells`.
+    A judgment scores 1 where it is right, has the form and used the tool well, that of a pair where
+    both do. The prompt is rendered with `problem`, `form`, the answers `shown`, and `cells`.
     """
 
     needs_code: bool = True
@@ -128,11 +118,11 @@ class JudgeWithCode(Converse):
 
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
         assert isinstance(seed, Question)
-        return {**super().words(seed, sample), "form": seed.form, "shown": list(seed.shown)}
+        return {**super().words(seed, sample), "form": seed.kind, "shown": list(seed.shown)}
 
     def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
         assert isinstance(seed, Question)
-        orders = [seed, swapped(seed)] if seed.form == "pairwise" else [seed]
+        orders = [seed, swapped(seed)] if seed.kind == "pairwise" else [seed]
         talks = yield from side_by_side(
             converse(self.begun(each, sample, start)) for each in orders
         )
@@ -140,33 +130,27 @@ class JudgeWithCode(Converse):
         refused = [talk.verdict for talk in talks if talk.ended is Ended.REFUSED]
         if refused:
             return Tried(talks[0], 0.0, max(refused, key=lambda verdict: verdict.unanswered))
-        for each, talk in zip(orders, talks, strict=True):
-            talk.final = verdict_in(talk, each)
-        changed = len(talks) > 1 and talks[0].final == talks[1].final
+        verdicts = [self.judged(*each) for each in zip(orders, talks, strict=True)]
+        verdict = next((each for each in verdicts if not each.kept), keep())
         if len(talks) > 1:
-            unread = any(talk.answer is None for talk in talks)
-            how = "unreadable" if unread else "changed" if changed else "the same"
-            yield Tally(self.name, "pairs judged both ways", how, 1)
-        judged = [self.judged(*each) for each in zip(orders, talks, strict=True)]
-        verdict = next((each for each in judged if not each.kept), keep())
-        if changed and verdict.reason == "wrong_answer":
-            verdict = reject("order_changed", f"{talks[0].final} both ways round")
-        score = float(verdict.kept)
-        return Tried(talks[0], score, keep() if self.keeps_wrong else verdict)
+            said = [talk.answer for talk in talks]
+            preferred = yield from both_ways(self.name, *said)
+            if preferred is None and verdict.reason == "wrong_answer" and None not in said:
+                verdict = reject("order_changed", f"{said[0]} both ways round")
+        return self.tried(talks[0], float(verdict.kept), verdict)
 
     def judged(self, question: Question, talk: Conversation) -> Verdict:
-        """Keeps a judgment that scores 1."""
-        calls = [turn for turn in talk.turns if turn.state or turn.failed]
-        well = not any(turn.failed for turn in calls) and bool(talk.cells or not self.needs_code)
-        if reward(talk.answer == question.answer, talk.answer is not None, well):
-            return keep()
+        """Reads the verdict with which a judgment ends, and keeps one that scores 1."""
+        talk.final = verdict_in(talk.turns[-1].content, question)
         if talk.ended is not Ended.ANSWERED:
             return talk.verdict
         if talk.answer is None:
             return reject("bad_form", talk.turns[-1].content[-80:])
-        if not well:
+        if any(turn.failed for turn in talk.turns) or (self.needs_code and not talk.cells):
             return reject("bad_code", f"{talk.cells} calls")
-        return reject("wrong_answer", f"says {talk.answer}, right is {question.answer}")
+        if talk.answer != question.answer:
+            return reject("wrong_answer", f"says {talk.answer}, right is {question.answer}")
+        return keep()
 
     def spawned(self, attempt: Tried) -> Iterable[Tried]:
         return (attempt._replace(talk=talk) for talk in attempt.talk.spawned)
@@ -176,28 +160,18 @@ class JudgeWithCode(Converse):
         *_, place = rest
         row = super().row(swapped(seed) if place else seed, *rest)
         name = content_id("question", seed.id, place)
-        return grow(Judgment, row, form=seed.form, question=name)
+        return grow(Judgment, row, form=seed.kind, question=name)
 
 
-def verdict_in(talk: Conversation, question: Question) -> str | None:
-    """Returns the verdict with which the last turn of a conversation ends: `right` or `wrong`, or a
-    letter; None where it has not exactly one tag of the form, at its end."""
-    text = talk.turns[-1].content.rstrip()
-    [*found] = _TAG.finditer(text)
-    if len(found) != 1 or found[0].end() != len(text):
+def verdict_in(text: str, question: Question) -> str | None:
+    """Returns the verdict with which a judge's text ends: `right` or `wrong`, or a letter; None
+    where it has not exactly one tag of the form, at its end."""
+    tags = _TAG.findall(text)
+    if len(tags) != 1 or not text.rstrip().endswith(f"</{tags[0][0]}>"):
         return None
-    tag, value = found[0].groups()
-    if question.form == "pointwise":
-        is_score = tag == "score" and value.isdecimal() and 1 <= int(value) <= 10
-        return ("right" if int(value) >= _PASS else "wrong") if is_score else None
-    letters = _LETTERS[: len(question.shown)]
-    return value if tag == "preference" and len(value) == 1 and value in letters else None
-
-
-def reward(right: bool, formed: bool, tools: bool) -> float:
-    """Returns 1 for a judgment that is right, has the form, and used the tool well; else 0.
-
-    >>> reward(True, True, True), reward(True, False, True)
-    (1.0, 0.0)
-    """
-    return float(right and formed and tools)
+    [(tag, value)] = tags
+    if question.kind != "pointwise":
+        letters = [*_LETTERS[: len(question.shown)]]
+        return value if tag == "preference" and value in letters else None
+    is_score = tag == "score" and value.isdecimal() and 1 <= int(value) <= 10
+    return ("right" if int(value) >= _PASS else "wrong") if is_score else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from transforms.engine.records import Message
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.programs.questions import NotLiteral, read_literal
@@ -29,8 +28,7 @@ def by_turns(turns: Turns, talk: Conversation, words: PromptTemplate) -> Steps[N
         move = last_block(written.text) or ""
         turns.take(move)
         if turns.goes_on:
-            said = words.rendered("chat", **turns.next)
-            talk.add(Message("user", said.messages[-1].content))
+            talk.add(words.message(**turns.next))
         elif turns.refused:
             return talk.end(Ended.FORMAT, f"no legal move twice: {move[:200]}")
     talk.end(Ended.ANSWERED)

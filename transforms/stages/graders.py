@@ -244,6 +244,7 @@ class CaseRun(NamedTuple):
     seen: str
     """What the program gave, as JSON, or how it ended."""
     ended_well: bool
+    """Whether it ended well, with an output."""
     passed: bool
 
 
@@ -269,8 +270,18 @@ def runs_of_tests(
             passed=well and same_output(result.output or "", case[1]),
         )
         for case, result in zip(cases, results, strict=True)
-        for well in [result.status is Status.OK]
+        for well in [result.status is Status.OK and result.output is not None]
     ]
+
+
+def tried(
+    response: str, cases: Sequence[tuple[str, str]]
+) -> Steps[tuple[str | None, list[CaseRun]]]:
+    """Runs the program in a response on the input of each test, as `runs_of_tests` does; returns
+    the program and its runs, or None and no runs where it is no program with an input."""
+    code = extract_program(visible(response))
+    runs = yield from runs_of_tests(code, cases)
+    return (code, runs) if runs else (None, [])
 
 
 def fills(code: str, gold: Mapping[str, Any], response: str) -> Steps[Mark]:

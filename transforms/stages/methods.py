@@ -132,7 +132,7 @@ class _Talk:
         self.responses.append(response)
         self.is_open = bool(self.prompts) and judge_response(response).kept
         if self.is_open:
-            turn = self.prompts.pop(0).rendered("chat", **words).messages[-1]
+            turn = self.prompts.pop(0).message(**words)
             talk = (*self.request.messages, response.message, turn)
             self.request = replace(self.request, messages=talk)
 

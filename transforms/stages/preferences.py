@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.accounting import Tally, Verdict, keep, reject
 from transforms.engine.groups import GroupMap
 from transforms.engine.records import Derived, Message, PictureMessage, derived
+from transforms.models.episode import Steps
 from transforms.stages.trajectories.records import Trajectory, Turn, as_messages
 
 
@@ -40,6 +41,22 @@ class PicturePreference(Preference):
     """The answer that is preferred."""
     rejected: tuple[PictureMessage, ...]
     """The other one."""
+
+
+def both_ways(stage: str, first: str | None, second: str | None) -> Steps[str | None]:
+    """Returns the answer that a judge prefers of a pair that it saw in both orders, since judges
+    favour a place (arXiv 2306.05685): its letter in the first order, or None where the preference
+    changed with the order or cannot be read. A run's report shows how often each came about.
+
+    Args:
+        stage: name of the stage that counts it.
+        first: the letter that it gave, A or B; None where none can be read.
+        second: the letter that it gave with the answers in each other's place.
+    """
+    unread = first is None or second is None
+    how = "unreadable" if unread else "changed" if first == second else "the same"
+    yield Tally(stage, "pairs judged both ways", how, 1)
+    return first if how == "the same" else None
 
 
 Pairing = Literal["extremes", "outcomes"]

@@ -1,4 +1,5 @@
-"""Problems without answers: a model writes them from seeds, and attempts that agree answer them."""
+"""Problems made with models: written from seeds, answered by attempts that agree, told in other
+words, and kept where a solution exists."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import canonical_json
-from transforms.engine.records import Seed
+from transforms.engine.records import Call, Derived, Seed, with_calls
 from transforms.engine.stage import Same
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
@@ -22,8 +23,9 @@ from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, judge_response, unanswered
 from transforms.models.settings import SamplerSettings
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.judge import as_pair, compare
+from transforms.stages.judge import Pair, as_pair, compare
 from transforms.text.answers import final_answer
+from transforms.text.rewording import demands, number_changes
 from transforms.text.thoughts import visible
 
 
@@ -84,7 +86,28 @@ def _written(way: str, shown: Sequence[Seed], response: Response) -> Seed | Verd
 
 
 @dataclass(kw_only=True)
-class AnswerByMajority(ModelEpisode):
+class AskAnswers(ModelEpisode):
+    """Asks for `sampler.samples` solutions of a problem, of which the final answers count."""
+
+    sampler: SamplerSettings
+    sandbox: SandboxSettings
+
+    def answers(self, **words: Any) -> Steps[tuple[list[str | None], tuple[Call, ...]] | Verdict]:
+        """Returns the final answer of each solution, None where it has none, and what models wrote;
+        or why the record is put off.
+
+        Args:
+            words: what the prompt is rendered with.
+        """
+        responses: list[Response] = yield self.requests(self.sampler, **words)
+        if lost := unanswered(responses):
+            return lost
+        answers = [final_answer(each.text, each.finish_reason) for each in responses]
+        return answers, self.calls(*responses)
+
+
+@dataclass(kw_only=True)
+class AnswerByMajority(AskAnswers):
     """PCollection[Seed] -> Outcome of the same: a seed without an answer is given the one that most
     of `sampler.samples` responses come to; others are left as they are.
 
@@ -94,8 +117,6 @@ class AnswerByMajority(ModelEpisode):
     """
 
     name: str = "answer"
-    sampler: SamplerSettings
-    sandbox: SandboxSettings
     at_least: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of the responses that agree, at least."""
 
@@ -106,16 +127,78 @@ class AnswerByMajority(ModelEpisode):
     def episode(self, seed: Seed) -> Steps[Seed | Verdict]:
         if seed.answer is not None:
             return seed
-        responses: list[Response] = yield self.requests(self.sampler, problem=seed.problem)
-        if lost := unanswered(responses):
-            return lost
-        answers = [final_answer(each.text, each.finish_reason) for each in responses]
-        answer, votes = yield from most_common(answers)
-        said = f"{votes} of {len(responses)}"
-        if answer is None or votes < self.at_least * len(responses):
+        found = yield from self.answers(problem=seed.problem)
+        if isinstance(found, Verdict):
+            return found
+        answer, votes = yield from most_common(found[0])
+        said = f"{votes} of {len(found[0])}"
+        if answer is None or votes < self.at_least * len(found[0]):
             return reject("no_majority", said)
-        metadata = {**json.loads(seed.metadata), "agreed": said}
-        return replace(seed, answer=answer, metadata=canonical_json(metadata))
+        return replace(seed, answer=answer, **noted(seed, found[1], agreed=said))
+
+
+@dataclass(kw_only=True)
+class KeepSolvable(AskAnswers):
+    """PCollection[Seed] (verified) -> Outcome of the same: problems for which a valid solution
+    exists, since a model comes to the program's output, `least` times of `sampler.samples`.
+
+    The prompt is rendered with `problem`, and with `code`, the hint. The metadata of the seed say
+    how many `solved` it.
+    """
+
+    name: str = "solvable"
+    least: Annotated[int, Field(ge=1)] = 1
+    """Solutions that have to agree."""
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Same
+    reasons: ClassVar[Iterable[str]] = ("unsolved",)
+
+    def episode(self, seed: Seed) -> Steps[Seed | Verdict]:
+        found = yield from self.answers(problem=seed.problem, code=seed.code)
+        if isinstance(found, Verdict):
+            return found
+        same = yield from compare([Pair(seed.output or "", answer) for answer in found[0]])
+        said = f"{sum(same)} of {len(same)}"
+        if sum(same) < self.least:
+            return reject("unsolved", f"{said} say {seed.output}: {found[0]}")
+        return replace(seed, **noted(seed, found[1], solved=said))
+
+
+@dataclass(kw_only=True)
+class Paraphrase(ModelEpisode):
+    """PCollection[Seed] -> Outcome of the same in other words, with every number as often and every
+    demand on the answer (`text.rewording`). The prompt is rendered with `problem`."""
+
+    name: str = "paraphrase"
+    sampler: SamplerSettings
+
+    reads: ClassVar[type] = Seed
+    writes: ClassVar[type] = Same
+    reasons: ClassVar[Iterable[str]] = (*ResponseReason, "numbers_changed", "demands_changed")
+
+    def episode(self, seed: Seed) -> Steps[Seed | Verdict]:
+        response: Response = yield self.requests(self.sampler, problem=seed.problem)[0]
+        if not (verdict := judge_response(response)).kept:
+            return verdict
+        text = visible(response.text).strip()
+        if changes := number_changes(seed.problem, text):
+            return reject("numbers_changed", changes)
+        if changed := demands(seed.problem) ^ demands(text):
+            return reject("demands_changed", ", ".join(sorted(changed)))
+        return replace(seed, problem=text, **noted(seed, self.calls(response)))
+
+
+def noted(seed: Seed, calls: Iterable[Call], **said: Any) -> dict[str, Any]:
+    """Returns the fields of a seed with more in its metadata, and with what models wrote for it
+    where it says that.
+
+    Args:
+        said: what the metadata say.
+    """
+    metadata = canonical_json({**json.loads(seed.metadata), **said})
+    paid = with_calls(seed.calls, *calls) if isinstance(seed, Derived) else {}
+    return {"metadata": metadata, **paid}
 
 
 def most_common(answers: Sequence[str | None]) -> Steps[tuple[str | None, int]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import json
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from pipelines.benches import fire
 from pipelines.benches.fire import BenchFireSettings, asked, chosen, row, shipped
@@ -53,3 +56,22 @@ def test_a_way_that_gives_nothing_has_rates_of_zero() -> None:
     nothing = [[fire.Yielded(0, 0, 0, 0)], [fire.Yielded(100, 4, 0, 0)]]
     made = row("plain", 0.4, nothing)
     assert (made["running_rate"], made["right_rate"], made["right_spread"]) == (0, 0, 0)
+
+
+def test_the_outcome_is_said_for_three_ways_and_so_is_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hot gives one more right program in each seed than the other ways."""
+
+    def given(settings: Any, folder: str, changes: dict[str, float]) -> list[list[fire.Yielded]]:
+        right = 2 if "fire_temperature" in changes else 1
+        return [[fire.Yielded(1000, 4, 3, right + number)] for number in range(2)]
+
+    monkeypatch.setattr(fire, "asked", given)
+    fire.bench(settings("http://127.0.0.1:1/v1"))
+    told = capsys.readouterr()
+    assert [f"way {number} of 3" in told.err for number in (1, 2, 3)] == [True] * 3
+    assert "right, hot beside even, seed by seed: +1.00 ± 0.00 for 1,000 tokens: more" in told.out
+    assert "running, hot beside even, seed by seed: +0.00 ± 0.00" in told.out
+    result = json.loads(told.out.splitlines()[-1])
+    assert [each["way"] for each in result["rows"]] == ["hot", "even", "plain"]

@@ -1,6 +1,5 @@
-"""What holds for every recipe of trajectories: a run from the ledger gives the same bytes, and
-nothing is learned that no model wrote. That the number of workers changes nothing is tested of the
-stages."""
+"""What holds for every recipe of trajectories: a run from the ledger, with two workers, gives the
+same bytes, and nothing is learned that no model wrote."""
 
 from __future__ import annotations
 
@@ -265,7 +264,7 @@ def test_a_run_from_the_ledger_gives_the_same_bytes_and_learns_what_a_model_wrot
     with chat_server(say) as (url, requests):
         _, rows, _ = run(tmp_path, name, url, seeds, *settings)
         before = len(requests)
-        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay"]
+        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "runner.workers=2"]
         kept = [each for each in settings if not each.startswith("backend")]
         run(tmp_path / "again", name, "", seeds, *kept, *replay)
     assert len(requests) == before and len(rows) > 1

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.models.examples import response
+from tests.models.fault_server import fault_server
 from tests.programs_for_tests import SPAM
 from tests.recipes.playing import stage
 from tests.recipes.test_codeio import seed
+from tests.recipes.test_recipes import run
 from tests.stages.trajectories.talking import asked, played
 from transforms.models.requests import Request
 from transforms.recipes.orps import execution_score
@@ -135,3 +138,17 @@ def test_a_response_that_is_cut_off_is_an_end() -> None:
 
     play = refined(model)
     assert play.result.reason == "nothing_runs" and len(asked(play)) == 3
+
+
+def test_a_budget_holds_where_requests_have_to_be_sent_again(tmp_path: Path) -> None:
+    """Half an answer comes to the first request of each prompt."""
+
+    def answer(prompt: str) -> str:
+        is_critic = prompt.startswith("A programmer works")
+        return "Score: 3" if is_critic else fenced(f"# {len(prompt)}\n{SPAM}")
+
+    small = [f"recipe.stages.refine.{each}" for each in ("asks=6", "drafts=3", "rounds=2")]
+    seeds = [{"problem": "How many?", "answer": "560", "code": SPAM}]
+    with fault_server(answer, lambda prompt: "unlucky") as server:
+        _, [row], _ = run(tmp_path, "orps", server.base_url, seeds, "backend.api=chat", *small)
+    assert row["asks"] == server.answered.total() == 6 < server.total()

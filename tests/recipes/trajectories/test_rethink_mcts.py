@@ -15,7 +15,6 @@ from tests.recipes.playing import stage
 from tests.recipes.test_codeio import seed
 from tests.stages.trajectories.talking import asked, played
 from transforms.models.requests import Request
-from transforms.recipes.rethink_mcts import rating
 from transforms.stages.trajectories.records import as_messages, learned
 
 WRONG = SPAM.replace("answered * days", "answered + days")
@@ -151,6 +150,5 @@ def test_thoughts_without_a_program_leave_no_row() -> None:
 
 
 def test_the_number_of_a_list_is_no_rating() -> None:
-    assert rating("1. It passes.\n2. It is short.") == 0
-    play = searched(lambda last: SPAM, rated="")
+    play = searched(lambda last: SPAM, rated="2. It is short.")
     assert scores(play) == [0.8, 0.8]

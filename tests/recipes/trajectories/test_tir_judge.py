@@ -18,7 +18,7 @@ from tests.stages.trajectories.talking import SEED, asked, played, prompt_of, sc
 from transforms.engine.accounting import Tally
 from transforms.models.requests import ErrorKind, Request
 from transforms.publish.report.page import counted
-from transforms.recipes.tir_judge import Question, reward, swapped
+from transforms.recipes.tir_judge import Question, swapped
 from transforms.stages.trajectories.records import Trajectory, Turn
 
 CODE = "Let me check.\n```python\nprint(6 * 7 + 1)\n```"
@@ -43,7 +43,7 @@ def questions(answers: list[Trajectory]) -> list[Question]:
 
 def question(form: str) -> Question:
     """A question of a form; a pair shows the right answer first."""
-    found = next(each for each in questions([RIGHT, *WRONG]) if each.form == form)
+    found = next(each for each in questions([RIGHT, *WRONG]) if each.kind == form)
     return found if form != "pairwise" or found.answer == "A" else swapped(found)
 
 
@@ -71,8 +71,8 @@ def finds_43(prompt: str) -> str:
 
 def test_a_problem_gives_single_answers_a_pair_and_a_list_with_one_right_answer_each() -> None:
     made = questions([RIGHT, *WRONG])
-    assert Counter(each.form for each in made) == {"pointwise": 2, "pairwise": 1, "listwise": 1}
-    assert {each.answer for each in made if each.form == "pointwise"} == {"right", "wrong"}
+    assert Counter(each.kind for each in made) == {"pointwise": 2, "pairwise": 1, "listwise": 1}
+    assert {each.answer for each in made if each.kind == "pointwise"} == {"right", "wrong"}
     for each in made[2:]:
         texts = dict(zip("ABCDE", each.shown, strict=False))
         assert [letter for letter, text in texts.items() if "43" in text] == [each.answer]
@@ -82,7 +82,7 @@ def test_a_problem_gives_single_answers_a_pair_and_a_list_with_one_right_answer_
 def test_answers_that_are_all_right_are_rejected_and_few_wrong_ones_make_no_list() -> None:
     decided = list(stage("tir_judge", "questions").of([RIGHT, replace(RIGHT, id="b")]))
     assert {verdict.reason for _, verdict in decided} == {"all_alike"}
-    assert {each.form for each in questions([RIGHT, WRONG[0]])} == {"pointwise", "pairwise"}
+    assert {each.kind for each in questions([RIGHT, WRONG[0]])} == {"pointwise", "pairwise"}
 
 
 def test_an_answer_that_was_cut_off_is_not_judged() -> None:
@@ -102,9 +102,9 @@ def test_swapping_the_answers_swaps_the_label() -> None:
 def test_of_eight_combinations_only_one_scores(right: bool, formed: bool, tools: bool) -> None:
     verdict = f"<preference>{'B' if right else 'A'}</preference>" + " I think." * (not formed)
     about = swapped(question("pairwise"))
-    about = replace(about, form="listwise")  # one order
+    about = replace(about, kind="listwise")  # one order
     [(row, _)], _ = judged(about, script(CODE if tools else FAILS, verdict), keeps_wrong=True)
-    assert row.score == reward(right, formed, tools) == float(right and formed and tools)
+    assert row.score == float(right and formed and tools)
 
 
 def test_a_fourth_call_scores_nothing_and_is_not_run() -> None:

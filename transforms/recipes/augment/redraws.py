@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transforms.engine.ids import derived_seed
 from transforms.text.numerals import Numeral
 
 Path = tuple[Any, ...]
@@ -90,14 +91,34 @@ def find_slots(problem: str, found: Sequence[Numeral], inputs: Mapping[str, Any]
             value,
             stated[path],
             found[stated[path][0]].unit,
-            _largest(problem, found, path, value, stated[path]),
+            _largest(
+                " ".join(map(str, path)),
+                value,
+                [problem[found[place].end :].lstrip() for place in stated[path]],
+                _is_word(found, stated[path]),
+            ),
         )
         for path, value in numbers_in(inputs)
         if path in stated
         and abs(value) > 1
-        and not (value in YEARS and isinstance(value, int))
+        and not _may_be_year(value)
         and abs(value) not in others
     ]
+
+
+def template_slots(template: str, inputs: Mapping[str, Any]) -> list[Slot]:
+    """Returns the numbers of the input that can be drawn anew, of a problem as a template with a
+    place `{key}` for each: all but zero and numbers that may be years. A fraction stays below 1."""
+    slots = []
+    for key, value in inputs.items():
+        if type(value) in (int, float) and value and not _may_be_year(value):
+            after = [part.lstrip() for part in template.split(f"{{{key}}}")[1:]]
+            slots.append(Slot((key,), value, (), largest=_largest(key, value, after)))
+    return slots
+
+
+def _may_be_year(value: float) -> bool:
+    return isinstance(value, int) and value in YEARS
 
 
 def _tables(leaves: list[tuple[Path, Any]]) -> Iterator[list[tuple[Path, Any]]]:
@@ -142,11 +163,16 @@ def _same_thing(found: Sequence[Numeral], places: Sequence[int]) -> bool:
     return found[places[0]].value > 12 or len(units) == 1
 
 
-def _largest(
-    problem: str, found: Sequence[Numeral], path: Path, value: float, places: Sequence[int]
-) -> float | None:
-    name = " ".join(str(part) for part in path)
-    after = [problem[found[place].end :].lstrip() for place in places]
+def _largest(name: str, value: float, after: Sequence[str], in_words: bool = False) -> float | None:
+    """What a new value may not exceed; None where nothing bounds it.
+
+    Args:
+        name: keys of the value.
+        after: the texts that follow it in the problem.
+        in_words: whether the problem writes it in words.
+    """
+    if isinstance(value, float) and abs(value) < 1:
+        return 1
     if "percent" in name or any(text.startswith(("%", "percent")) for text in after):
         return 100 if abs(value) <= 100 else None
     if "digit" in name and value < 10:
@@ -155,7 +181,7 @@ def _largest(
         return 59
     if "hour" in name and value < 24:
         return 23
-    return 20 if _is_word(found, places) else None
+    return 20 if in_words else None
 
 
 def redraw(
@@ -189,6 +215,24 @@ def redraw(
             continue
         holder[slot_path[-1]] = value
     return result
+
+
+def redraws(
+    inputs: Mapping[str, Any],
+    slots: Sequence[Slot],
+    spread: float,
+    count: int,
+    seed: int,
+    *parts: object,
+) -> list[dict[str, Any]]:
+    """Returns the different inputs that `count` redraws give, without the one that is redrawn.
+
+    Args:
+        seed, parts: what decides the draws, beside their number.
+    """
+    chances = (random.Random(derived_seed(seed, *parts, number)) for number in range(count))
+    new = {repr(each): each for each in (redraw(inputs, slots, spread, rng) for rng in chances)}
+    return [each for name, each in new.items() if name != repr(inputs)]
 
 
 def at(value: Any, path: Path) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import math
-import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pydantic import Field
 
 from transforms import programs
 from transforms.engine.accounting import Verdict, keep, reject
-from transforms.engine.ids import canonical_json, content_id, derived_seed
+from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.records import Redraw, Seed, Variant
 from transforms.engine.settings import Group
 from transforms.programs.form import assigned
@@ -30,7 +29,7 @@ from transforms.recipes.augment.redraws import (
     find_slots,
     keeps_relations,
     numbers_in,
-    redraw,
+    redraws,
 )
 from transforms.recipes.augment.tracing import tracing_program
 from transforms.sandbox.sandbox import Job, Result, Status
@@ -114,14 +113,11 @@ def plan_redraws(seed: Seed, settings: AugmentationSettings) -> Plan | Verdict:
         return reject(
             RedrawReason.NOT_REDRAWABLE, "the problem states no value of the input for certain"
         )
-    drawn, seen = [inputs], {repr(inputs)}
-    for number in range(settings.draws):
-        rng = random.Random(derived_seed(settings.seed, seed.id, "redraw", number))
-        new = redraw(inputs, slots, settings.spread, rng)
-        if repr(new) not in seen and keeps_relations(inputs, new, slots):
-            seen.add(repr(new))
-            drawn.append(new)
-    return Plan(seed, tuple(slots), tuple(drawn))
+    drawn = redraws(
+        inputs, slots, settings.spread, settings.draws, settings.seed, seed.id, "redraw"
+    )
+    related = (new for new in drawn if keeps_relations(inputs, new, slots))
+    return Plan(seed, tuple(slots), (inputs, *related))
 
 
 def jobs(plan: Plan) -> list[Job]:

@@ -680,9 +680,10 @@ class Converse(ModelEpisode):
         return self.tried(talk, score, keep() if score >= 1 else reject("wrong_answer", what))
 
     def tried(self, talk: Conversation, score: float, verdict: Verdict) -> Tried:
-        """Returns an attempt that was graded; with `keeps_wrong` every answered one is kept."""
-        is_row = self.keeps_wrong and talk.ended is not Ended.REFUSED
-        return Tried(talk, score, keep() if is_row else verdict)
+        """Returns an attempt with the verdict on it; with `keeps_wrong`, an attempt that the model
+        answered is kept."""
+        kept = self.keeps_wrong and talk.ended is not Ended.REFUSED
+        return Tried(talk, score, keep() if kept else verdict)
 
     def spawned(self, attempt: Tried) -> Iterable[Tried]:
         """Returns the conversations of other agents in an attempt, which become rows of their own:

@@ -41,6 +41,8 @@ class Node(Generic[S]):
     """Whether it is an end: it is never expanded."""
     replaced: S | None = None
     """Its state before it was thought over again; None where it never was."""
+    round: int = 0
+    """Rounds of the search before the one in which it was evaluated."""
 
 
 @dataclass(frozen=True)
@@ -346,7 +348,7 @@ class _Tree(Generic[S]):
     def __init__(self, root: Node[S], budget: Budget, key: Callable[[S], Any]) -> None:
         self.root, self._budget, self._key = root, budget, key
         self.nodes: dict[str, Node[S]] = {}
-        self._asks = self._cells = 0
+        self._asks = self._cells = self.rounds = 0
         self._drawn: dict[str, int] = {}  # samples of each state
         self.is_over = False
         """Whether a limit kept something from being done."""
@@ -400,7 +402,8 @@ class _Tree(Generic[S]):
         if any(map(math.isnan, score)):
             raise ValueError(f"a node of a search has the score {rated.score}: use a number")
         state = node.state if rated.state is None else rated.state
-        return self._put(replace(node, score=score, done=rated.done, state=state))
+        made = replace(node, score=score, done=rated.done, state=state, round=self.rounds)
+        return self._put(made)
 
     def put_in_place(self, node: Node[S], state: S) -> Node[S]:
         """Has a node take another state."""
@@ -425,7 +428,7 @@ def search(
     rethink: Callable[[Node[S]], Steps[S | None]] | None = None,
     stop: Callable[[Node[S]], bool] = lambda node: False,
     choose: Callable[[Sequence[Node[S]]], Node[S] | None] = best,
-    key: Callable[[S], Any] = lambda state: state,
+    key: Callable[[S], Any] = lambda state: getattr(state, "id", state),
 ) -> Steps[Found[S]]:
     """Searches from `root` for the state to choose, within an episode (`yield from`).
 
@@ -441,7 +444,7 @@ def search(
             leaves all nodes.
         stop: whether a node that was evaluated ends the search.
         choose: all nodes -> the one to return.
-        key: a state as JSON values, for the ids of nodes.
+        key: a state as JSON values, for the ids of nodes; by default its `id`, or itself.
 
     Raises:
         ValueError: a score is not a number, or a strategy has a node thought over twice.
@@ -461,6 +464,7 @@ def search(
             ]
             if tree.is_over or any(map(stop, rated)):
                 break
+            tree.rounds += 1
             wanted = moves.send([*rated, *(node for node, evaluated in made if not evaluated)])
     except StopIteration:
         pass

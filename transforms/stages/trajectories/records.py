@@ -154,6 +154,33 @@ def appended(before: Iterable[Turn], following: Iterable[Turn]) -> tuple[Turn, .
     return turns
 
 
+def sampled(text: str, request: str, continues: bool = False) -> Turn:
+    """Returns a text that a model wrote as a turn without an id.
+
+    Args:
+        request: id in the ledger of the request that it answers.
+    """
+    return Turn("assistant", text, sampled=True, request=request, continues=continues)
+
+
+def in_one(turns: Iterable[Turn], joint: str = "", continues: bool = False) -> list[Turn]:
+    """Returns turns of the model, without ids, as one message: each goes on in the one before it.
+
+    Args:
+        joint: text between them, which nobody sampled; empty is none.
+        continues: whether the first goes on in the message before it.
+
+    >>> [turn.content for turn in in_one([Turn("assistant", "a"), Turn("assistant", "b")], " ")]
+    ['a', ' ', 'b']
+    """
+    made: list[Turn] = []
+    for each in turns:
+        if made and joint:
+            made.append(Turn("assistant", joint, continues=True))
+        made.append(replace(each, continues=continues or bool(made)))
+    return made
+
+
 def joined(one: tuple[Turn, ...], sentence: str, other: tuple[Turn, ...]) -> tuple[Turn, ...]:
     """Returns two parts of a text, turns without ids, as one that goes on in the other; between
     them stands a sentence that no model wrote."""

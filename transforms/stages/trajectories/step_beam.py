@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from transforms.engine.accounting import reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
-from transforms.models.requests import Request, Response
+from transforms.models.requests import Response
 from transforms.models.scores import score_labels, scored
 from transforms.models.settings import SamplerSettings
 from transforms.stages.trajectories.converse import Limits, agrees, begin
 from transforms.stages.trajectories.dialogues import DIALOGUES
-from transforms.stages.trajectories.frontier import Beam, Node, Rated, search
-from transforms.stages.trajectories.records import Turn, appended
-from transforms.stages.trajectories.tree_stage import TreeSearch, heard
+from transforms.stages.trajectories.frontier import Beam, Node, Rated
+from transforms.stages.trajectories.records import Turn, appended, in_one, sampled
+from transforms.stages.trajectories.tree_stage import Solution, TreeSearch
 from transforms.text.answers import final_answer
 
 _UNSAMPLED = SamplerSettings(samples=1, temperature=0.0, max_tokens=1)
@@ -38,7 +37,8 @@ class Text(NamedTuple):
     """Steps that it has."""
 
     @property
-    def text(self) -> str:
+    def id(self) -> str:
+        """What is written."""
         return "".join(turn.content for turn in self.turns)
 
     @property
@@ -85,9 +85,8 @@ class StepBeam(TreeSearch):
     """Value, of each phase, below which all steps have to stay for `extra` more to be drawn."""
     extra: Annotated[int, Field(ge=0)] = 0
 
-    reasons: ClassVar[Iterable[str]] = (
-        *(*TreeSearch.reasons, "no_reference", "no_step", "no_answer", "wrong_answer"),
-    )
+    root: ClassVar[Text] = Text()
+    reasons: ClassVar[Iterable[str]] = (*TreeSearch.reasons, "no_reference", "no_step")
 
     def __post_init__(self) -> None:
         backend, stage = self.backend, f"recipe.stages.{self.name}"
@@ -100,38 +99,31 @@ class StepBeam(TreeSearch):
             if values and len(values) != len(self.marks):
                 raise SettingsError(f"{stage}.{name}: give one value for each of its marks")
 
-    def episode(self, seed: Seed) -> Steps[Any]:
+    def solve(self, seed: Seed) -> Steps[Solution | Verdict]:
         if seed.answer is None:
             return reject("no_reference", "the seed has no answer to hold one against")
-        asked = self.asked(0, problem=seed.problem)
-        steps = search(
-            Text(),
-            expand=partial(self.lines, asked),
-            evaluate=partial(self.valued, seed),
-            strategy=Beam(
-                *(self.keep, self.candidates, self.depth, self.shared),
-                *(self.upper, self.lower, self.extra),
-            ),
-            budget=self.most,
-            key=lambda text: text.text,
-        )
-        found, responses, lost = yield from heard(steps)
-        if lost or found.best is None:
-            return lost or reject("no_step", f"{len(found.nodes)} steps")
+        found = yield from self.search({"problem": seed.problem})
+        if found.best is None:
+            return reject("no_step", f"{len(found.nodes)} steps")
         text = found.best.state
+        asked = self.asked(0, problem=seed.problem)
         before = begin(asked, DIALOGUES["native"], Limits()).turns
-        answer = final_answer(text.text, "stop") if text.is_whole else None
+        lines = in_one(text.turns, continues=before[-1].role == "assistant")
+        answer = final_answer(text.id, "stop") if text.is_whole else None
         score = 0.0 if answer is None else (yield from agrees(seed, answer))
-        return self.outcome(
-            seed, found, found.best, responses, appended(before, joined(before, text)),
-            wrong="no_answer" if answer is None else "wrong_answer", data={}, score=score,
-            answer=answer, reference=seed.answer,
-        )  # fmt: skip
+        turns = appended(before, lines)
+        return Solution(found, turns, answer, score, reference=seed.answer)
 
-    def lines(self, asked: Request, node: Node[Text], samples: range) -> Steps[Sequence[Text]]:
+    @property
+    def strategy(self) -> Beam:
+        size = (self.keep, self.candidates, self.depth, self.shared)
+        return Beam(*size, self.upper, self.lower, self.extra)
+
+    def grow(self, words: dict[str, Any], node: Node[Text], samples: range) -> Steps[list[Text]]:
         """Draws next steps; one that is cut off, or is empty, is none."""
+        asked = self.asked(0, **words)
         text, mark = node.state, self.marks[node.depth % len(self.marks)]
-        before = asked.sampler.prefix + text.text + mark
+        before = asked.sampler.prefix + text.id + mark
         sampler = replace(asked.sampler, prefix=before, stop=("\n", *asked.sampler.stop))
         going_on = replace(asked, sampler=sampler, think_tags=None)
         answers: list[Response] = yield [replace(going_on, sample=sample) for sample in samples]
@@ -141,23 +133,16 @@ class StepBeam(TreeSearch):
             line = answer.text.removeprefix(before)
             if answer.finish_reason == "stop" and line.strip():
                 line += "" if _END in line else "\n"  # which the engine cut off
-                drawn = Turn("assistant", line, continues=True, sampled=True, request=answer.id)
-                texts.append(Text((*text.turns, *given, drawn), text.depth + 1))
+                drawn = (*text.turns, *given, sampled(line, answer.id, continues=True))
+                texts.append(Text(drawn, text.depth + 1))
         return texts
 
-    def valued(self, seed: Seed, node: Node[Text]) -> Steps[Rated[Text]]:
+    def rate(self, words: dict[str, Any], node: Node[Text]) -> Steps[Rated[Text]]:
         phase = (node.depth - 1) % len(self.marks)
         names = self.value_models
         model = names[min(phase, len(names) - 1)] if names else None
-        words = {"problem": seed.problem, "steps": node.state.text, "phase": phase}
-        [asked] = self.requests(_UNSAMPLED, 0, self.value_prompt, model, **words)
+        about = {"steps": node.state.id, "phase": phase, **words}
+        [asked] = self.requests(_UNSAMPLED, 0, self.value_prompt, model, **about)
         response: Response = yield score_labels(asked, self.labels)
         value = 0.0 if response.error else scored(response).probability(self.labels[0])
         return Rated(value, node.state.is_whole)
-
-
-def joined(before: Sequence[Turn], text: Text) -> list[Turn]:
-    """Returns the turns of a text as one message, which goes on in the last one where that is the
-    model's."""
-    first, *rest = text.turns
-    return [replace(first, continues=before[-1].role == "assistant"), *rest]
