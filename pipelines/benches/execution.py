@@ -187,11 +187,15 @@ def judge(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
             }
 
 
-def stages_of(recipe: str, *overrides: str) -> dict[str, Any]:
-    """Returns the stages of a recipe by name; the endpoint that they ask is not there."""
+def stages_of(recipe: str, *overrides: str, root: str = "unused") -> dict[str, Any]:
+    """Returns the stages of a recipe by name; the endpoint that they ask is not there.
+
+    Args:
+        root: the folder of their run, where those that draw keep their pictures.
+    """
     asked = ["backend=openai", "backend.base_url=http://127.0.0.1:1/v1", "backend.api=chat"]
-    named = [f"recipe={recipe}", "backend.model=scripted", "output_dir=unused", *overrides]
-    segments = build_segments(_composed([*asked, *named]), "unused", "unused/ledger")
+    named = [f"recipe={recipe}", "backend.model=scripted", f"output_dir={root}", *overrides]
+    segments = build_segments(_composed([*asked, *named]), root, f"{root}/ledger")
     return {stage.name: stage for segment in segments for stage in segment.stages}
 
 

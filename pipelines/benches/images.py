@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from itertools import islice
@@ -88,7 +88,7 @@ SETTINGS = BenchImagesSettings
 
 def bench(settings: BenchImagesSettings) -> None:
     """Draws, changes, proves and reads back; a fault that is not undone ends it with an error. Then
-    it runs a recipe whole, and plays scripts in others."""
+    it runs the recipes that ask about pictures whole, and plays scripts in others."""
     console, found = Console(), []
     console.print(f"{settings.count:,} pictures of each, {machine_line()}", highlight=False)
 
@@ -102,20 +102,28 @@ def bench(settings: BenchImagesSettings) -> None:
     for row in changed(settings.count):
         note(row)
     note(read_back(settings.count))
-    run = whole_run(settings) if settings.rows else {}
-    if run:
+    scenes, runs = settings.scenes or CORE, []
+    sizes: dict[str, tuple[Sequence[str], int]] = {"picture_qa": (scenes, settings.rows)}
+    if "board" in scenes:
+        sizes["game_qa"] = (("board",), settings.rows // len(CORE))
+    for recipe, (kinds, rows) in sizes.items():
+        if not rows:
+            continue
+        console.print(f"{recipe}: about {rows:,} rows are asked for", highlight=False)
+        runs.append(run := whole_run(settings, recipe, kinds, rows))
         console.print(
-            f"picture_qa: {run['rows']:,} rows of {run['attempts']:,} attempts in "
+            f"{recipe}: {run['rows']:,} rows of {run['attempts']:,} attempts in "
             f"{run['seconds']:,} s, {run['per_second']:,} rows/s, {run['mb_a_row']} MB a row, at "
             f"most {run['peak_mib']:,} MiB; {_judged(run)}",
             highlight=False,
         )
-    scripts = list(judged_scripts(settings)) if settings.scripts else []
-    for row in scripts:
+    scripts = []
+    for row in judged_scripts(settings) if settings.scripts else ():
         console.print(f"{row['recipe']}: {row['tasks']:,} tasks; {_judged(row)}", highlight=False)
-    for line in (line for row in (run, *scripts) if row for line in row["misjudged"]):
+        scripts.append(row)
+    for line in (line for row in (*runs, *scripts) for line in row["misjudged"]):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    print(json.dumps({"bench": "images", "rates": found, "run": run, "scripts": scripts}))
+    print(json.dumps({"bench": "images", "rates": found, "runs": runs, "scripts": scripts}))
 
 
 def _judged(row: dict[str, Any]) -> str:
@@ -196,9 +204,15 @@ def _rate(work: Callable[[int], object], count: int) -> float:
     return round(count / max(time.process_time() - started, 1e-9), 1)
 
 
-def whole_run(settings: BenchImagesSettings) -> dict[str, Any]:
-    """Runs the recipe picture_qa on questions about all scenes, two attempts each, against an
-    endpoint that answers at once, half of the time wrongly.
+def whole_run(
+    settings: BenchImagesSettings, recipe: str, scenes: Sequence[str], rows: int
+) -> dict[str, Any]:
+    """Runs a recipe on questions about scenes, two attempts each, against an endpoint that answers
+    at once, half of the time wrongly.
+
+    Args:
+        recipe: picture_qa or game_qa.
+        rows: wanted, about.
 
     Returns:
         rows, attempts, seconds (start and report included), per_second (rows), mb_a_row (of the
@@ -208,8 +222,7 @@ def whole_run(settings: BenchImagesSettings) -> dict[str, Any]:
     Raises:
         CotmillError: the run failed; the message is the last line of what it said.
     """
-    scenes = settings.scenes or CORE
-    arguments = {"scenes": [*scenes], "count": -(-settings.rows // (2 * len(scenes) * len(LEVELS)))}
+    arguments = {"scenes": [*scenes], "count": -(-rows // (2 * len(scenes) * len(LEVELS)))}
     known = looking.known(arguments)
     with tempfile.TemporaryDirectory(prefix="cotmill-images-") as folder, ExitStack() as stack:
         root = Path(folder)
@@ -217,7 +230,7 @@ def whole_run(settings: BenchImagesSettings) -> dict[str, Any]:
         endpoint = scripted_endpoint(looking.__name__, str(root / "known.json"))
         url, _ = stack.enter_context(endpoint)
         command = [
-            *(sys.executable, "-m", "pipelines.cli", "synthesize", "recipe=picture_qa"),
+            *(sys.executable, "-m", "pipelines.cli", "synthesize", f"recipe={recipe}"),
             *("source=function", "source.function=transforms.scenes.seeds.asked"),
             f"source.arguments={{scenes: [{','.join(scenes)}], count: {arguments['count']}}}",
             *("recipe.stages.look.sampler.samples=2", "backend=openai", "backend.model=scripted"),
@@ -229,7 +242,7 @@ def whole_run(settings: BenchImagesSettings) -> dict[str, Any]:
             run = subprocess.Popen(
                 command,
                 env={**os.environ, "PYTHONPATH": str(PROJECT)},
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+                stdin=subprocess.DEVNULL, stdout=sys.stderr, stderr=errors,
             )  # fmt: skip
             used = watched(run)
         seconds = time.monotonic() - started
@@ -238,13 +251,13 @@ def whole_run(settings: BenchImagesSettings) -> dict[str, Any]:
             raise CotmillError(f"the measured run ended with status {run.returncode}: {said[-1]}")
         files = sorted((root / "run" / "data").glob("*.parquet"))
         judged = _judged_rows(root / "run", known)
-        rows = judged["right_kept"] + judged["wrong_kept"]
+        kept = judged["right_kept"] + judged["wrong_kept"]
         return {
-            "rows": rows,
+            "rows": kept,
             "attempts": judged["right"] + judged["wrong"],
             "seconds": round(seconds, 1),
-            "per_second": round(rows / seconds, 1),
-            "mb_a_row": round(sum(file.stat().st_size for file in files) / max(rows, 1) / 1e6, 3),
+            "per_second": round(kept / seconds, 1),
+            "mb_a_row": round(sum(file.stat().st_size for file in files) / max(kept, 1) / 1e6, 3),
             "peak_mib": used.peak >> 20,
             **judged,
         }
@@ -275,13 +288,16 @@ def judged_scripts(settings: BenchImagesSettings) -> Iterator[dict[str, Any]]:
     Yields:
         recipe, and what `judge_scripts` returns.
     """
-    with shared_sandbox(settings.sandbox) as box:
+    with (
+        shared_sandbox(settings.sandbox) as box,
+        tempfile.TemporaryDirectory(prefix="cotmill-images-") as folder,
+    ):
         for recipe, coded in CODED.items():
             if coded.needs and find_spec(coded.needs) is None:
                 continue
             samples = f"recipe.stages.{coded.stage}.sampler.samples=1"
-            stage = stages_of(recipe, samples, *coded.overrides)[coded.stage]
+            stages = stages_of(recipe, samples, *coded.overrides, root=f"{folder}/{recipe}")
             seeds = [
                 as_seed(row) for row in islice(coded.seeds(settings.scripts), settings.scripts)
             ]
-            yield {"recipe": recipe, **judge_scripts(coded, stage, seeds, box)}
+            yield {"recipe": recipe, **judge_scripts(coded, stages, seeds, box)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import importlib.util
 import json
 from copy import copy
@@ -18,6 +17,7 @@ from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.models.tools import Tool, ToolSettings
 from transforms.recipes import explicit_qa
+from transforms.scenes import readers
 from transforms.scenes.seeds import Asked
 from transforms.scenes.seeds import asked as seeds_asked
 from transforms.scenes.table import Table
@@ -136,7 +136,7 @@ def test_lucky_answers_are_rows_where_they_are_wanted() -> None:
 def test_a_run_without_ocr_is_one_line_that_names_the_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(explicit_qa, "find_spec", lambda name: None)
+    monkeypatch.setattr(readers, "find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"explain\.read=ocr needs OCR"):
         replace(stage("explicit_qa", "explain", ELSEWHERE), read="ocr")
 
@@ -149,7 +149,3 @@ def test_a_table_is_read_from_its_picture() -> None:
     play = played(made.episode(seed()), script(PLAN, RIGHT, EXPLAINED))
     [(row, verdict)] = play.result
     assert verdict.kept and json.loads(row.data)["reading"] == "clean"
-
-
-def test_examples_in_docstrings_are_true() -> None:
-    assert not doctest.testmod(explicit_qa).failed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from pipelines.synthesize import synthesize
 from tests.models.examples import response
+from tests.publish.export.test_formats import exported
 from tests.recipes.playing import stage
 from tests.settings_for_tests import composed
 from tests.vision_server import vision_server
@@ -23,6 +25,7 @@ from transforms.engine.accounting import Verdict
 from transforms.engine.errors import SettingsError
 from transforms.engine.recipe import build_segments
 from transforms.engine.records import Seed
+from transforms.engine.run_folder import RunFolder
 from transforms.images.rows import COLUMN
 from transforms.models.episode import play
 from transforms.recipes.picture_qa import PictureTask, grey
@@ -30,6 +33,23 @@ from transforms.scenes import scene_type
 from transforms.scenes.seeds import asked
 
 _ARGUMENTS: dict[str, Any] = {"scenes": ["board", "shapes"], "levels": [1], "count": 3}
+
+
+_RUN = [
+    "recipe=picture_qa", "source=function", "source.function=transforms.scenes.seeds.asked",
+    "source.arguments={scenes: [board, shapes], levels: [1], count: 3}",
+    "backend=openai", "backend.model=m", "sandbox.slots=1",
+]  # fmt: skip
+
+
+def _known() -> dict[tuple[str, str], str]:
+    """(Picture's hash, question) -> answer as JSON."""
+    known = {}
+    for row in asked(**_ARGUMENTS):
+        scene = scene_type(row["kind"]).generate(row["seed"], row["level"])
+        key = hashlib.sha256(scene.draw()).hexdigest()
+        known |= {(key, each.text): json.dumps(each.answer) for each in scene.questions()}
+    return known
 
 
 def _seeds() -> list[Seed]:
@@ -61,20 +81,10 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> list[PictureTask]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A run's folder and its manifest; the model is wrong on some questions."""
     folder = tmp_path_factory.mktemp("run")
-    known = {}
-    for row in asked(**_ARGUMENTS):
-        scene = scene_type(row["kind"]).generate(row["seed"], row["level"])
-        key = hashlib.sha256(scene.draw()).hexdigest()
-        known |= {(key, each.text): json.dumps(each.answer) for each in scene.questions()}
-    with vision_server(known, _wrong) as url:
+    with vision_server(_known(), _wrong) as url:
         settings = composed(
-            "recipe=picture_qa", "source=function",
-            "source.function=transforms.scenes.seeds.asked",
-            "source.arguments={scenes: [board, shapes], levels: [1], count: 3}",
-            "recipe.stages.look.blind=1",
-            "backend=openai", f"backend.base_url={url}", "backend.model=m", "sandbox.slots=1",
-            f"output_dir={folder}",
-        )  # fmt: skip
+            *_RUN, f"backend.base_url={url}", f"output_dir={folder}", "recipe.stages.look.blind=1"
+        )
         manifest = synthesize(settings, Console(file=io.StringIO()))
     return folder, manifest
 
@@ -178,3 +188,46 @@ def test_a_backend_that_takes_text_alone_is_refused_before_anything_is_drawn() -
     )  # fmt: skip
     with pytest.raises(SettingsError, match=r"stages\.look shows pictures.*api=chat of backend"):
         build_segments(settings, "/run", "/run/ledger")
+
+
+def test_pairs_of_attempts_leave_with_the_picture_that_both_answer_about(tmp_path: Path) -> None:
+    times: Counter[str] = Counter()
+
+    def at_times(question: str) -> bool:
+        times[question] += 1
+        return times[question] % 2 == 0
+
+    with vision_server(_known(), at_times) as url:
+        settings = composed(
+            *_RUN, f"backend.base_url={url}", f"output_dir={tmp_path}/run",
+            "recipe.stages.look.sampler.samples=2", "recipe.stages.look.keeps_wrong=true",
+            "+recipe.stages.pairs={_target_: transforms.stages.preferences.MakePairs}",
+        )  # fmt: skip
+        manifest = synthesize(settings, Console(file=io.StringIO()))
+    assert manifest["columns"][-1]["name"] == COLUMN
+    rows = _rows(tmp_path / "run")
+    assert len(rows) > 2
+    for row in rows:
+        [picture], [image] = row["prompt"][0]["pictures"], row[COLUMN]
+        assert hashlib.sha256(image["bytes"]).hexdigest() == picture["sha256"]
+        chosen, rejected = (row[name][0]["content"] for name in ("chosen", "rejected"))
+        assert "something else" in rejected and "something else" not in chosen
+    files = str(tmp_path / "run" / "data" / "*.parquet")
+    loaded = load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path))
+    assert loaded.features[COLUMN] == List(Image())
+    for shape, prompt in (("messages", "prompt"), ("sharegpt", "conversations")):
+        examples, left_out = exported(RunFolder(str(tmp_path / "run")), "preference", shape=shape)
+        assert len(examples) == len(rows) and not left_out
+        for example in examples:
+            assert json.dumps(example[prompt]).count("image") == len(example[COLUMN]) == 1
+
+
+def test_a_replay_by_two_workers_gives_the_same_bytes(
+    run: tuple[Path, Any], tmp_path: Path
+) -> None:
+    backend = ["backend=replay", f"ledger.dir={run[0]}/ledger", "runner.workers=2"]
+    settings = [each for each in _RUN if not each.startswith("backend")]
+    again = composed(*settings, *backend, "recipe.stages.look.blind=1", f"output_dir={tmp_path}")
+    synthesize(again, Console(file=io.StringIO()))
+    one, other = (sorted((folder / "data").iterdir()) for folder in (run[0], tmp_path))
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other] != []

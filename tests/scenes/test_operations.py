@@ -170,6 +170,6 @@ def test_operations_leave_no_metadata_of_the_picture_behind() -> None:
     assert encoded(image) == shown()
 
 
-@pytest.mark.parametrize("module", ["base", "operations", "proofs"])
+@pytest.mark.parametrize("module", ["answers", "base", "operations", "proofs"])
 def test_examples_in_docstrings_are_true(module: str) -> None:
     assert not doctest.testmod(importlib.import_module(f"transforms.scenes.{module}")).failed

@@ -111,7 +111,7 @@ def test_a_script_that_makes_no_solid_fails_and_says_why(
 def test_the_volume_by_formula_is_that_of_the_kernel(run: Any, seed: int, level: int) -> None:
     part = Part.generate(seed, level)
     [volume] = run(part.script()).signature["volume"]
-    assert volume == pytest.approx(part.volume(), rel=1e-9)
+    assert volume == pytest.approx(part.volume(), rel=1e-12)  # through a STEP file
 
 
 def test_all_families_are_drawn_the_same_in_another_process() -> None:

@@ -14,10 +14,25 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from tests.publish.export.trajectories import CODE, OUTPUT, trajectory, turns
-from transforms.engine.records import Call
+from transforms.engine.records import Call, PictureMessage, Shown
+from transforms.engine.stage import written_by
+from transforms.images.rows import pictures_of
 from transforms.models.episode import play
-from transforms.stages.preferences import MakePairs, PairTurns, Preference, both_ways, pairs
-from transforms.stages.trajectories.records import Turn, appended
+from transforms.stages.preferences import (
+    MakePairs,
+    PairTurns,
+    PicturePreference,
+    Preference,
+    both_ways,
+    pairs,
+)
+from transforms.stages.trajectories.records import (
+    PictureTrajectory,
+    Trajectory,
+    Turn,
+    appended,
+    turns_of,
+)
 
 
 def attempt(said, score, **fields):
@@ -109,6 +124,34 @@ def test_turns_are_paired_wherever_attempts_part_by_what_comes_of_them() -> None
 def test_turns_that_serve_alike_make_no_pair() -> None:
     found = list(PairTurns().of([rounds("a", score=1.0), rounds("b", score=1.0)]))
     assert [verdict.reason for _, verdict in found] == ["unpaired"] * 2
+
+
+def shown(said, score):
+    """An attempt at a question about a picture, in which a tool shows another one."""
+    picture = Shown("a" * 64, "image/png", 9, 9, 99, at=4)
+    asked = PictureMessage("user", "What is it?", pictures=(picture,))
+    cut = PictureMessage("user", "A part:", pictures=(replace(picture, sha256="b" * 64, at=7),))
+    before = turns_of([asked])
+    talk = appended(before, [ours("Cut it."), *turns_of([cut]), ours(said)])
+    return trajectory(talk, score)
+
+
+def test_pairs_of_attempts_that_show_pictures_hold_them() -> None:
+    group = [shown("A cat.", 1.0), shown("A dog.", 0.0)]
+    [pair], _ = made(group)
+    assert isinstance(pair, PicturePreference)
+    [prompt], [_, cut, _] = pair.prompt, pair.chosen
+    assert [[each.sha256[0] for each in turn.shown] for turn in (prompt, cut)] == [["a"], ["b"]]
+    assert [each.sha256[0] for each in pictures_of(pair)] == ["a", "b", "b"]
+    [(pair, _)] = PairTurns().of(group)
+    assert [each.sha256[0] for each in pictures_of(pair)] == ["a", "b"]
+    assert [turn.content for turn in (*pair.chosen, *pair.rejected)] == ["A cat.", "A dog."]
+
+
+@pytest.mark.parametrize("stage", [MakePairs(), PairTurns()])
+def test_what_pairs_write_has_a_place_for_pictures_where_attempts_show_some(stage) -> None:
+    assert written_by(stage, Trajectory) is Preference
+    assert written_by(stage, PictureTrajectory) is PicturePreference
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, ConfigDict, ValidationError, create_model
 
 from transforms.engine.accounting import Check, Verdict, first_rejection, keep, reject
 from transforms.engine.outcomes import Decide, Outcome
+from transforms.images.rows import holds_pictures
 
 
 class Same:
@@ -43,6 +44,9 @@ class Stage(beam.PTransform):
     """The record type that it takes; None for a source, which takes a pipeline's begin."""
     writes: ClassVar[type]
     """The record type that it keeps, or `Same`."""
+    writes_pictures: ClassVar[type | None] = None
+    """What it keeps in place of `writes` where the records that it reads hold pictures; None is no
+    other type."""
     creates_records: ClassVar[bool] = False
     """Whether what enters it is other than the records that the stage before it kept."""
     by_record: ClassVar[bool] = False
@@ -77,11 +81,13 @@ class Stage(beam.PTransform):
 
 def written_by(stage: Stage, arriving: type | None) -> type:
     """Returns the record type that a stage writes where records of type `arriving` come in."""
-    if stage.writes is not Same:
-        return stage.writes
-    if arriving is None:
-        raise TypeError(f"{stage.name} writes what it reads, and nothing comes before it")
-    return arriving
+    if stage.writes is Same:
+        if arriving is None:
+            raise TypeError(f"{stage.name} writes what it reads, and nothing comes before it")
+        return arriving
+    if stage.writes_pictures is not None and holds_pictures(arriving):
+        return stage.writes_pictures
+    return stage.writes
 
 
 def takes(stage: Stage, arriving: type | None) -> bool:

@@ -22,14 +22,14 @@ from transforms.models.episode import Steps
 from transforms.scenes import LEVELS
 from transforms.scenes.part import Part
 from transforms.scenes.solids import PREDICATES, Failed, Solid, differences, made
-from transforms.stages.trajectories.converse import Conversation, Converse, Tried, ask
-from transforms.stages.trajectories.records import Ended
+from transforms.stages.trajectories.converse import Conversation
+from transforms.stages.trajectories.written import WriteProgram
 
 Form = Literal["plain", "structured"]
 
 
 @dataclass(kw_only=True)
-class WritePart(Converse):
+class WritePart(WriteProgram):
     """PCollection[Seed] (the description of a part) -> Outcome of Trajectory: scripts whose solid
     is the one that is described, whatever its construction.
 
@@ -41,10 +41,8 @@ class WritePart(Converse):
     """A placeholder: the paper's weights are not confirmed."""
     within: Annotated[float, Field(gt=0)] = 1e-6
     """Difference of sizes that does not count, as a share of the largest of their kind."""
-    cells: None = None
-    turns: Literal[1] = 1
 
-    reasons: ClassVar[Iterable[str]] = (*Converse.reasons, "no_part", "fails", "differs")
+    reasons: ClassVar[Iterable[str]] = (*WriteProgram.reasons, "no_part", "fails", "differs")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,25 +54,13 @@ class WritePart(Converse):
             return reject("no_part", "seeds come from transforms.recipes.cad_rl.parts")
         return None
 
-    def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
-        talk = self.begun(seed, sample)
-        written = yield from ask(talk)
-        programs = self.dialogue.read(written.text) if written else []
-        score, verdict = 0.0, reject("no_answer") if written else talk.verdict
-        if written and programs:
-            talk.final = programs[-1].code
-            talk.end(Ended.ANSWERED)
-            score, verdict = yield from self._judged(seed, talk)
-        kept = self.keeps_wrong and talk.ended is not Ended.REFUSED
-        return Tried(talk, score, keep() if kept else verdict)
-
-    def _judged(self, seed: Seed, talk: Conversation) -> Steps[tuple[float, Verdict]]:
+    def judged(self, seed: Seed, talk: Conversation, code: str) -> Steps[tuple[float, Verdict]]:
         part = part_of(seed)
-        assert part is not None and talk.final is not None
+        assert part is not None
         talk.data = {"part": part.model_dump(mode="json"), "script": part.script()}
         gold = yield from made(part.script())
         assert isinstance(gold, Solid), f"our own script fails: {gold}"
-        solid = yield from made(talk.final, gold.step)
+        solid = yield from made(code, gold.step)
         talk.cells += 1
         if isinstance(solid, Failed):
             return 0.0, reject("fails", f"{solid.status}: {solid.detail}")
@@ -115,6 +101,46 @@ def part_of(seed: Seed) -> Part | None:
         return None
 
 
+_FRAME = {
+    "frame": "All sizes are in millimetres, and the part stands on the plane z = 0 and rises "
+    "along z",
+}
+_ON_TOP = {
+    "boss": "On top of the body stands a cylinder around the z axis, {boss} in diameter and {rise} "
+    "high",
+    "bore": "A bore of {bore} in diameter goes along the z axis through everything",
+}
+_FEATURES = {
+    "flange": {
+        **_FRAME,
+        "body": "The body is a disc around the z axis, {diameter} in diameter and {height} high",
+        **_ON_TOP,
+        "holes": "{count} holes of {hole} in diameter go through the disc along z; their middles "
+        "are spread evenly on a circle around the z axis, {bolt_circle} in diameter, and the first "
+        "is on the positive x axis",
+    },
+    "plate": {
+        **_FRAME,
+        "body": "The body is a plate, {width} along x, {depth} along y and {height} high, centred "
+        "on the z axis",
+        "fillet": "Its four upright edges are rounded with radius {fillet}",
+        **_ON_TOP,
+        "holes": "{count} holes of {hole} in diameter go through the plate along z; their middles "
+        "(x, y) are {places}",
+    },
+    "bracket": {
+        **_FRAME,
+        "base": "The base is a plate, {width} along x, {depth} along y and {thick} high, centred "
+        "on the z axis",
+        "wall": "At the side of the base where y is largest stands a wall, as wide as the base "
+        "along x and {thick} thick along y, within the base's outline; its top is at z = {height}",
+        "holes": "{count} holes of {hole} in diameter go through the base along z; their middles "
+        "(x, y) are {places}",
+    },
+}
+"""Family -> its features by name, each a sentence with places for sizes."""
+
+
 def description(part: Part, form: Form) -> str:
     """Returns all that has to be known to build a part, in words.
 
@@ -123,69 +149,13 @@ def description(part: Part, form: Form) -> str:
     """
     if form not in ("plain", "structured"):
         raise ValueError(f"forms=[{form}]: use plain or structured")
-    features = [*_body(part), *_features(part)]
+    places = ", ".join(f"({x}, {y})" for x, y in part.holes)
+    sizes = {"boss": 0, "bore": 0, **part.sizes, "hole": part.hole, "count": len(part.holes)}
+    features = {
+        name: sentence.format(**sizes, places=places)
+        for name, sentence in _FEATURES[part.family].items()
+        if sizes.get(name, 1)  # a part without a boss or a bore has a size of 0 there
+    }
     if form == "plain":
-        return " ".join(f"{sentence}." for _, sentence in features)
-    return "\n".join(f"{name}: {sentence}" for name, sentence in features)
-
-
-def _body(part: Part) -> Iterator[tuple[str, str]]:
-    """Yields the frame and the body, each a name and a sentence without its full stop."""
-    s = part.sizes
-    yield (
-        "frame",
-        "All sizes are in millimetres, and the part stands on the plane z = 0 and rises along z",
-    )
-    if part.family == "flange":
-        yield (
-            "body",
-            f"The body is a disc around the z axis, {s['diameter']} in diameter and "
-            f"{s['height']} high",
-        )
-    elif part.family == "plate":
-        yield (
-            "body",
-            f"The body is a plate, {s['width']} along x, {s['depth']} along y and {s['height']} "
-            "high, centred on the z axis",
-        )
-        yield "fillet", f"Its four upright edges are rounded with radius {s['fillet']}"
-    else:
-        yield (
-            "base",
-            f"The base is a plate, {s['width']} along x, {s['depth']} along y and {s['thick']} "
-            "high, centred on the z axis",
-        )
-        yield (
-            "wall",
-            f"At the side of the base where y is largest stands a wall, as wide as the base along "
-            f"x and {s['thick']} thick along y, within the base's outline; its top is at z = "
-            f"{s['height']}",
-        )
-
-
-def _features(part: Part) -> Iterator[tuple[str, str]]:
-    """Yields what is added to and cut from the body."""
-    s = part.sizes
-    if s.get("boss"):
-        yield (
-            "boss",
-            f"On top of the body stands a cylinder around the z axis, {s['boss']} in diameter and "
-            f"{s['rise']} high",
-        )
-    if s.get("bore"):
-        yield "bore", f"A bore of {s['bore']} in diameter goes along the z axis through everything"
-    if part.family == "flange":
-        yield (
-            "holes",
-            f"{len(part.holes)} holes of {part.hole} in diameter go through the disc along z; "
-            f"their middles are spread evenly on a circle around the z axis, "
-            f"{s['bolt_circle']} in diameter, and the first is on the positive x axis",
-        )
-    else:
-        where = ", ".join(f"({x}, {y})" for x, y in part.holes)
-        what = "base" if part.family == "bracket" else "plate"
-        yield (
-            "holes",
-            f"{len(part.holes)} holes of {part.hole} in diameter go through the {what} along z; "
-            f"their middles (x, y) are {where}",
-        )
+        return " ".join(f"{sentence}." for sentence in features.values())
+    return "\n".join(f"{name}: {sentence}" for name, sentence in features.items())

@@ -20,20 +20,16 @@ from transforms.engine.stage import Map
 from transforms.images.blobs import Blobs
 from transforms.models.episode import Steps
 from transforms.programs.questions import Attempted, Task, task_about
-from transforms.scenes.seeds import Asked
+from transforms.scenes.seeds import Asked, OfScene
 from transforms.stages.attempt import AttemptTasks, judged
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureTask(Task):
+class PictureTask(OfScene, Task):
     """A question about a picture; the right answer is known from the scene that it was drawn of."""
 
     picture: Picture
     """What is looked at."""
-    scene: str
-    """What the picture shows, as JSON. It is in no message."""
-    drawer: str
-    """Kind of the scene and versions of what draws it: equal ones give equal bytes."""
     box: tuple[int, ...] = ()
     """Where in the picture the answer is read: left, top, right, bottom in pixels, y downwards;
     empty where all of it is."""
@@ -77,8 +73,7 @@ class AskAboutPicture(Map):
             PictureTask,
             task_about(seed, question.kind, "", "tolerant", golds, stated),
             picture=Blobs(self.blobs).put(scene.draw()),
-            scene=scene.model_dump_json(),
-            drawer=scene.drawer(),
+            **asked.drawn,
             box=question.box or (),
         )
 

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from transforms.engine.accounting import reject
 from transforms.engine.records import Seed
-from transforms.images.blobs import Blobs
 from transforms.models.episode import Steps
 from transforms.stages.trajectories.converse import Conversation, Tried
-from transforms.stages.trajectories.look import Look, PictureSeed, edit_of
+from transforms.stages.trajectories.look import Look
 
 
 @dataclass(kw_only=True)
 class Edit(Look):
-    """PCollection[PictureSeed] -> Outcome of LookTrajectory: right answers of which no edit was in
-    vain.
-
-    A row's `data` has `edits`, what each picture that code wrote is (`look.edit_of`), and `rounds`.
-    Where there is something to prove, faults or a place where the answer stands, one of the edits
-    has to do it; an answer without edits stands for itself.
-    """
-
-    reasons: ClassVar[Iterable[str]] = (*Look.reasons, "edit_in_vain")
+    """PCollection[PictureSeed] -> Outcome of LookTrajectory: conversations whose `data` has
+    `rounds`, what the edits of a picture show (`rounds_of`)."""
 
     def graded(self, seed: Seed, talk: Conversation) -> Steps[Tried]:
-        assert isinstance(seed, PictureSeed) and talk.gallery is not None
         tried = yield from super().graded(seed, talk)
-        blobs = Blobs(self.blobs)
-        edits = [edit_of(seed, picture, blobs) for picture in talk.gallery.shown]
-        talk.data |= {"edits": edits, "rounds": rounds_of(edits)}
-        right = {"restored", "covers"}
-        if not (seed.box or seed.changes != "[]"):  # nothing can be proved but that it did nothing
-            right |= {"other"}
-        if tried.verdict.kept and edits and not right & {*edits}:
-            verdict = reject("edit_in_vain", ", ".join(edits))
-            return tried._replace(score=0.0, verdict=tried.verdict if self.keeps_wrong else verdict)
+        talk.data["rounds"] = rounds_of(talk.data["edits"])
         return tried
 
 

@@ -6,9 +6,10 @@ After ViperGPT (arXiv 2303.08128). Seeds: `transforms.scenes.seeds.asked`, with 
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, islice
@@ -20,14 +21,15 @@ from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
-from transforms.sandbox.jobs import Job, Result, Status
+from transforms.sandbox.jobs import Job, Status
 from transforms.scenes import patch
+from transforms.scenes.answers import agrees
 from transforms.scenes.pixels import shapes_in
 from transforms.scenes.seeds import Asked
 from transforms.scenes.shape_questions import asked
 from transforms.scenes.shapes import Shapes
-from transforms.stages.trajectories.converse import Conversation, Converse, Tried, ask
-from transforms.stages.trajectories.records import Ended
+from transforms.stages.trajectories.converse import Conversation
+from transforms.stages.trajectories.written import WriteProgram
 
 Backing = Literal["scene", "pixels"]
 _TRIED = 20_000
@@ -35,12 +37,11 @@ _TRIED = 20_000
 
 
 @dataclass(kw_only=True)
-class WriteFunction(Converse):
+class WriteFunction(WriteProgram):
     """PCollection[Seed] (a question about shapes) -> Outcome of Trajectory: functions that answer
     it, right on its own scene and on redraws for which it has a clear answer.
 
-    What ran is what is recorded: a function that fails is a reject, never replaced by another. The
-    prompt is rendered with `problem` and `functions`.
+    The prompt is rendered with `problem` and `functions`.
     """
 
     backings: Annotated[tuple[Backing, ...], Field(min_length=1)] = ("scene", "pixels")
@@ -50,11 +51,10 @@ class WriteFunction(Converse):
     """Other scenes that the function has to answer too."""
     overlap: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Intersection over union from which a box is right, as in the paper."""
-    cells: None = None
-    turns: Literal[1] = 1
 
     reasons: ClassVar[Iterable[str]] = (
-        *Converse.reasons, "no_question", "few_redraws", "fails", "wrong_redraw", "backings_differ",
+        *WriteProgram.reasons, "no_question", "few_redraws", "fails", "wrong_redraw",
+        "backings_differ",
     )  # fmt: skip
 
     def unfit(self, seed: Seed) -> Verdict | None:
@@ -70,22 +70,9 @@ class WriteFunction(Converse):
         assert about is not None
         return {"problem": about.question.text, "functions": api()}
 
-    def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
-        talk = self.begun(seed, sample)
-        written = yield from ask(talk)
-        programs = self.dialogue.read(written.text) if written else []
-        if written and programs:
-            talk.final = programs[-1].code
-            talk.end(Ended.ANSWERED)
-            verdict = yield from self._judged(seed, talk)
-        else:
-            verdict = reject("no_answer") if written else talk.verdict
-        kept = self.keeps_wrong and talk.ended is not Ended.REFUSED
-        return Tried(talk, float(verdict.kept), keep() if kept else verdict)
-
-    def _judged(self, seed: Seed, talk: Conversation) -> Steps[Verdict]:
+    def judged(self, seed: Seed, talk: Conversation, code: str) -> Steps[tuple[float, Verdict]]:
         about = Asked.of(seed)
-        assert about is not None and talk.final is not None
+        assert about is not None
         scenes = scenes_for(about, self.redraws)
         talk.data = {
             "scene": about.scene.model_dump(mode="json"), "drawer": about.scene.drawer(),
@@ -94,24 +81,25 @@ class WriteFunction(Converse):
         jobs, shown = [], []
         for backing in self.backings:
             places = [n for n, each in enumerate(scenes) if backing == "scene" or each[0].is_plain]
-            jobs.append(Job(program(talk.final, [things(scenes[n][0], backing) for n in places])))
+            jobs.append(Job(program(code, [things(scenes[n][0], backing) for n in places])))
             shown.append(places)
         results = yield jobs
         talk.cells += len(jobs)
         answers: dict[int, Any] = {}
         for places, result in zip(shown, results, strict=True):
-            if fault := _failed(result):
-                return reject("fails", fault)
-            for place, answer in zip(places, json.loads(result.output or "[]"), strict=True):
+            if result.status is not Status.OK or result.output is None:
+                return 0.0, reject("fails", result.ending)
+            for place, answer in zip(places, json.loads(result.output), strict=True):
                 if answers.setdefault(place, answer) != answer:
-                    return reject("backings_differ", f"{answers[place]!r} and {answer!r}"[:200])
+                    what = f"{answers[place]!r} and {answer!r}"[:200]
+                    return 0.0, reject("backings_differ", what)
         talk.data["answer"] = answers.get(0)
         for place, answer in sorted(answers.items()):
             gold = scenes[place][1]
-            if not is_right(answer, gold, self.overlap):
+            if not agrees(answer, gold, self.overlap):
                 reason = "wrong_redraw" if place else "wrong_answer"
-                return reject(reason, f"{answer!r}, not {gold!r}"[:200])
-        return keep()
+                return 0.0, reject(reason, f"{answer!r}, not {gold!r}"[:200])
+        return 1.0, keep()
 
 
 def scenes_for(about: Asked, redraws: int) -> list[tuple[Shapes, Any]]:
@@ -145,56 +133,18 @@ def program(function: str, pictures: Sequence[list[dict[str, Any]]]) -> str:
     )
 
 
-def is_right(answer: Any, gold: Any, overlap: float) -> bool:
-    """Whether an answer is the gold one: a box by overlap, a number by value, a text but for case.
-
-    >>> is_right("Yes", "yes", 0.7), is_right(True, 1, 0.7), is_right([0, 0, 9, 9], [0, 0, 9, 8], 1)
-    (True, False, False)
-    """
-    if isinstance(gold, list):
-        return _overlap(answer, gold) >= overlap
-    if isinstance(gold, str):
-        return isinstance(answer, str) and answer.strip().lower() == gold
-    return type(answer) in (int, float) and answer == gold
-
-
-def _overlap(answer: Any, gold: list[int]) -> float:
-    """Intersection over union of two boxes; 0 where the answer is none."""
-    numbers = isinstance(answer, list) and len(answer) == 4
-    if not numbers or any(type(each) not in (int, float) for each in answer):
-        return 0.0
-    wide = min(answer[2], gold[2]) - max(answer[0], gold[0])
-    high = min(answer[3], gold[3]) - max(answer[1], gold[1])
-    both = max(0, wide) * max(0, high)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (answer, gold)]
-    return float(both / (sum(areas) - both)) if areas[0] > 0 else 0.0
-
-
 def api() -> str:
     """Returns the functions that a program may call, as Python without bodies."""
-    doc = inspect.getdoc(patch.Patch) or ""
-    lines = ["class Patch:", *_indented(f'"""{doc}"""'), ""]
-    for name, each in vars(patch.Patch).items():
-        if not name.startswith("_"):
-            lines += _indented("\n".join(_head(each)))
-    for function in (patch.distance, patch.yes_no):
-        lines += _head(function)
-    return "\n".join(lines).rstrip()
+    tree = ast.parse(inspect.getsource(patch))
+    tree.body = _public(tree.body)
+    for each in ast.walk(tree):
+        if isinstance(each, ast.ClassDef):
+            each.body = [each.body[0], *_public(each.body)]
+        elif isinstance(each, ast.FunctionDef):
+            each.body = each.body[:1]  # the docstring
+    return ast.unparse(tree)
 
 
-def _head(function: Any) -> Iterator[str]:
-    signature = str(inspect.signature(function)).replace("'", "")
-    yield f"def {function.__name__}{signature}:"
-    yield from _indented(f'"""{inspect.getdoc(function)}"""')
-    yield ""
-
-
-def _indented(text: str) -> list[str]:
-    return [f"    {line}" if line else "" for line in text.split("\n")]
-
-
-def _failed(result: Result) -> str | None:
-    """How a run ended that gave no answers; None where it gave them."""
-    if result.status is Status.OK and result.output is not None:
-        return None
-    return f"{result.status}: {(result.error or '').strip()[-200:]}"
+def _public(body: list[ast.stmt]) -> list[ast.stmt]:
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    return [each for each in body if isinstance(each, kinds) and not each.name.startswith("_")]

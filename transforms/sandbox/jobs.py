@@ -123,6 +123,12 @@ class Result:
     files: Mapping[str, bytes] = field(default_factory=dict)
     """The files that were wanted."""
 
+    @property
+    def ending(self) -> str:
+        """How a run that gave no output ended, in a few words."""
+        parts = (self.error_type or self.status.value, (self.error or "").strip()[-200:])
+        return ": ".join(filter(None, parts))
+
 
 @dataclass(frozen=True)
 class Checked:

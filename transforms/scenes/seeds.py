@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -59,6 +60,16 @@ def as_text(answer: Any) -> str:
     return answer if isinstance(answer, str) else json.dumps(answer)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OfScene:
+    """What a record says of the scene that its picture was drawn of."""
+
+    scene: str
+    """What the picture shows, as JSON. It is in no message."""
+    drawer: str
+    """Kind of the scene and versions of what draws it: equal ones give equal bytes."""
+
+
 class Asked(NamedTuple):
     """A scene and a question about it."""
 
@@ -67,6 +78,11 @@ class Asked(NamedTuple):
     level: int
     number: int
     """The seed of the scene."""
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """The fields of `OfScene`."""
+        return {"scene": self.scene.model_dump_json(), "drawer": self.scene.drawer()}
 
     @classmethod
     def of(cls, seed: Seed) -> Asked | None:

@@ -37,7 +37,7 @@ from transforms.programs.questions import (
 )
 from transforms.programs.trace_text import parse_trace
 from transforms.programs.variation import unlike
-from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
+from transforms.sandbox.jobs import Job, Status, TraceLimits
 from transforms.text.answers import extract_answer
 from transforms.text.answers.units import conversion_program, is_same_value, read_measure
 from transforms.text.thoughts import visible
@@ -210,7 +210,7 @@ def witness(code: str, output: str, response: str) -> Steps[Mark]:
         return Mark(0.0, Fault.NO_ANSWER, answer)
     [result] = yield [job]
     if result.output is None or result.status is not Status.OK:
-        return Mark(0.0, Fault.FAILS, answer, _ending(result))
+        return Mark(0.0, Fault.FAILS, answer, result.ending)
     if same_output(result.output, output):
         return Mark(1.0, answer=answer)
     return Mark(0.0, Fault.WRONG_ANSWER, answer, result.output)
@@ -265,7 +265,7 @@ def runs_of_tests(
     return [
         CaseRun(
             *case,
-            seen=result.output if well and result.output else _ending(result),
+            seen=result.output if well and result.output else result.ending,
             ended_well=well,
             passed=well and same_output(result.output or "", case[1]),
         )
@@ -343,11 +343,11 @@ def counterexample(code: str, pair: Mapping[str, Any], response: str) -> Steps[M
         return Mark(0.0, Fault.REFUSED_INPUT, answer, difference)
     right, wrong = yield jobs
     if right.status is not Status.OK or right.output is None:
-        return Mark(0.0, Fault.REFUSED_INPUT, answer, _ending(right))
+        return Mark(0.0, Fault.REFUSED_INPUT, answer, right.ending)
     if wrong.status is Status.TIMEOUT:
         return Mark(0.0, Fault.TIMED_OUT, answer)
     if wrong.status is not Status.OK or wrong.output is None:
-        return Mark(0.0, Fault.CRASHED, answer, _ending(wrong))
+        return Mark(0.0, Fault.CRASHED, answer, wrong.ending)
     if same_output(right.output, wrong.output):
         return Mark(0.0, Fault.NOT_DISTINGUISHED, answer, right.output)
     return Mark(1.0, answer=answer)
@@ -457,7 +457,7 @@ def units(_: str, gold: Mapping[str, Any], response: str) -> Steps[Mark]:
     [result] = yield [Job(conversion_program([(measure, gold["unit"])]))]
     [converted] = json.loads(result.output or "[null]") if result.status is Status.OK else [None]
     if not isinstance(converted, list):
-        return Mark(0.0, Fault.WRONG_UNIT, answer, converted or _ending(result))
+        return Mark(0.0, Fault.WRONG_UNIT, answer, converted or result.ending)
     value, step = converted
     if is_same_value(value, step, gold["value"], gold["tolerance"]):
         return Mark(1.0, answer=answer)
@@ -519,9 +519,3 @@ def _input(answer: str | None) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise NotLiteral("an input is a dict")
     return value
-
-
-def _ending(result: Result) -> str:
-    """How a run that gave no output ended, in a few words."""
-    parts = (result.error_type or result.status.value, (result.error or "").strip()[-200:])
-    return ": ".join(filter(None, parts))

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from transforms.engine.accounting import Tally, Verdict, keep, reject
 from transforms.engine.groups import GroupMap
-from transforms.engine.records import Derived, Message, derived
+from transforms.engine.records import Derived, Message, PictureMessage, derived
 from transforms.models.episode import Steps
 from transforms.stages.trajectories.records import Trajectory, Turn, as_messages
 
@@ -29,6 +29,18 @@ class Preference(Derived):
     """The other one."""
     tools: str | None = None
     """The tools that the writer could call, as a JSON list; None where it calls none by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturePreference(Preference):
+    """A pair of answers whose messages show pictures."""
+
+    prompt: tuple[PictureMessage, ...]
+    """The problem as the writer saw it."""
+    chosen: tuple[PictureMessage, ...]
+    """The answer that is preferred."""
+    rejected: tuple[PictureMessage, ...]
+    """The other one."""
 
 
 def both_ways(stage: str, first: str | None, second: str | None) -> Steps[str | None]:
@@ -92,6 +104,7 @@ class MakePairs(GroupMap):
 
     reads: ClassVar[type] = Derived
     writes: ClassVar[type] = Preference
+    writes_pictures: ClassVar[type | None] = PicturePreference
     creates_records: ClassVar[bool] = True
     by_field: ClassVar[tuple[str, ...]] = ("by", "score", "text")
     reasons: ClassVar[Iterable[str]] = ("unpaired",)
@@ -113,7 +126,7 @@ class MakePairs(GroupMap):
         (prompt, chosen), (_, rejected) = map(self._parted, (better, worse))
         made = derived(better, "preference", worse.id, calls=worse.calls)
         tools = getattr(better, "tools", None)
-        return Preference(prompt=prompt, chosen=chosen, rejected=rejected, tools=tools, **made)
+        return _made(prompt, chosen, rejected, tools=tools, **made)
 
     def _parted(self, record: Any) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
         """The prompt, up to the first turn of the model, and the rest."""
@@ -140,6 +153,7 @@ class PairTurns(GroupMap):
 
     reads: ClassVar[type] = Trajectory
     writes: ClassVar[type] = Preference
+    writes_pictures: ClassVar[type | None] = PicturePreference
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = ("unpaired",)
 
@@ -167,13 +181,25 @@ def _between(better: Trajectory, best: str, worse: Trajectory, worst: str) -> Pr
         next((place, turn) for place, turn in enumerate(row.messages) if turn.id == name)
         for row, name in ((better, best), (worse, worst))
     )
-    return Preference(
-        prompt=as_messages(better.messages[: chosen[0]]),
-        chosen=as_messages([chosen[1]]),
-        rejected=as_messages([rejected[1]]),
+    return _made(
+        as_messages(better.messages[: chosen[0]]),
+        as_messages([chosen[1]]),
+        as_messages([rejected[1]]),
         tools=better.tools,
         **derived(better, "preference", best, worst, calls=worse.calls),
     )
+
+
+def _made(
+    prompt: tuple[Message, ...],
+    chosen: tuple[Message, ...],
+    rejected: tuple[Message, ...],
+    **fields: Any,
+) -> Preference:
+    """A pair, of the type that has a place for what its messages show."""
+    shows = any(message.shown for message in (*prompt, *chosen, *rejected))
+    made: type[Preference] = PicturePreference if shows else Preference
+    return made(prompt=prompt, chosen=chosen, rejected=rejected, **fields)
 
 
 def _is_own(message: Message) -> bool:

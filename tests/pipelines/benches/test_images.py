@@ -1,7 +1,8 @@
 """The bench of pictures: what it counts is what it drew, changed and found."""
 
-from itertools import islice
+from importlib.util import find_spec
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from pipelines.benches.images import (
     read_back,
     whole_run,
 )
-from pipelines.benches.planted.pictures import RIGHT, looks
+from pipelines.benches.planted.pictures import CODED, RIGHT, looks
 from tests.programs_for_tests import SANDBOX
 from transforms.stages.graders import BY_TEXT
 
@@ -48,18 +49,22 @@ def test_the_grader_keeps_the_ways_that_are_right_and_no_other(
         assert (mark.fault is None) is (way in RIGHT), (way, text)
 
 
-def test_a_run_keeps_right_answers_about_the_right_picture_and_nothing_else() -> None:
-    run = whole_run(SETTINGS)
+@pytest.mark.parametrize(("recipe", "scene"), [("picture_qa", "shapes"), ("game_qa", "board")])
+def test_a_run_keeps_right_answers_about_the_right_picture_and_nothing_else(
+    recipe: str, scene: str
+) -> None:
+    run = whole_run(SETTINGS, recipe, [scene], 20)
     assert run["right"] > 5 and run["wrong"] > 5
-    assert run["right"] + run["wrong"] == run["attempts"] == 40
+    assert run["right"] + run["wrong"] == run["attempts"] >= 20
     assert (run["wrong_kept"], run["misjudged"]) == (0, [])
     assert run["right_kept"] == run["right"] == run["rows"]
     assert run["peak_mib"] > 100 and run["mb_a_row"] > 0
 
 
 def test_what_computes_is_kept_where_it_is_right_and_nowhere_else() -> None:
-    rows = list(islice(judged_scripts(SETTINGS), 2))
-    assert [row["recipe"] for row in rows] == ["vipergpt", "explicit_qa"]
+    expected = [name for name, each in CODED.items() if not each.needs or find_spec(each.needs)]
+    rows = list(judged_scripts(SETTINGS))
+    assert [row["recipe"] for row in rows] == expected
     for row in rows:
         assert row["misjudged"] == []
-        assert row["right"] == row["right_kept"] == 2 and row["wrong"] >= 5
+        assert row["right"] == row["right_kept"] > 0 and row["wrong"] > 4

@@ -18,11 +18,13 @@ from transforms.engine.records import Derived, PictureMessage, Shown, ToolCall
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.tables import write_table
 from transforms.images.blobs import Blobs
+from transforms.publish.export.preference import PreferenceExport
 from transforms.publish.export.rl import RlExport
 from transforms.publish.export.run import spool
 from transforms.publish.export.sft import SftExport
 from transforms.publish.export.splits import SplitSettings
 from transforms.publish.export.write import Spool
+from transforms.stages.preferences import PicturePreference
 
 _BYTES = [drawn(number) for number in range(3)]
 
@@ -60,14 +62,27 @@ def _row(blobs: Blobs, question: str = "Before: , after: . What moved?") -> Look
     return Looked(id="a", messages=talk, **LINEAGE)
 
 
-def _run(root: Path, blobs: Blobs, *rows: Looked) -> RunFolder:
+def _run(root: Path, blobs: Blobs, *rows: Any) -> RunFolder:
     run = RunFolder(str(root / "run"))
     path = run.path("data", "train-00000-of-00001.parquet")
-    write_table(path, rows, Looked, "zstd", blobs.folder)
+    write_table(path, rows, type(rows[0]), "zstd", blobs.folder)
     segments = [{"name": "data", "folder": "data"}]
     entries = {"run_id": "0" * 32, "recipe": "look", "status": "complete", "segments": segments}
     run.write_manifest(entries)
     return run
+
+
+def _pairs(
+    root: Path,
+    blobs: Blobs,
+    chosen: tuple[PictureMessage, ...] = (PictureMessage("assistant", "7"),),
+) -> RunFolder:
+    """A run whose one row prefers an answer about two pictures to another."""
+    pair = PicturePreference(
+        id="a", prompt=_row(blobs).messages[:1], chosen=chosen,
+        rejected=(PictureMessage("assistant", "8"),), **LINEAGE,
+    )  # fmt: skip
+    return _run(root, blobs, pair)
 
 
 def _bytes(values: dict[str, Any]) -> list[bytes]:
@@ -114,6 +129,20 @@ def test_llama_factory_reads_a_mark_for_each_picture(tmp_path: Path, blobs: Blob
     assert _bytes(values) == _BYTES[:2]
 
 
+def test_llama_factory_reads_a_tools_picture_in_its_observation(
+    tmp_path: Path, blobs: Blobs
+) -> None:
+    row = _row(blobs)
+    call = replace(row.messages[1], reasoning=None)
+    talk = (row.messages[0], call, *row.messages[2:])
+    (values,), _ = exported(_run(tmp_path, blobs, replace(row, messages=talk)), "sft",
+                            shape="sharegpt")  # fmt: skip
+    turns = [(turn["from"], turn["value"]) for turn in values["conversations"]]
+    assert [who for who, _ in turns] == ["human", "function_call", "observation", "gpt"]
+    assert turns[2][1] == "cut\nPictures of tool result 1:<image>"
+    assert values["loss_mask"] == [False, True, False, True] and _bytes(values) == _BYTES
+
+
 def test_verl_reads_a_mark_and_the_bytes_for_each_picture_of_the_prompt(
     tmp_path: Path, blobs: Blobs
 ) -> None:
@@ -141,6 +170,54 @@ def test_a_pair_of_answers_has_the_pictures_of_their_prompt(tmp_path: Path, blob
     (values,), _ = exported(_run(tmp_path, blobs, right, wrong), "preference")
     assert [values[name][-1]["content"][0]["text"] for name in ("chosen", "rejected")] == ["7", "8"]
     assert _bytes(values) == _BYTES[:2]
+
+
+def test_llama_factory_ranks_two_turns_behind_a_prompt_with_a_mark_for_each_picture(
+    tmp_path: Path, blobs: Blobs
+) -> None:
+    run = _pairs(tmp_path, blobs)
+    (values,), _ = exported(run, "preference", shape="sharegpt")
+    assert values["conversations"] == [
+        {"from": "human", "value": "Before: <image>, after: <image>. What moved?"}
+    ]
+    assert values["chosen"] == {"from": "gpt", "value": "7"}
+    assert values["rejected"] == {"from": "gpt", "value": "8"}
+    form = PreferenceExport(type="preference", shape="sharegpt")
+    file = _written(tmp_path / "pairs", run, form)
+    loaded = load_dataset("parquet", data_files=file, split="train", cache_dir=str(tmp_path / "c"))
+    assert loaded.features["images"] == List(Image()) and loaded[0]["chosen"] == values["chosen"]
+    assert _bytes(loaded.cast_column("images", List(Image(decode=False)))[0]) == _BYTES[:2]
+
+
+def test_dpo_reads_as_many_parts_in_the_prompt_of_a_pair_as_it_has_pictures(
+    tmp_path: Path, blobs: Blobs
+) -> None:
+    from trl.data_utils import prepare_multimodal_messages
+
+    file = _written(tmp_path / "p", _pairs(tmp_path, blobs), PreferenceExport(type="preference"))
+    loaded = load_dataset("parquet", data_files=file, split="train", cache_dir=str(tmp_path / "c"))
+    [row] = loaded.cast_column("images", List(Image(decode=False)))
+    filled = prepare_multimodal_messages(row["prompt"], row["images"])
+    seen = [part["image"] for turn in filled for part in turn["content"] if "image" in part]
+    assert [image["bytes"] for image in seen] == _BYTES[:2]
+    texts = [row[name][0]["content"][0]["text"] for name in ("chosen", "rejected")]
+    assert texts == ["7", "8"]
+
+
+def test_a_pair_whose_answers_show_pictures_has_no_form(tmp_path: Path, blobs: Blobs) -> None:
+    run = _pairs(tmp_path, blobs, _row(blobs).messages[1:])
+    for shape in ("messages", "sharegpt"):
+        rows, left_out = exported(run, "preference", shape=shape)
+        assert rows == [] and "it shows pictures, which this form has no place for" in left_out
+
+
+def test_a_pair_with_an_answer_of_several_turns_is_none_of_llama_factory(
+    tmp_path: Path, blobs: Blobs
+) -> None:
+    turns = (PictureMessage("assistant", "Hm."), PictureMessage("user", "Well?"))
+    run = _pairs(tmp_path, blobs, (*turns, PictureMessage("assistant", "7")))
+    rows, left_out = exported(run, "preference", shape="sharegpt")
+    assert rows == [] and "an answer of several turns" in next(iter(left_out))
 
 
 @pytest.mark.parametrize("mark", ["<image>", "<video>"])

@@ -60,7 +60,8 @@ def test_code_shows_a_picture_and_a_search_its_passages_in_one_conversation() ->
 
 
 def test_the_variables_of_a_cell_are_there_in_the_next_and_the_picture_in_all() -> None:
-    row, verdict, _ = attempt(run(CROP), run("show(part.resize((50, 20)))"), said(PAGE.answer))
+    twice = "show(part.resize((part.width * 2, part.height * 2)))"
+    row, verdict, _ = attempt(run(CROP), run(twice), said(PAGE.answer))
     assert verdict.kept and [len(pictures) for pictures in shown(row)] == [1, 1]
 
 
@@ -75,21 +76,37 @@ def test_two_conversations_at_once_share_no_variable_and_no_picture() -> None:
     made = look("deepeyes_v2", "think", SEARCH, "recipe.stages.think.reader=none",
                 base=0, reader="none")  # fmt: skip
     made.sampler = made.sampler.model_copy(update={"samples": 2})
-    first = [run(f"mine = {n}", "show(image_1.crop((0, 0, 40 + mine, 30)))") for n in range(2)]
-    second = run("print(mine)", "show(image_1.crop((0, 0, 60 + mine, 30)))")
+    left, top, right, bottom = PAGE.box
+    cut = f"show(image_1.crop(({left}, {top}, {right} + WIDER + mine, {bottom})))"
+    first = [run(f"mine = {n}", cut.replace("WIDER", "40")) for n in range(2)]
+    second = run("print(mine)", cut.replace("WIDER", "60"))
     texts = [*first, second, second, said(PAGE.answer), said(PAGE.answer)]
     rows, _ = attempted(made, PAGE, *texts)
     assert [verdict.kept for _, verdict in rows] == [True, True]
     widths = [[picture.width for pictures in shown(row)[1:] for picture in pictures]
               for row, _ in rows]  # fmt: skip
-    assert widths == [[40, 60], [41, 61]]
+    wide = right - left
+    assert widths == [[wide + 40, wide + 60], [wide + 41, wide + 61]]
 
 
 def test_a_conversation_in_which_code_fails_is_rejected_though_it_is_right() -> None:
-    row, verdict, _ = attempt(run("1 / 0"), said(PAGE.answer))
+    row, verdict, _ = attempt(run("1 / 0"), run("1"), said(PAGE.answer))
     assert verdict.kept
     judged = stage("deepeyes_v2", "clean", SEARCH)
     assert [check(row).reason for check in judged.checks] == ["failed_call"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [["show(image_1)"], ["show(image_1.crop((0, 0, 40, 30)))"], ["1 / 0"],
+     ["show(Image.new('RGB', (40, 30), 'red'))"]],
+    ids=["the same", "elsewhere", "fails", "another picture"],
+)  # fmt: skip
+def test_a_right_answer_after_pictures_that_show_nothing_of_use_is_rejected(
+    lines: list[str],
+) -> None:
+    _, verdict, _ = attempt(run(*lines), said(PAGE.answer))
+    assert verdict.reason == "edit_in_vain"
 
 
 @pytest.mark.parametrize(("right", "kept"), [(2, True), (3, False)])

@@ -78,10 +78,11 @@ OTHER = "Image.new('RGB', (200, 40), 'white').save('other.png')"
         ([crop(MISSES), said(PAGE.answer)], "edit_in_vain"),
         ([code(OTHER), said(PAGE.answer)], "edit_in_vain"),
         ([code("im.save('same.png')"), said(PAGE.answer)], "edit_in_vain"),
+        ([code("1 / 0"), said(PAGE.answer)], "edit_in_vain"),
         ([crop(COVERS), f"<think>So it is {PAGE.answer}.</think>"], "no_answer"),
         ([code("print(1)")] * 9, "cells"),
     ],
-    ids=["wrong", "elsewhere", "another picture", "same picture", "no tags", "never ends"],
+    ids=["wrong", "elsewhere", "another picture", "same picture", "fails", "no tags", "never ends"],
 )
 def test_what_is_not_right_is_rejected_with_its_reason(texts: list[str], reason: str) -> None:
     _, verdict, _ = attempt(PAGE, *texts)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from PIL.Image import Resampling
 
 from tests.models.examples import response
 from tests.recipes.playing import sandbox, stage
@@ -19,6 +20,7 @@ from transforms.models.episode import play
 from transforms.models.tools import Invoke, Invoked
 from transforms.sandbox.jobs import Job
 from transforms.scenes import scene_type
+from transforms.scenes.base import decoded, encoded
 from transforms.scenes.operations import (
     Blur,
     Crop,
@@ -29,7 +31,7 @@ from transforms.scenes.operations import (
     Transpose,
     Zoom,
 )
-from transforms.scenes.proofs import box_of, undoes
+from transforms.scenes.proofs import box_of, is_zoom_of, undoes
 from transforms.scenes.readers import Text, is_read
 from transforms.stages.trajectories.look import (
     Draw,
@@ -111,6 +113,19 @@ def test_an_enlarged_part_is_found_where_it_was_cut(factor: int) -> None:
     assert box_of(Zoom(box=(20, 20, 90, 80), factor=factor).apply(board), chart) is None
 
 
+@pytest.mark.parametrize("way", [Resampling.BILINEAR, Resampling.BICUBIC, Resampling.NEAREST])
+def test_small_print_cut_out_closely_and_enlarged_is_found_where_it_was_cut(
+    way: Resampling,
+) -> None:
+    page = decoded(Blobs(blobs()).get(PAGE.original))
+    left, top, right, bottom = PAGE.box
+    cut = page.crop(PAGE.box)  # type: ignore[arg-type]
+    large = encoded(cut.resize((2 * cut.width, 2 * cut.height), way))
+    assert box_of(large, encoded(page)) == PAGE.box
+    other = (left, top + 1, right, bottom + 1)
+    assert not is_zoom_of(large, encoded(page), other).holds
+
+
 def test_a_picture_that_was_not_written_as_it_is_proves_nothing() -> None:
     seed = drawn("thyme", ("mirrored",))
     assert edit_of(seed, replace(seed.original, mime="image/jpeg"), Blobs(blobs())) == "other"
@@ -157,7 +172,8 @@ def test_what_stands_in_no_small_place_has_no_small_print_to_cut_out(
 def test_the_place_of_an_answer_is_known_where_it_stands_as_text() -> None:
     chart = draw(()).of(seeds("chart", 1, "read")[0])
     assert isinstance(chart, PictureSeed) and not chart.box and PAGE.box
-    assert edited(chart, Crop(box=(0, 0, 90, 90))) == "other"
+    assert edited(chart, Crop(box=(60, 30, 240, 170))) == "part"
+    assert edited(chart, Noise(share=0.2, seed=0)) == "other"
 
 
 def read(*texts: str | None, **fields: Any) -> tuple[Any, list[str]]:

@@ -46,7 +46,8 @@ def conversation(row: Mapping[str, Any]) -> Conversation | None:
     if row.get("messages"):
         messages = joined(row["messages"])
     elif row.get("chosen"):
-        messages = [_filled(message) for message in [*row["prompt"], *row["chosen"]]]
+        prompt, chosen = ([_filled(each) for each in row[name]] for name in ("prompt", "chosen"))
+        return Conversation(prompt, chosen) if prompt else None
     else:
         question, answer = row.get("instruction") or row.get("problem"), row.get("solution")
         if not question:

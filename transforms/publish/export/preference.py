@@ -1,4 +1,4 @@
-"""Pairs of a better and a worse answer to one prompt, for TRL's DPOTrainer (1.16)."""
+"""Pairs of a better and a worse answer to one prompt: TRL's DPOTrainer (1.16), LLaMA-Factory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from transforms.publish.export.forms import (
     lineage,
     tools_of,
 )
-from transforms.publish.export.pictures import images, placed
+from transforms.publish.export.pictures import Places, check_marks, images, placed, spread
+from transforms.publish.export.sharegpt import TURN, sharegpt, tools_in
 from transforms.publish.export.tasks import Answer, Task, answer_of
 
 Pairing = Literal["agreement", "length", "judge"]
@@ -47,6 +48,11 @@ class PreferenceExport(Format):
     longer: float = Field(
         1.5, gt=1, description="how many times as long the longer answer of a pair is, at least"
     )
+    shape: Literal["messages", "sharegpt"] = Field(
+        "messages",
+        description="messages: prompt, chosen and rejected, for TRL; sharegpt: conversations, and "
+        "a turn in each of chosen and rejected, for LLaMA-Factory",
+    )
     reasoning: Reasoning = Field(
         "reasoning_content", description="where reasoning goes, as for format=sft"
     )
@@ -59,28 +65,57 @@ class PreferenceExport(Format):
         return self.failed
 
     def types(self) -> dict[str, pa.DataType]:
-        messages = {"prompt": MESSAGES, "chosen": MESSAGES, "rejected": MESSAGES}
-        return {**messages, "tools": pa.string(), "pair": pa.string(), COLUMN: TYPE, **LINEAGE}
+        pair: dict[str, dict[str, pa.DataType]] = {
+            "messages": {"prompt": MESSAGES, "chosen": MESSAGES, "rejected": MESSAGES},
+            "sharegpt": {"conversations": pa.list_(TURN), "chosen": TURN, "rejected": TURN},
+        }
+        beside = {"tools": pa.string(), "pair": pa.string(), COLUMN: TYPE}
+        return {**pair[self.shape], **beside, **LINEAGE}
 
     def examples(self, task: Task, side: str, index: int) -> Iterator[Example | Omitted]:
         made = 0
         for pair, row, chosen, rejected in self._pairs(task):
             try:
-                prompt = for_templates(task.prompt, self.reasoning, pictures=True)
-                better, worse = (for_templates(m, self.reasoning) for m in (chosen, rejected))
-                if seen := images(task.prompt, row):
-                    prompt, better, worse = (placed(m, "parts") for m in (prompt, better, worse))
+                example = self._example(task.prompt, row, chosen, rejected)
             except LeftOut as error:
                 yield Omitted(str(error))
                 continue
-            tools = tools_of(row)
-            values = {"prompt": prompt, "chosen": better, "rejected": worse, "tools": tools}
-            values |= {"pair": pair, **lineage(row), **({COLUMN: seen} if seen else {})}
-            chats = [] if seen else [[*prompt, *better], [*prompt, *worse]]
-            yield Example(values, chats, tools)
+            example.values["pair"] = pair
+            yield example
             made += 1
         if not made:
             yield Omitted("no pair of answers")
+
+    def _example(
+        self,
+        asked: Sequence[Message],
+        row: dict[str, Any],
+        chosen: Sequence[Message],
+        rejected: Sequence[Message],
+    ) -> Example:
+        in_field = self.shape == "sharegpt" and self.reasoning != "drop"
+        reasoning = "reasoning_content" if in_field else self.reasoning
+        prompt = for_templates(spread(asked), reasoning, pictures=True)
+        better, worse = (for_templates(each, reasoning) for each in (chosen, rejected))
+        tools, seen = tools_of(row), images(asked, row)
+        if seen:
+            places: Places = "marks" if self.shape == "sharegpt" else "parts"
+            prompt, better, worse = (placed(each, places) for each in (prompt, better, worse))
+        values = {**lineage(row), **({COLUMN: seen} if seen else {})}
+        if self.shape == "messages":
+            values |= {"prompt": prompt, "chosen": better, "rejected": worse, "tools": tools}
+        else:
+            turns, one, other = (
+                sharegpt(each, [False] * len(each))[0] for each in (prompt, better, worse)
+            )
+            if len(one) > 1 or len(other) > 1:
+                raise LeftOut("an answer of several turns (format.shape=messages carries that)")
+            if COLUMN in row:
+                check_marks((turn["value"] for turn in (*turns, *one, *other)), len(seen))
+            values |= {"conversations": turns, "chosen": one[0], "rejected": other[0]}
+            values["tools"] = tools_in(tools)
+        chats = [] if seen else [[*prompt, *better], [*prompt, *worse]]
+        return Example(values, chats, tools)
 
     def _pairs(
         self, task: Task

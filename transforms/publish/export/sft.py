@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -17,7 +16,6 @@ from transforms.publish.export.chats import (
     Message,
     Reasoning,
     for_templates,
-    inlined,
 )
 from transforms.publish.export.forms import (
     LINEAGE,
@@ -38,11 +36,9 @@ from transforms.publish.export.masks import (
     without,
 )
 from transforms.publish.export.pictures import check_marks, images, placed, spread
+from transforms.publish.export.sharegpt import TURN, sharegpt, tools_in
 from transforms.publish.export.tasks import Task
 from transforms.training.trainer import load_tokenizer, require_trl
-
-_TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
-_FROM = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 
 
 class SftExport(Format):
@@ -87,7 +83,7 @@ class SftExport(Format):
         conversation: dict[str, dict[str, pa.DataType]] = {
             "messages": {"messages": MESSAGES},
             "prompt_completion": {"prompt": MESSAGES, "completion": MESSAGES},
-            "sharegpt": {"conversations": pa.list_(_TURN)},
+            "sharegpt": {"conversations": pa.list_(TURN)},
             "tokens": {
                 "input_ids": pa.list_(pa.int64()),
                 "labels": pa.list_(pa.int64()),
@@ -147,7 +143,7 @@ class SftExport(Format):
                 values |= {"prompt": chat[:asked], "completion": chat[asked:]}
             case "sharegpt":
                 values["conversations"], values["loss_mask"] = sharegpt(chat, mask)
-                values["tools"] = tools and json.dumps([t["function"] for t in json.loads(tools)])
+                values["tools"] = tools_in(tools)
                 if COLUMN in row:
                     check_marks((turn["value"] for turn in values["conversations"]), len(seen))
         return Example(values, [] if seen else [chat], tools)
@@ -176,32 +172,3 @@ def training_tokenizer(model: str) -> Any:
     tokenizer = load_tokenizer(model)
     use_training_template(tokenizer)
     return tokenizer
-
-
-def sharegpt(
-    messages: Sequence[Message], mask: Sequence[bool]
-) -> tuple[list[dict[str, str]], list[bool]]:
-    """Returns the turns of a conversation as ShareGPT has them, and their loss mask.
-
-    A turn that calls tools is a `function_call`, JSON of its calls; what the tools said to one turn
-    is one `observation`: LLaMA-Factory wants turns to alternate.
-
-    Raises:
-        LeftOut: a turn says something beside calling a tool, for which there is no place.
-    """
-    turns: list[dict[str, str]] = []
-    learned: list[bool] = []
-    for message, each in zip(messages, mask, strict=True):
-        who, value = _FROM[message["role"]], message["content"]
-        if calls := [call["function"] for call in message.get("tool_calls", ())]:
-            if value.strip():
-                raise LeftOut("ShareGPT has no place for text beside a tool call")
-            who, value = "function_call", json.dumps(calls[0] if len(calls) == 1 else calls)
-        if thought := message.get("reasoning_content"):
-            value = inlined(thought, value)
-        if who == "observation" and turns and turns[-1]["from"] == who:
-            turns[-1]["value"] += f"\n{value}"
-            continue
-        turns.append({"from": who, "value": value})
-        learned.append(each)
-    return turns, learned

@@ -59,7 +59,7 @@ class Spool:
         used = {name: values[name] for name in self._types if values.get(name) is not None}
         for name, value in used.items():
             if self._plain and self._types[name] == MESSAGES:
-                self._plain = all(message.keys() == {"role", "content"} for message in value)
+                self._plain = all(map(_is_plain, value))
         self._used |= used.keys()
         self._files[split].write(json.dumps(used, ensure_ascii=False, default=_as_text) + "\n")
         self.rows[split] = self.rows.get(split, 0) + 1
@@ -111,3 +111,8 @@ class Spool:
 
 def _as_text(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def _is_plain(message: dict[str, Any]) -> bool:
+    """Whether a message has a role and a text alone; one with pictures has parts in its place."""
+    return message.keys() == {"role", "content"} and isinstance(message["content"], str)

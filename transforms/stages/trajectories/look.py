@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -35,9 +34,9 @@ from transforms.scenes.operations import (
     undone,
 )
 from transforms.scenes.proofs import box_of, crop_fault, same_pixels, undoes
-from transforms.scenes.readers import Text, is_read, ocr, ocr_version
-from transforms.scenes.seeds import Asked
-from transforms.stages.trajectories.converse import Converse, Tried
+from transforms.scenes.readers import Text, is_read, ocr, ocr_version, require_ocr
+from transforms.scenes.seeds import Asked, OfScene
+from transforms.stages.trajectories.converse import Conversation, Converse, Tried
 from transforms.stages.trajectories.gallery import Gallery, ShownSettings
 from transforms.stages.trajectories.records import PictureTrajectory, Trajectory
 
@@ -46,20 +45,12 @@ FILE = "image_1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureSeed(Seed):
-    """A question about a picture; the right answer is known from the scene that it was drawn of."""
+class WithFaults(OfScene):
+    """What a record says of the picture that it shows: its scene, and its faults."""
 
-    picture: Picture
-    """What is looked at: with its faults."""
-    original: Picture
-    """The same without faults."""
-    scene: str
-    """What the picture shows, as JSON. It is in no message."""
-    drawer: str
-    """Kind of the scene and versions of what draws it: equal ones give equal bytes."""
     box: tuple[int, ...] = ()
-    """Where in the original the answer stands as text: left, top, right, bottom in pixels, y
-    downwards; empty where it stands nowhere."""
+    """Where in the picture without faults the answer stands as text: left, top, right, bottom in
+    pixels, y downwards; empty where it stands nowhere."""
     faults: tuple[str, ...] = ()
     """What the recipe calls the faults that the picture was given, in order."""
     changes: str = "[]"
@@ -67,24 +58,23 @@ class PictureSeed(Seed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookTrajectory(PictureTrajectory):
+class PictureSeed(WithFaults, Seed):
+    """A question about a picture; the right answer is known from the scene that it was drawn of."""
+
+    picture: Picture
+    """What is looked at: with its faults."""
+    original: Picture
+    """The same without faults."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookTrajectory(WithFaults, PictureTrajectory):
     """A conversation about a picture that is known."""
 
-    scene: str
-    """What the picture shows, as JSON. It is in no message."""
-    drawer: str
-    """Kind of the scene and versions of what draws it: equal ones give equal bytes."""
-    box: tuple[int, ...]
-    """Where in the original the answer stands as text: left, top, right, bottom in pixels, y
-    downwards; empty where it stands nowhere."""
-    faults: tuple[str, ...]
-    """What the recipe calls the faults that the picture was given, in order."""
-    changes: str
-    """The operations that they are, as JSON."""
     reader_before: bool | None = None
     """Whether a reader finds the answer in the picture as a model sees it; None: not measured."""
     reader_after: bool | None = None
-    """Whether it does after the edit; None: not measured."""
+    """Whether it does after the edit; None: not measured, or found before."""
     needs_tool: bool | None = None
     """Whether it does after the edit alone; None: not measured."""
 
@@ -147,8 +137,7 @@ class Draw(Map):
             problem=asked.question.text,
             picture=blobs.put(changed),
             original=blobs.put(original),
-            scene=asked.scene.model_dump_json(),
-            drawer=asked.scene.drawer(),
+            **asked.drawn,
             box=box or (),
             faults=names,
             changes=canonical_json([change.model_dump(mode="json") for change in changes]),
@@ -194,7 +183,8 @@ def repaired(seed: PictureSeed, steps: Iterable[Operation], blobs: Blobs) -> Pic
 def edit_of(seed: PictureSeed, picture: Picture, blobs: Blobs) -> str:
     """Returns what an edit of a seed's picture is, by its pixels: `unchanged`; `restored` where it
     undoes the faults; of a picture without faults `covers` where it is a crop around the answer's
-    place, `missed` or `too_large` where it is another crop (`proofs.crop_fault`); else `other`."""
+    place, `missed` or `too_large` where it is another crop (`proofs.crop_fault`), and `part` where
+    it is a crop and the answer has no place; else `other`."""
     changes, original = changes_of(seed), blobs.get(seed.original)
     if picture.mime != "image/png":  # its pixels are not those that were written
         return "other"
@@ -203,11 +193,18 @@ def edit_of(seed: PictureSeed, picture: Picture, blobs: Blobs) -> str:
     if changes:
         proof = undoes(changes, original, blobs.get(seed.picture), blobs.get(picture))
         return "restored" if proof.holds else "other"
-    box = box_of(blobs.get(picture), original) if seed.box else None
+    box = box_of(blobs.get(picture), original)
     if box is None:
         return "other"
+    if not seed.box:
+        return "part"
     left, top, right, bottom = seed.box
     return crop_fault(box, (left, top, right, bottom)) or "covers"
+
+
+RIGHT = frozenset({"restored", "covers", "part"})
+"""Edits that are what a picture needs, or at least a part of it where it is not known what it
+needs."""
 
 
 class PictureReader:
@@ -239,7 +236,11 @@ class PictureReader:
 @dataclass(kw_only=True)
 class Look(Converse):
     """PCollection[PictureSeed] -> Outcome of LookTrajectory: conversations about a picture, in
-    which a call shows the pictures that it leaves as files.
+    which a call shows the pictures that it leaves as files. Right answers are kept of which no edit
+    was in vain: one of the pictures that code shows has to be a right one (`RIGHT`), and an answer
+    without any stands for itself, unless all of its code failed.
+
+    A row's `data` has `edits`, what each of these pictures is (`edit_of`).
 
     The session begins with the file `image_1`. The prompt is rendered as by `Converse`, with
     `picture`, which is shown where it stands, `file`, `width` and `height`.
@@ -258,7 +259,7 @@ class Look(Converse):
     reads: ClassVar[type] = PictureSeed
     writes: ClassVar[type] = LookTrajectory
     shows_pictures: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = (*Converse.reasons, "no_tool_needed")
+    reasons: ClassVar[Iterable[str]] = (*Converse.reasons, "no_tool_needed", "edit_in_vain")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -268,9 +269,8 @@ class Look(Converse):
                 f"{setting}.dialogue={self.dialogue.name} shows results in a text that the model "
                 "continues, where no picture can stand: set its role to user"
             )
-        if self.reader == "ocr" and find_spec("rapidocr_onnxruntime") is None:
-            raise SettingsError(f"{setting}.reader=ocr needs OCR: pip install 'cotmill[ocr]', or "
-                                f"set {setting}.reader=none")  # fmt: skip
+        if self.reader == "ocr":
+            require_ocr(f"{setting}.reader", "none")
 
     def episode(self, seed: Seed) -> Steps[list[tuple[Trajectory, Verdict]] | Verdict]:
         assert isinstance(seed, PictureSeed)
@@ -293,20 +293,26 @@ class Look(Converse):
         return (yield from super().episode(seed))
 
     def read(self, seed: PictureSeed) -> Steps[tuple[bool | None, bool | None]]:
-        """Has the reader look for the answer before and after the right edit; None where that is
-        not measured: without a reader, a place of the answer, or an edit."""
+        """Has the reader look for the answer in the picture and, unless it finds it, after the
+        right edit; None where that is not measured: without a reader, a place of the answer, or an
+        edit."""
         steps = repairs(seed)
         if self.reader == "none" or not seed.box or not steps:
             return None, None
-        found = []
-        for picture in (seed.picture, repaired(seed, steps, Blobs(self.blobs))):
-            asked = canonical_json({"picture": file_name(picture), "pixels": self.pixels})
-            seen = yield from invoke({"read": self._reader}, "read", asked)
-            if seen.error is not None:
-                return None, None
-            texts = [Text(text, (0, 0, 0, 0)) for text in json.loads(seen.text)]
-            found.append(is_read(texts, seed.answer or "", merged=True))
-        return found[0], found[1]
+        before = yield from self.finds(seed, seed.picture)
+        if before is not False:
+            return before, None
+        after = yield from self.finds(seed, repaired(seed, steps, Blobs(self.blobs)))
+        return (None, None) if after is None else (before, after)
+
+    def finds(self, seed: PictureSeed, picture: Picture) -> Steps[bool | None]:
+        """Whether the reader finds the answer in a picture; None where it fails."""
+        asked = canonical_json({"picture": file_name(picture), "pixels": self.pixels})
+        seen = yield from invoke({"read": self._reader}, "read", asked)
+        if seen.error is not None:
+            return None
+        texts = [Text(text, (0, 0, 0, 0)) for text in json.loads(seen.text)]
+        return is_read(texts, seed.answer or "", merged=True)
 
     @cached_property
     def _reader(self) -> Tool:
@@ -323,10 +329,22 @@ class Look(Converse):
         assert isinstance(seed, PictureSeed)
         return Gallery(Blobs(self.blobs), self.pictures, {FILE: seed.picture})
 
+    def graded(self, seed: Seed, talk: Conversation) -> Steps[Tried]:
+        assert isinstance(seed, PictureSeed) and talk.gallery is not None
+        tried = yield from super().graded(seed, talk)
+        blobs = Blobs(self.blobs)
+        edits = [edit_of(seed, picture, blobs) for picture in talk.gallery.shown]
+        talk.data["edits"] = edits
+        failed = [turn.failed for turn in talk.turns if turn.failed or turn.state is not None]
+        in_vain = not RIGHT & {*edits} if edits else bool(failed) and all(failed)
+        if tried.verdict.kept and in_vain:
+            detail = ", ".join(edits) or "all of its code failed"
+            return self.tried(talk, 0.0, reject("edit_in_vain", detail))
+        return tried
+
     def row(
         self, seed: Seed, sample: int, each: Tried, rate: float, attempts: int, place: int = 0
     ) -> LookTrajectory:
         assert isinstance(seed, PictureSeed)
-        names = ("scene", "drawer", "box", "faults", "changes")
-        about = {name: getattr(seed, name) for name in names}
+        about = {each.name: getattr(seed, each.name) for each in fields(WithFaults)}
         return grow(LookTrajectory, super().row(seed, sample, each, rate, attempts, place), **about)
