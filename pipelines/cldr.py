@@ -85,12 +85,21 @@ _NO_NUMBERS = frozenset(["due", "sei", "elf", "on", "en", "een", "sex", "sto"])
 """Numbers that are words of other languages, too."""
 
 
+_ALONE = {"한": "하나", "두": "둘", "세": "셋", "네": "넷"}
+"""Korean numbers before what they count -> alone."""
+
+
 def _numbers() -> dict[str, int]:
     """Each number below 1,000 in words -> its value."""
     named = (
         (num2words(n, lang=language), n) for language in _NUMBERED.split() for n in range(1000)
     )
-    return {word: n for word, n in named if word not in _NO_NUMBERS}
+    found = {word: n for word, n in named if word not in _NO_NUMBERS}
+    found |= {num2words(n, lang="ko"): n for n in range(10, 1000)}  # one syllable is a word, too
+    for n in range(1, 100):
+        word = "한" if n == 1 else num2words(n, lang="ko", to="ordinal").removesuffix(" 번째")
+        found |= {word: n, word[:-1] + _ALONE.get(word[-1], word[-1]): n}
+    return found | {"스무": 20}
 
 
 def _forms(locale: Locale, width: str) -> list[Any]:

@@ -19,7 +19,6 @@ from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.benches.synthetic.conversing import PATH
 from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from transforms.engine.ids import derived_seed
 from transforms.engine.machine import machine_line
@@ -115,9 +114,11 @@ def measure(settings: BenchEpisodesSettings) -> dict[str, Any]:
             ("search", searching, settings.searches),
         ):
             asking = Asking(backend, folder, LedgerSettings())
-            row, begun = _play(Driver(recipe, asking, settings.sandbox), episode, count, recipe)
-            with urllib.request.urlopen(url.removesuffix("/v1") + PATH) as reply:
-                at_limit, filled = fullness(json.loads(reply.read()), settings.limit, begun)
+            driver = Driver(recipe, asking, settings.sandbox)
+            row, started, begun = _play(driver, episode, count, recipe)
+            with urllib.request.urlopen(f"{url}/models") as reply:
+                changes = [each for each in json.load(reply)["busy"] if each[0] >= started]
+            at_limit, filled = fullness(changes, settings.limit, begun)
             rows.append({**row, "at_limit": round(at_limit, 4), "filled": round(filled, 4)})
         close_engines()
         for recipe, forks in (("search, forked", True), ("search, run again", False)):
@@ -209,22 +210,22 @@ def scripted(forks: bool, number: int) -> Steps[int]:
 
 def _play(
     driver: Driver, episode: Callable[[int], Steps[int]], count: int, recipe: str
-) -> tuple[dict[str, Any], float]:
-    """Plays an episode for each number below `count`; returns its row, and the time at which the
-    last one began."""
+) -> tuple[dict[str, Any], float, float]:
+    """Plays an episode for each number below `count`; returns its row, and the times at which the
+    first and the last one began (monotonic)."""
     try:
         driver.start()
-        most_open, started = 0, time.time()
+        most_open, started = 0, time.monotonic()
         for number in range(count):
             driver.begin(number, episode(number))
             most_open = max(most_open, driver.open)
             driver.step(wait=False)
             while driver.is_full:
                 driver.step(wait=True)
-        begun = time.time()
+        begun = time.monotonic()
         while driver.open:
             driver.step(wait=True)
-        seconds = time.time() - started
+        seconds = time.monotonic() - started
         nodes = [nodes for _, nodes in driver.ended()]
         tallies: Counter[str] = Counter()
         for tally in driver.tallies():
@@ -240,7 +241,7 @@ def _play(
         "failed": tallies["requests.failed"],
         "most_open": most_open,
     }
-    return row, begun
+    return row, started, begun
 
 
 def fullness(changes: list[tuple[float, int]], limit: int, until: float) -> tuple[float, float]:

@@ -25,6 +25,8 @@ from transforms.stages.unify import ValidateSeeds
 
 SEED = Seed.make(problem="How many emails?", answer="560", code=SPAM, source="s", license="MIT")
 BARE = Seed.make(problem="How many emails?", answer="560", source="s", license="MIT")
+SETS = SPAM.replace("    return", "    assert days in {days}\n    return")
+"""A program of which a second run has to tell that no seed touches it."""
 
 
 def ran(output: str | None = "560", status: Status = Status.OK) -> Result:
@@ -46,12 +48,12 @@ def shape(played: Played[Any]) -> list[list[str]]:
     return [[type(effect).__name__ for effect in turn] for turn in played.turns]
 
 
-def test_validate_runs_a_seed_s_own_program_twice_and_passes_seeds_without() -> None:
+def test_validate_runs_a_seed_s_own_program_and_passes_seeds_without() -> None:
     validate = ValidateSeeds(sandbox=SANDBOX, filter=FILTER)
-    played = play(validate.episode(SEED), [ran(), ran()])
-    assert shape(played) == [["Job", "Job"]]
+    played = play(validate.episode(SEED), [ran()])
+    assert shape(played) == [["Job"]]
     assert played.result[1].kept and played.result[0].output == "560"
-    wrong = play(validate.episode(SEED), [ran("559"), ran("559")]).result[1]
+    wrong = play(validate.episode(SEED), [ran("559")]).result[1]
     assert (wrong.reason, wrong.detail) == ("answer_mismatch", "code gives 559, seed says 560")
     assert play(validate.episode(BARE)).result is BARE
 
@@ -67,7 +69,7 @@ def test_unify_asks_for_programs_runs_each_once_and_keeps_one_that_agrees() -> N
         return ran("560" if "* days" in effect.code else "117")
 
     played = play(unify.episode(BARE, Pool([SEED])), answer)
-    assert shape(played) == [["Request"] * 3, ["Job"] * 4]  # of equal programs, one is run
+    assert shape(played) == [["Request"] * 3, ["Job"] * 2]  # of equal programs, one is run
     seed, verdict = played.result
     assert verdict.kept and seed.code == SPAM
     assert play(unify.episode(replace(BARE, answer=None), Pool())).result.reason == (
@@ -77,19 +79,38 @@ def test_unify_asks_for_programs_runs_each_once_and_keeps_one_that_agrees() -> N
 
 def test_a_program_is_run_and_judged_by_how_it_ended() -> None:
     run = RunPrograms(sandbox=SANDBOX, filter=FILTER)
-    made, verdict = play(run.episode(program(SPAM)), [ran(), ran("561")]).result
+    made, verdict = play(run.episode(program(SETS)), [ran(), ran("561")]).result
     assert (made.status, verdict.reason) == ("nondeterministic", "nondeterministic")
-    made, verdict = play(run.episode(program(SPAM)), [ran(), ran()]).result
+    made, verdict = play(run.episode(program(SETS)), [ran(), ran()]).result
     assert made.output == "560" and verdict.kept
 
 
 def test_a_program_that_fails_is_run_once_where_the_second_run_goes_on_to_other_inputs() -> None:
     run = RunPrograms(sandbox=SANDBOX, filter=FILTER, perturbs=True)
-    failing = play(run.episode(program(SPAM)), [ran(None, Status.RUNTIME_ERROR)])
+    failing = play(run.episode(program(SETS)), [ran(None, Status.RUNTIME_ERROR)])
     assert shape(failing) == [["Job"]]
-    moving = play(run.episode(program(SPAM)), [ran(), replace(ran(), moved=frozenset(["days"]))])
+    moving = play(run.episode(program(SETS)), [ran(), replace(ran(), moved=frozenset(["days"]))])
     assert shape(moving) == [["Job"], ["Job"]]
     assert moving.result[0].sensitive_keys == ("days",)
+
+
+def test_a_program_that_no_seed_touches_is_run_once_under_all_inputs() -> None:
+    run = RunPrograms(sandbox=SANDBOX, filter=FILTER, perturbs=True)
+    fast = replace(ran(), cpu_seconds=0.01, moved=frozenset(["days"]))
+    played = play(run.episode(program(SPAM)), [fast])
+    [[job]] = played.turns
+    assert isinstance(job, Job) and job.vary is not None
+    assert {key for key, _ in job.vary.inputs} == {"emails", "percent_spam", "days"}
+    assert played.result[0].sensitive_keys == ("days",)
+
+
+@pytest.mark.parametrize("result", [replace(ran(), cpu_seconds=0.1), ran("true")])
+def test_inputs_tried_in_too_little_time_or_without_comparisons_are_left_to_be_tried_again(
+    result: Result,
+) -> None:
+    run = RunPrograms(sandbox=SANDBOX, filter=FILTER, perturbs=True)
+    played = play(run.episode(program(SPAM)), [result])
+    assert shape(played) == [["Job"]] and played.result[0].sensitive_keys is None
 
 
 def test_other_keys_are_tried_only_where_the_first_move_nothing() -> None:

@@ -240,13 +240,14 @@ OTHER_DAYS = Vary((("days", '{"emails": 160, "percent_spam": 30, "days": 6}'),),
         ("import os\nos._exit(0)", "crashed"),
         ("input = {}\nwhile True:\n    pass", "timeout"),
         ("input = {}\noutput = 'x' * 70_000", "output_limit"),
+        ("input = {}\nprint('x' * 70_000)\noutput = 1", "output_limit"),
     ],
 )
 def test_a_run_that_goes_on_to_other_inputs_has_the_result_of_one_that_does_not(code, status):
     settings = SANDBOX.model_copy(update={"cpu_seconds": 1})
     with Sandbox(settings) as box:
         alone, varied = box.run([Job(code), Job(code, vary=OTHER_DAYS)])
-    told = [(one.status, one.input, one.output, one.error_type) for one in (alone, varied)]
+    told = [(o.status, o.input, o.output, o.stdout, o.error_type) for o in (alone, varied)]
     assert told[0] == told[1] and alone.status == status
 
 

@@ -47,5 +47,36 @@ def test_the_program_prints_what_changes_and_keeps_what_it_gives() -> None:
     ]  # fmt: skip
 
 
+def test_what_objects_and_modules_keep_is_printed_too() -> None:
+    code = "\n".join(
+        [
+            "import heapq",
+            "class Box:",
+            "    count = 0",
+            "    def __init__(self):",
+            "        self.items = []",
+            "    def put(self, item):",
+            "        self.items.append(item)",
+            "        Box.count += 1",
+            solution(
+                "box, heap, left = Box(), [], {1: 2, 3: 4}",
+                "box.put(n)",
+                "heapq.heappush(heap, n)",
+                "least = heapq.heappop(heap)",
+                "last = box.items.pop()",
+                "del left[1]",
+                "return least + last",
+            ),
+        ]
+    )
+    printed: list[str] = []
+    exec(printing(code, without={"box"}), {"print": printed.append, "__name__": "m"})
+    assert printed == [
+        "count = 0", "self.items = []", "heap = [], left = {1: 2, 3: 4}", "self.items = [4]",
+        "Box.count = 1", "heap = [4]", "least = 4, heap = []", "last = 4, box.items = []",
+        "left = {3: 4}", "Final answer: 8",
+    ]  # fmt: skip
+
+
 def test_doctests_hold() -> None:
     assert doctest.testmod(module).failed == 0

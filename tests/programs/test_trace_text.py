@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import textwrap
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.programs.facts.running import traced
 from transforms.programs import trace_text
-from transforms.programs.facts import CutTrace, Kind, states
+from transforms.programs.facts import CutTrace, Instance, Kind, states
 from transforms.programs.trace_text import (
     SAME,
     Frame,
@@ -58,11 +59,15 @@ PROGRAMS = {
             return z
         output = solution(0)""",
     "objects": """
+        import enum
         class Node:
             def __init__(self, n):
                 self.n = n
+        class Colour(enum.Enum):
+            RED = 1
         def solution(n):
             first = Node(n)
+            colour = Colour(1)
             loop = []
             loop.append(loop)
             return first.n
@@ -84,7 +89,11 @@ def test_text_is_read_back_as_the_frames_that_it_shows(run) -> None:
 
 def test_there_is_a_frame_for_each_event_of_the_call_and_what_it_calls(run) -> None:
     _, trace, frames = run
-    inside = [event for event in trace.events if event.frame > 0 and event.function != "Node"]
+    inside = [
+        event
+        for event in trace.events
+        if event.frame > 0 and event.function not in ("Node", "Colour")
+    ]
     assert len(frames) == len(inside)
 
 
@@ -141,6 +150,21 @@ def test_any_frames_survive_their_text(frames: list[Frame]) -> None:
 def test_text_that_shows_no_frames_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse_trace(text)
+
+
+def test_an_object_is_shown_with_what_it_holds() -> None:
+    code = textwrap.dedent(PROGRAMS["objects"]).strip("\n")
+    shown = folded(frames_of(code, traced(code), "solution"))
+    assert (shown["first"], shown["colour"], shown["loop"]) == ("Node(n=7)", "Colour.RED", "<list>")
+
+
+def test_a_value_that_holds_itself_or_has_no_end_of_parts_is_its_class() -> None:
+    node = Instance("Node")
+    node.fields["next"] = node
+    shared: Any = 1
+    for _ in range(50):
+        shared = Instance("Pair", None, {"one": shared, "other": shared})
+    assert [literal(node), literal([node]), literal(shared)] == ["<Node>", "<list>", "<Pair>"]
 
 
 def test_the_examples_of_the_docstrings_hold() -> None:

@@ -14,6 +14,7 @@ from tests.recipes.playing import SANDBOX, answering, in_all_ways, player, stage
 from tests.recipes.test_codeio import SHIPPED, seed
 from tests.stages.test_attempt import attempted
 from transforms.engine.records import Seed
+from transforms.engine.stage import pair
 from transforms.models.episode import drive
 from transforms.models.pool import Pool
 from transforms.programs.questions import read_literal
@@ -34,8 +35,9 @@ def fenced(text: str) -> str:
 
 def proposed(code: str, induction: Any = None) -> Any:
     induction = {"message": MESSAGE, "inputs": INPUTS} if induction is None else induction
-    steps = stage("absolute_zero", "propose").episode((POOL[0], 0), pool=POOL)
-    return answering(fenced(code), fenced(json.dumps(induction)))(steps)
+    steps = stage("absolute_zero", "propose").episode(POOL[0], pool=POOL)
+    made = answering(fenced(code), fenced(json.dumps(induction)))(steps)
+    return [pair(POOL[0], each) for each in made]
 
 
 def task(kind: str) -> Any:

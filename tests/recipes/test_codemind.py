@@ -17,9 +17,7 @@ from tests.recipes.test_codeio import SHIPPED, seed
 from transforms.programs import parse
 from transforms.programs.obfuscation import obfuscated
 from transforms.recipes import codemind
-from transforms.recipes.codemind import passes
-from transforms.stages.graders import grade, same_output
-from transforms.stages.pairs import Pair
+from transforms.stages.graders import grade, runs_of_tests, same_output
 
 KINDS = ["execute", "write", "write_tested", "write_misled", "simplify"]
 
@@ -40,8 +38,8 @@ def test_the_reference_passes_every_true_test_and_fails_every_misleading_one() -
         shown = {task.task: json.loads(task.shown) for task in made}
         known = shown["write"]["known"]
         true, false = (shown[kind]["test"] for kind in ("write_tested", "write_misled"))
-        assert player()(passes(each["code"], [Pair(known, true)]))
-        assert not player()(passes(each["code"], [Pair(known, false)]))
+        runs = player()(runs_of_tests(each["code"], [(known, true), (known, false)]))
+        assert [run.passed for run in runs] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import doctest
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,10 @@ from tests.chat_server import chat_server
 from tests.programs_for_tests import SPAM
 from tests.recipes.playing import in_all_ways, player, stage
 from tests.recipes.test_recipes import run
-from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.engine.stage import pair
-from transforms.programs.form import without_comments
+from transforms.programs.form import is_same_program, without_comments
 from transforms.publish.reward import reward
-from transforms.recipes import cross_lingual
-from transforms.recipes.cross_lingual import is_same
 
 PROBLEM = "How many of 160 e-mails a day, 30 % of them spam, are answered in 5 days?"
 GERMAN = "Wie viele von 160 E-Mails am Tag, 30 % davon Spam, werden in 5 Tagen beantwortet?"
@@ -39,14 +34,13 @@ SHIPPED = [
 
 def translated(answer: str | tuple[str, str]) -> list[Any]:
     """The pairs (task, verdict) of a seed whose problem a model translates into German."""
-    made = stage("cross_lingual", "translate", "recipe.stages.translate.languages=[de]")
+    made = stage("cross_lingual", "translate", "recipe.stages.translate.languages=[German]")
     return [pair(SEED, each) for each in player(lambda _: answer)(made.episode(SEED))]
 
 
-def anchored(comments: str, code: str = SPAM, answer: str = "560") -> Any:
+def anchored(comments: str) -> Any:
     """The pairs of a right attempt at the German problem; a model translates its comments."""
-    task = replace(translated(GERMAN)[1][0], code=code)
-    task = replace(task, answer=json.dumps([[json.loads(task.answer)[0][0], answer]]))
+    task = translated(GERMAN)[1][0]
     [attempt] = player(lambda _: f"```\n{SPAM}\n```")(
         stage("cross_lingual", "attempt", "recipe.stages.attempt.sampler.samples=1").episode(task)
     )
@@ -59,18 +53,19 @@ def test_every_shipped_program_is_the_same_without_comments() -> None:
         plain = without_comments(code)
         assert ast.dump(ast.parse(plain)) == ast.dump(ast.parse(code))
         assert "    #" not in plain and len(plain) < len(code)
-    assert doctest.testmod(cross_lingual).failed == 0
 
 
 def test_only_comments_and_layout_may_differ() -> None:
-    assert is_same(SPAM, IN_GERMAN) and is_same(SPAM, without_comments(SPAM))
-    assert not is_same(SPAM, SPAM.replace("* days", "* 6")) and not is_same(SPAM, "not (")
+    assert is_same_program(SPAM, IN_GERMAN) and is_same_program(SPAM, without_comments(SPAM))
+    assert not is_same_program(SPAM, SPAM.replace("* days", "* 6")) and not is_same_program(
+        SPAM, "not ("
+    )
 
 
 def test_the_problem_is_a_task_in_its_own_language_and_in_each_other() -> None:
     (own, _), (german, verdict) = translated(GERMAN)
     shown = [json.loads(task.shown) for task in (own, german)]
-    assert [each["language"] for each in shown] == ["en", "de"] and verdict.kept
+    assert [each["language"] for each in shown] == ["English", "German"] and verdict.kept
     assert [each["problem"] for each in shown] == [PROBLEM, GERMAN]
     assert (len(own.calls), len(german.calls)) == (0, 1) and own.answer == german.answer
 
@@ -103,7 +98,7 @@ def test_the_rows_are_one_program_with_its_comments_without_and_with_translated_
         "#" not in rows["none"].final_answer and "ohne Antwort" in rows["translated"].final_answer
     )
     for row in rows.values():
-        assert is_same(row.final_answer, SPAM)
+        assert is_same_program(row.final_answer, SPAM)
         assert (
             GERMAN in row.messages[-2].content
             and row.final_answer.strip() in row.messages[-1].content
@@ -113,18 +108,9 @@ def test_the_rows_are_one_program_with_its_comments_without_and_with_translated_
 def test_comments_under_which_the_program_changes_are_no_row() -> None:
     for comments in (IN_GERMAN.replace("// 100", "/ 100"), SPAM, "Nein."):
         pairs = anchored(f"```python\n{comments}\n```")
-        assert [verdict.reason for _, verdict in pairs if not verdict.kept] == ["program_changed"]
+        reason = "no_program" if comments == "Nein." else "program_changed"
+        assert [verdict.reason for _, verdict in pairs if not verdict.kept] == [reason]
         assert [row.task for row, verdict in pairs if verdict.kept] == ["none", "kept"]
-
-
-def test_a_program_that_gives_something_else_without_its_comments_is_no_row() -> None:
-    [(_, verdict)] = anchored("", SPAM.replace("* days", "* 6"))
-    assert verdict.reason == "output_changed"
-
-
-def test_a_code_that_names_no_language_is_refused() -> None:
-    with pytest.raises(SettingsError, match=re.escape("'klingon' is no language")):
-        stage("cross_lingual", "translate", "recipe.stages.translate.languages=[klingon]")
 
 
 def model(body: dict[str, Any]) -> dict[str, Any]:
@@ -144,12 +130,13 @@ def test_a_recipe_runs_from_seeds_to_rows_in_the_languages_whose_attempts_agree(
     tmp_path: Path,
 ) -> None:
     seeds = [{"problem": PROBLEM, "answer": "560", "code": SPAM}]
-    languages = "recipe.stages.translate.languages=[de,fr]"
+    languages = "recipe.stages.translate.languages=[German,French]"
     with chat_server(model) as (url, _):
         manifest, rows, ends = run(tmp_path, "cross_lingual", url, seeds, languages)
     made = sorted((json.loads(row["shown"])["language"], row["task"]) for row in rows)
     assert made == [
-        ("de", "kept"), ("de", "none"), ("de", "translated"), ("en", "kept"), ("en", "none"),
+        ("English", "kept"), ("English", "none"),
+        ("German", "kept"), ("German", "none"), ("German", "translated"),
     ]  # fmt: skip
     assert all(reward(row["messages"][-1]["content"], row) == 1 for row in rows)
     assert ends.count(("attempt", "failed_tests")) == 4

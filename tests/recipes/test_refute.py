@@ -16,7 +16,7 @@ from tests.recipes.test_codeio import seed
 from transforms.programs.mutants import mutants
 from transforms.recipes import refute
 from transforms.stages.graders import grade
-from transforms.stages.pairs import outputs_on
+from transforms.stages.pairs import known_outputs, outputs_on
 
 BOUND = """input = {"levels": [310, 460, 505], "alarm": 420}
 
@@ -93,6 +93,15 @@ def test_programs_run_on_each_input_even_where_they_raise() -> None:
         None,
         None,
     ]
+
+
+def test_known_outputs_begin_with_the_own_one_and_are_none_without_it() -> None:
+    pairs = player()(known_outputs("r", BOUND, 3))
+    assert pairs[0] == (OWN, 2) and len(pairs) == 4
+    broken = BOUND.replace("days = 0", "days = levels[3]")
+    computed = BOUND.replace("[310, 460, 505]", "[310, 230 * 2, 505]")
+    for code in (broken, computed, "output = 1"):
+        assert player()(known_outputs("r", code, 3)) == []
 
 
 def test_doctests_hold() -> None:

@@ -109,9 +109,13 @@ def test_windows_and_timestamps_survive():
 
 
 def test_sampled_determinism_runs_one_program_in_ten_twice_and_always_the_same_ones():
-    programs = [program("x = 1", str(number)) for number in range(1000)]
+    programs = [program("x = {1}", str(number)) for number in range(1000)]
     twice = [p.id for p in programs if len(plan_program(p, "sampled")) == 2]
     assert 60 < len(twice) < 140
     assert twice == [p.id for p in programs if len(plan_program(p, "sampled")) == 2]
     assert all(len(plan_program(p, "off")) == 1 for p in programs)
     assert all(len(plan_program(p, "always")) == 2 for p in programs)
+
+
+def test_a_program_that_no_seed_can_touch_runs_once():
+    assert len(plan_program(program("output = sum([1, 2])"), "always")) == 1

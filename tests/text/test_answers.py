@@ -320,9 +320,7 @@ def test_numbers_in_chinese_words_are_read(digits, measure):
     assert extract_answer(f"答案是{words}。") == words
 
 
-@pytest.mark.parametrize(
-    "text", ["一些", "一共", "第三", "三千克", "三倍", "三成", "百分之三", "三打"]
-)
+@pytest.mark.parametrize("text", ["一些", "一共", "第三", "三千克", "三倍", "三成", "百分之三"])
 def test_chinese_words_that_only_hold_a_number_are_none(text):
     assert True not in [compare_plain(output, text) for output in ("1", "3", "3000", "36")]
 

@@ -1,12 +1,21 @@
 """What a text states is read from digits and words, with units, as dates, times and ranges."""
 
+import re
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from text_to_num import alpha2digit
 
-from transforms.text.stated import asked_unit, stated, stated_numbers, unit_in_name
+from transforms.text.answers.lexicon import WORDINGS, language_of, words
+from transforms.text.stated import (
+    asked_unit,
+    english_digits,
+    stated,
+    stated_numbers,
+    unit_in_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +115,24 @@ def test_a_name_tells_the_unit_that_it_ends_in(name, unit):
 @given(st.text(alphabet="〇零一二两兩三四五六七八九十百千万亿億个只分之点 ", max_size=8))
 def test_any_run_of_chinese_signs_is_read_without_complaint(text):
     assert stated(f"小明有{text}个苹果。").plain
+
+
+NUMBER_WORDS = words(
+    "the of and one two twenty-one hundred thousand point zero o plus minus fifth first second"
+    " thirds apples 3 half . , !"
+)
+ENGLISH = st.lists(st.sampled_from([*sorted(NUMBER_WORDS), "\n"]), max_size=12).map(" ".join)
+
+
+@given(ENGLISH)
+def test_english_numbers_are_what_text2num_makes_of_the_whole_text(text):
+    assert english_digits(text) == alpha2digit(text, "en", ordinal_threshold=0)
+
+
+@given(st.text("abdeilnouçé '-", max_size=40) | ENGLISH)
+def test_the_language_is_the_one_with_most_function_words(text):
+    counts = {
+        language: len(re.findall(rf"\b(?:{words})\b", text))
+        for language, words in WORDINGS["function_words"].items()
+    }
+    assert language_of(text) == max(counts, key=lambda language: counts[language])

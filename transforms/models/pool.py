@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -64,6 +65,16 @@ def combined_license(seeds: Iterable[Seed]) -> str:
 
 def combined_source(seeds: Iterable[Seed]) -> str:
     return ", ".join(sorted({seed.source for seed in seeds}))
+
+
+def lineage(seeds: Sequence[Seed]) -> dict[str, Any]:
+    """Returns the fields of a record that was made from several seeds: `seed_ids`, `source` and
+    `license`."""
+    return {
+        "seed_ids": tuple(seed.id for seed in seeds),
+        "source": combined_source(seeds),
+        "license": combined_license(seeds),
+    }
 
 
 class _SmallestHashes(beam.CombineFn):

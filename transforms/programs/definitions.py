@@ -7,18 +7,24 @@ from collections import Counter
 from collections.abc import Iterator
 
 from transforms.programs.form import code_lines, parse
+from transforms.programs.questions.lines import is_literal
 
 _LINES = 5
 """Lines of a function that is taken out, at most."""
 _GUESSED = frozenset(map(repr, (None, True, False, 0, 1, 2, 10, 100, 0.0, 1.0, "", " ", ",", "\n")))
 """Constants that a statement may have alone."""
+_COMPUTING = (
+    ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Subscript, ast.JoinedStr,
+    ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda,
+)  # fmt: skip
 
 
 def without_definitions(code: str) -> Iterator[tuple[str, str]]:
     """Yields (name, program without the statement that defines it) for each name that is defined
-    once: assignments within functions, short helper functions and imports.
+    once: assignments within functions, and short helper functions.
 
-    Left out are statements with a number or text that stands nowhere else, which nobody can guess.
+    Left out are statements with a number or text that stands nowhere else, which nobody can guess,
+    and those that anybody can: imports, and assignments that compute nothing.
 
     Raises:
         Unparsable: the code is no program.
@@ -44,13 +50,23 @@ def without_definitions(code: str) -> Iterator[tuple[str, str]]:
 
 
 def _defined(node: ast.AST) -> str | None:
-    if isinstance(node, ast.Assign) and node.col_offset and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id
     if isinstance(node, ast.FunctionDef) and node.name != "solution" and not node.decorator_list:
         return node.name if code_lines(ast.unparse(node)) <= _LINES else None
-    if isinstance(node, (ast.Import, ast.ImportFrom)) and len(node.names) == 1:
-        return (node.names[0].asname or node.names[0].name).partition(".")[0]
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if node.col_offset:
+            return name if _computes(value) else None
     return None
+
+
+def _computes(value: ast.expr) -> bool:
+    """Whether an expression is more than a literal, a name, or a call without arguments."""
+    if is_literal(value):
+        return False
+    return any(
+        isinstance(node, _COMPUTING)
+        or (isinstance(node, ast.Call) and (node.args or node.keywords))
+        for node in ast.walk(value)
+    )
 
 
 def _constants(node: ast.AST) -> Iterator[str]:

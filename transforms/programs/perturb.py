@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
 from transforms import programs
 from transforms.engine.ids import content_id
-from transforms.engine.records import Execution
+from transforms.engine.records import Execution, Program
 from transforms.models.episode import Steps
 from transforms.programs.checks import is_yes_no
 from transforms.programs.source import source_of
@@ -168,14 +168,14 @@ def _inputs(execution: Execution) -> dict[Any, Any]:
 
 
 def _reruns(
-    execution: Execution, first: int, last: int | None
+    record_id: str, inputs: Mapping[Any, Any], first: int, last: int | None
 ) -> Iterator[tuple[str, dict[Any, Any]]]:
     """Yields each way of changing one of the keys `first` to `last`: the first way of each, ..."""
-    changed = list(perturbed_inputs(execution.id, _inputs(execution)).items())[first:last]
+    changed = list(perturbed_inputs(record_id, inputs).items())[first:last]
     for ways in zip_longest(*(ways for _, ways in changed)):
-        for (key, _), inputs in zip(changed, ways, strict=True):
-            if inputs is not None:
-                yield key, inputs
+        for (key, _), varied in zip(changed, ways, strict=True):
+            if varied is not None:
+                yield key, varied
 
 
 def vary(execution: Execution, first: int, last: int | None) -> Vary | None:
@@ -183,14 +183,40 @@ def vary(execution: Execution, first: int, last: int | None) -> Vary | None:
 
     The keys are in an order drawn from the record's id.
     """
-    inputs = tuple((key, repr(changed)) for key, changed in _reruns(execution, first, last))
-    if not inputs:
+    comparisons = is_yes_no(execution.output or "")
+    reruns = _reruns(execution.id, _inputs(execution), first, last)
+    return _plan(reruns, _cpu_seconds(execution), comparisons)
+
+
+def vary_stated(program: Program, last: int) -> Vary | None:
+    """As `vary`, of a program that has not run: None too where its text states no input.
+
+    Whether it is what `vary` gives is known once it has run (`suits`).
+    """
+    try:
+        inputs = programs.literal_input(source_of(program.code).tree)
+    except programs.Unparsable:
         return None
-    return Vary(
-        inputs=inputs,
-        cpu_seconds=max(_LEAST_CPU_SECONDS, _TIMES_AS_LONG * execution.cpu_seconds),
-        comparisons=is_yes_no(execution.output or ""),
-    )
+    reruns = _reruns(program.id, inputs or {}, 0, last)
+    return _plan(reruns, _LEAST_CPU_SECONDS, False)
+
+
+def suits(plan: Vary, execution: Execution) -> bool:
+    """Whether a plan leaves a program, which has run, as much time as `vary` would, and looks at
+    comparisons where that would."""
+    comparisons = is_yes_no(execution.output or "")
+    return plan.comparisons == comparisons and plan.cpu_seconds >= _cpu_seconds(execution)
+
+
+def _cpu_seconds(execution: Execution) -> float:
+    return max(_LEAST_CPU_SECONDS, _TIMES_AS_LONG * execution.cpu_seconds)
+
+
+def _plan(
+    reruns: Iterable[tuple[str, dict[Any, Any]]], cpu_seconds: float, comparisons: bool
+) -> Vary | None:
+    inputs = tuple((key, repr(changed)) for key, changed in reruns)
+    return Vary(inputs, cpu_seconds, comparisons) if inputs else None
 
 
 def perturb(

@@ -8,14 +8,18 @@ from collections.abc import Collection, Iterator
 
 from transforms.programs.form import parse
 
-_NAME = re.compile(r"(?:^|, )(\w+) = ")
+_NAME = re.compile(r"(?:^|, )([\w.]+) = ")
+_DOTTED = re.compile(r"[\w.]+")
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{4}")
 """That of an object, in the text that Python gives it."""
+_TAKING = frozenset({"pop", "popleft", "popitem", "setdefault", "heappop", "heappushpop"})
+"""Functions that change what they are called of, or their argument, and have a value as well."""
 
 
 def printing(code: str, without: Collection[str] = ()) -> str:
-    """Returns a unified program that prints the variables that the statements of its functions and
-    loops change, each time that they do, and its output at the end; those of some names not.
+    """Returns a unified program that prints the variables and attributes that the statements of its
+    functions and loops change, each time that they do, and its output at the end; those of some
+    names not.
 
     >>> print(printing("def solution(n):\\n    n += 1\\n    return n\\noutput = solution(1)"))
     def solution(n):
@@ -32,9 +36,18 @@ def printing(code: str, without: Collection[str] = ()) -> str:
     lines, nodes = code.rstrip().split("\n"), list(ast.walk(parse(code)))
     stored = {node.id for node in nodes if isinstance(node, ast.Name) and _is_stored(node)}
     stored |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    owners = stored | {node.name for node in nodes if isinstance(node, ast.ClassDef)}
+    imported = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in nodes
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
     prints: list[tuple[int, str]] = []
     for node in nodes:
-        names = [name for name in dict.fromkeys(_changed(node)) if name in stored - {*without}]
+        changed = dict.fromkeys(_changed(node, imported))
+        known = (n for n in changed if n in stored or ("." in n and n.partition(".")[0] in owners))
+        names = [name for name in known if name not in without]
         if not names:
             continue
         assert isinstance(node, ast.stmt)
@@ -70,24 +83,48 @@ def _is_stored(name: ast.Name) -> bool:
     return isinstance(name.ctx, ast.Store)
 
 
-def _changed(node: ast.AST) -> Iterator[str]:
-    """Yields the names that a statement changes: targets, and what a method is called of."""
+def _changed(node: ast.AST, imported: Collection[str]) -> Iterator[str]:
+    """Yields what a statement changes: its targets, what a method is called of, and what a function
+    of a module is called with."""
     match node:
-        case ast.Assign(targets=targets):
+        case ast.Assign(targets=targets, value=value):
             for target in targets:
                 yield from _base(target)
+            for call in ast.walk(value):
+                if isinstance(call, ast.Call) and _name(call.func) in _TAKING:
+                    yield from _changed_by(call, imported)
         case ast.AugAssign(target=target) | ast.For(target=target):
             yield from _base(target)
         case ast.AnnAssign(target=target, value=ast.expr()):
             yield from _base(target)
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=target))):
-            yield from _base(target)
+        case ast.Delete(targets=targets):
+            for target in targets:
+                if isinstance(target, ast.Subscript):
+                    yield from _base(target)
+        case ast.Expr(value=ast.Call() as call):
+            yield from _changed_by(call, imported)
+
+
+def _name(function: ast.expr) -> str:
+    return ast.unparse(function).rpartition(".")[2]
+
+
+def _changed_by(call: ast.Call, imported: Collection[str]) -> Iterator[str]:
+    if ast.unparse(call.func).partition(".")[0] in imported:
+        for argument in call.args[:1]:
+            yield from _base(argument)
+    elif isinstance(call.func, ast.Attribute):
+        yield from _base(call.func.value)
 
 
 def _base(target: ast.expr) -> Iterator[str]:
+    """Yields the variables, or attributes of variables, that a target is a part of."""
     match target:
         case ast.Name(id=name):
             yield name
+        case ast.Attribute(value=of):
+            text = ast.unparse(target)
+            yield from [text] if _DOTTED.fullmatch(text) else _base(of)
         case ast.Subscript(value=of) | ast.Starred(value=of):
             yield from _base(of)
         case ast.Tuple(elts=parts) | ast.List(elts=parts):

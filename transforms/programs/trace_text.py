@@ -90,22 +90,36 @@ def _value(event: Event) -> str | None:
 
 
 def literal(value: Any) -> str:
-    """Returns a value as its literal, in which an object is its type in angle brackets.
+    """Returns a value as its literal; that of an object is its class, with its value as one of a
+    built-in type and its attributes in brackets, or the name of an enumeration's member. A value
+    that holds itself, or has too many parts, is its class in angle brackets.
 
-    >>> literal([(1, float("nan")), Instance("float64", 0.5), Instance("Node", None, {"n": 1})])
-    '[(1, nan), float64(0.5), <Node>]'
+    >>> literal([(1, float("nan")), Instance("float64", 0.5), Instance("Node", None, {"n": {1}})])
+    '[(1, nan), float64(0.5), Node(n={1})]'
     """
+    left = _MOST_PARTS
+
+    def leaf(part: Any) -> str:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise RecursionError
+        if not isinstance(part, Instance):
+            return repr(part)
+        if "_name_" in part.fields:
+            return f"{part.type}.{part.fields['_name_']}"
+        told = [] if part.base is None else [literal_of(part.base, leaf)]
+        told += [f"{name}={literal_of(field, leaf)}" for name, field in part.fields.items()]
+        return f"{part.type}({', '.join(told)})"
+
     try:
-        return literal_of(value, _leaf)
+        return literal_of(value, leaf)
     except RecursionError:
-        return f"<{type(value).__name__}>"
+        return f"<{value.type if isinstance(value, Instance) else type(value).__name__}>"
 
 
-def _leaf(value: Any) -> str:
-    if isinstance(value, Instance):
-        is_number = isinstance(value.base, (int, float)) and not value.fields
-        return f"{value.type}({value.base!r})" if is_number else f"<{value.type}>"
-    return repr(value)
+_MOST_PARTS = 10_000
+"""Objects that several others hold count once for each way to them: there may be any number."""
 
 
 def render(frames: Iterable[Frame]) -> str:

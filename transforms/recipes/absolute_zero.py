@@ -5,40 +5,30 @@ induction for a program from some of its inputs and outputs.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any, ClassVar
 
-import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection
 from pydantic import Field
 
-from transforms.engine.accounting import Verdict, first_rejection, keep, reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import content_id
 from transforms.engine.records import Execution, Program, Seed, with_calls
-from transforms.models.episode import ModelEpisode, Steps
-from transforms.models.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
+from transforms.models.episode import ModelEpisode, Steps, side_by_side
+from transforms.models.pool import Pool, SeedPool, draw_shots, lineage
 from transforms.models.prompts import PromptTemplate
+from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, judge_program, judge_response
 from transforms.models.settings import SamplerSettings
 from transforms.programs import fingerprint, literal_input, masked_input, parse
-from transforms.programs.checks import (
-    RUN_REASONS,
-    FilterSettings,
-    FormOf,
-    FormReason,
-    form_checks,
-    run_checks,
-)  # fmt: skip
+from transforms.programs.checks import RUN_REASONS, FilterSettings, FormReason
 from transforms.programs.questions import NotLiteral, Task, read_value, task_about
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.execute import execute
+from transforms.stages.execute import execute_checked
 from transforms.stages.graders import answer_in
 from transforms.stages.pairs import is_small, run_on
-
-Proposal = tuple[Seed, int]
-"""A seed and a number: one request for a new program."""
-Proposed = tuple[Task | Seed, Verdict]
 
 
 @dataclass(kw_only=True)
@@ -69,65 +59,58 @@ class Propose(ModelEpisode):
         *ResponseReason, *FormReason, *RUN_REASONS, "not_small", "no_message", "few_pairs",
     )  # fmt: skip
 
-    def opened(self, records: PCollection) -> PCollection:
-        samples = range(self.sampler.samples)
-        return records | "Proposals" >> beam.FlatMap(lambda seed: [(seed, n) for n in samples])
-
     def sides(self, records: PCollection) -> Mapping[str, Any]:
         return {"pool": AsSingleton(records | "Seed pool" >> SeedPool(self.pool))}
 
-    def episode(self, proposal: Proposal, pool: Pool) -> Steps[list[Proposed]]:
-        seed, sample = proposal
-        shots = draw_shots(pool, self.sampler.shots, self.run_seed, "propose", seed.id, sample)
-        response = yield self.requests(self.sampler, shots=shots)[sample]
-        code, verdict = judge_program(response)
-        program = Program(
-            id=content_id("program", seed.id, sample, code),
-            code=code,
-            seed_ids=tuple(shot.id for shot in shots),
-            source=combined_source(shots),
-            license=combined_license(shots),
-            **with_calls((), *self.calls(response)),
+    def episode(self, seed: Seed, pool: Pool) -> Steps[list[Task | Verdict]]:
+        shots = draw_shots(pool, self.sampler.shots, self.run_seed, "propose", seed.id)
+        responses = yield self.requests(self.sampler, shots=shots)
+        made = yield from side_by_side(
+            self._tasks(seed, shots, sample, each) for sample, each in enumerate(responses)
         )
-        if verdict.kept:
-            verdict = FormOf(form_checks(self.filter))(program)
+        return list(chain.from_iterable(made))
+
+    def _tasks(
+        self, seed: Seed, shots: Sequence[Seed], sample: int, response: Response
+    ) -> Steps[list[Task | Verdict]]:
+        code, verdict = judge_program(response)
         if not verdict.kept:
-            return [(seed, verdict)]
-        execution = yield from execute(program, "always")
-        verdict = first_rejection(run_checks(self.filter), execution)
+            return [verdict]
+        written = with_calls((), *self.calls(response))
+        number = content_id("program", seed.id, sample, code)
+        program = Program(id=number, code=code, **lineage(shots), **written)
+        execution, verdict = yield from execute_checked(program, "always", self.filter)
+        if execution is None or not verdict.kept:
+            return [verdict]
         given, output = literal_input(parse(code)), execution.output or "null"
-        if verdict.kept and not (is_small(given) and is_small(json.loads(output))):
-            verdict = reject("not_small")
-        if not verdict.kept:
-            return [(seed, verdict)]
+        if not (is_small(given) and is_small(json.loads(output))):
+            return [reject("not_small")]
         golds = [repr(json.loads(output))]
         shown = {"code": masked_input(code), "known": output}
         return [
-            (task_about(execution, "deduction", code, "tolerant", golds, {}), keep()),
-            (task_about(execution, "abduction", code, "witness", output, shown), keep()),
-            (yield from self._induction(seed, sample, execution)),
+            task_about(execution, "deduction", code, "tolerant", golds, {}),
+            task_about(execution, "abduction", code, "witness", output, shown),
+            (yield from self._induction(sample, execution)),
         ]
 
-    def _induction(self, seed: Seed, sample: int, program: Execution) -> Steps[Proposed]:
+    def _induction(self, sample: int, program: Execution) -> Steps[Task | Verdict]:
         asked = self.requests(
             self.sampler, prompt=self.induce_prompt, code=program.code, count=self.inputs
         )
         response = yield asked[sample]
         verdict = judge_response(response)
         if not verdict.kept:
-            return seed, verdict
+            return verdict
         message, inputs = induction_in(response.text)
         if not message:
-            return seed, reject("no_message", response.text[-200:])
+            return reject("no_message", response.text[-200:])
         pairs = yield from run_on(program.code, inputs)
         if len(pairs) < 4:
-            return seed, reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
+            return reject("few_pairs", f"{len(pairs)} inputs that the program runs on")
         half = len(pairs) // 2
         shown = {"message": message, "pairs": [p._asdict() for p in pairs[:half]]}
-        calls = self.calls(response)
-        return task_about(
-            program, "induction", program.code, "tests", pairs[half:], shown, calls
-        ), keep()
+        calls, hidden = self.calls(response), pairs[half:]
+        return task_about(program, "induction", program.code, "tests", hidden, shown, calls)
 
 
 def induction_in(response: str) -> tuple[str, list[dict[str, Any]]]:

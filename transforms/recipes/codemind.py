@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
-from transforms.programs import with_input
 from transforms.programs.obfuscation import obfuscated
 from transforms.programs.perturb import perturbations
-from transforms.programs.questions import Task, read_literal, task_about
-from transforms.sandbox.jobs import Job, Status
-from transforms.stages.graders import same_output
+from transforms.programs.questions import Task, task_about
+from transforms.stages.graders import runs_of_tests, same_output
 from transforms.stages.pairs import Pair
 from transforms.stages.tasks import MakeTasksOfPairs
 
@@ -40,7 +38,8 @@ class AskOfMind(MakeTasksOfPairs):
                 task_about(seed, "write_misled", code, "tests", pairs, shown | {"test": wrong})
             )
         dark = obfuscated(code)
-        if (yield from passes(dark, pairs)):
+        runs = yield from runs_of_tests(dark, pairs)
+        if runs is not None and all(run.passed for run in runs):
             tasks.append(task_about(seed, "simplify", dark, "simplifies", pairs, shown))
         return tasks
 
@@ -53,12 +52,3 @@ def misleading(output: str) -> str | None:
     """
     others = map(json.dumps, perturbations(json.loads(output)))
     return next((other for other in others if not same_output(other, output)), None)
-
-
-def passes(code: str, pairs: list[Pair]) -> Steps[bool]:
-    """Says whether a program gives the output of each pair on its input."""
-    results = yield [Job(with_input(code, read_literal(pair.input))) for pair in pairs]
-    return all(
-        result.status is Status.OK and same_output(result.output or "", pair.output)
-        for result, pair in zip(results, pairs, strict=True)
-    )

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
-from transforms.models.episode import ModelEpisode, Steps
+from transforms.models.episode import ModelEpisode, Steps, side_by_side
 from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, judge_program
 from transforms.models.settings import SamplerSettings
@@ -45,10 +45,7 @@ class WriteFailing(MakeTasksOfPairs, ModelEpisode):
     def make(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Verdict | Task]]:
         known = pairs[0].input
         responses = yield self.requests(self.sampler, problem=seed.problem, known=known)
-        made = []
-        for response in responses:
-            made.append((yield from self._asked(seed, pairs, response)))
-        return made
+        return (yield from side_by_side(self._asked(seed, pairs, each) for each in responses))
 
     def _asked(self, seed: Seed, cases: list[Pair], response: Response) -> Steps[Verdict | Task]:
         code, verdict = judge_program(response)

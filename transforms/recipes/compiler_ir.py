@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -17,17 +17,16 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SettingsError
-from transforms.engine.ids import canonical_json, content_id
+from transforms.engine.ids import content_id
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.programs.form import literal_input, parse, solution_of
 from transforms.programs.integer_ir import NotCompilable, compiled
 from transforms.programs.ir_runs import Graph, follows, run
 from transforms.programs.questions import Question
-from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.jobs import Job, Result, Status
 from transforms.stages.exercises import FAILED, Exercise, MakeExercises, exercise
-from transforms.stages.pairs import outputs_on
+from transforms.stages.pairs import cases_of, known_outputs
 
 _RUN = f"from __future__ import annotations\n\n{inspect.getsource(run)}\n\noutput = run(*"
 _MOST = 1000
@@ -72,10 +71,8 @@ class AskAboutIR(MakeExercises):
             irs = compiled(tree), compiled(tree, checked=True)
         except NotCompilable as error:
             return reject("not_compilable", str(error))
-        inputs = [own, *drawn_inputs(seed.id, own, self.inputs)]
-        [outputs] = yield from outputs_on([seed.code], inputs)
-        runs = zip(inputs, outputs or [], strict=False)
-        pairs = [(given, out[0]) for given, out in runs if out and _is_int(out[0])]
+        known = yield from known_outputs(seed.id, seed.code, self.inputs)
+        pairs = [(given, output) for given, output in known if _is_int(output)]
         if len(pairs) < 2:
             return reject("no_pairs", f"{len(pairs)} inputs with an integer as output")
         arguments = [[given[name] for name in names] for given, _ in pairs]
@@ -99,10 +96,9 @@ class AskAboutIR(MakeExercises):
         elif (lines := 1 + level["text"].count("\n")) > self.lines:
             yield reject("too_long", f"{lines} lines of IR")
         else:
-            cases = [(repr(given), canonical_json(output)) for given, output in pairs]
             for question in questions(seed, level["text"], level["graph"], runs, self.blocks):
-                row = exercise(seed, question, self.prompt)
-                yield replace(row, answer=canonical_json(cases)) if question.kind == "lift" else row
+                cases = cases_of(pairs) if question.grader == "tests" else None
+                yield exercise(seed, question, self.prompt, cases)
 
 
 class Run(NamedTuple):

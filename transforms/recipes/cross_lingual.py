@@ -10,21 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from babel import Locale, UnknownLocaleError
-
 from transforms.engine.accounting import Verdict, reject
-from transforms.engine.errors import SettingsError
 from transforms.engine.ids import content_id
 from transforms.engine.records import Message, Seed, derived
 from transforms.models.episode import ModelEpisode, Steps
-from transforms.models.responses import ResponseReason, extract_program, judge_response
+from transforms.models.requests import Response
+from transforms.models.responses import ResponseReason, judge_program, judge_response
 from transforms.models.settings import SamplerSettings
-from transforms.programs.form import is_same, literal_input, parse, without_comments
+from transforms.programs.form import is_same_program, literal_input, parse, without_comments
 from transforms.programs.questions import Attempted, Task, task_about
-from transforms.sandbox.jobs import Job, Result, Status
-from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import FAILED
-from transforms.stages.graders import same_output
 from transforms.text.thoughts import visible
 
 
@@ -35,10 +29,10 @@ class Translate(ModelEpisode):
 
     name: str = "translate"
     sampler: SamplerSettings
-    own: str = "en"
-    """Language of the seeds' problems, as its code."""
-    languages: tuple[str, ...] = ("de", "es", "fr", "ja", "zh")
-    """Languages that problems are translated into, as codes."""
+    own: str = "English"
+    """Language of the seeds' problems."""
+    languages: tuple[str, ...] = ("German", "Spanish", "French", "Japanese", "Chinese")
+    """Languages that problems are translated into."""
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Task
@@ -46,15 +40,6 @@ class Translate(ModelEpisode):
     reasons: ClassVar[Iterable[str]] = (
         *ResponseReason, "no_program", "no_literal_input", "not_translated",
     )  # fmt: skip
-
-    def __post_init__(self) -> None:
-        for code in (self.own, *self.languages):
-            try:
-                named(code)
-            except (UnknownLocaleError, ValueError):
-                raise SettingsError(
-                    f"recipe.stages.{self.name}: {code!r} is no language: give codes such as de, zh"
-                ) from None
 
     def episode(self, seed: Seed) -> Steps[list[Task | Verdict]]:
         if seed.code is None or seed.output is None:
@@ -64,10 +49,7 @@ class Translate(ModelEpisode):
             return [reject("no_literal_input")]
         tasks: list[Task | Verdict] = [self._task(seed, self.own, seed.problem, given)]
         for language in self.languages:
-            [request] = self.requests(self.sampler, problem=seed.problem, language=named(language))[
-                :1
-            ]
-            response = yield request
+            response = yield self.requests(self.sampler, problem=seed.problem, language=language)[0]
             verdict, problem = judge_response(response), visible(response.text).strip()
             if not verdict.kept:
                 tasks.append(verdict)
@@ -77,7 +59,9 @@ class Translate(ModelEpisode):
                 tasks.append(self._task(seed, language, problem, given, response))
         return tasks
 
-    def _task(self, seed: Seed, language: str, problem: str, given: Any, *responses: Any) -> Task:
+    def _task(
+        self, seed: Seed, language: str, problem: str, given: Any, *responses: Response
+    ) -> Task:
         shown = {"language": language, "problem": problem, "known": repr(given)}
         cases = [(repr(given), seed.output)]
         calls = self.calls(*responses)
@@ -88,46 +72,40 @@ class Translate(ModelEpisode):
 class Anchor(ModelEpisode):
     """PCollection[Attempted] (right) -> Outcome of the same: the seed's program in place of the
     model's, with its comments (`task` is `kept`), without (`none`), and with comments in the
-    problem's language (`translated`), which a model translates."""
+    problem's language (`translated`), which a model translates. Nothing but comments and layout
+    differs, as Python's parser sees it, so each gives the seed's output."""
 
     name: str = "anchor"
     sampler: SamplerSettings
-    own: str = "en"
-    """Language of the programs' comments, as its code."""
-    sandbox: SandboxSettings
+    own: str = "English"
+    """Language of the programs' comments."""
 
     reads: ClassVar[type] = Attempted
     writes: ClassVar[type] = Attempted
     creates_records: ClassVar[bool] = True
-    reasons: ClassVar[Iterable[str]] = (
-        *ResponseReason, *FAILED, "output_changed", "program_changed",
-    )  # fmt: skip
+    reasons: ClassVar[Iterable[str]] = (*ResponseReason, "program_changed")
 
     def episode(self, attempt: Attempted) -> Steps[list[Attempted | Verdict]]:
-        plain, [(_, output)] = without_comments(attempt.code), json.loads(attempt.answer)
-        result: Result = yield Job(plain)
-        if result.status is not Status.OK:
-            return [reject(result.status, result.error or "")]
-        if not (is_same(plain, attempt.code) and same_output(result.output or "", output)):
-            return [reject("output_changed", "without its comments")]
-        rows: list[Attempted | Verdict] = [self._row(attempt, "none", plain)]
+        plain, language = without_comments(attempt.code), json.loads(attempt.shown)["language"]
         if plain == attempt.code:
-            return rows
-        rows.append(self._row(attempt, "kept", attempt.code))
-        language = json.loads(attempt.shown)["language"]
+            return [self._row(attempt, "none", plain)]
+        rows = [self._row(attempt, "none", plain), self._row(attempt, "kept", attempt.code)]
         if language != self.own:
-            [request] = self.requests(self.sampler, code=attempt.code, language=named(language))[:1]
-            response = yield request
-            verdict, written = judge_response(response), extract_program(visible(response.text))
-            if not verdict.kept:
-                rows.append(verdict)
-            elif written is None or written == attempt.code or not is_same(written, attempt.code):
-                rows.append(reject("program_changed", f"comments in {named(language)}"))
-            else:
+            response = yield self.requests(self.sampler, code=attempt.code, language=language)[0]
+            written, verdict = judge_program(response)
+            if verdict.kept and written == attempt.code:
+                verdict = reject("program_changed", f"no comment is in {language}")
+            if verdict.kept:
                 rows.append(self._row(attempt, "translated", written, response))
+            else:
+                rows.append(verdict)
         return rows
 
-    def _row(self, attempt: Attempted, kind: str, program: str, *responses: Any) -> Attempted:
+    def _row(
+        self, attempt: Attempted, kind: str, program: str, *responses: Response
+    ) -> Attempted | Verdict:
+        if not is_same_program(program, attempt.code):
+            return reject("program_changed", f"more than comments: {kind}")
         answer = Message("assistant", f"```python\n{program.strip()}\n```")
         return replace(
             attempt,
@@ -136,18 +114,6 @@ class Anchor(ModelEpisode):
             final_answer=program,
             **derived(attempt, "anchored", kind, program, calls=self.calls(*responses)),
         )
-
-
-def named(language: str) -> str:
-    """Returns a language's English name.
-
-    Raises:
-        UnknownLocaleError, ValueError: the code names no language.
-
-    >>> named("zh")
-    'Chinese'
-    """
-    return Locale.parse(language).get_display_name("en") or language
 
 
 def problem_of(task: Task) -> str:

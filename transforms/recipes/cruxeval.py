@@ -13,11 +13,8 @@ from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
 from transforms.engine.stage import Same
 from transforms.models.episode import Episode, Steps
-from transforms.programs.facts import Trace
-from transforms.programs.form import assigned, code_lines, literal_input, parse, solution_of
+from transforms.programs.form import code_lines, literal_input, parse, solution_of
 from transforms.programs.hard_operations import watched
-from transforms.programs.questions import Question, asked_of_output
-from transforms.programs.questions.lines import literals
 from transforms.sandbox.jobs import Job, Result, Status
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.exercises import FAILED
@@ -71,12 +68,3 @@ class Easy(Episode):
         given = literal_input(parse(seed.code or "")) or {}
         copied = json.loads(seed.output or "null") in (given, [*given.values()], *given.values())
         return reject("copied_input") if copied else seed
-
-
-def asked_of_input(code: str, trace: Trace) -> list[Question]:
-    """Asks for an input that makes the program give its output; the run's own is one."""
-    golds, output = literals([literal_input(parse(code))]), asked_of_output(code, trace)
-    if not golds or not output:
-        return []
-    line, params = assigned(parse(code), "input")[0].lineno, {"output": output[0].golds[0]}
-    return [Question("input", golds, line, params=params, grader="witness")]

@@ -20,11 +20,9 @@ from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
-from transforms.programs import with_input
 from transforms.programs.languages import LANGUAGES, Language, call
 from transforms.programs.questions import Task, read_literal, task_about
-from transforms.sandbox.jobs import Job, Result, Status
-from transforms.stages.graders import last_block, same_output
+from transforms.stages.graders import last_block, runs_of_tests
 from transforms.stages.pairs import UNPAIRED, Pair
 from transforms.stages.tasks import MakeTasksOfPairs
 
@@ -96,6 +94,7 @@ class Translate(MakeTasksOfPairs, ModelEpisode):
         self, request: Request, language: Language, pairs: list[Pair], responses: list[Response]
     ) -> Steps[tuple[str, Verdict]]:
         """One try with its repairs: the translation, and whether it is right."""
+        first = read_literal(pairs[0].input), json.loads(pairs[0].output)
         for _ in range(1 + self.repairs):
             response = yield request
             responses.append(response)
@@ -104,25 +103,11 @@ class Translate(MakeTasksOfPairs, ModelEpisode):
             source = last_block(response.text)
             if source is None:
                 return "", reject("no_answer")
-            wrong = yield from _first_wrong(language, source, pairs)
+            runs = yield from runs_of_tests(language.hosted(source, first), pairs)
+            wrong = next((run for run in runs or () if not run.passed), None)
             if wrong is None:
                 return source, verdict
-            given, seen = wrong
-            told = self.repair_prompt.rendered("chat", given=given, seen=seen).messages
+            verdict = reject("failed_tests", f"on {wrong.input}: {wrong.seen}")
+            told = self.repair_prompt.rendered("chat", given=wrong.input, seen=wrong.seen).messages
             request = replace(request, messages=(*request.messages, response.message, *told))
-        return "", reject("failed_tests", f"on {given}: {seen}")
-
-
-def _first_wrong(
-    language: Language, source: str, pairs: list[Pair]
-) -> Steps[tuple[str, str] | None]:
-    """Returns the first input on which a translation does not give the output, and what it gives
-    there or how it ends; None where it is right on all of them."""
-    code = language.hosted(source, (read_literal(pairs[0].input), json.loads(pairs[0].output)))
-    for pair in pairs:
-        result: Result = yield Job(with_input(code, read_literal(pair.input)))
-        if result.status is not Status.OK or result.output is None:
-            return pair.input, f"{result.status.value}: {(result.error or '')[:300]}".strip()
-        if not same_output(result.output, pair.output):
-            return pair.input, result.output
-    return None
+        return "", verdict

@@ -14,6 +14,7 @@ from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.programs.form import assigned, is_name, parse
 from transforms.programs.questions import Question
+from transforms.programs.questions.lines import computed_digits
 from transforms.programs.trace_text import frames_of, render
 from transforms.stages.exercises import UNTRACED, Exercise, MakeExercises, exercise, traced
 
@@ -30,7 +31,7 @@ class TraceText(MakeExercises):
     events: Annotated[int, Field(ge=1)] = 10_000
     """Events of a run, at most."""
 
-    reasons: ClassVar[Iterable[str]] = (*UNTRACED, "no_entry", "too_long")
+    reasons: ClassVar[Iterable[str]] = (*UNTRACED, "no_entry", "too_long", "many_digits")
 
     def episode(self, seed: Seed) -> Steps[Exercise | Verdict]:
         code = seed.code or ""
@@ -44,6 +45,8 @@ class TraceText(MakeExercises):
             return reject("no_entry", "output is not what solution returns")
         if len(frames) > self.frames or len(text) > self.chars:
             return reject("too_long", f"{len(frames)} frames, {len(text)} characters")
+        if digits := computed_digits(text, code):
+            return reject("many_digits", digits)
         line, params = calls[-1].lineno, {"frames": len(frames)}
         question = Question("trace", (text,), line, params=params, grader="trace")
         return exercise(seed, question, self.prompt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -14,12 +14,10 @@ from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.programs.definitions import without_definitions
 from transforms.programs.facts import InvalidTrace, Kind, coverage, read_trace
-from transforms.programs.form import literal_input, parse
 from transforms.programs.questions import Question
-from transforms.programs.variation import drawn_inputs
-from transforms.sandbox.jobs import Job, TraceLimits
+from transforms.sandbox.jobs import Job, Result, TraceLimits
 from transforms.stages.exercises import UNTRACED, Exercise, MakeExercises, exercise, traced
-from transforms.stages.pairs import outputs_on
+from transforms.stages.pairs import cases_of, known_outputs
 
 
 @dataclass(kw_only=True)
@@ -37,42 +35,39 @@ class Remove(MakeExercises):
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Exercise]]:
         code = seed.code or ""
+        gone = sorted(without_definitions(code), key=lambda each: content_id("gone", seed.id, each))
+        if seed.code and not gone:
+            return reject("no_question", "it has no definition that could be gone")
         whole = yield from traced(seed, 10_000)
         if isinstance(whole, Verdict):
             return whole
-        own = literal_input(parse(code)) or {}
-        inputs = [own, *drawn_inputs(seed.id, own, self.inputs)]
-        [outputs] = yield from outputs_on([code], inputs)  # in one job: some may never end
-        pairs = [(i, out[0]) for i, out in zip(inputs, outputs or [], strict=False) if out]
-        if len(pairs) < 2:
-            return reject("no_pairs", f"{len(pairs)} inputs have an output")
-        partial = sorted(
-            without_definitions(code), key=lambda each: content_id("gone", seed.id, each)
-        )
-        partial = partial[: 3 * self.most]
-        results = yield [Job(rest, trace=TraceLimits()) for _, rest in partial]
-        rows = []
-        for (name, rest), result in zip(partial, results, strict=True):
-            if result.error_type in ("NameError", "UnboundLocalError"):
+        known = yield from known_outputs(seed.id, code, self.inputs)
+        if len(known) < 2:
+            return reject("no_pairs", f"{len(known)} inputs have an output")
+        rows: list[Exercise] = []
+        for name, rest in gone[: 3 * self.most]:
+            result: Result = yield Job(rest, trace=TraceLimits())
+            is_why = result.error_type in ("NameError", "UnboundLocalError")
+            if is_why and f"'{name}'" in (result.error or ""):
                 ran = _covered(result.trace or "") / len(coverage(whole))
-                rows.append(self._row(seed, name, rest, round(ran, 3), pairs))
-        return rows[: self.most] or reject("no_question", "it runs without any definition")
+                rows.append(self._row(seed, name, rest, round(ran, 3), known))
+            if len(rows) == self.most:
+                break
+        return rows or reject("no_question", "it runs without any definition")
 
     def _row(
-        self, seed: Seed, name: str, code: str, ran: float, pairs: list[tuple[Any, Any]]
+        self, seed: Seed, name: str, code: str, ran: float, known: list[tuple[Any, Any]]
     ) -> Exercise:
         params = {
             "problem": seed.problem,
             "partial": code,
             "name": name,
             "coverage": ran,
-            "output": canonical_json(pairs[0][1]),
+            "output": canonical_json(known[0][1]),
         }
         gold = (seed.code or "").strip()
         question = Question("complete", (gold,), params=params, grader="tests")
-        cases = [tuple(map(canonical_json, pair)) for pair in pairs]
-        row = exercise(seed, question, self.prompt)
-        return replace(row, answer=canonical_json(cases))
+        return exercise(seed, question, self.prompt, cases_of(known))
 
 
 def _covered(claim: str) -> int:

@@ -14,8 +14,7 @@ from transforms.models.episode import Steps
 from transforms.programs import masked_input, with_input
 from transforms.programs.mutants import drawn_mutants
 from transforms.programs.questions import Task, read_literal, task_about
-from transforms.sandbox.jobs import Job, Status
-from transforms.stages.graders import same_output
+from transforms.stages.graders import runs_of_tests
 from transforms.stages.pairs import Pair
 from transforms.stages.tasks import MakeTasksOfPairs
 
@@ -43,14 +42,11 @@ class AskMonologues(MakeTasksOfPairs):
 
     def _refine(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Task]]:
         """The task to repair the first mutant that ends well and fails a test, where one does."""
-        inputs = [read_literal(pair.input) for pair in pairs]
         for code in drawn_mutants(seed.id, seed.code or "")[: self.mutants]:
-            results = yield [Job(with_input(code, given)) for given in inputs]
-            for pair, result in zip(pairs, results, strict=True):
-                output = result.output if result.status is Status.OK else None
-                if output is not None and not same_output(output, pair.output):
-                    shown = {"problem": seed.problem, "known": pair.input, "wrong": output}
-                    shown |= {"right": pair.output, "code": tagged(masked_input(code))}
+            for run in (yield from runs_of_tests(code, pairs)) or ():
+                if run.ended_well and not run.passed:
+                    shown = {"problem": seed.problem, "known": run.input, "wrong": run.seen}
+                    shown |= {"right": run.output, "code": tagged(masked_input(code))}
                     return [task_about(seed, "refine", code, "tests", pairs, shown)]
         return []
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from operator import itemgetter
 from typing import Annotated, Any, ClassVar
 
 from apache_beam.pvalue import AsSingleton, PCollection
@@ -19,7 +20,7 @@ from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
-from transforms.models.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
+from transforms.models.pool import Pool, SeedPool, draw_shots, lineage
 from transforms.programs.composition import (
     COUNTER,
     Unit,
@@ -30,11 +31,16 @@ from transforms.programs.composition import (
     unit_of,
 )
 from transforms.programs.facts import Kind, final_values
-from transforms.programs.form import literal_input, parse
 from transforms.programs.questions import Question
-from transforms.programs.variation import drawn_inputs
-from transforms.stages.exercises import UNTRACED, Exercise, MakeExercises, exercise, traced
-from transforms.stages.pairs import outputs_on
+from transforms.stages.exercises import (
+    UNTRACED,
+    Exercise,
+    MakeExercises,
+    exercise,
+    taking_turns,
+    traced,
+)
+from transforms.stages.pairs import known_outputs
 
 
 @dataclass(kw_only=True)
@@ -63,29 +69,23 @@ class Compose(MakeExercises):
 
     def episode(self, seed: Seed, units: Pool) -> Steps[list[Any]]:
         drawn = draw_shots(units, 4 * self.functions, 0, "units", seed.id)
-        known = {each: unit for each in (seed, *drawn) if (unit := _unit(each))}
+        known = {each: how for each in (seed, *drawn) if (how := _branches(each)) is not None}
         # what branches comes first: other functions always take the same steps
-        ranked = sorted(known, key=lambda each: (each != seed, not has_branches(known[each])))
+        ranked = sorted(known, key=lambda each: (each != seed, not known[each]))
         rng = random.Random(derived_seed(0, "compose", seed.id))
         parts = ranked[: rng.randint(2, self.functions)]
         if seed not in known or len(parts) < 2:
             return [reject("no_unit", "solution alone, from and to integers, is composed")]
         rng.shuffle(parts)
-        plain = compose([known[part] for part in parts], rng)
-        own = literal_input(parse(plain)) or {}
-        inputs = [own, *drawn_inputs(seed.id, own, 4 * self.pairs)]
-        [outputs] = yield from outputs_on([plain], inputs)
-        if not outputs or not outputs[0]:
+        plain = compose([unit for part in parts if (unit := _unit(part))], rng)
+        runs = yield from known_outputs(seed.id, plain, 4 * self.pairs)
+        if not runs:
             return [reject("runtime_error", "the functions do not fit each other")]
-        lineage: dict[str, Any] = {
-            "seed_ids": tuple(sorted(part.id for part in parts)),
-            "source": combined_source(parts),
-            "license": combined_license(parts),
-        }
-        steps = yield from self._steps(seed, plain, outputs[0][0])
-        pairs = [(each["start"], out[0]) for each, out in zip(inputs, outputs, strict=True) if out]
-        asked = [steps, self._pairs(seed, plain, _different_first(pairs)[: self.pairs], rng)]
-        return [each if isinstance(each, Verdict) else replace(each, **lineage) for each in asked]
+        steps = yield from self._steps(seed, plain, runs[0][1])
+        pairs = taking_turns([(given["start"], output) for given, output in runs], itemgetter(1))
+        asked = [steps, self._pairs(seed, plain, pairs[: self.pairs], rng)]
+        of_all = lineage(sorted(parts, key=lambda part: part.id))
+        return [each if isinstance(each, Verdict) else replace(each, **of_all) for each in asked]
 
     def _steps(self, seed: Seed, plain: str, output: Any) -> Steps[Exercise | Verdict]:
         """Asks for the counter at the end: as often as the trace says that it was raised."""
@@ -122,17 +122,14 @@ class Compose(MakeExercises):
         return exercise(replace(seed, code=plain), question, self.prompt)
 
 
-def _different_first(pairs: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
-    """Returns the pairs in an order in which those of different outputs come first."""
-    turns: Counter[Any] = Counter()
-    ranked = []
-    for start, output in pairs:
-        ranked.append((turns[output], start, output))
-        turns[output] += 1
-    return [(start, output) for _, start, output in sorted(ranked, key=lambda each: each[0])]
-
-
 def _unit(seed: Seed) -> Unit | None:
     """The function of a seed; None where it cannot be composed, or gives no integer."""
     is_integer = seed.output is not None and type(json.loads(seed.output)) is int
     return unit_of(seed.code) if is_integer and seed.code else None
+
+
+@lru_cache(maxsize=10_000)  # each seed is drawn many times
+def _branches(seed: Seed) -> bool | None:
+    """Whether the function of a seed branches; None where it cannot be composed."""
+    unit = _unit(seed)
+    return None if unit is None else has_branches(unit)

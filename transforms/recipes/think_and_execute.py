@@ -6,7 +6,6 @@ After Think-and-Execute (arXiv 2404.02575).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
@@ -16,17 +15,16 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import content_id
 from transforms.engine.records import Seed
-from transforms.models.episode import Steps
+from transforms.models.episode import Steps, side_by_side
 from transforms.programs import masked_input, with_input
 from transforms.programs.printing import ADDRESS, printing, unsettled
 from transforms.programs.questions import Question, read_literal
-from transforms.sandbox.jobs import Job, Result, Status
+from transforms.programs.questions.lines import computed_digits
+from transforms.sandbox.jobs import Status
 from transforms.stages.exercises import FAILED, Exercise, MakeExercises, exercise
 from transforms.stages.graders import same_output
 from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
-
-_MANY_DIGITS = re.compile(r"\d*\.\d{7,}")
-"""A float that is arithmetic, not reasoning."""
+from transforms.stages.together import Ran, run_together
 
 
 @dataclass(kw_only=True)
@@ -47,32 +45,40 @@ class PrintSteps(MakeExercises):
     )  # fmt: skip
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Exercise | Verdict]]:
-        code = seed.code or ""
         pairs = yield from several_pairs(seed, self.instances)
         if isinstance(pairs, Verdict):
             return pairs
-        program, runs = yield from _printed(pairs, printing(code))
-        if hidden := {
-            name for *_, one, other in runs for name in unsettled(one.stdout, other.stdout)
-        }:
-            program, runs = yield from _printed(pairs, printing(code, without=hidden))
+        hidden: set[str] = set()
+        for _ in range(2):
+            program = printing(seed.code or "", without=hidden)
+            codes = [with_input(program, read_literal(pair.input)) for pair in pairs]
+            one, other = yield from side_by_side(run_together(codes, seed=n) for n in (0, 1))
+            if isinstance(one, Verdict):
+                return one
+            if isinstance(other, Verdict):
+                return other
+            runs = list(zip(pairs, codes, one, other, strict=True))
+            for *_, ran, again in runs:
+                hidden |= unsettled(ran.printed, again.printed)
+            if not hidden:
+                break
         return [self._row(seed, program, *each) for each in runs]
 
     def _row(
-        self, seed: Seed, program: str, pair: Pair, code: str, result: Result, again: Result
+        self, seed: Seed, program: str, pair: Pair, code: str, ran: Ran, again: Ran
     ) -> Exercise | Verdict:
-        if result.status is not Status.OK:
-            return reject(result.status, result.error or "")
-        if not same_output(result.output or "", pair.output):
-            return reject("differs_alone", f"{result.output}, not {pair.output}")
-        if result.stdout != again.stdout or ADDRESS.search(result.stdout):
+        if ran.error is not None:
+            return reject(Status.RUNTIME_ERROR, ran.error)
+        if not same_output(json.dumps(ran.output), pair.output):
+            return reject("differs_alone", f"{ran.output}, not {pair.output}")
+        if ran.printed != again.printed or ADDRESS.search(ran.printed):
             return reject(Status.NONDETERMINISTIC, "it prints other lines in a second run")
-        if (lines := result.stdout.count("\n")) < self.lines:
+        if (lines := ran.printed.count("\n")) < self.lines:
             return reject("too_short", f"{lines} lines")
-        if len(result.stdout) > self.chars:
-            return reject("too_long", f"{len(result.stdout)} characters")
-        if digits := _MANY_DIGITS.search(result.stdout):
-            return reject("many_digits", digits[0])
+        if len(ran.printed) > self.chars:
+            return reject("too_long", f"{len(ran.printed)} characters")
+        if digits := computed_digits(ran.printed, code):
+            return reject("many_digits", digits)
         described, general = json.loads(seed.metadata), masked_input(program)
         params = {
             "family": content_id("pseudocode", general),
@@ -81,14 +87,5 @@ class PrintSteps(MakeExercises):
             "pseudocode": general,
             "instance": pair.input,
         }
-        question = Question("execute", (result.stdout.strip(),), params=params, grader="lines")
+        question = Question("execute", (ran.printed.strip(),), params=params, grader="lines")
         return exercise(replace(seed, code=code), question, self.prompt)
-
-
-def _printed(
-    pairs: list[Pair], program: str
-) -> Steps[tuple[str, list[tuple[Pair, str, Result, Result]]]]:
-    """Runs a program twice on each input: itself, and (pair, its code, one run, the other)."""
-    codes = [with_input(program, read_literal(pair.input)) for pair in pairs]
-    results: list[Result] = yield [Job(code, seed=n) for code in codes for n in (0, 1)]
-    return program, list(zip(pairs, codes, results[::2], results[1::2], strict=True))

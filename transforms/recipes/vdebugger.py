@@ -17,7 +17,7 @@ from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, judge_response
 from transforms.models.settings import SamplerSettings
-from transforms.programs.form import is_same
+from transforms.programs.form import is_same_program
 from transforms.programs.holes import Hole, filled, holes, with_hole
 from transforms.programs.questions import Question
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
@@ -111,7 +111,7 @@ class InjectErrors(ModelEpisode):
             roles = [("critic", program, mark), ("refiner", mark, code)]
         return [
             exercise(seed, Question(role, (gold,), params={**said, "code": shown}, grader="lines"),
-                     self.lesson_prompt, calls)
+                     self.lesson_prompt, calls=calls)
             for role, shown, gold in roles
         ]  # fmt: skip
 
@@ -123,7 +123,9 @@ def injected(code: str, hole: Hole, response: Response) -> str | Verdict:
     made = filled(code, hole, response.text)
     if made is None:
         return reject("not_in_place", response.text[-80:])
-    return reject("unchanged", code[hole.start : hole.end]) if is_same(made, code) else made
+    if is_same_program(made, code):
+        return reject("unchanged", code[hole.start : hole.end])
+    return made
 
 
 def marked(code: str, hole: Hole, program: str) -> str:

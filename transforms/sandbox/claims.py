@@ -94,7 +94,7 @@ def judge(seen: Seen, settings: SandboxSettings) -> Result:
 def judge_varied(vary: Vary, seen: Seen, settings: SandboxSettings) -> Result:
     """Returns the Result of a program under its own input, with the keys that moved its output."""
     claim, ran_well, marks = seen.claim.partition(b"\n")
-    if not ran_well:
+    if not ran_well or seen.reason is Reason.OUTPUT:
         return judge(seen, settings)
     result = judge(seen._replace(reason=None, exit_code=0, claim=claim), settings)
     moved = (key for (key, _), mark in zip(vary.inputs, marks, strict=False) if mark == MOVED[0])

@@ -62,7 +62,7 @@ class Job:
     """Record what its lines do (see docs/facts.md); None runs it untraced."""
     vary: Vary | None = None
     """Where it ends well, run it under other inputs too: its result, that of the run under its own
-    input, then says which keys moved the output. What it prints is dropped."""
+    input, then says which keys moved the output. What it prints under the others is dropped."""
     stdin: str = ""
     """What it reads from standard input."""
     files: Mapping[str, bytes] = field(default_factory=dict)

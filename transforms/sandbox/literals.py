@@ -161,11 +161,12 @@ class _Encoder:
 
     def _base(self, value: Any, kind: type, depth: int) -> Any:
         """The value that an instance has as one of a built-in type; None where it has none."""
-        if _module(kind) == "numpy" and hasattr(value, "tolist") and value.dtype.kind in "biufcSU":
+        if _module(kind) == "numpy" and hasattr(value, "tolist"):
             if 2 * value.size > self._left:
                 raise TooLarge("bytes")
             self._kept.append(value.tolist())
-            return self.tree(self._kept[-1], depth)
+            is_plain = type(self._kept[-1]) is not kind  # that of a long double is itself
+            return self.tree(self._kept[-1] if is_plain else str(value), depth)
         mro = _MRO(kind)
         if BaseException in mro:
             return self.tree(_ARGS(value), depth)
@@ -197,12 +198,21 @@ def _module(kind: type) -> str:
     return module if type(module) is str else ""
 
 
+def is_array(kind: type) -> bool:
+    """Whether instances of a class are arrays of numpy."""
+    return _module(kind) == "numpy" and _NAME(kind) == "ndarray"
+
+
 def _has_dict(kind: type) -> bool:
     return any("__dict__" in type.__getattribute__(base, "__dict__") for base in _MRO(kind))
 
 
 def _fields(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
-    """The attributes in an instance's dict and slots, whatever its class does on access."""
+    """The attributes in an instance's dict and slots, whatever its class does on access; of an
+    array of numpy its dtype and shape."""
+    if is_array(kind):
+        yield "dtype", str(value.dtype)
+        yield "shape", value.shape
     for base in _MRO(kind):
         if _module(base) in ("builtins", "_collections", "_io", "numpy"):
             continue

@@ -40,7 +40,7 @@ class SandboxSettings(Group):
     )
     determinism: Literal["off", "sampled", "always"] = Field(
         description="run programs a second time under another hash seed, RNG seed and clock: "
-        "none, one in ten, or each"
+        "none, one in ten, or each of those whose text does not show that they ignore all three"
     )
 
     def identity(self) -> Any:

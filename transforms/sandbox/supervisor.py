@@ -137,16 +137,18 @@ class Zygote:
         """
         plan, limits = job["vary"], self.limits
         wall_left, cpu_left = 2 * limits["wall_seconds"], 2 * limits["cpu_seconds"]
-        seen = self._run_process(job, wall_left, limits["cpu_seconds"], cpu_left)
+        own = limits["wall_seconds"], limits["cpu_seconds"]
+        seen = self._run_process(job, *own, wall_left, cpu_left)
         wall, cpu, peak_mb, claim = seen.wall, seen.cpu, seen.peak_mb, seen.claim
         head, ran_well, _ = claim.partition(b"\n")
         last = len(head) + 1 + len(plan["inputs"])
-        while ran_well and len(claim) < last and wall < wall_left and cpu < cpu_left:
+        goes_on = ran_well and seen.reason != "output"
+        while goes_on and len(claim) < last and wall < wall_left and cpu < cpu_left:
             # it ended in the middle of an input: the next process begins with the one after
             claim += harness.SKIPPED
             left = cpu_left - cpu
             more = self._run_process(
-                job, wall_left - wall, min(plan["cpu_seconds"], left), left, claim
+                job, wall_left - wall, min(plan["cpu_seconds"], left), wall_left - wall, left, claim
             )
             wall, cpu, peak_mb = wall + more.wall, cpu + more.cpu, max(peak_mb, more.peak_mb)
             claim = (claim + more.claim)[:last]
@@ -157,6 +159,7 @@ class Zygote:
         job: dict[str, Any],
         wall_seconds: float,
         cpu_seconds: float,
+        wall_in_all: float = 0.0,
         cpu_in_all: float = 0.0,
         done: bytes = b"",
     ) -> Seen:
@@ -185,7 +188,7 @@ class Zygote:
             caps,
             started + wall_seconds,
             cpu_seconds,
-            steps=Steps(claim_read, job["vary"]["cpu_seconds"], cpu_in_all)
+            steps=Steps(claim_read, job["vary"]["cpu_seconds"], started + wall_in_all, cpu_in_all)
             if job["vary"]
             else None,
         )
@@ -222,7 +225,8 @@ class Zygote:
         """Reads until the program's first process ends or a limit is passed; says which limit.
 
         Args:
-            cpu_seconds: CPU time allowed, until something comes over `steps` where that is given.
+            deadline, cpu_seconds: monotonic time until which it may run, and CPU time; both until
+                something comes over `steps`, where that is given.
             finished: what comes over it also ends the watch.
         """
         poll = select.poll()
@@ -251,6 +255,7 @@ class Zygote:
                 elif len(read[descriptor]) > caps[descriptor]:
                     return "output"
                 elif steps is not None and descriptor == steps.descriptor:
+                    deadline = steps.deadline
                     cpu_end = time.clock_gettime(cpu_clock) + steps.cpu_seconds
                     cpu_end = min(cpu_end, steps.cpu_in_all)
 
@@ -290,7 +295,7 @@ class Zygote:
         try:
             if stdin is not None:
                 os.dup2(stdin, 0)
-            if not job["vary"]:  # what it prints under other inputs is of no interest
+            if not done:  # what it prints under other inputs is of no interest
                 os.dup2(stdout, 1)
             keep_open({claim})
             if not self.own_pids:
@@ -315,6 +320,8 @@ class Steps(NamedTuple):
     """What it tells them over."""
     cpu_seconds: float
     """CPU time of each but the first."""
+    deadline: float
+    """Monotonic time at which the last of them is ended."""
     cpu_in_all: float
 
 

@@ -15,7 +15,7 @@ from json import dumps
 from marshal import dumps as fingerprint
 from typing import Any
 
-from transforms.sandbox.literals import ATOMS, IMMUTABLE, TooLarge, encode
+from transforms.sandbox.literals import ATOMS, IMMUTABLE, TooLarge, encode, is_array
 
 _LOOKS = 32
 """Bytes that may be compared in search of changes, for each byte that may be recorded."""
@@ -211,8 +211,9 @@ class Tracer:
             literal = self._literal(value)
             state.values[name] = value  # an atom: keeping it alive changes nothing
             return literal
-        try:
-            print_ = fingerprint(value)
+        try:  # an array is its bytes here: those of another shape may be the same
+            form = (str(value.dtype), value.shape) if is_array(kind) else None
+            print_ = fingerprint((form, value))
             self._look(len(print_))
         except ValueError:  # something other than the built-in types
             print_ = None
@@ -221,6 +222,8 @@ class Tracer:
         if old is not None and print_ is not None and old[0] == print_:
             return None
         literal = self._literal(value)
+        if form is None and '{"object"' in literal:  # arrays within a value
+            print_ = None
         self._look(len(literal) * _DEAR)
         unchanged = old is not None and old[1] == literal
         state.values[name] = [print_, literal]

@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
+from transforms.engine.accounting import Verdict, first_rejection
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Execution, Program, grow
 from transforms.models.episode import Drive, Steps
-from transforms.programs.perturb import perturb, vary
+from transforms.programs.checks import FilterSettings, FormOf, form_checks, run_checks
+from transforms.programs.perturb import perturb, suits, vary, vary_stated
+from transforms.programs.seedless import is_seedless
+from transforms.programs.source import source_of
 from transforms.sandbox.sandbox import Job, Result, Status
 from transforms.sandbox.settings import SandboxSettings
 
@@ -23,11 +27,12 @@ def plan_program(program: Program, determinism: str) -> list[Job]:
 
     Args:
         determinism: `off` (one run), `always` (two), or `sampled` (two for one program in
-            `SAMPLED_ONE_IN`, drawn from its id).
+            `SAMPLED_ONE_IN`, drawn from its id). A program that no seed can touch runs once
+            (`is_seedless`).
     """
     first = Job(program.code, seed=0)
     sampled = determinism == "sampled" and derived_seed(2, program.id) % SAMPLED_ONE_IN == 0
-    if not sampled and determinism != "always":
+    if not sampled and determinism != "always" or is_seedless(source_of(program.code)):
         return [first]
     # odd, so that the hash seed differs as well wherever only two of them are kept
     return [first, Job(program.code, seed=derived_seed(1, program.id) | 1)]
@@ -70,16 +75,35 @@ def execute(program: Program, determinism: str) -> Steps[Execution]:
     return finish_program(program, results)
 
 
-def execute_and_perturb(program: Program, determinism: str, most_keys: int) -> Steps[Execution]:
-    """Runs a program as `execute`; where it runs twice, the second run goes on to perturbed inputs.
+def execute_checked(
+    program: Program, determinism: str, filter: FilterSettings
+) -> Steps[tuple[Execution | None, Verdict]]:
+    """Checks a program's form, runs it, and checks the run.
 
-    What ends well under both seeds comes out as `perturb` returns it, at the cost of one process
-    less. What ends otherwise is not run again.
+    Returns:
+        The run, None for a program whose form is refused, and the first verdict that does not keep
+        it, or `keep()`.
+    """
+    verdict = FormOf(form_checks(filter))(program)
+    if not verdict.kept:
+        return None, verdict
+    execution = yield from execute(program, determinism)
+    return execution, first_rejection(run_checks(filter), execution)
+
+
+def execute_and_perturb(program: Program, determinism: str, most_keys: int) -> Steps[Execution]:
+    """Runs a program as `execute`; its last run goes on to perturbed inputs.
+
+    What ends well comes out as `perturb` returns it, at the cost of one process less. What ends
+    otherwise is not run again. Where a single run has to be planned before it is known how long the
+    program takes and what it gives, `sensitive_keys` stays None for some, for `perturb` to find.
     """
     first, *others = plan_program(program, determinism)
+    if not others:
+        return (yield from _run_at_once(program, first, most_keys))
     result = yield first
     execution = finish_program(program, [result])
-    if not others or execution.status != Status.OK:
+    if execution.status != Status.OK:
         return execution
     plan = vary(execution, 0, most_keys)
     again = yield replace(others[0], vary=plan)
@@ -87,6 +111,16 @@ def execute_and_perturb(program: Program, determinism: str, most_keys: int) -> S
     if execution.status != Status.OK:
         return execution
     return (yield from perturb(execution, most_keys, again.moved))
+
+
+def _run_at_once(program: Program, job: Job, most_keys: int) -> Steps[Execution]:
+    """Runs a program under its own input, and in the same process under perturbed ones."""
+    plan = vary_stated(program, most_keys)
+    result = yield replace(job, vary=plan)
+    execution = finish_program(program, [result])
+    if plan is None or execution.status != Status.OK or not suits(plan, execution):
+        return execution
+    return (yield from perturb(execution, most_keys, result.moved))
 
 
 @dataclass

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
@@ -21,6 +20,9 @@ from transforms.programs.questions import Question, Task
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
 from transforms.stages.pairs import UNFIT, unfit
 from transforms.stages.tasks import MakeTasks
+from transforms.stages.together import run_together
+
+T = TypeVar("T")
 
 FAILED = tuple(status for status in Status if status is not Status.OK)
 """Why the run of a program cannot be asked about."""
@@ -40,7 +42,11 @@ class Exercise(Task):
 
 
 def exercise(
-    seed: Seed, question: Question, prompt: PromptTemplate, calls: Iterable[Call] = ()
+    seed: Seed,
+    question: Question,
+    prompt: PromptTemplate,
+    answer: Any = None,
+    calls: Iterable[Call] = (),
 ) -> Exercise:
     """Returns the row of a question about a seed's program, in the words of a prompt.
 
@@ -48,20 +54,24 @@ def exercise(
     states as `code` is shown in place of the seed's.
 
     Args:
+        answer: what the question's grader holds answers against, as a JSON value; None takes the
+            golds, or for `witness` the seed's output.
         calls: what models wrote for it.
     """
     code = seed.code or ""
     stated = {"line": question.line, "variable": question.variable, **question.params}
     shown = {name: value for name, value in stated.items() if value is not None}
     words = prompt.rendered("chat", **{"task": question.kind, "code": code, **shown})
-    answer = Message("assistant", f"```\n{question.golds[0]}\n```")
+    if answer is None:
+        answer = seed.output if question.grader == "witness" else question.golds
+    right = Message("assistant", f"```\n{question.golds[0]}\n```")
     return Exercise(
         task=question.kind,
         code=code,
         grader=question.grader,
-        answer=canonical_json(seed.output if question.grader == "witness" else question.golds),
+        answer=canonical_json(answer),
         shown=canonical_json(shown),
-        messages=(*words.messages, answer),
+        messages=(*words.messages, right),
         **derived(seed, "exercise", question.kind, shown, question.golds, calls=calls),
     )
 
@@ -76,14 +86,24 @@ def drawn(seed_id: str, questions: Iterable[Question], most: int) -> list[Questi
     items: defaultdict[str, list[Question]] = defaultdict(list)
     for number, question in enumerate(questions):
         items[question.params.get("item", f"question {number}")].append(question)
-    turns: Counter[tuple[str, ...]] = Counter()
+    ranked = sorted(items, key=lambda key: content_id("item", seed_id, key))
+    chosen = taking_turns(ranked, lambda key: items[key][0].golds)[:most]
+    return [question for key in chosen for question in items[key]]
+
+
+def taking_turns(items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
+    """Returns items in an order in which those of different keys take turns: first one of each key,
+    then a second one, each in the order given.
+
+    >>> taking_turns(["a1", "a2", "a3", "b1"], key=lambda each: each[0])
+    ['a1', 'b1', 'a2', 'a3']
+    """
+    turns: Counter[Hashable] = Counter()
     ranked = []
-    for key in sorted(items, key=lambda key: content_id("item", seed_id, key)):
-        golds = items[key][0].golds
-        ranked.append((turns[golds], key))
-        turns[golds] += 1
-    ranked.sort(key=lambda each: each[0])
-    return [question for _, key in ranked[:most] for question in items[key]]
+    for item in items:
+        ranked.append((turns[key(item)], item))
+        turns[key(item)] += 1
+    return [item for _, item in sorted(ranked, key=lambda each: each[0])]
 
 
 def traced(seed: Seed, events: int) -> Steps[Trace | Verdict]:
@@ -145,15 +165,18 @@ class AskAboutRun(MakeExercises):
 
 
 def judged_alone(questions: Sequence[Question]) -> Steps[list[Verdict]]:
-    """Runs the programs that compute a gold alone; rejects the questions whose gold differs."""
+    """Runs the programs that compute a gold alone, in one job; rejects the questions whose gold
+    differs."""
     verdicts = [keep()] * len(questions)
     places = [place for place, question in enumerate(questions) if question.alone]
     if not places:
         return verdicts
-    results = yield [Job(questions[place].alone or "") for place in places]
-    for place, result in zip(places, results, strict=True):
-        answer = json.loads(result.output or "null")
+    ran = yield from run_together([questions[place].alone or "" for place in places])
+    for number, place in enumerate(places):
+        if isinstance(ran, Verdict):
+            verdicts[place] = reject("differs_alone", ran.detail)
+            continue
+        answer, _, error = ran[number]
         if not isinstance(answer, str) or not questions[place].is_right(answer):
-            detail = f"{result.status}: {result.error or answer}"[:200]
-            verdicts[place] = reject("differs_alone", detail)
+            verdicts[place] = reject("differs_alone", (error or str(answer))[:200])
     return verdicts

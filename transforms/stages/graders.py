@@ -244,6 +244,7 @@ class CaseRun(NamedTuple):
     seen: str
     """What the program gave, as JSON, or how it ended."""
     ended_well: bool
+    """Whether it ended well, with an output."""
     passed: bool
 
 
@@ -269,7 +270,7 @@ def runs_of_tests(
             passed=well and same_output(result.output or "", case[1]),
         )
         for case, result in zip(cases, results, strict=True)
-        for well in [result.status is Status.OK]
+        for well in [result.status is Status.OK and result.output is not None]
     ]
 
 

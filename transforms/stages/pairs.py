@@ -9,11 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transforms.engine.accounting import Verdict, reject
-from transforms.engine.ids import derived_seed
+from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Seed
 from transforms.programs import literal_input, parse, with_input
 from transforms.programs.variation import drawn_inputs
-from transforms.sandbox.jobs import Job, Status
+from transforms.sandbox.jobs import Job, Result, Status
 
 if TYPE_CHECKING:
     from transforms.models.episode import Steps
@@ -57,13 +57,15 @@ def several_pairs(seed: Seed, most: int) -> Steps[Verdict | list[Pair]]:
     code = seed.code or ""
     [own] = yield [Job(code)]
     inputs = literal_input(parse(code))
+    pairs = _pairs([(repr(inputs), own)]) if is_small(inputs) else []
     if inputs is None:
         inputs = json.loads(own.input or "{}")
     drawn = yield from _drawn(seed, inputs, _DRAWS * most)
     bound = max(_SHORT, _TIMES * own.cpu_seconds)
     candidates = iter({repr(each): each for each in (inputs, *drawn)}.values())
-    pairs: list[Pair] = []
-    while len(pairs) < most and (some := list(islice(candidates, most))):
+    if pairs:
+        next(candidates)  # its own has run
+    while len(pairs) < most and (some := list(islice(candidates, most - 1))):
         found = yield from run_on(code, some, bound)
         if not found:  # nor will it run on others
             break
@@ -102,10 +104,17 @@ def run_on(
     small = {repr(each): each for each in inputs if is_small(each)}
     jobs = [Job(with_input(code, each), cpu_seconds=cpu_seconds) for each in small.values()]
     results = (yield jobs) if jobs else []
+    return _pairs(zip(small, results, strict=True))
+
+
+def _pairs(runs: Iterable[tuple[str, Result]]) -> list[Pair]:
+    """The pairs of the runs on inputs, given as literals, that end well with a small output."""
     return [
         Pair(literal, result.output)
-        for literal, result in zip(small, results, strict=True)
-        if result.status is Status.OK and is_small(json.loads(result.output or "null"))
+        for literal, result in runs
+        if result.output is not None
+        and result.status is Status.OK
+        and is_small(json.loads(result.output))
     ]
 
 
@@ -180,6 +189,33 @@ def outputs_on(codes: list[str], inputs: list[dict[str, Any]]) -> Steps[list[Any
         if result.status is Status.OK and result.output is not None:
             outputs[place] = json.loads(result.output)
     return outputs
+
+
+def known_outputs(record_id: str, code: str, count: int) -> Steps[list[tuple[dict[str, Any], Any]]]:
+    """Runs a program on its own input and on up to `count` others like it, in one job: some of
+    these may never end.
+
+    Returns:
+        (input, output) for each input on which the program gives an output, its own first; none
+        where its own gives none or is no literal (see also `outputs_on`).
+    """
+    own = literal_input(parse(code))
+    if own is None:
+        return []
+    inputs = [own, *drawn_inputs(record_id, own, count)]
+    [outputs] = yield from outputs_on([code], inputs)
+    if not outputs or not outputs[0]:
+        return []
+    return [(i, output[0]) for i, output in zip(inputs, outputs, strict=True) if output]
+
+
+def cases_of(outputs: Iterable[tuple[dict[str, Any], Any]]) -> list[tuple[str, str]]:
+    """Returns known outputs as the tests of a grader: (input as a literal, output as JSON).
+
+    >>> cases_of([({"a": True}, None)])
+    [("{'a': True}", 'null')]
+    """
+    return [(repr(given), canonical_json(output)) for given, output in outputs]
 
 
 _CALL = re.compile(r"^output\s*=\s*solution\(\*\*input\)[ \t]*\n?\Z", re.MULTILINE)

@@ -7,21 +7,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
-from transforms.engine.accounting import Verdict, first_rejection, keep, reject
+from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import content_id
 from transforms.engine.records import Execution, Program, Seed
 from transforms.engine.stage import Same
-from transforms.models.episode import Episode, Steps
-from transforms.programs.checks import (
-    RUN_REASONS,
-    FilterSettings,
-    FormOf,
-    FormReason,
-    form_checks,
-    run_checks,
-)
+from transforms.models.episode import Episode, Steps, side_by_side
+from transforms.programs.checks import RUN_REASONS, FilterSettings, FormReason
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.execute import finish_program, plan_program
+from transforms.stages.execute import execute_checked
 from transforms.stages.judge import Pair, compare
 from transforms.text.answers import plain_answer
 
@@ -68,17 +61,14 @@ def try_programs(
     One bool per execution that ran well: whether its output agrees with the seed's answer.
     A seed's programs are held to the rules of all programs, since models learn from them.
     """
-    form, run = FormOf(form_checks(filter)), run_checks(filter)
-    verdicts = [form(program) for program in tried.programs]
-    well_formed = [place for place, verdict in enumerate(verdicts) if verdict.kept]
-    plans = [plan_program(tried.programs[place], sandbox.determinism) for place in well_formed]
-    results = iter((yield [job for jobs in plans for job in jobs]))
-    executions = []
-    for place, jobs in zip(well_formed, plans, strict=True):
-        execution = finish_program(tried.programs[place], [next(results) for _ in jobs])
-        executions.append(execution)
-        verdicts[place] = first_rejection(run, execution)
-    tried = replace(tried, verdicts=tuple(verdicts), executions=tuple(executions))
+    ends = yield from side_by_side(
+        execute_checked(program, sandbox.determinism, filter) for program in tried.programs
+    )
+    tried = replace(
+        tried,
+        verdicts=tuple(verdict for _, verdict in ends),
+        executions=tuple(execution for execution, _ in ends if execution is not None),
+    )
     answer = tried.seed.answer
     agrees = yield from compare([Pair(e.output or "", answer) for e in ran_well(tried)])
     return tried, agrees

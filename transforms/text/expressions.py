@@ -177,7 +177,7 @@ class _Parser:
             case "root":
                 grouped = self._peek().kind == "open"
                 inner = self._group() if grouped else self._expression(_BINDING["**"])
-                return ("root", ("value", float(token.text)), inner)
+                return (token.text, ("value", token.values[0]), inner)
         raise SyntaxError(token.kind)
 
     def _fraction(self, tree: Tree, token: Token) -> Tree:
@@ -273,6 +273,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "**": _power,
     "neg": operator.neg,
     "root": _root,
+    "log": lambda base, value: math.log(value, base),
     "bang": _whole(math.factorial, 150),
     "comb": _whole(math.comb, 500),
     "perm": _whole(lambda n, k: math.perm(n, k), 150),
@@ -406,14 +407,9 @@ def agree(left: Side, right: Side, known: dict[str, float], lenient: float) -> b
         if mixed and not sized and any(t.text in ("+", "-") for t in left.tokens):
             return True
         if number is not None:
-            shown = 10.0 ** -number.decimals[mode.european] * (
-                number.multiple if mode.multiples else 1
-            )
-            shown = (
-                shown / 100
-                if right.tokens[-1].kind == "percent" and mode.share != "number"
-                else shown
-            )
+            shown = 10.0 ** -number.decimals[mode.european]
+            shown *= number.multiple if mode.multiples else 1
+            shown /= 100 if right.tokens[-1].kind == "percent" and mode.share != "number" else 1
             inexact = abs(a / shown - round(a / shown)) > 1e-6 if abs(a / shown) < 1e15 else False
             if inexact:
                 cut = left.divides or number.cut
@@ -425,6 +421,18 @@ def agree(left: Side, right: Side, known: dict[str, float], lenient: float) -> b
                 known[number.text] = a
             return True
     return False
+
+
+def may_hold(
+    left: Side, right: Side, compares: Callable[[float, float], bool], known: Mapping[str, float]
+) -> bool:
+    """Whether some reading makes a comparison (<, ≥, ≠) of two sides true."""
+    values = [
+        (evaluated(left, mode, known), evaluated(right, mode, known))
+        for mode in _modes((left, right), known)
+    ]
+    close = [pair for pair in values if math.isclose(*pair) and compares(1, 1)]
+    return bool(close) or any(math.isnan(a + b) or compares(a, b) for a, b in values)
 
 
 def _blur(number: Token) -> float:

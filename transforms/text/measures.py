@@ -8,9 +8,9 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 
-from transforms.text.answers.lexicon import table
+from transforms.text.answers.lexicon import SIZES
 from transforms.text.notation import Token
-from transforms.text.stated import sizes, unit_of
+from transforms.text.stated import unit_of
 
 _ALSO = re.compile(r"(?:c|d)m|ft|in|cup|degree|mph|kph|quarter|dime|nickel|penn(?:y|ie)|pence|h|l")
 _LENGTH, _TIME, _MASS, _MONEY = 1.37, 2.11, 0.73, 3.19
@@ -21,10 +21,12 @@ _SCALES = {
 }
 """What is measured -> its base unit in another system of units. An equation whose sides are in the
 same proportion in both systems measures the same on both sides."""
-_COMMON = table("common_units")
+_SMALL_FACTORS = (2 * 3 * 5 * 7 * 11) ** 64
+"""A multiple of every product of small primes that is a ratio of units."""
 _ROUGHLY = {"duration": (4.0, 20.0, 30.0, 31.0, 52.0, 365.0, 366.0)}
 _COINS = (4.0, 10.0, 20.0, 100.0)
 _AND = ("and", "und", "et", "y", "и", "e")
+_CLOSES = ("end", "comma", "close", "equal", "approx", "op")
 _NO_SIZES = frozenset(["in", "points", "point", "time", "times", "quarters", "quarter"])
 
 
@@ -41,8 +43,8 @@ def ratios_of(unit: str) -> tuple[float, ...]:
     if measure is None:
         return _COINS if is_measure(unit) else ()
     kind, size = measure
-    ratios = [size / sizes()[name][1] for name in _COMMON if sizes()[name][0] == kind]
-    return (*(float(max(r, 1 / r)) for r in ratios if r != 1), *_ROUGHLY.get(kind, ()))
+    ratios = {size / other for same, other in SIZES.values() if same == kind} - {1}
+    return (*(float(max(r, 1 / r)) for r in ratios), *_ROUGHLY.get(kind, ()))
 
 
 @lru_cache(10_000)
@@ -56,16 +58,18 @@ def size_of(word: str) -> tuple[str, Fraction] | None:
     squared = {"²": "square-", "³": "cubic-"}.get(word[-1:], "")
     name = squared + unit_of(word[:-1] if squared else word)
     if word.lower() in ("pound", "pounds", "lbs"):
-        return sizes()["pound"]  # not the money
+        return SIZES["pound"]  # not the money
     if word.lower() in _NO_SIZES or name in ("percent", "share"):
         return None
-    return sizes().get(name) or sizes().get(unit_of(word.lower()))
+    return SIZES.get(name) or SIZES.get(unit_of(word.lower()))
 
 
 def joined(tokens: Sequence[Token]) -> list[Token]:
     """Tokens in which 1 hour 30 minutes is one number, 90, with the smaller unit."""
     found: list[Token] = []
     for token, after in zip(tokens, [*tokens[1:], Token("end", -1, -1)], strict=False):
+        if token.text == "in" and found and found[-1].kind == "number" and after.kind in _CLOSES:
+            token = token._replace(text="inch")
         found.append(token)
         spaced = found[-3:-2] and found[-3].text in _AND and after.kind != "op"
         parts = [*found[-5:-3], *found[-2:]] if spaced else found[-4:]
@@ -93,7 +97,7 @@ def _sum(larger: Token, unit: Token, smaller: Token, its_unit: Token) -> Token |
 
 def measures(tokens: Sequence[Token]) -> dict[int, tuple[str, Fraction]]:
     """The start of each number with a unit that has a size -> what that measures, and its size."""
-    found = {t.start: sizes()["money"] for t in tokens if t.kind == "number" and t.sign}
+    found = {t.start: SIZES["money"] for t in tokens if t.kind == "number" and t.sign}
     for number, unit in pairwise(tokens):
         if (number.kind, unit.kind) == ("number", "word") and (size := size_of(unit.text)):
             found[number.start] = size
@@ -114,13 +118,5 @@ def same_system(units: Iterable[tuple[str, Fraction]]) -> bool:
     Sizes within a system are products of small numbers.
     """
     one, *others = {size for _, size in units}
-    return all(not _rest(one / other) for other in others)
-
-
-def _rest(ratio: Fraction) -> bool:
-    """Whether a fraction has a prime factor above 11."""
-    number = ratio.numerator * ratio.denominator
-    for prime in (2, 3, 5, 7, 11):
-        while number % prime == 0:
-            number //= prime
-    return number > 1
+    ratios = (one / other for other in others)
+    return all(_SMALL_FACTORS % (ratio.numerator * ratio.denominator) == 0 for ratio in ratios)

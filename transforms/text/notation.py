@@ -8,15 +8,11 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from transforms.text.answers.lexicon import either
+from transforms.text.answers.lexicon import SCALES, either, stating
 
 _SPACE = " \u00a0\u2009\u202f"
 _GROUP = rf"(?:,\\!|\{{,\}}|[,.'’{_SPACE}])"
-_MULTIPLES = {
-    **{"dozen": 12, "dozens": 12, "score": 20, "gross": 144, "hundred": 100, "thousand": 1e3},
-    **{"million": 1e6, "billion": 1e9, "k": 1e3, "百": 100, "千": 1e3, "万": 1e4},
-    **{"萬": 1e4, "亿": 1e8, "億": 1e8},
-}
+_MULTIPLES = SCALES | stating("collectives") | {"k": 1000, "百": 100, "千": 1000, "萬": 10**4}
 _UNITS = "kg|mg|km|cm|mm|dm|ml|mL|ft|in|lb|lbs|oz|hrs?|mins?|secs?|kWh|kW|MB|GB|TB|px|mph|kph|rpm"
 _LINE = r"(?:[-*•+–][ \t]+|\(?(?:\d{1,2}|[A-Za-z]|[ivx]{2,4})[.)][ \t]+|\#+[ \t]+)"
 _TOKEN = re.compile(
@@ -27,7 +23,7 @@ _TOKEN = re.compile(
     | (?P<row>^[ \t]*\|(?=[^\n]*\|[ \t]*$))
     | (?P<dots>\.\.\.+|…|\\[lc]?dots(?![a-zA-Z])|⋯)
     | (?P<end>\n|\\\\|[;。；！？?—]|\\(?:begin|end|tag)\{{[^{{}}]*\}}
-        |[.](?!\d)|!=|[<>≤≥≠](?!=)|<=|>=|\\n?[lg]eq?(?![a-zA-Z])|\\neq?(?![a-zA-Z])|:=)
+        |[.](?!\d)|!=|[<>≤≥≠](?!=)|<=|>=|\\n?[lg](?:eq?|t)(?![a-zA-Z])|\\neq?(?![a-zA-Z])|:=)
     | (?P<arrow>→|⇒|⟹|-+>|=+>|\\(?:to|implies|(?:long)?(?:R|r)ightarrow)\b)
     | (?P<approx>≈|≅|≃|~=|\\approx(?![a-zA-Z])|\\simeq(?![a-zA-Z])|\\cong(?![a-zA-Z]))
     | (?P<equal>==?|\\equiv(?![a-zA-Z])|≡)
@@ -48,8 +44,9 @@ _TOKEN = re.compile(
     | (?P<text>\\(?:text|mathrm|textbf|mbox|textrm|operatorname)\s*\{{(?P<said>[^{{}}]*)\}})
     | (?P<mod>\\bmod(?![a-zA-Z])|\bmod(?:ulo)?\b)
     | (?P<percent>\\?%|٪|％|\bper\s?cent\b|\bprocent\b|\bProzent\b)
-    | (?P<frac>\\[dtc]?frac(?![a-zA-Z])\s*(?:(?P<over>\d)\s*(?P<beneath>\d))?|\\d?binom(?![a-zA-Z]))
+    | (?P<frac>\\[dtc]?frac(?![a-zA-Z])|\\d?binom(?![a-zA-Z]))
     | (?P<root>\\sqrt\[(?P<degree>\d+)\]\s*\{{|\\sqrt(?![a-zA-Z])|√)
+    | (?P<log>\\?\blog(?:_\{{?(?P<of>\d+)\}}?|(?P<low>[₀-₉]+)))
     | (?P<call>(?:\\|\b)(?:gcd|lcm|max|min|floor|ceil|abs|sqrt|GCD|LCM|HCF|[CP])(?=\s*\())
     | (?P<over_>\\div(?![a-zA-Z])|÷|//|/|\b(?:{either("over")})\b|除以|∕|⁄
         |(?<=\d\s):(?=\s\d[\d.,]*+\s=\s\d+\b(?!\s[:×*])))              # 100 : 4 = 25
@@ -108,6 +105,7 @@ class Token(NamedTuple):
 
 _ALWAYS = {"unclear": ("var", ""), "name": ("var", ""), "shut": ("close", "")}
 _ALWAYS |= {"cents": ("word", "cent"), "mod": ("op", "%")}
+_OPERATIONS = {"times_": "*", "cross": "*", "plus": "+", "minus": "-", "raise": "**", "over_": "/"}
 STARTS = ("number", "var", "open", "call", "frac", "root", "pi")
 ENDS = ("number", "var", "close", "percent", "bang", "raised", "pi", "word")
 
@@ -140,8 +138,11 @@ def tokens_of(text: str) -> list[Token]:
     """Returns the signs, numbers and words of a text, without what means nothing for equations."""
     found: list[Token] = []
     in_row = False
-    bars = 0
     calls: list[bool] = []  # of each open parenthesis: whether it holds arguments
+
+    def add(kind: str, shown: str = "", value: float = math.nan, decimals: int = 0) -> None:
+        found.append(Token(kind, start, end, shown, (value, value), (decimals, decimals)))
+
     for match in _TOKEN.finditer(text):
         if match.lastgroup == "gap":
             continue
@@ -156,20 +157,17 @@ def tokens_of(text: str) -> list[Token]:
                 continue
             case "list" | "dots" | "end":
                 in_row = in_row and kind != "end"
-                found.append(Token("var" if kind == "dots" else "end", start, end, sign))
+                add("var" if kind == "dots" else "end", sign)
             case "row":
                 in_row = True
-                found.append(Token("end", start, end))
+                add("end")
             case "bar" if in_row:
-                found.append(Token("cell", start, end))
+                add("cell")
+            case "bar" if at_end and before != "word":
+                add("close")
             case "bar":
-                bars = bars - 1 if at_end and bars else bars + 1
-                closing = at_end and before != "word"
-                found.append(
-                    Token("close", start, end) if closing else Token("call", start, end, "abs")
-                )
-                if not closing:
-                    found.append(Token("open", end, end))
+                add("call", "abs")
+                add("open")
             case "number" if "," in sign and calls and calls[-1]:
                 place = start
                 for piece in sign.split(","):
@@ -180,106 +178,100 @@ def tokens_of(text: str) -> list[Token]:
                 found.pop()
             case "open":
                 calls.append(before == "call")
-                found.append(Token(kind, start, end))
+                add(kind)
             case "close":
                 calls = calls[:-1]
-                found.append(Token(kind, start, end))
+                add(kind)
             case "number":
                 found.append(_number(match))
                 if match["tail"] and found[-1].kind == "number":
-                    found.append(Token("word", start, end, match["tail"]))
+                    add("word", match["tail"])
+            case "mixed" if match["vulgar"]:
+                part = unicodedata.numeric(match["vulgar"])
+                add("number", sign, _float(match["before"]) + part, 12)
             case "mixed":
-                value = (
-                    unicodedata.numeric(match["vulgar"]) + float(match["before"] or 0)
-                    if match["vulgar"]
-                    else float(match["whole"])
-                    + float(match["top"]) / (float(match["under"]) or math.nan)
-                )
-                found.append(Token("number", start, end, sign, (value, value), (12, 12)))
+                part = _float(match["top"]) / (_float(match["under"]) or math.nan)
+                add("number", sign, _float(match["whole"]) + part, 12)
             case "chosen":
-                inner = [(n, (float(match[n]),) * 2) for n in ("all", "some")]
-                one, other = (Token("number", start, end, match[n], v) for n, v in inner)
-                call = [Token("call", start, end, "comb"), Token("open", start, end)]
-                found += [*call, one, Token("comma", end, end), other, Token("close", end, end)]
+                add("call", "comb")
+                add("open")
+                add("number", match["all"], _float(match["all"]))
+                add("comma")
+                add("number", match["some"], _float(match["some"]))
+                add("close")
             case "based":
                 base = int(unicodedata.normalize("NFKC", match["base"] or match["sub"]))
                 try:
                     value = float(int(match["digits"], base))
                 except ValueError:
-                    found.append(Token("var", start, end, sign))
+                    add("var", sign)
                     continue
-                whole = Token("number", start, end, sign, (value, value))
-                call = [Token("call", start, end, "abs"), Token("open", start, end)]
-                found += [*call, whole, Token("close", end, end)]
+                add("call", "abs")
+                add("open")
+                add("number", sign, value)
+                add("close")
             case "hex":
-                value = float(int(sign, 16)) if len(sign) < 200 else math.nan
-                found.append(Token("number", start, end, sign, (value, value)))
-            case "frac" if match["over"]:
-                value = float(match["over"]) / (float(match["beneath"]) or math.nan)
-                found.append(Token("number", start, end, sign, (value, value), (12, 12)))
+                add("number", sign, float(int(sign, 16)) if len(sign) < 200 else math.nan)
+
             case "frac":
-                found.append(Token("frac", start, end, "comb" if "binom" in sign else "frac"))
+                add("frac", "comb" if "binom" in sign else "frac")
             case "root":
-                found.append(Token("root", start, end, match["degree"] or "2"))
+                add("root", "root", _float(match["degree"]) or 2)
                 if match["degree"]:
-                    found.append(Token("open", end, end))
+                    add("open")
+            case "log":
+                low = unicodedata.normalize("NFKC", match["of"] or match["low"])
+                add("root", "log", float(low))
             case "call":
                 name = sign.strip("\\")
-                named = {"C": "comb", "P": "perm", "HCF": "gcd"}.get(name, name.lower())
-                found.append(Token("call", start, end, named))
+                add("call", {"C": "comb", "P": "perm", "HCF": "gcd"}.get(name, name.lower()))
             case "floor" | "ceil":
-                found += [Token("call", start, end, kind), Token("open", end, end)]
+                add("call", kind)
+                add("open")
             case "raised" if sign.isalpha() and [t.kind for t in found[-2:]] == ["op", "number"]:
-                found.append(Token("var", start, end, sign))  # 3 plus 4 squared: 19 or 49
+                add("var", sign)  # 3 plus 4 squared: 19 or 49
             case "raised":
                 digits = {"squared": "2", "cubed": "3"}.get(sign, sign)
                 power = float(unicodedata.normalize("NFKC", digits).replace("−", "-"))
-                kind = "word" if before == "word" else "raised"
-                found.append(Token(kind, start, end, sign, (power, power)))
+                add("word" if before == "word" else "raised", sign, power)
             case "times_" | "cross" | "plus" | "minus" | "over_" | "raise" | "star":
                 goes_on = re.compile(r"\s*(?:[-−\d(\[{$€£\\√π|]|\.\d)").match(text, end)
+                per = before == "word" and found[-1].end == start and _PER.match(text, start)
+                per_unit = kind == "over_" and at_end and _OF_UNIT.match(text, end)
                 if kind == "star" and not (at_end and goes_on):
                     if _UNKNOWN_FACTOR.match(text, start) and at_end:  # 3*m, not *emphasis*
-                        found.append(Token("var", start, end, sign))
-                    continue
-                if before == "word" and found[-1].end == start and _PER.match(text, start):
-                    found.append(Token("var", start, end, sign))  # minutes/100 metres
-                    continue
-                if kind == "over_" and at_end and _OF_UNIT.match(text, end):  # $6/day
-                    found.append(Token("word", start, end, sign))
-                    continue
-                if sign.isalpha() and kind != "cross" and not goes_on:
-                    found.append(Token("word", start, end, sign))
-                    continue
-                if kind == "cross" and not at_end:
-                    kind = "name"
-                    found.append(Token("var", start, end, sign))
-                    continue
-                signs = {"times_": "*", "cross": "*", "plus": "+", "minus": "-", "raise": "**"}
-                divides = "//" if sign == "//" else "/"
-                name = divides if kind == "over_" else signs.get(kind, sign)
-                found.append(Token("op", start, end, name))
+                        add("var", sign)
+                elif per or (kind == "cross" and not at_end):  # minutes/100 metres
+                    add("var", sign)
+                elif per_unit or (sign.isalpha() and kind != "cross" and not goes_on):  # $6/day
+                    add("word", sign)
+                else:
+                    add("op", sign if sign == "//" else _OPERATIONS.get(kind, sign))
             case "text":
                 said = re.match(r"[^\W\d_]+", match["said"].strip())
                 if said:
-                    found.append(Token("word", start, end, said.group()))
+                    add("word", said.group())
             case "cents" | "shut" | "unclear" | "mod" | "name":
                 plain, shown = _ALWAYS[kind]
-                found.append(Token(plain, start, end, shown or sign))
+                add(plain, shown or sign)
             case "word":
                 shares = sign.lower() == "of" and (before == "percent" or _is_share(found))
                 if shares and re.compile(r"\s*[$€£(]?\d").match(text, end):
-                    found.append(Token("op", start, end, "*"))
+                    add("op", "*")
                 elif start and end < len(text) and text[end] == "(" and sign.isascii():
-                    found.append(Token("var", start, end, sign))
+                    add("var", sign)
                 else:
-                    found.append(Token("word", start, end, sign))
+                    add("word", sign)
             case "bang":
                 attached = at_end and before != "word" and start and not text[start - 1].isspace()
-                found.append(Token("bang" if attached else "end", start, end))
+                add("bang" if attached else "end")
             case _:
-                found.append(Token(kind, start, end, sign))
+                add(kind, sign)
     return found
+
+
+def _float(digits: str | None) -> float:
+    return float(digits or 0)
 
 
 def _is_share(found: Sequence[Token]) -> bool:

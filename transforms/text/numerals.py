@@ -12,8 +12,6 @@ CARDINALS = [*SMALL_NUMBERS, "twenty"]
 _ORDINALS = """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh
     twelfth"""
 ORDINALS = _ORDINALS.split()
-_WORDS = {word: value for value, word in enumerate(CARDINALS)}
-_ORDINAL_WORDS = {word: value for value, word in enumerate(ORDINALS)}
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 _NUMBER = re.compile(
@@ -21,7 +19,7 @@ _NUMBER = re.compile(
     r"|(?P<clock>(?<![\w:.])\d{1,2}(?::\d{2}){1,2}(?![\w:]))"
     r"|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹]+)"
     r"|(?P<number>(?<![\w.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?)(?P<suffix>st\b|nd\b|rd\b|th\b)?"
-    r"|(?P<word>(?<![\w-])(?:" + "|".join([*_WORDS, *_ORDINAL_WORDS]) + r")(?![\w]))",
+    r"|(?P<word>(?<![\w-])(?:" + "|".join([*CARDINALS, *ORDINALS]) + r")(?![\w]))",
     re.IGNORECASE,
 )
 
@@ -73,9 +71,8 @@ def _numeral(text: str, match: re.Match[str], commas: bool) -> Numeral:
         return Numeral(start, end, written, "raised", int(digits))
     if match["word"]:
         word = written.lower()
-        if word in _WORDS:
-            return Numeral(start, end, written, "word", _WORDS[word])
-        return Numeral(start, end, written, "ordinal_word", _ORDINAL_WORDS[word])
+        kind, listed = ("word", CARDINALS) if word in CARDINALS else ("ordinal_word", ORDINALS)
+        return Numeral(start, end, written, kind, listed.index(word))
     digits = match["number"].replace(",", "")
     decimals = len(digits.partition(".")[2])
     unit = unit_of(text, start, end)

@@ -15,14 +15,17 @@ from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 
 from text_to_num import alpha2digit
+from text_to_num.lang import LANG
+from text_to_num.transforms import WORD_SEP
 
 from transforms.text.answers import lexicon
 from transforms.text.answers.arabic import replaced, with_digits
 from transforms.text.answers.calendar import read_clock
-from transforms.text.answers.lexicon import calendar_names, han, scales, units
+from transforms.text.answers.latex import with_ascii_digits
+from transforms.text.answers.lexicon import DAYS, MONTHS, SCALES, SIZES, UNITS, han
 
-_FUNCTION_WORDS = lexicon.wordings()["function_words"]
-_PARTS, _MULTIPLES, _GROUPS = map(lexicon.stating, ("parts", "multiples", "groups"))
+_PARTS, _MULTIPLES = map(lexicon.stating, ("parts", "multiples"))
+_GROUPS = lexicon.stating("groups") | lexicon.stating("collectives")
 _MONEY = re.compile(r"euros?|dollars?|pounds?|francs?|eur|usd|€|\$|£|元|евро|يورو|рубл\w*")
 _CENTS = re.compile(r"cents?|pence|céntimos?|centimes?|kope\w+|копе\w+|¢")
 _ALIASES = {"公斤": "kilogram", "千米": "kilometer", "キロ": "kilometer", "kg": "kilogram"}
@@ -47,6 +50,11 @@ _NUMBER = re.compile(
 )
 _UNIT = re.compile(r"[\s-]*(?:of an? |an? )?(%|°|€|\$|£|¢|[^\W\d_]+)")
 _WORDS = re.compile(r"[^\W\d_]+(?: [^\W\d_]+)*")
+_TELLING = {word: Fraction(1, size) for word, size in _PARTS.items()}
+_TELLING |= {word: Fraction(n) for word, n in ({"a": 1, "an": 1} | _GROUPS | _MULTIPLES).items()}
+"""The words that state a number alone; "a" does so before a unit only."""
+_HALVES = "|".join(word for word, size in _PARTS.items() if size == 2)
+_HALF_A = re.compile(rf"(?:{_HALVES})\W+(?:an? |of )*\Z")
 _CJK = re.compile(r"[〇零一二两兩三四五六七八九十百千万亿億]+")
 _TO = re.compile(
     r"\s*(?:to|through|until|till|and|bis|à|au|al?|hasta|до|по|到|至|から|-|–|—|~|〜|إلى)\s*(?:the\s+)?"
@@ -54,15 +62,7 @@ _TO = re.compile(
 _AND_A_HALF = re.compile(
     r"(?:\s+([^\W\d_]+))?\s+and\s+(?:a|1)\s+(half|quarter)\b(?:\s+([^\W\d_]+))?"
 )
-_RUSSIAN_CASES = (
-    (re.compile(r"восьм(?:и|ью)\b"), "восемь"),
-    (re.compile(r"(пят|шест|сем|девят|десят|дцат)(?:и|ью)\b"), r"\1ь"),
-    (re.compile(r"\bсорока\b"), "сорок"),
-    (re.compile(r"\bста\b"), "сто"),
-    (re.compile(r"\bдв(?:ух|ум|умя)\b"), "два"),
-    (re.compile(r"\bтр(?:ех|ем|емя)\b"), "три"),
-    (re.compile(r"\bчетыр(?:ех|ем|ьмя)\b"), "четыре"),
-)
+
 _CLOCK = re.compile(
     r"(?<![\d:])\d{1,2}:\d{2}(?!\d)|\b\d{1,2} ?(?:o'clock|o’clock|[ap]\.?m\b)"
     r"|\b(?:half|quarter|\d{1,2} minutes?|\d{1,2}(?= past)) (?:past|after|to|before) \d{1,2}\b"
@@ -70,16 +70,8 @@ _CLOCK = re.compile(
 
 
 @cache
-def sizes() -> dict[str, tuple[str, Fraction]]:
-    """Each unit (`hour`) -> what it measures, and its size; those of one kind are converted."""
-    known = {unit: (kind, Fraction(size)) for unit, (kind, size) in lexicon.sizes().items()}
-    money = {"cent": ("money", Fraction(1)), "money": ("money", Fraction(100))}
-    return known | money | {"share": ("share", Fraction(1)), "percent": ("share", Fraction(100))}
-
-
-@cache
 def _sizes_of(kind: str) -> frozenset[Fraction]:
-    return frozenset(size for other, size in sizes().values() if other == kind)
+    return frozenset(size for other, size in SIZES.values() if other == kind)
 
 
 def converted(value: Fraction, unit: str, other: str) -> Fraction | None:
@@ -88,7 +80,7 @@ def converted(value: Fraction, unit: str, other: str) -> Fraction | None:
     >>> converted(Fraction(2), "hour", "minute")
     Fraction(120, 1)
     """
-    return value * sizes()[unit][1] / sizes()[other][1] if same_kind(unit, other) else None
+    return value * SIZES[unit][1] / SIZES[other][1] if same_kind(unit, other) else None
 
 
 @dataclass(frozen=True)
@@ -108,10 +100,10 @@ class Mention:
 
     def states(self, value: Fraction, unit: str = "") -> bool:
         """Whether it means a value in a unit; without one, in its own or any it converts to."""
-        if self.unit not in sizes() or not value or (unit and not same_kind(unit, self.unit)):
+        if self.unit not in SIZES or not value or (unit and not same_kind(unit, self.unit)):
             return value in self.values and not (unit and self.unit and value)
-        kind, size = sizes()[self.unit]
-        wanted = {sizes()[unit][1]} if unit else _sizes_of(kind)
+        kind, size = SIZES[self.unit]
+        wanted = {SIZES[unit][1]} if unit else _sizes_of(kind)
         return any(stated * size / value in wanted for stated in self.values)
 
 
@@ -171,54 +163,73 @@ def stated(text: str) -> Stated:
 def stated_numbers(text: str) -> frozenset[Fraction]:
     """The numbers that a text states, in digits or words.
 
-    >>> sorted(map(int, stated_numbers("Thirty-five boxes of 1,200 screws")))
-    [35, 1200]
+    >>> sorted(map(int, stated_numbers("Thirty-five boxes of 200 screws")))
+    [35, 200]
     """
     return stated(text).numbers
 
 
-def language_of(text: str) -> str:
-    """The language to read number words in: the one with most of the text's function words."""
-    if re.search(r"[а-яё]", text):
-        return "ru"
-    counts = {
-        language: len(re.findall(rf"\b(?:{words})\b", text))
-        for language, words in _FUNCTION_WORDS.items()
-    }
-    return max(counts, key=lambda language: counts[language])
+_ENGLISH = LANG["en"]
 
 
-def _with_digits(text: str) -> str:
+@lru_cache(10_000)
+def _may_be_number(word: str) -> bool:
+    """Whether a word of English has a part in numbers."""
+    return (
+        word in _ENGLISH.NUMBERS
+        or word in _ENGLISH.SIGN
+        or word in _ENGLISH.ZERO
+        or word == _ENGLISH.DECIMAL_SEP
+        or _ENGLISH.ord2card(word) is not None
+    )
+
+
+def english_digits(text: str) -> str:
+    """What `alpha2digit` makes of a text in lower case, which it is given in parts: those without a
+    word for a number, most of them, it would only space anew, word by word."""
+    parts = WORD_SEP.split(text)
+    marks = [*WORD_SEP.findall(text), ""]
+    written = []
+    for part, mark in zip(parts, marks, strict=True):
+        words = part.split()
+        if any(map(_may_be_number, words)):
+            written.append(alpha2digit(part, "en", ordinal_threshold=0))
+        else:
+            written.append(" ".join(words))
+        written.append(mark)
+    return "".join(written)
+
+
+def _with_plain_digits(text: str) -> str:
+    """A text that is not ASCII alone, in lower case, with the digits and signs of ASCII."""
     text = re.sub(r"(?<=[^\W\d_])[²³]", "", text)  # square metres
     text = "".join(
         f" {unicodedata.normalize('NFKC', c)} " if unicodedata.category(c) == "No" else c
         for c in text
     )
     text = unicodedata.normalize("NFKC", text).lower().replace("⁄", "/").replace("−", "-")
-    text = "".join(str(unicodedata.decimal(c)) if c > "\x7f" and c.isdecimal() else c for c in text)
-    text = with_digits(text.replace("٫", ".").replace("٬", ",").replace("٪", "%"))
-    language = language_of(text)
-    if language == "en":
-        text = re.sub(r"-(?=(?:half|halves|\w+(?:th|ird|rter)s?)\b)", " ", text)
-        text = re.sub(r"\b(hundred|thousand|million) and (?=\w)", r"\1 ", text)
-        text = re.sub(r"\ban? (?=hundred|thousand|million|billion)", "one ", text)
-    elif language == "ru":
-        text = text.replace("ё", "е")
-        for pattern, nominative in _RUSSIAN_CASES:
-            text = pattern.sub(nominative, text)
-    elif language == "es":
-        text = "".join(c for c in unicodedata.normalize("NFD", text) if c != "\u0301")
-        text = re.sub(r"\b(\w+i|treinta y |\w+enta y )una?\b", r"\1uno", text)
-    elif language == "fr":
-        text = re.sub(r"\bquatre[- ]vingts\b", "quatre-vingt", text)
-    if language not in ("it", "nl", "pl", "sv", "tr"):
+    text = with_ascii_digits(text).replace("٫", ".").replace("٬", ",").replace("٪", "%")
+    return with_digits(text)
+
+
+def _with_digits(text: str) -> str:
+    text = text.lower() if text.isascii() else _with_plain_digits(text)
+    language = lexicon.language_of(text)
+    text = lexicon.respelled(text, language)
+    if language in lexicon.NUMBER_WORDS:
         with suppress(ValueError, KeyError, IndexError, AttributeError):  # text2num, on odd words
-            text = alpha2digit(text, language, ordinal_threshold=0)
+            if language == "en":
+                text = english_digits(text)
+            else:
+                text = alpha2digit(text, language, ordinal_threshold=0)
     else:
-        text = replaced(text, _WORDS, lambda words: lexicon.numbers().get(" ".join(words)))
+        text = replaced(text, _WORDS, lambda words: lexicon.NUMBERS.get(" ".join(words)))
     if language == "en":
         text = re.sub(r"\bone\b", "1", text)
+    if text.isascii():
+        return text
     text = _CJK.sub(lambda match: f" {han(match.group())} ", text)
+    text = re.sub("([0-9半]) ?(打|ダース|다스)", r"\1 \2 ", text)
     return re.sub(r"(\d+)\s*分[の之]\s*(\d+)", r"\2/\1 ", text)
 
 
@@ -255,13 +266,15 @@ def _single(text: str) -> Iterator[Mention]:
             values |= {value * factor for value in values}
             end += after.end()
         yield _mention(text, match.start(), end, values, before, bool(match["suffix"]))
-    telling, months = _telling_words(), calendar_names("months")
+
     for match in re.finditer(r"[^\W\d_]+", text):
         word, start, end = match.group(), match.start(), match.end()
-        if word in telling and (word not in ("a", "an") or unit_after(text, end)):
-            yield _mention(text, start, end, {telling[word]}, "")
-        elif word in months:
-            yield Mention(frozenset([Fraction(months[word])]), "", "month date day", start, end)
+        if word in _TELLING and (word not in ("a", "an") or unit_after(text, end)):
+            halved = word in _GROUPS and _HALF_A.search(text[:start])
+            values = {_TELLING[word], _TELLING[word] / 2} if halved else {_TELLING[word]}
+            yield _mention(text, start, end, values, "")
+        elif word in MONTHS:
+            yield Mention(frozenset([Fraction(MONTHS[word])]), "", "month date day", start, end)
     late = re.search(r"\bp\.?m\b|evening|afternoon|night|noon", text)
     for hour, minute, place in _clocks(text):
         hours = {hour, hour + 12} if late and hour < 12 else {hour}
@@ -277,7 +290,7 @@ def _factor(word: str) -> Fraction | None:
     if word[0].isdigit():
         size = int(word.rstrip("rdths"))
         return Fraction(size) if word.isdigit() else Fraction(1, size or 1)
-    factor = _GROUPS.get(word) or scales().get(word)
+    factor = _GROUPS.get(word) or SCALES.get(word)
     return Fraction(factor) if factor else None
 
 
@@ -306,14 +319,6 @@ def _readings(match: re.Match[str]) -> Iterator[Fraction]:
             yield from (Fraction(piece) for piece in pieces if piece)
         if len(pieces) == 1:
             yield Fraction(written)
-
-
-@cache
-def _telling_words() -> dict[str, Fraction]:
-    """The words that state a number alone; "a" does so before a unit only."""
-    parts = {word: Fraction(1, size) for word, size in _PARTS.items()}
-    whole = {"a": 1, "an": 1} | _GROUPS | _MULTIPLES
-    return parts | {word: Fraction(value) for word, value in whole.items()}
 
 
 def _mention(
@@ -353,8 +358,8 @@ def unit_of(word: str) -> str:
     if word == "time":  # an hour in Danish
         return ""
     for size in range(len(word), 0 if word > "\u2e80" else len(word) - 1, -1):
-        unit = units().get(word[:size], "").partition("-")[2].removeprefix("arc-")
-        if (key := _ALIASES.get(word[:size], unit)) in sizes():
+        unit = UNITS.get(word[:size], "").partition("-")[2].removeprefix("arc-")
+        if (key := _ALIASES.get(word[:size], unit)) in SIZES:
             return key
     return ""
 
@@ -387,7 +392,7 @@ def unit_in_name(name: str) -> str:
         return ""
     word = re.sub(r"tre$", "ter", last.rstrip("s"))
     word = _IRREGULAR.get(word, word)
-    return word if word in sizes() else ""
+    return word if word in SIZES else ""
 
 
 def units_in_name(name: str) -> Fraction | None:
@@ -396,26 +401,21 @@ def units_in_name(name: str) -> Fraction | None:
     parts = re.split(r"[^a-z]+", name.lower())
     named = {unit for part in parts if (unit := unit_in_name(f"{part}s" if part else ""))}
     if len(named) == 2 and same_kind(*named):
-        smaller, larger = sorted(sizes()[unit][1] for unit in named)
+        smaller, larger = sorted(SIZES[unit][1] for unit in named)
         return larger / smaller
     return Fraction(_GROUPS[parts[-1]]) if parts[-1] in _GROUPS else None
 
 
 _NO_UNITS = frozenset(["second", "quarter", "share", "pound", "foot", "money", "yard"])
-_IRREGULAR = {
-    "feet": "foot",
-    "inche": "inch",
-    "centurie": "century",
-    "min": "minute",
-    "kg": "kilogram",
-}
-_IRREGULAR |= {"euro": "money", "dollar": "money", "km": "kilometer", "cm": "centimeter"}
-_IRREGULAR |= {"mm": "millimeter", "hr": "hour", "sec": "second", "ml": "milliliter"}
+_IRREGULAR = {"feet": "foot", "inche": "inch", "centurie": "century", "min": "minute"}
+_IRREGULAR |= {"kg": "kilogram", "km": "kilometer", "cm": "centimeter", "mm": "millimeter"}
+_IRREGULAR |= {"hr": "hour", "sec": "second", "ml": "milliliter", "euro": "money"}
+_IRREGULAR |= {"dollar": "money"}
 
 
 def same_kind(one: str, other: str) -> bool:
     """Whether two units measure the same: minutes and hours, or feet and metres."""
-    return one in sizes() and sizes()[one][0] == sizes().get(other, ("",))[0]
+    return one in SIZES and SIZES[one][0] == SIZES.get(other, ("",))[0]
 
 
 def _clocks(text: str) -> Iterator[tuple[int, int, int]]:
@@ -425,15 +425,12 @@ def _clocks(text: str) -> Iterator[tuple[int, int, int]]:
             yield *divmod(clock.seconds // 60, 60), match.start()
 
 
-@cache
-def _from_day_to_day() -> re.Pattern[str]:
-    names = (name for name in calendar_names("days") if len(name) > 1 + name.isascii())
-    day = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    return re.compile(rf"(?<![^\W\d_\u2e80-\u9fff])({day})s?{_TO.pattern}({day})")
+_DAY_NAMES = (name for name in DAYS if len(name) > 1 + name.isascii())
+_DAY = "|".join(map(re.escape, sorted(_DAY_NAMES, key=len, reverse=True)))
+_FROM_DAY_TO_DAY = re.compile(rf"(?<![^\W\d_\u2e80-\u9fff])({_DAY})s?{_TO.pattern}({_DAY})")
 
 
 def weekday_ranges(text: str) -> Iterator[int]:
     """Yields how many days lie from one day of the week to another: Monday to Friday are 5."""
-    days = calendar_names("days")
-    for match in _from_day_to_day().finditer(text.lower()):
-        yield (days[match[2]] - days[match[1]]) % 7 + 1
+    for match in _FROM_DAY_TO_DAY.finditer(text.lower()):
+        yield (DAYS[match[2]] - DAYS[match[1]]) % 7 + 1

@@ -102,7 +102,7 @@ def _tasks(
     for seed in seeds:
         episode = stage.episode
         if recipe == "absolute_zero":
-            steps = episode((seed, 0), pool=Pool(seeds))
+            steps = episode(seed, pool=Pool(seeds))
         elif recipe == "sx_bench":
             steps = episode(seed, units=Pool(seeds))
         else:

@@ -13,8 +13,10 @@ import math
 import random
 import sys
 import time
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Protocol
 
 from pipelines.benches.synthetic.problems import WORDS
@@ -24,6 +26,9 @@ FAULTS = {"syntax": 0.02, "runtime": 0.02, "unused": 0.02, "constant": 0.02, "re
 """What is wrong with a program, and how often."""
 
 _WRONG_SOLUTIONS = 0.06
+
+_BACKLOG = 1024
+"""Connections that wait to be taken: a client opens one for each of its requests at once."""
 
 _Step = tuple[str, str, Callable[[int, int], int]]
 
@@ -173,6 +178,54 @@ class Till:
         return self._served * self._seconds / (self._free - (self._begun or 0.0) or 1.0)
 
 
+class Places:
+    """Works on `limit` requests at once, in the order of their arrival, and on each for `seconds`.
+
+    A place that is free again is taken in that moment by the request that has waited longest, as
+    in a server that schedules its requests anew for every token. What the process of the endpoint
+    takes for itself is not counted.
+
+    >>> places = Places(limit=1, seconds=2)
+    >>> places.due(10.0), places.due(11.0), places.due(20.0)
+    (12.0, 14.0, 22.0)
+    >>> places.busy
+    [(10.0, 1), (14.0, 0), (20.0, 1), (22.0, 0)]
+    """
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._free = deque([-math.inf] * limit)  # all take as long: the first taken is free first
+        self._changes: Counter[float] = Counter()
+
+    def due(self, now: float) -> float:
+        """Returns when a request that comes now is answered."""
+        begun = max(now, self._free.popleft())
+        self._free.append(begun + self._seconds)
+        self._changes[begun] += 1
+        self._changes[begun + self._seconds] -= 1
+        return begun + self._seconds
+
+    @property
+    def busy(self) -> list[tuple[float, int]]:
+        """(time, requests worked on from then on) of each change, those to come included."""
+        changes = sorted((time_, by) for time_, by in self._changes.items() if by)
+        sums = accumulate(by for _, by in changes)
+        return [(time_, number) for (time_, _), number in zip(changes, sums, strict=True)]
+
+
+class Line(Protocol):
+    """Says when requests are answered."""
+
+    def due(self, now: float) -> float: ...
+
+    @property
+    def busy(self) -> Any: ...
+
+
+Answer = Callable[[list[dict[str, Any]], int], str]
+"""(messages, seed) -> response."""
+
+
 class Answers(Protocol):
     """A scripted model."""
 
@@ -180,11 +233,16 @@ class Answers(Protocol):
         """Returns the response to the content of the last message."""
 
 
+def of_last(model: Answers) -> Answer:
+    """Has a model answer the content of the last message."""
+    return lambda messages, seed: model.answer(messages[-1]["content"], seed)
+
+
 class _Http(asyncio.Protocol):
     """As much of HTTP/1.1 as one client library needs: requests of stated length, kept alive."""
 
-    def __init__(self, model: Answers, till: Till) -> None:
-        self._model, self._till, self._received = model, till, b""
+    def __init__(self, answer: Answer, line: Line) -> None:
+        self._answer, self._line, self._received = answer, line, b""
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
 
@@ -201,11 +259,11 @@ class _Http(asyncio.Protocol):
             body = self._received[end + 4 : end + 4 + size]
             self._received = self._received[end + 4 + size :]
             if body:
-                due = self._till.due(self._loop.time())
+                due = self._line.due(self._loop.time())
                 self._loop.call_at(due, self._send, self._reply(body))
             else:
                 models = [{"id": "scripted", "object": "model"}]
-                self._send({"object": "list", "data": models, "busy": self._till.busy})
+                self._send({"object": "list", "data": models, "busy": self._line.busy})
 
     def _send(self, reply: dict[str, Any]) -> None:
         text = json.dumps(reply).encode()
@@ -216,9 +274,12 @@ class _Http(asyncio.Protocol):
 
     def _reply(self, body: bytes) -> dict[str, Any]:
         asked = json.loads(body)
-        prompt = asked["messages"][-1]["content"]
-        text = self._model.answer(prompt, asked.get("seed") or 0)
-        used = {"prompt_tokens": len(prompt) // 4, "completion_tokens": len(text) // 4}
+        messages = asked["messages"]
+        text = self._answer(messages, asked.get("seed") or 0)
+        used = {
+            "prompt_tokens": len(messages[-1]["content"]) // 4,
+            "completion_tokens": len(text) // 4,
+        }
         return {
             "id": "chatcmpl-0",
             "object": "chat.completion",
@@ -235,14 +296,14 @@ class _Http(asyncio.Protocol):
         }
 
 
-async def serve(model: Answers, rate: float) -> None:
-    """Serves a model, at `rate` requests per second, on a free port of loopback, which the first
-    line of stdout names, until stdin ends."""
-    till, loop = Till(rate), asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Http(model, till), "127.0.0.1", 0)
+async def serve(answer: Answer, line: Line) -> None:
+    """Serves on a free port of loopback, which the first line of stdout names, until stdin ends."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Http(answer, line), "127.0.0.1", 0, backlog=_BACKLOG)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Model(), float(sys.argv[1]) if len(sys.argv) > 1 else math.inf))
+    rate = float(sys.argv[1]) if len(sys.argv) > 1 else math.inf
+    asyncio.run(serve(of_last(Model()), Till(rate)))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.benches.planted.pictures import RIGHT, looks
-from pipelines.benches.synthetic.endpoint import serve
+from pipelines.benches.synthetic.endpoint import Till, of_last, serve
 from transforms.engine.ids import derived_seed
 from transforms.scenes import Scene, scene_type
 from transforms.scenes.seeds import asked
@@ -73,4 +73,5 @@ class Seer:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Seer(json.loads(Path(sys.argv[1]).read_text())), math.inf))
+    seer = Seer(json.loads(Path(sys.argv[1]).read_text()))
+    asyncio.run(serve(of_last(seer), Till(math.inf)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import chain, repeat
 from threading import Timer
 from typing import Any
 
@@ -17,6 +19,7 @@ from tests.models.fault_server import FaultServer, fault_server
 from tests.waiting import eventually
 from transforms.engine.errors import BackendError
 from transforms.models.backends import circuit, pace
+from transforms.models.backends.openai_engine import within
 from transforms.models.backends.settings import Backend, OpenAIBackend
 from transforms.models.engines import close_engines, open_engine
 from transforms.models.requests import ErrorKind, Request, Response
@@ -191,6 +194,20 @@ def test_a_wait_longer_than_a_pause_ends_the_engine(faults: FaultServer) -> None
 
 def test_cached_tokens_are_told(faults: FaultServer) -> None:
     assert _ask(_backend(faults.base_url), request("ok"))[0].cached_tokens == 1
+
+
+def test_an_answer_may_take_as_long_as_others_that_come_while_it_is_awaited() -> None:
+    """Where requests queue, those sent later take far longer than the first few answers did."""
+
+    async def awaited(seconds: float, *limits: float) -> str:
+        known = chain(limits, repeat(limits[-1]))
+        async with within(lambda: next(known)):
+            await asyncio.sleep(seconds)
+        return "answered"
+
+    assert asyncio.run(awaited(0.1, 0.01, 600)) == "answered"
+    with pytest.raises(TimeoutError):
+        asyncio.run(awaited(600, 0.01, 0.02))
 
 
 def test_a_429_is_asked_again_when_the_server_says(faults: FaultServer) -> None:

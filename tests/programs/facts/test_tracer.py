@@ -392,3 +392,22 @@ def test_the_state_at_a_line_is_what_it_begins_with():
     trace = traced("x = 1\nx = x + 1\nx = x * 5")
     at = [(event.line, variables) for event, variables in states(trace) if event.kind == "line"]
     assert at == [(1, {}), (2, {"x": 1}), (3, {"x": 2})]
+
+
+def test_an_array_that_gets_another_shape_or_type_has_changed_though_its_bytes_have_not():
+    trace = traced("""
+        import numpy
+        a = numpy.arange(4)
+        a = a.reshape(2, 2)
+        a = a.view("uint64")
+        a = a.copy()
+        held = [a]
+        held[0] = a.reshape(4)
+        end = 1
+        """)
+    assert [value.fields for value in changes(trace, "a")] == [
+        {"dtype": "int64", "shape": (4,)},
+        {"dtype": "int64", "shape": (2, 2)},
+        {"dtype": "uint64", "shape": (2, 2)},
+    ]
+    assert [value.fields["shape"] for [value] in changes(trace, "held")] == [(2, 2), (4,)]

@@ -63,3 +63,19 @@ def test_a_trace_without_an_entry_or_over_its_limits_is_rejected() -> None:
     other = CODE.replace("= solution(**input)", "= solution(**input) + 1")
     _, reasons = played(trace, seed_of(longer), seed_of(endless), seed_of(other))
     assert reasons == ["too_long", "trace_cut", "no_entry"]
+
+
+def test_floats_of_many_digits_are_traced_where_the_program_states_them_alone() -> None:
+    stated = CODE.replace("{'n': 2}", "{'n': 0.123456789}").replace("n += 1", "n = [n]")
+    computed = CODE.replace("{'n': 2}", "{'n': 0.123456789}")
+    rows, reasons = played(stage("cwm", "trace"), seed_of(stated), seed_of(computed))
+    assert [row.code for row in rows] == [stated] and reasons == ["many_digits"]
+
+
+def test_arrays_are_traced_with_type_shape_and_values() -> None:
+    code = CODE.replace("n += 1", "n = numpy.full((2, 1), n)").replace(
+        "n\noutput", "n.sum()\noutput"
+    )
+    [row], _ = played(stage("cwm", "trace"), seed_of(f"import numpy\n{code}"))
+    text = json.loads(row.answer)[0]
+    assert "ndarray([[2], [2]], dtype='int64', shape=(2, 1))" in text and "<" not in text

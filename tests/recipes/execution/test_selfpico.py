@@ -25,7 +25,7 @@ def test_each_definition_of_one_name_is_taken_out_once() -> None:
         "def solution():\n    a, b = 1, 2\n    c = helper(a)\n    return c\noutput = solution()"
     )
     gone = dict(without_definitions(code))
-    assert set(gone) == {"math", "helper", "m", "c"}
+    assert set(gone) == {"helper", "c"}
     assert gone["c"].split("\n")[7] == "    ...  # gone"
     assert "return m" not in gone["helper"] and "def solution" in gone["helper"]
 
@@ -39,6 +39,17 @@ def test_a_definition_that_nobody_could_guess_is_not_taken_out() -> None:
     )
     assert "rate" not in (gone := dict(without_definitions(code))) and "long" not in gone
     assert {"tax", "both"} <= set(gone)
+
+
+def test_a_definition_that_anybody_could_put_back_is_not_taken_out() -> None:
+    code = (
+        "from functools import reduce\nimport math\ndef solution(n):\n"
+        "    total = 0\n    rows, seen = [], set()\n    empty = {}\n    same = n\n    low = -1\n"
+        "    one = two = n * 2\n    half = math.floor(n / 2)\n"
+        "    return reduce(max, [total, same, low, one, two, half, len(empty)])\n"
+        "output = solution(5)"
+    )
+    assert set(dict(without_definitions(code))) == {"half"}
 
 
 def test_a_program_without_its_definition_runs_a_part_of_its_lines(rows: list[Any]) -> None:
@@ -65,3 +76,13 @@ def test_the_definition_put_back_is_right_and_a_guess_is_not(rows: list[Any]) ->
 def test_a_program_that_needs_no_definition_is_rejected() -> None:
     code = "input = {'n': 4}\ndef solution(n):\n    return n * 2\noutput = solution(**input)\n"
     assert played(stage("selfpico", "remove"), seed_of(code))[1] == ["no_question"]
+
+
+def test_the_definition_put_back_is_right_on_inputs_that_json_writes_otherwise() -> None:
+    code = (
+        "input = {'n': 4, 'up': True, 'rest': None}\n\ndef solution(n, up, rest):\n"
+        "    step = n * 2 if up else -n\n    return step + n\n\noutput = solution(**input)\n"
+    )
+    [row] = played(stage("selfpico", "remove"), seed_of(code))[0]
+    [mark] = drive([row.messages[-1].content], lambda text: grade(row, text), sandbox=SANDBOX)
+    assert mark.score == 1

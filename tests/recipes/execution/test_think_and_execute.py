@@ -51,7 +51,7 @@ def test_the_printed_lines_are_right_and_swapped_ones_score_less() -> None:
         (solution("a = n", "for k in {*'abcdefghi'}:", "    a += 1", "    if k == 'a':",
                   "        break", "return n"), "too_short"),
         (solution("print(object())", "a = n", "b = n", "c = n", "return n"), "nondeterministic"),
-        (solution("a = 0.12345678 + n", "b = n", "c = n", "return n"), "many_digits"),
+        (solution("a = 0.12345678 + n + 1", "b = n", "c = n", "return n"), "many_digits"),
         (solution("a = n", "return n"), "too_short"),
         (solution("a = 'x' * 3000", "b = n", "c = n", "return n"), "too_long"),
         (solution("import random", "a = random.random()", "return n"), "random"),

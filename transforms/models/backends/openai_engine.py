@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -121,6 +121,33 @@ class _Tried:
     answers: int = 0
     overcome: int = 0
     """The engine's counts of answers, and of the 429s before them, when it first failed."""
+
+
+@contextlib.asynccontextmanager
+async def within(limit: Callable[[], float]) -> AsyncIterator[None]:
+    """Ends what takes longer than `limit()` seconds, a limit that may grow while they pass.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    timer: asyncio.TimerHandle
+
+    def look() -> None:
+        nonlocal timer
+        ends = began + limit()
+        if loop.time() < ends:
+            timer = loop.call_at(ends, look)
+        else:
+            timeout.reschedule(ends)
+
+    async with asyncio.timeout(None) as timeout:
+        timer = loop.call_later(limit(), look)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 class OpenAIModel:
@@ -298,12 +325,12 @@ class OpenAIModel:
             ticket = await self._pace.enter(self._expected_tokens(request, history))
             sent = time.monotonic()
             tried.waited += sent - queued
-            limit = history.longest(self._endpoint.timeout_seconds, tried.timeouts)
+            limit = partial(history.longest, self._endpoint.timeout_seconds, tried.timeouts)
             try:
-                async with asyncio.timeout(limit):
+                async with within(limit):
                     response = await self._send(request, since)
             except Exception as error:
-                trouble = self._trouble(error, request, limit)
+                trouble = self._trouble(error, request, limit())
             else:
                 await self._take_in(response, history, ticket, sent)
                 self._overcome += tried.refusals

@@ -19,6 +19,7 @@ from transforms.programs.facts import (
     next_lines,
     values_after,
 )
+from transforms.programs.form import assigned, literal_input
 from transforms.programs.questions.answers import strict
 from transforms.programs.questions.lines import is_literal, literals, statements, stored, tree_of
 
@@ -116,3 +117,16 @@ def asked_of_output(code: str, trace: Trace) -> list[Question]:
     values = final_values(trace)
     golds = literals([values["output"]]) if "output" in values else ()
     return [Question("output", golds)] if golds else []
+
+
+def asked_of_input(code: str, trace: Trace) -> list[Question]:
+    """Asks for an input that makes the program give its output; the run's own is one.
+
+    Nothing where either is no literal or too long. Raises CutTrace where the trace is not whole.
+    """
+    golds, output = literals([literal_input(tree_of(code))]), asked_of_output(code, trace)
+    if not golds or not output:
+        return []
+    line = assigned(tree_of(code), "input")[0].lineno
+    params = {"output": output[0].golds[0]}
+    return [Question("input", golds, line, params=params, grader="witness")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -142,3 +143,16 @@ def is_literal(expression: ast.expr | None, gold: str | None = None) -> bool:
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return False
     return gold is None or repr(value) == gold
+
+
+_LONG_FLOAT = re.compile(r"\d*\.\d{7,}")
+
+
+def computed_digits(text: str, code: str) -> str | None:
+    """Returns a float of over six decimals that stands in a text and not in the program: its digits
+    are arithmetic, not execution. None where there is none.
+
+    >>> computed_digits("a = 0.123456789, b = 0.246913578", "a = 0.123456789; b = 2 * a")
+    '0.246913578'
+    """
+    return next((float_ for float_ in _LONG_FLOAT.findall(text) if float_ not in code), None)

@@ -25,7 +25,7 @@ from transforms.engine.stage import Filter, Named
 from transforms.programs import form
 from transforms.programs.source import source_of
 from transforms.text.answers.calendar import read_date
-from transforms.text.answers.lexicon import calendar_names, either, wordings
+from transforms.text.answers.lexicon import MONTHS, WORDINGS, either
 from transforms.text.stated import (
     Mention,
     Stated,
@@ -67,7 +67,7 @@ _ASKS = re.compile(
     # where a sentence or a clause begins: within one, these words tell rather than ask
     rf"(?:^|[.!?:;,)\n]|\b(?:and|then|please|must|should))\s*[\"“*]*(?:{_DEMANDS})\b"
     r"|\bhow (?:many|much|long|far|old|often|tall|wide|fast)\b"
-    r"|[？؟]|多少|几|幾|求|什么|计算|計算|いくつ|いくら|何|求め|كم|ما هو|احسب|أوجد"
+    r"|[？؟]|구하|계산하|多少|几|幾|求|什么|计算|計算|いくつ|いくら|何|求め|كم|ما هو|احسب|أوجد"
     r"|\b(?:wie ?viele?|berechne|bestimme|welche[rsn]?|combien|quel(?:le)?s?|calcule[rz]?"
     r"|trouve[rz]?|cuánt[oa]s?|cuál|calcul[ae]|encuentra|halla|сколько|найдите|вычислите|какой|чему)\b",
     re.IGNORECASE,
@@ -120,13 +120,13 @@ _TOLD = re.compile(
     r"[?？]\W*(?:yes|no|true|false|是的?|不是|ja|nein|oui|non|sí|да|нет|نعم|لا)\b", re.I
 )
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
-_EVERYDAY = [(re.compile(text), values, key) for text, values, key in wordings()["everyday"]]
+_EVERYDAY = [(re.compile(text), values, key) for text, values, key in WORDINGS["everyday"]]
 """What a reader knows of what a text speaks of: words of the text, values, words of the key."""
 _SHARE = re.compile(
     r"percent|pct|share|rate|frac|ratio|prob|chance|factor|part|growth|discount|multipl|tax|off"
     r"|interest|(?:^|_)p(?:_|$)"
 )
-_UNSAID = wordings()["unsaid"]
+_UNSAID = WORDINGS["unsaid"]
 """Words by which a text may speak of 0, 1 and 2 without a number."""
 _VAGUE = re.compile(
     r"\b(?:some|several|(?<!as )(?<!how )(?<!so )(?<!too )many|a few|various"
@@ -235,8 +235,7 @@ class Reading:
         """Whether a value is how many of one unit make another, or belongs to the calendar."""
         if value == units_in_name(key):
             return True
-        months = calendar_names("months")
-        named = {months[word] for word in self.stated.plain.split() if word in months}
+        named = {MONTHS[word] for word in self.stated.plain.split() if word in MONTHS}
         days = {Fraction(monthrange(year, m)[1]) for m in named for year in (2023, 2024)}
         return "day" in key and value in days
 
@@ -398,9 +397,13 @@ def _states_date(reading: Reading, output: str) -> bool:
 
 
 def _is_used(reading: Reading, mention: Mention) -> bool:
-    """Whether a mention states a value of the input, in this unit or in another."""
+    """Whether a mention, or the sum that it is part of (2 m 30 cm), states a value of the input, in
+    this unit or in another."""
+    around = [
+        m for m in reading.stated.mentions if m.start <= mention.start and mention.end <= m.end
+    ]
     return any(
-        type(leaf) in (int, float) and mention.states(abs(Fraction(str(leaf))))
+        type(leaf) in (int, float) and any(m.states(abs(Fraction(str(leaf)))) for m in around)
         for leaf in leaves(reading.inputs)
     )
 
@@ -428,14 +431,7 @@ def _computed_unit(code: str) -> str:
     return unit_in_name(name)
 
 
-CHECKS = (
-    hides_program,
-    asks,
-    asks_once,
-    keeps_answer,
-    states_input,
-    asks_for_what_is_computed,
-)
+CHECKS = (hides_program, asks, asks_once, keeps_answer, states_input, asks_for_what_is_computed)
 
 
 def judge_instruction(problem: Problem) -> Verdict:

@@ -19,8 +19,9 @@ The rules:
   held to be exact.
 - A percent sign is a unit, never a factor of 100: `12%` agrees with 12, not with 0.12; `5%` does
   not agree with 0.05, nor 5 with 500. Units are read past and never converted: `1.5 hours` is not
-  90. `million` and `lakh` are part of the number, `dozen` a unit; `5 pairs`, `5 doubled` and
-  `5 years ago` are not 5.
+  90; of `12 m 30 cm` the number is 12.3. `million` and `lakh` are part of the number, `dozen` is a
+  unit in `3 dozen` and a number in words (`half a dozen` is 6); `5 pairs`, `5 doubled` and
+  `5 years ago` are not 5. A number marked with its base is its digits or its value.
 - Booleans agree with true/false and yes/no, never with 1/0. Strings agree when equal up to case,
   spacing, quotes, LaTeX's `\text` and closing punctuation, as ratios, times, dates and durations
   where both are one (90 minutes is 1 hour 30 minutes). A clock time with AM/PM agrees with one

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from transforms.text.answers.lexicon import conjunctions
+from transforms.text.answers.lexicon import CONJUNCTIONS
 
 BRACKETS = {"(": ")", "[": "]", "{": "}"}
 COMMAS = re.compile(r"[,;]\s*(?:and\s+)?")
 RATIO = re.compile(r"(?:[1-9][0-9]*|0)(?:(?: ?: ?| to )(?:[1-9][0-9]*|0))+")
-_AND = rf"(?:{conjunctions('standard')}|\s+&\s+)"
+_AND = rf"(?:{CONJUNCTIONS['standard']}|\s+&\s+)"
 _LISTINGS = (
     re.compile(r"[,;]\s+(?:and\s+)?"),  # first, so that 1,234 stays one number
     re.compile(rf"[,;]\s+(?:and\s+)?|{_AND}"),
     COMMAS,
     re.compile(rf"[,;]\s*(?:and\s+)?|{_AND}"),
 )
-_OR = re.compile(conjunctions("or"))
+_OR = re.compile(CONJUNCTIONS["or"])
 _ALTERNATIVES = re.compile(rf"[,;]\s*(?:or\s+)?|{_OR.pattern}")
 
 

@@ -1,4 +1,4 @@
-"""Clock times, dates and durations as texts state them."""
+"""Clock times, dates, durations and other sums of measures as texts state them."""
 
 from __future__ import annotations
 
@@ -92,10 +92,9 @@ def read_date(text: str) -> tuple[int | None, int, int] | None:
     tokens = re.findall(r"[^\W\d_]+|[0-9]+|[^\w\s.,]", text.casefold())
     if not 2 <= len(tokens) <= 8:
         return None
-    months = lexicon.calendar_names("months")
-    named = [months[token] for token in tokens if token in months]
+    named = [lexicon.MONTHS[token] for token in tokens if token in lexicon.MONTHS]
     numbers = [token for token in tokens if token.isdigit()]
-    rest = set(tokens) - {*numbers, *months, *lexicon.calendar_names("days")} - _FILLERS
+    rest = set(tokens) - {*numbers, *lexicon.MONTHS, *lexicon.DAYS} - _FILLERS
     days = [number for number in numbers if len(number) < 3]
     years = [number for number in numbers if len(number) == 4]
     if rest or len(named) != 1 or len(days) != 1 or len(days) + len(years) != len(numbers):
@@ -107,8 +106,8 @@ def read_date(text: str) -> tuple[int | None, int, int] | None:
 
 def read_name(text: str) -> str | None:
     """The name of a weekday or month, long or short; None for any other text."""
-    word = text.casefold().rstrip(".")
-    names = (lexicon.calendar_names("days"), lexicon.calendar_names("months"))
+    word = re.sub(r"^(?:it(?:'s| is) )?(?:on |an? )?", "", text.casefold()).rstrip(".")
+    names = (lexicon.DAYS, lexicon.MONTHS)
     return word if len(word) > 2 and any(word in each for each in names) else None
 
 
@@ -117,16 +116,22 @@ def same_name(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
 
 
-def read_duration(text: str) -> Fraction | None:
-    """Seconds of `2 hours and 30 minutes`; None where the text is no duration."""
+def read_measured(text: str) -> tuple[str, Fraction, Fraction] | None:
+    """What `2 hours and 30 minutes` or `12 m 30 cm` measures, how much in base units, and the size
+    of its largest unit; None where the text is no such sum."""
     text = text.casefold()
     if re.search(r"[0-9] ?h", text):
         text = re.sub(r"(?<=[0-9]) ?m\b", " min", text)
+    if re.search(r"\^|[a-z][23]\b", text):
+        return None  # a power: read_quantity reads past it
     parts = re.split(r"\s*(?:,|\band\b)\s*|\s+(?=[0-9])|(?<=[a-z])(?=[0-9])", text)
-    total = Fraction(0)
+    total, measured = Fraction(0), list[tuple[str, Fraction]]()
     for quantity in (read_quantity(part) for part in parts if part):
-        kind, _, unit = quantity.unit.partition("-") if quantity else ("", "", "")
-        if kind != "duration" or unit not in lexicon.sizes() or quantity is None:
+        unit = quantity.unit.partition("-")[2] if quantity else ""
+        kind, size = lexicon.SIZES.get(unit, ("", Fraction(0)))
+        smaller = not measured or (measured[-1][0] == kind and measured[-1][1] > size)
+        if quantity is None or not size or not smaller:  # 5 m, 3 m
             return None
-        total += quantity.value * Fraction(lexicon.sizes()[unit][1])
-    return total or None
+        measured.append((kind, size))
+        total += quantity.value * size
+    return (measured[0][0], total, measured[0][1]) if total else None

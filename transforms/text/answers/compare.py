@@ -24,7 +24,7 @@ from transforms.text.answers.brackets import (
 from transforms.text.answers.calendar import (
     read_clock,
     read_date,
-    read_duration,
+    read_measured,
     read_name,
     same_name,
     same_time,
@@ -34,9 +34,10 @@ from transforms.text.answers.latex import fold, tidy
 from transforms.text.answers.lexicon import either
 from transforms.text.answers.quantity import (
     EXPONENT_CAP,
+    FUNCTIONS,
     Quantity,
+    read_based,
     read_quantity,
-    without_base,
 )
 from transforms.text.answers.symbolic import (
     AGREE,
@@ -44,7 +45,7 @@ from transforms.text.answers.symbolic import (
     Open,
     is_output_formula,
     leaf,
-    program_of,
+    program_with,
     without_unit,
 )
 
@@ -63,17 +64,22 @@ _NAME = re.compile(
     r"[^\W\d_][^\W\d_ ]*(?: [^\W\d_]+)* ?(?:_\{?\w{1,20}\}?)?'?(?:\([^()=]{0,40}\))?"
     r"|\([A-Za-z](?:, ?[A-Za-z])*\)"
 )
-_COLON_LABEL = re.compile(r"[^\W\d_][^\W\d]{0,60}(?: [^\W\d]{1,60}){0,8} ?:\s+(?=\S)")
+_COLON_LABEL = re.compile(r"[^\W\d_][^\d:;,.=\"'\\|()\[\]{}]{0,99}:\s+(?=\S)|\([A-E]\)\s+(?=\S)")
 _EQUALS = re.compile(r"(?<![<>!=:])=(?!=)")
 _ABOUT = re.compile(r"\\approx(?![a-z])")
 _HEDGE = re.compile(
     r"(?:(?:approximately|about|roughly|around|nearly|exactly|only|just|simply|therefore|thus"
-    r"|so|hence|a total of|in total|equal to)\b,?|\\(?:approx|therefore)(?![a-z])|="
+    r"|so|hence|a total of|in total|equal to)\b,?|\\(?:approx|sim|therefore)(?![a-z])|="
     r"|[a-z] ?\\in(?![a-z])|(?:一|总|總)?共有?|大?[约約])\s*",
     re.I,
 )
 _CHOICE = re.compile(r"(?:(?:option|choice) )?\(?([a-z])(?:[).:]+(?: .*)?)?", re.I | re.S)
-_NOTHING = re.compile(r"\[\]|\(\)|\{\}|\\emptyset|\\varnothing|∅|no solutions?", re.I)
+_RECURRING = re.compile(r"(.*\.)([0-9]*)([0-9]) ?\(?(?:recurring|repeating)\)?", re.I)
+_NOTHING = re.compile(
+    r"\[\]|\(\)|\{\}|\\emptyset|\\varnothing|∅|(?:there (?:is|are) )?no (?:real )?solutions?"
+    r"|(?:the |an )?empty (?:list|set)",
+    re.I,
+)
 _COMPLEX = re.compile(r"\(?([-+0-9.e]*[0-9.])j\)?")
 # How Python shows the values that have no notation in JSON.
 _BETWEEN = re.compile(r"(\S{1,99}) ?(<|\\leq?|≤) ?[a-z] ?(<|\\leq?|≤) ?(\S{1,99})")
@@ -120,7 +126,7 @@ def compare_program(pairs: Sequence[tuple[str, str]]) -> str:
       Python source that defines `output`, a list with one boolean for each pair; False where a side
       cannot be parsed. Needs math-verify and sympy, nothing of this project.
     """
-    return program_of([_left_open(output, answer) for output, answer in pairs])
+    return program_with("formulas.py", pairs=[_left_open(*pair) for pair in pairs])
 
 
 def _left_open(output: str, answer: str) -> Open:
@@ -172,17 +178,25 @@ def _compare(value: Json, answer: str) -> Open:
 
 def _verdict(text: str) -> bool | None:
     """True or False where the text is a yes or a no, alone or before a pause ("No, because …")."""
-    verdict = _VERDICT.match(_without_label(text))
+    verdict = _VERDICT.match(without_label(text))
     return verdict["yes"] is not None if verdict else None
 
 
 def _compare_number(value: Decimal, text: str) -> Open:
     if not value.is_finite():
         return None
-    text = _exact_side(value, tidy(_without_label(peel(text, "[{"))))
-    stated = read_quantity(text)
-    if stated:
+    text = _exact_side(value, tidy(without_label(peel(text, "[{"))))
+    if recurring := _RECURRING.fullmatch(text):  # the last digit, or all decimals
+        whole, first, last = recurring.groups()
+        readings = f"{whole}{first}({last})", f"{whole}({first}{last})"
+        return AGREE if AGREE in [_compare_number(value, each) for each in readings] else None
+    if (based := read_based(text)) and value == based[1]:
+        return AGREE
+    if stated := read_quantity(text):
         return AGREE if _is_close(value, stated) else None
+    if measured := read_measured(text):  # 12 m 30 cm is 12.3
+        _, total, size = measured
+        return AGREE if _is_close(value, Quantity(total / size, None, "")) else None
     return leaf(str(value), text)
 
 
@@ -190,10 +204,10 @@ def _exact_side(value: Decimal, text: str) -> str:
     r"""Of `\frac{1}{6} \approx 0.167` the first side, where the others are that rounded."""
     exact, *rounded = (side.strip() for side in _ABOUT.split(text))
     for side in rounded:
-        stated = read_quantity(_without_label(side))
+        stated = read_quantity(without_label(side))
         if not stated or abs(Fraction(value) - stated.value) > (stated.step or Fraction(1)):
             return side
-    return _without_label(exact)
+    return without_label(exact)
 
 
 def _is_close(value: Decimal, stated: Quantity) -> bool:
@@ -221,15 +235,14 @@ def _without_repr(value: str) -> str:
 
 def _compare_string(value: str, answer: str, text: str) -> Open:
     tidied = tidy(value)
-    bare = _without_label(text)
+    bare = without_label(text)
     readings = (
         answer,
         text,
         bare,
-        re.sub(r"^0[xob]", "", bare),
         peel(text, "("),
         text.strip("!?.,;:"),
-        without_base(bare),
+        based[0] if (based := read_based(bare)) else bare,
     )
     if {fold(value), fold(tidied)} & {fold(reading) for reading in readings if reading.strip()}:
         return AGREE
@@ -283,7 +296,7 @@ _KINDS: tuple[tuple[Callable[[str], Any], Callable[[Any, Any], bool], bool], ...
     (_ratio, operator.eq, False),
     (read_clock, same_time, True),
     (read_date, operator.eq, True),
-    (read_duration, operator.eq, False),
+    (read_measured, lambda one, other: one[:2] == other[:2], False),
     (read_name, same_name, False),
 )
 
@@ -297,7 +310,7 @@ def _compare_bracketed(output: tuple[str, str, str], answer: tuple[str, str, str
 
 
 def _compare_list(values: list[Json], answer: str) -> Open:
-    text = _without_label(answer)
+    text = without_label(answer)
     inner = peel(text, "([{")
     if not values:
         return AGREE if _NOTHING.fullmatch(text) else None
@@ -371,7 +384,7 @@ def _pair_off(values: Sequence[Json], parts: Sequence[str]) -> Open:
     if not all(map(any, leaves)) or not all(map(any, zip(*leaves, strict=True))):
         return None  # one of them agrees with none of the others
     golds = tuple(tidy(_plain(value)) for value in undecided)
-    return ((golds, tuple(without_unit(_without_label(part)) for part in left)),)
+    return ((golds, tuple(without_unit(without_label(part)) for part in left)),)
 
 
 def _compare_dict(values: Mapping[str, Json], answer: str) -> Open:
@@ -394,14 +407,14 @@ def _plain(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str).replace('"', "")
 
 
-def _without_label(text: str) -> str:
+def without_label(text: str) -> str:
     """Takes off what introduces an answer: `x =`, `2 + 3 =`, `Total:`, `about`."""
     *before, last = _EQUALS.split(text)
     if before and last.strip() and all(map(_is_label, before)):
         text = last.strip()
     text = text[label.end() :] if (label := _COLON_LABEL.match(text)) else text
     name, about, rest = text.partition("\\approx")
-    if about and _NAME.fullmatch(name.strip()):
+    if about and _NAME.fullmatch(name.strip()) and name.partition("(")[0] not in FUNCTIONS:
         text = rest.strip()
     return text[hedge.end() :] if (hedge := _HEDGE.match(text)) else text
 

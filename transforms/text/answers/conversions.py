@@ -1,5 +1,5 @@
 """The program that converts measures into the units of others, by pint. It runs inside the sandbox
-and alone: it imports nothing of this project, and `units.conversion_program` adds its input.
+and alone: it imports nothing of this project, and `symbolic.program_with` adds its input.
 
 Its unit texts have passed `units.unit_text`: pint's parser evaluates arithmetic, which these lack.
 """

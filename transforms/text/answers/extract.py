@@ -6,9 +6,9 @@ import re
 from fractions import Fraction
 
 from transforms.text.answers.brackets import RATIO
-from transforms.text.answers.calendar import read_clock, read_date, read_duration
+from transforms.text.answers.calendar import read_clock, read_date, read_measured
 from transforms.text.answers.latex import fold, plain_characters, tidy
-from transforms.text.answers.lexicon import HAN, calendar_names, either, scales, units
+from transforms.text.answers.lexicon import DAYS, HAN, MONTHS, SCALES, UNITS, either, language_of
 from transforms.text.answers.quantity import CHANGING, read_quantity
 from transforms.text.answers.symbolic import SYMBOLIC_CAP, is_formula, letters_of
 from transforms.text.thoughts import visible
@@ -53,6 +53,11 @@ TAKEN_BACK = re.compile(
     r"|(?:made|is|was) an? (?:mistake|error))\b",
     re.I,
 )
+_CODE = re.compile(r"`([^`\n]{1,300})`[.!]?\s*\Z")
+_CLOSER = re.compile(
+    r"(?:please )?(?:let me know|(?:i )?hope (?:this|that|it)|feel free|if you have)\b\D*\Z", re.I
+)
+"""A line of politeness behind the answer."""
 _DISPLAY = {r"\[": r"\]", "$$": "$$", r"\begin{": r"\end{"}
 _WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("_", "_"))
 _EMPHASIS = re.compile(r"(?<![\w)])\*\*([^\s*][^*\n]*)\*\*(?![\w(])")
@@ -123,7 +128,8 @@ def extract_answer(text: str) -> str | None:
     """
     text = _EMPHASIS.sub(r"\1", plain_characters(visible(text)[-TEXT_CAP:]))
     text = _BARE_BOX.sub(r"\\boxed{\1}", text)
-    if _COMMA_NUMBER.search(text) and _writes_comma(text):
+    comma = _COMMA_NUMBER.search(text) and not _DECIMAL_POINT.search(text)
+    if comma and language_of(text[-4000:].casefold()) not in ("en", "ko"):
         text = _COMMA_NUMBER.sub(_with_point, text)
     return _stated(without_next_problem(text))
 
@@ -261,9 +267,11 @@ def _first_statement(text: str) -> tuple[str | None, str]:
 
 def _from_last_line(text: str) -> str | None:
     lines = [line.strip(" \t\r*_`") for line in text.split("\n")]
-    lines = [line for line in lines if line.strip("$[]\\() ")]
+    lines = [line for line in lines if line.strip("$[]\\() ") and not _CLOSER.match(line)]
     if not lines or _CUT_OFF.search(lines[-1]) or len(lines[-1]) > 10 * SYMBOLIC_CAP:
         return None
+    if (shown := _CODE.search(text)) and not _PART_OF.search(text[: shown.start()].rstrip()):
+        return shown[1]
     line = re.sub(r"\*\*|__|`|^\s*(?:[=-]>|→|⇒|∴)", "", lines[-1])
     if _TWO_UNKNOWNS.search(line):
         return None
@@ -296,7 +304,7 @@ def _in_words(text: str, beside_digits: bool) -> bool:
     if re.search("[0-9]", text):
         return read_date(text) is not None
     number = None if beside_digits else read_quantity(text)
-    named = text.casefold() in calendar_names("days") and len(text) > 2
+    named = text.casefold() in DAYS and len(text) > 2
     return (
         named or read_clock(text) is not None or (number is not None and number.value not in (0, 1))
     )
@@ -314,14 +322,16 @@ def _last_value(line: str, values: list[re.Match[str]]) -> str | None:
         if read_quantity(tidy(merged)) and not _JOINED.search(line[before : values[-2].start()]):
             return merged
         return None
+    if between == "\\approx" and not _PART_OF.search(line[: values[-2].start()].rstrip()):
+        return line[values[-2].start() : end].strip(" .,")
     gap = line[previous or 0 : start].rstrip(" \t$¤€£¥")
-    if gap.split()[-1:] and gap.split()[-1].casefold().strip(".") in calendar_names("months"):
+    if gap.split()[-1:] and gap.split()[-1].casefold().strip(".") in MONTHS:
         return None
     if previous is not None and gap.strip() in ("in", "for", "per", "%"):
         return None
     if previous is not None and _is_unit(gap.strip()):
         whole = line[values[-2].start() :].rstrip(" .!")
-        return whole if read_duration(tidy(whole)) else None
+        return whole if read_measured(tidy(whole)) else None
     if _PART_OF.search(gap) or (previous is not None and _JOINED.search(gap)):
         return None
     if last["plain"] is None:
@@ -343,11 +353,11 @@ def _last_value(line: str, values: list[re.Match[str]]) -> str | None:
 def _is_unit(word: str) -> bool:
     """Whether a word between two numbers makes one of them: 2 hours 30, 3元5."""
     short = re.fullmatch("[\u2e80-\u9fff\uac00-\ud7a3]{1,3}", word)
-    return bool(short) or word in units() or word.removesuffix("s") in ("dollar", "euro")
+    return bool(short) or word in UNITS or word.removesuffix("s") in ("dollar", "euro")
 
 
 def _scale(word: str) -> bool:
-    return word.casefold() in scales() or word[:1] in scales() or word[:2] in scales()
+    return word.casefold() in SCALES or word[:1] in SCALES or word[:2] in SCALES
 
 
 def _is_plain_value(text: str) -> bool:
@@ -361,11 +371,6 @@ def _is_plain_value(text: str) -> bool:
     return not ranged and is_formula(text, letters_of(text))
 
 
-# What tells a language that writes a decimal comma: its word for "answer", or two small words.
-_COMMA_NOUN = re.compile(
-    rf"\b(?:{_NOUN.partition('|')[2]}|ergebnis|résultat|resultado)\b|[а-яё]{{3}}", re.I
-)
-_COMMA_WORDS = re.compile(rf"\b({either('comma_words')})\b", re.I)
 _DECIMAL_POINT = re.compile(r"[0-9]\.(?:[0-9]{1,2}|[0-9]{4,})(?![0-9.,])")
 # Not behind a bracket, where a comma is a list's.
 _COMMA_NUMBER = re.compile(
@@ -378,12 +383,6 @@ def _with_point(number: re.Match[str]) -> str:
     """A number with a decimal comma, written with a point."""
     whole = re.sub("[. ]", "", number[1] or number[2])
     return f"{whole}.{number[3]}" if number[3] else whole
-
-
-def _writes_comma(text: str) -> bool:
-    words = {word.casefold() for word in _COMMA_WORDS.findall(text[-4000:])}
-    telling = len(words) > 1 or _COMMA_NOUN.search(text[-4000:])
-    return bool(telling) and not _DECIMAL_POINT.search(text)
 
 
 _CHEER = re.compile(

@@ -1,5 +1,5 @@
 """The program that compares formulas by algebra. It runs inside the sandbox and alone: it imports
-nothing of this project, and `symbolic.program_of` adds its input.
+nothing of this project, and `symbolic.program_with` adds its input.
 
 Why not math-verify alone: version 0.9.0 finds that 5% = 0.05 and 5% = 5, that 0.0000001 equals
 0.0000004 (six decimals, whatever the size), that ab = ba, that 3:4 = 0.75 and that 12 hours 30 is

@@ -30,8 +30,11 @@ def _fraction(char: str) -> str:
 _VULGAR = {ord(char): _fraction(char) for char in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
 _DIGIT = re.compile(r"[^\D0-9]")
 """A digit of another script."""
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
-_OVERLINED = re.compile("(?:[0-9][\u0304\u0305\u0307])+")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff\u0640\u064b-\u0652\u0670]")
+"""Signs of no width, and the vowels of Arabic."""
+_MARK = "[\u0304\u0305\u0307]"
+_OVERLINED = re.compile(f"[0-9]{_MARK}(?:(?:[0-9]{_MARK}?)*[0-9]{_MARK})?")
+"""A period: digits that are marked, or the first and the last of them."""
 _COMMAND = r"(?![A-Za-z])"
 _REWRITES = [
     (re.compile(pattern), replacement)
@@ -83,12 +86,15 @@ _REWRITES = [
             r"\1\3.\2\4",
         ),
         (r"(?<![0-9])([0-9]+) (dollar|euro|pound)s? and ([0-9]{2}) (?:cents|pence)", r"\1.\3 \2"),
+        (r"(?<=[0-9])/-(?!\S)", ""),
         (r"``|''", '"'),
         (r"\s+", " "),
     )
 ]
 _MATRIX = re.compile(
-    r"\\begin\{([a-zA-Z]?matrix|array)\}(?:\{[lcr|]+\})?(.{0,2000}?)\\end\{\1\}", re.S
+    r"\\begin\{([a-zA-Z]?matrix|array)\}(?:\{[lcr|]+\})?(.{0,2000}?)\\end\{\1\}"
+    r"|[(\[]([-0-9.,/ ]+(?:;[-0-9.,/ ]+)+)[)\]]",
+    re.S,
 )
 
 
@@ -102,12 +108,13 @@ def plain_characters(text: str) -> str:
         return text
     text = _INVISIBLE.sub("", text).translate(_VULGAR)
     text = _RAISED.sub(_level, text).translate(_CHARACTERS)
-    text = _DIGIT.sub(_decimal, unicodedata.normalize("NFKC", text)).translate(_CHARACTERS)
+    text = with_ascii_digits(unicodedata.normalize("NFKC", text)).translate(_CHARACTERS)
     return _OVERLINED.sub(lambda digits: f"({re.sub('[^0-9]', '', digits[0])})", text)
 
 
-def _decimal(digit: re.Match[str]) -> str:
-    return str(unicodedata.decimal(digit[0]))
+def with_ascii_digits(text: str) -> str:
+    """Writes other scripts' digits in ASCII, and nothing else."""
+    return _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
 
 
 def _level(run: re.Match[str]) -> str:
@@ -127,8 +134,11 @@ def tidy(text: str) -> str:
 
 
 def _matrix_rows(matrix: re.Match[str]) -> str:
-    """Writes a matrix as a list of rows, and a column as a list."""
-    rows = [row.split("&") for row in matrix[2].split(r"\\") if row.strip()]
+    """Writes a matrix (also `[1 2; 3 4]`) as a list of rows, and a column as a list."""
+    if matrix[3]:
+        rows = [re.split(r",?\s+", row.strip()) for row in matrix[3].split(";")]
+    else:
+        rows = [row.split("&") for row in matrix[2].split(r"\\") if row.strip()]
     if all(len(row) == 1 for row in rows):
         return f"[{', '.join(row[0] for row in rows)}]"
     return f"[{', '.join('[' + ', '.join(row) + ']' for row in rows)}]"

@@ -16,8 +16,28 @@ from text_to_num import text2num
 
 from transforms.text.answers.arabic import arabic
 
-_NAMES = Path(__file__).with_name("cldr.json")
-_WORDS = Path(__file__).parents[1] / "words.yaml"
+_FOLDER = Path(__file__).parent
+WORDINGS: dict[str, Any] = yaml.safe_load((_FOLDER.parent / "words.yaml").read_text("utf-8"))
+"""The tables of words.yaml."""
+_NAMES: dict[str, Any] = json.loads((_FOLDER / "cldr.json").read_text("utf-8"))
+UNITS: dict[str, str] = _NAMES["units"]
+"""Each word and symbol for a unit of measurement -> CLDR's key (`hrs`: `duration-hour`)."""
+SIZES = {unit: (kind, Fraction(size)) for unit, (kind, size) in _NAMES["sizes"].items()}
+SIZES |= {"cent": ("money", Fraction(1)), "money": ("money", Fraction(100))}
+SIZES |= {"share": ("share", Fraction(1)), "percent": ("share", Fraction(100))}
+"""Each unit (`hour`) -> what it measures ("duration") and its size in base units."""
+NUMBERS: dict[str, int] = _NAMES["numbers"]
+"""Each number below 1,000 in the words of Italian and other languages -> its value."""
+SCALES: dict[str, int] = _NAMES["scales"]
+"""Each word for a large number -> its value (`million`, `Milliarden`, `万`)."""
+MONTHS: dict[str, int] = _NAMES["months"]
+"""Each name of a month, long or short -> 1 to 12."""
+DAYS: dict[str, int] = _NAMES["days"]
+"""Each name of a weekday, long or short -> 0 to 6."""
+CONJUNCTIONS: dict[str, str] = _NAMES["conjunctions"]
+"""Patterns for what stands before a list's last item: "standard" (and) and "or"."""
+CURRENCY_CODES = frozenset(_NAMES["currency_codes"])
+"""Codes and abbreviations of currencies that stand before an amount (`CHF`, `Rs`, `kr`)."""
 
 
 def words(text: str) -> frozenset[str]:
@@ -25,29 +45,45 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-@cache
-def wordings() -> dict[str, Any]:
-    """The tables of words.yaml."""
-    read: dict[str, Any] = yaml.safe_load(_WORDS.read_text("utf-8"))
-    return read
-
-
 def table(name: str) -> frozenset[str]:
     """The words of a table of words.yaml."""
-    return words(wordings()[name])
+    return words(WORDINGS[name])
 
 
 def either(*names: str) -> str:
     """A pattern of all words of tables of words.yaml."""
-    return "|".join(word for name in names for word in wordings()[name])
+    return "|".join(word for name in names for word in WORDINGS[name])
 
 
+@cache
 def stating(name: str) -> dict[str, int]:
     """Each word of a table of words.yaml -> the number that it states."""
-    return {word: n for n, listed in wordings()[name].items() for word in listed.split()}
+    return {word: n for n, listed in WORDINGS[name].items() for word in listed.split()}
 
 
-_NUMBER_WORDS = ["en", "de", "fr", "es", "pt", "ru"]
+_WORD = re.compile(r"\w+")
+
+
+@lru_cache(10_000)
+def _languages_with(word: str) -> list[str]:
+    """The languages of which a word is a function word."""
+    listed = WORDINGS["function_words"].items()
+    return [language for language, words in listed if re.fullmatch(words, word)]
+
+
+def language_of(text: str) -> str:
+    """The language that has most of its function words in a text, "en" for none of them."""
+    for language, letter in (("ru", "[а-яё]"), ("ko", "[가-힣]")):
+        if re.search(letter, text):
+            return language
+    counts = dict.fromkeys(WORDINGS["function_words"], 0)
+    for word in _WORD.findall(text):
+        for language in _languages_with(word):
+            counts[language] += 1
+    return max(counts, key=lambda language: counts[language])
+
+
+NUMBER_WORDS = ["en", "de", "fr", "es", "pt", "ru"]
 
 _SMALL = """zero one two three four five six seven eight nine ten eleven twelve thirteen
     fourteen fifteen sixteen seventeen eighteen nineteen"""
@@ -61,56 +97,6 @@ PARTS = frozenset(_PARTS)
 
 # Numbers of one language that are words of English.
 _HOMOGRAPHS = words("once elf null cent die mil")
-_AND = re.compile(r"\b(hundred|thousand|million|billion|trillion) and (?=\w)")
-
-
-@cache
-def _names() -> dict[str, Any]:
-    """What is gathered once: Babel takes each process 0.4 s to read the files of all languages."""
-    names: dict[str, Any] = json.loads(_NAMES.read_text("utf-8"))
-    return names
-
-
-def units() -> dict[str, str]:
-    """Each word and symbol for a unit of measurement -> CLDR's key (`hrs`: `duration-hour`)."""
-    units: dict[str, str] = _names()["units"]
-    return units
-
-
-def sizes() -> dict[str, list[str]]:
-    """Each unit (`hour`) -> what it measures ("duration") and its size in base units."""
-    sizes: dict[str, list[str]] = _names()["sizes"]
-    return sizes
-
-
-def numbers() -> dict[str, int]:
-    """Each number below 1,000 in the words of Italian and other languages -> its value."""
-    numbers: dict[str, int] = _names()["numbers"]
-    return numbers
-
-
-def scales() -> dict[str, int]:
-    """Each word for a large number -> its value (`million`, `Milliarden`, `万`)."""
-    scales: dict[str, int] = _names()["scales"]
-    return scales
-
-
-def calendar_names(kind: str) -> dict[str, int]:
-    """Each name, long or short, of a month ("months", 1 to 12) or a weekday ("days", 0 to 6)."""
-    names: dict[str, int] = _names()[kind]
-    return names
-
-
-def conjunctions(kind: str) -> str:
-    """A pattern for what stands before a list's last item: kind "standard" (and) or "or"."""
-    pattern: str = _names()["conjunctions"][kind]
-    return pattern
-
-
-@cache
-def currency_codes() -> frozenset[str]:
-    """Codes and abbreviations of currencies that stand before an amount (`CHF`, `Rs`, `kr`)."""
-    return frozenset(_names()["currency_codes"])
 
 
 def spelled(words: list[str], language: str = "en") -> Fraction | None:
@@ -129,6 +115,23 @@ def spelled(words: list[str], language: str = "en") -> Fraction | None:
     return None if whole is None else whole + count / size
 
 
+@cache
+def _spellings(language: str) -> list[tuple[re.Pattern[str], str]]:
+    spellings = WORDINGS["spellings"].get(language, [])
+    return [(re.compile(pattern), spelling) for pattern, spelling in spellings]
+
+
+def respelled(text: str, language: str) -> str:
+    """A text whose numbers in words are spelled as text2num reads them.
+
+    >>> respelled("veintidós", "es"), respelled("двух", "ru"), respelled("a hundred and two", "en")
+    ('veintidos', 'два', 'one hundred two')
+    """
+    for pattern, spelling in _spellings(language):
+        text = pattern.sub(spelling, text)
+    return text
+
+
 @lru_cache(100_000)
 def _cardinal_of(text: str, language: str) -> Fraction | None:
     try:
@@ -138,21 +141,14 @@ def _cardinal_of(text: str, language: str) -> Fraction | None:
 
 
 def _cardinal(words: list[str], language: str) -> Fraction | None:
-    text = " ".join(words)
-    if language == "es":
-        text = unicodedata.normalize("NFD", text).replace("\u0301", "")
-    if language == "fr":
-        text = re.sub(r"quatre vingts?\b ?", "quatre-vingt-", text).rstrip("-")
-    if language == "en":
-        text = _AND.sub(r"\1 ", re.sub(r"^a (?=\w)", "one ", text))
-        if words[:1] == ["hundred"]:
-            return None
-    return None if text in _HOMOGRAPHS else _cardinal_of(text, language)
+    text = respelled(" ".join(words), language)
+    return None if text in _HOMOGRAPHS or words[:1] == ["hundred"] else _cardinal_of(text, language)
 
 
 _HAN = "〇零一二三四五六七八九十百千万亿两兩壹贰叁肆伍陆柒捌玖拾佰仟萬億"
 HAN = re.compile(
-    f"(?!.?些|一[样起共定直般切旦]|.*千[克米瓦帕卡焦])[{_HAN}]+(?:[点點][{_HAN}]+|分之[{_HAN}]+)?"
+    f"(?!.?些|一[样起共定直般切旦]|.*千[克米瓦帕卡焦])"
+    f"(?:[{_HAN}]+(?:[点點][{_HAN}]+|分之[{_HAN}]+)?|半(?=打))打?"
 )
 """A Chinese or Japanese number in words; not "some", nor what may be three kilos or 3,000 grams."""
 
@@ -167,7 +163,12 @@ def han(text: str) -> Fraction | None:
 
     >>> han("一百二十"), han("三万五"), han("三点一四"), han("三分之二"), han("万")
     (Fraction(120, 1), Fraction(35000, 1), Fraction(157, 50), Fraction(2, 3), Fraction(10000, 1))
+    >>> han("两打"), han("半打")
+    (Fraction(24, 1), Fraction(6, 1))
     """
+    if text.endswith("打"):
+        dozens = Fraction(1, 2) if text[0] == "半" else han(text[:-1])
+        return dozens and 12 * dozens
     if "分之" in text:
         under, over = map(han, text.split("分之"))
         return over / under if under and over is not None and under != 100 else None
@@ -193,10 +194,20 @@ def han(text: str) -> Fraction | None:
 
 def spelled_anywhere(words: list[str]) -> Fraction | None:
     """The same in the first of the languages that reads the words so."""
-    values = (spelled(words, language) for language in _NUMBER_WORDS)
-    others = arabic(words) if words[0] > "\x7f" else numbers().get(" ".join(words))
+    values = (spelled(words, language) for language in NUMBER_WORDS)
+    others = NUMBERS.get(" ".join(words), arabic(words) if words[0] > "\x7f" else None)
     value = next((value for value in values if value is not None), others)
-    if value is None and len(words) > 1 and words[-1] in scales():
-        part = spelled(words[:-1])  # two and a half million
-        return None if part is None else part * scales()[words[-1]]
+    if value is None and words[4:] and words[-3:] == ["and", "a", "half"]:  # a dozen and a half
+        size, value = stating("collectives").get(words[-4]), spelled_anywhere(words[:-3])
+        return value + Fraction(size, 2) if size and value else None
+    size = SCALES.get(words[-1]) or stating("collectives").get(words[-1])
+    if value is None and size and words[1:]:
+        if (count := spelled_anywhere(words[:-1])) is not None:  # two and a half million
+            return count * size
+        counted = [word for word in words[:-1] if word not in _ARTICLES] or ["a"]
+        part = {"a": 1, **stating("parts")}.get(counted[0])
+        return Fraction(size, part) if part and len(counted) == 1 else None  # half a dozen
     return None if value is None else Fraction(value)
+
+
+_ARTICLES = words("a an of ein eine un une una uma een ett")

@@ -27,11 +27,11 @@ class Quantity:
 
 
 _SIGNS = "$¢£¤¥฿₠-⃏"
-_CODES = "|".join(sorted(map(re.escape, lexicon.currency_codes()), key=len, reverse=True))
+_CODES = "|".join(sorted(map(re.escape, lexicon.CURRENCY_CODES), key=len, reverse=True))
 _CURRENCY = rf"(?:(?:US\s?)?[{_SIGNS}]\s?|US\s?|(?:{_CODES})\b\.?\s?)?"
 GROUPED = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]{1,3}(?:[ '][0-9]{3})+(?![0-9])"
 _PLAIN = rf"(?:(?:{GROUPED}|[0-9]{{1,2}}(?:,[0-9]{{2}})+,[0-9]{{3}}|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)"
-_QUANTITY = re.compile(
+QUANTITY = re.compile(
     rf"""
     (?P<sign>[-+]|(?i:minus|negative)\b)? \s* {_CURRENCY} (?P<inner_sign>[-+])? \s*
     (?: (?: (?P<whole>[0-9][0-9,]*) (?:\s+|\s+and\s+) )?
@@ -50,7 +50,11 @@ _QUANTITY = re.compile(
 _PERCENT = re.compile(r"\s*(?:%|(?:percent|per\s?cent|pct)(?:age)?\b)(?:\s*points?\b)?", re.I)
 _REPEATS = re.compile(r"([0-9]*?)([0-9]{1,6}?)\2{2,}|()([0-9]{1,6}?)\4+")
 _SAID_TWICE = re.compile(r"([A-Za-z -]{1,80}) ?\(([0-9]{1,15})\)")
-_BASE = re.compile(r"([0-9A-Z]+) ?(?:_ ?\{? ?([0-9]{1,2}) ?\}?|\(?(?:in )?base (\w+)\)?)")
+_BASE = re.compile(
+    r"\(?([0-9A-Z]+)\)? ?(?:_ ?\{? ?\(?([0-9]{1,2})\)? ?\}?|\(?(?:in )?base (\w+)\)?)"
+    r"|0([box])([0-9A-Fa-f]+)"
+)
+_PREFIXES = {"b": "2", "o": "8", "x": "16"}
 
 _LETTERS, _ATTACHED_LETTERS = map(lexicon.table, ("unit_letters", "attached_unit_letters"))
 _SHORT_WORDS = lexicon.table("short_unit_words")
@@ -65,6 +69,7 @@ _NO_UNITS = CHANGING.union(
 )
 _TENS = words("twenty thirty forty fifty sixty seventy eighty ninety")
 _NO_FIRST_UNITS = words("squared cubed times am pm")
+_AND_A_HALF = re.compile("([个個打年天米斤元块岁])半")
 _UNSPACED = "\u2e80-\u9fff\uac00-\ud7a3\u0e00-\u0e7f"  # scripts that write no spaces
 _CHARACTERS_NO_UNITS = re.compile(
     "[万萬亿億兆百十半倍折成打双雙对對]|千(?![克米瓦帕卡焦])|[^个個]前"
@@ -90,36 +95,39 @@ def read_quantity(text: str) -> Quantity | None:
         stated = _read_words(twice[1])
         return stated if stated and stated.value == int(twice[2]) else None
     text = FRACTION.sub(slash, text).strip()
-    match = _QUANTITY.fullmatch(without_base(text))
-    number = _in_digits(match) if match else None
+    based = read_based(text)
+    match = QUANTITY.fullmatch(based[0] if based and not text.startswith("0") else text)
+    number = in_digits(match) if match else None
     if not match or not number:
         return _read_words(text)
     (value, step), rest = number, match["rest"]
     scale = re.match(rf"\s*([{_UNSPACED}]{{1,2}}|[^\W\d_]+)", rest)
     word = scale[1].casefold() if scale else ""
-    while word and word not in lexicon.scales() and re.match(f"[{_UNSPACED}]", word):
+    while word and word not in lexicon.SCALES and re.match(f"[{_UNSPACED}]", word):
         word = word[:-1]
-    if scale and (size := lexicon.scales().get(word)):
+    if scale and (size := lexicon.SCALES.get(word)):
         if scale[0][:1] not in (" ", word[0]) or (rest[0].isalpha() and word.isascii()):
             return None
         value, step, rest = value * size, step and step * size, rest[scale.start(1) + len(word) :]
     unit = _unit(rest)
-    negative = (match["sign"] not in (None, "+")) != (match["inner_sign"] == "-")
-    return None if unit is None else Quantity(-value if negative else value, step, unit)
+    return None if unit is None else Quantity(value, step, unit)
 
 
-def without_base(text: str) -> str:
-    """Takes off the base that a number is marked with: `1010_2`, `17 in base 8`."""
+def read_based(text: str) -> tuple[str, int] | None:
+    """The digits and the value of a number marked with its base; None for any other text.
+
+    >>> read_based("1010_2"), read_based("17 in base 8"), read_based("0x1A")
+    (('1010', 10), ('17', 15), ('1A', 26))
+    """
     match = _BASE.fullmatch(text)
-    base = match and (match[2] or match[3])
-    if not match or not base:
-        return text
+    if not match:
+        return None
+    digits, base = match[1] or match[5], match[2] or match[3] or _PREFIXES[match[4]]
     size = int(base) if base.isdigit() else int(lexicon.spelled([base.lower()]) or 0)
     try:
-        int(match[1], size)
+        return digits, int(digits, size)
     except ValueError:
-        return text
-    return match[1]
+        return None
 
 
 def slash(fraction: re.Match[str]) -> str:
@@ -128,8 +136,14 @@ def slash(fraction: re.Match[str]) -> str:
     return f" {over}/{under}"
 
 
-def _in_digits(match: re.Match[str]) -> tuple[Fraction, Fraction | None] | None:
-    """The value and last decimal of the unsigned number that `_QUANTITY` matched."""
+def in_digits(match: re.Match[str]) -> tuple[Fraction, Fraction | None] | None:
+    """The value and last decimal of the number that `QUANTITY` matched."""
+    number = _unsigned(match)
+    negative = (match["sign"] not in (None, "+")) != (match["inner_sign"] == "-")
+    return (-number[0], number[1]) if number and negative else number
+
+
+def _unsigned(match: re.Match[str]) -> tuple[Fraction, Fraction | None] | None:
     parts = {name: re.sub("[, ']", "", match[name] or "") for name in ("whole", "over", "under")}
     if parts["over"]:
         over, under = Fraction(Decimal(parts["over"])), Fraction(Decimal(parts["under"]))
@@ -177,18 +191,18 @@ def _unit(text: str) -> str | None:
     folded = [word.casefold() for word in spoken]
     if len(spoken) > 6 or not _NO_UNITS.isdisjoint(folded) or not _TENS.isdisjoint(folded):
         return None
-    if folded and (folded[0] in _NO_FIRST_UNITS or folded[0] in lexicon.calendar_names("months")):
+    if folded and (folded[0] in _NO_FIRST_UNITS or folded[0] in lexicon.MONTHS):
         return None
     if not all(map(_is_unit_word, spoken)) or (attached and not _may_be_attached(spoken[0])):
         return None
-    known = lexicon.units()
+    known = lexicon.UNITS
     whole = known.get(text) or known.get(" ".join(spoken)) or known.get(" ".join(folded))
     return whole or " ".join(known.get(word) or _simplest(word.casefold()) for word in spoken)
 
 
 def _simplest(word: str) -> str:
     singular = word.removesuffix("s") if len(word) > 3 else word
-    return lexicon.units().get(word) or lexicon.units().get(singular, singular)
+    return lexicon.UNITS.get(word) or lexicon.UNITS.get(singular, singular)
 
 
 def _is_unit_word(word: str) -> bool:
@@ -197,8 +211,8 @@ def _is_unit_word(word: str) -> bool:
     if len(word) == 1:
         return word in _LETTERS or word in _SHORT_WORDS
     if len(word) == 2:
-        known = word.casefold() in _SHORT_WORDS or word.casefold() in lexicon.units()
-        return known or word in lexicon.currency_codes()
+        known = word.casefold() in _SHORT_WORDS or word.casefold() in lexicon.UNITS
+        return known or word in lexicon.CURRENCY_CODES
     return True
 
 
@@ -207,7 +221,7 @@ def _may_be_attached(word: str) -> bool:
         return True
     if len(word) == 1:
         return word in _ATTACHED_LETTERS or (not word.isascii() and word in _SHORT_WORDS)
-    known = lexicon.units()
+    known = lexicon.UNITS
     return word in _ORDINALS or word in known or word.casefold().removesuffix("s") in known
 
 
@@ -215,13 +229,14 @@ def _read_words(text: str) -> Quantity | None:
     """Reads a number in words ("minus three and a half", "twelve apples")."""
     if re.search("[0-9]", text):
         return None
-    if (han := lexicon.HAN.match(text.lstrip("负負"))) and (
-        value := lexicon.han(han[0])
-    ) is not None:
-        unit = _unit(" " + text.lstrip("负負")[han.end() :])
-        return (
-            None if unit is None else Quantity(-value if text[0] in "负負" else value, None, unit)
-        )
+    bare = text.lstrip("负負")
+    if (han := lexicon.HAN.match(bare)) and (value := lexicon.han(han[0])) is not None:
+        rest = bare[han.end() :]
+        if half := _AND_A_HALF.match(bare, han.end() - han[0].endswith("打")):
+            value += 6 if half[1] == "打" else Fraction(1, 2)
+            rest = rest.replace("半", "", 1)
+        unit = _unit(f" {rest}")
+        return None if unit is None else Quantity(-value if bare != text else value, None, unit)
     spoken = text.lower().replace("-", " ").split()
     if not spoken:
         return None

@@ -6,7 +6,7 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from transforms.text.answers import lexicon
 from transforms.text.answers.brackets import scan
@@ -76,7 +76,7 @@ def without_unit(text: str, letters: frozenset[str] = frozenset()) -> str:
     while not is_formula(text, letters) and (match := _LAST_WORD.fullmatch(text)):
         word = match[2]
         singular = word.casefold().removesuffix("s")
-        if lexicon.units().keys().isdisjoint((word, singular)) and singular not in _UNIT_WORDS:
+        if lexicon.UNITS.keys().isdisjoint((word, singular)) and singular not in _UNIT_WORDS:
             break
         text = match[1].rstrip(" /")
     return text
@@ -93,14 +93,13 @@ def leaf(output: str, answer: str) -> Open:
 
 
 @cache
-def _program() -> str:
-    return Path(__file__).with_name("formulas.py").read_text("utf-8")
+def _source(name: str) -> str:
+    return Path(__file__).with_name(name).read_text("utf-8")
 
 
-def program_of(pairs: list[Open]) -> str:
-    """The program that decides each pair's leaves, its data included."""
-    data = json.dumps({"pairs": pairs})
-    # The repr of ASCII JSON is a Python literal, so that no pair can leave the string it stands in.
-    return (
-        f"{_program()}\nimport json\n\ninput = json.loads({data!r})\noutput = solution(**input)\n"
-    )
+def program_with(name: str, **inputs: Any) -> str:
+    """The program in a file beside this one, with its input."""
+    data = json.dumps(inputs)
+    # The repr of ASCII JSON is a Python literal, so that no text can leave the string it stands in.
+    begun = f"{_source(name)}\nimport json\n\ninput = json.loads({data!r})\n"
+    return f"{begun}output = solution(**input)\n"

@@ -7,15 +7,15 @@ pattern before (`unit_text`): names, products, quotients and small whole powers.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
+from fractions import Fraction
 from typing import NamedTuple
 
+from transforms.text.answers.compare import without_label
 from transforms.text.answers.latex import tidy
+from transforms.text.answers.quantity import QUANTITY, in_digits
+from transforms.text.answers.symbolic import program_with
 
 _LONGEST = 80
 """Characters of a unit."""
@@ -31,18 +31,6 @@ class Measure(NamedTuple):
     """In pint's notation; empty where there is none."""
 
 
-_NUMBER = re.compile(
-    r"""
-    (?: [A-Za-z]\w* \s* = \s* )? (?: \\approx\s* | \\sim\s* | about\s+ | approximately\s+ )?
-    (?P<sign>[-+]?) \s*
-    (?P<digits> (?: [0-9]{1,3}(?:,[0-9]{3})+ | [0-9]{1,40} ) (?:\.[0-9]{0,40})? | \.[0-9]{1,40} )
-    (?: [eE](?P<power>[-+]?[0-9]{1,3})(?![0-9])
-      | \s*(?:\\times|\\cdot|\*|x)\s*10\s*(?:\^|\*\*)\s*[{(]?\s*(?P<tens>[-+]?[0-9]{1,3})\s*[)}]?
-      | \s?/\s?(?P<under>[0-9]{1,40}) )?
-    (?P<unit> (?![0-9.,]) .* )
-    """,
-    re.X | re.S,
-)
 _REWRITES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -89,23 +77,18 @@ def read_measure(text: str) -> Measure | None:
     >>> read_measure(r"F = 1.25 \times 10^{3}\,\text{N}")
     Measure(value=1250.0, step=10.0, unit='N')
     """
-    match = _NUMBER.fullmatch(tidy(text)) if len(text) <= 10 * _LONGEST else None
-    unit = unit_text(match["unit"]) if match else None
-    if match is None or unit is None:
+    text = text if len(text) <= 10 * _LONGEST else ""
+    match = QUANTITY.fullmatch(without_label(tidy(text)))
+    number, unit = (in_digits(match), unit_text(match["rest"])) if match else (None, None)
+    if match is None or number is None or unit is None:
         return None
-    digits = match["digits"].replace(",", "")
-    power = int(match["power"] or match["tens"] or 0)
-    value, under = float(f"{digits}e{power}"), float(match["under"] or 1)
-    step = 0.0 if match["under"] else float(f"1e{power - len(digits.partition('.')[2])}")
-    if not under or not math.isfinite(value) or not math.isfinite(step):
+    value, step = number
+    if step is None and not match["over"]:
+        step = Fraction(10) ** int(match["power"] or match["tens"] or 0)
+    try:
+        return Measure(float(value), float(step or 0), unit)
+    except OverflowError:
         return None
-    sign = -1 if match["sign"] == "-" else 1
-    return Measure(sign * value / under, step, unit)
-
-
-@cache
-def _program() -> str:
-    return Path(__file__).with_name("conversions.py").read_text("utf-8")
 
 
 def conversion_program(measures: Sequence[tuple[Measure, str | None]]) -> str:
@@ -120,10 +103,7 @@ def conversion_program(measures: Sequence[tuple[Measure, str | None]]) -> str:
         wanted, or why it has no value in it (its dimension is another, or there is no such unit).
         Needs pint, nothing of this project.
     """
-    data = json.dumps({"measures": [[*measure, unit] for measure, unit in measures]})
-    return (
-        f"{_program()}\nimport json\n\ninput = json.loads({data!r})\noutput = solution(**input)\n"
-    )
+    return program_with("conversions.py", measures=[[*measure, unit] for measure, unit in measures])
 
 
 def significant_digits(text: str) -> int:

@@ -1,0 +1,47 @@
+"""Programs that share a job give what each gives alone."""
+
+from __future__ import annotations
+
+from tests.programs_for_tests import SPAM
+from tests.recipes.playing import player
+from transforms.stages.together import Ran, run_together
+
+
+def together(*codes: str, seed: int = 0):
+    return player()(run_together(codes, seed))
+
+
+def test_each_program_has_its_own_names_output_and_text() -> None:
+    one = "a = 1\nprint('one', __name__)\noutput = [a, (2,)]"
+    other = "print('other')\noutput = 'a' in globals()"
+    assert together(one, SPAM, other, "a = 2") == [
+        Ran([1, [2]], "one __main__\n", None),
+        Ran(560, "", None),
+        Ran(False, "other\n", None),
+        Ran(None, "", None),
+    ]
+
+
+def test_an_exception_ends_its_program_alone() -> None:
+    failing, after, no_program = together("print(1)\noutput = 1 / 0", "output = 2", "not (")
+    assert failing == Ran(None, "1\n", "ZeroDivisionError: division by zero")
+    assert after == Ran(2, "", None)
+    assert (no_program.error or "").startswith("SyntaxError")
+
+
+def test_a_class_finds_its_own_module() -> None:
+    code = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass A:\n    x: int = 1\noutput = repr(A())"
+    )
+    assert [ran.output for ran in together(code, code)] == ["A(x=1)"] * 2
+
+
+def test_a_job_that_does_not_end_well_rejects_all() -> None:
+    assert together("output = 1", "import os\nos._exit(3)").reason == "crashed"
+    assert together("output = 1", "output = {1, object()}").reason == "runtime_error"
+
+
+def test_sets_have_another_order_under_an_odd_seed() -> None:
+    code = "output = list({str(n) for n in range(50)})"
+    assert together(code) == together(code, seed=2) != together(code, seed=1)

@@ -1,0 +1,58 @@
+"""Several programs in one job: the process of a job costs more CPU time than most programs take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from transforms.engine.accounting import Verdict, reject
+from transforms.sandbox.jobs import Job, Result, Status
+
+if TYPE_CHECKING:
+    from transforms.models.episode import Steps
+
+
+class Ran(NamedTuple):
+    """What became of one of several programs."""
+
+    output: Any
+    """Its `output`, as JSON has it; None where it has none."""
+    printed: str
+    """What it printed; of a longer text the first 10,000 characters."""
+    error: str | None
+    """Class and message of the exception that ended it; None where none did."""
+
+
+def run_together(codes: Sequence[str], seed: int = 0) -> Steps[list[Ran] | Verdict]:
+    """Runs programs one after another in one job, each as `__main__` with names of its own.
+
+    They share a process, and with it the modules that they import and the limits of the job: take
+    programs that are changes of one, or one on several inputs, known to end.
+
+    Args:
+        seed: as `Job` has it.
+
+    Returns:
+        What became of each; a rejection by the job's status where the job did not end well.
+    """
+    result: Result = yield Job(_TOGETHER.format(codes=list(codes)), seed=seed)
+    if result.status is not Status.OK or result.output is None:
+        status = Status.RUNTIME_ERROR if result.status is Status.OK else result.status
+        return reject(status, f"{result.error_type}: {result.error}")
+    return [Ran(*each) for each in json.loads(result.output)]
+
+
+_TOGETHER = """
+import contextlib, io, sys, types
+output = []
+for code in {codes!r}:
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    text, error = io.StringIO(), None
+    try:
+        with contextlib.redirect_stdout(text):
+            exec(compile(code, "<program>", "exec"), main.__dict__)
+    except Exception as raised:
+        error = f"{{type(raised).__name__}}: {{raised}}"
+    output.append([vars(main).get("output"), text.getvalue()[:10_000], error])
+"""
