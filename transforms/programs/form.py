@@ -264,6 +264,18 @@ def is_name(node: ast.AST, *names: str) -> bool:
     return isinstance(node, ast.Name) and node.id in names
 
 
+def is_same_program(code: str, other: str) -> bool:
+    """Whether two texts are one program but for comments and layout.
+
+    >>> is_same_program("x = (1)  # one", "x = 1"), is_same_program("x = 1", "x = 1.0")
+    (True, False)
+    """
+    try:
+        return ast.dump(parse(code)) == ast.dump(parse(other))
+    except Unparsable:
+        return False
+
+
 def without_comments(code: str) -> str:
     """Returns a program without its comments, its layout else as it was; a text that is no program
     as it is.
@@ -280,15 +292,3 @@ def without_comments(code: str) -> str:
     except (tokenize.TokenError, SyntaxError):
         return code
     return "\n".join(line for line in lines if line is not None)
-
-
-def is_same_program(code: str, other: str) -> bool:
-    """Whether two texts are one program but for comments and layout.
-
-    >>> is_same_program("a = 1  # one", "a=1"), is_same_program("a = 1", "a = 2")
-    (True, False)
-    """
-    try:
-        return ast.dump(parse(code)) == ast.dump(parse(other))
-    except Unparsable:
-        return False
