@@ -24,7 +24,7 @@ REJECTS = 2
 """Rejects of each stage and reason that are shown."""
 PART = 10_000
 """Rows that a process measures at a time, at least: some seconds."""
-SURVEYED = (2_000, 10_000)
+SURVEYED = (5_000, 10_000)
 """Rows of a set that are measured, at least and at most, about: between them a fiftieth of all, so
 that the report takes a small part of a run's time. A share measured on the least is some two points
 off at most, on the most one."""
