@@ -26,8 +26,8 @@ PART = 10_000
 """Rows that a process measures at a time, at least: some seconds."""
 SURVEYED = (5_000, 10_000)
 """Rows of a set that are measured, at least and at most, about: between them a fiftieth of all, so
-that the report takes a small part of a run's time. A share measured on the least is some two points
-off at most, on the most one."""
+that the report takes a small part of a run's time. A share measured on the least is some one and a
+half points off at most, on the most one."""
 
 
 def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
