@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from transforms.engine.errors import CotmillError
 from transforms.engine.machine import machine_line
 from transforms.engine.memory import watched
-from transforms.engine.paths import PROJECT
+from transforms.engine.paths import child_environment
 from transforms.engine.settings import Group
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.shared import shared_sandbox
@@ -241,7 +240,7 @@ def whole_run(
         with (root / "errors").open("w") as errors:
             run = subprocess.Popen(
                 command,
-                env={**os.environ, "PYTHONPATH": str(PROJECT)},
+                env=child_environment(),
                 stdin=subprocess.DEVNULL, stdout=sys.stderr, stderr=errors,
             )  # fmt: skip
             used = watched(run)

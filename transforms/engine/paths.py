@@ -24,6 +24,14 @@ CONFIG_FOLDERS = "COTMILL_CONFIG_FOLDERS"
 """Environment variable that holds the folders of `--config-dir`."""
 
 
+def child_environment() -> dict[str, str]:
+    """This process's environment for a Python of its own that imports this very code; what stands
+    in `PYTHONPATH` stays, after it."""
+    before = os.environ.get("PYTHONPATH")
+    paths = [str(PROJECT), *([before] if before else [])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
 def cache_folder() -> Path:
     """The folder that all runs of this user share: `$COTMILL_CACHE`, else `~/.cache/cotmill`."""
     return Path(os.environ.get("COTMILL_CACHE") or Path.home() / ".cache" / "cotmill")

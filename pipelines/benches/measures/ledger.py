@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms.engine.memory import resident_bytes
-from transforms.engine.paths import PROJECT
+from transforms.engine.paths import child_environment
 from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.tables import batched
@@ -140,7 +139,7 @@ def _timed_join(folder: str, size: int, workers: int, step: int) -> tuple[float,
     started = time.monotonic()
     child = subprocess.Popen(
         [sys.executable, "-c", _CHILD, folder, str(size), str(workers), str(step)],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        env=child_environment(),
         stdout=subprocess.PIPE,
         text=True,
     )

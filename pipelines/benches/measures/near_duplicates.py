@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import random
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from rensa import RMinHash, RMinHashDeduplicator
 
 from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers
-from transforms.engine.paths import PROJECT
+from transforms.engine.paths import child_environment
 from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import Group
@@ -241,7 +240,7 @@ def _measured(run: str, folder: Path, settings: BenchMinhashSettings) -> dict[st
     }
     ran = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import measure; measure()"],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        env=child_environment(),
         input=json.dumps(request),
         capture_output=True,  # datatrove logs a page
         text=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import statistics
 import subprocess
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pipelines.benches.measures.cpu import cpu_seconds
 from transforms.engine.errors import SandboxError
-from transforms.engine.paths import PROJECT
+from transforms.engine.paths import child_environment
 from transforms.sandbox.sandbox import TIERS, Job, Sandbox, Status, tier_of
 from transforms.sandbox.settings import SandboxSettings
 
@@ -219,7 +218,7 @@ def _run_baseline(executor: str, slots: int, programs: list[str]) -> _Round:
     request = {"executor": executor, "slots": slots, "tiers": [tier for tier in tiers if tier[1]]}
     ran = subprocess.run(
         [sys.executable, "-m", "pipelines.benches.measures.baselines"],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        env=child_environment(),
         input=json.dumps(request),
         capture_output=True,
         text=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import random
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from pipelines.display import Display
 from pipelines.report import write_report
 from transforms.engine.manifest import kinds, now
 from transforms.engine.memory import Family, watched
-from transforms.engine.paths import PROJECT
+from transforms.engine.paths import child_environment
 from transforms.engine.processes import map_on_cores
 from transforms.engine.recipe import Segment
 from transforms.engine.records import Example, Message, PictureMessage, Problem, Shown, grow
@@ -317,7 +316,7 @@ def _run_watched(request: str) -> tuple[str, Family]:
         given.seek(0)
         child = subprocess.Popen(
             [sys.executable, "-c", _CHILD],
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            env=child_environment(),
             stdin=given,
             stdout=printed,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,12 +18,11 @@ import psutil
 from pydantic import Field
 
 from transforms.engine.errors import CotmillError
-from transforms.engine.paths import PROJECT
+from transforms.engine.paths import child_environment
 from transforms.engine.settings import Group
 
 _LOOK_SECONDS = 0.2
 _ENDPOINT = "pipelines.benches.synthetic.endpoint"
-_ENVIRONMENT = {"PYTHONPATH": str(PROJECT)}
 PARTS = ("pipeline", "sandbox", "server")
 """What CPU time is spent in: driver and workers, the sandbox's processes, the endpoint."""
 
@@ -51,7 +49,7 @@ def scripted_endpoint(module: str = _ENDPOINT, *arguments: str) -> Iterator[tupl
     """Runs an endpoint in a process of its own; yields (base URL, process id)."""
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        env={**os.environ, **_ENVIRONMENT},
+        env=child_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -99,7 +97,7 @@ def _run(
                 *(f"sampling.num_programs={programs}", f"output_dir={folder}/run"),
                 *settings.settings,
             ],
-            env={**os.environ, **_ENVIRONMENT},
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
