@@ -45,7 +45,7 @@ SLOW = (
     "test_wheel.py",
 )
 """Files of tests with whole runs of the command, hostile programs or training. Each is one
-process's: a long one begun last would be waited for while the other process has nothing left."""
+process's: a long one begun last would be waited for while the other processes have nothing left."""
 
 _SETTINGS = VllmServerBackend(
     engine="vllm_server",
