@@ -35,11 +35,11 @@ demo: $(READY)
 test: $(TESTED) browser
 	$(MAKE) --no-print-directory --jobs=3 lint test-code test-model
 
-# Three processes, since many tests wait, run whole files, the slowest first. Bytecode is kept, which some
-# images forbid: many tests start Python.
+# Three processes, since many tests wait, run whole files, the slowest first. They give way to the tests with
+# the model, which take as long on one core. Bytecode is kept, which some images forbid: many tests start Python.
 test-code test-model: export PYTHONDONTWRITEBYTECODE =
 test-code: $(TESTED)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not model"
+	nice $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not model"
 
 test-model: $(TESTED)
 	mkdir -p build
