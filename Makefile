@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTED := $(VENV)/.tested
 
-.PHONY: setup demo test lint docs pictures browser clean
+.PHONY: setup demo test test-code test-model lint docs pictures browser clean
 
 # The lock names every package that was tested, so nothing is resolved: --no-deps. That also keeps out
 # what packages ask for and cotmill must not have (torchvision beside a CPU torch, llama.cpp).
@@ -30,12 +30,20 @@ demo: $(READY)
 		dedup.max_per_fingerprint=12 output_dir=outputs/demo overwrite=true empty_status=0
 	@echo "For more rows: make demo DEMO_PROGRAMS=1000"
 
-# Two processes run whole files, the slowest first; what needs the model comes after them, since its
-# threads take all cores. Bytecode is kept, which some images forbid: many tests start Python.
-test: export PYTHONDONTWRITEBYTECODE =
-test: $(TESTED) lint browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not model"
-	$(BIN)/python -m pytest -m model
+# Lint, the tests without the model and those with it run at once. What the last print is kept apart until
+# they end; a failure of any fails the whole.
+test: $(TESTED) browser
+	$(MAKE) --no-print-directory --jobs=3 lint test-code test-model
+
+# Three processes, since many tests wait, run whole files, the slowest first. They give way to the tests with
+# the model, which take as long on one core. Bytecode is kept, which some images forbid: many tests start Python.
+test-code test-model: export PYTHONDONTWRITEBYTECODE =
+test-code: $(TESTED)
+	nice $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not model"
+
+test-model: $(TESTED)
+	mkdir -p build
+	$(BIN)/python -m pytest -m model >build/test-model.log 2>&1; status=$$?; cat build/test-model.log; exit $$status
 
 # The report is opened in a real browser. Where there is none and none can be installed, those tests
 # are skipped and say so.

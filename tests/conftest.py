@@ -45,7 +45,7 @@ SLOW = (
     "test_wheel.py",
 )
 """Files of tests with whole runs of the command, hostile programs or training. Each is one
-process's: a long one begun last would be waited for while the other process has nothing left."""
+process's: a long one begun last would be waited for while the other processes have nothing left."""
 
 _SETTINGS = VllmServerBackend(
     engine="vllm_server",
@@ -55,7 +55,7 @@ _SETTINGS = VllmServerBackend(
     max_model_len=2048,
     enforce_eager=True,
     cpu_kvcache_gib=1,
-    timeout_seconds=120,
+    timeout_seconds=600,
 )
 _HOLDER = """
 import sys
@@ -92,7 +92,7 @@ class VllmServer:
             "api": "completions",
             "api_key_env": self.api_key_env,
             "max_in_flight": 16,
-            "timeout_seconds": 120,
+            "timeout_seconds": 600,
             **changes,
         }
         return OpenAIBackend.model_validate(settings)
@@ -100,8 +100,8 @@ class VllmServer:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the slowest files. Marks what needs the server, and runs it last: its threads
-    spin, and would slow the rest."""
+    """Begins with the slowest files. Marks what needs the server, and runs it last: the server
+    stays in memory until the end, where engines in process come and go."""
     slow = {Path(__file__).parent / name: place for place, name in enumerate(SLOW)}
     order = {}
     for item in items:
@@ -110,6 +110,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if needs_server:
             item.add_marker("model")
     items.sort(key=order.__getitem__)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keeps tests of the model to one core where they alone are run, which `make test` does beside
+    the others: threads of a model wait for each other hundreds of times a token, and so for the
+    process that has the core of one of them."""
+    if session.items and all(item.get_closest_marker("model") for item in session.items):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 @pytest.hookimpl(wrapper=True)
