@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM, program
 from tests.settings_for_tests import OPENAI, composed
+from transforms.engine.accounting import Tally
 from transforms.engine.recipe import build_segments
 from transforms.engine.stage import Stage
 from transforms.models.backends.settings import ReplayBackend
-from transforms.models.episode import Ahead, Driver, ModelEpisode, Steps, play
+from transforms.models.episode import (
+    Driver,
+    Ending,
+    Episode,
+    Keep,
+    ModelEpisode,
+    Recall,
+    Steps,
+    _judged,
+    play,
+)
 from transforms.models.run_ahead import RunAhead, plan_ahead
-from transforms.sandbox.jobs import Job, Result, Status
+from transforms.sandbox.jobs import Cell, Job, Result, Status
+from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.filtering import FilterForm, FilterMeaning, RunPrograms
 
 RESULT = Result(Status.OK, '{"emails": 1}', "8", "", None, None, 0.1, 0.1, 30.0)
@@ -63,36 +76,64 @@ AHEAD = RunAhead((FilterForm(filter=FILTER), RunPrograms(sandbox=SANDBOX, filter
 
 
 def test_a_program_is_run_ahead_as_its_stage_will_run_it() -> None:
-    own = play(RunPrograms(sandbox=SANDBOX, filter=FILTER).episode(program(SPAM)), lambda _: RESULT)
-    ahead = play(AHEAD.steps(program(SPAM)), lambda _: RESULT)
-    assert ahead.turns == [[Ahead(job) for job in turn] for turn in own.turns]  # type: ignore[arg-type]
+    stage = RunPrograms(sandbox=SANDBOX, filter=FILTER)
+    own = play(stage.episode(program(SPAM)), lambda _: RESULT)
+    ahead = play(AHEAD.steps(program(SPAM)), lambda e: None if isinstance(e, Recall) else RESULT)
+    recall = Recall("execute", program(SPAM))
+    assert ahead.turns == [[recall], *own.turns, [Keep(recall, Ending(own.result, ()))]]
 
 
 def test_a_program_that_will_be_rejected_before_it_is_run_is_not_run_ahead() -> None:
     assert play(AHEAD.steps(program("import socket"))).turns == []
 
 
-def test_a_result_is_kept_for_drivers_that_come_later(tmp_path: Path) -> None:
+@dataclass(kw_only=True)
+class Sums(Episode):
+    """Runs a program, and counts it; with `in_session` as a cell."""
+
+    name: str = "sums"
+    sandbox: SandboxSettings = SANDBOX
+    in_session: bool = False
+
+    reads: ClassVar[type] = Job
+    writes: ClassVar[type] = Result
+
+    def episode(self, job: Job) -> Steps[Result]:
+        result, _ = yield [
+            Cell(job.code) if self.in_session else job,
+            Tally("sums", "programs", "run", 1),
+        ]
+        return result
+
+
+def driven(folder: Path, steps: Steps[Any]) -> tuple[Any, list[Tally], bool]:
+    """What steps return, what was counted, and whether a sandbox was opened for it."""
+    driver = Driver("stage", None, SANDBOX, str(folder))
+    driver.start()
+    driver.begin(0, steps)
+    while driver.open:
+        driver.step(wait=True)
+    ((_, result),) = driver.ended()
+    opened = driver._box is not None
+    driver.close()
+    return result, list(driver.tallies()), opened
+
+
+def test_what_was_played_ahead_is_recalled_with_its_tallies_and_not_run_again(
+    tmp_path: Path,
+) -> None:
     job = Job('input = {"a": 1}\noutput = 8')
+    stage = Sums(ran_ahead=str(tmp_path))
+    ahead = RunAhead((stage,), SANDBOX)
+    assert driven(tmp_path, ahead.steps(job)) == (None, [], True)
+    assert driven(tmp_path, ahead.steps(job)) == (None, [], False)  # a run that goes on
+    [(result, verdict)], tallies, opened = driven(tmp_path, _judged(stage, None, job))
+    assert (result.output, verdict.kept, opened) == ("8", True, False)
+    assert tallies == [Tally("stage", "programs", "run", 1)]
+    assert driven(tmp_path, _judged(stage, None, Job(job.code, seed=1)))[2]
+    assert driven(tmp_path, _judged(Sums(), None, job))[2]  # a stage that nothing is kept for
 
-    def run(effect: Any) -> tuple[Result, bool]:
-        """What a driver gives for an effect, and whether it opened the sandbox for it."""
 
-        def episode() -> Steps[Result]:
-            return (yield effect)
-
-        driver = Driver("stage", None, SANDBOX, str(tmp_path))
-        driver.start()
-        driver.begin(0, episode())
-        while driver.open:
-            driver.step(wait=True)
-        ((_, result),) = driver.ended()
-        opened = driver._box is not None
-        driver.close()
-        return result, opened
-
-    first, opened = run(Ahead(job))
-    assert (first.output, opened) == ("8", True)
-    assert run(job) == (first, False)
-    assert run(Ahead(job)) == (first, False)  # an interrupted run that goes on
-    assert run(Job(job.code, seed=1))[1]
+def test_an_episode_of_cells_is_left_to_its_own_stage(tmp_path: Path) -> None:
+    ahead = RunAhead((Sums(ran_ahead=str(tmp_path), in_session=True),), SANDBOX)
+    assert driven(tmp_path, ahead.steps(Job("output = 8"))) == (None, [], False)

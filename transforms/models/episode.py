@@ -15,7 +15,8 @@ Effects are values:
   checker, `Checked`; a `Cell`: a cell of a session, `CellResult`, whose `after` names the state to
   go on from. A session is branched by going on twice from one state;
 - an `Invoke`: a tool is called, and gives `Invoked`;
-- a `Tally`: an amount is counted, and gives None.
+- a `Tally`: an amount is counted, and gives None;
+- a `Recall`, a `Keep`: what an episode came to that was played ahead of its stage (`run_ahead`).
 
 Those of a list are worked on side by side, and give the list of what became of each. So an episode
 needs neither Beam nor a model to be seen at work: `play` takes answers made by hand.
@@ -70,14 +71,31 @@ from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.shared import shared_sandbox
 
 
+class Ending(NamedTuple):
+    """What the episode of a stage came to for a record."""
+
+    returned: Any
+    tallies: tuple[Tally, ...]
+
+
 @dataclass(frozen=True)
-class Ahead:
-    """A program that a later segment will run: its result is kept for that (see `run_ahead`)."""
+class Recall:
+    """Asks for what a stage's episode came to when it was played ahead (see `run_ahead`); gives its
+    `Ending`, or None where none was kept."""
 
-    job: Job | Check
+    stage: str
+    record: Any
 
 
-Effect = Request | Job | Check | Cell | Invoke | Tally | Ahead
+@dataclass(frozen=True)
+class Keep:
+    """Keeps what an episode came to for its stage, in a later segment; gives None."""
+
+    recall: Recall
+    ending: Ending
+
+
+Effect = Request | Job | Check | Cell | Invoke | Tally | Recall | Keep
 R = TypeVar("R")
 Steps = Generator[Any, Any, R]
 """The steps of an episode with a result of type R: yields an effect or a list of them, and is sent
@@ -90,6 +108,10 @@ any order is read few times over, few enough (100 to 200 MB) to hold."""
 _WAITING = 1000
 """Requests that wait for one model, at most, before no further episode begins for another model
 that has room."""
+
+_LATE = 1.0
+"""Seconds by which the ledger's own thread must be late, as where the disk is full, before the
+driver writes in its place: it meets the error, and plays no episode meanwhile."""
 
 _JOBS_PER_SLOT = 64
 """Jobs of a worker that wait or run, for each slot and each thread of tools: these stay busy behind
@@ -213,7 +235,7 @@ _Waiter = tuple[_Open, int]
 class _Ran:
     """What an episode had run has ended."""
 
-    effect: Job | Check | Cell | Invoke | Ahead
+    effect: Job | Check | Cell | Invoke
     future: Future[Any]
     key: str = ""
     """That of its observation; empty for what is not observed."""
@@ -237,7 +259,7 @@ class Driver:
         stage: name under which tallies and progress are counted.
         asking: None for episodes that ask no model.
         sandbox: None for episodes that run no program.
-        ran_ahead: folder of the results of programs that were run ahead; empty where none is.
+        ran_ahead: folder of what episodes that were played ahead came to; empty where none are.
     """
 
     def __init__(
@@ -315,7 +337,7 @@ class Driver:
                 self._drain()
             self._send()
             for asker in self._askers:
-                asker.writer.flush_if_due()
+                asker.writer.flush_if_due(late=_LATE)
         except BaseException:  # the run ends here: what came before is not lost
             self.flush()
             raise
@@ -361,13 +383,16 @@ class Driver:
                     asked.append((index, effect))
                 elif isinstance(effect, (Cell, Invoke)):
                     self._observe((episode, index), effect)
-                elif isinstance(effect, (Job, Check, Ahead)):
-                    if (result := self._ran_ahead(effect)) is None:
-                        self._run(effect, "", (episode, index))
-                    else:
-                        episode.give(index, result)
+                elif isinstance(effect, (Job, Check)):
+                    self._run(effect, "", (episode, index))
                 elif isinstance(effect, Tally):
                     self._count(effect.what, effect.key, effect.amount)
+                    episode.give(index, None)
+                elif isinstance(effect, Recall):
+                    episode.give(index, self._recalled(effect))
+                elif isinstance(effect, Keep):
+                    key = key_of(self._sandbox_identity, effect.recall)
+                    self._results.add(key, effect.ending)
                     episode.give(index, None)
                 else:
                     raise TypeError(f"{self._stage}: an episode yields {effect!r}, not an effect")
@@ -377,31 +402,23 @@ class Driver:
                 return
             sent = episode.found()
 
-    def _ran_ahead(self, effect: Job | Check | Ahead) -> Any:
-        """Returns the result that an earlier segment kept for a program; None where it kept none.
-
-        A stage that asks a model looks for what it runs ahead itself: of a run that was ended.
-        """
-        job = effect.job if isinstance(effect, Ahead) else effect
-        if not self._looks_up or (self._asking is not None and job is effect) or not self._kept:
+    def _recalled(self, recall: Recall) -> Ending | None:
+        if not self._looks_up or not self._kept:
             return None
-        return self._kept.get(key_of(self._sandbox_identity, job))
+        ending: Ending | None = self._kept.get(key_of(self._sandbox_identity, recall))
+        return ending
 
     @cached_property
     def _kept(self) -> ResultReader:
         return ResultReader(self._folder)
 
-    def _run(
-        self, effect: Job | Check | Cell | Invoke | Ahead, key: str, *waiters: _Waiter
-    ) -> None:
+    def _run(self, effect: Job | Check | Cell | Invoke, key: str, *waiters: _Waiter) -> None:
         future = self._submit(effect)
         self._futures.add(future)
         inbox = self._inbox
         future.add_done_callback(lambda done: inbox.put(_Ran(effect, done, key, waiters)))
 
-    def _submit(self, effect: Job | Check | Cell | Invoke | Ahead) -> Future[Any]:
-        if isinstance(effect, Ahead):
-            effect = effect.job
+    def _submit(self, effect: Job | Check | Cell | Invoke) -> Future[Any]:
         if isinstance(effect, Invoke):
             if self._tools is None:
                 self._tools = ToolThreads()
@@ -528,8 +545,6 @@ class Driver:
             result = event.future.result()
         except BaseException as error:
             return error
-        if isinstance(event.effect, Ahead):
-            self._results.add(key_of(self._sandbox_identity, event.effect.job), result)
         if not isinstance(event.effect, (Cell, Invoke)):
             return result
         text = self._observations.add(event.key, self._told(result))
@@ -716,7 +731,7 @@ class Drive(beam.PTransform):
         asking: None for episodes that ask no model.
         sandbox: None for episodes that run no program.
         sides: further arguments of `episode` by name, side inputs among them.
-        ran_ahead: folder of the results of programs that were run ahead; empty where none is.
+        ran_ahead: folder of what episodes that were played ahead came to; empty where none are.
 
     Raises (as the pipeline runs): as `Driver.step` does.
     """
@@ -800,7 +815,8 @@ class Episode(Stage):
     """
 
     ran_ahead: str = ""
-    """Folder of the results of programs that were run ahead; empty where none is."""
+    """Folder of what episodes that were played ahead came to, this stage's or those that it plays
+    itself (`ModelEpisode.ahead`); empty where none are."""
 
     by_record: ClassVar[bool] = True
     episode: ClassVar[Callable[..., Steps[Any]]]
@@ -841,7 +857,7 @@ class Episode(Stage):
 
 
 class RunsAhead(Protocol):
-    """Plays on a record what later stages will run of it, for the results alone (`run_ahead`)."""
+    """Plays on a record the episodes of later stages, and keeps what they come to (`run_ahead`)."""
 
     @property
     def sandbox(self) -> SandboxSettings: ...
@@ -852,11 +868,19 @@ class RunsAhead(Protocol):
 def _judged(
     stage: Episode, ahead: RunsAhead | None, record: Any, **sides: Any
 ) -> Steps[list[tuple[Any, Verdict]]]:
-    """Plays an episode; returns what it returned as pairs of a record and the verdict on it.
+    """Plays an episode, or recalls what it came to when it was played ahead.
 
-    Records that are kept are run ahead before.
+    Returns what it returned as pairs of a record and the verdict on it. Later episodes are played
+    ahead on those that are kept.
     """
-    returned = yield from stage.episode(record, **sides)
+    ending: Ending | None = None
+    if stage.ran_ahead and not isinstance(stage, ModelEpisode):
+        ending = yield Recall(stage.name, record)
+    if ending is None:
+        returned = yield from stage.episode(record, **sides)
+    else:
+        returned, tallies = ending
+        yield list(tallies)
     pairs = [pair(record, one) for one in (returned if isinstance(returned, list) else [returned])]
     if ahead is not None:
         for each, verdict in pairs:
@@ -890,7 +914,7 @@ class ModelEpisode(Episode):
     blobs: str = ""
     """Folder of the run's pictures (`images.Blobs`)."""
     ahead: RunsAhead | None = None
-    """What is run ahead of the records that it keeps; None where nothing is."""
+    """What is played ahead on the records that it keeps; None where nothing is."""
 
     def hints(self) -> dict[str, str]:
         """Beam's resource hints for its episodes, where the workers themselves load a model."""

@@ -1,4 +1,4 @@
-"""Results of programs that were run ahead of their stage, on disk until that stage comes."""
+"""What episodes that were played ahead of their stage came to, on disk until that stage comes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ _ENTRY = np.dtype([("key", f"S{_KEY_BYTES}"), ("start", "<u8"), ("bytes", "<u4")
 """Of an index: the key, and where its result is in the data file, compressed and not."""
 
 
-def key_of(sandbox: Any, job: Any) -> bytes:
-    """What the result of a job depends on, as a hash.
+def key_of(sandbox: Any, recall: Any) -> bytes:
+    """What an episode's result depends on within a run, as a hash.
 
     Args:
         sandbox: the identity of the sandbox's settings.
+        recall: the stage and the record (`transforms.models.episode.Recall`).
     """
-    return blake2b(repr((sandbox, job)).encode(), digest_size=_KEY_BYTES).digest()
+    return blake2b(repr((sandbox, recall)).encode(), digest_size=_KEY_BYTES).digest()
 
 
 class ResultWriter:

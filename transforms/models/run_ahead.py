@@ -1,10 +1,10 @@
 """Running ahead: the programs that a model writes are run while it still writes others.
 
 A stage that asks a model may hold its records back (exact copies are known once all programs are
-there), and the next segment begins when it has ended. What that segment will run of a record is
-known as soon as the record is, though: the stages up to its first episodes are played on it at
-once, for their results alone. The segment then finds these (`transforms.models.results`); which
-records come through, and their accounts, are the same with and without.
+there), and the next segment begins when it has ended. What that segment will do first with a record
+is known as soon as the record is, though: the stages up to its first episodes are played on it at
+once, and what the episodes come to is kept (`transforms.models.results`). The segment then recalls
+it; which records come through, and their accounts, are the same with and without.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transforms.engine.accounting import Tally, first_rejection, put_off
+from transforms.engine.accounting import Tally, first_rejection
 from transforms.engine.stage import Filter, Stage, pair
 from transforms.models.backends.settings import ReplayBackend
-from transforms.models.episode import Ahead, Episode, ModelEpisode, Steps
+from transforms.models.episode import Ending, Episode, Keep, ModelEpisode, Recall, Steps
 from transforms.sandbox.jobs import Check, Job
 from transforms.sandbox.settings import SandboxSettings
 
 
 @dataclass(frozen=True)
 class RunAhead:
-    """Record -> steps that play the stages which follow on it, for the results of its programs."""
+    """Record -> steps that play the stages which follow on it, and keep what their episodes come
+    to."""
 
     stages: tuple[Stage, ...]
     sandbox: SandboxSettings
@@ -35,24 +36,44 @@ class RunAhead:
                 kept = first_rejection(stage.checked_by(), record).kept
             else:
                 assert isinstance(stage, Episode)
-                record, verdict = pair(record, (yield from _ahead(stage.episode(record))))
+                ending = yield from _settled(stage, record)
+                if ending is None:
+                    return
+                record, verdict = pair(record, ending.returned)
                 kept = verdict.kept
             if not kept:
                 return
 
 
-def _ahead(steps: Steps[Any]) -> Steps[Any]:
-    """Plays an episode with its programs run ahead; nothing is counted."""
+def _settled(stage: Episode, record: Any) -> Steps[Ending | None]:
+    """Returns what the episode of a stage comes to for a record, kept for that stage.
+
+    An interrupted run that goes on recalls it. None stands for an episode of sessions or tools,
+    which are of their own stage.
+    """
+    recall = Recall(stage.name, record)
+    ending: Ending | None = yield recall
+    if ending is None:
+        ending = yield from _played(stage.episode(record))
+        if ending is not None:
+            yield Keep(recall, ending)
+    return ending
+
+
+def _played(steps: Steps[Any]) -> Steps[Ending | None]:
+    """Plays an episode whose tallies its own stage will count; None as for `_settled`."""
+    tallies: list[Tally] = []
     sent: Any = None
     while True:
         try:
             yielded = steps.send(sent)
         except StopIteration as end:
-            return end.value
+            return Ending(end.value, tuple(tallies))
         effects = yielded if isinstance(yielded, list) else [yielded]
         if not all(isinstance(each, (Job, Check, Tally)) for each in effects):
-            return put_off("sessions and tools are of their own stage")
-        found = iter((yield [Ahead(each) for each in effects if not isinstance(each, Tally)]))
+            return None
+        tallies += [each for each in effects if isinstance(each, Tally)]
+        found = iter((yield [each for each in effects if not isinstance(each, Tally)]))
         results = [None if isinstance(each, Tally) else next(found) for each in effects]
         sent = results if isinstance(yielded, list) else results[0]
 
@@ -60,11 +81,8 @@ def _ahead(steps: Steps[Any]) -> Steps[Any]:
 def plan_ahead(segments: Sequence[Sequence[Stage]], folder: Path) -> None:
     """Has each stage that asks a model run ahead what the next segment does first.
 
-    Its results lie in `folder`, where all episodes of the segments look for them.
+    What its episodes come to lies in `folder`.
     """
-    for stage in (stage for stages in segments for stage in stages):
-        if isinstance(stage, Episode):
-            stage.ran_ahead = str(folder)
     for stages, following in zip(segments, segments[1:], strict=False):
         asking = [n for n, stage in enumerate(stages) if isinstance(stage, ModelEpisode)]
         if not asking:
@@ -79,6 +97,9 @@ def plan_ahead(segments: Sequence[Sequence[Stage]], folder: Path) -> None:
             and not isinstance(last.backend, ReplayBackend)
         ):
             last.ahead = RunAhead(chain, sandboxes[0])
+            for stage in (last, *chain):
+                if isinstance(stage, Episode):
+                    stage.ran_ahead = str(folder)
 
 
 def _chain(rest: Sequence[Stage], following: Sequence[Stage]) -> tuple[Stage, ...]:

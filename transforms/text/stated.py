@@ -310,6 +310,8 @@ def _readings(match: re.Match[str]) -> Iterator[Fraction]:
     elif match["under"]:
         over, under = int(match["over"]), int(match["under"])
         yield from (Fraction(over, under), Fraction(over), Fraction(under))
+    elif match["digits"].isdecimal():  # most of all
+        yield Fraction(int(match["digits"]))
     else:
         written = match["digits"]
         pieces = re.split(r"[., ]", written)
@@ -322,8 +324,6 @@ def _readings(match: re.Match[str]) -> Iterator[Fraction]:
             yield Fraction(f"{pieces[0] or 0}.{pieces[1]}")
         if len(pieces) > 2 or "," in written and len(pieces[-1]) != 3:
             yield from (Fraction(piece) for piece in pieces if piece)
-        if len(pieces) == 1:
-            yield Fraction(written)
 
 
 def _mention(text: str, start: int, end: int, values: set[Fraction], before: str) -> Mention:
@@ -331,11 +331,13 @@ def _mention(text: str, start: int, end: int, values: set[Fraction], before: str
     if more := _AND_A_HALF.match(text, end):
         values = values | {value + Fraction(1, _PARTS[more[2]]) for value in values}
         unit = unit_of(more[1] or more[3] or "")
-    label = _LABEL.search(before)
-    year = _YEAR_BEFORE.search(before) and not unit
-    named = label.group() if label and not unit else ""
-    if year and any(1800 <= value <= 2100 and value.denominator == 1 for value in values):
-        named = "year date start end begin born since"
+    named = ""
+    if not unit:
+        label = _LABEL.search(before)
+        named = label.group() if label else ""
+        years = any(1800 <= value <= 2100 and value.denominator == 1 for value in values)
+        if years and _YEAR_BEFORE.search(before):
+            named = "year date start end begin born since"
     if after := (_LABEL_AFTER.match(text, end)):
         named = after.group()
     return Mention(frozenset(values), unit, named, start, end)

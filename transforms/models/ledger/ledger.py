@@ -273,9 +273,10 @@ class LedgerWriter:
                 row[name] = valid_text(text)
         return row
 
-    def flush_if_due(self) -> None:
-        """Flushes if the oldest pending response has waited for `flush_seconds`."""
-        if self._pending and time.monotonic() - self._oldest >= self._settings.flush_seconds:
+    def flush_if_due(self, late: float = 0.0) -> None:
+        """Flushes if the oldest pending response has waited for `flush_seconds` and `late` more."""
+        due = self._settings.flush_seconds + late
+        if self._pending and time.monotonic() - self._oldest >= due:
             self.flush()
 
     def flush(self) -> None:
