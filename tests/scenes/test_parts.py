@@ -17,6 +17,7 @@ from transforms.models.episode import play
 from transforms.sandbox.jobs import Status
 from transforms.sandbox.shared import shared_sandbox
 from transforms.scenes.part import Part
+from transforms.scenes.pen import text_size
 from transforms.scenes.solids import Failed, Solid, differences, made
 
 pytestmark = pytest.mark.skipif(
@@ -129,6 +130,12 @@ def test_all_families_are_drawn_the_same_in_another_process() -> None:
     drawn = [f"{part.family} {hashlib.sha256(part.draw()).hexdigest()}" for part in parts]
     assert ran.stdout.splitlines() == drawn
     assert {part.family for part in parts} == {"plate", "flange", "bracket"}
+
+
+def test_what_is_written_of_a_part_keeps_within_its_sheet() -> None:
+    for seed in range(40):
+        lines = Part.generate(seed, 1 + seed % 5)._captions()
+        assert len(lines) <= 2 and max(text_size(line, 16)[0] for line in lines) <= 632
 
 
 def test_parts_with_other_answers_look_different() -> None:

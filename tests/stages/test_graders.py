@@ -69,6 +69,15 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [("[10, 10, 50, 40]", True), ("(12, 11, 50.0, 40)", True), ("[30, 10, 70, 40]", False),
+     ("10", False), ("[10, 10, 50]", False), ("a box", False)],
+)  # fmt: skip
+def test_a_box_is_right_from_an_overlap_of_seven_tenths(said: str, right: bool) -> None:
+    assert (BY_TEXT["overlap"](["[10, 10, 50, 40]"], fenced(said)).score == 1) is right
+
+
 @given(VALUES)
 def test_the_gold_is_right_and_every_perturbed_value_is_wrong(value: Any) -> None:
     mark = BY_TEXT["tolerant"]

@@ -69,9 +69,10 @@ class AskAboutPicture(Map):
             return reject("no_scene", "seeds come from transforms.scenes.seeds.asked")
         scene, question = asked.scene, asked.question
         golds, stated = [repr(question.answer)], {"question": question.text}
+        grader = "overlap" if isinstance(question.answer, list) else "tolerant"
         return grow(
             PictureTask,
-            task_about(seed, question.kind, "", "tolerant", golds, stated),
+            task_about(seed, question.kind, "", grader, golds, stated),
             picture=Blobs(self.blobs).put(scene.draw()),
             **asked.drawn,
             box=question.box or (),

@@ -35,7 +35,8 @@ def _is_number(value: Any) -> bool:
 
 def _overlap(answer: Any, gold: list[int]) -> float:
     """Intersection over union of two boxes; 0 where the answer is none."""
-    if not (isinstance(answer, list) and len(answer) == 4 and all(map(_is_number, answer))):
+    is_box = isinstance(answer, (list, tuple)) and len(answer) == 4
+    if not (is_box and all(map(_is_number, answer))):
         return 0.0
     wide = min(answer[2], gold[2]) - max(answer[0], gold[0])
     high = min(answer[3], gold[3]) - max(answer[1], gold[1])

@@ -46,6 +46,8 @@ class Scene(BaseModel):
     name: ClassVar[str]
     has_text: ClassVar[bool] = False
     """Whether the answer of a question with a box stands there as text."""
+    shows_turns: ClassVar[bool] = True
+    """Whether it is seen that the picture is turned or mirrored, as text in it is."""
 
     @classmethod
     def generate(cls, seed: int, level: int) -> Self:

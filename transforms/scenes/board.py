@@ -33,6 +33,29 @@ _TILES: dict[str, Colour] = {
     "h": (246, 206, 230),
 }
 """Symbol -> the colour of its square; on those of signs nothing is written."""
+_SIGNS = {
+    "x": "the blue cross", "o": "the red circle", "X": "the framed blue cross",
+    "O": "the framed red circle",
+}  # fmt: skip
+"""Symbol -> what is drawn for it."""
+_LEGENDS: dict[str, tuple[str, ...]] = {
+    "battleship": ("yellow: a hit; circle: a miss",),
+    "connect_four": ("cross, circle: discs",),
+    "hitori": ("dark: shaded",),
+    "lights_out": ("yellow: lit",),
+    "maze": ("dark: wall; @: you; cross: exit",),
+    "minesweeper": ("grey-blue: closed",),
+    "peg_solitaire": ("circle: a peg",),
+    "rush_hour": ("one letter: one car",),
+    "same_game": ("letter: colour of a stone",),
+    "snake": ("@: head; circle: body; cross: food",),
+    "sokoban": (
+        "dark: wall; circle: box; cross: marked square",
+        "yellow: box on a marked square",
+        "@: worker; +: worker on a marked square",
+    ),
+}
+"""World -> lines below its board that say what is drawn, where a picture alone does not."""
 _BLUE, _RED = COLOURS["blue"], COLOURS["red"]
 _LINES = re.compile(r" +([a-z](?: +[a-z])*)")
 
@@ -83,7 +106,7 @@ class Board(Scene):
 
     def draw(self) -> bytes:
         high, wide = len(self.squares), len(self.squares[0])
-        below = [*self.below]
+        below = [*self.below, *_LEGENDS.get(self.world, ())]
         if any(symbol in "XO" for row in self.squares for symbol in row):
             below.append("a frame marks a king")
         wider = max((text_size(line, 15)[0] for line in below), default=0)
@@ -112,8 +135,9 @@ class Board(Scene):
         cells = [cell for row in self.squares for cell in row]
         for row, squares in enumerate(self.squares):
             for column, symbol in enumerate(squares):
-                if re.fullmatch(r"\d+|[A-Za-z]", symbol) and cells.count(symbol) == 1:
-                    text = f"On which square is {symbol}?"
+                is_named = re.fullmatch(r"\d+|[A-Za-z]", symbol)
+                if is_named and [cell.lower() for cell in cells].count(symbol.lower()) == 1:
+                    text = f"On which square is {_SIGNS.get(symbol, symbol)}?"
                     name = f"{chr(97 + column)}{row + 1}"
                     found.append(SceneQuestion("find", text, name, self.square(row, column)))
         return found

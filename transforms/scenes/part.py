@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import random
+from textwrap import wrap
 from typing import ClassVar, Literal, Self
 
 from PIL import ImageOps
@@ -15,6 +16,11 @@ from transforms.scenes.pen import Pen
 
 Family = Literal["plate", "flange", "bracket"]
 _SHEET = (640, 520)
+_NAMES = {
+    "fillet": "corner radius", "bore": "bore diameter", "bolt_circle": "bolt circle diameter",
+    "boss": "boss diameter", "rise": "boss height", "thick": "thickness",
+}  # fmt: skip
+"""Size -> how the picture names it."""
 
 
 class Part(Scene):
@@ -119,8 +125,9 @@ class Part(Scene):
         return encoded(sheet)
 
     def _captions(self) -> list[str]:
-        named = [f"{name.replace('_', ' ')} {size}" for name, size in self.sizes.items() if size]
-        return [", ".join(named), f"holes {self.hole}, all in mm"]
+        named = [f"{_NAMES.get(name, name)} {size}" for name, size in self.sizes.items() if size]
+        named.append(f"diameter of each small hole {self.hole}")
+        return wrap(f"in mm: {', '.join(named)}", 80)
 
     def volume(self) -> float:
         """Returns the volume in cubic millimetres, by the formulas of its pieces."""
@@ -136,7 +143,7 @@ class Part(Scene):
         return (area - len(self.holes) * round_hole) * s["height"] + max(0, boss)
 
     def questions(self) -> list[SceneQuestion]:
-        text = f"How many small holes has this {self.family}, without a bore?"
+        text = f"How many small holes has this {self.family}, not counting a bore?"
         volume = f"What is the volume of this {self.family} in cubic millimetres, rounded?"
         return [
             SceneQuestion("holes", text, len(self.holes)),

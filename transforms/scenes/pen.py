@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
@@ -42,6 +42,7 @@ def brightness(colour: Colour) -> float:
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
+@lru_cache(maxsize=10_000)
 def text_size(text: str, size: int) -> tuple[int, int]:
     """Returns the width of a text as drawn, and the height of its line, in pixels."""
     up, down = font(size).getmetrics()

@@ -10,6 +10,12 @@ from transforms.scenes.base import Box
 from transforms.scenes.pen import COLOURS, Pen
 
 KINDS = ("circle", "square", "triangle", "diamond", "star")
+SIDES = (640, 480)
+"""Width and height of a picture of shapes, pixels."""
+_FILLED = {
+    "circle": math.pi / 4, "square": 1.0, "triangle": 0.5, "diamond": 0.5, "star": 0.38,
+}  # fmt: skip
+"""Kind -> share of its box that it fills."""
 
 
 class Shape(BaseModel):
@@ -32,6 +38,11 @@ class Shape(BaseModel):
     @property
     def side(self) -> int:
         return self.box[2] - self.box[0]
+
+    @property
+    def spread(self) -> float:
+        """Side of a square of the same area, pixels."""
+        return self.side * math.sqrt(_FILLED[self.kind])
 
 
 def outline(pen: Pen, shape: Shape) -> None:

@@ -9,7 +9,7 @@ from itertools import permutations
 from typing import Any, NamedTuple
 
 from transforms.scenes.base import SceneQuestion, inside
-from transforms.scenes.shape import KINDS, Shape
+from transforms.scenes.shape import KINDS, SIDES, Shape
 
 FAR = 12
 """Pixels by which compared places, sizes and distances differ, at least."""
@@ -120,16 +120,24 @@ QUESTIONS: Mapping[str, Kind] = {
     "largest": Kind("What colour is the largest {}?", _first(lambda shape: -shape.side)),
     "left_of": Kind("Is the {} left of the {}?", _compared(*_ACROSS)),
     "above": Kind("Is the {} above the {}?", _compared(*_DOWN)),
-    "larger": Kind("Is the {} larger than the {}?", _compared(lambda shape: -shape.side)),
+    "larger": Kind(
+        "Is the {} larger than the {}?",
+        _compared(lambda shape: -shape.side, lambda shape: -shape.spread),
+    ),
     "nearer": Kind(
-        "Is the {} nearer to the viewer than the {}?", _compared(lambda shape: -shape.box[3])
+        "If what stands lower is nearer to the viewer, is the {} nearer than the {}?",
+        _compared(lambda shape: -shape.box[3]),
     ),
     "nearest": Kind("Which shape is nearest to the {}, middle to middle?", _nearest),
     "within": Kind("Which shape lies within the {}?", _within),
     "alike": Kind("How many other shapes have the colour of the {}?", _alike),
-    "where": Kind("Where is the {}? Give its box: left, top, right, bottom.", _box),
+    "where": Kind(
+        f"Where is the {{}} in this picture of {SIDES[0]} x {SIDES[1]} pixels? Give its box: "
+        "[left, top, right, bottom].",
+        _box,
+    ),
 }
-"""What stands lower in the picture is nearer to the viewer. Names of `count`, `colour`, `leftmost`
+"""What is larger is so by its box and by its area. Names of `count`, `colour`, `leftmost`
 and `largest` are kinds of shapes, those of others a colour and a kind."""
 _OF_KINDS = ("count", "colour", "leftmost", "largest")
 

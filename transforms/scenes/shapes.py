@@ -7,16 +7,15 @@ from typing import ClassVar, Self
 
 from transforms.scenes.base import MARGIN, Scene, SceneQuestion, apart, gap
 from transforms.scenes.pen import COLOURS, Pen, brightness
-from transforms.scenes.shape import KINDS, Shape, outline
+from transforms.scenes.shape import KINDS, SIDES, Shape, outline
 from transforms.scenes.shape_questions import questions
-
-_SIDES = (640, 480)
 
 
 class Shapes(Scene):
     """Shapes on a floor. No two touch: they are `MARGIN` pixels apart, or one in the other."""
 
     name: ClassVar[str] = "shapes"
+    shows_turns: ClassVar[bool] = False
 
     width: int
     height: int
@@ -29,7 +28,7 @@ class Shapes(Scene):
         shapes: list[Shape] = []
         for _ in range(200):
             side = 2 * rng.randint(16, 48)
-            left, top = rng.randint(4, _SIDES[0] - side - 4), rng.randint(4, _SIDES[1] - side - 4)
+            left, top = rng.randint(4, SIDES[0] - side - 4), rng.randint(4, SIDES[1] - side - 4)
             new = (left, top, left + side, top + side)
             if all(gap(new, each.box) >= 2 * MARGIN for each in shapes):
                 shape = Shape(kind=rng.choice(KINDS), colour=rng.choice(colours), box=new)
@@ -45,7 +44,7 @@ class Shapes(Scene):
             shapes.append(Shape(kind=rng.choice(KINDS), colour=colour, box=box))
         if level > 3 and not hosts:
             return None
-        return cls(width=_SIDES[0], height=_SIDES[1], shapes=tuple(shapes))
+        return cls(width=SIDES[0], height=SIDES[1], shapes=tuple(shapes))
 
     @property
     def is_plain(self) -> bool:

@@ -38,6 +38,7 @@ from transforms.programs.questions import (
 from transforms.programs.trace_text import parse_trace
 from transforms.programs.variation import unlike
 from transforms.sandbox.jobs import Job, Status, TraceLimits
+from transforms.scenes.answers import agrees
 from transforms.text.answers import extract_answer
 from transforms.text.answers.units import conversion_program, is_same_value, read_measure
 from transforms.text.thoughts import visible
@@ -475,16 +476,25 @@ def agrees_in_units(seed: Seed, answer: str) -> Steps[float]:
     return (yield from units("", right, f"```\n{answer}\n```")).score
 
 
+def _overlaps(answer: str, gold: str) -> bool:
+    """Whether an answer is a box that overlaps another by 0.7, intersection over union."""
+    try:
+        return agrees(read_value(answer), read_literal(gold), 0.7)
+    except NotLiteral:
+        return False
+
+
 BY_TEXT: dict[str, Callable[[Any, str], Mark]] = {
     "strict": _equal(strict),
     "tolerant": _equal(tolerant),
+    "overlap": _equal(_overlaps),
     "parts": parts,
     "trace": trace,
     "lines": lines,
 }
 """Graders that run nothing. The answer of `strict` and `tolerant` is a list of literals, any of
-them right; that of `parts` an object of literals by name; that of `trace` and of `lines` a list of
-one text."""
+them right, and that of `overlap` one of boxes; that of `parts` an object of literals by name; that
+of `trace` and of `lines` a list of one text."""
 
 BY_RUN: dict[str, Callable[[str, Any, str], Steps[Mark]]] = {
     "witness": witness,

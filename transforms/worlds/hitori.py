@@ -125,10 +125,17 @@ finished with score 1."""
             left, state = left - {at}, self.after(state, square(*at))
 
     def facts(self, state: State) -> Mapping[str, Any]:
+        unshaded = [
+            [number for c, number in enumerate(row) if (r, c) not in state.shaded]
+            for r, row in enumerate(state.numbers)
+        ]
         return {
-            f"the number of different numbers in row {n}": len(set(row))
-            for n, row in enumerate(state.numbers, 1)
-        } | {f"the sum of row {n}": sum(row) for n, row in enumerate(state.numbers, 1)}
+            f"the number of different unshaded numbers in row {n}": len(set(row))
+            for n, row in enumerate(unshaded, 1)
+        } | {
+            f"the sum of the unshaded numbers in row {n}": sum(row)
+            for n, row in enumerate(unshaded, 1)
+        }
 
 
 def _may_shade(side: int, shaded: set[Square], at: Square) -> bool:

@@ -116,10 +116,14 @@ pieces of food left: 2; moves since it ate: 1""",
         return -abs(new.body[0][0] - state.food[0]) - abs(new.body[0][1] - state.food[1])
 
     def facts(self, state: State) -> Mapping[str, Any]:
-        where = {
-            "the square of the head": square(*state.body[0]),
-            "the square of the last piece of the body": square(*state.body[-1]),
-        }
+        head = {"the square of the head": square(*state.body[0])}
+        is_clear = not any(  # its order cannot be seen where it touches itself
+            abs(row - r) + abs(column - c) == 1
+            for n, (row, column) in enumerate(state.body)
+            for r, c in state.body[: max(0, n - 1)]
+        )
+        tail = {"the square of the last piece of the body": square(*state.body[-1])}
+        where = head | tail if is_clear else head
         length = {"the number of squares of the snake": len(state.body)}
         food = {"the square of the food": square(*state.food)} if state.food else {}
         return where | length | food | {"the number of pieces of food left": state.left}

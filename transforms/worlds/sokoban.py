@@ -134,7 +134,12 @@ marked squares."""
             f"the square of box {n}, by rows": square(*b) for n, b in enumerate(state.boxes, 1)
         }
         return (
-            here | boxes | {f"the marked square {square(*g)}'s row": g[0] + 1 for g in state.goals}
+            here
+            | boxes
+            | {
+                f"the square of marked square {n}, by rows": square(*g)
+                for n, g in enumerate(sorted(state.goals), 1)
+            }
         )
 
 

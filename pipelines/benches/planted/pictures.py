@@ -64,11 +64,13 @@ def looks(answer: Any, others: Sequence[Any]) -> dict[str, str]:
 
 
 def _edited(answer: Any, ends: bool) -> Any:
-    """An answer with one character changed: the last, or one that is added before the first."""
+    """An answer with one character changed: the last, or one that is added before the first. A
+    box is another one."""
     if isinstance(answer, bool):
         return not answer
-    if isinstance(answer, list):
-        return [*answer[:-1], _edited(answer[-1], ends)]
+    if isinstance(answer, list):  # a box: another as large, beside it
+        left, top, right, bottom = answer
+        return [right, top, 2 * right - left, bottom]
     text, swapped = as_text(answer), {"7": "3", "n": "m"}
     if isinstance(answer, str):
         return text[:-1] + swapped.get(text[-1], "n") if ends else f"n{text}"

@@ -164,9 +164,22 @@ def test_what_stands_in_no_small_place_has_no_small_print_to_cut_out(
 ) -> None:
     [seed] = seeds(*asked)
     verdict = draw(("small",)).of(seed)
-    assert isinstance(verdict, Verdict) and verdict.reason == "no_small_print"
+    assert isinstance(verdict, Verdict) and verdict.reason == "no_fault_fits"
     other = draw(("small",), ("dark",)).of(seed)
     assert isinstance(other, PictureSeed) and other.faults == ("dark",)
+
+
+def test_a_picture_is_turned_only_where_a_turn_is_seen() -> None:
+    [seed] = seeds("shapes", 1, "left_of")
+    verdict = draw(("turn",), ("mirror",), ("turn", "dark")).of(seed)
+    assert isinstance(verdict, Verdict) and verdict.reason == "no_fault_fits"
+    other = draw(("mirror",), ("dark",)).of(seed)
+    assert isinstance(other, PictureSeed) and other.faults == ("dark",)
+
+
+def test_a_question_that_is_answered_by_a_box_is_not_asked_in_words() -> None:
+    verdict = draw(()).of(seeds("shapes", 1, "where")[0])
+    assert isinstance(verdict, Verdict) and verdict.reason == "box_wanted"
 
 
 def test_the_place_of_an_answer_is_known_where_it_stands_as_text() -> None:

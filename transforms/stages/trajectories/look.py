@@ -94,14 +94,14 @@ class Draw(Map):
     stands in a hundredth of the picture or less."""
     sets: tuple[tuple[str, ...], ...] = ((),)
     """Faults that a picture is given together: each set that it can have is as likely as
-    another."""
+    another. Turns and mirrorings are for pictures in which they are seen (`shows_turns`)."""
     run_seed: int = 0
     blobs: str = ""
     """Folder of the run's pictures (`images.Blobs`)."""
 
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = PictureSeed
-    reasons: ClassVar[Iterable[str]] = ("no_scene", "no_small_print")
+    reasons: ClassVar[Iterable[str]] = ("no_scene", "box_wanted", "no_fault_fits")
 
     def __post_init__(self) -> None:
         setting = f"recipe.stages.{self.name}.sets"
@@ -119,13 +119,21 @@ class Draw(Map):
         asked = Asked.of(seed)
         if asked is None or (self.scenes and seed.kind not in self.scenes):
             return reject("no_scene", f"{seed.kind}: seeds come from transforms.scenes.seeds.asked")
+        if isinstance(asked.question.answer, list):
+            return reject("box_wanted", "an answer in words cannot be held against a box")
         box = asked.question.box if asked.scene.has_text else None
         blobs, original = Blobs(self.blobs), asked.scene.draw()
-        sets = self.sets
+        unfit: tuple[type, ...] = ()
         if box is None or not is_small(box, picture_of(original)):
-            sets = tuple(names for names in sets if None not in map(self.faults.get, names))
+            unfit += (type(None),)
+        if not asked.scene.shows_turns:
+            unfit += (Transpose, Mirror, Rotate)
+        sets = [
+            names for names in self.sets
+            if not any(isinstance(self.faults[name], unfit) for name in names)
+        ]  # fmt: skip
         if not sets:
-            return reject("no_small_print", "its answer does not stand in a small place")
+            return reject("no_fault_fits", "its answer is not small print, or no turn is seen")
         names = sets[derived_seed(self.run_seed, "faults", seed.id) % len(sets)]
         changes = [change for name in names if (change := self.faults[name]) is not None]
         changed = original
