@@ -6,6 +6,7 @@ cotmill makes of it; docs/endpoints.md shows the same table.
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -28,6 +29,7 @@ class Asked:
     """How often this request has been asked, from 1."""
     headers: dict[str, str] = field(default_factory=dict)
     """Under names in lower case."""
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -221,10 +223,34 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "length",
         _THOUGHT,
     ),
+    "two_choices": answers(
+        "more choices than were asked for",
+        lambda asked: send({"choices": [{"message": {"content": GOOD}}, {"message": {}}]}),
+        "reads the first",
+    ),
+    "valued_text": answers(
+        "the text of a block is an object with a `value`",
+        always(content=[{"type": "text", "text": {"value": GOOD, "annotations": []}}]),
+    ),
+    "content_object": answers("content is one block", always(content={"text": GOOD})),
+    "blank": answers(
+        "content is nothing but white space",
+        always(content=" \n\t"),
+        "rejects it: `empty_response`",
+        " \n\t",
+    ),
+    "null_error": answers(
+        "an `error` of nulls beside the answer", always(error={"message": None, "code": None})
+    ),
+    "reasoning_object": answers(
+        "`reasoning` is an object", always(reasoning={"effort": "low"}), "reads the content"
+    ),
     # The end of an answer
     "finish_null": answers("`finish_reason` null", always(finish_reason=None)),
     "finish_missing": answers("no `finish_reason`", always(finish_reason=...)),
     "finish_eos": answers("`finish_reason` eos", always(finish_reason="eos")),
+    "finish_unknown": answers("`finish_reason` is a word of its own", always(finish_reason="done")),
+    "finish_list": answers("`finish_reason` is a list", always(finish_reason=["stop"])),
     "finish_length": Behaviour(
         "`finish_reason` length",
         "keeps a whole program, rejects the rest: `truncated`",
@@ -266,6 +292,19 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "counts 0 tokens",
     ),
     "usage_list": answers("`usage` is a list", always(usage=[1, 2]), "counts 0 tokens"),
+    "usage_text": answers("`usage` is a text", always(usage="9 + 5"), "counts 0 tokens"),
+    "usage_boundless": answers(
+        "`usage` of numbers that no model can reach",
+        always(usage={"prompt_tokens": 10**19, "completion_tokens": 10**400}),
+        "counts 0 tokens",
+    ),
+    "logprobs_odd": answers(
+        "log probabilities that are no numbers",
+        always(logprobs={"content": [{"logprob": float("nan")}, {"logprob": [1]}, 7]}),
+    ),
+    "logprobs_number": answers(
+        "a number in place of log probabilities", always(logprobs={"token_logprobs": 5})
+    ),
     "cached_null": answers(
         "`prompt_tokens_details` null",
         always(usage={"prompt_tokens": 9, "completion_tokens": 5, "prompt_tokens_details": None}),
@@ -298,6 +337,44 @@ BEHAVIOURS: dict[str, Behaviour] = {
         lambda asked: raw(_WHOLE.replace(b"It is 2.", b"2 \xff!")),
         "replaces them by U+FFFD",
         "2 \ufffd!",
+    ),
+    "utf_16": answers(
+        "UTF-16",
+        lambda asked: raw(json.dumps(envelope()).encode("utf-16"), kind="application/json"),
+    ),
+    "latin_1": answers(
+        "another character set that the content type names",
+        lambda asked: raw(
+            _WHOLE.replace(b"It is 2.", b"caf\xe9"), kind="application/json; charset=iso-8859-1"
+        ),
+        text="caf\u00e9",
+    ),
+    "control": answers(
+        "a line break within a text of the JSON",
+        lambda asked: raw(_WHOLE.replace(b"It is 2.", b"It is\n2.")),
+        text="It is\n2.",
+    ),
+    "nan": answers(
+        "NaN in the JSON", lambda asked: raw(_WHOLE.replace(b'"created": 1', b'"created": NaN'))
+    ),
+    "twice": answers(
+        "a key twice in the JSON",
+        lambda asked: raw(_WHOLE.replace(b'"content"', b'"content": null, "content"')),
+        "reads the last",
+    ),
+    "gzip": answers(
+        "compressed by gzip",
+        lambda asked: Reply(200, gzip.compress(_WHOLE), {"Content-Encoding": "gzip"}),
+    ),
+    "megabytes": answers(
+        "an answer of 10 MB",
+        always(content="2" * 10_000_000),
+        text="2" * 10_000_000,
+    ),
+    "moved": answers(
+        "a redirect that keeps the question (307, 308)",
+        lambda asked: Reply(307, b"", {"Location": "/there"}),
+        "follows it",
     ),
     "nul": answers("NUL in the text", always(content="It is\0 2."), "takes it out"),
     # Failures that pass
@@ -345,6 +422,42 @@ BEHAVIOURS: dict[str, Behaviour] = {
         first(send({"error": {"message": "Rate limited", "code": 429}})),
         "waits, asks again",
     ),
+    "errors_in_200_once": answers(
+        "`errors`, `detail`, `message` or `msg` in place of choices, with status 200, once",
+        first(send({"code": 1301, "msg": "system busy"})),
+        _AGAIN,
+    ),
+    "limit_named_in_200": answers(
+        "a rate limit that a code names, in a reply of status 200, often",
+        first(send({"error": {"message": "slow", "code": "rate_limit_exceeded"}}), times=4),
+        "waits, asks again, and asks more slowly",
+    ),
+    "blocks_of_reasoning_once": answers(
+        "a list of nothing but reasoning, though it ended by itself, once",
+        first(send(envelope(content=[{"type": "thinking", "thinking": _THOUGHT}]))),
+        _AGAIN,
+    ),
+    "finish_timeout_once": answers(
+        "`finish_reason` timeout or network_error, once",
+        first(send(envelope(content="It", finish_reason="timeout"))),
+        _AGAIN,
+    ),
+    "gzip_cut_off_once": answers(
+        "gzip that is cut off, once",
+        first(Reply(200, gzip.compress(_WHOLE)[:40], {"Content-Encoding": "gzip"})),
+        _AGAIN,
+    ),
+    "no_gzip_once": answers(
+        "a content encoding that is not the one it names, once",
+        first(Reply(200, _WHOLE, {"Content-Encoding": "gzip"})),
+        _AGAIN,
+    ),
+    "too_short_once": answers(
+        "fewer bytes than it promises, once",
+        first(Reply(200, _WHOLE, {"Content-Length": str(len(_WHOLE) + 50)})),
+        _AGAIN,
+    ),
+    "no_content_once": answers("status 204, once", first(Reply(204, b"")), _AGAIN),
     "500_once": answers("status 500, once", first(complains(500, "internal")), _AGAIN),
     "502_page_once": answers("a page with status 502, once", first(page(502)), _AGAIN),
     "503_once": answers(
@@ -354,6 +467,20 @@ BEHAVIOURS: dict[str, Behaviour] = {
     ),
     "408_once": answers("status 408, once", first(complains(408, "too slow")), _AGAIN),
     "409_once": answers("status 409, once", first(complains(409, "busy")), _AGAIN),
+    **{
+        f"{status}_once": answers(
+            f"status {status}, once", first(complains(status, "not now")), _AGAIN
+        )
+        for status in (421, 423, 424, 425, 499, 504, 520)
+    },
+    "400_loading_once": answers(
+        "status 400 or 403 in words that pass (loading, overloaded, try again later), once",
+        first(complains(400, "Model is currently loading")),
+        _AGAIN,
+    ),
+    "403_page_once": answers(
+        "a page with status 400 or 403, once", first(page(403, "Blocked")), _AGAIN
+    ),
     "529_once": answers("status 529, once", first(complains(529, "overloaded")), _AGAIN),
     "reset_once": answers("the connection is lost, once", first(None), _AGAIN),
     "hang_once": answers(
@@ -378,6 +505,21 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "status 429: try again in 120ms, once",
         first(complains(429, "Rate limit reached. Please try again in 120ms.")),
         "waits as long as it says",
+    ),
+    "429_date": answers(
+        "status 429 with a Retry-After that has passed, once",
+        first(send({"error": "slow"}, 429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT")),
+        _AGAIN,
+    ),
+    "429_soon": answers(
+        "status 429 with a Retry-After that is no time, once",
+        first(send({"error": "slow"}, 429, Retry_After="soon")),
+        _AGAIN,
+    ),
+    "403_limit": answers(
+        "a rate limit under status 400, 403, 420 or 503, more often than `backend.max_retries`",
+        first(complains(403, "API rate limit exceeded"), times=4),
+        "waits, asks again, and asks more slowly",
     ),
     "429_page": answers("a page with status 429, once", first(page(429)), "waits, asks again"),
     # Failures that stay
@@ -410,6 +552,12 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "rejects it: `refused`",
         "refused",
         always(finish_reason="content_filter", content=""),
+    ),
+    "prohibited": Behaviour(
+        "`finish_reason` PROHIBITED_CONTENT, BLOCKLIST or sensitive",
+        "rejects it: `refused`",
+        "refused",
+        always(content="", finish_reason="PROHIBITED_CONTENT"),
     ),
     "refusal": Behaviour(
         "a refusal",
@@ -444,6 +592,19 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "rejects it: `prompt_too_long`",
         "too_long",
         lambda asked: complains(429, "Request too large for m on tokens per min"),
+    ),
+    "413": Behaviour(
+        "status 413",
+        "rejects it: `prompt_too_long`",
+        "too_long",
+        lambda asked: complains(413, "Payload Too Large"),
+    ),
+    "404_for_one": Behaviour(
+        "status 401, 402, 404, 405, 407 or 410 for the same request each time, while others are "
+        "answered",
+        "asks `max_retries` times again, then puts the record off: `unanswered`",
+        "server_error",
+        lambda asked: complains(404, "no provider"),
     ),
     # Refusals of what every request asks
     "max_completion_tokens": ends(
@@ -556,6 +717,30 @@ BEHAVIOURS: dict[str, Behaviour] = {
         lambda asked: page(200),
         "is backend.base_url the root of the API",
     ),
+    "other_api_for_all": ends(
+        "answers of another API for the first hundred requests",
+        lambda asked: send({"model": "m", "response": GOOD, "done": True}),
+        'the answer holds no choices: {"model": "m", "response": "It is 2.", "done": true}',
+        "what it holds instead",
+    ),
+    "stream_for_all": ends(
+        "a stream that nobody asked for, for the first requests",
+        lambda asked: raw(b'data: {"choices": []}\n\ndata: [DONE]\n\n'),
+        "a stream of events instead of JSON",
+    ),
+    "login": ends(
+        "a redirect to a login page",
+        lambda asked: Reply(302, b"", {"Location": "/login?next=secret"}),
+        "set backend.base_url to the root of the API",
+        "where it is sent to, and `set backend.base_url to the root of the API`",
+    ),
+    "circle": ends(
+        "redirects without end",
+        lambda asked: Reply(307, b"", {"Location": "/v1/chat/completions"}),
+        "sends requests elsewhere",
+    ),
+    "407": ends("status 407", lambda asked: complains(407, "log in"), "stands behind a proxy"),
+    "410": ends("status 410", lambda asked: complains(410, "retired"), "no longer has"),
     "401": ends("status 401", lambda asked: complains(401, "bad key"), "refuses the key"),
     "402": ends("status 402", lambda asked: complains(402, "no credit"), "asks to be paid"),
     "quota": ends(
@@ -617,7 +802,10 @@ def odd_server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
                 asked[content.decode()] += 1
                 times = asked[content.decode()]
             headers = {name.lower(): value for name, value in self.headers.items()}
-            reply = BEHAVIOURS[body["model"]].reply(Asked(body, times, headers))
+            if self.path == "/there":
+                self._send(send(envelope()))
+                return
+            reply = BEHAVIOURS[body["model"]].reply(Asked(body, times, headers, self.path))
             if reply is None:
                 self.close_connection = True
             else:
@@ -627,7 +815,10 @@ def odd_server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
+            if "Content-Length" not in reply.headers:
+                self.send_header("Content-Length", str(len(reply.body)))
+            else:
+                self.close_connection = True
             self.end_headers()
             self.wfile.write(reply.body)
 

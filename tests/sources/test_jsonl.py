@@ -143,6 +143,8 @@ def test_an_unreadable_shard_is_named(tmp_path: Path, damage) -> None:
     [
         ('{"problem": "x"}'.encode("utf-16"), "is UTF-16, not UTF-8: convert it"),
         ('{"problem": "x"}'.encode("utf-16-le"), "is no text in UTF-8"),
+        ('{"problem": "x"}'.encode("utf-32"), "is UTF-32, not UTF-8: convert it"),
+        (b'{"problem": "\\ud83d"}', "the first is no text: half a surrogate pair"),
         (b"PAR1....", "is Parquet: use source=parquet"),
         (gzip.compress(b'{"problem": "x"}', mtime=0), "let its name end in .gz"),
         (b"PK\x03\x04....", "is a zip archive"),
@@ -195,6 +197,49 @@ def test_arrays_and_tables_of_text_are_read_too(tmp_path: Path, name: str) -> No
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     check_source(source_of(type="jsonl", path=str(tmp_path / name)))
     assert [json.loads(line) for line in lines_in(str(tmp_path / name))] == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "problem;answer\n6 times 7, or 9?;42\n"),
+        ("a.csv", "problem\tanswer\n6 times 7, or 9?\t42\n"),
+        ("a.csv", "problem|answer\r\n6 times 7, or 9?|42\r\n"),
+        ("a.tsv", 'problem,answer\n"6 times 7, or 9?",42\n'),
+        ("a.csv", ' problem , answer \n"6 times 7, or 9?",42\n'),
+        ("a.csv", 'problem,answer\r"6 times 7, or 9?",42\r'),
+        ("a.csv", '\ufeffproblem,answer,\n\n"6 times 7, or 9?",42,\n'),
+    ],
+)
+def test_tables_in_other_dialects_are_read(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_bytes(text.encode())
+    (seed,) = read(tmp_path, type="jsonl", path=str(tmp_path / name)).seeds
+    assert (seed["problem"], seed["answer"]) == ("6 times 7, or 9?", "42")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('problem,answer\n"6 times 7?,42\n6 times 8?,48\n', "line 3, is no CSV: unexpected end"),
+        ("problem,answer,answer\n6 times 7?,42,43\n", "has column answer twice: rename"),
+        ("problem,answer\ncaf\udce9?,42\n", "convert it to UTF-8"),
+        ("6 times 7?,42\n6 times 8?,48\n", "has no column problem or code"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "a.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SourceError) as error:
+        check_source(source_of(type="jsonl", path=str(tmp_path / "a.csv")))
+    assert "a.csv" in str(error.value) and said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_row_with_more_or_fewer_values_than_columns_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("problem,answer\nwhat is 6 times 7?,42,x,y\n3 + 4?\n")
+    records = [json.loads(line) for line in lines_in(str(tmp_path / "a.csv"))]
+    assert records == [
+        {"problem": "what is 6 times 7?", "answer": "42", "more": ["x", "y"]},
+        {"problem": "3 + 4?", "answer": None},
+    ]
 
 
 def test_a_file_whose_name_looks_like_a_glob_is_read(tmp_path: Path) -> None:

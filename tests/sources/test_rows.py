@@ -223,6 +223,31 @@ def test_a_row_that_is_no_json_object_is_unreadable_and_can_still_be_written(raw
     assert json.loads(refused("seeds", row, verdict).record) == raw
 
 
+def test_bytes_that_are_no_text_are_no_answer() -> None:
+    row = plain({"problem": "p", "answer": b"\xff"})
+    verdict = seed_of(Row.make("mine", canonical_json(row), "a.parquet"), {}, None)
+    assert isinstance(verdict, Verdict) and verdict.reason == SeedReason.UNREADABLE_RECORD
+    assert verdict.detail == "a.parquet: column answer (answer) holds no text in UTF-8"
+
+
+@pytest.mark.parametrize("answer", [["B"], "B", "(b)", 1])
+def test_an_option_is_named_also_by_a_list_of_one(answer: Any) -> None:
+    made = seed({"problem": "6 * 7?", "options": ["40", 42], "answer": answer})
+    assert isinstance(made, Seed) and made.answer == "42"
+
+
+def test_a_chat_that_is_written_as_text_is_a_chat() -> None:
+    chat = [
+        {"role": "user", "content": "6 * 7?"},
+        {"role": "assistant", "content": "It is \\boxed{42}."},
+    ]
+    made = seed({"messages": json.dumps(chat)})
+    assert isinstance(made, Seed)
+    assert (made.problem, made.answer, made.solution) == ("6 * 7?", "42", "It is \\boxed{42}.")
+    other = seed({"problem": '[{"role": 1}] is of what type?'})
+    assert isinstance(other, Seed) and other.problem == '[{"role": 1}] is of what type?'
+
+
 def test_a_mapped_problem_that_is_not_text_is_unreadable() -> None:
     made = seed({"q": ["p"]}, {"problem": "q"})
     assert isinstance(made, Verdict) and made.reason is SeedReason.UNREADABLE_RECORD

@@ -99,6 +99,17 @@ def is_chat(value: Any) -> bool:
     )  # fmt: skip
 
 
+def opened(value: Any) -> Any:
+    """Returns the chat that a text of JSON holds; any other value as it is."""
+    if isinstance(value, str) and value.lstrip().startswith("[{"):
+        try:
+            chat = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+        return chat if is_chat(chat) else value
+    return value
+
+
 def turn_for(field: str, chat: list[Mapping[str, Any]]) -> str | None:
     """Returns the text of a chat that fills a field: the first turn of the user for the problem,
     the last one of the assistant for any other; None where there is no such turn.
@@ -135,7 +146,7 @@ def columns_of(field: str, columns: Columns, row: Mapping[str, Any]) -> tuple[st
         return tuple(guesses) if len(guesses) == 1 else ()
     if field == "solution":
         problem = columns_of("problem", columns, row)
-        if len(problem) == 1 and is_chat(value_at(row, problem[0])):
+        if len(problem) == 1 and is_chat(opened(value_at(row, problem[0]))):
             return problem
     return ()
 
@@ -156,7 +167,7 @@ def guesses_in(row: Mapping[str, Any], columns: Columns) -> list[str]:
     if columns_of("code", columns, row):
         taken.add("input")
     found = (name for name in PROBLEMS if name in row)
-    return [name for name in found if name not in taken or is_chat(row[name])]
+    return [name for name in found if name not in taken or is_chat(opened(row[name]))]
 
 
 def value_at(row: Any, path: str) -> Any:
@@ -172,7 +183,7 @@ def value_of(field: str, paths: tuple[str, ...], row: Mapping[str, Any]) -> Any:
 
     None where a column is null, a chat without the turn, or all of them are blank.
     """
-    values = [value_at(row, path) for path in paths]
+    values = [opened(value_at(row, path)) for path in paths]
     values = [turn_for(field, value) if is_chat(value) else value for value in values]
     if not values or None in values or all(isinstance(v, str) and not v.strip() for v in values):
         return None

@@ -119,8 +119,14 @@ def reading(path: str) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, ValueError, zlib.error, BeamIOError) as error:
-        cut_off = ": it was cut off, so fetch it again" if "Truncated" in str(error) else ""
-        raise SourceError(f"{path} cannot be read: {one_line(error)}{cut_off}") from error
+        said, hint = one_line(error), ""
+        if "Truncated" in said:
+            hint = ": it was cut off, so fetch it again"
+        elif "header check" in said:
+            hint = f": it is not, or not to its end, what its ending {suffixes(path)[1]} says"
+        elif isinstance(error, UnicodeDecodeError):
+            hint = ": convert it to UTF-8"
+        raise SourceError(f"{path} cannot be read: {said}{hint}") from error
 
 
 def one_line(error: BaseException) -> str:

@@ -63,8 +63,7 @@ def stated(answer: Any) -> Stated:
     >>> stated(["120"]).answer, stated(r"$\boxed{25}$").answer, stated("25 cm.").answer
     ('120', '25', '25 cm')
     """
-    if isinstance(answer, list) and len(answer) == 1 and not isinstance(answer[0], (list, dict)):
-        return stated(answer[0])
+    answer = only(answer)
     if not isinstance(answer, str):
         return Stated(canonical_json(answer), None)
     text, steps = split_steps(answer.strip())
@@ -81,6 +80,13 @@ def stated(answer: Any) -> Stated:
     if answer is None and (worked or (sentence and len(_NUMBER.findall(text)) == 1)):
         answer = extract_answer(text)
     return Stated(answer or _bare(text), text if worked and answer else None)
+
+
+def only(answer: Any) -> Any:
+    """Returns what a list of one text or number holds; any other value as it is."""
+    if isinstance(answer, list) and len(answer) == 1 and not isinstance(answer[0], (list, dict)):
+        return only(answer[0])
+    return answer
 
 
 def marked(text: str) -> str | None:

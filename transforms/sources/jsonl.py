@@ -6,9 +6,10 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice, zip_longest
 from typing import Any, Literal
 
 import apache_beam as beam
@@ -39,8 +40,10 @@ from transforms.sources.rows import Row, parsed, with_seed
 _LINES_LOOKED_AT = 20
 """Lines of a file in which its columns show; a column that is in none of them is not there."""
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_SEPARATORS = {".csv": (",", ";", "\t", "|"), ".tsv": ("\t", ",", ";", "|")}
+"""What may stand between the columns; the first one that is in the header does."""
 _NO_TEXT = {
+    b"\xff\xfe\0\0": "is UTF-32, not UTF-8: convert it, such as with iconv -f UTF-32 -t UTF-8",
     b"\xff\xfe": "is UTF-16, not UTF-8: convert it, such as with iconv -f UTF-16 -t UTF-8",
     b"\xfe\xff": "is UTF-16, not UTF-8: convert it, such as with iconv -f UTF-16 -t UTF-8",
     b"PAR1": "is Parquet: use source=parquet",
@@ -139,15 +142,34 @@ def lines_in(path: str) -> Iterator[bytes]:
                 raise SourceError(f"{path} {problem}")
         if b"\0" in head:
             raise SourceError(f"{path} is no text in UTF-8: convert it, or name another file")
-        separator = _SEPARATORS.get(suffixes(path)[0])
-        if separator:
-            text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-            for record in csv.DictReader(text, delimiter=separator, restkey="more"):
-                yield json.dumps(record).encode()
+        separators = _SEPARATORS.get(suffixes(path)[0])
+        if separators:
+            yield from _records(path, file, separators)
         elif _is_array(head):
             yield from _items(path, file)
         else:
             yield from (line for line in file if line.strip())
+
+
+def _records(path: str, file: Any, separators: tuple[str, ...]) -> Iterator[bytes]:
+    """Yields the records of a CSV or TSV file, as JSON, by the names in its header."""
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+    header = text.readline()
+    separator = next((each for each in separators if each in header), separators[0])
+    # Strict: a quote that never ends would take in all records after it.
+    lines = csv.reader(chain([header], text), delimiter=separator, strict=True)
+    try:
+        names = [name.strip() for name in next(lines, [])]
+        twice = [name for name, count in Counter(filter(None, names)).items() if count > 1]
+        if twice:
+            raise SourceError(f"{path} has column {twice[0]} twice: rename one of them")
+        for line in filter(None, lines):
+            record: dict[str, Any] = dict(zip_longest(names, line[: len(names)]))
+            if len(line) > len(names):
+                record["more"] = line[len(names) :]
+            yield json.dumps(record).encode()
+    except csv.Error as error:
+        raise SourceError(f"{path}, line {lines.line_num}, is no CSV: {error}") from None
 
 
 def _is_array(head: bytes) -> bool:

@@ -30,6 +30,9 @@ class SeedReason(StrEnum):
     DUPLICATE_ID = "duplicate_id"
 
 
+_NOT_UTF_8 = "not UTF-8"
+"""The key of the object that shows bytes which are no text."""
+
 _ANY_VALUE = ("answer", "kind", "options")
 """Fields that a column may fill with other values than text."""
 
@@ -72,7 +75,7 @@ def parsed(raw: str) -> Any:
         value = json.loads(raw, parse_constant=lambda _: None)
         canonical_json(value).encode()
     except UnicodeEncodeError:
-        return reject(SeedReason.UNREADABLE_RECORD, "holds half a surrogate pair, which is no text")
+        return reject(SeedReason.UNREADABLE_RECORD, "no text: half a surrogate pair")
     except (ValueError, RecursionError) as error:
         return reject(SeedReason.UNREADABLE_RECORD, f"not JSON: {error}")
     return value
@@ -108,6 +111,10 @@ def seed_of(
             continue
         paths = columns_of(name, columns, data)
         value = value_of(name, paths, data)
+        if isinstance(value, Mapping) and _NOT_UTF_8 in value:
+            return reject(
+                SeedReason.UNREADABLE_RECORD, f"{_column(row, name, paths)} holds no text in UTF-8"
+            )
         if isinstance(value, str) or (value is not None and name in _ANY_VALUE):
             values[name], taken[name] = value, paths
         elif value is not None and (name in columns or name == "problem"):
@@ -166,6 +173,7 @@ def _stated(
             answer = (extract_answer if in_chat else forms.marked)(visible(solution))
         return forms.Stated(answer, solution)
     if options:
+        answer = forms.only(answer)
         choice = forms.chosen(answer, options)
         if choice is not None:
             return forms.Stated(choice, solution)
@@ -214,7 +222,7 @@ def plain(value: Any) -> Any:
         try:
             return value.decode()
         except UnicodeDecodeError:
-            return {"not UTF-8": value.decode(errors="backslashreplace")}
+            return {_NOT_UTF_8: value.decode(errors="backslashreplace")}
     if hasattr(value, "tolist"):
         return plain(value.tolist())
     if isinstance(value, (datetime.date, datetime.time)):

@@ -37,6 +37,7 @@ _OTHERS = {
     "header": Behaviour(
         "", "", "", lambda asked: send(envelope(content=f"X-Token: {asked.headers['x-token']}"))
     ),
+    "path": Behaviour("", "", "", lambda asked: send(envelope(content=asked.path))),
     "no_effort": Behaviour("", "", "", refuses("reasoning_effort", _REFUSED)),
 }
 """What servers do in tests of their own, beside the table."""
@@ -167,6 +168,8 @@ def test_a_refused_field_of_the_further_body_is_named(server: Server) -> None:
 def test_what_fails_alone_is_an_error_of_its_kind(server: Server, name: str) -> None:
     good = [_request("blocks", f"{name} {number}") for number in range(8)]
     backend = _backend(server, name, max_in_flight=2)
+    if name == "404_for_one":  # before any answer it would be every request's
+        _ask(backend, _request("blocks", name))
     answer, *others = sorted(_ask(backend, _request(name), *good), key=lambda each: each.text)
     assert [each.text for each in others] == [GOOD] * 8
     assert answer.error_kind == BEHAVIOURS[name].makes
@@ -187,7 +190,7 @@ def test_what_every_request_meets_ends_the_run_with_one_line(
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in _ENDING if "set backend" in BEHAVIOURS[name].makes]
+    "name", [name for name in _ENDING if "set backend.parameters" in BEHAVIOURS[name].makes]
 )
 def test_the_setting_that_the_line_names_mends_it(server: Server, name: str) -> None:
     setting = re.search(r"parameters\.(\w+)=(\w+)", BEHAVIOURS[name].makes)
@@ -219,6 +222,25 @@ def test_a_key_that_no_header_can_carry_is_one_line(
 def test_a_newline_at_the_end_of_a_key_is_taken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ODD_KEY", " abc\r\n")
     assert openai_engine.api_key("ODD_KEY") == "abc"
+
+
+def test_a_model_that_is_not_served_is_told_from_those_that_are(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_engine, "model_names", lambda reply: ["large", "small"])
+    monkeypatch.setattr(module, "page", lambda status: send({"data": []}))
+    with pytest.raises(BackendError, match=r"set backend.model to .* \(large, small\), then"):
+        _ask(_backend(server, "404", api_key_env="ODD_OTHER"), _request("404"))
+
+
+def test_a_redirect_is_told_without_its_query(server: Server) -> None:
+    with pytest.raises(BackendError, match=r"sends requests elsewhere \(HTTP 302: to .*/login\)"):
+        _ask(_backend(server, "login"), _request("login"))
+
+
+def test_a_query_in_the_base_url_is_sent_with_each_request(server: Server) -> None:
+    backend = _backend(server, "blocks", base_url=f"{server[0]}/?api-version=1")
+    assert _ask(backend, _request("path"))[0].text == "/v1/chat/completions?api-version=1"
 
 
 def test_bad_requests_among_good_ones_open_no_circuit(

@@ -87,3 +87,23 @@ def test_the_settings_in_the_page_on_models_are_valid():
     assert len(rows) == 5
     for row in rows:
         composed(*(["backend=vllm"] if "engine_args" in row else OPENAI), row)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("127.0.0.1:8000/v1", "localhost", "", "http://", "http:///v1", "ftp://a/v1", "/v1"),
+        *("http://[::1/v1", "http://a:99999/v1", "http://a:port/v1", "http://a..b/v1"),
+        *(f"http://{'a' * 80}.com/v1", "http://a b/v1", "https://a/v1/chat/completions"),
+        "https://a/v1/models/",
+    ],
+)
+def test_a_base_url_that_is_none_is_one_line(url):
+    with pytest.raises(SettingsError, match=r"backend\.base_url") as error:
+        composed(*OPENAI, f"backend.base_url='{url}'")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8/v1/", "HTTPS://a.b/c?d=e", " http://u:p@a/v1 "])
+def test_a_base_url_may_have_a_query_a_user_and_space_around_it(url):
+    assert composed(*OPENAI, f"backend.base_url='{url}'").backend.base_url == url.strip()

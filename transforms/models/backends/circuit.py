@@ -151,7 +151,8 @@ class Circuit:
                 await self.end(
                     BackendError(
                         f"{self._name} has not answered for {now - self._open_since:.0f} seconds "
-                        f"({what}): mend it, then go on with resume=true"
+                        f"({what}): mend it, then go on with resume=true, which asks only for what "
+                        "is not in the ledger"
                     )
                 )
         self._wait_until = max(self._wait_until, now + retry_after)

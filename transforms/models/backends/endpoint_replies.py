@@ -9,19 +9,30 @@ import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC
+from typing import Any, TypeGuard
 
 from transforms.engine.records import ToolCall
 from transforms.models.backends.base import valid_text
 from transforms.models.scores import NoScores
 
 _CUT_OFF = {"length", "max_tokens", "model_length", "max_output_tokens"}
-_BROKEN_OFF = {"abort", "aborted", "error", "cancelled", "insufficient_system_resource"}
+_BROKEN_OFF = {
+    *("abort", "aborted", "error", "cancelled", "canceled", "timeout", "network_error"),
+    *("server_error", "internal_error", "engine_overloaded", "insufficient_system_resource"),
+    "malformed_function_call",
+}
 _THINKING = {"thinking", "reasoning", "reasoning_text"}
 """Types of the blocks of a content that hold a thought."""
-_FILTERED = {"content_filter", "safety", "recitation", "refusal"}
+_FILTERED = {
+    *("content_filter", "content_filtered", "safety", "recitation", "refusal", "sensitive"),
+    *("prohibited_content", "blocklist", "spii", "image_safety", "guardrail_intervened"),
+}
+_MOST_TOKENS = 1e12
+"""A count of tokens above this is none: sums of counts stay within 64 bits."""
 
 PAGE = "a web page instead of JSON"
+STREAM = "a stream of events instead of JSON"
 
 
 class NoAnswer(ValueError):
@@ -46,6 +57,8 @@ class Complaint(Exception):
     """Its own code or type of error."""
     wait: float = 0.0
     """Seconds that it asks to wait; 0 where it does not say."""
+    is_page: bool = False
+    """Whether it is a web page: that of a gateway or proxy, as an API writes JSON."""
 
     def __str__(self) -> str:
         return f"HTTP {self.status}: {self.message}"
@@ -69,26 +82,45 @@ class Answer:
     tool_calls: tuple[ToolCall, ...] = ()
 
 
-def read_json(content: bytes, setting: str = "backend") -> Any:
+def read_json(content: bytes, setting: str = "backend", charset: str | None = None) -> Any:
     """Returns the JSON value of a reply, whatever its content type.
+
+    Control characters within texts are read, though JSON forbids them: the answer is paid for.
 
     Args:
         setting: the one that names the endpoint, for messages.
+        charset: the one that the reply's content type names, for what is not valid UTF-8.
 
     Raises:
         NoAnswer: it is not JSON.
     """
-    text = content.decode("utf-8-sig", "replace").strip()
+    text = _decoded(content, charset).strip()
     if _is_page(text):
         raise NoAnswer(
             f"{PAGE} ({_excerpt(text)}): is {setting}.base_url the root of the "
             "API, such as http://127.0.0.1:8000/v1?"
         )
+    if re.match(r"(data|event|id|retry)?:", text):
+        raise NoAnswer(
+            f"{STREAM} ({_excerpt(text)}): have the endpoint answer whole, as requests ask for"
+        )
     try:
-        return json.loads(text)
+        return json.loads(text, strict=False)
     except (ValueError, RecursionError) as error:
         shown = f"{type(error).__name__}: {error}: {_excerpt(text)!r}"
         raise NoAnswer(f"no whole JSON ({shown})") from None
+
+
+def _decoded(content: bytes, charset: str | None) -> str:
+    """The text of a reply: UTF-8, or UTF-16 or UTF-32 by their first bytes, else as `charset`
+    says; what is valid in none of them is replaced by U+FFFD."""
+    encoding = json.detect_encoding(content)
+    for name in (encoding, charset or encoding):
+        try:
+            return content.decode(name)
+        except (UnicodeError, LookupError):
+            continue
+    return content.decode("utf-8-sig", "replace")
 
 
 def read_answer(reply: Any, tools: bool = False) -> Answer:
@@ -110,11 +142,13 @@ def read_answer(reply: Any, tools: bool = False) -> Answer:
     choices = reply.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     choice = choice if isinstance(choice, dict) else {}
-    if error := reply.get("error") or choice.get("error"):
-        raise complaint(200, {}, json.dumps({"error": error}).encode())
+    if error := _error(reply.get("error")) or _error(choice.get("error")):
+        raise complaint(200, {}, json.dumps({**reply, "error": error}).encode())
     if not choice:
-        raise NoAnswer("the answer holds no choices")
-    finish = str(choice.get("finish_reason") or "").lower()
+        if any(isinstance(reply.get(name), (str, list)) and reply[name] for name in _ERRORS):
+            raise complaint(200, {}, json.dumps(reply).encode())
+        raise NoAnswer(f"the answer holds no choices: {_excerpt(json.dumps(reply))}")
+    finish = re.sub(r"\W", "_", str(choice.get("finish_reason") or "").lower())
     if finish in _BROKEN_OFF:
         raise NoAnswer(f"the endpoint broke the answer off (finish_reason {finish})")
     message = choice.get("message")
@@ -122,8 +156,8 @@ def read_answer(reply: Any, tools: bool = False) -> Answer:
     refusal = message.get("refusal")
     if finish in _FILTERED:
         raise Refused(f"the server filtered the answer (finish_reason {finish})")
-    if isinstance(refusal, str) and refusal:
-        raise Refused(f"the model refused: {refusal}")
+    if refusal:
+        raise Refused(f"the model refused: {_text(refusal) or json.dumps(refusal)}")
     text = _text(message.get("content", message.get("text")))
     cut_off = finish in _CUT_OFF
     calls = _calls(message) if tools else ()
@@ -155,14 +189,18 @@ def read_likeliest(reply: Any) -> list[tuple[str, float]]:
     logprobs = _logprobs(reply)
     content, top = logprobs.get("content"), logprobs.get("top_logprobs")
     if isinstance(content, list) and content and isinstance(content[0], dict):
-        likely = content[0].get("top_logprobs") or []
+        likely = content[0].get("top_logprobs")
+        likely = [each for each in likely if isinstance(each, dict)] if _is_list(likely) else []
         pairs = [(each.get("token"), each.get("logprob")) for each in likely]
     else:
         first = top[0] if isinstance(top, list) and top else None
         pairs = list(first.items()) if isinstance(first, dict) else []
     if not pairs:
         raise NoScores("its answer holds no top_logprobs")
-    return [(_clean(str(token)), float(logprob)) for token, logprob in pairs]
+    try:
+        return [(_clean(str(token)), float(logprob)) for token, logprob in pairs]
+    except (TypeError, ValueError, OverflowError):
+        raise NoScores("its top_logprobs hold no numbers") from None
 
 
 def read_echo(reply: Any) -> tuple[list[str], list[float | None]]:
@@ -175,12 +213,27 @@ def read_echo(reply: Any) -> tuple[list[str], list[float | None]]:
     tokens, values = logprobs.get("tokens"), logprobs.get("token_logprobs")
     if not isinstance(tokens, list) or not isinstance(values, list) or len(tokens) != len(values):
         raise NoScores("its answer holds no token_logprobs")
+    if not all(value is None or isinstance(value, (int, float)) for value in values):
+        raise NoScores("its token_logprobs hold no numbers")
     return [str(token) for token in tokens], values
 
 
 def _logprobs(reply: Any) -> dict[str, Any]:
     logprobs = reply["choices"][0].get("logprobs")
     return logprobs if isinstance(logprobs, dict) else {}
+
+
+_ERRORS = ("error", "errors", "detail", "message", "msg")
+"""Fields of a reply without choices that say why there are none."""
+
+
+def _error(value: Any) -> Any:
+    """An error in a reply; None where its field holds nothing, as in {"message": null}."""
+    return None if isinstance(value, dict) and not any(value.values()) else value
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _clean(text: str) -> str:
@@ -229,20 +282,18 @@ def _arguments(value: Any) -> str:
 
 
 def _text(content: Any) -> str | None:
-    """The text of a message's content: a string, or a list of blocks."""
+    """The text of a message's content: a string, a block of text, or a list of them; None where
+    no part of it is text."""
     if isinstance(content, str):
         return content
-    if not isinstance(content, list):
-        return None
-    texts = [block if isinstance(block, str) else _block(block) for block in content]
-    return "".join(texts) if any(text is not None for text in texts) else None
-
-
-def _block(block: Any) -> str:
-    if not isinstance(block, dict) or block.get("type", "text") not in ("text", "output_text"):
-        return ""  # reasoning, an image, a tool call
-    text = block.get("text")
-    return text if isinstance(text, str) else ""
+    if isinstance(content, dict) and content.get("type", "text") in ("text", "output_text"):
+        parts = [_text(content.get(name)) for name in ("text", "value", "parts")]
+    elif isinstance(content, list):
+        parts = [_text(block) for block in content]
+    else:
+        return None  # reasoning, an image, a tool call
+    texts = [part for part in parts if part is not None]
+    return "".join(texts) if texts else None
 
 
 def _instead(message: dict[str, Any]) -> str:
@@ -256,23 +307,35 @@ def _instead(message: dict[str, Any]) -> str:
 
 def _count(value: Any) -> int | None:
     """A number of tokens; None where `value` is none."""
+    number = _number(value)
+    return int(number) if number is not None and 0 <= number <= _MOST_TOKENS else None
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, written as one or as text; None where `value` is none."""
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return int(number) if math.isfinite(number) and number >= 0 else None
+    return number if math.isfinite(number) else None
 
 
 def _mean_logprob(logprobs: Any) -> float | None:
     if not isinstance(logprobs, dict):
         return None
-    content = logprobs.get("content")
+    content, values = logprobs.get("content"), logprobs.get("token_logprobs")
     if isinstance(content, list):
         values = [each.get("logprob") for each in content if isinstance(each, dict)]
-    else:
-        values = logprobs.get("token_logprobs") or []
-    numbers = [value for value in values if isinstance(value, (int, float))]
-    return sum(numbers) / len(numbers) if numbers else None
+    numbers = list(map(_number, values)) if _is_list(values) else []
+    finite = [number for number in numbers if number is not None]
+    return sum(finite) / len(finite) if finite else None
+
+
+def model_names(reply: Any) -> list[str]:
+    """Returns the names of the models in the JSON value of a reply to /models."""
+    models = reply.get("data") if isinstance(reply, dict) else reply
+    models = models if isinstance(models, list) else []
+    return [str(each["id"]) for each in models if isinstance(each, dict) and each.get("id")]
 
 
 def complaint(status: int, headers: Mapping[str, str], content: bytes) -> Complaint:
@@ -286,10 +349,10 @@ def complaint(status: int, headers: Mapping[str, str], content: bytes) -> Compla
         message, param, code = _said(json.loads(text))
     except (ValueError, RecursionError):
         message, param, code = _excerpt(text), None, ""
-    if status < 400:
+    if status < 300:
         status = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 502
     message = " ".join(valid_text(message).split())[:300] or "no reason stated"
-    return Complaint(status, message, param, code, asked_wait(headers, message))
+    return Complaint(status, message, param, code, asked_wait(headers, message), _is_page(text))
 
 
 def _said(value: Any) -> tuple[str, str | None, str]:
@@ -303,9 +366,10 @@ def _said(value: Any) -> tuple[str, str | None, str]:
         return "" if value is None else str(value), None, ""
     place = [part for part in value.get("loc") or () if isinstance(part, str) and part != "body"]
     param = value.get("param") or (place[-1] if place else None)
-    code = str(value.get("code") or value.get("type") or "")
+    names = ("code", "type", "statusCode", "status")
+    code = str(next(filter(None, map(value.get, names)), ""))
     for key in ("error", "detail", "errors", "message", "msg", "title"):
-        if value.get(key):
+        if value.get(key) and isinstance(value[key], (str, list, dict)):
             message, inner_param, inner_code = _said(value[key])
             where = f"{place[-1]}: " if place else ""
             return where + message, inner_param or _name(param), inner_code or code
@@ -330,9 +394,9 @@ def _excerpt(text: str) -> str:
 def asked_wait(headers: Mapping[str, str], message: str = "", now: float | None = None) -> float:
     """Returns the seconds that an endpoint asks to wait, by its headers or its words; else 0.
 
-    Read are `retry-after-ms`, `retry-after` (seconds, or an HTTP date), `x-ratelimit-reset…` and
-    `ratelimit-reset` (seconds, a duration such as 1m2.5s, or a time since 1970) where nothing is
-    left, and "try again in 1.2s". `now` is the time since 1970, seconds.
+    Read are `retry-after-ms`, `retry-after`, `x-ratelimit-reset…` and `ratelimit-reset` where
+    nothing is left, and "try again in 1.2s". A value is in seconds, a duration such as 1m2.5s, a
+    time since 1970 or, in `retry-after`, an HTTP date. `now` is the time since 1970, seconds.
 
     >>> asked_wait({"retry-after-ms": "250"})
     0.25
@@ -344,20 +408,26 @@ def asked_wait(headers: Mapping[str, str], message: str = "", now: float | None 
         return seconds / 1000
     if value := headers.get("retry-after"):
         if (seconds := _seconds(value)) is not None:
-            return seconds
+            return _from_now(seconds, now)
         try:
-            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
-        except ValueError:
+            date = email.utils.parsedate_to_datetime(value)
+            return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now)
+        except (ValueError, OverflowError):
             return 0.0
     for kind in ("-requests", "-tokens", ""):
         for prefix in ("x-ratelimit", "ratelimit"):
             if headers.get(f"{prefix}-remaining{kind}") == "0":
                 reset = _seconds(headers.get(f"{prefix}-reset{kind}"))
                 if reset is not None:
-                    reset /= 1000 if reset > 1e11 else 1  # milliseconds since 1970
-                    return max(0.0, reset - now) if reset > 1e8 else reset
+                    return _from_now(reset, now)
     asked = re.search(r"(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)? ?[a-z]*)+)", message)
     return (_seconds(asked.group(1)) or 0.0) if asked else 0.0
+
+
+def _from_now(seconds: float, now: float) -> float:
+    """Seconds to wait, from such a number, or from a time since 1970 in seconds or milliseconds."""
+    seconds /= 1000 if seconds > 1e11 else 1
+    return max(0.0, seconds - now) if seconds > 1e8 else seconds
 
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d*)?)s[a-z]*)?(?:(\d+(?:\.\d*)?)ms)?")

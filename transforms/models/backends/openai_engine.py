@@ -33,6 +33,7 @@ from transforms.models.backends.endpoint_replies import (
     Refused,
     blamed,
     fix,
+    model_names,
     read_answer,
     read_echo,
     read_likeliest,
@@ -67,12 +68,27 @@ resumed run asks for nothing but what stayed unanswered, which is no reason to e
 _LONG_WAIT = 10.0
 """Seconds of a wait for the rate limit from which it is announced."""
 _ENDS_ALL = {
+    **dict.fromkeys((301, 302, 303, 307, 308), "sends requests elsewhere"),
     401: "refuses the key",
     402: "asks to be paid",
     404: "knows no such path or model",
     405: "takes no questions at this path",
+    407: "stands behind a proxy that refuses to pass requests on",
+    410: "no longer has this path or model",
 }
-"""Statuses that every other request would get as well, and no waiting mends."""
+"""Statuses that every other request would get as well, and no waiting mends. Where others were
+answered before, the request is asked again first: a gateway may have lost its mind for a moment."""
+_NAMES = 8
+"""Models of an endpoint that an error lists at most."""
+_PASSES = {408, 409, 421, 423, 424, 425, 449, 460, 499}
+"""Statuses below 500 of failures on the way or in the endpoint, not of the request."""
+_PASSES_IN_WORDS = re.compile(
+    r"try again (?:later|in|after)|temporar|currently loading|still loading|overloaded|"
+    r"timed out|just a moment",
+    re.IGNORECASE,
+)
+_LIMITED = re.compile(r"rate.?limit|too.?many.?requests|throttl", re.IGNORECASE)
+"""What endpoints call a limit on the rate of requests under another status than 429."""
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _TOO_LARGE = ("request too large", "reduce the length")
 
@@ -98,6 +114,7 @@ class _Trouble:
     useless: bool = False
     """A reply came that is no answer: the endpoint is up."""
     ends_all: bool = False
+    """Every other request would get it as well."""
     fix: str | None = None
     """The setting that mends it, where the endpoint names a parameter."""
 
@@ -214,6 +231,7 @@ class OpenAIModel:
             waiting=lambda: len(self._tasks),
             setting=place.setting,
         )
+        self._served: list[str] = []
         self._owed: set[asyncio.Task[Any] | None] = set()
         self._histories: dict[str, History] = {}
         self._answered_at = -math.inf
@@ -286,9 +304,9 @@ class OpenAIModel:
         url, key = backend.base_url, backend.api_key_env
         try:
             async with asyncio.timeout(min(_CONNECT_SECONDS, backend.timeout_seconds)):
-                await self._transport.get("/models")
+                self._served = model_names(await self._transport.get("/models"))
         except Complaint as said:
-            if said.status in (401, 403):
+            if said.status == 401:  # 403: the key may ask the model, and not for the list of them
                 raise BackendError(
                     f"{url} refuses the key in {key} ({said.status}): set {key} to a valid key"
                 ) from said
@@ -296,7 +314,9 @@ class OpenAIModel:
             pass  # it answers, if not to this: not every server has /models
         except (aiohttp.ClientError, OSError) as error:
             *_, cause = _causes(error)
-            what = " ".join(f"{type(cause).__name__}: {cause}".split())
+            what = f"{type(cause).__name__}: {_line(cause)}"
+            if isinstance(error, TimeoutError):
+                what = "no answer in time"
             raise BackendError(
                 f"nothing answers at {backend.place}.base_url={url} ({what}): "
                 "start the server, or mend the address"
@@ -362,6 +382,11 @@ class OpenAIModel:
             await self._circuit.end(self._asks_to_wait(trouble))
             return True
         if trouble.ends_all:
+            if trouble.again and self._answers:
+                if await self._retries(trouble, tried):
+                    return True
+                if self._circuit.answers_others(tried.first_failed):
+                    return False
             await self._circuit.end(BackendError(trouble.what))
             return True
         if trouble.limited:
@@ -529,24 +554,29 @@ class OpenAIModel:
         if isinstance(error, (aiohttp.ClientError, OSError)):
             *_, cause = _causes(error)
             down = isinstance(error, aiohttp.ClientConnectorError)
-            what = f"{type(cause).__name__}: {cause}"
+            what = f"{type(cause).__name__}: {_line(cause)}"
             return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, down=down)
-        return _Trouble(ErrorKind.SERVER_ERROR, str(error), again=True, useless=True)
+        return _Trouble(ErrorKind.SERVER_ERROR, _line(error), again=True, useless=True)
 
     def _complaint(self, said: Complaint, request: Request) -> _Trouble:
         status, what, url = said.status, str(said), self._place.base_url
         setting = self._place.setting
         if status in _ENDS_ALL or said.code in _QUOTA:
             why = _ENDS_ALL.get(status, _ENDS_ALL[402])
-            what = f"{url} {why} ({what}): mend it, then go on with resume=true"
-            return _Trouble(ErrorKind.INVALID, what, ends_all=True)
-        too_large = any(words in said.message.lower() for words in _TOO_LARGE)
-        if status == 429 and not too_large:
+            mend = self._remedy(status, request.model)
+            what = f"{url} {why} ({what}): {mend}, then go on with resume=true"
+            return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, ends_all=True, wait=said.wait)
+        too_large = status == 413 or any(words in said.message.lower() for words in _TOO_LARGE)
+        words = f"{said.code} {said.message}"
+        if (status in (420, 429) or _LIMITED.search(words)) and not too_large:
             return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, limited=True, wait=said.wait)
-        if status in (408, 409) or status >= 500:
+        if status in _PASSES or not 400 <= status < 500:
             kind = ErrorKind.TIMEOUT if status in (408, 504) else ErrorKind.SERVER_ERROR
             return _Trouble(kind, what, again=True, wait=said.wait, useless=status == 500)
-        kind = ErrorKind.TOO_LONG if too_large else kind_of(f"{said.code} {said.message}")
+        kind = ErrorKind.TOO_LONG if too_large else kind_of(words)
+        if kind is ErrorKind.INVALID and (said.is_page or _PASSES_IN_WORDS.search(words)):
+            what += f" ({PAGE})" * said.is_page  # a gateway's: no verdict of the API's
+            return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, wait=said.wait, useless=True)
         further = json.loads(request.body)
         own = {self._parameters.get(name) or name: name for name in self._arguments(request)}
         roles = {message.role for message in request.messages}
@@ -560,6 +590,21 @@ class OpenAIModel:
             stage = _group(request.stage)
             remedy = parameter and fix(said, parameter, stage, own.get(parameter), setting)
         return _Trouble(kind, what, fix=remedy)
+
+    def _remedy(self, status: int, model: str) -> str:
+        """What to do about a status of `_ENDS_ALL`."""
+        if status in (401, 402):
+            return "mend it"
+        if status == 407:
+            return "give the proxy's user and password in HTTPS_PROXY or HTTP_PROXY"
+        setting = self._place.setting
+        if status in (404, 410) and self._served and model not in self._served:
+            names = ", ".join(self._served[:_NAMES]) + ", ..." * (len(self._served) > _NAMES)
+            return f"set {setting}.model to one that it serves ({names})"
+        return (
+            f"set {setting}.base_url to the root of the API, such as http://127.0.0.1:8000/v1, and "
+            f"{setting}.model to a model of it"
+        )
 
     async def _send(self, request: Request, since: float) -> Response:
         """Asks once; the answer is owed until the task has replied. Asks nothing when draining."""
@@ -799,6 +844,11 @@ def cut_at(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
 def _group(stage: str) -> str:
     """The group of `sampling` that holds a stage's sampler."""
     return "program" if stage == "sample" else stage
+
+
+def _line(error: BaseException) -> str:
+    """An error's message as one line that is not too long."""
+    return " ".join(str(error).split())[:300]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

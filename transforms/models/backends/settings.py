@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
 
@@ -329,12 +330,31 @@ class VllmServerBackend(VllmBackend, Endpoint):
     engine: Literal["vllm_server"]  # type: ignore[assignment]
 
 
+def _base_url(url: str) -> str:
+    url = url.strip()
+    parts = urlsplit(url)
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or " " in url:
+        raise ValueError(f"{url!r} is no address of an API, such as http://127.0.0.1:8000/v1")
+    try:
+        parts.hostname.encode("idna"), parts.port
+    except ValueError as error:
+        raise ValueError(f"{url!r} has no host or port that can be: {error}") from None
+    path = parts.path.rstrip("/")
+    for end in ("/chat/completions", "/completions", "/models"):
+        if path.endswith(end):
+            raise ValueError(f"it is the root of the API, which {end} is added to: leave {end} out")
+    return url
+
+
 class OpenAIBackend(Endpoint, _Parameters, _Chats, _Body):
     """Any OpenAI-compatible endpoint."""
 
     engine: Literal["openai"]
     model: str = Field(description="model name that the endpoint serves")
-    base_url: str = Field(description="such as http://127.0.0.1:8000/v1")
+    base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        description="root of the API, such as http://127.0.0.1:8000/v1; a query, such as "
+        "?api-version=2024-06-01, is sent with each request"
+    )
     api: Literal["chat", "completions"] = Field(
         description="which of the two endpoints is asked: /chat/completions or /completions"
     )

@@ -12,7 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
-from transforms.models.backends.endpoint_replies import complaint, read_json
+from transforms.models.backends.endpoint_replies import Complaint, complaint, read_json
 
 _CONNECT_SECONDS = 30.0
 _KEEP_ALIVE_SECONDS = 5.0
@@ -35,8 +35,9 @@ class Place:
 class Transport:
     """Connections to an endpoint, for use on one event loop; made in a coroutine of that loop.
 
-    Follows redirects. The certificates that count are the system's, or those of `SSL_CERT_FILE` and
-    `SSL_CERT_DIR`. (The official client takes twice the CPU time, and a second to import.)
+    Follows redirects that keep the question what it is. The certificates that count are the
+    system's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. (The official client takes twice the
+    CPU time, and a second to import.)
 
     Args:
         timeout: longest silence in seconds, of a server that is reached.
@@ -60,7 +61,8 @@ class Transport:
 
     def move(self, place: Place) -> None:
         """Asks another place from now on."""
-        self._url, self._setting = place.base_url.rstrip("/"), place.setting
+        url, _, self._query = place.base_url.partition("?")
+        self._url, self._setting = url.rstrip("/"), place.setting
         self._headers = _headers(place)
         # aiohttp's own trust_env asks a thread for the proxy of each request, and adds passwords
         # from ~/.netrc, which it then refuses to send beside a key.
@@ -74,7 +76,7 @@ class Transport:
         """Returns the JSON value of the reply to a JSON object.
 
         Raises:
-            Complaint: the status is an error's.
+            Complaint: the status is an error's, or the endpoint sends requests elsewhere.
             NoAnswer: the reply is not JSON.
             aiohttp.ClientError, OSError: no reply, or half of one; `ClientConnectorError` where
                 nobody listens, and TimeoutError, which is an OSError, after `timeout` of silence.
@@ -82,13 +84,21 @@ class Transport:
         return await self._ask("POST", path, json.dumps(body).encode())
 
     async def _ask(self, method: str, path: str, body: bytes | None) -> Any:
-        async with self._session.request(
-            method, self._url + path, data=body, headers=self._headers, proxy=self._proxy
-        ) as reply:
-            content = await reply.read()
+        url = f"{self._url}{path}?{self._query}".rstrip("?")
+        try:
+            async with self._session.request(
+                method, url, data=body, headers=self._headers, proxy=self._proxy
+            ) as reply:
+                content = await reply.read()
+        except (aiohttp.TooManyRedirects, aiohttp.RedirectClientError) as error:
+            raise Complaint(302, f"to {url}, and on without end or to no address") from error
+        # A redirect may turn a question into a visit, and takes the key off on the way elsewhere.
+        if reply.history and (reply.method != method or reply.status >= 400):
+            there = reply.url.with_user(None).with_query(None)  # without what may be secret
+            raise Complaint(reply.history[0].status, f"to {there}")
         if not 200 <= reply.status < 300:
             raise complaint(reply.status, reply.headers, content)
-        return read_json(content, self._setting)
+        return read_json(content, self._setting, reply.charset)
 
     async def close(self) -> None:
         await self._session.close()
