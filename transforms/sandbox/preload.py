@@ -143,23 +143,32 @@ def use_huge_pages() -> None:
 
 _CODE_OF_ALL = ("libpython", "python", "libc.so", "ld-linux")
 """Beginnings of the names of the files whose code every program runs."""
-_PROT_READ, _PROT_WRITE = 1, 2
+_PROT_READ, _PROT_WRITE, _PROT_EXECUTE = 1, 2, 4
+_JOINED = {
+    ("r--p", "r-xp"): (0, _PROT_READ | _PROT_EXECUTE),
+    ("r-xp", "r--p"): (1, _PROT_READ | _PROT_EXECUTE),
+    ("r--p", "rw-p"): (0, _PROT_READ | _PROT_WRITE),
+}
+"""Permissions of two neighbours -> which of them is given which others, so that they are one."""
 
 
 def lighten_forks() -> None:
     """Makes this process's memory quicker to fork and its code quicker to reach in a child.
 
-    The tables of relocated addresses that the loader closed are joined with the data behind them:
-    two regions of each library become one. And the page tables of code that every program runs are
-    copied by a fork, not filled anew by faults in each child: the kernel copies those of a region
-    that holds a page of this process's own.
+    A fork costs by the region, and a library has four or five: its constants are joined with its
+    code, and the tables of relocated addresses that the loader closed with the data behind them.
+    And the page tables of code that every program runs are copied by a fork, not filled anew by
+    faults in each child: the kernel copies those of a region that holds a page of this process's
+    own.
     """
     protect = ctypes.CDLL(None).mprotect
+    for pair in pairwise(_regions()):
+        kinds = pair[0].permissions, pair[1].permissions
+        if kinds in _JOINED and pair[0].goes_on_in(pair[1]):
+            which, protection = _JOINED[kinds]
+            start, end = pair[which].start, pair[which].end
+            protect(ctypes.c_void_p(start), ctypes.c_size_t(end - start), protection)
     regions = _regions()
-    for region, after in pairwise(regions):
-        if (region.permissions, after.permissions) == ("r--p", "rw-p") and region.goes_on_in(after):
-            length = ctypes.c_size_t(region.end - region.start)
-            protect(ctypes.c_void_p(region.start), length, _PROT_READ | _PROT_WRITE)
     with suppress(OSError), open("/proc/self/mem", "r+b", buffering=0) as memory:
         for region in regions:  # a kernel may forbid it
             if os.path.basename(region.path).startswith(_CODE_OF_ALL):
