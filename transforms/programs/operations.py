@@ -7,7 +7,7 @@ import builtins
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.programs.form import children
+from transforms.programs.form import FIELDS, children
 from transforms.programs.names import NOWHERE, Names, origin
 
 _SYMBOLS: dict[type[ast.AST], str] = {
@@ -90,7 +90,7 @@ def _nesting(tree: ast.AST) -> int:
         elif type(node) in _BLOCKS:
             depth += 1
         deepest = max(deepest, depth)
-        waiting += [(child, depth) for child in _below(node)]
+        waiting += [(child, depth) for child in _below(node) if FIELDS[type(child)]]
     return deepest
 
 

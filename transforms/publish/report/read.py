@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -16,14 +17,14 @@ from transforms.engine.processes import map_on_cores
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.tables import RowGroup, row_groups
 from transforms.publish.catalog import Catalog, End, Query, State
-from transforms.stages.diversity.measure import Figures, Row, Survey, compare
+from transforms.stages.diversity.measure import Figures, Row, Survey, compare, survey
 
 EXAMPLES = 10
 """Accepted rows that are shown."""
 REJECTS = 2
 """Rejects of each stage and reason that are shown."""
-PART = 10_000
-"""Rows that a process measures at a time, at least: some seconds."""
+PART = 2_000
+"""Rows that a process measures, at least: a second and more, and it starts in a third of one."""
 SURVEYED = (5_000, 10_000)
 """Rows of a set that are measured, at least and at most, about: between them a fiftieth of all, so
 that the report takes a small part of a run's time. A share measured on the least is some one and a
@@ -43,18 +44,19 @@ def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
         "programs": [folder for folder in early if {"code", "status"} <= set(columns[folder])][:1],
         "seeds": [folder for folder in early if columns[folder] == columns[folders[0]]][-1:],
     }
-    parts: list[_Part] = []
+    rows: list[tuple[str, Row]] = []
     surveys: dict[str, Survey] = {}
-    for name, found in chosen.items():
-        for folder in found:
+    for name, folders in chosen.items():
+        for folder in folders:
             if {"id", "code"} <= set(columns[folder]):
                 surveys[name] = Survey()
                 groups = row_groups(_parquet(run.path(folder)))
                 drawn = thinned(groups, surveyed(sum(group.rows for group in groups)))
                 surveys[name].left_out = sum(g.rows for g in groups) - sum(g.rows for g in drawn)
-                parts += _parts(name, drawn, _measured(columns[folder]))
-    for name, survey in _survey_all(parts):
-        surveys[name].merge(survey)
+                rows += [(name, row) for row in _rows(drawn, _measured(columns[folder]))]
+    for part in _survey_all(rows):
+        for name, found in part.items():
+            surveys[name].merge(found)
     return compare(surveys)
 
 
@@ -77,24 +79,11 @@ def _measured(columns: Sequence[str]) -> dict[str, str | None]:
     }
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Some row groups of a Parquet file, and how to measure their rows."""
-
-    name: str
-    """The set that the rows belong to."""
-    path: str
-    groups: tuple[int, ...]
-    rows: int
-    columns: dict[str, str | None]
-    """What is measured, and the column that it stands in."""
-
-
 def surveyed(rows: int) -> int:
     """Returns how many rows of a set of this size are measured, about.
 
     >>> surveyed(1_500), surveyed(10_000), surveyed(200_000), surveyed(10**9)
-    (2000, 2000, 4000, 10000)
+    (5000, 5000, 5000, 10000)
     """
     least, most = SURVEYED
     return min(most, max(least, rows // 50))
@@ -115,40 +104,29 @@ def thinned(groups: Sequence[RowGroup], most: int) -> list[RowGroup]:
     return kept or list(groups[:1])
 
 
-def _parts(
-    name: str, groups: Iterable[RowGroup], columns: dict[str, str | None]
-) -> Iterator[_Part]:
+def _rows(groups: Iterable[RowGroup], columns: dict[str, str | None]) -> Iterator[Row]:
+    """Yields what is measured of the rows of some row groups; none without a program."""
+    nothing = dict.fromkeys(columns)
+    there = {what: column for what, column in columns.items() if column}
     for path, of_file in groupby(groups, key=lambda group: group.path):
-        numbers: list[int] = []
-        rows = 0
-        for group in of_file:
-            numbers.append(group.number)
-            rows += group.rows
-            if rows >= PART:
-                yield _Part(name, path, tuple(numbers), rows, columns)
-                numbers, rows = [], 0
-        if numbers:
-            yield _Part(name, path, tuple(numbers), rows, columns)
+        for batch in _batches(path, [*there.values()], [group.number for group in of_file]):
+            values = {what: batch.column(column).to_pylist() for what, column in there.items()}
+            for each in zip(*values.values(), strict=True):
+                row = Row(**{**nothing, **dict(zip(values, each, strict=True))})
+                if row.code is not None:
+                    yield row
 
 
-def _survey_all(parts: list[_Part]) -> Iterator[tuple[str, Survey]]:
-    """Surveys parts, on all cores where there are many rows."""
-    if sum(part.rows for part in parts) < 2 * PART:
-        return map(_survey, parts)
-    return map_on_cores(_survey, parts)
-
-
-def _survey(part: _Part) -> tuple[str, Survey]:
-    survey = Survey()
-    columns = [column for column in part.columns.values() if column]
-    for batch in _batches(part.path, columns, part.groups):
-        for row in batch.to_pylist():
-            values: dict[str, Any] = {
-                what: column and row[column] for what, column in part.columns.items()
-            }
-            if values["code"] is not None:
-                survey.add(Row(**values))
-    return part.name, survey
+def _survey_all(rows: Sequence[tuple[str, Row]]) -> Iterator[dict[str, Survey]]:
+    """Surveys the rows of sets, on all cores where there are many; a program on one of them, which
+    measures it once for all sets."""
+    count = min(len(os.sched_getaffinity(0)), len(rows) // PART)
+    if count < 2:
+        return iter([survey(rows)])
+    parts: list[list[tuple[str, Row]]] = [[] for _ in range(count)]
+    for name, row in rows:
+        parts[zlib.crc32(row.code.encode("utf-8", "surrogatepass")) % count].append((name, row))
+    return map_on_cores(survey, parts)
 
 
 def _columns(run: RunFolder, folder: str) -> list[str]:

@@ -267,6 +267,15 @@ class Survey:
         )
 
 
+def survey(rows: Iterable[tuple[str, Row]]) -> dict[str, Survey]:
+    """Surveys (set, row) by set. This module must not import Beam: a process that measures a part
+    starts fast."""
+    surveys: dict[str, Survey] = {}
+    for name, row in rows:
+        surveys.setdefault(name, Survey()).add(row)
+    return surveys
+
+
 class _Program(NamedTuple):
     structure: str
     """Its fingerprint."""
