@@ -3,6 +3,7 @@
 import pytest
 
 from tests.programs_for_tests import FILTER, SPAM, execution, program
+from transforms.programs import checks
 from transforms.programs.checks import (
     DependsOnInput,
     DoesNotCopyInput,
@@ -47,6 +48,15 @@ def test_a_program_of_bad_form_is_rejected_with_its_reason(change, reason):
 def test_the_reason_names_the_unused_input():
     verdict = FORM(program(SPAM.replace("answered * days", "answered")))
     assert verdict.detail == "days"
+
+
+def test_a_form_that_was_judged_is_not_read_again(monkeypatch: pytest.MonkeyPatch):
+    wrong = program(SPAM.replace("answered * days", "answered"))
+    verdicts = FORM(program(SPAM)), FORM(wrong)
+    monkeypatch.setattr(checks, "source_of", None)
+    assert (FORM(program(SPAM)), FORM(wrong)) == verdicts
+    with pytest.raises(TypeError):  # other checks
+        FormOf(form_checks(FILTER)[:2])(program(SPAM))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Any
 
 from pydantic import Field
@@ -133,6 +134,12 @@ def form_checks(settings: FilterSettings) -> tuple[Check, ...]:
     )
 
 
+_MOST_JUDGED = 50_000
+_judged: dict[tuple[tuple[Check, ...], bytes], Verdict] = {}
+"""Verdicts on forms by checks and digest of the text, 200 bytes each. A program that is run ahead
+is judged twice, all others between: by then its tree, which is large, is gone."""
+
+
 @dataclass(frozen=True)
 class FormOf:
     """Applies checks of form to any record with `code`."""
@@ -140,7 +147,13 @@ class FormOf:
     checks: tuple[Check, ...]
 
     def __call__(self, record: Any) -> Verdict:
-        return first_rejection(self.checks, source_of(record.code))
+        text = record.code.encode("utf-8", "surrogatepass")
+        key = self.checks, blake2b(text, digest_size=16).digest()
+        if (verdict := _judged.get(key)) is None:
+            if len(_judged) >= _MOST_JUDGED:
+                _judged.clear()
+            verdict = _judged[key] = first_rejection(self.checks, source_of(record.code))
+        return verdict
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,15 @@ _GROUP = rf"(?:,\\!|\{{,\}}|[,.'’{_SPACE}])"
 _MULTIPLES = SCALES | stating("collectives") | {"k": 1000, "百": 100, "千": 1000, "萬": 10**4}
 _UNITS = "kg|mg|km|cm|mm|dm|ml|mL|ft|in|lb|lbs|oz|hrs?|mins?|secs?|kWh|kW|MB|GB|TB|px|mph|kph|rpm"
 _LINE = r"(?:[-*•+–][ \t]+|\(?(?:\d{1,2}|[A-Za-z]|[ivx]{2,4})[.)][ \t]+|\#+[ \t]+)"
+_NO_LETTER = "(?![A-Za-z])"
+"""Before alternatives that no letter of a word begins: half of all signs are words, which come
+late."""
 _TOKEN = re.compile(
     rf"""
       (?P<gap>(?<=[^\n])[ ]+(?=\S))                                 # first: half of all matches
     | (?P<list>^[ \t>]*{_LINE}+)
-    | (?P<join>(?:\\\\|\n)[\s&$]*(?==))                            # a line that goes on with =
+    | {_NO_LETTER}(?:
+      (?P<join>(?:\\\\|\n)[\s&$]*(?==))                            # a line that goes on with =
     | (?P<row>^[ \t]*\|(?=[^\n]*\|[ \t]*$))
     | (?P<dots>\.\.\.+|…|\\[lc]?dots(?![a-zA-Z])|⋯)
     | (?P<end>\n|\\\\|[;。；！？?—]|\\(?:begin|end|tag)\{{[^{{}}]*\}}
@@ -27,10 +31,11 @@ _TOKEN = re.compile(
     | (?P<arrow>→|⇒|⟹|-+>|=+>|\\(?:to|implies|(?:long)?(?:R|r)ightarrow)\b)
     | (?P<approx>≈|≅|≃|~=|\\approx(?![a-zA-Z])|\\simeq(?![a-zA-Z])|\\cong(?![a-zA-Z]))
     | (?P<equal>==?|\\equiv(?![a-zA-Z])|≡)
-    | (?P<chosen>\b(?P<all>\d{{1,3}})C(?P<some>\d{{1,3}})\b)
+    | (?P<chosen>\b(?P<all>\d{{1,3}})C(?P<some>\d{{1,3}})\b))
     | (?P<based>\b(?P<digits>[0-9A-F]{{1,60}})
         (?:_\{{?(?P<base>\d\d?)\}}?|(?P<sub>[₀-₉]{{1,2}}))(?!\w))
-    | (?P<var>\d{{4}}-\d\d-\d\d|\d+(?::\d+)+|\d[\d.,]*(?:_\{{?\w+\}}?|[₀-₉]+)
+    | {_NO_LETTER}(?:
+      (?P<var>\d{{4}}-\d\d-\d\d|\d+(?::\d+)+|\d[\d.,]*(?:_\{{?\w+\}}?|[₀-₉]+)
         |(?<![\d.,])0\d\d+(?![.,]\d)|\d+(?:\.\d+){{3,}})
     | (?P<hex>\b0x[0-9a-fA-F]+\b)
     | (?P<mixed>\b(?P<whole>\d+)[{_SPACE}](?P<top>\d+)/(?P<under>\d+)(?![\d.,/]*\d)
@@ -41,7 +46,7 @@ _TOKEN = re.compile(
         (?P<times>[{_SPACE}-]?(?:dozens?|score|gross|hundred|thousand|million|billion)\b|k\b
         |[百千万萬亿億])?
         (?P<tail>(?![xX]\s*[$€£\d(])[A-Za-zµ]+)?
-    | (?P<text>\\(?:text|mathrm|textbf|mbox|textrm|operatorname)\s*\{{(?P<said>[^{{}}]*)\}})
+    | (?P<text>\\(?:text|mathrm|textbf|mbox|textrm|operatorname)\s*\{{(?P<said>[^{{}}]*)\}}))
     | (?P<mod>\\bmod(?![a-zA-Z])|\bmod(?:ulo)?\b)
     | (?P<percent>\\?%|٪|％|\bper\s?cent\b|\bprocent\b|\bProzent\b)
     | (?P<frac>\\[dtc]?frac(?![a-zA-Z])|\\d?binom(?![a-zA-Z]))
@@ -60,7 +65,7 @@ _TOKEN = re.compile(
     | (?P<unclear>\b(?:doubled|tripled|halved|factorial|hundreds|thousands|tens)\b
         |\b(?:pairs?|couples?)(?=\s[-+−–]))
     | (?P<pi>π|\\pi(?![a-zA-Z]))
-    | (?P<bang>!)
+    | {_NO_LETTER}(?:(?P<bang>!)
     | (?P<skip>\\(?:left|right|boxed|fbox|mathbf|bf|displaystyle|quad|qquad|big|Big)(?![a-zA-Z])
         |\\[,;!:\ ()\[\]]
         |[$€£¥₹₽°′″`&_~\u200b]|\\[$&]|\s+)
@@ -68,13 +73,13 @@ _TOKEN = re.compile(
     | (?P<shut>⌋|⌉|\\r(?:floor|ceil)(?![a-zA-Z]))
     | (?P<cents>¢)
     | (?P<bar>\||\\[lr]?vert(?![a-zA-Z]))
-    | (?P<open>[(\[{{]|\\\{{) | (?P<close>[)\]}}]|\\\}})
+    | (?P<open>[(\[{{]|\\\{{) | (?P<close>[)\]}}]|\\\}}))
     | (?P<gives>(?:,\s)?(?:\b(?:which|that|this|it|and|so)\s)?(?:\b(?:{either("gives")})
         (?:\s(?:us|you|to|exactly|a\stotal\sof))?\b|等于|等於|得到|得出))
     | (?P<is>(?:,\s)?(?:\b(?:which|that|this|it)\s)?\b(?:{either("equals")})\b|[是得为は])
     | (?P<comma>[,，、،]) | (?P<colon>[:：])
-    | (?P<name>[A-Za-zΑ-ωА-я]+(?:\d|_\{{?\w)\w*\}}?|\\[a-zA-Z]+)
-    | (?P<word>[^\W\d_]{{2,}}(?:-[^\W\d_]{{2,}})+
+    | (?P<name>[A-Za-zΑ-ωА-я]++(?:\d|_\{{?\w)\w*\}}?|\\[a-zA-Z]+)
+    | (?P<word>[^\W\d_]{{2,}}+(?:-[^\W\d_]{{2,}}+)+
         |[^\W\d_]+(?:[²³]|\^\{{?[23]\}}?)?(?:/[A-Za-z]+(?:[²³]|\^[23])?)?)
     | (?P<other>.)
     """,

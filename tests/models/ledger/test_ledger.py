@@ -255,9 +255,9 @@ def test_the_same_response_is_chosen_of_two_whatever_their_order(tmp_path: Path)
     _check_read(tmp_path, [(_ASKED[0].id, "a"), (_ASKED[1].id, " 2")])
 
 
-def test_a_part_grows_while_it_is_small(tmp_path: Path) -> None:
+def test_a_part_grows_until_it_is_half_full(tmp_path: Path) -> None:
     writer = LedgerWriter(
-        str(tmp_path), _settings(flush_requests=4), api="chat", continue_prefix=True
+        str(tmp_path), _settings(flush_requests=8), api="chat", continue_prefix=True
     )
     for asked in _ASKED:
         writer.add(asked, response(asked))

@@ -179,9 +179,9 @@ class LedgerWriter:
 
     What is pending is written once the oldest has waited for `flush_seconds`, which one thread a
     process sees to, so that a crash costs few answers though the worker only waits for its model.
-    A part that is still smaller than `flush_requests` and `flush_bytes` grows: the next flush
-    writes its rows and the new ones as a new part, then deletes the old one. So answers that come
-    slowly make no more parts than answers that come fast, on any filesystem.
+    A part that is still smaller than half of `flush_requests` and of `flush_bytes` grows: the next
+    flush writes its rows and the new ones as a new part, then deletes the old one. So answers that
+    come slowly make no more parts than answers that come fast, on any filesystem.
 
     Failures are recorded too: those that are the request's own fault, which a later run need not
     ask again, and those that stayed unanswered, which a replay repeats (`LedgerIndex`).
@@ -299,8 +299,9 @@ class LedgerWriter:
                 raise
             replaced = self._growing_path
             with self._lock:
-                if len(rows) >= self._settings.flush_requests or (
-                    self._bytes >= self._settings.flush_bytes
+                # half full: to be filled up, a part would mostly be written twice
+                if 2 * len(rows) >= self._settings.flush_requests or (
+                    2 * self._bytes >= self._settings.flush_bytes
                 ):
                     rows, path = {}, ""
                 self._growing, self._growing_path = rows, path
