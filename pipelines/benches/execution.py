@@ -51,7 +51,7 @@ ASKING = {
     "flare": Asking("search", "search", False, "transforms.programs.deductions.problems"),
     "reval": Asking("ask", "ask"),
     "selfpico": Asking("remove", "remove"),
-    "sx_bench": Asking("compose", "compose"),
+    "sx_bench": Asking("compose", "compose", True, "transforms.programs.loops.programs"),
     "think_and_execute": Asking("print", "print", False),
 }
 WITH_A_MODEL = {

@@ -7,8 +7,8 @@ from tests.recipes.playing import player
 from transforms.stages.together import Ran, run_together
 
 
-def together(*codes: str, seed: int = 0):
-    return player()(run_together(codes, seed))
+def together(*codes: str, seed: int = 0, cpu_seconds: float = 0):
+    return player()(run_together(codes, seed, cpu_seconds))
 
 
 def test_each_program_has_its_own_names_output_and_text() -> None:
@@ -52,3 +52,9 @@ def test_a_program_that_prints_without_end_is_ended_alone() -> None:
     assert 10_000 <= len(endless.printed) < 11_000
     assert endless.error == "OverflowError: it prints too much"
     assert after == Ran(2, "", None)
+
+
+def test_a_program_that_never_ends_is_ended_alone() -> None:
+    endless = "while True:\n    try:\n        n = 1\n    except Exception:\n        pass"
+    late, after = together(endless, "output = 2", cpu_seconds=0.05)
+    assert (late.error, after) == ("Late: it takes too long", Ran(2, "", None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from transforms.engine.ids import derived_seed
@@ -23,19 +23,22 @@ _LEVELS = (
 def closure(facts: Iterable[Term], rules: Sequence[Sequence[Term]]) -> set[tuple[str, ...]]:
     """Returns all that follows from facts by rules, by forward chaining until nothing is new."""
     known = {tuple(fact) for fact in facts}
-    names = sorted({name for fact in known for name in fact[1:]})
-    while True:
-        new = {
-            _with(head, values)
-            for head, *body in rules
-            for pair in itertools.product(names, repeat=2)
-            if all(
-                _with(term, values := dict(zip("XY", pair, strict=True))) in known for term in body
-            )
-        }
-        if new <= known:
-            return known
+    while not (new := _next(known, rules)) <= known:
         known |= new
+    return known
+
+
+def _next(
+    known: Collection[tuple[str, ...]], rules: Sequence[Sequence[Term]]
+) -> set[tuple[str, ...]]:
+    """Returns what follows from what is known by one rule."""
+    names = sorted({name for fact in known for name in fact[1:]})
+    return {
+        _with(head, values)
+        for head, *body in rules
+        for pair in itertools.product(names, repeat=2)
+        if all(_with(term, values := dict(zip("XY", pair, strict=True))) in known for term in body)
+    }
 
 
 def _with(term: Term, values: dict[str, str]) -> tuple[str, ...]:
@@ -58,7 +61,8 @@ def problems(count: int = 1000, seed: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def _drawn(rng: random.Random, *, follows: bool) -> dict[str, Any] | None:
-    """Draws facts and rules, and a question of the last levels that is true or not, as asked for;
+    """Draws facts and rules, and a question of the last levels that is true or not, as asked for,
+    and takes more than a look: no rule proves it from the facts alone, or one begins to and fails.
     None where there is none."""
     names = rng.sample(_NAMES, 3)
     facts = [[word, rng.choice(names)] for word in _LEVELS[0] if rng.random() < 0.7]
@@ -67,8 +71,12 @@ def _drawn(rng: random.Random, *, follows: bool) -> dict[str, Any] | None:
     drawn = [rule for level in (1, 2, 3) for rule in _rules(level, rng)]
     rules = [rule for place, rule in enumerate(drawn) if rule not in drawn[:place]]
     known = closure(facts, rules)
+    near = _next({tuple(fact) for fact in facts}, rules)
+    begun = _next(known, [[head, first] for head, first, *_ in rules])
     asked = [[word, name] for word in (*_LEVELS[2], *_LEVELS[3]) for name in names]
-    wanted = [query for query in asked if (tuple(query) in known) is follows]
+    wanted = [
+        query for query in asked if (tuple(query) in (known - near if follows else begun - known))
+    ]
     return {"facts": facts, "rules": rules, "query": rng.choice(wanted)} if wanted else None
 
 

@@ -28,8 +28,8 @@ class TraceText(MakeExercises):
     """Frames of a trace, at most."""
     chars: Annotated[int, Field(ge=1)] = 20_000
     """Characters of a trace, at most."""
-    events: Annotated[int, Field(ge=1)] = 10_000
-    """Events of a run, at most."""
+    events: Annotated[int, Field(ge=1)] = 1000
+    """Events of a run, at most: those of the call and those before and after it."""
 
     reasons: ClassVar[Iterable[str]] = (*UNTRACED, "no_entry", "too_long", "many_digits")
 

@@ -18,6 +18,7 @@ from transforms.programs.questions import Question
 from transforms.sandbox.jobs import Job, Result, TraceLimits
 from transforms.stages.exercises import UNTRACED, Exercise, MakeExercises, exercise, traced
 from transforms.stages.pairs import cases_of, known_outputs
+from transforms.stages.tasks import purpose
 
 
 @dataclass(kw_only=True)
@@ -59,7 +60,7 @@ class Remove(MakeExercises):
         self, seed: Seed, name: str, code: str, ran: float, known: list[tuple[Any, Any]]
     ) -> Exercise:
         params = {
-            "problem": seed.problem,
+            "problem": purpose(seed),
             "partial": code,
             "name": name,
             "coverage": ran,

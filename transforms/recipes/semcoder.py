@@ -16,7 +16,7 @@ from transforms.programs.mutants import drawn_mutants
 from transforms.programs.questions import Task, read_literal, task_about
 from transforms.stages.graders import runs_of_tests
 from transforms.stages.pairs import Pair
-from transforms.stages.tasks import MakeTasksOfPairs
+from transforms.stages.tasks import MakeTasksOfPairs, purpose
 
 
 @dataclass(kw_only=True)
@@ -45,7 +45,7 @@ class AskMonologues(MakeTasksOfPairs):
         for code in drawn_mutants(seed.id, seed.code or "")[: self.mutants]:
             for run in (yield from runs_of_tests(code, pairs)) or ():
                 if run.ended_well and not run.passed:
-                    shown = {"problem": seed.problem, "known": run.input, "wrong": run.seen}
+                    shown = {"problem": purpose(seed), "known": run.input, "wrong": run.seen}
                     shown |= {"right": run.output, "code": tagged(masked_input(code))}
                     return [task_about(seed, "refine", code, "tests", pairs, shown)]
         return []

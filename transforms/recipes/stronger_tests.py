@@ -18,6 +18,7 @@ from transforms.programs.questions import Task, read_literal, task_about
 from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.pairs import UNPAIRED, outputs_on, several_pairs
+from transforms.stages.tasks import purpose
 
 
 @dataclass(kw_only=True)
@@ -67,7 +68,7 @@ class FindSurvivors(Episode):
         return [
             task_about(
                 seed, "test", program, "counterexample", {"faulty": code, "input": repr(own)},
-                {"problem": seed.problem, "faulty": code, "tests": cases},
+                {"problem": purpose(seed), "faulty": code, "tests": cases},
             )
             for code in found[: self.most]
         ]  # fmt: skip

@@ -144,8 +144,8 @@ class AskAboutRun(MakeExercises):
     """Items drawn from what one function asks of a program, at most."""
     lines: Annotated[int, Field(ge=1)] = 100
     """Lines of a program, at most."""
-    events: Annotated[int, Field(ge=1)] = 10_000
-    """Events of a run, at most."""
+    events: Annotated[int, Field(ge=1)] = 1000
+    """Events of a run, at most: nobody follows longer ones."""
 
     reasons: ClassVar[Iterable[str]] = (*UNTRACED, "too_long", "no_question", "differs_alone")
 

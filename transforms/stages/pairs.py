@@ -14,6 +14,7 @@ from transforms.engine.records import Seed
 from transforms.programs import literal_input, parse, with_input
 from transforms.programs.variation import drawn_inputs
 from transforms.sandbox.jobs import Job, Result, Status
+from transforms.stages.together import run_together
 
 if TYPE_CHECKING:
     from transforms.models.episode import Steps
@@ -57,7 +58,8 @@ def several_pairs(seed: Seed, most: int) -> Steps[Verdict | list[Pair]]:
     code = seed.code or ""
     [own] = yield [Job(code)]
     inputs = literal_input(parse(code))
-    pairs = _pairs([(repr(inputs), own)]) if is_small(inputs) else []
+    known = own.output if own.status is Status.OK else None
+    pairs = _pairs([(repr(inputs), known)]) if is_small(inputs) else []
     if inputs is None:
         inputs = json.loads(own.input or "{}")
     drawn = yield from _drawn(seed, inputs, _DRAWS * most)
@@ -98,23 +100,32 @@ def run_on(
     """Runs a program on the inputs that are small and differ; returns the pairs that come of it, in
     their order. Runs that end badly, and outputs that are not small, make none.
 
+    They share a job; where one of them ends it, each has a job of its own.
+
     Args:
         cpu_seconds: of each run, at most; None is sandbox.cpu_seconds.
     """
     small = {repr(each): each for each in inputs if is_small(each)}
-    jobs = [Job(with_input(code, each), cpu_seconds=cpu_seconds) for each in small.values()]
-    results = (yield jobs) if jobs else []
-    return _pairs(zip(small, results, strict=True))
+    if not small:
+        return []
+    codes = [with_input(code, each) for each in small.values()]
+    ran = yield from run_together(codes, cpu_seconds=cpu_seconds or 0)
+    if not isinstance(ran, Verdict):
+        outputs = [
+            None if each.error else json.dumps(each.output, ensure_ascii=False) for each in ran
+        ]
+    else:
+        results: list[Result] = yield [Job(each, cpu_seconds=cpu_seconds) for each in codes]
+        outputs = [each.output if each.status is Status.OK else None for each in results]
+    return _pairs(zip(small, outputs, strict=True))
 
 
-def _pairs(runs: Iterable[tuple[str, Result]]) -> list[Pair]:
-    """The pairs of the runs on inputs, given as literals, that end well with a small output."""
+def _pairs(runs: Iterable[tuple[str, str | None]]) -> list[Pair]:
+    """The pairs of inputs, as literals, and what runs on them gave, that are small."""
     return [
-        Pair(literal, result.output)
-        for literal, result in runs
-        if result.output is not None
-        and result.status is Status.OK
-        and is_small(json.loads(result.output))
+        Pair(literal, output)
+        for literal, output in runs
+        if output is not None and is_small(json.loads(output))
     ]
 
 

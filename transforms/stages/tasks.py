@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -25,6 +26,15 @@ class MakeTasks(Episode):
     reads: ClassVar[type] = Seed
     writes: ClassVar[type] = Task
     creates_records: ClassVar[bool] = True
+
+
+def purpose(seed: Seed) -> str:
+    """Returns what a seed's program is for: its problem, but for CodeI/O programs without the
+    question that this ends with, what the output for one input is."""
+    described = json.loads(seed.metadata)
+    if {"task_description", "input_output_spec"} <= described.keys():
+        return f"{described['task_description']}\n\n{described['input_output_spec']}"
+    return seed.problem
 
 
 @dataclass(kw_only=True)

@@ -24,7 +24,9 @@ class Ran(NamedTuple):
     """Class and message of the exception that ended it; None where none did."""
 
 
-def run_together(codes: Sequence[str], seed: int = 0) -> Steps[list[Ran] | Verdict]:
+def run_together(
+    codes: Sequence[str], seed: int = 0, cpu_seconds: float = 0
+) -> Steps[list[Ran] | Verdict]:
     """Runs programs one after another in one job, each as `__main__` with names of its own.
 
     They share a process, and with it the modules that they import and the limits of the job: take
@@ -32,11 +34,12 @@ def run_together(codes: Sequence[str], seed: int = 0) -> Steps[list[Ran] | Verdi
 
     Args:
         seed: as `Job` has it.
+        cpu_seconds: after which a program is ended; 0 sets no limit but that of the job.
 
     Returns:
         What became of each; a rejection by the job's status where the job did not end well.
     """
-    result: Result = yield Job(_TOGETHER.format(codes=list(codes)), seed=seed)
+    result: Result = yield Job(_TOGETHER.format(codes=list(codes), seconds=cpu_seconds), seed=seed)
     if result.status is not Status.OK or result.output is None:
         status = Status.RUNTIME_ERROR if result.status is Status.OK else result.status
         return reject(status, f"{result.error_type}: {result.error}")
@@ -44,7 +47,7 @@ def run_together(codes: Sequence[str], seed: int = 0) -> Steps[list[Ran] | Verdi
 
 
 _TOGETHER = """
-import contextlib, io, sys, types
+import contextlib, io, signal, sys, types
 
 class Text(io.StringIO):
     def write(self, text):
@@ -52,14 +55,24 @@ class Text(io.StringIO):
             raise OverflowError("it prints too much")
         return super().write(text)
 
+class Late(BaseException):
+    pass
+
+def stop(*_):
+    raise Late("it takes too long")
+
+signal.signal(signal.SIGPROF, stop)
 output = []
 for code in {codes!r}:
     main = sys.modules["__main__"] = types.ModuleType("__main__")
     text, error = Text(), None
     try:
         with contextlib.redirect_stdout(text):
+            signal.setitimer(signal.ITIMER_PROF, {seconds})
             exec(compile(code, "<program>", "exec"), main.__dict__)
-    except Exception as raised:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+    except (Exception, Late) as raised:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         error = f"{{type(raised).__name__}}: {{raised}}"
     output.append([vars(main).get("output"), text.getvalue()[:10_000], error])
 """

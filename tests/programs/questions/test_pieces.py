@@ -162,3 +162,27 @@ def test_the_gold_of_a_block_is_what_it_gives_alone(body: list[str]) -> None:
         ast.parse(question.alone or "")
         exec(question.alone or "", variables)
         assert strict(variables["output"], question.golds[0])
+
+
+@pytest.mark.parametrize("ask", [asked_of_statements, asked_of_blocks, asked_of_loop_ends])
+def test_what_takes_a_hundred_steps_to_follow_is_not_asked(ask: Any) -> None:
+    code = textwrap.dedent("""\
+        def far(n):
+            while n > 1:
+                n -= 1
+            return n
+        def solution(n):
+            total = 0
+            for i in range(n):
+                total += i
+            last = far(total)
+            return last + total
+        output = solution(**input)
+        """)
+
+    def asked(n: int) -> set[int | None]:
+        own = f"input = {{'n': {n}}}\n{code}"
+        return {question.line for question in ask(own, traced(own))}
+
+    assert asked(5) & {3, 7, 8, 10}, "a loop, what ends with one, or a call"
+    assert not asked(60) & {3, 7, 8, 10}

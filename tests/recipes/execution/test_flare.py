@@ -33,6 +33,17 @@ def test_half_of_the_questions_are_true() -> None:
     assert sum(row["answer"] == "True" for row in DRAWN) == 30
 
 
+def test_no_question_is_answered_at_a_first_look(capsys: pytest.CaptureFixture[str]) -> None:
+    for given in GIVEN:
+        capsys.readouterr()
+        solution(**given)
+        search = capsys.readouterr().out
+        if tuple(given["query"]) in closure(given["facts"], given["rules"]):
+            assert search.count("Try") > 1
+        else:
+            assert "Found" in search or search.count("Try") > 1
+
+
 def test_problems_are_the_same_again_and_different_from_each_other() -> None:
     assert DRAWN[:20] == list(problems(20))
     assert len({row["code"] for row in DRAWN}) == 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.recipes.execution.playing import played, seed_of, stage
 from transforms.models.episode import drive
 from transforms.programs.definitions import without_definitions
 from transforms.stages.graders import Fault, grade
+from transforms.stages.tasks import purpose
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +88,10 @@ def test_the_definition_put_back_is_right_on_inputs_that_json_writes_otherwise()
     [row] = played(stage("selfpico", "remove"), seed_of(code))[0]
     [mark] = drive([row.messages[-1].content], lambda text: grade(row, text), sandbox=SANDBOX)
     assert mark.score == 1
+
+
+def test_a_problem_is_shown_without_the_question_about_one_output() -> None:
+    told = {"task_description": "Find the sum.", "input_output_spec": "Input: numbers"}
+    seed = replace(seed_of(SPAM), problem="Find the sum. What is the output for this input?")
+    assert purpose(replace(seed, metadata=json.dumps(told))) == "Find the sum.\n\nInput: numbers"
+    assert purpose(seed) == seed.problem

@@ -85,7 +85,7 @@ def asked_of_loop_ends(code: str, trace: Trace) -> list[Question]:
         time = 1 + len(runs) // 2
         for name in dict.fromkeys(n for part in loop.body for n, _ in stored(part)):
             run = runs[time - 1]
-            golds = literals([run.after.get(name, Ellipsis)])
+            golds = literals([run.after.get(name, Ellipsis)]) if run.is_short else ()
             if golds and golds != literals([run.before.get(name, Ellipsis)]):
                 params = {"time": time, "times": len(runs), "last_line": loop.end_lineno}
                 questions.append(Question("loop_end", golds, loop.lineno, name, params))

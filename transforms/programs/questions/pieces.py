@@ -54,7 +54,8 @@ def _asked(code: str, trace: Trace, kind: str, longest: int) -> list[Question]:
         is_compound = len(block) == 1 and hasattr(block[0], "body")
         if (kind == "block") != (len(block) > 1 or is_compound) or first not in whole:
             return None
-        runs = runs_of(frames, first, last, repeats=isinstance(block[0], (ast.For, ast.While)))
+        repeats = isinstance(block[0], (ast.For, ast.While))
+        runs = [run for run in runs_of(frames, first, last, repeats=repeats) if run.is_short]
         if not runs:
             return None
         run = runs[len(runs) // 2]

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from transforms.programs.facts import Event, Kind, Trace, states
 
-Moment = tuple[Event, Mapping[str, Any]]
-"""An event, and all variables of its frame then."""
+Moment = tuple[Event, Mapping[str, Any], int]
+"""An event, all variables of its frame then, and the number of events before it in the trace."""
 Frames = Sequence[Sequence[Moment]]
 """The events of each frame that runs statements."""
 
@@ -22,6 +22,16 @@ class Run(NamedTuple):
     after: Mapping[str, Any]
     aliases: tuple[tuple[str, ...], ...]
     """The groups of variables that are one mutable object afterwards."""
+    events: int
+    """Events of the run, those of what it calls included."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a reader can follow the run."""
+        return self.events <= _MOST_EVENTS
+
+
+_MOST_EVENTS = 100
 
 
 class _Latest:
@@ -45,9 +55,9 @@ def moments(trace: Trace) -> Frames:
 
 def _moments(trace: Trace) -> list[list[Moment]]:
     frames: defaultdict[int, list[Moment]] = defaultdict(list)
-    for event, variables in states(trace):
+    for number, (event, variables) in enumerate(states(trace)):
         if not event.of_expression and event.kind is not Kind.CALL:
-            frames[event.frame].append((event, variables))
+            frames[event.frame].append((event, variables, number))
     return list(frames.values())
 
 
@@ -63,18 +73,19 @@ def runs_of(frames: Frames, first: int, last: int, *, repeats: bool) -> list[Run
     """
     runs = []
     for frame in frames:
-        if all(event.line != first for event, _ in frame):
+        if all(event.line != first for event, *_ in frame):
             continue
         before: Mapping[str, Any] | None = None
-        for event, variables in frame:
+        begun = 0
+        for event, variables, number in frame:
             if before is not None:
                 if event.kind not in (Kind.LINE, Kind.RETURN):
                     before = None
                 elif not first <= event.line <= last or (
                     event.kind is Kind.RETURN or (event.line == first and not repeats)
                 ):
-                    runs.append(Run(event.frame, before, variables, event.aliases))
+                    runs.append(Run(event.frame, before, variables, event.aliases, number - begun))
                     before = None
             if event.kind is Kind.LINE and event.line == first and before is None:
-                before = variables
+                before, begun = variables, number
     return runs
