@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import socket
+import sys
 from concurrent.futures import Future
+from unittest.mock import patch
 
 import psutil
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.processes import kill_all
 from tests.sandbox.limits import SETTINGS
-from transforms.sandbox import supervisor
+from transforms.sandbox import cells, supervisor
 from transforms.sandbox.sandbox import Cell, CellResult, Sandbox, Status
 from transforms.sandbox.sessions import Home, State
 
@@ -58,6 +61,49 @@ def test_a_traceback_shows_the_lines_of_the_cells_alone(box):
     assert 'File "<cell 1>", line 2, in f' in error
     assert "return {}['missing']" in error
     assert "cells.py" not in error
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [("x = 0\n\n1 / x", 3), ("x = 0\n\n1 / x\n\n", 3), ("x = 0\n1 / (\n    x)", 2)],
+)
+def test_a_traceback_names_the_line_of_a_last_expression(box, code, line):
+    assert f'File "<cell 1>", line {line}, in <module>' in run_all(box, code).error
+
+
+def test_a_last_line_that_is_no_syntax_is_the_one_named(box):
+    failed = run_all(box, "x = 1\n\ny = = 2")
+    assert (failed.status, failed.error_type) == (Status.SYNTAX_ERROR, "SyntaxError")
+    assert 'File "<cell 1>", line 3' in failed.error
+
+
+def test_a_future_statement_holds_for_the_last_line_and_later_cells(box):
+    future = "from __future__ import annotations"
+    at_once = f"{future}\ndef f(x: nowhere): pass"
+    assert run_all(box, at_once, "f.__annotations__").value == "{'x': 'nowhere'}"
+    assert run_all(box, future, "def f(x: nowhere): f\nf.__annotations__['x']").value == "'nowhere'"
+    assert run_all(box, f"x = 1\n{future}").status is Status.SYNTAX_ERROR
+
+
+STATEMENTS = (
+    *("x", "x = 2", "x += 1; x", "x; x = 7", "# done", "", "'a' 'b'", "None", "x if x else 0"),
+    *("max(\n1,\n  x\n)", "y = [\n1\n]", "x + \\\n1", "'''\nx = 4\nx'''", "(x,\n)"),
+    *("if x:\n    x = 3", "for x in (): pass\nelse: x = 5", "try: x\nfinally: x = 6", "  # in"),
+    *("@str\nclass A: pass", "def f():\n  return 1\n\nf()", "if x: x", "x = '''\ny\n'''"),
+)
+
+
+@given(st.lists(st.sampled_from(STATEMENTS), min_size=1, max_size=5))
+def test_a_cell_has_the_value_of_the_last_statement_of_its_syntax_tree(statements):
+    code = "\n".join(["x = 1", *statements])
+    tree, variables = ast.parse(code), {"__name__": "__main__"}
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "", "exec"), variables)
+    value = last and eval(compile(ast.Expression(last.value), "", "eval"), variables)
+    with patch.dict(sys.modules):
+        claim = cells.Session(0, 0, 1 << 16, 0).run(code, 1)
+    sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+    assert claim == {"status": "ok"} | ({} if value is None else {"value": repr(value)})
 
 
 LEAVES_NOTHING = {

@@ -18,6 +18,7 @@ import signal
 import sys
 import traceback
 import types
+from contextlib import suppress
 from json import dumps, loads
 from os import _exit, close, dup2, fork, getpid, getppid, waitpid
 from socket import CMSG_SPACE, socket
@@ -38,6 +39,9 @@ _DESCRIPTORS = Struct("2i")
 _FUTURES = 0
 for _name in __future__.all_feature_names:
     _FUTURES |= getattr(__future__, _name).compiler_flag
+
+_NOT_ALONE = (" ", "\t", "\f", "#", ")", "]", "}", "from __future__")
+"""How a last line begins that is no statement by itself."""
 
 _python, _frames = ctypes.PyDLL(None), sys._current_frames
 _CLONE_BESIDE = (
@@ -113,7 +117,8 @@ class Session:
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
         variables = self._main.__dict__
         try:
-            exec(body, variables)
+            for part in body:
+                exec(part, variables)
             value = eval(shown, variables) if shown else None
             text = None if value is None else repr(value)
         except MemoryError:
@@ -132,16 +137,24 @@ class Session:
             return {"status": "output_limit", "error": "its value is over the size limit"}
         return {"status": "ok", "value": text}
 
-    def _compile(self, code: str, name: str) -> tuple[types.CodeType, types.CodeType | None]:
-        """Returns a cell's statements, and its last expression apart."""
-        tree = compile(code, name, "exec", self._futures | ast.PyCF_ONLY_AST, dont_inherit=True)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        body = compile(tree, name, "exec", self._futures, dont_inherit=True)
+    def _compile(self, code: str, name: str) -> tuple[list[types.CodeType], types.CodeType | None]:
+        """Returns a cell's statements in one or two parts, and its last expression apart.
+
+        Where the last line is whole, and what precedes it too, only that line is made a syntax
+        tree: a tree costs more than twice as much as compiling the text.
+        """
+        head, _, last = code.rstrip("\n").rpartition("\n")
+        if head and not last.startswith(_NOT_ALONE):
+            with suppress(*harness.UNCOMPILABLE):
+                before = compile(head, name, "exec", self._futures, dont_inherit=True)
+                lines_before = "\n" * (head.count("\n") + 1)
+                futures = self._futures | before.co_flags & _FUTURES
+                body, shown = _compile_apart(lines_before + last, name, futures)
+                self._futures = futures
+                return [before, body], shown
+        body, shown = _compile_apart(code, name, self._futures)
         self._futures |= body.co_flags & _FUTURES
-        if last is None:
-            return body, None
-        expression = ast.Expression(last.value)
-        return body, compile(expression, name, "eval", self._futures, dont_inherit=True)
+        return [body], shown
 
     def _branch(self, channel: socket) -> None:
         """Waits, and returns in each new process that is to run a cell from this state.
@@ -184,6 +197,20 @@ class Session:
 
     def _limit_files(self, count: int) -> None:
         _set_limit(resource.RLIMIT_NOFILE, (count, self._open_files + SPARE_FILES))
+
+
+def _compile_apart(
+    code: str, name: str, futures: int
+) -> tuple[types.CodeType, types.CodeType | None]:
+    """Returns the statements of a text, and its last expression apart."""
+    tree = compile(code, name, "exec", futures | ast.PyCF_ONLY_AST, dont_inherit=True)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    body = compile(tree, name, "exec", futures, dont_inherit=True)
+    if last is None:
+        return body, None
+    expression = ast.Expression(last.value)
+    futures |= body.co_flags & _FUTURES
+    return body, compile(expression, name, "eval", futures, dont_inherit=True)
 
 
 def _receive(channel: socket) -> dict[str, Any]:
