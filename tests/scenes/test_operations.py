@@ -117,6 +117,22 @@ def test_a_fault_that_only_takes_away_cannot_be_undone() -> None:
     assert undone(Blur(radius=2)) is None
 
 
+@pytest.mark.parametrize("fault", FAULTS, ids=repr)
+@pytest.mark.parametrize("paint", ["white", "black", "grey"])
+def test_what_is_painted_over_is_not_restored(fault: Operation, paint: str) -> None:
+    table = scene_type("table").generate(5, 3)
+    [box, *_] = [question.box for question in table.questions() if question.box]
+    cure, original = undone(fault), table.draw()
+    assert cure is not None and box is not None
+    faulty = fault.apply(original)
+    image = decoded(cure.apply(faulty))
+    assert restores(fault, original, faulty, encoded(image)).holds
+    across, down = ((image.size[n] - decoded(original).size[n]) // 2 for n in (0, 1))
+    left, top, right, bottom = box
+    image.paste(paint, (left + across, top + down, right + across, bottom + down))
+    assert not restores(fault, original, faulty, encoded(image)).holds
+
+
 @given(BOXES, BOXES, st.floats(0.01, 1))
 def test_a_crop_is_right_where_it_covers_its_target_and_not_much_more(
     box: Box, target: Box, share: float
