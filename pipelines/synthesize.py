@@ -35,7 +35,7 @@ from transforms.engine.errors import (
     Unexpected,
 )
 from transforms.engine.files import make_folder
-from transforms.engine.gpus import share_gpus
+from transforms.engine.gpus import check_shares, share_gpus, visible_gpus
 from transforms.engine.manifest import finish_manifest, new_manifest, now, unanswered_in
 from transforms.engine.one_job import run_as_one_job, whole
 from transforms.engine.recipe import Segment, asked_backends, build_segments
@@ -47,7 +47,7 @@ from transforms.engine.worker_server import prepare_workers
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.budget import SPENT, Price, Spent, begin_meter, open_meter
 from transforms.models.embedded.smollm2 import EMBEDDED
-from transforms.models.engines import close_engines
+from transforms.models.engines import close_engines, model_key
 from transforms.models.identity import identified
 from transforms.models.ledger.ledger import flush_writers
 from transforms.models.replay import replayed, resolve_replay
@@ -114,9 +114,12 @@ def answerable(settings: Settings, ledger_dir: str) -> Settings:
     Raises:
         BackendError: a replay finds nothing, or several ways of asking; a model's file cannot be
             read.
+        SettingsError: several models do not fit the GPUs that they are loaded onto.
     """
     replays = isinstance(settings.backend, ReplayBackend)
     asked = asked_backends(settings)
+    if not replays and (settings.runner.type != "direct" or visible_gpus()):
+        check_shares(gpu_shares(asked))
 
     def resolved(place: str, backend: Backend) -> Backend:
         if place not in asked:
@@ -127,6 +130,16 @@ def answerable(settings: Settings, ledger_dir: str) -> Settings:
         return identified(backend)
 
     return with_backends(settings, resolved)
+
+
+def gpu_shares(asked: Mapping[str, Backend]) -> dict[str, float]:
+    """The shares of a GPU's memory that models take which cotmill loads, by their settings; names
+    of one model count once."""
+    loaded: dict[str, tuple[str, float]] = {}
+    for place, each in asked.items():
+        if isinstance(each, VllmBackend) and each.cpu_kvcache_gib is None:
+            loaded.setdefault(model_key(each), (place, each.gpu_memory_utilization))
+    return dict(loaded.values())
 
 
 def per_worker(settings: Settings) -> Settings:

@@ -4,7 +4,9 @@ import os
 
 import pytest
 
+from pipelines.synthesize import answerable
 from tests.engine.test_machine import _tool
+from tests.settings_for_tests import composed
 from transforms.engine import gpus
 from transforms.engine.errors import SettingsError
 from transforms.engine.machine import machine
@@ -51,3 +53,33 @@ def test_without_gpus_workers_keep_their_environment(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     gpus.share_gpus(1, 2)
     assert gpus.next_worker() == {} and gpus.GROUPS not in os.environ
+
+
+_JUDGED = ["recipe=caco_judged", "backend.model=a", "models.judge.model=b"]
+_JUDGED += ["models.judge.api=chat"]
+
+
+@pytest.mark.parametrize("engine", ["vllm", "vllm_server"])
+def test_two_models_on_the_same_gpus_need_shares_of_its_memory(tmp_path, engine):
+    settings = composed(*_JUDGED, f"models.judge.engine={engine}")
+    fix = r"backend\.gpu_memory_utilization=0\.47 models\.judge\.gpu_memory_utilization=0\.47"
+    with pytest.raises(SettingsError, match=rf"would take 0\.9 \+ 0\.9 .* such as {fix}"):
+        answerable(settings, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["backend.gpu_memory_utilization=0.5", "models.judge.gpu_memory_utilization=0.4"],
+        ["models.judge.model=a"],  # one model under two names
+        ["models.judge.cpu_kvcache_gib=1"],
+    ],
+)
+def test_models_that_fit_are_let_pass(tmp_path, overrides):
+    settings = composed(*_JUDGED, "models.judge.engine=vllm", *overrides)
+    assert answerable(settings, str(tmp_path))
+
+
+def test_where_no_gpu_is_seen_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert answerable(composed(*_JUDGED, "models.judge.engine=vllm"), str(tmp_path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Mapping
 
 from transforms.engine.errors import SettingsError
 from transforms.engine.machine import machine
@@ -11,7 +12,37 @@ from transforms.engine.machine import machine
 GROUPS = "COTMILL_GPU_GROUPS"
 """Environment variable of the driver: the GPUs of each local worker, such as `0,1;2,3`."""
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+_MOST_SHARED = 0.95
+"""Share of a GPU's memory that several models may take together; each needs some beside it."""
 _numbers = itertools.count()
+
+
+def visible_gpus() -> list[str]:
+    """Returns the GPUs that this process sees, by their numbers or names."""
+    seen = os.environ.get(_VISIBLE)
+    names = map(str, range(len(machine()["gpus"]))) if seen is None else seen.split(",")
+    return [name.strip() for name in names if name.strip()]
+
+
+def check_shares(shares: Mapping[str, float]) -> None:
+    """Checks that models which are loaded onto the same GPUs leave room for each other.
+
+    Args:
+        shares: setting of a model -> share of a GPU's memory that it takes.
+
+    Raises:
+        SettingsError: there are several, and together they take too much.
+    """
+    if len(shares) < 2 or sum(shares.values()) <= _MOST_SHARED:
+        return
+    each = int(100 * _MOST_SHARED / len(shares)) / 100
+    fix = " ".join(f"{place}.gpu_memory_utilization={each}" for place in shares)
+    taken = " + ".join(f"{share:g}" for share in shares.values())
+    raise SettingsError(
+        f"{' and '.join(shares)} are {len(shares)} models on the same GPUs, and would take {taken} "
+        f"of their memory: set shares of at most {_MOST_SHARED:g} together, such as {fix}, or "
+        "have one model answer for all"
+    )
 
 
 def share_gpus(cards: int, workers: int) -> None:
@@ -22,9 +53,7 @@ def share_gpus(cards: int, workers: int) -> None:
     Raises SettingsError where there are too few.
     """
     os.environ.pop(GROUPS, None)
-    seen = os.environ.get(_VISIBLE)
-    names = map(str, range(len(machine()["gpus"]))) if seen is None else seen.split(",")
-    gpus = [name.strip() for name in names if name.strip()]
+    gpus = visible_gpus()
     if not gpus or not cards:
         return
     groups = [",".join(gpus[i : i + cards]) for i in range(0, len(gpus) - cards + 1, cards)]
