@@ -11,13 +11,17 @@ from tests.waiting import eventually
 
 
 def running_with(variable: str, value: str) -> list[int]:
-    """Ids of the processes whose environment sets `variable` to `value`; zombies are none."""
+    """Ids of the processes whose environment sets `variable` to `value`, a parent's before those of
+    its children; zombies are none.
+
+    That is by when they began: the ids themselves begin anew where the largest was given.
+    """
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):  # it ended meanwhile, or is another user's
             if process.environ().get(variable) == value and is_running(process):
-                found.append(process.pid)
-    return sorted(found)
+                found.append((process.create_time(), process.pid))
+    return [pid for _, pid in sorted(found)]
 
 
 def is_running(process: psutil.Process) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
+import psutil
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
@@ -17,6 +17,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.beam import on_workers
 from tests.conftest import VllmServer
 from tests.models.examples import asks, chat, prompted, request
+from tests.waiting import eventually
 from transforms.models.asking import Asking
 from transforms.models.backends.engine_log import phase_of
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
@@ -116,14 +117,20 @@ def test_two_worker_processes_share_one_server(vllm_server: VllmServer, tmp_path
     assert len(list(folders)) == 1
 
 
+def _connections(server: psutil.Process) -> list[Any]:
+    """A server's connections that are open."""
+    return [each for each in server.net_connections() if each.status == psutil.CONN_ESTABLISHED]
+
+
 @pytest.mark.model
 def test_a_server_that_is_killed_loses_no_request(vllm_server: VllmServer, engine: Engine) -> None:
     asked = [request(f"Story {i}:", max_tokens=200, ignore_eos=True) for i in range(24)]
     doomed = vllm_server.processes()
+    main = psutil.Process(doomed[0])
 
     def kill() -> None:
-        time.sleep(2)
-        os.kill(doomed[0], signal.SIGKILL)
+        eventually(lambda: len(_connections(main)) >= vllm_server.settings.max_in_flight)
+        main.kill()
 
     killer = threading.Thread(target=kill)
     killer.start()
