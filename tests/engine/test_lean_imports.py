@@ -1,0 +1,34 @@
+"""What a process of cotmill's own does without."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+HEAPS = """
+import ctypes, threading
+from transforms.engine.lean_imports import lean_imports
+with lean_imports():
+    import pyarrow
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+together = threading.Barrier(8)
+def allocate():
+    libc.malloc(1000)
+    together.wait()
+threads = [threading.Thread(target=allocate) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(pyarrow.default_memory_pool().backend_name, flush=True)
+file = libc.fopen(b"/dev/fd/1", b"a")
+libc.malloc_info(0, ctypes.c_void_p(file))
+libc.fclose(ctypes.c_void_p(file))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heaps of glibc")
+def test_what_threads_and_arrow_free_is_not_kept_in_heaps_of_their_own():
+    done = subprocess.run([sys.executable, "-c", HEAPS], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("system\n")
+    assert 1 <= done.stdout.count("<heap nr=") <= 2
