@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from transforms.models.episode import Steps
 
 
+_START = 0.2
+"""CPU seconds of a job with limits of its own, beside those of its programs."""
+
+
 class Ran(NamedTuple):
     """What became of one of several programs."""
 
@@ -39,7 +43,9 @@ def run_together(
     Returns:
         What became of each; a rejection by the job's status where the job did not end well.
     """
-    result: Result = yield Job(_TOGETHER.format(codes=list(codes), seconds=cpu_seconds), seed=seed)
+    code = _TOGETHER.format(codes=list(codes), seconds=cpu_seconds)
+    bound = cpu_seconds * len(codes) + _START if cpu_seconds else None
+    result: Result = yield Job(code, seed=seed, cpu_seconds=bound)
     if result.status is not Status.OK or result.output is None:
         status = Status.RUNTIME_ERROR if result.status is Status.OK else result.status
         return reject(status, f"{result.error_type}: {result.error}")
