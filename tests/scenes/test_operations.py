@@ -30,7 +30,14 @@ from transforms.scenes.operations import (
     Zoom,
     undone,
 )
-from transforms.scenes.proofs import crop_fault, is_zoom_of, place_of, restores, turned
+from transforms.scenes.proofs import (
+    crop_fault,
+    is_zoom_of,
+    least_likeness,
+    place_of,
+    restores,
+    turned,
+)
 
 BOXES = st.tuples(*[st.integers(0, 60)] * 2, *[st.integers(1, 60)] * 2).map(
     lambda each: (each[0], each[1], each[0] + each[2], each[1] + each[3])
@@ -115,6 +122,13 @@ def test_a_fault_that_only_takes_away_cannot_be_undone() -> None:
     with pytest.raises(ValueError, match="crop is not a fault"):
         restores(Crop(box=(0, 0, 9, 9)), shown(), shown(), shown())
     assert undone(Blur(radius=2)) is None
+
+
+@pytest.mark.parametrize("name", ["table", "page", "chart", "board"])
+def test_text_that_was_noisy_is_like_it_was_before(name: str) -> None:
+    original = scene_type(name).generate(3, 4).draw()
+    cured = Denoise().apply(Noise(share=0.12, seed=0).apply(original))
+    assert least_likeness(original, cured) > 0.85
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=repr)

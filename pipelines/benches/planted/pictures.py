@@ -24,6 +24,7 @@ from transforms.recipes.cad_rl import part_of, parts
 from transforms.sandbox import jobs
 from transforms.sandbox.sandbox import Sandbox
 from transforms.scenes import Scene, scene_type
+from transforms.scenes.answers import agrees
 from transforms.scenes.base import SceneQuestion
 from transforms.scenes.operations import (
     Crop,
@@ -58,7 +59,7 @@ def looks(answer: Any, others: Sequence[Any]) -> dict[str, str]:
     found = {way: scripted(way, right, wrong)[0] for way in (*ways, "without a block", "refuses")}
     found["in another form"] = scripted("right", _reworded(answer), wrong)[0]
     found["edited"] = scripted("right", json.dumps(_edited(answer, ends=True)), wrong)[0]
-    if other := next((each for each in others if each != answer), None):
+    if other := next((each for each in others if not agrees(each, answer, 0.7)), None):
         found["of another picture"] = scripted("right", json.dumps(other), wrong)[0]
     return {way: found[way] for way in (*RIGHT, *WRONG) if way in found}
 
