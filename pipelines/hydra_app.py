@@ -41,6 +41,9 @@ _QUIET = (
 )
 """Hydra writes nothing of its own: a run folder's manifest holds the resolved configuration."""
 
+_UNUSABLE = re.compile(r"\[Errno (?:1|13|17|20|21|30|36|40)\] ([^\n\[]*?): '([^'\n]+)'")
+"""What the system says of a file or folder that no process of this user can use as asked."""
+
 S = TypeVar("S", bound=Group)
 
 
@@ -174,6 +177,8 @@ def user_message(error: BaseException | None) -> str | None:
         full = re.search(r"\[Errno (?:28|122)\] [^\n\[]*", str(error))
         if full:
             return f"{full.group().strip()}: free some space, then go on with resume=true"
+        if isinstance(error, OSError) and (place := _UNUSABLE.search(str(error))):
+            return f"{place[2]} cannot be used ({place[1]}): name another place, or mend its rights"
         if "Unable to get filesystem from specified path" in str(error):
             path = str(error).rpartition("Path specified: ")[2]
             return f"{path}: no file system has such paths: use a local one, s3:// or gs://"
@@ -198,7 +203,7 @@ def chosen(setting: str) -> str:
     if not equals or not _is_group(group):
         return setting
     override = OverridesParser.create().parse_override(setting)
-    if override.is_sweep_override() or isinstance(override.value(), (str, type(None))):
+    if override.is_sweep_override() or isinstance(override.value(), str):
         return setting
     raise SettingsError(
         f"{group}={value}: {_no_choice(group)}; a setting of it is {group}.KEY=VALUE"

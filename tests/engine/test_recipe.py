@@ -138,7 +138,7 @@ LIMIT = {"_target_": "transforms.engine.losers.Limit", "reason": "r"}
         ({"a": SOLVE | {"prompt": "nope", "code_prompt": "unify"}}, "nope.yaml"),
         ({"a": SOLVE | {"seeds": "b"}}, "recipe.stages.a takes its seeds from stage 'b'"),
         ({"a": SOLVE | {"prompt": "solve"}}, "recipe.stages.a: .* cannot be built"),
-        ({"a": SOLVE | {"promt": "solve"}}, "recipe.stages.a: .* cannot be built"),
+        ({"a": SOLVE | {"promt": "solve"}}, r"stages.a.promt is not .*did you mean prompt\?"),
         ({"a": VERIFY}, "a .Verify. reads Attempts, but nothing comes before it"),
         ({"a": FILTER | {"after": "b"}}, "a stands after b, which is"),
         ({"a": FILTER | {"checks": 3}}, r"recipe.stages.a.checks: "),

@@ -76,6 +76,8 @@ def test_a_key_that_no_yaml_lists_can_be_set_without_a_plus():
         ),
         ("source=jsonl", "source.path is missing: set source.path=VALUE"),
         ("source=reasoning_gym", "source.tasks is missing"),
+        ("recipe.stages.slove.samples=2", "is missing: did you mean recipe.stages.solve?"),
+        ("decontaminate.benchmarks={b: {type: jsonl, path: 7}}", "benchmarks.b.path=7: input"),
         ("runner.options={regoin: x}", "runner.options.regoin is not an option of Beam: did you "),
         ("runner.options={streaming: 1}", "runner.options.streaming takes true or false"),
         ("runner.options={dry_run: true}", "runner.options.dry_run takes a value, not true or"),
@@ -135,7 +137,7 @@ def test_what_only_decides_speed_or_place_is_no_part_of_a_groups_identity():
     )
     for group in ("backend", "sandbox", "ledger"):
         assert getattr(here, group).identity() == getattr(there, group).identity()
-    other = composed("backend=openai", "backend.model=n", "backend.base_url=x")
+    other = composed("backend=openai", "backend.model=n", "backend.base_url=http://x/v1")
     assert here.backend.identity() != other.backend.identity()
 
 

@@ -49,17 +49,27 @@ def test_a_flag_before_the_settings_and_a_value_that_hydra_does_not_know_are_rea
     assert "output_dir: größe=1/a b" in done.stdout
 
 
-@pytest.mark.parametrize("setting", ["source=7", "source={type: mix, x: 1}", "backend=[vllm]"])
+@pytest.mark.parametrize(
+    "setting", ["source=7", "source={type: mix, x: 1}", "backend=[vllm]", "recipe=null"]
+)
 def test_a_group_is_chosen_by_a_name(setting):
     with pytest.raises(SettingsError, match="there is no such choice: .*a setting of it is"):
         chosen(setting)
 
 
-@pytest.mark.parametrize(
-    "setting", ["source=shipped", "train=null", "source=a,b", "source.limit=7", "seed=7"]
-)
+@pytest.mark.parametrize("setting", ["source=shipped", "source=a,b", "source.limit=7", "seed=7"])
 def test_names_of_choices_and_settings_are_left_as_they_are(setting):
     assert chosen(setting) == setting
+
+
+@pytest.mark.parametrize("folder", ["/dev/null", "/dev/null/below", "/proc/none", "x" * 300])
+def test_a_folder_that_cannot_be_written_is_one_line(folder, tmp_path):
+    path = folder if folder.startswith("/") else str(tmp_path / folder)
+    settings = ["recipe=augment", "source.limit=1", f"output_dir={path}"]
+    done = run("pipelines.cli", "synthesize", *settings)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert path in line and ("cannot be used" in line or "cannot be made" in line)
 
 
 def test_a_value_that_the_shell_took_apart_is_one_line_with_the_fix():

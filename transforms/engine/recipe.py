@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -232,6 +233,14 @@ def _built(
             given[known.name] = run[known.name]
         elif (group := _group_of(known.name, stage, cls, settings)) is not None:
             given[known.name] = group
+    fields = [field.name for field in dataclasses.fields(cls)]
+    for key in given:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(fields)}"
+            raise SettingsError(
+                f"recipe.stages.{name}.{key} is not a setting of {stage.target}: {hint}"
+            )
     try:
         built: Stage = cls(**given)
     except TypeError as error:

@@ -89,7 +89,12 @@ class RunFolder:
         if "://" in self.root:
             yield
             return
-        make_folder(self.root)
+        try:
+            make_folder(self.root)
+        except OSError as error:
+            raise RunFolderError(
+                f"output_dir={self.root} cannot be made: {error}: name another folder"
+            ) from error
         path = Path(self.path(_LOCK))
         lock = FileLock(path)
         try:

@@ -118,6 +118,10 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
         near = difflib.get_close_matches(str(path[-1]), option_names(root, values, path[:-1]), n=1)
         hint = f": did you mean {'.'.join(map(str, [*path[:-1], near[0]]))}?" if near else ""
         return f"{key} is not a setting{hint or ' (see --help)'}"
+    if item["type"] == "missing" and path[-1] == "_target_":
+        near = difflib.get_close_matches(str(path[-2]), _siblings(values, path[:-1]), n=1)
+        hint = f"did you mean {'.'.join(map(str, [*path[:-2], near[0]]))}?" if near else ""
+        return f"{key} is missing: {hint or f'set {key}=VALUE'}"
     if item["type"] == "missing":
         return f"{key} is missing: set {key}=VALUE"
     if item["type"] == "union_tag_not_found":
@@ -135,12 +139,19 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
     return f"{key}={item['input']!r}: {message[:1].lower()}{message[1:]}"
 
 
+def _siblings(values: Any, path: list[Any]) -> list[str]:
+    """The keys beside the last one of a path."""
+    for part in path[:-1]:
+        values = values[part]
+    return [name for name in values if name != path[-1]]
+
+
 def _path(place: tuple[Any, ...]) -> list[Any]:
     """The keys of an error's place: the names of kinds of source or engine in it are none."""
     path: list[Any] = []
     tagged = False
     for index, part in enumerate(place):
-        if part != "[key]" and not tagged:
+        if part != "[key]" and "[" not in str(part) and not tagged:
             path.append(part)
         before = place[index - 1] if index else None
         chosen = part in ("source", "backend", "format", "runner") or before in (
