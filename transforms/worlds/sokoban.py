@@ -131,11 +131,11 @@ marked squares."""
     def facts(self, state: State) -> Mapping[str, Any]:
         here = {"the worker's square": square(*state.player)}
         boxes = {
-            f"the square of box {n}, counted row by row": square(*box)
+            f"the square of box {n} (counted row by row)": square(*box)
             for n, box in enumerate(state.boxes, 1)
         }
         goals = {
-            f"the square of marked square {n}, counted row by row": square(*goal)
+            f"the square of marked square {n} (counted row by row)": square(*goal)
             for n, goal in enumerate(sorted(state.goals), 1)
         }
         there = len({*state.boxes} & {*state.goals})
