@@ -7,12 +7,14 @@ import math
 import random
 import time
 from collections import deque
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 from pydantic import Field
 from rich.console import Console
 
+from pipelines.benches.measures.referees import REFEREES
 from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
 from transforms.worlds import LEVELS, NAMES, IllegalMove, World, world
@@ -26,13 +28,16 @@ class BenchWorldsSettings(Group):
         description="worlds by name or import path (null: all that ship)"
     )
     seeds: int = Field(ge=10, description="instances, shared by the levels")
-    moves: int = Field(ge=1, description="legal moves, and as many illegal ones")
+    moves: int = Field(ge=1, description="illegal moves, and at least as many legal ones")
     games: int = Field(
         ge=2, description="of these, played at each level for its measure and scores"
     )
 
 
 SETTINGS = BenchWorldsSettings
+
+MOVES_OF_A_GAME = 50
+"""Random moves before another instance is begun, at most: some games never end."""
 
 
 def bench(settings: BenchWorldsSettings) -> None:
@@ -65,7 +70,8 @@ def measure(name: str, settings: BenchWorldsSettings) -> dict[str, Any]:
 
     Returns:
         world, different (instances), by_chance (as many draws of one generator that goes on),
-        solved, moves (legal ones made), refused (illegal ones), measure, measured (by level),
+        solved, moves (legal ones made), refused (illegal ones; a referee, where the world has one,
+        agreed on both), measure, measured (by level),
         grows, random and greedy (mean scores), seconds of CPU.
 
     Raises:
@@ -115,27 +121,52 @@ def _by_chance(made: World[Any], level: int, count: int) -> int:
 
 
 def _moves(made: World[Any], starts: list[Any], most: int) -> tuple[int, int]:
-    """Makes random legal moves, and tries one that is not legal after each; returns how many."""
+    """Makes a random legal move in each state of random games, and tries one that is not legal;
+    the referee who has read the rules has to agree. Goes on until `most` were refused, or five
+    times as many were made; returns how many moves were made and refused."""
     rng, count, refused = random.Random(0), 0, 0
     never = [move for example in made.examples for move in example.refused]
     known = deque(never, 1000)
-    while count < most:
+    while refused < most and count < 5 * most:
         state = rng.choice(starts)
-        while count < most and (legal := made.legal(state)):
-            before, other = hash(state), rng.choice((rng.choice(known), rng.choice(never)))
-            if other not in legal:
-                refused += _is_refused(made, state, other) and hash(state) == before
-            known.append(rng.choice(legal))
-            state = made.step(state, known[-1])
+        for _ in range(MOVES_OF_A_GAME):
+            if refused == most or not (legal := made.legal(state)):
+                break
+            move, illegal = rng.choice(legal), _illegal(legal, known, never, rng)
+            _agree(made, state, move, is_legal=True)
+            if illegal is not None:
+                _agree(made, state, illegal, is_legal=False)
+                refused += 1
+            known.append(move)
+            state = made.step(state, move)
             if not 0 <= made.score(state) <= 1:
                 raise AssertionError(f"{made.name}: score {made.score(state)} of {state}")
             count += 1
     return count, refused
 
 
-def _is_refused(made: World[Any], state: Any, move: str) -> bool:
+def _illegal(
+    legal: Sequence[str], known: Sequence[str], never: Sequence[str], rng: random.Random
+) -> str | None:
+    """Draws a move that is not legal from those made in other states, and from those that the
+    rules' examples refuse; None where 20 draws give none."""
+    for _ in range(20):
+        move = rng.choice(rng.choice((known, never)))
+        if move not in legal:
+            return move
+    return None
+
+
+def _agree(made: World[Any], state: Any, move: str, is_legal: bool) -> None:
+    """Raises AssertionError where engine or referee do not take a move for what it is."""
+    allows = REFEREES.get(made.name)
+    if allows is not None and allows(made.view(state), move) is not is_legal:
+        raise AssertionError(f"{made.name}: the rules do not agree on {move} in {state}")
+    before = hash(state)
     try:
         made.step(state, move)
+        is_made = True
     except IllegalMove:
-        return True
-    raise AssertionError(f"{made.name}: {move} is made in {state}, where it is not legal")
+        is_made = False
+    if is_made is not is_legal or hash(state) != before:
+        raise AssertionError(f"{made.name}: {move} is not treated as the rules say in {state}")

@@ -22,7 +22,7 @@ from transforms.engine.ids import canonical_json
 from transforms.engine.records import Seed
 from transforms.models.episode import play
 from transforms.stages.graders import grade
-from transforms.worlds import NAMES, world
+from transforms.worlds import NAMES, Fact, world
 from transforms.worlds.base import place
 from transforms.worlds.instances import positions
 from transforms.worlds.players import values
@@ -117,7 +117,7 @@ def test_what_is_read_is_what_the_position_has(rows: list[Any]) -> None:
     for row in of_kind(rows, "reading"):
         made, state, options, right = facts_of(row)
         asked = json.loads(row.shown)["question"].removeprefix("What is ").removesuffix("?")
-        assert str(made.facts(state)[asked]) == right and options.count(right) == 1
+        assert str(Fact.of(made.facts(state)[asked]).answer) == right and options.count(right) == 1
 
 
 def positions_of(name: str) -> list[Position]:
@@ -126,6 +126,9 @@ def positions_of(name: str) -> list[Position]:
         start = made.generate(number, level)
         found.append(Position(made, start, midgame(made, start, random.Random(number), 6)[1]))
     return found
+
+
+HITORI = world("hitori")
 
 
 def on_board(at: Position, move: str) -> bool:
@@ -151,10 +154,41 @@ def test_a_move_that_is_not_legal_does_not_show_it_by_its_form(name: str, fits: 
     assert asked > 10
 
 
+def test_what_is_asked_for_comes_last_in_an_analysis(rows: list[Any]) -> None:
+    for row in of_kind(rows, "reading"):
+        *_, right = facts_of(row)
+        asked = json.loads(row.shown)["question"].removeprefix("What is ").removesuffix("?")
+        last = row.messages[-1].content.split("\n\n")[-3]
+        assert re.fullmatch(rf"{re.escape(asked)} is {right}(: .*)?\.", last, re.IGNORECASE)
+
+
+def test_a_sum_is_what_its_analysis_adds(rows: list[Any]) -> None:
+    sums = [
+        found
+        for row in of_kind(rows, "reading")
+        for found in re.findall(r" is (\d+): ([\d +-]+)\.", row.messages[-1].content)
+    ]
+    assert len(sums) > 20
+    for total, terms in sums:
+        signed = re.findall(r"[+-]?\d+", terms.replace(" ", ""))
+        assert int(total) == sum(map(int, signed))
+
+
+def test_the_sum_of_a_row_is_that_of_the_numbers_that_are_shown() -> None:
+    state = HITORI.replay(HITORI.examples[0].state, ("a1",))
+    assert Fact.of(HITORI.facts(state)["the sum of the unshaded numbers in row 1"]) == (3, "1 + 2")
+
+
+def test_how_many_moves_are_legal_is_not_asked_where_the_rules_alone_say_it() -> None:
+    for name in ("blackjack", "lights_out"):
+        assert not any(ask(at, "count", random.Random(0)) for at in positions_of(name))
+    assert any(ask(at, "count", random.Random(0)) for at in positions_of("pig"))
+
+
 def test_a_count_of_codes_follows_from_what_was_told_of_each_guess() -> None:
     what = "the number of codes that fit all that was told"
     for at in positions_of("mastermind")[:16]:
-        how, count = at.world.derived(at.state, what), at.world.facts(at.state)[what]
+        count, how = Fact.of(at.world.facts(at.state)[what])
         if at.state.guesses:
             assert len(how.rpartition(" leaves ")[2].split(", ")) == count
         guesses = re.findall("`([a-l]+)` leaves", how)

@@ -205,7 +205,7 @@ def test_a_program_sees_no_more_than_a_player() -> None:
     assert verdict.detail == "no legal move: no bombs,legal,opened,position,shown,side"
 
 
-def run(folder: Path, *more: str) -> list[dict[str, Any]]:
+def run(folder: Path, *more: str) -> dict[str, bytes]:
     settings = composed(
         "recipe=puzzleplex", "source=function",
         "source.function=transforms.worlds.instances.positions",
@@ -214,17 +214,23 @@ def run(folder: Path, *more: str) -> list[dict[str, Any]]:
         "sandbox.slots=1", f"output_dir={folder}", *more,
     )  # fmt: skip
     synthesize(settings, Console(file=io.StringIO()))
-    return pl.read_parquet(folder / "data" / "*.parquet").sort("id").to_dicts()
+    return {path.name: path.read_bytes() for path in (folder / "data").iterdir()}
 
 
-def test_the_recipe_runs_from_instances_to_rows_and_replays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["turns", "program"])
+def test_the_recipe_runs_from_instances_to_rows_and_replays_to_the_same_bytes_by_two_workers(
+    mode: str, tmp_path: Path
+) -> None:
     def model(body: dict[str, Any]) -> dict[str, Any]:
-        return {"content": nim(body["messages"][-1]["content"])}
+        question = body["messages"][-1]["content"]
+        return {"content": nim(question) if mode == "turns" else f"```python\n{PROGRAM}```"}
 
+    one = [f"recipe.stages.play.mode={mode}"]
     with chat_server(model) as (url, asked):
         backend = ["backend=openai", f"backend.base_url={url}", "backend.model=m"]
-        rows = run(tmp_path / "first", *backend, "backend.api=chat")
+        files = run(tmp_path / "first", *one, *backend, "backend.api=chat", "runner.workers=1")
         before = len(asked)
         replay = [f"ledger.dir={tmp_path}/first/ledger", "backend=replay", "runner.workers=2"]
-        again = run(tmp_path / "again", *replay)
-    assert len(rows) >= 6 and again == rows and len(asked) == before
+        again = run(tmp_path / "again", *one, *replay)
+    assert len(pl.read_parquet(tmp_path / "first/data/*.parquet")) >= 6
+    assert again == files and len(asked) == before

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from transforms.scenes.base import Box, Scene, SceneQuestion
 from transforms.scenes.pen import COLOURS, GREY, INK, Colour, Pen, text_size
-from transforms.worlds import world
+from transforms.worlds import Fact, world
 from transforms.worlds.questions import midgame
 
 WORLDS = (
@@ -129,8 +129,8 @@ class Board(Scene):
             world(self.world).generate(self.seed, self.level), self.made
         )
         found = [
-            SceneQuestion("reading", f"What is {what}?", answer)
-            for what, answer in world(self.world).facts(state).items()
+            SceneQuestion("reading", f"What is {what}?", Fact.of(fact).answer)
+            for what, fact in world(self.world).facts(state).items()
         ]
         cells = [cell for row in self.squares for cell in row]
         for row, squares in enumerate(self.squares):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 from typing import Any
 
-from transforms.worlds.base import LEVELS, Example, IllegalMove, World, manual
+from transforms.worlds.base import LEVELS, Example, Fact, IllegalMove, World, manual
 
 PUZZLES = (
     "freecell", "graph_colouring", "hanoi", "hitori", "knights_and_knaves", "lights_out", "maze",
@@ -22,7 +22,8 @@ GAMES = (
 NAMES = (*PUZZLES, *GAMES)
 
 __all__ = [
-    "GAMES", "LEVELS", "NAMES", "PUZZLES", "Example", "IllegalMove", "World", "manual", "world",
+    "GAMES", "LEVELS", "NAMES", "PUZZLES", "Example", "Fact", "IllegalMove", "World", "manual",
+    "world",
 ]  # fmt: skip
 
 

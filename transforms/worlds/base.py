@@ -49,6 +49,39 @@ class Example(NamedTuple):
     """Moves that are illegal in the first position."""
 
 
+class Fact(NamedTuple):
+    """What a position shows, and how that follows from it."""
+
+    answer: int | str
+    how: str = ""
+    """Such as the numbers that are added; empty where it can be seen."""
+
+    @classmethod
+    def added(cls, numbers: Iterable[int]) -> Fact:
+        """The sum of numbers.
+
+        >>> Fact.added([4, 3])
+        Fact(answer=7, how='4 + 3')
+        """
+        several = list(numbers)
+        return cls(sum(several), " + ".join(map(str, several)) if len(several) > 1 else "")
+
+    @classmethod
+    def counted(cls, names: Iterable[str]) -> Fact:
+        """How many there are.
+
+        >>> Fact.counted(["cot", "cut"])
+        Fact(answer=2, how='cot, cut')
+        """
+        several = list(names)
+        return cls(len(several), ", ".join(several))
+
+    @classmethod
+    def of(cls, value: Fact | int | str) -> Fact:
+        """Returns one of `World.facts`, whose derivation need not be said."""
+        return value if isinstance(value, Fact) else cls(value)
+
+
 class World(Generic[S]):
     """One puzzle or game. States are NamedTuples of plain values; a move is a text.
 
@@ -136,14 +169,10 @@ class World(Generic[S]):
         """
         return None
 
-    def facts(self, state: S) -> Mapping[str, Any]:
+    def facts(self, state: S) -> Mapping[str, Fact | int | str]:
         """Returns what can be read off the position: the end of a question `What is …?` -> its
         answer. Those whose answers are of one type stand for each other as wrong options."""
         return {}
-
-    def derived(self, state: S, fact: str) -> str:
-        """Returns how one of the `facts` follows from the position; empty where it can be seen."""
-        return ""
 
     def start(self, rng: random.Random, level: int) -> S | None:
         """Draws an instance; None where what was drawn is none, so that it is drawn again."""
@@ -227,10 +256,11 @@ def manual(world: World[Any]) -> str:
     parts = [world.rules.strip()]
     for example in world.examples:
         said = ", then ".join(f"`{move}`" for move in example.moves)
+        led = "the moves {} lead to" if len(example.moves) > 1 else "the move {} leads to"
         not_allowed = " or ".join(f"`{move}`" for move in example.refused)
         parts.append(
             f"Example. In the position\n\n{world.render(example.state)}\n\n"
-            f"the move {said} leads to\n\n{example.text.strip(chr(10))}\n\n"
+            f"{led.format(said)}\n\n{example.text.strip(chr(10))}\n\n"
             f"while {not_allowed} would be illegal."
         )
     return "\n\n".join(parts)

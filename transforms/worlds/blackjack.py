@@ -102,8 +102,8 @@ rounds left: 2 of 2; points: 0""",
     def facts(self, state: State) -> Mapping[str, Any]:
         return {
             "the number of cards in your hand": len(state.hand),
-            "what your hand is below 21, in points": 21 - total(state.hand),
-            "what the dealer's cards count": total(state.dealer),
+            "the number of points that your hand is below 21": 21 - total(state.hand),
+            "the number of points of the dealer's cards": total(state.dealer),
             "the number of rounds left": state.left,
         }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 from transforms.worlds.search import filled
 
 COLOURS = ("red", "green", "blue")
@@ -96,11 +96,14 @@ c: red""",
         )
 
     def facts(self, state: State) -> Mapping[str, Any]:
+        nodes = [chr(97 + n) for n in range(len(state.colours))]
         return {
-            f"the number of neighbours of node {chr(97 + n)}": sum(
-                chr(97 + n) in edge for edge in state.edges
+            f"the number of neighbours of node {node}": Fact.counted(
+                one if other == node else other
+                for one, other in state.edges
+                if node in (one, other)
             )
-            for n in range(len(state.colours))
+            for node in nodes
         }
 
 

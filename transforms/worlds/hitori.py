@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, beside, board, place, square
+from transforms.worlds.base import Example, Fact, World, beside, board, place, square
 from transforms.worlds.search import filled
 
 Square = tuple[int, int]
@@ -125,17 +125,12 @@ finished with score 1."""
             left, state = left - {at}, self.after(state, square(*at))
 
     def facts(self, state: State) -> Mapping[str, Any]:
-        unshaded = [
-            [number for c, number in enumerate(row) if (r, c) not in state.shaded]
-            for r, row in enumerate(state.numbers)
-        ]
-        return {
-            f"the number of different unshaded numbers in row {n}": len(set(row))
-            for n, row in enumerate(unshaded, 1)
-        } | {
-            f"the sum of the unshaded numbers in row {n}": sum(row)
-            for n, row in enumerate(unshaded, 1)
-        }
+        facts: dict[str, Any] = {}
+        for r, row in enumerate(state.numbers):
+            shown = [number for c, number in enumerate(row) if (r, c) not in state.shaded]
+            facts[f"the number of different unshaded numbers in row {r + 1}"] = len(set(shown))
+            facts[f"the sum of the unshaded numbers in row {r + 1}"] = Fact.added(shown)
+        return facts
 
 
 def _may_shade(side: int, shaded: set[Square], at: Square) -> bool:

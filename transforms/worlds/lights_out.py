@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, beside, board, place, square
+from transforms.worlds.base import Example, Fact, World, beside, board, place, square
 
 
 class State(NamedTuple):
@@ -32,7 +32,7 @@ that are out."""
   a b
 1 . *
 2 * *""",
-            ("c1", "a3"),
+            ("c1", "a9"),
         ),
     )
 
@@ -84,7 +84,7 @@ that are out."""
     def facts(self, state: State) -> Mapping[str, Any]:
         return {
             f"the number of lit lamps in row {n}": sum(row) for n, row in enumerate(state.lit, 1)
-        } | {"the number of lit lamps": sum(map(sum, state.lit))}
+        } | {"the number of lit lamps": Fact.added(map(sum, state.lit))}
 
 
 WORLD = LightsOut()

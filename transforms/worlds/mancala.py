@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 
 _SIZES = {1: (3, 2), 2: (3, 4), 3: (4, 4), 4: (5, 4), 5: (6, 4)}
 """Level -> pits of a player, and seeds in each on average."""
@@ -99,9 +99,9 @@ the second player moves""",
 
     def facts(self, state: State) -> Mapping[str, Any]:
         return {
-            "the number of seeds in the first player's pits": sum(state.pits[0]),
-            "the number of seeds in the second player's pits": sum(state.pits[1]),
-            "the number of seeds in both stores": sum(state.stores),
+            "the number of seeds in the first player's pits": Fact.added(state.pits[0]),
+            "the number of seeds in the second player's pits": Fact.added(state.pits[1]),
+            "the number of seeds in both stores": Fact.added(state.stores),
             "the number of empty pits": sum(not pit for side in state.pits for pit in side),
         }
 

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 
 _SIZES = {1: (2, 3), 2: (2, 5), 3: (3, 5), 4: (4, 5), 5: (4, 7)}
 """Level -> letters of a code, and letters that there are."""
@@ -104,27 +104,22 @@ guesses left: 5""",
         return float(_fits(move, state.guesses))
 
     def facts(self, state: State) -> Mapping[str, Any]:
-        count = len(state.letters) ** len(state.code)
-        facts = {
-            "the number of codes that there are": count,
+        letters, length = len(state.letters), len(state.code)
+        facts: dict[str, Any] = {
+            "the number of codes that are possible before the first guess": Fact(
+                letters**length, " x ".join([str(letters)] * length)
+            ),
             "the number of guesses that were made": len(state.guesses),
         }
-        if count <= _FEW:
-            facts["the number of codes that fit all that was told"] = len(
-                self._left(state, GUESSES)
-            )
-        return facts
-
-    def derived(self, state: State, fact: str) -> str:
-        if "there are" in fact:
-            return " x ".join([str(len(state.letters))] * len(state.code))
-        if "fit" in fact:
+        if letters**length <= _FEW:
             leaves = [
                 f"`{guess}` leaves {', '.join(self._left(state, number))}"
                 for number, (guess, _, _) in enumerate(state.guesses, 1)
             ]
-            return "; ".join(leaves) or "no guess was made"
-        return ""
+            facts["the number of codes that fit all that was told"] = Fact(
+                len(self._left(state, GUESSES)), "; ".join(leaves) or "no guess was made"
+            )
+        return facts
 
     def _left(self, state: State, guesses: int) -> list[str]:
         """The codes that fit what was told of the first guesses."""

@@ -8,7 +8,7 @@ from functools import reduce
 from operator import xor
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 
 
 class State(NamedTuple):
@@ -75,7 +75,7 @@ second does, and 0.5 before the end."""
 
     def facts(self, state: State) -> Mapping[str, Any]:
         return {
-            "the number of matches in all heaps": sum(state.heaps),
+            "the number of matches in all heaps": Fact.added(state.heaps),
             "the size of the largest heap": max(state.heaps),
             "the number of heaps that have matches": sum(map(bool, state.heaps)),
         }

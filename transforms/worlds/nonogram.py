@@ -117,9 +117,8 @@ columns: a: 2; b: 1""",
 
     def facts(self, state: State) -> Mapping[str, Any]:
         pairs = enumerate(zip(state.rows, state.painted, strict=True), 1)
-        return {
-            f"the squares left to paint in row {n}": sum(c) - sum(line) for n, (c, line) in pairs
-        }
+        what = "the number of squares left to paint in row"
+        return {f"{what} {n}": sum(clue) - sum(line) for n, (clue, line) in pairs}
 
 
 def _lines(clue: Runs, side: int) -> Iterator[tuple[bool, ...]]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 
 
 class State(NamedTuple):
@@ -74,11 +74,15 @@ parcels: 3, 9""",
         return None if way is None else tuple(f"pack {weight}" for weight in way)
 
     def facts(self, state: State) -> Mapping[str, Any]:
+        packed = sum(state.packed)
+        left = state.room - packed
         return {
-            "the weight that still fits in, in kg": state.room - sum(state.packed),
+            "the weight in kg that still fits in": Fact(left, f"{state.room} - {packed}"),
             "the number of parcels beside the crate": len(state.weights),
-            "the weight of all parcels beside the crate, in kg": sum(state.weights),
-            "the heaviest parcel beside the crate, in kg": max(state.weights, default=0),
+            "the weight in kg of all parcels beside the crate": Fact.added(state.weights),
+            "the weight in kg of the heaviest parcel beside the crate": max(
+                state.weights, default=0
+            ),
         }
 
 

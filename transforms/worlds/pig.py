@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 
 
 class State(NamedTuple):
@@ -92,11 +92,13 @@ the second player moves; points of the turn: 0""",
         return float((move == "hold") == (state.gained >= enough))
 
     def facts(self, state: State) -> Mapping[str, Any]:
-        return {
-            "the number of points that the first player lacks": state.target - state.points[0],
-            "the number of points that the second player lacks": state.target - state.points[1],
-            "the number of points of the turn": state.gained,
+        short = {
+            f"the number of points that the {name} player is short of the target": Fact(
+                state.target - points, f"{state.target} - {points}"
+            )
+            for name, points in zip(("first", "second"), state.points, strict=True)
         }
+        return short | {"the number of points of the turn": state.gained}
 
 
 WORLD = Pig()

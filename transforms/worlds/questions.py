@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import World, manual
+from transforms.worlds.base import Fact, World, manual
 from transforms.worlds.players import by_chance, play_out, values
 
 
@@ -56,18 +56,19 @@ def _chosen(
 
 def _reading(at: Position, rng: random.Random) -> Choice | None:
     """Asks for something that the position shows."""
-    facts = at.world.facts(at.state)
+    facts = {name: Fact.of(each) for name, each in at.world.facts(at.state).items()}
     if not facts:
         return None
-    what, answer = rng.choice(list(facts.items()))
-    alike = {name: each for name, each in facts.items() if type(each) is type(answer)}
-    false = list(map(str, alike.values()))
+    what = rng.choice(list(facts))
+    answer = facts[what].answer
+    alike = {name: each for name, each in facts.items() if type(each.answer) is type(answer)}
+    false = [str(each.answer) for each in alike.values()]
     if isinstance(answer, int):
         false += [str(answer + by) for by in (1, 2, 3, -1, -2) if answer + by >= 0]
+    alike[what] = alike.pop(what)  # what is asked for comes last
     steps = [
-        f"{name[0].upper()}{name[1:]} is {each}{f': {how}' * bool(how)}."
+        f"{name[0].upper()}{name[1:]} is {each.answer}{f': {each.how}' * bool(each.how)}."
         for name, each in alike.items()
-        for how in [at.world.derived(at.state, name)]
     ]
     return _chosen("reading", f"What is {what}?", str(answer), false, steps, rng)
 
@@ -105,7 +106,10 @@ def _refused(at: Position, rng: random.Random) -> list[str]:
 
 
 def _listed(legal: tuple[str, ...]) -> str:
-    return ", ".join(f"`{move}`" for move in legal)
+    moves = ", ".join(f"`{move}`" for move in legal)
+    return (
+        f"The legal moves here are {moves}." if len(legal) > 1 else f"Only {moves} is legal here."
+    )
 
 
 def _legal(at: Position, rng: random.Random) -> Choice | None:
@@ -115,7 +119,7 @@ def _legal(at: Position, rng: random.Random) -> Choice | None:
         return None
     move = rng.choice(legal)
     steps = [
-        f"The legal moves here are {_listed(legal)}.",
+        _listed(legal),
         f"Of the options `{move}` alone is among them.",
     ]
     text = "Which of these moves is legal here?"
@@ -129,18 +133,29 @@ def _illegal(at: Position, rng: random.Random) -> Choice | None:
         return None
     move = rng.choice(refused)
     steps = [
-        f"The legal moves here are {_listed(legal)}.",
+        _listed(legal),
         f"Of the options `{move}` alone is not among them.",
     ]
     return _chosen("illegal", "Which of these moves is illegal here?", move, legal, steps, rng)
 
 
+def _counts(at: Position, rng: random.Random) -> set[int]:
+    """How many moves are legal in the first states of a random game."""
+    state, counts = at.start, set[int]()
+    for _ in range(6):
+        if legal := at.world.legal(state):
+            counts.add(len(legal))
+            state = at.world.after(state, rng.choice(legal))
+    return counts
+
+
 def _count(at: Position, rng: random.Random) -> Choice | None:
-    """Asks how many moves are legal."""
+    """Asks how many moves are legal; nothing where the rules alone say it, as in blackjack."""
     legal = at.world.legal(at.state)
-    if not 0 < len(legal) <= MOST_MOVES:
+    if not 0 < len(legal) <= MOST_MOVES or _counts(at, rng) == {len(legal)}:
         return None
     steps = [f"Legal move {n}: `{move}`." for n, move in enumerate(legal, 1)]
+    steps.append(f"That makes {len(legal)}.")
     false = [str(len(legal) + by) for by in (-2, -1, 1, 2, 3) if len(legal) + by >= 0]
     text = "How many different moves are legal here?"
     return _chosen("count", text, str(len(legal)), false, steps, rng)
@@ -163,7 +178,9 @@ def _after(at: Position, rng: random.Random) -> Choice | None:
         other = play_out(world, states[same], both, rng, len(played.moves) - same)
         false.append(world.render(other.state))
     named = ", then ".join(f"`{move}`" for move in played.moves)
-    text = f"Which position do these moves lead to, one after another: {named}?"
+    several = len(played.moves) > 1
+    what = "do these moves lead to, one after another" if several else "does this move lead to"
+    text = f"Which position {what}: {named}?"
     return _chosen("after", text, end, false, steps, rng)
 
 
@@ -178,23 +195,26 @@ def _best(at: Position, rng: random.Random) -> Choice | None:
         return None
     right = max(worth, key=lambda move: worth[move])
     if world.players == 2:
-        text = "Which of these moves is best for who makes it, if both play as well as can be then?"
-        steps = [f"After `{m}` and best play by both, who made it scores {v:g}." for m, v in
-                 worth.items()]  # fmt: skip
+        text = (
+            "Which of these moves is best for the player who makes it, if both play as well as "
+            "possible afterwards?"
+        )
+        steps = [f"After `{m}` and best play by both, the player who made it scores {v:g}."
+                 for m, v in worth.items()]  # fmt: skip
     elif best == float("-inf"):
         return None
     elif world.fewest:
         text = "After which of these moves can a score of 1 be reached in the fewest further moves?"
         steps = [
-            f"After `{move}` {-left:g} more are needed."
+            f"After `{move}`, {-left:g} more {'move is' if left == -1 else 'moves are'} needed."
             if left > float("-inf")
-            else f"After `{move}` a score of 1 cannot be reached any more."
+            else f"After `{move}`, a score of 1 cannot be reached any more."
             for move, left in worth.items()
         ]
     else:
         text = "After which of these moves can a score of 1 still be reached?"
-        steps = [f"After `{move}` it {'can' if left == best else 'cannot'}." for move, left in
-                 worth.items()]  # fmt: skip
+        steps = [f"After `{move}`, a score of 1 {'can' if left == best else 'cannot'} be reached."
+                 for move, left in worth.items()]  # fmt: skip
     return _chosen("best", text, right, moves, steps, rng)
 
 

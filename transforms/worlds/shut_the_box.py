@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 
 
 class State(NamedTuple):
@@ -71,7 +71,7 @@ are shut. The score is the sum of the shut tiles over the sum of all."""
     def facts(self, state: State) -> Mapping[str, Any]:
         return {
             "the number of open tiles": len(state.open),
-            "the sum of the open tiles": sum(state.open),
+            "the sum of the open tiles": Fact.added(state.open),
             "the largest open tile": max(state.open, default=0),
             "the roll": state.roll,
         }

@@ -131,16 +131,15 @@ marked squares."""
     def facts(self, state: State) -> Mapping[str, Any]:
         here = {"the worker's square": square(*state.player)}
         boxes = {
-            f"the square of box {n}, by rows": square(*b) for n, b in enumerate(state.boxes, 1)
+            f"the square of box {n} (counted row by row)": square(*box)
+            for n, box in enumerate(state.boxes, 1)
         }
-        return (
-            here
-            | boxes
-            | {
-                f"the square of marked square {n}, by rows": square(*g)
-                for n, g in enumerate(sorted(state.goals), 1)
-            }
-        )
+        goals = {
+            f"the square of marked square {n} (counted row by row)": square(*goal)
+            for n, goal in enumerate(sorted(state.goals), 1)
+        }
+        there = len({*state.boxes} & {*state.goals})
+        return here | boxes | goals | {"the number of boxes on marked squares": there}
 
 
 WORLD = Sokoban()

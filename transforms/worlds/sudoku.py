@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, place, square
+from transforms.worlds.base import Example, Fact, World, board, place, square
 from transforms.worlds.search import every, filled
 
 _SIZES = {1: (4, 5), 2: (4, 9), 3: (6, 14), 4: (6, 18), 5: (6, 22)}
@@ -115,12 +115,9 @@ are filled. At first, there is one way to fill all of them."""
     def facts(self, state: State) -> Mapping[str, Any]:
         rows = [state.cells[at : at + state.side] for at in range(0, len(state.cells), state.side)]
         blank = {f"the number of blanks in row {n}": r.count(0) for n, r in enumerate(rows, 1)}
-        return blank | {f"the sum of row {n}": sum(row) for n, row in enumerate(rows, 1)}
-
-    def derived(self, state: State, fact: str) -> str:
-        end = int(fact.split()[-1]) * state.side
-        numbers = [str(cell) for cell in state.cells[end - state.side : end] if cell]
-        return " + ".join(numbers) if "sum" in fact and len(numbers) > 1 else ""
+        return blank | {
+            f"the sum of row {n}": Fact.added(filter(None, row)) for n, row in enumerate(rows, 1)
+        }
 
 
 WORLD = Sudoku()

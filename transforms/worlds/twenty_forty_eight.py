@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board
+from transforms.worlds.base import Example, Fact, World, board
 
 SIDE = 4
 
@@ -108,7 +108,7 @@ target: 16""",
         tiles = [cell for row in state.cells for cell in row if cell]
         return {
             "the largest tile": max(tiles),
-            "the sum of all tiles": sum(tiles),
+            "the sum of all tiles": Fact.added(tiles),
             "the number of tiles": len(tiles),
             "the number of tiles that are 2": tiles.count(2),
         }

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 from transforms.worlds.search import shortest
 
 
@@ -87,10 +87,12 @@ target: 2 litres""",
     def facts(self, state: State) -> Mapping[str, Any]:
         pairs = enumerate(zip(state.filled, state.sizes, strict=True))
         room = {
-            f"the room left in jug {chr(97 + n)}, in litres": size - full
+            f"the number of litres that jug {chr(97 + n)} still takes": Fact(
+                size - full, f"{size} - {full}"
+            )
             for n, (full, size) in pairs
         }
-        return room | {"the water in all jugs, in litres": sum(state.filled)}
+        return room | {"the number of litres in all jugs": Fact.added(state.filled)}
 
 
 WORLD = WaterJugs()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 from transforms.worlds.search import shortest
 
 _LISTED = """
@@ -80,8 +80,12 @@ those of the target."""
     def facts(self, state: State) -> Mapping[str, Any]:
         return {
             "the number of letters that differ": 3 - round(3 * self.score(state)),
-            "the number of listed words one letter from the present word": len(_near(state.word)),
-            "the number of listed words one letter from the target": len(_near(state.target)),
+            "the number of listed words one letter from the present word": Fact.counted(
+                _near(state.word)
+            ),
+            "the number of listed words one letter from the target": Fact.counted(
+                _near(state.target)
+            ),
         }
 
 

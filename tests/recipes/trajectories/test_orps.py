@@ -140,6 +140,20 @@ def test_a_response_that_is_cut_off_is_an_end() -> None:
     assert play.result.reason == "nothing_runs" and len(asked(play)) == 3
 
 
+@pytest.mark.parametrize(("limit", "most"), [("nodes", 4), ("asks", 7), ("cells", 9)])
+def test_a_budget_is_never_exceeded(limit: str, most: int) -> None:
+    play = refined(coder(WRONG), f"recipe.stages.refine.{limit}={most}",
+                   "recipe.stages.refine.keeps_wrong=true")  # fmt: skip
+    row, _ = play.result
+    used = {"asks": len(asked(play)), "nodes": json.loads(row.data)["nodes"], "cells": row.cells}
+    free, _ = refined(coder(WRONG), "recipe.stages.refine.keeps_wrong=true").result
+    assert 0 < used[limit] <= most
+    assert (
+        most
+        < {"asks": free.asks, "nodes": json.loads(free.data)["nodes"], "cells": free.cells}[limit]
+    )
+
+
 def test_a_budget_holds_where_requests_have_to_be_sent_again(tmp_path: Path) -> None:
     """Half an answer comes to the first request of each prompt."""
 

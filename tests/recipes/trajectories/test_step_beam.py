@@ -137,6 +137,15 @@ def test_a_plan_that_is_pruned_is_never_carried_out() -> None:
     assert carried_out == {"Plan: plan 2\nDo: ", "Plan: plan 3\nDo: "}
 
 
+@pytest.mark.parametrize("recipe", ["ovm", "dream"])
+@pytest.mark.parametrize(("limit", "most"), [("nodes", 5), ("asks", 25)])
+def test_a_budget_is_never_exceeded(recipe: str, limit: str, most: int) -> None:
+    play = searched(recipe, numbered, luck, f"recipe.stages.search.{limit}={most}")
+    row, _ = play.result
+    used = {"nodes": json.loads(row.data)["nodes"], "asks": len(asked(play))}
+    assert 0 < used[limit] <= most < len(asked(searched(recipe, numbered, luck)))
+
+
 def test_a_solution_without_an_answer_is_no_row() -> None:
     _, verdict = searched("ovm", lambda request: f"s{request.sample}", luck).result
     assert verdict.reason == "no_answer"

@@ -362,7 +362,7 @@ def same_game(seen: Seen, move: str) -> bool:
     colour = _cell(rows, at)
     if colour in (None, "."):
         return False
-    group, before = {at}, set()
+    group, before = {at}, set[Any]()
     while group != before:
         before = group
         near = {(r + d, c + e) for r, c in group for d, e in ((0, 1), (1, 0), (0, -1), (-1, 0))}  # type: ignore[misc]
