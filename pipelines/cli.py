@@ -67,7 +67,11 @@ def main() -> None:
         )
         sys.exit(2)
     sys.argv[0] = f"cotmill {command}"
-    import_leanly(f"pipelines.{command}").main()
+    try:
+        import_leanly(f"pipelines.{command}").main()
+    except KeyboardInterrupt:  # while modules are imported; a command has words of its own
+        print("cotmill: interrupted before the command began", file=sys.stderr)
+        sys.exit(130)
 
 
 def import_leanly(name: str) -> Any:

@@ -6,7 +6,7 @@ import sys
 import pytest
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines import hydra_app
+from pipelines import cli, hydra_app
 from pipelines.cli import main
 from pipelines.hydra_app import chosen, is_caused_by, options, settable, user_message
 from pipelines.stage_help import unread
@@ -70,6 +70,18 @@ def test_a_folder_that_cannot_be_written_is_one_line(folder, tmp_path):
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert path in line and ("cannot be used" in line or "cannot be made" in line)
+
+
+def test_ctrl_c_while_a_command_is_imported_is_one_line(monkeypatch, capsys):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "import_leanly", interrupted)
+    monkeypatch.setattr(sys, "argv", ["cotmill", "synthesize"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "cotmill: interrupted before the command began\n"
 
 
 def test_a_value_that_the_shell_took_apart_is_one_line_with_the_fix():
