@@ -31,41 +31,48 @@ from transforms.sandbox.shared import shared_sandbox
 
 
 class Asking(NamedTuple):
-    """Where a recipe without a model asks."""
+    """Where a recipe asks."""
 
-    first: str
-    """Its first stage after the seeds are verified: what is timed begins there."""
     asks: str
     """The stage that makes tasks."""
+    function: str = ""
+    """What yields its seeds; empty for the CodeI/O programs, and for shipped seeds where its tasks
+    are answered."""
+    first: str = ""
+    """Its first stage after the seeds are verified, where what is timed begins; empty for that
+    which makes tasks."""
     is_traced: bool = True
     """Whether programs are run with a trace."""
-    function: str = ""
-    """What yields its seeds; empty for the CodeI/O programs."""
+
+
+_LOOPS = "transforms.programs.loops.programs"
 
 
 ASKING = {
-    "codesense": Asking("ask", "ask"),
-    "compiler_ir": Asking("ask", "ask", False, "transforms.programs.loops.programs"),
-    "cruxeval": Asking("easy", "ask"),
-    "cwm": Asking("trace", "trace"),
-    "flare": Asking("search", "search", False, "transforms.programs.deductions.problems"),
-    "reval": Asking("ask", "ask"),
-    "selfpico": Asking("remove", "remove"),
-    "sx_bench": Asking("compose", "compose", True, "transforms.programs.loops.programs"),
-    "think_and_execute": Asking("print", "print", False),
+    "codesense": Asking("ask"),
+    "compiler_ir": Asking("ask", _LOOPS, is_traced=False),
+    "cruxeval": Asking("ask", first="easy"),
+    "cwm": Asking("trace"),
+    "flare": Asking("search", "transforms.programs.deductions.problems", is_traced=False),
+    "reval": Asking("ask"),
+    "selfpico": Asking("remove"),
+    "sx_bench": Asking("compose", _LOOPS),
+    "think_and_execute": Asking("print", is_traced=False),
 }
+"""The recipes that ask without a model."""
+
 WITH_A_MODEL = {
-    "absolute_zero": "propose",
-    "codeio": "pairs",
-    "codemind": "ask",
-    "coderl_plus": "fail",
-    "cogex": "split",
-    "cross_lingual": "translate",
-    "cruxeval_x": "translate",
-    "refute": "mutate",
-    "semcoder": "monologues",
+    "absolute_zero": Asking("propose"),
+    "codeio": Asking("pairs"),
+    "codemind": Asking("ask"),
+    "coderl_plus": Asking("fail"),
+    "cogex": Asking("split"),
+    "cross_lingual": Asking("translate"),
+    "cruxeval_x": Asking("translate"),
+    "refute": Asking("mutate", _LOOPS),  # faults of shipped seeds show on most inputs
+    "semcoder": Asking("monologues"),
 }
-"""Recipe -> the stage that makes the tasks that a model attempts."""
+"""The recipes whose tasks a model attempts."""
 
 
 class BenchExecutionSettings(Group):
@@ -136,7 +143,8 @@ def measure(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
             source.append(f"source.arguments.count={settings.programs}")
         with tempfile.TemporaryDirectory(prefix="cotmill-execution-") as folder:
             overrides = [
-                *(f"recipe={recipe}", f"recipe.stages.{asking.first}.begins_segment=true"),
+                f"recipe={recipe}",
+                f"recipe.stages.{asking.first or asking.asks}.begins_segment=true",
                 *(*source, "filter.min_code_lines=4", f"runner.workers={settings.workers}"),
                 f"output_dir={folder}/run",
             ]
@@ -160,21 +168,20 @@ def judge(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
         recipe, tasks, right (answers), right_kept (percent), wrong_kept (answers), precision
         (percent of kept answers that are right), and misjudged: those judged wrongly, in words.
     """
-    asks = {**WITH_A_MODEL, **{recipe: each.asks for recipe, each in ASKING.items()}}
     shipped = shipped_seeds()
     drawn = shipped[:: max(1, len(shipped) // settings.answered)][: settings.answered]
     with shared_sandbox(settings.sandbox) as box:
-        for recipe, name in sorted(asks.items()):
+        for recipe, asking in sorted({**ASKING, **WITH_A_MODEL}.items()):
             seeds = drawn
-            if recipe in ASKING and (function := ASKING[recipe].function):
-                rows = islice(named(function)(count=settings.answered), settings.answered)
+            if asking.function:
+                rows = islice(named(asking.function)(count=settings.answered), settings.answered)
                 seeds = [Seed.make(source=recipe, **row) for row in rows]
             languages = "recipe.stages.translate.languages=[javascript]"
             more = [languages] if recipe == "cruxeval_x" else []
             stages = stages_of(recipe, "filter.min_code_lines=4", *more)
             ends = drive(seeds, stages["validate"].episode, sandbox=settings.sandbox)
             verified = [each for each in ends if isinstance(each, tuple) and each[1].kept]
-            judged = judge_answers(recipe, stages[name], [seed for seed, _ in verified], box)
+            judged = judge_answers(recipe, stages[asking.asks], [seed for seed, _ in verified], box)
             wrong = len(judged.accepted)
             yield {
                 "recipe": recipe,

@@ -4,7 +4,7 @@ from pipelines.benches.execution import ASKING, WITH_A_MODEL, BenchExecutionSett
 from tests.programs_for_tests import SANDBOX
 from transforms.engine.paths import CONF
 
-SETTINGS = BenchExecutionSettings(programs=6, answered=3, workers=1, sandbox=SANDBOX)
+SETTINGS = BenchExecutionSettings(programs=6, answered=4, workers=1, sandbox=SANDBOX)
 
 
 def test_the_bench_runs_a_recipe_and_times_what_comes_after_verification():
