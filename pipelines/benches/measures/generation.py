@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -319,6 +321,11 @@ def _bare(llm: Any, mix: str, repetition: int, groups: list[list[Request]]) -> R
     )
 
 
+def _stored(path: str) -> list[list[Request]]:
+    groups: list[list[Request]] = pickle.loads(Path(path).read_bytes())
+    return groups
+
+
 def _asked(requests: list[Request]) -> Steps[int]:
     return len((yield requests))
 
@@ -332,14 +339,21 @@ def _pipeline(
     groups: list[list[Request]],
 ) -> Run:
     """Runs an episode for each group of requests in a Beam pipeline of one worker, with a ledger
-    of its own."""
+    of its own.
+
+    The requests are read from a file, as a recipe reads its records: in the job itself they would
+    be compressed and sent as part of its graph.
+    """
     model.reset()
     with tempfile.TemporaryDirectory() as folder:
+        stored = Path(folder) / "requests.pickle"
+        stored.write_bytes(pickle.dumps(groups))
         started, cpu = time.perf_counter(), time.process_time()
         with open_pipeline(DirectSettings()) as pipeline:
             (
                 pipeline
-                | "Prompts" >> beam.Create(groups)
+                | "File" >> beam.Create([str(stored)], reshuffle=False)
+                | "Requests" >> beam.FlatMap(_stored)
                 | "Ask" >> Drive("bench", _asked, Asking(backend, folder, LedgerSettings()))
             )
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
