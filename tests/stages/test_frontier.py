@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def run(node: Node[State]) -> Steps[Rated[State]]:
     return Rated(int(seen.value) / 10, done=seen.value == "9")
 
 
-def luck(state: State) -> int:
+def luck(state: State | str) -> int:
     """A score of 0 to 4, or 9."""
     number = hashlib.sha256(repr(state).encode()).digest()[0] % 6
     return 9 if number == 5 else number
@@ -59,7 +60,8 @@ def world(
 ) -> Callable[[Any], Any]:
     def give(effect: Any) -> Any:
         if isinstance(effect, Request):
-            return response(effect, str(answer(eval(effect.prompt), effect.sample)))
+            text = str(answer(eval(effect.prompt), effect.sample))
+            return response(effect, text, generated_tokens=1 + luck(effect.id))
         value = str(score(eval(effect.code)))
         return CellResult(Status.OK, value, "", None, None, (), 0.0, 0.0)
 
@@ -76,8 +78,12 @@ def played(strategy: Any, answers: Callable[[Any], Any], **more: Any) -> Played[
     )
 
 
+def flat(seen: Played[Any]) -> list[Any]:
+    return [effect for turn in seen.turns for effect in turn]
+
+
 def effects(seen: Played[Any]) -> Counter[type]:
-    return Counter(type(effect) for turn in seen.turns for effect in turn)
+    return Counter(map(type, flat(seen)))
 
 
 STRATEGIES = [
@@ -94,24 +100,29 @@ STRATEGIES = [
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=repr)
 @settings(max_examples=25)
-@given(*[st.none() | st.integers(0, 20)] * 3, st.booleans())
+@given(*[st.none() | st.integers(0, 20)] * 3, st.none() | st.integers(0, 100), st.booleans())
 def test_a_budget_is_never_exceeded(
-    strategy: Any, nodes: int | None, asks: int | None, cells: int | None, costly: bool
+    strategy: Any,
+    nodes: int | None,
+    asks: int | None,
+    cells: int | None,
+    tokens: int | None,
+    costly: bool,
 ) -> None:
     def costs_more(node: Node[State]) -> Steps[Rated[State]]:
         yield [request(f"{node.state}"), Cell("0"), Cell("1")]
         return (yield from run(node))
 
-    budget = Budget(nodes, asks, cells)
+    budget = Budget(nodes, asks, cells, tokens)
     evaluate = costs_more if costly else run
     score = lambda state: luck(state) if isinstance(state, tuple) else 0  # noqa: E731
     seen = played(strategy, world(score=score), budget=budget, evaluate=evaluate)
     used, result = effects(seen), seen.result
-    for limit, amount in zip(
-        (nodes, asks, cells), (len(result.nodes), used[Request], used[Cell]), strict=True
-    ):
+    written = sum(1 + luck(each.id) for each in flat(seen) if isinstance(each, Request))
+    spent = len(result.nodes), used[Request], used[Cell], written
+    for limit, amount in zip((nodes, asks, cells, tokens), spent, strict=True):
         assert limit is None or amount <= limit
-    assert result.spent == Budget(len(result.nodes), used[Request], used[Cell])
+    assert result.spent == Budget(*spent)
     free = found(strategy, world(score=score), evaluate=evaluate)
     assert not free.out_of_budget
     if not result.out_of_budget:
@@ -157,7 +168,21 @@ def test_the_best_of_n_is_the_best_by_score_then_by_id() -> None:
     result = found(BestOf(4), world(score=lambda state: [1, 3, 3, 2][state[0]]))
     tied = [node for node in result.nodes if node.score == (0.3,)]
     assert result.best == min(tied, key=lambda node: node.id)
-    assert result.spent == Budget(4, 4, 4)
+    assert (result.spent.nodes, result.spent.asks, result.spent.cells) == (4, 4, 4)
+
+
+@pytest.mark.parametrize(("limit", "asks"), [(7, 0), (12, 1), (13, 2)])
+def test_a_request_counts_all_tokens_that_it_may_generate_until_it_is_answered(
+    limit: int, asks: int
+) -> None:
+    """Each may generate 8 tokens, and generates 5."""
+
+    def answers(effect: Any) -> Any:
+        given = world(score=lambda state: 0)(effect)
+        return replace(given, generated_tokens=5) if isinstance(effect, Request) else given
+
+    result = found(Ladder(9), answers, budget=Budget(tokens=limit))
+    assert (result.spent.asks, result.spent.tokens) == (asks, 5 * asks) and result.out_of_budget
 
 
 def test_an_end_is_chosen_before_a_better_node_that_is_none() -> None:

@@ -16,11 +16,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from transforms.engine.ids import canonical_json, content_id
 from transforms.models.episode import Effect, Steps, side_by_side
-from transforms.models.requests import Request
+from transforms.models.requests import Request, Response
 from transforms.models.tools import Invoke
 from transforms.sandbox.jobs import Cell, Check, Job
 
 S = TypeVar("S")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Budget:
     """Requests."""
     cells: int | None = None
     """Cells, jobs, checks and calls of tools."""
+    tokens: int | None = None
+    """Generated tokens, as the engine counts them."""
 
 
 _UNLIMITED = Budget()
@@ -348,23 +351,48 @@ class _Tree(Generic[S]):
     def __init__(self, root: Node[S], budget: Budget, key: Callable[[S], Any]) -> None:
         self.root, self._budget, self._key = root, budget, key
         self.nodes: dict[str, Node[S]] = {}
-        self._asks = self._cells = self.rounds = 0
+        self._asks = self._cells = self._tokens = self.rounds = 0
+        self._wanted = 0  # tokens that the requests under way may generate
         self._drawn: dict[str, int] = {}  # samples of each state
         self.is_over = False
         """Whether a limit kept something from being done."""
 
     @property
     def spent(self) -> Budget:
-        return Budget(len(self.nodes), self._asks, self._cells)
+        return Budget(len(self.nodes), self._asks, self._cells, self._tokens)
 
-    def take(self, effects: list[Effect]) -> bool:
-        """Counts effects, where the budget has room for all of them; returns whether it has."""
-        asks = self._asks + sum(isinstance(each, Request) for each in effects)
+    def together(self, several: Iterable[Steps[R]]) -> Steps[list[R | None]]:
+        """Goes through steps side by side within the budget; None for those that it ended."""
+        steps = side_by_side(several, self._take)
+        answers: Any = None
+        while True:
+            try:
+                effects = steps.send(answers)
+            except StopIteration as end:
+                results: list[R | None] = end.value
+                return results
+            answers = yield effects
+            self._wanted = 0
+            self._tokens += sum(
+                each.generated_tokens for each in answers if isinstance(each, Response)
+            )
+
+    def _take(self, effects: list[Effect]) -> bool:
+        """Counts effects, where the budget has room for all of them; returns whether it has. Until
+        it is answered, a request counts all tokens that it may generate."""
+        requests = [each for each in effects if isinstance(each, Request)]
+        asks = self._asks + len(requests)
         cells = self._cells + sum(isinstance(each, Cell | Job | Check | Invoke) for each in effects)
-        if _over(asks, self._budget.asks) or _over(cells, self._budget.cells):
+        wanted = self._wanted + sum(each.sampler.max_tokens for each in requests)
+        limits = self._budget
+        if (
+            _over(asks, limits.asks)
+            or _over(cells, limits.cells)
+            or _over(self._tokens + wanted, limits.tokens)
+        ):
             self.is_over = True
             return False
-        self._asks, self._cells = asks, cells
+        self._asks, self._cells, self._wanted = asks, cells, wanted
         return True
 
     def draws(self, grows: Iterable[Grow]) -> list[tuple[Grow, range]]:
@@ -458,7 +486,7 @@ def search(
             rethought = yield from _rethought(tree, wanted, rethink)
             unrated = [move.node for move in wanted if isinstance(move, Evaluate)]
             unrated += [*rethought, *(node for node, evaluated in made if evaluated)]
-            ratings = yield from side_by_side(map(evaluate, unrated), tree.take)
+            ratings = yield from tree.together(map(evaluate, unrated))
             rated = [
                 tree.rate(node, one) for node, one in zip(unrated, ratings, strict=True) if one
             ]
@@ -478,7 +506,7 @@ def _grown(
     """Expands nodes; returns the new ones, each with whether it is to be evaluated at once."""
     draws = tree.draws(move for move in moves if isinstance(move, Grow))
     steps = (expand(grow.node, samples) for grow, samples in draws)
-    grown = yield from side_by_side(steps, tree.take)
+    grown = yield from tree.together(steps)
     return [
         (node, grow.evaluated)
         for (grow, samples), states in zip(draws, grown, strict=True)
@@ -497,7 +525,7 @@ def _rethought(
         return []
     if any(node.replaced is not None for node in nodes):
         raise ValueError("a node is thought over once, at most")
-    states = yield from side_by_side(map(rethink, nodes), tree.take)
+    states = yield from tree.together(map(rethink, nodes))
     return [
         tree.put_in_place(node, state)
         for node, state in zip(nodes, states, strict=True)

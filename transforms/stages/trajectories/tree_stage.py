@@ -83,6 +83,8 @@ class TreeSearch(ModelEpisode):
     """Requests of a search, at most (null: no limit)."""
     cells: Limit = None
     """Programs and calls of tools of a search, at most (null: no limit)."""
+    tokens: Limit = None
+    """Tokens that a search generates, at most (null: no limit)."""
     keeps_tree: bool = False
     """Whether a row's `data` has the whole tree: id, parent, depth and score of each node."""
     keeps_wrong: bool = False
@@ -133,7 +135,7 @@ class TreeSearch(ModelEpisode):
             evaluate=partial(self.rate, words),
             rethink=partial(self.rethink, words),
             strategy=self.strategy,
-            budget=Budget(self.nodes, self.asks, self.cells),
+            budget=Budget(self.nodes, self.asks, self.cells, self.tokens),
             choose=self.choose,
         )
 
