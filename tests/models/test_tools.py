@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import pickle
 import sys
@@ -29,7 +28,6 @@ from transforms.engine.recipe import build_segments
 from transforms.engine.records import Seed
 from transforms.engine.settings import RecipeSettings
 from transforms.engine.stage import Same
-from transforms.models import tools as module
 from transforms.models.asking import Asking
 from transforms.models.episode import Drive, Driver, Episode, Steps, drive
 from transforms.models.ledger.ledger import LedgerSettings
@@ -342,7 +340,3 @@ def test_another_version_of_a_tool_is_another_run() -> None:
         for to in (1, 2, 1)
     ]
     assert prints[0] == prints[2] != prints[1]
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(module).failed == 0

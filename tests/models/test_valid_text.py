@@ -1,12 +1,9 @@
 """Text that a model sent is valid Unicode after `valid_text`, and otherwise unchanged."""
 
-import doctest
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.models.backends import base as models
 from transforms.models.backends.base import valid_text
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
@@ -35,7 +32,3 @@ def test_valid_text_stays_as_it_is(text: str) -> None:
 )
 def test_halves_are_joined_and_lone_ones_replaced(text: str, repaired: str) -> None:
     assert valid_text(text) == repaired
-
-
-def test_the_examples_in_the_docstrings_hold() -> None:
-    assert doctest.testmod(models).failed == 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import doctest
 import json
 from pathlib import Path
 
 import pytest
 
 from tests.programs_for_tests import SPAM
-from transforms.programs import literal_input, mutants
+from transforms.programs import literal_input
 from transforms.programs.mutants import mutants as mutants_of
 
 CODES = [
@@ -51,7 +50,3 @@ def test_operators_and_numbers_change_where_they_stand():
 )
 def test_what_does_not_come_out_as_meant_is_no_mutant(code, changed):
     assert sorted(mutant.code for mutant in mutants_of(code)) == sorted(changed)
-
-
-def test_doctests_hold():
-    assert doctest.testmod(mutants).failed == 0

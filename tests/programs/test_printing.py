@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 from typing import Any
 
 import pytest
 
 from tests.programs.test_leaves import solution
 from tests.recipes.test_codeio import SHIPPED
-from transforms.programs import printing as module
 from transforms.programs.printing import printing
 
 
@@ -76,7 +74,3 @@ def test_what_objects_and_modules_keep_is_printed_too() -> None:
         "Box.count = 1", "heap = [4]", "least = 4, heap = []", "last = 4, box.items = []",
         "left = {3: 4}", "Final answer: 8",
     ]  # fmt: skip
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(module).failed == 0

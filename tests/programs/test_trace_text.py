@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import textwrap
 from typing import Any
 
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.programs.facts.running import traced
-from transforms.programs import trace_text
 from transforms.programs.facts import CutTrace, Instance, Kind, states
 from transforms.programs.trace_text import (
     SAME,
@@ -165,7 +163,3 @@ def test_a_value_that_holds_itself_or_has_no_end_of_parts_is_its_class() -> None
     for _ in range(50):
         shared = Instance("Pair", None, {"one": shared, "other": shared})
     assert [literal(node), literal([node]), literal(shared)] == ["<Node>", "<list>", "<Pair>"]
-
-
-def test_the_examples_of_the_docstrings_hold() -> None:
-    assert doctest.testmod(trace_text).failed == 0

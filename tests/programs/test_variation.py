@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.programs import variation
 from transforms.programs.variation import drawn_inputs, unlike
 
 VALUES = st.recursive(
@@ -48,7 +45,3 @@ def test_items_are_like_any_of_the_own_ones():
     assert unlike({"n": ["a", 2]}, {"n": [1, "b"]}) == ""
     assert unlike({"n": [2.5]}, {"n": [1, "b"]})
     assert unlike({"n": [1]}, {"n": []})
-
-
-def test_doctests_hold():
-    assert doctest.testmod(variation).failed == 0

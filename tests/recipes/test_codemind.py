@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import doctest
 import json
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,6 @@ from tests.recipes.playing import in_all_ways, player, stage
 from tests.recipes.test_codeio import SHIPPED, seed
 from transforms.programs import parse
 from transforms.programs.obfuscation import obfuscated
-from transforms.recipes import codemind
 from transforms.stages.graders import grade, runs_of_tests, same_output
 
 KINDS = ["execute", "write", "write_tested", "write_misled", "simplify"]
@@ -74,7 +72,3 @@ def test_only_programs_that_pass_all_tests_are_rows(kind: str) -> None:
     wrong = SPAM.replace("answered * days", "561")
     kept = [verdict.kept for _, verdict in in_all_ways("codemind", asked()[kind], SPAM, wrong)]
     assert kept == [True] * 3 + [False] * 5
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(codemind).failed == 0

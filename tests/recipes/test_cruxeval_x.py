@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from typing import Any
 
@@ -14,7 +13,6 @@ from tests.recipes.test_codeio import seed
 from transforms.engine.errors import SettingsError
 from transforms.engine.stage import pair
 from transforms.models.episode import Steps
-from transforms.programs import languages
 from transforms.programs.languages import LANGUAGES
 from transforms.sandbox.jobs import Job
 
@@ -130,7 +128,3 @@ def test_c_has_no_library_and_its_faults_stay_in_the_sandbox(
 def test_a_language_that_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsError, match="'perl' is not javascript, c"):
         stage("cruxeval_x", "translate", "recipe.stages.translate.languages=[perl]")
-
-
-def test_the_examples_in_the_docstrings_hold() -> None:
-    assert doctest.testmod(languages).failed == 0

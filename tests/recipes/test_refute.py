@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from dataclasses import replace
 from functools import cache
@@ -14,7 +13,6 @@ from tests.programs_for_tests import SPAM
 from tests.recipes.playing import in_all_ways, player, stage
 from tests.recipes.test_codeio import seed
 from transforms.programs.mutants import mutants
-from transforms.recipes import refute
 from transforms.stages.graders import grade
 from transforms.stages.pairs import known_outputs, outputs_on
 
@@ -102,7 +100,3 @@ def test_known_outputs_begin_with_the_own_one_and_are_none_without_it() -> None:
     computed = BOUND.replace("[310, 460, 505]", "[310, 230 * 2, 505]")
     for code in (broken, computed, "output = 1"):
         assert player()(known_outputs("r", code, 3)) == []
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(refute).failed == 0

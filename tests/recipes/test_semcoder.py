@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from functools import cache
 from typing import Any
@@ -14,7 +13,6 @@ from tests.programs_for_tests import SPAM
 from tests.recipes.playing import in_all_ways, player, stage
 from tests.recipes.test_codeio import seed
 from transforms.programs.questions import Task, retelling
-from transforms.recipes import semcoder
 from transforms.stages.graders import grade
 
 
@@ -72,7 +70,3 @@ def test_a_faulty_program_fails_a_test_and_its_repair_none() -> None:
 def test_only_proved_answers_are_rows(kind: str, right: str, wrong: str) -> None:
     kept = [verdict.kept for _, verdict in in_all_ways("semcoder", of(kind), right, wrong)]
     assert kept == [True] * 3 + [False] * 5
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(semcoder).failed == 0

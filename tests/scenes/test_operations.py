@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 from functools import cache
 from typing import Any
 
@@ -198,8 +196,3 @@ def test_operations_leave_no_metadata_of_the_picture_behind() -> None:
     image = decoded(shown())
     image.info["title"] = "turned by 90"
     assert encoded(image) == shown()
-
-
-@pytest.mark.parametrize("module", ["answers", "base", "operations", "proofs"])
-def test_examples_in_docstrings_are_true(module: str) -> None:
-    assert not doctest.testmod(importlib.import_module(f"transforms.scenes.{module}")).failed

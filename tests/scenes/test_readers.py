@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import doctest
 import importlib.util
 
 import pytest
 
-from transforms.scenes import readers
 from transforms.scenes.operations import Fit, Levels, Stretch, Zoom
 from transforms.scenes.page import Page
 from transforms.scenes.readers import Text, is_read, ocr, ocr_version
@@ -63,7 +61,3 @@ def test_a_line_of_a_large_page_needs_a_crop_where_a_model_sees_few_pixels() -> 
 @WITH_OCR
 def test_the_version_of_the_reader_is_the_digest_of_its_models() -> None:
     assert len(ocr_version()) == 64
-
-
-def test_examples_in_docstrings_are_true() -> None:
-    assert not doctest.testmod(readers).failed

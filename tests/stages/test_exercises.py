@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import pickle
 import textwrap
 
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 from tests.beam import on_workers
 from tests.recipes.execution.playing import played, seed_of, stage
 from transforms.programs.questions import Question
-from transforms.stages import exercises
 from transforms.stages.exercises import drawn
 
 LOOP = textwrap.dedent("""\
@@ -73,7 +71,3 @@ def test_answers_of_few_values_come_about_equally_often(answers: list[bool], mos
     yes, no = (sum(q.golds == (gold,) for q in chosen) for gold in ("True", "False"))
     assert len(chosen) == min(most, len(answers))
     assert min(yes, no) >= min(len(chosen) // 2, answers.count(True), answers.count(False))
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(exercises).failed == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,6 @@ from tests.programs_for_tests import SPAM
 from tests.recipes.playing import player
 from transforms.programs.perturb import perturbations
 from transforms.programs.questions import Task
-from transforms.stages import graders
 from transforms.stages.graders import BY_TEXT, Fault, grade, tried
 
 TASK = Task(
@@ -196,7 +194,3 @@ def test_printed_lines_earn_the_share_before_the_first_wrong_one(
 def test_a_right_answer_does_not_excuse_a_false_claim(text: str, fault: Any) -> None:
     mark = marked(f"{text}\n{fenced('560')}", grader="tolerant+claims")
     assert mark.fault == fault
-
-
-def test_a_grader_s_doctests_hold() -> None:
-    assert doctest.testmod(graders).failed == 0

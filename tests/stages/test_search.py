@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import os
 from pathlib import Path
@@ -16,7 +15,6 @@ from transforms.models.asking import Asking
 from transforms.models.episode import drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.tools import Tool, bind, invoke
-from transforms.stages.trajectories import search as module
 from transforms.stages.trajectories.search import TextSearch, passages
 
 TEXTS = {
@@ -89,7 +87,3 @@ def test_a_folder_without_texts_is_named_before_the_run(tmp_path: Path) -> None:
 
 def test_the_number_of_passages_is_part_of_what_is_recorded(folder: Path) -> None:
     assert tool(folder).identity != tool(folder, k=4).identity
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(module).failed == 0

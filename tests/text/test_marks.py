@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.text import marks
 from transforms.text.marks import labelled, tagged
 
 PLAIN = st.text("ab <\n").map(str.strip).filter(bool)
-
-
-def test_the_examples_hold() -> None:
-    assert doctest.testmod(marks).failed == 0
 
 
 @given(st.lists(PLAIN))

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.text import thoughts
 from transforms.text.thoughts import split_thought
 
 THOUGHT = "Maybe \\boxed{9}?\n```python\nprint(1)\n```\nNo: what else?"
 _TEXT = st.text('abc .\n`{}\\"=1', min_size=1).filter(str.strip)
 _OWN = ("[[", "]]")
-
-
-def test_the_examples_in_the_docstrings_hold() -> None:
-    assert doctest.testmod(thoughts).failed == 0
 
 
 @given(_TEXT, _TEXT)

@@ -75,3 +75,30 @@ class PublishError(CotmillError):
 
 class AccountingError(CotmillError):
     """Counts do not add up; the run's rows must not be used."""
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message on one line of at most 500 characters; its type where it has none.
+
+    >>> one_line(ValueError(" no number:\\n'x' "))
+    "no number: 'x'"
+    """
+    return " ".join(str(error).split())[:500] or type(error).__name__
+
+
+def typed_line(error: BaseException) -> str:
+    """The same behind the error's type, which says what many a message leaves out.
+
+    >>> typed_line(KeyError("id")), typed_line(TimeoutError())
+    ("KeyError: 'id'", 'TimeoutError')
+    """
+    name = type(error).__name__
+    return f"{name}: {one_line(error)}" if str(error).strip() else name
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message; its type where it has none.
+
+    For libraries that put the matter first, and advice and context below it.
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

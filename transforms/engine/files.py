@@ -37,7 +37,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from apache_beam.options.value_provider import RuntimeValueProvider
 
-from transforms.engine.errors import SettingsError, StoreError
+from transforms.engine.errors import SettingsError, StoreError, one_line
 
 __all__ = ["FileSystems", "in_store", "make_folder", "new_file", "replace", "use_options"]
 
@@ -150,10 +150,9 @@ class _Store(FileSystem):
         except FileNotFoundError:
             raise
         except OSError as error:
-            reason = " ".join(str(error).split())
             raise StoreError(
-                f"{path}: the object store fails ({reason}): see to its address, the keys and the "
-                "bucket (docs/stores.md), then go on with resume=true"
+                f"{path}: the object store fails ({one_line(error)}): see to its address, the keys "
+                "and the bucket (docs/stores.md), then go on with resume=true"
             ) from error
 
     def join(self, basepath: str, *paths: str) -> str:

@@ -14,6 +14,7 @@ from hydra.utils import get_method
 from pydantic import BeforeValidator, ConfigDict, ValidationError, create_model
 
 from transforms.engine.accounting import Check, Verdict, first_rejection, keep, reject
+from transforms.engine.errors import first_line
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.images.rows import holds_pictures
 
@@ -114,8 +115,7 @@ def named(function: Any) -> Any:
     try:
         return get_method(function)
     except Exception as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"there is no function {function}: {first}") from None
+        raise ValueError(f"there is no function {function}: {first_line(error)}") from None
 
 
 Named = Annotated[Callable[..., Any], BeforeValidator(named)]

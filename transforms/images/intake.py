@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
+from transforms.engine.errors import one_line
 from transforms.engine.records import Picture
 from transforms.engine.settings import Group
 from transforms.images.blobs import Blobs, picture_of
@@ -72,7 +73,7 @@ def looked_at(data: bytes, settings: IntakeSettings) -> Picture:
     except Image.DecompressionBombError as error:
         raise Refusal(PictureReason.PICTURE_TOO_LARGE, str(error)) from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise Refusal(PictureReason.NO_PICTURE, " ".join(str(error).split())[:200]) from None
+        raise Refusal(PictureReason.NO_PICTURE, one_line(error)) from None
     if picture.width * picture.height > settings.max_megapixels * 1e6:
         size = f"{picture.width} x {picture.height} pixels"
         raise Refusal(PictureReason.PICTURE_TOO_LARGE, size)

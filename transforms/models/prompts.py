@@ -13,7 +13,7 @@ from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from transforms.engine.errors import SettingsError
+from transforms.engine.errors import SettingsError, one_line
 from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Message, Picture, PictureMessage, Shown
@@ -88,7 +88,7 @@ class PromptTemplate:
             where = ".".join(str(part) for part in first["loc"]) or "the file"
             raise SettingsError(f"the prompt file {path}: {where}: {first['msg']}") from error
         except (yaml.YAMLError, TemplateError) as error:
-            text = " ".join(str(error).split())
+            text = one_line(error)
             raise SettingsError(f"the prompt file {path} does not parse: {text}") from error
         return cls(path, words)
 

@@ -246,7 +246,7 @@ _QUOTES = {'"': '"', "“": "”", "'": "'", "«": "»", "「": "」", "`": "`"}
 
 
 def instruction_of(text: str) -> str:
-    """Returns the problem that a response words, without what a chat model puts around it.
+    r"""Returns the problem that a response words, without what a chat model puts around it.
 
     >>> instruction_of("Sure! Here is the problem:\n\n**Problem:** How many eggs are 2 + 3 eggs?")
     'How many eggs are 2 + 3 eggs?'

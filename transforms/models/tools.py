@@ -26,7 +26,7 @@ from pydantic import (
     validate_call,
 )
 
-from transforms.engine.errors import CotmillError
+from transforms.engine.errors import CotmillError, first_line
 from transforms.engine.ids import canonical_json, content_id
 from transforms.engine.settings import Group
 from transforms.engine.stage import named
@@ -137,8 +137,8 @@ class Tool:
         try:
             schema = TypeAdapter(self._called).json_schema()
         except Exception as error:  # pydantic's own, or a name in an annotation that is not there
-            first = str(error).splitlines()[0]
-            raise ValueError(f"{self.settings.function} has no schema: {first}") from None
+            what = first_line(error)
+            raise ValueError(f"{self.settings.function} has no schema: {what}") from None
         if schema.get("type") != "object":
             raise ValueError(f"{self.settings.function} does not take its arguments by name")
         properties = schema.setdefault("properties", {})

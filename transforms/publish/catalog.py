@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from transforms.engine.errors import RunFolderError
+from transforms.engine.errors import RunFolderError, one_line
 from transforms.engine.files import FileSystems
 from transforms.engine.ids import content_id
 from transforms.engine.manifest import segments_of
@@ -286,7 +286,7 @@ def _collected(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
 
 
 def _unreadable(what: str, error: Exception) -> RunFolderError:
-    reason = " ".join(str(error).split())[:200]
+    reason = one_line(error)
     return RunFolderError(f"{what} cannot be read ({reason}): finish or repeat the run there")
 
 

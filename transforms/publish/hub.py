@@ -20,7 +20,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import httpx
 from huggingface_hub.utils.sha import git_hash, sha_fileobj
 
-from transforms.engine.errors import PublishError
+from transforms.engine.errors import PublishError, one_line
 
 _SHARDS = "data/train-*.parquet"
 """Files of a repository that are deleted where a run no longer has them."""
@@ -120,10 +120,10 @@ def hub_errors(repo: str, endpoint: str) -> Iterator[None]:
         status = error.response.status_code if error.response is not None else None
         if status in (401, 403):
             raise PublishError(
-                f"repo={repo}: {endpoint} refused the token ({_line(error)}): set HF_TOKEN to one "
-                "that may write there, or run `hf auth login`"
+                f"repo={repo}: {endpoint} refused the token ({one_line(error)}): set HF_TOKEN to "
+                "one that may write there, or run `hf auth login`"
             ) from error
-        raise PublishError(f"repo={repo}: {endpoint} answered: {_line(error)}") from error
+        raise PublishError(f"repo={repo}: {endpoint} answered: {one_line(error)}") from error
     except OfflineModeIsEnabled as error:
         raise PublishError("HF_HUB_OFFLINE is set: unset it to publish") from error
     except (httpx.HTTPError, OSError) as error:
@@ -131,20 +131,14 @@ def hub_errors(repo: str, endpoint: str) -> Iterator[None]:
         if "xet-" in str(error):  # the path of a request for a token of Xet storage
             fix = "where this Hub has no Xet storage, set HF_HUB_DISABLE_XET=1"
         raise PublishError(
-            f"endpoint={endpoint} cannot be reached ({_line(error)}): {fix}"
+            f"endpoint={endpoint} cannot be reached ({one_line(error)}): {fix}"
         ) from error
     except (RuntimeError, ValueError) as error:  # how the client wraps errors of single files
         cause = error.__cause__ or error
         raise PublishError(
-            f"repo={repo}: the upload failed ({_line(cause)}): publish again: it goes on where it "
-            "ended"
+            f"repo={repo}: the upload failed ({one_line(cause)}): publish again: it goes on where "
+            "it ended"
         ) from error
-
-
-def _line(error: BaseException) -> str:
-    """An error's message as one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines) or type(error).__name__
 
 
 def place(endpoint: str) -> str:

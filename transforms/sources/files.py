@@ -14,7 +14,7 @@ from typing import Any, cast
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 
-from transforms.engine.errors import SourceError
+from transforms.engine.errors import SourceError, first_line
 from transforms.engine.files import FileSystems
 
 _CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
@@ -43,7 +43,7 @@ def matching(path: str | list[str]) -> list[str]:
             return [path]
         found = FileSystems.match([path])[0].metadata_list
     except (BeamIOError, ValueError, OSError) as error:
-        raise SourceError(f"source.path={path} cannot be listed: {one_line(error)}") from error
+        raise SourceError(f"source.path={path} cannot be listed: {first_line(error)}") from error
     if not found:
         raise SourceError(f"source.path={path} matches no file: check the path, and quote a glob")
     return sorted(metadata.path for metadata in found)
@@ -119,7 +119,7 @@ def reading(path: str) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, ValueError, zlib.error, BeamIOError) as error:
-        said, hint = one_line(error), ""
+        said, hint = first_line(error), ""
         if "Truncated" in said:
             hint = ": it was cut off, so fetch it again"
         elif "header check" in said:
@@ -127,9 +127,3 @@ def reading(path: str) -> Iterator[None]:
         elif isinstance(error, UnicodeDecodeError):
             hint = ": convert it to UTF-8"
         raise SourceError(f"{path} cannot be read: {said}{hint}") from error
-
-
-def one_line(error: BaseException) -> str:
-    """Returns the first line of an error's message, or its type where it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

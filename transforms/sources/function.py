@@ -12,13 +12,12 @@ from apache_beam.pvalue import PBegin, PCollection
 from pydantic import Field
 
 from transforms.engine.code import code_digest
-from transforms.engine.errors import SourceError
+from transforms.engine.errors import SourceError, first_line
 from transforms.engine.ids import canonical_json
 from transforms.engine.stage import named
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sources.base import SourceSettings
 from transforms.sources.columns import ColumnMap, check_columns
-from transforms.sources.files import one_line
 from transforms.sources.licenses import stated
 from transforms.sources.rows import Row, plain, with_seed
 
@@ -55,7 +54,7 @@ class FunctionSource(SourceSettings):
         except SourceError:
             raise
         except Exception as error:
-            raise SourceError(f"{where}: {type(error).__name__}: {one_line(error)}") from error
+            raise SourceError(f"{where}: {type(error).__name__}: {first_line(error)}") from error
         if first is None:
             raise SourceError(f"{where} yields no row")
         if not isinstance(first, Mapping):

@@ -14,14 +14,14 @@ from apache_beam.pvalue import PBegin, PCollection
 from huggingface_hub import hf_hub_download
 from pydantic import Field
 
-from transforms.engine.errors import SourceError
+from transforms.engine.errors import SourceError, first_line
 from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
 from transforms.engine.settings import LocalOrNot
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sources.base import SourceSettings
 from transforms.sources.columns import ColumnMap, check_columns, outline, wanted_columns
-from transforms.sources.files import content_of, one_line, suffixes
+from transforms.sources.files import content_of, suffixes
 from transforms.sources.jsonl import JsonlSource
 from transforms.sources.licenses import card_license, spdx, stated
 from transforms.sources.parquet import ParquetSource
@@ -76,7 +76,7 @@ class HuggingFaceSource(SourceSettings):
                     self.path, builder.config.name
                 )
             except Exception as error:
-                raise SourceError(f"{where} cannot be opened: {one_line(error)}") from error
+                raise SourceError(f"{where} cannot be opened: {first_line(error)}") from error
             if self.split not in splits:
                 raise _no_split(self, list(splits))
             features = builder.info.features
@@ -174,7 +174,7 @@ def _builder(source: HuggingFaceSource) -> Any:
     except SourceError:
         raise
     except Exception as error:  # the library raises some ten types, its dependencies more
-        raise SourceError(f"{where} cannot be opened: {one_line(error)}") from error
+        raise SourceError(f"{where} cannot be opened: {first_line(error)}") from error
 
 
 def _no_split(source: HuggingFaceSource, splits: list[str]) -> SourceError:
@@ -193,7 +193,8 @@ def _open(source: HuggingFaceSource) -> Any:
             return datasets.load_dataset(source.path, source.config, split=source.split)
         except Exception as error:
             cause = error.__cause__ or error
-            raise SourceError(f"dataset {source.path} cannot be read: {one_line(cause)}") from error
+            what = first_line(cause)
+            raise SourceError(f"dataset {source.path} cannot be read: {what}") from error
     found = datasets.load_from_disk(source.path)
     if isinstance(found, datasets.Dataset):
         return found

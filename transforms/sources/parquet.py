@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from apache_beam.pvalue import PBegin, PCollection
 from pydantic import Field
 
-from transforms.engine.errors import SourceError
+from transforms.engine.errors import SourceError, first_line
 from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
 from transforms.sources.columns import check_columns, outline, wanted_columns
-from transforms.sources.files import matching, named, one_line, reading, suffixes
+from transforms.sources.files import matching, named, reading, suffixes
 from transforms.sources.jsonl import JsonlSource
 from transforms.sources.rows import Row, plain
 
@@ -44,7 +44,7 @@ class ParquetSource(JsonlSource):
                     outlines.append(outline(parquet.schema_arrow))
                     count += parquet.metadata.num_rows
             except pa.ArrowException as error:
-                raise SourceError(f"{path} cannot be read: {one_line(error)}") from error
+                raise SourceError(f"{path} cannot be read: {first_line(error)}") from error
             except SourceError as error:
                 if suffixes(path)[0] in (".jsonl", ".json", ".csv", ".tsv"):
                     raise SourceError(f"{path} is not Parquet: use source=jsonl") from error

@@ -12,13 +12,12 @@ from apache_beam.pvalue import PBegin, PCollection
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
-from transforms.engine.errors import SourceError
+from transforms.engine.errors import SourceError, first_line
 from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Seed
 from transforms.engine.versions import versions
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sources.base import SourceSettings
-from transforms.sources.files import one_line
 from transforms.sources.forms import split_steps, with_answer
 from transforms.sources.rows import Row, SeedReason, parsed, plain
 
@@ -116,7 +115,7 @@ def draw(source: ReasoningGymSource, task: str, first: int, stop: int) -> Iterat
             row = {"question": item["question"], "answer": item["answer"]}
             row["metadata"] = item["metadata"]
         except Exception as error:  # a task's own bug loses one question, not the run
-            row = {"error": f"{type(error).__name__}: {one_line(error)}"}
+            row = {"error": f"{type(error).__name__}: {first_line(error)}"}
         raw = canonical_json(plain({"task": task, "index": index, "seed": seed, **row}))
         yield Row.make(f"reasoning-gym/{task}", raw, f"{task} {index}")
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field, model_validator
 
-from transforms.engine.errors import BackendError
+from transforms.engine.errors import BackendError, one_line
 from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.settings import FolderSettings, Group, SinkSettings
 from transforms.models.embedded.adapters import adapter_folder
@@ -175,7 +175,7 @@ def load_tokenizer(name: str) -> Any:
 
 
 def _unloadable(name: str, error: Exception) -> BackendError:
-    return BackendError(f"model.name={name} cannot be loaded: {' '.join(str(error).split())[:300]}")
+    return BackendError(f"model.name={name} cannot be loaded: {one_line(error)}")
 
 
 def _load_model(settings: ModelSettings) -> Any:

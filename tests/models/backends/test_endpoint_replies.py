@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.models.backends import endpoint_replies, openai_engine
 from transforms.models.backends.endpoint_replies import (
     Answer,
     Complaint,
@@ -127,8 +125,3 @@ def test_the_fix_of_max_tokens_is_a_limit_or_another_name(message: str, setting:
 def test_a_refused_name_of_the_endpoint_is_traced_to_ours() -> None:
     said = Complaint(400, "Unknown parameter", param="max_new")
     assert fix(said, "max_new", "solve", "max_tokens").startswith("set backend.parameters.max_tok")
-
-
-def test_the_examples_in_the_docstrings_hold() -> None:
-    assert doctest.testmod(endpoint_replies).failed == 0
-    assert doctest.testmod(openai_engine).failed == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 
 import pytest
@@ -66,10 +65,6 @@ def test_the_endpoint_asks_for_cells_and_then_gives_what_the_last_one_showed():
         if text.startswith("The answer"):
             break
     assert text == "The answer is 17." and 2 <= (len(talk) - 1) // 2 <= 4
-
-
-def test_doctests_hold():
-    assert doctest.testmod(episodes).failed == 0
 
 
 def test_the_bench_ends_in_one_line_of_json(figures, monkeypatch, capsys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from pathlib import Path
 from typing import Any
@@ -40,10 +39,6 @@ def test_equal_structures_are_one_and_wrong_programs_run_without_being_right(
     for [each] in found:
         assert (each.samples, each.right) == (4, 1) and each.tokens > 0
         assert each.running <= 2
-
-
-def test_the_mean_temperature_and_the_rates_are_as_they_say() -> None:
-    assert doctest.testmod(fire).failed == 0
 
 
 def test_problems_are_of_the_kinds_and_examples_of_others() -> None:

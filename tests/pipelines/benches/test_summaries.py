@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import hashlib
 import io
 import json
@@ -14,7 +13,6 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipelines.benches import summaries
 from pipelines.benches.summaries import (
     BenchSummariesSettings,
     bench,
@@ -169,7 +167,3 @@ def test_arms_that_were_run_differ_where_a_summary_lost_a_given(tmp_path: Path) 
         rows = arm.accepted.values()
         same = [text.strip() == row["code"].strip() for row in rows for text in row["written"]]
         assert player()(fidelity(arm, arm.programs)) == sum(same) / len(same) > 0
-
-
-def test_the_examples_hold() -> None:
-    assert doctest.testmod(summaries).failed == 0

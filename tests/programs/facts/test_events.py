@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 
 import pytest
 
 from tests.programs.facts.running import traced
-from transforms.programs.facts import InvalidTrace, call_tree, read_trace, values_after, variables
+from transforms.programs.facts import InvalidTrace, call_tree, read_trace, values_after
 
 
 def claim(*events: dict, cut: object = None) -> str:
@@ -101,7 +100,3 @@ def test_the_call_tree_has_arguments_and_values_in_order():
 
 def test_a_trace_without_events_has_no_calls():
     assert call_tree(read_trace(claim())) is None
-
-
-def test_the_examples_of_the_docstrings_hold():
-    assert doctest.testmod(variables).failed == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import datetime
-import doctest
 import enum
 import json
 import math
@@ -20,9 +19,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.programs.facts import Instance, Text, decode, is_plain, literals
+from transforms.programs.facts import Instance, Text, decode, is_plain
 from transforms.programs.facts.literals import InvalidLiteral
-from transforms.sandbox import literals as written
 from transforms.sandbox.literals import TooLarge, encode
 
 ATOMS = (
@@ -233,8 +231,3 @@ def test_a_value_nested_too_deeply_is_too_large():
 
 def test_text_values_are_equal_by_text():
     assert came_back(Fraction(2, 6)) == Text("Fraction", "Fraction(1, 3)")
-
-
-@pytest.mark.parametrize("module", [literals, written])
-def test_the_examples_of_the_docstrings_hold(module):
-    assert doctest.testmod(module).failed == 0

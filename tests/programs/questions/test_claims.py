@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 
 from tests.programs.facts.running import traced
 from tests.programs_for_tests import SPAM
 from transforms.programs.facts import values_after
 from transforms.programs.perturb import perturbations
-from transforms.programs.questions import claims, false_claim, read_value, retelling, stated
+from transforms.programs.questions import false_claim, read_value, retelling, stated
 
 LOOP = """\
 def total_of(items):
@@ -51,7 +49,3 @@ def test_a_loop_is_told_of_by_its_first_and_last_change():
 def test_code_in_backquotes_and_lines_without_a_tag_state_nothing():
     text = "`total = 99`\n[L4] runs `total = total + item` if `total == 3`"
     assert stated(text) == []
-
-
-def test_doctests_hold():
-    assert doctest.testmod(claims).failed == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import textwrap
 
 import pytest
@@ -13,7 +12,6 @@ from tests.programs.facts.running import traced
 from transforms.programs.facts import CutTrace
 from transforms.programs.questions import (
     NotLiteral,
-    answers,
     asked_of_coverage,
     asked_of_final_values,
     asked_of_next_line,
@@ -177,7 +175,3 @@ def test_what_each_grader_forgives(answer, gold, is_strict, is_tolerant):
 def test_what_is_no_literal_is_refused(text):
     with pytest.raises(NotLiteral):
         read_literal(text)
-
-
-def test_the_examples_of_the_docstrings_hold():
-    assert doctest.testmod(answers).failed == 0

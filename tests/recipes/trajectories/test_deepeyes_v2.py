@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from itertools import chain
 from typing import Any
@@ -14,7 +13,6 @@ from tests.stages.trajectories.looking import attempted, drawn, look, said, show
 from tests.stages.trajectories.talking import asked, prompt_of
 from transforms.engine.paths import PROJECT
 from transforms.models.tools import Invoke
-from transforms.recipes import deepeyes_v2
 from transforms.recipes.deepeyes_v2 import reward
 
 SEARCH = f"recipe.stages.think.tools.search.arguments.folder={PROJECT / 'docs/recipes'}"
@@ -140,7 +138,3 @@ def test_what_a_conversation_is_worth(texts: list[str], reason: str | None, wort
 def test_an_answer_of_301_characters_is_wrong() -> None:
     assert reward(True, True, False, "7" * 301) == pytest.approx(0.2)
     assert reward(True, True, False, "7" * 299) == pytest.approx(1.0)
-
-
-def test_examples_in_docstrings_are_true() -> None:
-    assert not doctest.testmod(deepeyes_v2).failed

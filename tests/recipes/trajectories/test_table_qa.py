@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from dataclasses import replace
 from typing import Any
@@ -16,11 +15,9 @@ from tests.recipes.execution.playing import stage as made
 from tests.recipes.playing import stage
 from tests.stages.trajectories.talking import asked, played, prompt_of, script
 from transforms.engine.records import Seed
-from transforms.recipes import table_qa
 from transforms.recipes.table_qa import stratum, table_of
 from transforms.recipes.table_questions import STRATA, questions
 from transforms.stages.trajectories.records import learned
-from transforms.text import tables
 from transforms.text.tables import FORMS, Table, read_table, rendered
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=8)
@@ -38,10 +35,6 @@ def test_every_form_is_read_back_as_the_same_table(data: Any) -> None:
         table = Table.of(columns, [r for r in table.rows if r != ("",)])
     for form in FORMS:
         assert read_table(rendered(table, form), form) == table
-
-
-def test_the_examples_of_tables_hold() -> None:
-    assert doctest.testmod(tables).failed == doctest.testmod(table_qa).failed == 0
 
 
 def seed(row: dict[str, Any]) -> Seed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from itertools import chain
 from typing import Any
@@ -14,7 +13,6 @@ from tests.stages.trajectories.looking import attempted, blobs, code, drawn, loo
 from tests.stages.trajectories.talking import asked
 from transforms.images.blobs import Blobs
 from transforms.models.requests import Request
-from transforms.recipes import thyme
 from transforms.sandbox.jobs import Cell
 from transforms.stages.trajectories.look import PictureSeed
 from transforms.stages.trajectories.records import learned
@@ -128,7 +126,3 @@ def test_the_last_rounds_are_learned_and_never_what_the_sandbox_showed(
     own = [turn for turn in masked.messages if turn.sampled]
     assert [n for n, turn in enumerate(own, start=1) if learned(turn)] == learns
     assert not any(learned(turn) for turn in masked.messages if not turn.sampled)
-
-
-def test_examples_in_docstrings_are_true() -> None:
-    assert not doctest.testmod(thyme).failed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from tests.stages.trajectories.looking import attempted, code, drawn, look, said
 from tests.stages.trajectories.talking import asked, prompt_of
 from transforms.models.requests import Request
-from transforms.recipes import visual_arft
 from transforms.recipes.visual_arft import fault_score
 from transforms.stages.trajectories.look import PictureSeed
 
@@ -117,7 +115,3 @@ def test_a_picture_without_faults_has_no_code_to_write() -> None:
 )  # fmt: skip
 def test_of_a_pair_the_turn_alone_is_worth_half(said: list[str], score: float) -> None:
     assert fault_score(said, ["rotation90", "dark"]) == score
-
-
-def test_examples_in_docstrings_are_true() -> None:
-    assert not doctest.testmod(visual_arft).failed

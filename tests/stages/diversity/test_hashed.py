@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from pathlib import Path
 from typing import Any
@@ -126,10 +125,6 @@ def test_every_set_reads_its_columns_and_says_which_are_missing(tmp_path: Path) 
                 listed(tmp_path, name, {"other": text})
     with pytest.raises(SourceError, match="there is no evaluation mine: there are swe_bench"):
         build("mine", str(tmp_path), "out")
-
-
-def test_the_examples_of_hashes_hold() -> None:
-    assert doctest.testmod(hashed).failed == 0
 
 
 def test_rows_that_repeat_a_hashed_set_are_rejected_and_strangers_kept(

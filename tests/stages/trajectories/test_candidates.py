@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import pickle
 import random
 from dataclasses import dataclass, replace
@@ -96,7 +95,3 @@ def test_groups_are_the_same_in_whatever_order_solutions_arrive() -> None:
         outcome = pipeline | beam.Create(group) | stage
         kept = outcome.kept | beam.Filter(lambda each: isinstance(each, Candidates))
         assert_that(kept | beam.Map(lambda each: each.id), equal_to(expected))
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(candidates).failed == 0

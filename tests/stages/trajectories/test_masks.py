@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import pickle
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,7 @@ from pydantic import TypeAdapter
 
 from transforms.engine import stage
 from transforms.engine.records import Message
-from transforms.stages.trajectories import errors, masks
+from transforms.stages.trajectories import masks
 from transforms.stages.trajectories.masks import RULES, Mask, Rule, reasons_of
 from transforms.stages.trajectories.records import Trajectory, Turn, learned, turn, turns_of
 
@@ -167,7 +166,3 @@ def test_a_recipe_lists_rules_by_name_and_import_path_and_they_are_pickled() -> 
 def test_a_rule_that_is_not_there_or_does_not_fit_is_one_line(listed, said) -> None:
     with pytest.raises(ValueError, match=said):
         stage.chosen(listed, RULES)
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(errors).failed == doctest.testmod(stage).failed == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.publish.export.trajectories import CODE, OUTPUT, trajectory, turns
-from transforms.stages.trajectories import rewards
 from transforms.stages.trajectories.records import Ended
 from transforms.stages.trajectories.rewards import (
     Advantages,
@@ -80,7 +78,3 @@ def test_a_wrong_attempt_with_the_code_of_a_right_one_is_worth_more_with_shaping
 def test_a_wrong_answer_of_retool_gains_by_its_turns_up_to_a_limit() -> None:
     assert [retool_reward(False, turns) for turns in (4, 12, 2)] == [-0.9, -0.6, -1]
     assert retool_reward(True, 12) == 1
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(rewards).failed == 0

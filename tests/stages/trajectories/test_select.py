@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import pickle
 import random
@@ -256,7 +255,3 @@ def test_each_group_is_judged_whole_on_any_number_of_workers(workers) -> None:
         )
         expected = [(score, "lower_score") for score in (0, 0.5) for _ in range(3)]
         assert_that(reasons, equal_to(expected), label="reasons")
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(select).failed == 0

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from transforms.engine.errors import BackendError
+from transforms.engine.errors import BackendError, typed_line
 from transforms.models.backends.endpoint_replies import (
     Answer,
     Complaint,
@@ -83,7 +83,7 @@ class _Endpoint:
             cause = error.__cause__ or error
             raise BackendError(
                 f"nothing answers at {self.setting}.base_url={self._backend.base_url} "
-                f"({type(cause).__name__}: {cause}): start the server, or mend the address"
+                f"({typed_line(cause)}): start the server, or mend the address"
             ) from error
         except (Complaint, NoAnswer, Refused, NoScores) as error:
             return str(error)

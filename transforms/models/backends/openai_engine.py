@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
-from transforms.engine.errors import BackendError, CotmillError
+from transforms.engine.errors import BackendError, CotmillError, one_line, typed_line
 from transforms.images.wire import TooManyPictures, picture_tokens, sent
 from transforms.models.backends import draining
 from transforms.models.backends.base import Reply, failed, kind_of
@@ -314,7 +314,7 @@ class OpenAIModel:
             pass  # it answers, if not to this: not every server has /models
         except (aiohttp.ClientError, OSError) as error:
             *_, cause = _causes(error)
-            what = f"{type(cause).__name__}: {_line(cause)}"
+            what = typed_line(cause)
             if isinstance(error, TimeoutError):
                 what = "no answer in time"
             raise BackendError(
@@ -329,7 +329,7 @@ class OpenAIModel:
         except BackendError as error:
             answer = error
         except Exception as error:  # a fault of ours: no user may wait forever
-            what = f"{type(error).__name__}: {error}"
+            what = typed_line(error)
             seconds = time.monotonic() - since
             answer = failed(request, self._engine, ErrorKind.INVALID, what, seconds)
         reply(answer)
@@ -554,9 +554,9 @@ class OpenAIModel:
         if isinstance(error, (aiohttp.ClientError, OSError)):
             *_, cause = _causes(error)
             down = isinstance(error, aiohttp.ClientConnectorError)
-            what = f"{type(cause).__name__}: {_line(cause)}"
+            what = typed_line(cause)
             return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, down=down)
-        return _Trouble(ErrorKind.SERVER_ERROR, _line(error), again=True, useless=True)
+        return _Trouble(ErrorKind.SERVER_ERROR, one_line(error), again=True, useless=True)
 
     def _complaint(self, said: Complaint, request: Request) -> _Trouble:
         status, what, url = said.status, str(said), self._place.base_url
@@ -844,11 +844,6 @@ def cut_at(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
 def _group(stage: str) -> str:
     """The group of `sampling` that holds a stage's sampler."""
     return "program" if stage == "sample" else stage
-
-
-def _line(error: BaseException) -> str:
-    """An error's message as one line that is not too long."""
-    return " ".join(str(error).split())[:300]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from packaging.version import Version
 
-from transforms.engine.errors import BackendError
+from transforms.engine.errors import BackendError, typed_line
 from transforms.engine.records import ToolCall
 from transforms.images.blobs import Blobs
 from transforms.images.wire import data_url, wired
@@ -128,7 +128,7 @@ class VllmModel:
             self._serve(engine, opened)
         except Exception as error:
             self._ended = BackendError(
-                f"the vLLM engine of {self._backend.model} stopped: {_one_line(error)}"
+                f"the vLLM engine of {self._backend.model} stopped: {typed_line(error)}"
             )
         finally:
             if engine is not None:
@@ -165,7 +165,7 @@ class VllmModel:
                 raise
             except Exception as error:  # this request is refused; its neighbours go on
                 del opened[key]
-                what, seconds = _one_line(error), time.monotonic() - item.since
+                what, seconds = typed_line(error), time.monotonic() - item.since
                 item.reply(failed(item.request, name, kind_of(what), what, seconds))
 
         while not self._closing:
@@ -598,10 +598,6 @@ def _cannot_load(backend: VllmBackend, error: Exception) -> BackendError:
     if isinstance(error, BackendError):
         return error
     return BackendError(
-        f"vLLM cannot load {backend.model}: {_one_line(error)} "
+        f"vLLM cannot load {backend.model}: {typed_line(error)} "
         "(VLLM_LOGGING_LEVEL=INFO shows all that it says)"
     )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from pydantic import Field
 
-from transforms.engine.errors import LedgerError
+from transforms.engine.errors import LedgerError, one_line, typed_line
 from transforms.engine.files import FileSystems, new_file
 from transforms.engine.ids import content_id
 from transforms.engine.records import ToolCall
@@ -511,15 +511,14 @@ def read_columns(path: str, columns: list[str], rows: np.ndarray | None = None) 
     except (pa.ArrowNotImplementedError, MemoryError) as error:
         raise _not_now(path, error) from error
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise PartUnreadable(f"ledger part {path} is unreadable ({reason})") from error
+        raise PartUnreadable(f"ledger part {path} is unreadable ({one_line(error)})") from error
 
 
 def _not_now(path: str, error: BaseException) -> LedgerError:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     return LedgerError(
-        f"the ledger part {path} cannot be read now ({reason}): nothing of it was changed; see to "
-        "the disk, the memory or the version of pyarrow, then go on with resume=true"
+        f"the ledger part {path} cannot be read now ({typed_line(error)}): nothing of it was "
+        "changed; see to the disk, the memory or the version of pyarrow, then go on with "
+        "resume=true"
     )
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from transforms.engine.errors import SettingsError
+from transforms.engine.errors import SettingsError, one_line
 from transforms.publish.export.chats import Message, first_lost
 from transforms.training.trainer import load_tokenizer, require_trl
 
@@ -55,7 +55,7 @@ class TemplateCheck:
         except (TemplateError, TypeError, KeyError, ValueError) as error:
             raise SettingsError(
                 f"row {row_id} does not render with the chat template of template={self.model}: "
-                f"{' '.join(str(error).split())[:200]}"
+                f"{one_line(error)}"
             ) from None
         names = [tool["function"]["name"] for tool in shown or ()]
         if not calls and not self.tools_shown:

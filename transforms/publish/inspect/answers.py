@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.engine.errors import one_line
 from transforms.models.backends.base import valid_text
 from transforms.models.ledger.ledger import OBSERVATION, SCHEMA, ledger_parts
 
@@ -111,7 +112,7 @@ def answers_about(ledger: str, texts: Iterable[str], most: int) -> Answers:
         try:
             found.append(_scan(part).filter(concerns).collect(engine="streaming"))
         except (pl.exceptions.PolarsError, OSError) as error:
-            unreadable.append(f"{part}: {' '.join(str(error).split())[:200]}")
+            unreadable.append(f"{part}: {one_line(error)}")
     if not found:
         return Answers(0, [], unreadable)
     rows = pl.concat(found).unique("id", keep="first").sort("recorded_at", "id")

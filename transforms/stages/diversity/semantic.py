@@ -18,7 +18,7 @@ from apache_beam.pvalue import PCollection
 from apache_beam.utils.shared import Shared
 from numpy.typing import NDArray
 
-from transforms.engine.errors import SettingsError
+from transforms.engine.errors import SettingsError, one_line
 from transforms.stages.diversity.minhash import Block, banded
 from transforms.stages.diversity.near import IndexInBlocks, LinkEntries
 from transforms.stages.diversity.reasons import Sameness
@@ -80,7 +80,7 @@ class SentenceModel:
             self._model = AutoModel.from_pretrained(path).eval()
         except (OSError, ValueError) as error:
             raise SettingsError(
-                f"{group}.semantic_model={name} cannot be loaded: {' '.join(str(error).split())}"
+                f"{group}.semantic_model={name} cannot be loaded: {one_line(error)}"
             ) from error
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
