@@ -15,7 +15,7 @@ import pytest
 from pipelines.benches.measures.referees import REFEREES
 from transforms.worlds import LEVELS, NAMES, PUZZLES, Fact, IllegalMove, World, manual, world
 from transforms.worlds.instances import positions
-from transforms.worlds.players import PLAYERS, by_chance, difficulty, greedy, play_out
+from transforms.worlds.players import PLAYERS, by_chance, difficulty, greedy, mean_score, play_out
 
 SEEDS = range(8)
 
@@ -173,6 +173,17 @@ def test_every_baseline_plays_legal_moves(made: World[Any]) -> None:
     start, rng = instances(made.name, 1)[0], random.Random(0)
     for player in PLAYERS.values():
         assert player(made, start, rng) in made.legal(start)
+
+
+@pytest.mark.parametrize(
+    "name", ["same_game", "graph_colouring", "sudoku", "peg_solitaire", "packing"]
+)
+def test_a_greedy_player_scores_more_than_chance_where_every_game_scores_something(
+    name: str,
+) -> None:
+    made = world(name)
+    starts = [made.generate(seed, 3) for seed in range(24)]
+    assert mean_score(made, "greedy", starts) > mean_score(made, "random", starts)
 
 
 def test_the_facts_of_a_position_are_plain_and_can_be_asked(made: World[Any]) -> None:

@@ -75,6 +75,10 @@ c: red""",
     def score(self, state: State) -> float:
         return sum(map(bool, state.colours)) / len(state.colours)
 
+    def hint(self, state: State, move: str, rng: random.Random) -> float:
+        """Colours a node that few colours are left for."""
+        return -len(self._open(state, ord(move[0]) - 97))
+
     def render(self, state: State) -> str:
         edges = ", ".join("-".join(edge) for edge in state.edges) or "none"
         nodes = (f"{chr(97 + n)}: {colour or '-'}" for n, colour in enumerate(state.colours))

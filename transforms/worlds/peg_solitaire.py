@@ -79,6 +79,10 @@ From the first position one can play down to one peg."""
     def score(self, state: State) -> float:
         return (state.start - len(state.pegs)) / (state.start - 1)
 
+    def hint(self, state: State, move: str, rng: random.Random) -> float:
+        """Leaves many jumps."""
+        return len([*self.moves(self.after(state, move))])
+
     def render(self, state: State) -> str:
         side = range(SIDE)
         return board([["o" if (row, c) in state.pegs else "." for c in side] for row in side])

@@ -82,6 +82,14 @@ of the squares that are empty at the end, and so far before it."""
         cells = "".join(state.rows)
         return cells.count(".") / len(cells)
 
+    def hint(self, state: State, move: str, rng: random.Random) -> float:
+        """Fewer stones without a neighbour of their colour are better."""
+        after = self.after(state, move)
+        stones = [(r, c) for r, cells in enumerate(after.rows) for c in range(len(cells))]
+        return -sum(
+            after.rows[r][c] != "." and len(self._group(after, (r, c))) == 1 for r, c in stones
+        )
+
     def render(self, state: State) -> str:
         return board(state.rows)
 

@@ -99,6 +99,11 @@ are filled. At first, there is one way to fill all of them."""
     def score(self, state: State) -> float:
         return 1 - state.cells.count(0) / state.blanks
 
+    def hint(self, state: State, move: str, rng: random.Random) -> float:
+        """Fills a blank that few numbers fit."""
+        row, column = place(move.split("=")[0])
+        return -len(self._fits(state, row * state.side + column))
+
     def render(self, state: State) -> str:
         cells = [cell or "." for cell in state.cells]
         return board([cells[at : at + state.side] for at in range(0, len(cells), state.side)])
