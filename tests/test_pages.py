@@ -20,7 +20,8 @@ from tests.pages import DOCS, blocks, commands
 from tests.pipelines.commands import cotmill
 from transforms.engine.paths import PROJECT
 from transforms.engine.records import Seed
-from transforms.models.episode import drive, play
+from transforms.models.driver import drive
+from transforms.models.episode import play
 from transforms.models.requests import Request
 from transforms.models.tools import bind
 from transforms.sandbox.jobs import Status

@@ -27,8 +27,9 @@ from transforms.engine.settings import Group
 from transforms.models.asking import Asking
 from transforms.models.backends.base import with_some_waiting
 from transforms.models.backends.settings import OpenAIBackend
+from transforms.models.driver import Driver
 from transforms.models.engines import close_engines
-from transforms.models.episode import Driver, Steps
+from transforms.models.episode import Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request, Sampler
 from transforms.sandbox.jobs import Cell

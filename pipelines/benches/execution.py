@@ -24,7 +24,7 @@ from transforms.engine.recipe import build_segments
 from transforms.engine.records import Seed
 from transforms.engine.settings import Group
 from transforms.engine.stage import named
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.recipes.settings import Settings
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sandbox.shared import shared_sandbox

@@ -22,7 +22,8 @@ from transforms.engine.records import Seed
 from transforms.engine.settings import Group
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import Backend
-from transforms.models.episode import Steps, drive
+from transforms.models.driver import drive
+from transforms.models.episode import Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.pool import Pool, draw_shots
 from transforms.models.prompts import PromptTemplate

@@ -8,7 +8,7 @@ from functools import partial
 
 from transforms.engine.paths import DATA
 from transforms.engine.records import Seed
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sources import codeio
 from transforms.sources.codeio import CodeIOSource

@@ -20,7 +20,7 @@ from pipelines.benches.planted.faults import RIGHT, Planted, plant
 from pipelines.benches.programs import shipped_seeds
 from transforms.engine.records import Seed
 from transforms.engine.settings import Group
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.publish.reward import Mode, rewards, undecided
 from transforms.recipes.caco.mark import mark

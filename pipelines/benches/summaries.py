@@ -25,7 +25,8 @@ from rich.table import Table
 
 from transforms.engine.errors import RunFolderError
 from transforms.engine.settings import Group
-from transforms.models.episode import Steps, drive
+from transforms.models.driver import drive
+from transforms.models.episode import Steps
 from transforms.programs import literal_input, parse
 from transforms.programs.perturb import perturbed_inputs
 from transforms.sandbox.settings import SandboxSettings

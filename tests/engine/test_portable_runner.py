@@ -16,8 +16,8 @@ from tests.prism import prism, prism_binary
 from tests.programs_for_tests import SANDBOX
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import OpenAIBackend
+from transforms.models.driver import Drive
 from transforms.models.engines import close_engines
-from transforms.models.episode import Drive
 from transforms.models.ledger.ledger import LedgerSettings
 
 __all__ = ["prism", "prism_binary"]

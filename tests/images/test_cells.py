@@ -17,7 +17,8 @@ from transforms.images.blobs import Blobs, _read
 from transforms.images.intake import IntakeSettings, take_in
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import OpenAIBackend, ReplayBackend
-from transforms.models.episode import Steps, drive
+from transforms.models.driver import drive
+from transforms.models.episode import Steps
 from transforms.models.ledger.ledger import LedgerSettings, ledger_parts
 from transforms.sandbox.jobs import Cell
 

@@ -17,7 +17,8 @@ from transforms.engine.accounting import Verdict
 from transforms.engine.records import Picture
 from transforms.images.blobs import Blobs
 from transforms.images.intake import IntakeSettings, Refusal, check_svg, looked_at, take_in
-from transforms.models.episode import drive, play
+from transforms.models.driver import drive
+from transforms.models.episode import play
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:

@@ -23,7 +23,7 @@ from transforms.images.blobs import Blobs
 from transforms.images.wire import picture_tokens, unwired, wired
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import OpenAIBackend, VllmBackend
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.models.ledger.ledger import LedgerSettings, ledger_parts
 from transforms.models.prompts import PromptTemplate, mark, message_of, with_system_role
 from transforms.models.requests import Request, request_from_json, request_json

@@ -18,8 +18,8 @@ from tests.models.fault_server import fault_server
 from tests.waiting import eventually
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
+from transforms.models.driver import Drive
 from transforms.models.engines import close_engines
-from transforms.models.episode import Drive
 from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter, ledger_parts, read_part
 from transforms.models.requests import ErrorKind, Request
 

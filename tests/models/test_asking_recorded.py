@@ -15,8 +15,8 @@ from tests.models.fault_server import FaultServer, fault_server
 from tests.models.ledger.test_ledger import write
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend
+from transforms.models.driver import Drive
 from transforms.models.engines import close_engines
-from transforms.models.episode import Drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.replay import resolve_replay
 from transforms.models.requests import Request

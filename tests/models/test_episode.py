@@ -23,8 +23,9 @@ from transforms.engine.accounting import Tally, keep, put_off, reject
 from transforms.models.asking import Asking
 from transforms.models.backends.base import Reply
 from transforms.models.backends.settings import VllmBackend
+from transforms.models.driver import Drive, Driver, drive
 from transforms.models.engines import use_model
-from transforms.models.episode import Drive, Driver, Episode, Steps, drive, play, side_by_side
+from transforms.models.episode import Episode, Steps, play, side_by_side
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request
 from transforms.sandbox.sandbox import Job

@@ -15,7 +15,8 @@ from tests.settings_for_tests import composed
 from transforms.engine.accounting import Tally
 from transforms.engine.recipe import build_segments
 from transforms.engine.records import Problem, Seed, ToolCall, grow
-from transforms.models.episode import Played, play
+from transforms.models.effects import Played
+from transforms.models.episode import play
 from transforms.models.pool import Pool
 from transforms.models.requests import Request
 from transforms.recipes.augment.stages import Augment

@@ -20,7 +20,8 @@ from transforms.engine.errors import LedgerMiss
 from transforms.models import observations
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import ReplayBackend, VllmBackend
-from transforms.models.episode import Drive, Driver, Steps, drive
+from transforms.models.driver import Drive, Driver, drive
+from transforms.models.episode import Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.sandbox.jobs import Cell, CellResult, Status
 from transforms.sandbox.sandbox import Sandbox

@@ -12,17 +12,9 @@ from transforms.engine.accounting import Tally
 from transforms.engine.recipe import build_segments
 from transforms.engine.stage import Stage
 from transforms.models.backends.settings import ReplayBackend
-from transforms.models.episode import (
-    Driver,
-    Ending,
-    Episode,
-    Keep,
-    ModelEpisode,
-    Recall,
-    Steps,
-    _judged,
-    play,
-)
+from transforms.models.driver import Driver
+from transforms.models.effects import Ending, Keep, Recall
+from transforms.models.episode import Episode, ModelEpisode, Steps, _judged, play
 from transforms.models.run_ahead import RunAhead, plan_ahead
 from transforms.sandbox.jobs import Cell, Job, Result, Status
 from transforms.sandbox.settings import SandboxSettings

@@ -15,8 +15,9 @@ from tests.models.scoring_server import scoring_server
 from transforms.engine.errors import BackendError
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import OpenAIBackend, ReplayBackend
+from transforms.models.driver import Driver, drive
 from transforms.models.engines import close_engines
-from transforms.models.episode import Driver, Steps, drive
+from transforms.models.episode import Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.replay import resolve_replay
 from transforms.models.requests import ErrorKind, Request, Response, request_from_json, request_json

@@ -22,8 +22,9 @@ from transforms.models.asking import Asking, askers
 from transforms.models.backends import draining
 from transforms.models.backends.draining import Stopped
 from transforms.models.backends.settings import Backend, OpenAIBackend
+from transforms.models.driver import Drive, Driver, drive
 from transforms.models.engines import close_engines
-from transforms.models.episode import Drive, Driver, Steps, drive
+from transforms.models.episode import Steps
 from transforms.models.ledger.ledger import LedgerSettings, ledger_parts, read_part
 from transforms.models.replay import replayed, resolve_replay
 from transforms.models.requests import Request

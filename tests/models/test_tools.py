@@ -29,7 +29,8 @@ from transforms.engine.records import Seed
 from transforms.engine.settings import RecipeSettings
 from transforms.engine.stage import Same
 from transforms.models.asking import Asking
-from transforms.models.episode import Drive, Driver, Episode, Steps, drive
+from transforms.models.driver import Drive, Driver, drive
+from transforms.models.episode import Episode, Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.tools import Invoke, Invoked, Tool, Tools, bind, invoke
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from tests.programs_for_tests import SANDBOX, SPAM, execution
-from transforms.models.episode import Drive, drive
+from transforms.models.driver import Drive, drive
 from transforms.programs.perturb import (
     closed_alphabet,
     perturb,

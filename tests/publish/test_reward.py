@@ -15,7 +15,7 @@ from pipelines.benches.programs import shipped_seeds
 from pipelines.benches.reward import judged_alone, planted_attempts
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution
 from transforms.engine.records import Attempt, Attempts, grow
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.programs.checks import FormOf, form_checks
 from transforms.publish.reward import compute_score, reward, rewards, task_of, undecided
 from transforms.recipes.caco.mark import mark

@@ -15,7 +15,7 @@ from tests.recipes.test_codeio import SHIPPED, seed
 from tests.stages.test_attempt import attempted
 from transforms.engine.records import Seed
 from transforms.engine.stage import pair
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.models.pool import Pool
 from transforms.programs.questions import read_literal
 from transforms.recipes.absolute_zero import induction_in, structure_of

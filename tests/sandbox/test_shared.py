@@ -9,7 +9,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from tests.programs_for_tests import SANDBOX
-from transforms.models.episode import Drive
+from transforms.models.driver import Drive
 from transforms.sandbox.cores import LOCAL_WORKERS, cores_of_process, cpu_quota, memory_limit
 from transforms.sandbox.sandbox import Job, Sandbox
 from transforms.sandbox.shared import shared_sandbox

@@ -13,7 +13,7 @@ from tests.sources.reading import SANDBOX, read
 from transforms import programs
 from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.sources import codeio
 from transforms.sources.codeio import CodeIOSource
 from transforms.sources.rows import Row

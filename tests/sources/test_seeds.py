@@ -9,7 +9,7 @@ import pytest
 from tests.programs_for_tests import FILTER, SANDBOX, program
 from transforms.engine.accounting import first_rejection
 from transforms.engine.paths import DATA
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.programs import fingerprint
 from transforms.programs.checks import FormOf, form_checks, run_checks
 from transforms.stages.execute import execute

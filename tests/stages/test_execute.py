@@ -11,7 +11,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from tests.programs_for_tests import SANDBOX, program
-from transforms.models.episode import Drive
+from transforms.models.driver import Drive
 from transforms.sandbox.sandbox import Job, Sandbox, Status
 from transforms.stages.execute import Execute, finish_program, plan_program
 

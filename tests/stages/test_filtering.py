@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution, program
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.stages.filtering import (
     CapTrivial,
     FilterForm,

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models.examples import request, response
-from transforms.models.episode import Played, Steps, play
+from transforms.models.effects import Played
+from transforms.models.episode import Steps, play
 from transforms.models.requests import Request
 from transforms.sandbox.jobs import Cell, CellResult, Status
 from transforms.stages.trajectories.frontier import (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.models.test_observations import REPLAY, asking
 from transforms.models.asking import Asking
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.tools import Tool, bind, invoke
 from transforms.stages.trajectories.search import TextSearch, passages

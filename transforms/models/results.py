@@ -25,7 +25,7 @@ def key_of(sandbox: Any, recall: Any) -> bytes:
 
     Args:
         sandbox: the identity of the sandbox's settings.
-        recall: the stage and the record (`transforms.models.episode.Recall`).
+        recall: the stage and the record (`transforms.models.effects.Recall`).
     """
     return blake2b(repr((sandbox, recall)).encode(), digest_size=_KEY_BYTES).digest()
 

@@ -17,7 +17,8 @@ from typing import Any
 from transforms.engine.accounting import Tally, first_rejection
 from transforms.engine.stage import Filter, Stage, pair
 from transforms.models.backends.settings import ReplayBackend
-from transforms.models.episode import Ending, Episode, Keep, ModelEpisode, Recall, Steps
+from transforms.models.effects import Ending, Keep, Recall
+from transforms.models.episode import Episode, ModelEpisode, Steps
 from transforms.sandbox.jobs import Check, Job
 from transforms.sandbox.settings import SandboxSettings
 

@@ -28,7 +28,8 @@ from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Seed
 from transforms.engine.versions import versions
-from transforms.models.episode import Drive, Steps
+from transforms.models.driver import Drive
+from transforms.models.episode import Steps
 from transforms.sandbox.sandbox import Job, Result, Status
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sources.base import SourceSettings

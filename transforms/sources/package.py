@@ -19,7 +19,8 @@ from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SourceError
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Seed
-from transforms.models.episode import Drive, Steps
+from transforms.models.driver import Drive
+from transforms.models.episode import Steps
 from transforms.packages.evaluations import is_evaluation
 from transforms.packages.package import (
     NotAPackage,

@@ -10,7 +10,8 @@ from apache_beam.pvalue import PCollection
 from transforms.engine.accounting import Verdict, first_rejection
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Execution, Program, grow
-from transforms.models.episode import Drive, Steps
+from transforms.models.driver import Drive
+from transforms.models.episode import Steps
 from transforms.programs.checks import FilterSettings, FormOf, form_checks, run_checks
 from transforms.programs.perturb import perturb, suits, vary, vary_stated
 from transforms.programs.seedless import is_seedless

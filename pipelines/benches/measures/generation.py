@@ -29,8 +29,9 @@ from transforms.models.backends.vllm_engine import (
     prepare_environment,
     vllm_params,
 )
+from transforms.models.driver import Drive
 from transforms.models.engines import close_engines, use_model
-from transforms.models.episode import Drive, Steps
+from transforms.models.episode import Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import Request, Response, Sampler
 

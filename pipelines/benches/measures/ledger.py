@@ -23,7 +23,8 @@ from transforms.engine.runners import open_pipeline
 from transforms.engine.tables import batched
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import ReplayBackend
-from transforms.models.episode import Drive, Steps
+from transforms.models.driver import Drive
+from transforms.models.episode import Steps
 from transforms.models.ledger.ledger import (
     SCHEMA,
     LedgerSettings,

@@ -28,8 +28,9 @@ from transforms.models.asking import Asking
 from transforms.models.backends.base import Reply, with_some_waiting
 from transforms.models.backends.settings import VllmBackend
 from transforms.models.backends.vllm_engine import engine_arguments, vllm_params
+from transforms.models.driver import Drive
 from transforms.models.engines import close_engines, use_model
-from transforms.models.episode import Drive, Steps
+from transforms.models.episode import Steps
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response

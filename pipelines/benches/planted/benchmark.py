@@ -44,7 +44,7 @@ from transforms.engine.runner_settings import DirectSettings
 from transforms.engine.runners import open_pipeline
 from transforms.engine.settings import Group
 from transforms.engine.tables import WriteRecords
-from transforms.models.episode import Drive
+from transforms.models.driver import Drive
 from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.recipes.caco.answerability import FilterInstructions
 from transforms.recipes.caco.mark import mark

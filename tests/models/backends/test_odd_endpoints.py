@@ -24,7 +24,7 @@ from tests.models.odd_server import (
 from transforms.engine.errors import BackendError
 from transforms.engine.paths import PROJECT
 from transforms.engine.records import Message, ToolCall
-from transforms.models.backends import circuit, openai_engine, pace
+from transforms.models.backends import circuit, openai_engine, pace, places
 from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.engines import close_engines, open_engine
 from transforms.models.prompts import Words, requests_of
@@ -221,7 +221,7 @@ def test_a_key_that_no_header_can_carry_is_one_line(
 
 def test_a_newline_at_the_end_of_a_key_is_taken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ODD_KEY", " abc\r\n")
-    assert openai_engine.api_key("ODD_KEY") == "abc"
+    assert places.api_key("ODD_KEY") == "abc"
 
 
 def test_a_model_that_is_not_served_is_told_from_those_that_are(

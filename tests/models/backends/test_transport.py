@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from transforms.models.backends.transport import Place, Transport
+from transforms.models.backends.places import Place
+from transforms.models.backends.transport import Transport
 
 
 class _Server(BaseHTTPRequestHandler):

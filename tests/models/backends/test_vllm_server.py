@@ -22,8 +22,8 @@ from transforms.models.asking import Asking
 from transforms.models.backends.engine_log import phase_of
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
 from transforms.models.backends.vllm_server import server_log, server_plan
+from transforms.models.driver import Drive
 from transforms.models.engines import Engine, close_engines, open_engine
-from transforms.models.episode import Drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.requests import ErrorKind, Request, Response
 from transforms.models.scores import score, score_labels, scored

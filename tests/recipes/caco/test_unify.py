@@ -8,7 +8,7 @@ from tests.models.test_responses import response
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution
 from transforms.engine.accounting import keep
 from transforms.engine.records import Seed
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.models.requests import ErrorKind
 from transforms.recipes.caco.unify import judge_written_code, written_programs
 from transforms.stages.unify import Tried, program_of, try_programs

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM, execution
 from transforms.engine.records import Attempt, Attempts, grow
-from transforms.models.episode import Drive, drive
+from transforms.models.driver import Drive, drive
 from transforms.programs.checks import FormOf, form_checks
 from transforms.recipes.caco.mark import mark, rivals
 from transforms.recipes.caco.verify import (

@@ -9,7 +9,8 @@ from tests.settings_for_tests import composed
 from transforms.engine.recipe import build_segments
 from transforms.engine.records import Seed
 from transforms.engine.stage import pair
-from transforms.models.episode import Steps, drive
+from transforms.models.driver import drive
+from transforms.models.episode import Steps
 
 
 def stage(recipe: str, name: str, *overrides: str) -> Any:

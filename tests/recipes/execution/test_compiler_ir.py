@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.programs_for_tests import SANDBOX
 from tests.recipes.execution.playing import played, seed_of, stage
 from transforms.engine.errors import SettingsError
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.programs import loops
 from transforms.programs.form import parse
 from transforms.programs.integer_ir import NotCompilable, compiled

@@ -9,7 +9,7 @@ import pytest
 
 from tests.programs_for_tests import SANDBOX
 from tests.recipes.execution.playing import played, seed_of, stage
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.recipes.cruxeval import simple
 from transforms.sandbox.sandbox import Job, Sandbox
 from transforms.sources.published import cruxeval_rows

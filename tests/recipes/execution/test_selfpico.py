@@ -10,7 +10,7 @@ import pytest
 
 from tests.programs_for_tests import SANDBOX, SPAM
 from tests.recipes.execution.playing import played, seed_of, stage
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.programs.definitions import without_definitions
 from transforms.stages.graders import Fault, grade
 from transforms.stages.tasks import purpose

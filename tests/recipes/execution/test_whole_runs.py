@@ -16,7 +16,7 @@ from pipelines.synthesize import synthesize
 from tests.programs_for_tests import SANDBOX
 from tests.settings_for_tests import composed
 from transforms.engine.paths import DATA
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.stages.graders import grade
 
 HERE = Path(__file__).parent

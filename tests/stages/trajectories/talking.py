@@ -11,7 +11,8 @@ from tests.models.examples import response
 from tests.recipes.playing import sandbox, stage
 from transforms.engine.records import Seed
 from transforms.models.backends.openai_engine import cut_at
-from transforms.models.episode import Played, Steps, play
+from transforms.models.effects import Played
+from transforms.models.episode import Steps, play
 from transforms.models.requests import Request, Response
 from transforms.models.tools import Invoke
 from transforms.sandbox.jobs import Cell, Check

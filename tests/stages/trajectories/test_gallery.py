@@ -26,7 +26,7 @@ from transforms.images.blobs import Blobs
 from transforms.images.rows import COLUMN, pictures_of
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import OpenAIBackend, ReplayBackend
-from transforms.models.episode import drive
+from transforms.models.driver import drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.tools import Pictured, bind
 from transforms.sandbox.jobs import Cell

@@ -20,7 +20,8 @@ from transforms.models.backends.endpoint_replies import (
     read_echo,
     read_likeliest,
 )
-from transforms.models.backends.openai_engine import place_of
+from transforms.models.backends.endpoint_troubles import first_cause
+from transforms.models.backends.places import place_of
 from transforms.models.backends.settings import OpenAIBackend
 from transforms.models.backends.transport import Transport
 from transforms.models.scores import LIKELIEST, NoScores
@@ -80,10 +81,9 @@ class _Endpoint:
         try:
             return reader(asyncio.run(self._post(path, {**body, **arguments})))
         except (aiohttp.ClientError, OSError) as error:
-            cause = error.__cause__ or error
             raise BackendError(
                 f"nothing answers at {self.setting}.base_url={self._backend.base_url} "
-                f"({typed_line(cause)}): start the server, or mend the address"
+                f"({typed_line(first_cause(error))}): start the server, or mend the address"
             ) from error
         except (Complaint, NoAnswer, Refused, NoScores) as error:
             return str(error)

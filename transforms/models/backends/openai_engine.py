@@ -4,49 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import math
-import os
 import re
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import aiohttp
-from pydantic import SecretStr
 
-from transforms.engine.errors import BackendError, CotmillError, one_line, typed_line
-from transforms.images.wire import TooManyPictures, picture_tokens, sent
+from transforms.engine.errors import BackendError, typed_line
+from transforms.images.wire import picture_tokens, sent
 from transforms.models.backends import draining
-from transforms.models.backends.base import Reply, failed, kind_of
+from transforms.models.backends.base import Reply, failed
 from transforms.models.backends.circuit import Circuit, backoff
 from transforms.models.backends.endpoint_replies import (
     PAGE,
     Answer,
     Complaint,
     NoAnswer,
-    Refused,
-    blamed,
-    fix,
     model_names,
     read_answer,
     read_echo,
     read_likeliest,
 )
+from transforms.models.backends.endpoint_requests import body_of
+from transforms.models.backends.endpoint_troubles import Trouble, first_cause, group_of, trouble_of
 from transforms.models.backends.history import History
 from transforms.models.backends.pace import Pace, Ticket
+from transforms.models.backends.places import Place, place_of
 from transforms.models.backends.settings import Endpoint, OpenAIBackend
-from transforms.models.backends.transport import Place, Transport
+from transforms.models.backends.transport import Transport
 from transforms.models.requests import ErrorKind, Request, Response
 from transforms.models.scores import (
     LIKELIEST,
     NoScores,
-    Unscorable,
     continued,
     of_labels,
     with_scores,
@@ -67,56 +63,7 @@ _ALIKE, _ALIKE_TOO_LONG, _ALIKE_UNANSWERED = 3, 8, 100
 resumed run asks for nothing but what stayed unanswered, which is no reason to end it again."""
 _LONG_WAIT = 10.0
 """Seconds of a wait for the rate limit from which it is announced."""
-_ENDS_ALL = {
-    **dict.fromkeys((301, 302, 303, 307, 308), "sends requests elsewhere"),
-    401: "refuses the key",
-    402: "asks to be paid",
-    404: "knows no such path or model",
-    405: "takes no questions at this path",
-    407: "stands behind a proxy that refuses to pass requests on",
-    410: "no longer has this path or model",
-}
-"""Statuses that every other request would get as well, and no waiting mends. Where others were
-answered before, the request is asked again first: a gateway may have lost its mind for a moment."""
-_NAMES = 8
-"""Models of an endpoint that an error lists at most."""
-_PASSES = {408, 409, 421, 423, 424, 425, 449, 460, 499}
-"""Statuses below 500 of failures on the way or in the endpoint, not of the request."""
-_PASSES_IN_WORDS = re.compile(
-    r"try again (?:later|in|after)|temporar|currently loading|still loading|overloaded|"
-    r"timed out|just a moment",
-    re.IGNORECASE,
-)
-_LIMITED = re.compile(r"rate.?limit|too.?many.?requests|throttl", re.IGNORECASE)
-"""What endpoints call a limit on the rate of requests under another status than 429."""
-_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
-_TOO_LARGE = ("request too large", "reduce the length")
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Trouble:
-    """One failed try: what it says of the request, and what of the endpoint."""
-
-    kind: ErrorKind
-    what: str
-    again: bool = False
-    """Whether the same request may fare better when it is asked again."""
-    wait: float = 0.0
-    """Seconds that the endpoint asks to wait."""
-    down: bool = False
-    """Nobody listened: this says nothing of the request."""
-    limited: bool = False
-    """The endpoint limits the rate of requests: this says nothing of the request either."""
-    lost: bool = False
-    """No reply came in time."""
-    useless: bool = False
-    """A reply came that is no answer: the endpoint is up."""
-    ends_all: bool = False
-    """Every other request would get it as well."""
-    fix: str | None = None
-    """The setting that mends it, where the endpoint names a parameter."""
 
 
 @dataclass
@@ -313,8 +260,7 @@ class OpenAIModel:
         except NoAnswer:
             pass  # it answers, if not to this: not every server has /models
         except (aiohttp.ClientError, OSError) as error:
-            *_, cause = _causes(error)
-            what = typed_line(cause)
+            what = typed_line(first_cause(error))
             if isinstance(error, TimeoutError):
                 what = "no answer in time"
             raise BackendError(
@@ -350,7 +296,14 @@ class OpenAIModel:
                 async with within(limit):
                     response = await self._send(request, since)
             except Exception as error:
-                trouble = self._trouble(error, request, limit())
+                trouble = trouble_of(
+                    error,
+                    request,
+                    self._place,
+                    limit=limit(),
+                    parameters=self._parameters,
+                    served=self._served,
+                )
             else:
                 await self._take_in(response, history, ticket, sent)
                 self._overcome += tried.refusals
@@ -364,7 +317,7 @@ class OpenAIModel:
     async def _is_asked_again(
         self,
         request: Request,
-        trouble: _Trouble,
+        trouble: Trouble,
         ticket: Ticket,
         history: History,
         sent: float,
@@ -418,7 +371,7 @@ class OpenAIModel:
         self._pace.admitted(ticket, response.prompt_tokens + response.generated_tokens)
         await self._circuit.answered(sent)
 
-    async def _slow_down(self, trouble: _Trouble, ticket: Ticket, now: float) -> None:
+    async def _slow_down(self, trouble: Trouble, ticket: Ticket, now: float) -> None:
         """Takes in a 429; ends the engine where nobody is answered for `pause_seconds`."""
         if self._circuit.is_open:
             await self._circuit.answered(-math.inf)  # it is no longer down
@@ -460,7 +413,7 @@ class OpenAIModel:
         return len(self._tasks) < self._most_open
 
     async def _is_outage(
-        self, request: Request, trouble: _Trouble, history: History, tried: _Tried
+        self, request: Request, trouble: Trouble, history: History, tried: _Tried
     ) -> bool:
         """Tells the circuit of a failure; returns whether the endpoint is down.
 
@@ -483,7 +436,7 @@ class OpenAIModel:
         tried.opening = self._circuit.openings
         return True
 
-    async def _retries(self, trouble: _Trouble, tried: _Tried) -> bool:
+    async def _retries(self, trouble: Trouble, tried: _Tried) -> bool:
         """Waits before another try of a request that failed; returns whether it has one left."""
         tried.tries += 1
         tried.timeouts += trouble.lost
@@ -497,14 +450,14 @@ class OpenAIModel:
         await asyncio.sleep(min(max(trouble.wait, backoff(tried.tries)), _LONGEST_BACKOFF))
         return True
 
-    def _asks_to_wait(self, trouble: _Trouble) -> BackendError:
+    def _asks_to_wait(self, trouble: Trouble) -> BackendError:
         return BackendError(
             f"{self._place.base_url} asks to wait {trouble.wait:.0f} seconds ({trouble.what}), "
             f"longer than {self._place.setting}.pause_seconds={self._endpoint.pause_seconds:g}: "
             "go on later with resume=true"
         )
 
-    def _ends_stage(self, request: Request, trouble: _Trouble, history: History) -> bool:
+    def _ends_stage(self, request: Request, trouble: Trouble, history: History) -> bool:
         """Whether what failed for good will fail for every request of the stage."""
         enough = {ErrorKind.INVALID: _ALIKE, ErrorKind.TOO_LONG: _ALIKE_TOO_LONG}.get(trouble.kind)
         if trouble.useless:
@@ -512,9 +465,9 @@ class OpenAIModel:
         what = None if enough is None else trouble.what
         return history.failed(request.id, what, 1 if trouble.fix else enough or 1)
 
-    def _end_of_stage(self, request: Request, trouble: _Trouble) -> BackendError:
+    def _end_of_stage(self, request: Request, trouble: Trouble) -> BackendError:
         remedy = trouble.fix or (
-            f"lower sampling.{_group(request.stage)}.max_tokens or shots, or set a model with a "
+            f"lower sampling.{group_of(request.stage)}.max_tokens or shots, or set a model with a "
             "larger context"
             if trouble.kind is ErrorKind.TOO_LONG
             else "ask it one thing at a time with cotmill backend check"
@@ -530,81 +483,6 @@ class OpenAIModel:
         characters = sum(map(len, [*texts, request.prompt or ""]))
         seen = sum(map(picture_tokens, request.shown))
         return characters / 4 + seen + history.expected_tokens(request.sampler.max_tokens)
-
-    def _trouble(self, error: Exception, request: Request, limit: float) -> _Trouble:
-        if isinstance(error, Complaint):
-            return self._complaint(error, request)
-        if isinstance(error, NoScores):
-            what = (
-                f"{self._place.base_url} cannot score what stage {request.stage} asks it to "
-                f"({error}): name a model for the stage that can, such as one of backend vllm"
-            )
-            return _Trouble(ErrorKind.INVALID, what, ends_all=True)
-        if isinstance(error, Unscorable):
-            return _Trouble(ErrorKind.INVALID, str(error))
-        if isinstance(error, TooManyPictures):
-            return _Trouble(ErrorKind.TOO_LONG, str(error), fix=f"raise backend.{error.setting}")
-        if isinstance(error, CotmillError):  # its pictures are not there
-            return _Trouble(ErrorKind.INVALID, str(error), ends_all=True)
-        if isinstance(error, Refused):
-            return _Trouble(ErrorKind.REFUSED, str(error))
-        if isinstance(error, TimeoutError):
-            late = f"no answer within {limit:g} seconds ({self._place.setting}.timeout_seconds)"
-            return _Trouble(ErrorKind.TIMEOUT, late, again=True, lost=True)
-        if isinstance(error, (aiohttp.ClientError, OSError)):
-            *_, cause = _causes(error)
-            down = isinstance(error, aiohttp.ClientConnectorError)
-            what = typed_line(cause)
-            return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, down=down)
-        return _Trouble(ErrorKind.SERVER_ERROR, one_line(error), again=True, useless=True)
-
-    def _complaint(self, said: Complaint, request: Request) -> _Trouble:
-        status, what, url = said.status, str(said), self._place.base_url
-        setting = self._place.setting
-        if status in _ENDS_ALL or said.code in _QUOTA:
-            why = _ENDS_ALL.get(status, _ENDS_ALL[402])
-            mend = self._remedy(status, request.model)
-            what = f"{url} {why} ({what}): {mend}, then go on with resume=true"
-            return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, ends_all=True, wait=said.wait)
-        too_large = status == 413 or any(words in said.message.lower() for words in _TOO_LARGE)
-        words = f"{said.code} {said.message}"
-        if (status in (420, 429) or _LIMITED.search(words)) and not too_large:
-            return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, limited=True, wait=said.wait)
-        if status in _PASSES or not 400 <= status < 500:
-            kind = ErrorKind.TIMEOUT if status in (408, 504) else ErrorKind.SERVER_ERROR
-            return _Trouble(kind, what, again=True, wait=said.wait, useless=status == 500)
-        kind = ErrorKind.TOO_LONG if too_large else kind_of(words)
-        if kind is ErrorKind.INVALID and (said.is_page or _PASSES_IN_WORDS.search(words)):
-            what += f" ({PAGE})" * said.is_page  # a gateway's: no verdict of the API's
-            return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, wait=said.wait, useless=True)
-        further = json.loads(request.body)
-        own = {self._parameters.get(name) or name: name for name in self._arguments(request)}
-        roles = {message.role for message in request.messages}
-        names = {*own, *further, *(roles & {"system"})}
-        parameter = blamed(said, names) if kind is ErrorKind.INVALID else None
-        if parameter in further:
-            remedy: str | None = f"take {setting}.request.{parameter} out"
-        elif parameter == "chat_template_kwargs":
-            remedy = f"set {setting}.chat_template_kwargs={{}}"
-        else:
-            stage = _group(request.stage)
-            remedy = parameter and fix(said, parameter, stage, own.get(parameter), setting)
-        return _Trouble(kind, what, fix=remedy)
-
-    def _remedy(self, status: int, model: str) -> str:
-        """What to do about a status of `_ENDS_ALL`."""
-        if status in (401, 402):
-            return "mend it"
-        if status == 407:
-            return "give the proxy's user and password in HTTPS_PROXY or HTTP_PROXY"
-        setting = self._place.setting
-        if status in (404, 410) and self._served and model not in self._served:
-            names = ", ".join(self._served[:_NAMES]) + ", ..." * (len(self._served) > _NAMES)
-            return f"set {setting}.model to one that it serves ({names})"
-        return (
-            f"set {setting}.base_url to the root of the API, such as http://127.0.0.1:8000/v1, and "
-            f"{setting}.model to a model of it"
-        )
 
     async def _send(self, request: Request, since: float) -> Response:
         """Asks once; the answer is owed until the task has replied. Asks nothing when draining."""
@@ -634,7 +512,7 @@ class OpenAIModel:
     async def _complete(
         self, request: Request, since: float, prompt: str | list[int], **changes: Any
     ) -> Response:
-        body = self._body(request, prompt=prompt, **changes)
+        body = body_of(request, self._parameters, prompt=prompt, **changes)
         answer = read_answer(await self._transport.post("/completions", body))
         return self._response(request, since, answer, request.sampler.prefix)
 
@@ -644,7 +522,7 @@ class OpenAIModel:
         if prefix:
             messages.append({"role": "assistant", "content": prefix})
             changes = {"continue_final_message": True, "add_generation_prompt": False, **changes}
-        body = self._body(request, messages=messages, **changes)
+        body = body_of(request, self._parameters, messages=messages, **changes)
         answer = read_answer(
             await self._transport.post("/chat/completions", body), bool(request.tools)
         )
@@ -690,7 +568,7 @@ class OpenAIModel:
             body |= {"logprobs": 5 if continuation is None else 1, "echo": continuation and True}
         path = "/chat/completions" if chat else "/completions"
         try:
-            reply = await self._transport.post(path, self._body(request, **body))
+            reply = await self._transport.post(path, body_of(request, self._parameters, **body))
         except Complaint as said:
             if re.search("logprobs|echo", f"{said.param} {said.message}"):
                 raise NoScores(str(said)) from said
@@ -702,48 +580,6 @@ class OpenAIModel:
         else:
             pairs = partial(continued, *read_echo(reply), len(before), len(continuation))
         return with_scores(self._response(request, since, answer, ""), pairs)
-
-    def _body(self, request: Request, **arguments: Any) -> dict[str, Any]:
-        """The body of a request: parameters under the endpoint's names, without those left out."""
-        body = {"model": request.model, **json.loads(request.body)}
-        for name, value in {**self._arguments(request), **arguments}.items():
-            sent = self._parameters.get(name, name)
-            if sent is not None and value is not None:
-                body[sent] = value
-        return body
-
-    def _arguments(self, request: Request) -> dict[str, Any]:
-        """The sampling parameters of a request, under cotmill's names."""
-        sampler = request.sampler
-        arguments: dict[str, Any] = {
-            "temperature": sampler.temperature,
-            "top_p": sampler.top_p,
-            "max_tokens": sampler.max_tokens,
-            "seed": request.seed,
-        }
-        if sampler.stop:
-            arguments["stop"] = list(sampler.stop)
-        if sampler.top_k:
-            arguments["top_k"] = sampler.top_k
-        if sampler.min_p:
-            arguments["min_p"] = sampler.min_p
-        if sampler.ignore_eos:
-            arguments["ignore_eos"] = True
-        if request.tools:
-            arguments["tools"] = [json.loads(tool) for tool in request.tools]
-        if request.template != "{}":
-            arguments["chat_template_kwargs"] = json.loads(request.template)
-        if sampler.regex is not None:
-            arguments["structured_outputs"] = {"regex": sampler.regex}
-        if sampler.logprobs:
-            arguments["logprobs"] = True if request.prompt is None else 0
-        if sampler.json_schema is not None:
-            schema = json.loads(sampler.json_schema)
-            arguments["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "schema": schema, "strict": True},
-            }
-        return arguments
 
     def _response(self, request: Request, since: float, answer: Answer, prefix: str) -> Response:
         text, cut_off = answer.text, answer.cut_off
@@ -774,63 +610,6 @@ class OpenAIModel:
         )
 
 
-def api_key(variable: str) -> str:
-    """Returns the key in an environment variable, without the space around it; `none` if unset.
-
-    Raises:
-        BackendError: it holds what no HTTP header can carry.
-    """
-    key = os.environ.get(variable, "").strip() or "none"
-    for place, letter in enumerate(key, start=1):
-        if not "!" <= letter <= "~":
-            raise BackendError(
-                f"{variable} holds {ascii(letter)} at place {place}, which no key has: set it to "
-                "the key alone"
-            )
-    return key
-
-
-def place_of(backend: OpenAIBackend) -> Place:
-    """Returns where an endpoint is, with the key and the headers that the environment holds.
-
-    Raises: as `api_key` and `header_values` do.
-    """
-    setting = backend.place
-    headers = header_values(backend.headers, f"{setting}.headers")
-    return Place(backend.base_url, api_key(backend.api_key_env), headers, setting)
-
-
-def header_values(headers: Mapping[str, SecretStr], setting: str) -> dict[str, str]:
-    """Returns headers with the values of environment variables in place of `$NAME`.
-
-    Args:
-        setting: the one that holds them, for messages.
-
-    Raises:
-        BackendError: a variable is not set, or a header holds what HTTP cannot carry.
-    """
-    values = {}
-    for name, secret in headers.items():
-        value = secret.get_secret_value()
-        if value.startswith("$"):
-            variable = value[1:].strip("{}")
-            if variable not in os.environ:
-                raise BackendError(
-                    f"{setting}.{name} names the environment variable {variable}, which is "
-                    f"not set: set {variable}"
-                )
-            value = os.environ[variable].strip()
-        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise BackendError(f"{setting}: {name!r} is no name of an HTTP header")
-        if not re.fullmatch(r"[\t -~]*", value):
-            raise BackendError(
-                f"{setting}.{name} holds a letter that no HTTP header can carry: give it in "
-                "plain ASCII, on one line"
-            )
-        values[name] = value
-    return values
-
-
 def cut_at(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
     """Returns `text` before the first of `stops` in it, and whether there is one.
 
@@ -839,16 +618,3 @@ def cut_at(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
     """
     places = [place for stop in stops if (place := text.find(stop)) >= 0]
     return (text[: min(places)], True) if places else (text, False)
-
-
-def _group(stage: str) -> str:
-    """The group of `sampling` that holds a stage's sampler."""
-    return "program" if stage == "sample" else stage
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yields `error` and what caused it, down to the first cause."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__

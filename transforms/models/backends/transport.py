@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -13,23 +12,12 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from transforms.models.backends.endpoint_replies import Complaint, complaint, read_json
+from transforms.models.backends.places import Place
 
 _CONNECT_SECONDS = 30.0
 _KEEP_ALIVE_SECONDS = 5.0
 _ACCOUNT = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
 """Headers, and the environment variables that set them, of OpenAI's own endpoint."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an endpoint is, and as whom it is asked."""
-
-    base_url: str
-    api_key: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Further headers."""
-    setting: str = "backend"
-    """The setting that names it, for messages."""
 
 
 class Transport:

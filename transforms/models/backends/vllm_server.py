@@ -28,9 +28,9 @@ from transforms.models.backends.endpoint_replies import Complaint, read_answer
 from transforms.models.backends.fire import first_token, whole
 from transforms.models.backends.openai_engine import OpenAIModel
 from transforms.models.backends.pace import Pace
+from transforms.models.backends.places import Place
 from transforms.models.backends.settings import VllmServerBackend
 from transforms.models.backends.supervisor import LOG, SOCKET, Plan
-from transforms.models.backends.transport import Place
 from transforms.models.backends.vllm_engine import (
     check_arguments,
     check_installed,

@@ -16,7 +16,8 @@ from transforms.engine.records import Picture
 from transforms.engine.stage import AnyRecord, Same, Stage
 from transforms.images.blobs import Blobs
 from transforms.images.rows import pictures_of
-from transforms.models.episode import Drive, Steps
+from transforms.models.driver import Drive
+from transforms.models.episode import Steps
 from transforms.sandbox.jobs import Job, Result
 from transforms.sandbox.settings import SandboxSettings
 
