@@ -9,6 +9,7 @@ import pytest
 
 from tests.programs.questions.test_pieces import PROGRAM
 from tests.recipes.execution.playing import played, seed_of, stage
+from transforms.stages.graders import answer_in
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def rows() -> dict[str, str]:
     kept, reasons = played(stage("codesense", "ask"), seed_of(PROGRAM))
     assert not reasons
     for row in kept:
-        assert row.messages[-1].content.strip("`\n") in json.loads(row.answer)
+        assert answer_in(row.messages[-1].content) in json.loads(row.answer)
     return {row.task: row.messages[0].content for row in kept}
 
 
