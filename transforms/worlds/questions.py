@@ -99,10 +99,11 @@ def _mixed(moves: set[str], rng: random.Random) -> set[str]:
 
 def refused(at: Position, rng: random.Random) -> list[str]:
     """Returns moves that are not legal here, of the form of those that are: they were legal at the
-    start or are later in the game, or their pieces are."""
+    start or are later in the game; where these are fewer than three, mixtures of such moves too."""
     here = {*at.world.legal(at.state)}
     moves = here.union(at.world.legal(at.start), *(_later(at.world, at.state, rng) for _ in "abc"))
-    return sorted(moves.union(_mixed(moves, rng)) - here)
+    other = moves - here
+    return sorted(other if len(other) >= 3 else other | _mixed(moves, rng) - here)
 
 
 def _judged(at: Position, choice: Choice | None) -> Choice | None:
