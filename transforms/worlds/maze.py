@@ -104,7 +104,7 @@ shortest way to it)."""
 
     def facts(self, state: State) -> Mapping[str, Any]:
         walls = {
-            f"the number of walls in row {n}": row.count("#")
+            f"the number of wall squares in row {n}": row.count("#")
             for n, row in enumerate(state.walls, 1)
         }
         return walls | {"your square": square(*state.at), "the exit's square": square(*state.exit)}
