@@ -111,7 +111,7 @@ shortest way to it)."""
 
     def facts(self, state: State) -> Mapping[str, Any]:
         walls = {
-            f"the number of walls in row {n + 1}": Fact.counted(marked(state.walls, "#", n))
+            f"the number of wall squares in row {n + 1}": Fact.counted(marked(state.walls, "#", n))
             for n in range(len(state.walls))
         }
         return walls | {"your square": square(*state.at), "the exit's square": square(*state.exit)}
