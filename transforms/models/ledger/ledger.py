@@ -463,14 +463,6 @@ class PartUnreadable(Exception):
     """The content of a part is damaged, or is no ledger part. Its text names the part."""
 
 
-def read_part(path: str) -> Iterator[Response]:
-    """Yields the responses of one part, marked as recorded.
-
-    Raises: as `read_columns`.
-    """
-    yield from to_responses(read_columns(path, ANSWER))
-
-
 def to_responses(table: pa.Table) -> Iterator[Response]:
     """Yields the responses that a table of `ANSWER` columns holds, marked as recorded."""
     for batch in table.to_batches(max_chunksize=ROW_GROUP):
