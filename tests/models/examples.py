@@ -8,7 +8,7 @@ from typing import Any
 
 from transforms.engine.records import Message
 from transforms.models.episode import Steps
-from transforms.models.ledger.ledger import ANSWER, ledger_parts, read_columns, to_responses
+from transforms.models.ledger.parts import ANSWER, ledger_parts, read_columns, to_responses
 from transforms.models.requests import Request, Response, Sampler
 
 LATER = [

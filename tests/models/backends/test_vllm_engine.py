@@ -22,7 +22,8 @@ from transforms.engine.records import PictureMessage, Shown, ToolCall
 from transforms.images.blobs import Blobs
 from transforms.models.backends.engine_log import CONFIG, log_to_file, phase_of
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
-from transforms.models.backends.vllm_engine import check_arguments, tool_parser, with_calls
+from transforms.models.backends.vllm_engine import with_calls
+from transforms.models.backends.vllm_setup import check_arguments, tool_parser
 from transforms.models.embedded import smollm2 as embedded
 from transforms.models.embedded.adapters import merged_model
 from transforms.models.engines import Engine, close_engines, open_engine

@@ -19,12 +19,8 @@ from transforms.models.ledger import compaction
 from transforms.models.ledger import index as ledger_index
 from transforms.models.ledger.compaction import compact
 from transforms.models.ledger.index import LedgerIndex
-from transforms.models.ledger.ledger import (
-    LedgerSettings,
-    LedgerWriter,
-    first_of,
-    ledger_parts,
-)
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter
+from transforms.models.ledger.parts import first_of, ledger_parts
 
 _LARGE = 64_000_000
 _ASKED = [request(f"{i} + 1 =") for i in range(6)]

@@ -23,16 +23,10 @@ from transforms.engine import files
 from transforms.engine.errors import LedgerError
 from transforms.engine.paths import PROJECT
 from transforms.models.backends.base import failed, valid_text
-from transforms.models.ledger import ledger
+from transforms.models.ledger import ledger, parts
 from transforms.models.ledger.index import LedgerIndex
-from transforms.models.ledger.ledger import (
-    SCHEMA,
-    LedgerSettings,
-    LedgerWriter,
-    flush_writers,
-    ledger_parts,
-    read_columns,
-)
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter, flush_writers
+from transforms.models.ledger.parts import SCHEMA, ledger_parts, read_columns
 from transforms.models.requests import ErrorKind, Request, Response
 
 _ASKED = [request(f"{i} + 1 =") for i in range(5)]
@@ -350,7 +344,7 @@ def test_a_whole_part_that_cannot_be_read_now_is_left_alone(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "_table", fail)
+        patch.setattr(parts, "_table", fail)
         with pytest.raises(LedgerError, match=r"part-.* cannot be read now"):
             _check_read(tmp_path, [])
     _check_read(tmp_path, [(_ASKED[0].id, " 2")])
@@ -361,14 +355,14 @@ def test_a_storage_that_fails_once_is_read_again(
 ) -> None:
     write(tmp_path, (_ASKED[0], response(_ASKED[0])))
     (part,) = ledger_parts(str(tmp_path))
-    opened, failures = ledger._opened, [OSError(5, "Input/output error")]
+    opened, failures = parts._opened, [OSError(5, "Input/output error")]
 
     def open_at_last(path: str) -> Any:
         if failures:
             raise failures.pop()
         return opened(path)
 
-    monkeypatch.setattr(ledger, "_opened", open_at_last)
+    monkeypatch.setattr(parts, "_opened", open_at_last)
     assert read_columns(part, ["id"])["id"].to_pylist() == [_ASKED[0].id]
 
 
