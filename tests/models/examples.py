@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from transforms.engine.records import Message
+from transforms.models.engines import Engine
 from transforms.models.episode import Steps
 from transforms.models.ledger.parts import ANSWER, ledger_parts, read_columns, to_responses
 from transforms.models.requests import Request, Response, Sampler
@@ -90,3 +91,13 @@ def held(folder: Path) -> list[Response]:
     """Every row of a ledger, also where a request has several."""
     tables = (read_columns(part, ANSWER) for part in ledger_parts(str(folder)))
     return [answer for table in tables for answer in to_responses(table)]
+
+
+def answers_of(engine: Engine, *requests: Request) -> list[Response]:
+    """Has an engine answer requests, all at once; returns the answers in the same order."""
+    for asked in requests:
+        engine.submit(asked)
+    answers: dict[str, Response] = {}
+    while engine.in_flight:
+        answers |= {answer.id: answer for answer in engine.finished(wait=True)}
+    return [answers[asked.id] for asked in requests]
