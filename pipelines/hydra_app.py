@@ -298,15 +298,7 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
         groups.add_row(name, ", ".join(choices(name)))
     if groups.row_count:
         console.print(groups, "")
-    table = Table(
-        title="Options, with their values for the groups chosen",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
-    table.add_column("KEY", no_wrap=True)
-    table.add_column("VALUE", overflow="fold", max_width=28)
-    table.add_column("MEANING")
+    table = _options_table("Options, with their values for the groups chosen")
     for key, field, value in options(root, values):
         if key.partition(".")[0] in left_out:
             continue
@@ -324,16 +316,18 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
     )
 
 
-def _print_stages(console: Console, recipe: dict[str, Any], root: type[Group]) -> None:
-    table = Table(
-        title=f"Stages of recipe {recipe.get('name')} with their own fields, beside begins_segment",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
+def _options_table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("KEY", no_wrap=True)
     table.add_column("VALUE", overflow="fold", max_width=28)
     table.add_column("MEANING")
+    return table
+
+
+def _print_stages(console: Console, recipe: dict[str, Any], root: type[Group]) -> None:
+    table = _options_table(
+        f"Stages of recipe {recipe.get('name')} with their own fields, beside begins_segment"
+    )
     for row in stage_options(recipe, root):
         table.add_row(*map(Text, row))
     console.print(table, "")

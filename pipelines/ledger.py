@@ -14,7 +14,7 @@ from transforms.engine.errors import LedgerError
 from transforms.engine.run_folder import absolute
 from transforms.engine.settings import Group
 from transforms.models.ledger.compaction import compact
-from transforms.models.ledger.ledger import ledger_folder
+from transforms.models.ledger.parts import ledger_folder
 from transforms.models.ledger.status import ledger_status
 
 _STATUS = "what a ledger holds: responses and tokens by stage and model"

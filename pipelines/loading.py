@@ -109,7 +109,7 @@ def load_early(
             logs.append(EngineLog(backend.model, server_log(backend), is_early))
             load: Callable[[], object] | None = partial(_start, backend, hold_server(backend))
         else:
-            from transforms.models.backends.vllm_engine import QUIET
+            from transforms.models.backends.vllm_setup import QUIET
 
             level = os.environ.get("VLLM_LOGGING_LEVEL", QUIET["VLLM_LOGGING_LEVEL"])
             load = partial(open_engine, backend) if runner.workers == 1 else None
@@ -128,7 +128,7 @@ def load_early(
 
 
 def _start(backend: VllmServerBackend, start: Callable[[], object]) -> None:
-    from transforms.models.backends.vllm_engine import check_arguments, check_installed
+    from transforms.models.backends.vllm_setup import check_arguments, check_installed
 
     check_installed(backend)
     check_arguments(backend)

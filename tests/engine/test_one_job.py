@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +17,7 @@ from pipelines.synthesize import assembled, synthesize
 from tests.engine.test_dataflow import RUN as DRY
 from tests.models.fault_server import fault_server
 from tests.pipelines.shipped_answers import shipped_answer, write_seeds
+from tests.runs import rows
 from tests.settings_for_tests import OPENAI, composed
 from transforms.engine.errors import CotmillError, Sent
 from transforms.engine.one_job import run_as_one_job, whole
@@ -25,8 +25,6 @@ from transforms.engine.recipe import build_segments
 from transforms.engine.run_folder import RunFolder
 from transforms.recipes.caco.sampling import SamplePrograms
 from transforms.stages.filtering import RunPrograms
-
-TIMINGS = ["wall_seconds", "cpu_seconds", "peak_mb"]
 
 
 def run(folder: Path, *more: str) -> dict[str, Any]:
@@ -41,21 +39,6 @@ def run(folder: Path, *more: str) -> dict[str, Any]:
         *more,
     )
     return synthesize(settings, Console(quiet=True))
-
-
-def rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every row of a run's files, without what a clock measured."""
-
-    def plain(row: dict[str, Any]) -> dict[str, Any]:
-        if "record" in row:
-            row = {**row, "record": plain(json.loads(row["record"]))}
-        return {key: value for key, value in row.items() if key not in TIMINGS}
-
-    return {
-        str(path.relative_to(folder)): [plain(row) for row in pl.read_parquet(path).to_dicts()]
-        for path in sorted(folder.glob("run/*/**/*.parquet"))
-        if "ledger" not in path.parts
-    }
 
 
 def accounts(manifest: dict[str, Any]) -> list[Any]:
@@ -92,7 +75,7 @@ def test_one_job_on_two_workers_gives_the_rows_rejects_and_account_of_a_job_for_
     assert manifest["accepted"] > 3
     assert not (folder / "run" / "stages" / ".ahead").exists()
     assert accounts(replayed) == accounts(manifest)
-    assert rows(again) == rows(folder)
+    assert rows(again / "run") == rows(folder / "run")
 
 
 @pytest.mark.parametrize(("runner", "expected"), [("false", True), ("true", False)])
@@ -128,7 +111,7 @@ def test_a_job_that_failed_goes_on_at_the_first_segment_that_it_did_not_write(
     written = {path: path.stat().st_mtime_ns for path in shards}
     resumed = run(failed, *more, f"ledger.dir={folder}/run/ledger", "resume=true")
     assert accounts(resumed) == accounts(manifest)
-    assert rows(failed) == rows(folder)
+    assert rows(failed / "run") == rows(folder / "run")
     assert written and {path: path.stat().st_mtime_ns for path in shards} == written
 
 

@@ -19,7 +19,8 @@ from transforms.models.asking import Asking
 from transforms.models.backends.settings import OpenAIBackend, ReplayBackend
 from transforms.models.driver import drive
 from transforms.models.episode import Steps
-from transforms.models.ledger.ledger import LedgerSettings, ledger_parts
+from transforms.models.ledger.ledger import LedgerSettings
+from transforms.models.ledger.parts import ledger_parts
 from transforms.sandbox.jobs import Cell
 
 _REPLAY = ReplayBackend(engine="replay", model="m", api="chat", continue_prefix=False)

@@ -24,7 +24,8 @@ from transforms.images.wire import picture_tokens, unwired, wired
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import OpenAIBackend, VllmBackend
 from transforms.models.driver import drive
-from transforms.models.ledger.ledger import LedgerSettings, ledger_parts
+from transforms.models.ledger.ledger import LedgerSettings
+from transforms.models.ledger.parts import ledger_parts
 from transforms.models.prompts import PromptTemplate, mark, message_of, with_system_role
 from transforms.models.requests import Request, request_from_json, request_json
 from transforms.models.settings import SamplerSettings

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from transforms.engine.records import Message
+from transforms.models.engines import Engine
 from transforms.models.episode import Steps
+from transforms.models.ledger.parts import ANSWER, ledger_parts, read_columns, to_responses
 from transforms.models.requests import Request, Response, Sampler
 
 LATER = [
@@ -82,3 +85,19 @@ def prompted(name: str, *requests: Request) -> Prompted:
 def asks(work: Prompted) -> Steps[Answered]:
     """The shortest episode: asks, and is done."""
     return Answered(work.record, tuple((yield list(work.requests))))
+
+
+def held(folder: Path) -> list[Response]:
+    """Every row of a ledger, also where a request has several."""
+    tables = (read_columns(part, ANSWER) for part in ledger_parts(str(folder)))
+    return [answer for table in tables for answer in to_responses(table)]
+
+
+def answers_of(engine: Engine, *requests: Request) -> list[Response]:
+    """Has an engine answer requests, all at once; returns the answers in the same order."""
+    for asked in requests:
+        engine.submit(asked)
+    answers: dict[str, Response] = {}
+    while engine.in_flight:
+        answers |= {answer.id: answer for answer in engine.finished(wait=True)}
+    return [answers[asked.id] for asked in requests]

@@ -13,14 +13,14 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from tests.beam import on_workers
 from tests.conftest import VllmServer
-from tests.models.examples import Answered, Prompted, asks, prompted, request, response
+from tests.models.examples import Answered, Prompted, asks, held, prompted, request, response
 from tests.models.fault_server import fault_server
 from tests.waiting import eventually
 from transforms.models.asking import Asking
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.driver import Drive
 from transforms.models.engines import close_engines
-from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter, ledger_parts, read_part
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter
 from transforms.models.requests import ErrorKind, Request
 
 _LEDGER = LedgerSettings(flush_requests=512, flush_seconds=600)
@@ -35,7 +35,7 @@ def _record(folder: Path, *requests: Request) -> None:
 
 
 def _recorded_ids(folder: Path) -> list[str]:
-    return sorted(a.id for part in ledger_parts(str(folder)) for a in read_part(part))
+    return sorted(answer.id for answer in held(folder))
 
 
 def _texts(answered: Answered) -> tuple[str, list[str]]:

@@ -14,7 +14,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from tests.beam import on_workers
-from tests.models.examples import request
+from tests.models.examples import held, request
 from tests.models.fault_server import FaultServer, fault_server
 from transforms.engine.accounting import Verdict
 from transforms.engine.errors import BackendError, BudgetReached, LedgerMiss
@@ -25,7 +25,7 @@ from transforms.models.backends.settings import Backend, OpenAIBackend
 from transforms.models.driver import Drive, Driver, drive
 from transforms.models.engines import close_engines
 from transforms.models.episode import Steps
-from transforms.models.ledger.ledger import LedgerSettings, ledger_parts, read_part
+from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.replay import replayed, resolve_replay
 from transforms.models.requests import Request
 from transforms.models.responses import unanswered
@@ -159,7 +159,7 @@ def test_a_model_that_fails_puts_off_what_asks_it_alone(tmp_path: Path) -> None:
 
 
 def recorded(folder: Path) -> int:
-    return sum(1 for part in ledger_parts(str(folder)) for _ in read_part(part))
+    return len(held(folder))
 
 
 def test_what_several_models_still_owe_is_recorded_when_the_process_is_to_end(

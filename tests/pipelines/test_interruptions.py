@@ -22,11 +22,11 @@ import pytest
 
 from tests.models.fault_server import FaultServer, fault_server
 from tests.pipelines.shipped_answers import shipped_answer, stage_of, write_seeds
+from tests.runs import rows
 from tests.waiting import eventually
 
 FLUSH = 5
 IN_FLIGHT = 4
-TIMINGS = ["wall_seconds", "cpu_seconds", "peak_mb"]
 
 
 @pytest.fixture(scope="module")
@@ -95,21 +95,6 @@ def processes_of(folder: Path) -> list[str]:
 def manifest(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
     return found
-
-
-def rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every row a run wrote, by file, without what a clock measured."""
-
-    def plain(row: dict[str, Any]) -> dict[str, Any]:
-        if "record" in row:
-            row = {**row, "record": plain(json.loads(row["record"]))}
-        return {key: value for key, value in row.items() if key not in TIMINGS}
-
-    return {
-        str(path.relative_to(folder)): [plain(row) for row in pl.read_parquet(path).to_dicts()]
-        for place in ("data", "stages", "rejects")
-        for path in sorted((folder / place).rglob("*.parquet"))
-    }
 
 
 @pytest.fixture(scope="module")

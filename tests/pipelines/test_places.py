@@ -30,7 +30,7 @@ from transforms.engine.files import FileSystems
 from transforms.engine.paths import PROJECT
 from transforms.engine.run_folder import RunFolder, files_below
 from transforms.engine.tables import write_text
-from transforms.models.ledger.ledger import ledger_parts, read_columns
+from transforms.models.ledger.parts import ledger_parts, read_columns
 from transforms.models.requests import request_from_json
 
 __all__ = ["prism", "prism_binary"]

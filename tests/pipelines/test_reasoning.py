@@ -20,7 +20,7 @@ from tests.pipelines.reasoning_server import (
     reasoning_server,
 )
 from tests.settings_for_tests import composed
-from transforms.models.ledger.ledger import ledger_parts, read_columns
+from transforms.models.ledger.parts import ledger_parts, read_columns
 
 Server = tuple[str, list[bool]]
 THOUGHTS = {CORRECTED, IN_A_FIELD, IN_TAGS, UNOPENED}

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.pipelines import commands
+from tests.runs import rows
 from transforms.engine.paths import DATA
 from transforms.engine.records import Example
 from transforms.engine.tables import arrow_schema
 
-TIMINGS = ["wall_seconds", "cpu_seconds", "peak_mb"]
 SMALL = [
     "empty_status=0",
     "sampling=embedded",
@@ -71,21 +71,6 @@ def run(vllm_server, seeds, tmp_path_factory):
 
 def manifest(folder: Path) -> dict:
     return json.loads((folder / "manifest.json").read_text())
-
-
-def rows(folder: Path) -> dict[str, list[dict]]:
-    """Every row a run wrote, by file, without what a clock measured."""
-
-    def plain(row: dict) -> dict:
-        if "record" in row:
-            row = {**row, "record": plain(json.loads(row["record"]))}
-        return {key: value for key, value in row.items() if key not in TIMINGS}
-
-    return {
-        str(path.relative_to(folder)): [plain(row) for row in pl.read_parquet(path).to_dicts()]
-        for place in ("data", "stages", "rejects")
-        for path in sorted((folder / place).rglob("*.parquet"))
-    }
 
 
 def test_every_stage_takes_in_what_it_keeps_and_rejects(run):

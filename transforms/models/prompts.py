@@ -187,14 +187,12 @@ def requests_of(
     sampler: SamplerSettings,
     run_seed: int,
     first_sample: int = 0,
-    tools: tuple[str, ...] = (),
     named: str | None = None,
     blobs: str = "",
 ) -> tuple[Request, ...]:
     """Returns `sampler.samples` requests with these words, samples `first_sample` onwards.
 
     Args:
-        tools: what the model may call (`tool_json`).
         named: what the recipe calls the model (`Request.named`).
         blobs: folder of the pictures in the words.
 
@@ -213,7 +211,6 @@ def requests_of(
         run_seed=run_seed,
         sample=first_sample,
         model_id=backend.model_id or "",
-        tools=tools,
         template=asked.template,
         body=asked.body,
         think_tags=backend.think_tags,

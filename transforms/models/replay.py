@@ -6,7 +6,7 @@ from typing import Any
 
 from transforms.engine.errors import BackendError
 from transforms.models.backends.settings import Backend, ReplayBackend
-from transforms.models.ledger.ledger import (
+from transforms.models.ledger.parts import (
     PartGone,
     PartUnreadable,
     ledger_parts,

@@ -126,25 +126,22 @@ def broken(task: Repair) -> dict[str, str]:
     return apply(unpacked(task.archive), read_diff(task.bug))
 
 
-def grade_diff(task: Repair, patch: str, cpu_seconds: float | None = None) -> Steps[PatchGrade]:
+def grade_diff(task: Repair, patch: str) -> Steps[PatchGrade]:
     """Grades a unified diff against the package with the bug."""
     try:
         changes = apply(unpacked(task.archive), read_diff(patch), broken(task))
     except NotAPatch as error:
         return PatchGrade(0.0, PatchFault.NOT_A_PATCH, str(error))
-    return (yield from grade_changes(task, changes, cpu_seconds))
+    return (yield from grade_changes(task, changes))
 
 
-def grade_changes(
-    task: Repair, changes: Changes, cpu_seconds: float | None = None
-) -> Steps[PatchGrade]:
+def grade_changes(task: Repair, changes: Changes) -> Steps[PatchGrade]:
     """Grades modules as a whole.
 
     Args:
         changes: modules of the package, all of those that differ from the published ones.
-        cpu_seconds: of a run of the suite, at most; None is the sandbox's.
     """
-    run = yield from _judged_run(task, changes, cpu_seconds)
+    run = yield from _judged_run(task, changes)
     if isinstance(run, PatchGrade):
         return run
     if failing := _not_passed(run.tests, task.fail_to_pass):
@@ -157,31 +154,29 @@ def grade_changes(
     tree = changed(unpacked(task.archive), changes)
     if calls := [Recorded(*each) for each in checks.get("calls", ())]:
         function = checks["path"], checks["name"]
-        wrong = yield from wrong_calls(tree, function, calls, cpu_seconds)
+        wrong = yield from wrong_calls(tree, function, calls)
         if wrong:
             detail = f"{len(wrong)} of {len(calls)} calls, such as {wrong[0].wanted.call[:200]}"
             return PatchGrade(0.0, PatchFault.WRONG_VALUES, detail)
     if values := checks.get("values"):
-        others = yield from wrong_tests(tree, values, cpu_seconds)
+        others = yield from wrong_tests(tree, values)
         if others:
             detail = f"{len(others)} of {len(values)} tests, such as {others[0]}"
             return PatchGrade(0.0, PatchFault.WRONG_VALUES, detail)
     return PatchGrade(1.0)
 
 
-def grade_share(
-    task: Repair, changes: Changes, cpu_seconds: float | None = None, whole: bool = False
-) -> Steps[PatchGrade]:
+def grade_share(task: Repair, changes: Changes, whole: bool = False) -> Steps[PatchGrade]:
     """Grades modules that were written anew by the share of the tests that fail without them: those
     that pass on stubs are the floor, and are taken off (NL2Repo-Bench, arXiv 2512.12730, counts
     them, and what is printed).
 
     Args:
-        changes, cpu_seconds: as of `grade_changes`.
+        changes: as of `grade_changes`.
         whole: whether it is the whole package: a module may name what is refused elsewhere where
             another did that it takes the place of.
     """
-    run = yield from _judged_run(task, changes, cpu_seconds, whole)
+    run = yield from _judged_run(task, changes, whole)
     if isinstance(run, PatchGrade):
         return run
     if run.forged or "passed" in run.twins.values():
@@ -194,7 +189,7 @@ def grade_share(
 
 
 def _judged_run(
-    task: Repair, changes: Changes, cpu_seconds: float | None, whole: bool = False
+    task: Repair, changes: Changes, whole: bool = False
 ) -> Steps[SuiteRun | PatchGrade]:
     """Runs the package's tests on changed modules; a grade where they do not come to an end."""
     files = unpacked(task.archive)
@@ -208,7 +203,7 @@ def _judged_run(
     tree = changed(files, changes)
     key = content_id("suite", task.id, *sorted(changes.items()))
     twinned = {function_of(test) for test in task.fail_to_pass}
-    run = yield from run_suite(tree, key, cpu_seconds=cpu_seconds, twinned=twinned)
+    run = yield from run_suite(tree, key, twinned=twinned)
     if run.status is not Status.OK:
         timed_out = run.status is Status.TIMEOUT
         fault = PatchFault.TIMED_OUT if timed_out else PatchFault.CRASHED
@@ -239,9 +234,7 @@ def wrong_calls(
 
 
 def wrong_tests(
-    files: Mapping[str, bytes],
-    values: Mapping[str, Sequence[str]],
-    cpu_seconds: float | None = None,
+    files: Mapping[str, bytes], values: Mapping[str, Sequence[str]]
 ) -> Steps[list[str]]:
     """Runs tests without what they expect, and returns those that come to other values.
 
@@ -249,7 +242,7 @@ def wrong_tests(
         values: as `suite.compared_values` returns them, of the published package.
     """
     tests = [function_of(test) for test in values]
-    seen = yield from compared_values(files, tests, cpu_seconds)
+    seen = yield from compared_values(files, tests)
     return [test for test in values if not all_same(seen.get(test, ()), values[test])]
 
 

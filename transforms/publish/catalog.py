@@ -163,12 +163,12 @@ class Catalog:
         frames = self._everywhere(pl.col("id") == record_id)
         return sorted(_states(_collected(frames)), key=lambda state: self.segment_of(state.stage))
 
-    def ids_with(self, prefix: str, most: int = 10) -> list[str]:
-        """Returns the ids that begin with `prefix`, sorted, at most so many."""
+    def ids_with(self, prefix: str) -> list[str]:
+        """Returns the first ids that begin with `prefix`, sorted, at most 10."""
         after = prefix + "\U0010ffff"
         frames = self._everywhere(pl.col("id") >= prefix, pl.col("id") < after)
-        found = _collected(frame.select("id").head(most) for frame in frames)
-        return found["id"].unique().sort().head(most).to_list()
+        found = _collected(frame.select("id").head(10) for frame in frames)
+        return found["id"].unique().sort().head(10).to_list()
 
     def _everywhere(self, *filters: pl.Expr) -> Iterator[pl.LazyFrame]:
         for end in (End.KEPT, *FINAL):

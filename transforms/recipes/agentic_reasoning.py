@@ -8,14 +8,8 @@ from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.sandbox.jobs import Cell, Status
 from transforms.stages.graders import last_block
-from transforms.stages.trajectories.converse import (
-    Conversation,
-    Converse,
-    Seen,
-    Tried,
-    consult,
-    converse,
-)
+from transforms.stages.trajectories.conversation import Conversation, Seen, consult, converse
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.dialogues import Called
 from transforms.stages.trajectories.summary import text_of
 

@@ -22,7 +22,7 @@ from transforms.models.episode import Steps
 from transforms.scenes import LEVELS
 from transforms.scenes.part import Part
 from transforms.scenes.solids import PREDICATES, Failed, Solid, differences, made
-from transforms.stages.trajectories.converse import Conversation
+from transforms.stages.trajectories.conversation import Conversation
 from transforms.stages.trajectories.written import WriteProgram
 
 Form = Literal["plain", "structured"]

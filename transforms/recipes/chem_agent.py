@@ -18,7 +18,8 @@ from transforms.models.pool import Pool
 from transforms.recipes import codeadapt
 from transforms.recipes.codeadapt import Trained
 from transforms.stages.diversity.overlap import folded
-from transforms.stages.trajectories.converse import Conversation, Converse
+from transforms.stages.trajectories.conversation import Conversation
+from transforms.stages.trajectories.converse import Converse
 from transforms.stages.trajectories.dialogues import Dialogue
 from transforms.stages.trajectories.records import Trajectory
 

@@ -12,7 +12,8 @@ from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed, grow
 from transforms.models.episode import Steps
 from transforms.models.pool import Pool, SeedPool, draw_shots
-from transforms.stages.trajectories.converse import Conversation, Converse
+from transforms.stages.trajectories.conversation import Conversation
+from transforms.stages.trajectories.converse import Converse
 from transforms.stages.trajectories.records import Trajectory, Turn, as_messages
 
 

@@ -12,13 +12,8 @@ from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.stages.trajectories.branching import Branching
 from transforms.stages.trajectories.complexity import Counting, complexity
-from transforms.stages.trajectories.converse import (
-    Conversation,
-    ask,
-    check_backend,
-    run_call,
-    run_calls,
-)
+from transforms.stages.trajectories.conversation import Conversation, ask, run_call, run_calls
+from transforms.stages.trajectories.converse import check_backend
 from transforms.stages.trajectories.records import Ended
 from transforms.text.answers import final_answer
 

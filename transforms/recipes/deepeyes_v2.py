@@ -17,7 +17,8 @@ from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Response
 from transforms.models.responses import unanswered
-from transforms.stages.trajectories.converse import Conversation, Tried, answer_in
+from transforms.stages.trajectories.conversation import Conversation
+from transforms.stages.trajectories.converse import Tried, answer_in
 from transforms.stages.trajectories.look import Look, PictureSeed
 from transforms.stages.trajectories.records import Trajectory
 

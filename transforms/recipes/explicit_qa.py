@@ -24,14 +24,8 @@ from transforms.scenes.answers import agrees
 from transforms.scenes.readers import TableReader, Text, is_read, require_ocr
 from transforms.scenes.seeds import Asked, as_text
 from transforms.scenes.table import Table
-from transforms.stages.trajectories.converse import (
-    Conversation,
-    Converse,
-    Limits,
-    Tried,
-    ask,
-    begin,
-)
+from transforms.stages.trajectories.conversation import Conversation, Limits, ask, begin
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.records import Ended
 from transforms.text import tables
 

@@ -18,7 +18,8 @@ from transforms.programs.variation import unlike
 from transforms.sandbox.jobs import Job, Status
 from transforms.stages.graders import tests
 from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
-from transforms.stages.trajectories.converse import Conversation, Converse, Seen, Tried, converse
+from transforms.stages.trajectories.conversation import Conversation, Seen, converse
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.dialogues import Called
 from transforms.stages.trajectories.records import Ended
 

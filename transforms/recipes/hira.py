@@ -14,7 +14,16 @@ from transforms.engine.records import Seed
 from transforms.engine.settings import Group
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
-from transforms.stages.trajectories import converse as talks
+from transforms.stages.trajectories.conversation import (
+    Conversation,
+    Limits,
+    Seen,
+    begin,
+    consult,
+    converse,
+    delegate,
+)
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.dialogues import PYTHON, Called, DialogueSetting
 from transforms.stages.trajectories.summary import text_of
 
@@ -28,7 +37,7 @@ class Executor(Group):
 
 
 @dataclass(kw_only=True)
-class Plan(talks.Converse):
+class Plan(Converse):
     """PCollection[Seed] -> Outcome of Trajectory: `Converse`, in which the model leaves sub-tasks
     to executors and sees their conclusions alone. Beside the planner's row an attempt has one for
     each of these, kept where the attempt is.
@@ -65,20 +74,20 @@ class Plan(talks.Converse):
                         f"{stage}.tools.{tool}, or name one of {', '.join((*self.tools, PYTHON))}"
                     )
 
-    def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[talks.Tried]:
+    def attempt(self, seed: Seed, sample: int, start: tuple[str, ...]) -> Steps[Tried]:
         talk = self.begun(seed, sample, start)
         talk.agent, talk.tools = "planner", {}
         talk.agents = {"subtask": partial(self.work, sample, [])}
-        return (yield from self.graded(seed, (yield from talks.converse(talk))))
+        return (yield from self.graded(seed, (yield from converse(talk))))
 
     def work(
-        self, sample: int, memory: list[str], talk: talks.Conversation, called: Called
-    ) -> Steps[talks.Seen]:
+        self, sample: int, memory: list[str], talk: Conversation, called: Called
+    ) -> Steps[Seen]:
         """Has a sub-task carried out; what is found out on the way goes into the memory."""
 
         def ask(prompt: PromptTemplate, **words: Any) -> Steps[str]:
             asked = self.request(sample, prompt, self.helper_model, task=called.text, **words)
-            return talks.consult(talk, asked)
+            return consult(talk, asked)
 
         about = "\n".join(f"{name}: {each.about}" for name, each in self.executors.items())
         choice = object_in((yield from ask(self.coordinator_prompt, executors=about)))
@@ -91,20 +100,20 @@ class Plan(talks.Converse):
             text = yield from ask(self.memory_prompt, memory=text)
         words: dict[str, Any] = {"memory": text, "calls": executor.tools}
         words["cells"] = self.executor_cells
-        other = talks.begin(
+        other = begin(
             self.request(sample, self.executor_prompt, task=called.text, **words),
             self.executor_dialogue,
-            talks.Limits(self.executor_cells, 2 * self.executor_cells),
+            Limits(self.executor_cells, 2 * self.executor_cells),
             agent=name,
             runs=tuple(each for each in executor.tools if each == PYTHON),
             tools={each: self.tools[each] for each in executor.tools if each != PYTHON},
             repeated=self.repeated,
         )
-        yield from talks.delegate(talk, other)
+        yield from delegate(talk, other)
         chain = text_of(other.turns)
         conclusion, found = read((yield from ask(self.conclusion_prompt, chain=chain)))
         memory.extend(dict.fromkeys(each for each in found if each not in memory))
-        return talks.Seen(called, conclusion, False)
+        return Seen(called, conclusion, False)
 
 
 def object_in(text: str) -> Mapping[str, Any]:

@@ -17,15 +17,8 @@ from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.recipes.table_qa import table_of
 from transforms.sandbox.jobs import Cell, Status
-from transforms.stages.trajectories.converse import (
-    Conversation,
-    Converse,
-    Seen,
-    Tried,
-    ask,
-    consult,
-    run_calls,
-)
+from transforms.stages.trajectories.conversation import Conversation, Seen, ask, consult, run_calls
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.dialogues import Called
 from transforms.stages.trajectories.records import Ended
 from transforms.text.tables import Table, rendered

@@ -10,17 +10,15 @@ from pydantic import Field
 from transforms.engine.records import Message, Seed
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
-from transforms.stages.trajectories.converse import (
+from transforms.stages.trajectories.conversation import (
     Conversation,
-    Converse,
     Limits,
     Seen,
-    Tried,
     begin,
-    check_backend,
     converse,
     delegate,
 )
+from transforms.stages.trajectories.converse import Converse, Tried, check_backend
 from transforms.stages.trajectories.dialogues import Called, Dialogue, DialogueSetting
 from transforms.stages.trajectories.records import Ended, Turn
 

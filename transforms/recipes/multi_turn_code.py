@@ -14,7 +14,8 @@ from transforms.engine.records import Seed
 from transforms.engine.stage import check
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
-from transforms.stages.trajectories.converse import Conversation, Converse, Tried, ask_under
+from transforms.stages.trajectories.conversation import Conversation, ask_under
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.records import Ended, Trajectory
 from transforms.stages.trajectories.tested import Case, Grain, cases_of, on_tests, told
 

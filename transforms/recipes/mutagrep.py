@@ -17,7 +17,7 @@ from transforms.models.episode import Steps, side_by_side
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Response
 from transforms.models.tools import Invoke, Invoked, Tools
-from transforms.stages.trajectories.converse import Conversation
+from transforms.stages.trajectories.conversation import Conversation
 from transforms.stages.trajectories.frontier import BestFirst, Node, Rated, rank
 from transforms.stages.trajectories.tree_stage import Draft, Solution, TreeSearch
 from transforms.text.marks import labelled, tagged

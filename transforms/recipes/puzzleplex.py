@@ -18,7 +18,8 @@ from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.stages.games import by_program, by_turns
-from transforms.stages.trajectories.converse import Converse, Limits, Tried, begin
+from transforms.stages.trajectories.conversation import Limits, begin
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.worlds.game import Game
 from transforms.worlds.instances import Instance
 from transforms.worlds.turns import Turns

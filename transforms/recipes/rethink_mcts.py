@@ -16,7 +16,7 @@ from transforms.programs.questions import read_literal
 from transforms.sandbox.jobs import Job, TraceLimits
 from transforms.stages.graders import CaseRun, tried
 from transforms.stages.traces import trace_of
-from transforms.stages.trajectories.converse import Limits, begin
+from transforms.stages.trajectories.conversation import Limits, begin
 from transforms.stages.trajectories.dialogues import DIALOGUES, cut
 from transforms.stages.trajectories.frontier import Found, MonteCarlo, Node, Rated
 from transforms.stages.trajectories.records import Turn, appended, in_one, sampled

@@ -11,7 +11,8 @@ from transforms.engine.ids import canonical_json
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.models.tools import Invoke
-from transforms.stages.trajectories.converse import Conversation, Converse, Seen, Tried, converse
+from transforms.stages.trajectories.conversation import Conversation, Seen, converse
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.dialogues import Body, Called
 from transforms.stages.trajectories.keys import accuracies, as_objects, with_keys
 from transforms.stages.trajectories.records import Ended

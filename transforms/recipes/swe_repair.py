@@ -35,7 +35,8 @@ from transforms.programs.questions import Task, task_about
 from transforms.recipes.swe_tasks import with_issue
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import last_block
-from transforms.stages.trajectories.converse import Conversation, Converse, Tried
+from transforms.stages.trajectories.conversation import Conversation
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.records import Ended
 from transforms.text.thoughts import visible
 

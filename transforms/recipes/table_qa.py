@@ -18,7 +18,8 @@ from transforms.engine.stage import Same
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import unanswered
 from transforms.models.settings import SamplerSettings
-from transforms.stages.trajectories.converse import Conversation, Converse, Tried
+from transforms.stages.trajectories.conversation import Conversation
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.records import Ended, Trajectory
 from transforms.text.tables import FORMS, Table, rendered
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
-from transforms.stages.trajectories.converse import Conversation, Tried
+from transforms.stages.trajectories.conversation import Conversation
+from transforms.stages.trajectories.converse import Tried
 from transforms.stages.trajectories.look import Look
 
 

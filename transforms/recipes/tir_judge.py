@@ -13,7 +13,8 @@ from transforms.engine.ids import content_id
 from transforms.engine.records import Derived, Seed, derived, grow
 from transforms.models.episode import Steps, side_by_side
 from transforms.stages.preferences import both_ways
-from transforms.stages.trajectories.converse import Conversation, Converse, Tried, converse
+from transforms.stages.trajectories.conversation import Conversation, converse
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.records import Ended, Trajectory
 from transforms.stages.trajectories.select import written
 

@@ -13,7 +13,8 @@ from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.trajectories.converse import agrees, run_call, show
+from transforms.stages.trajectories.conversation import run_call, show
+from transforms.stages.trajectories.converse import agrees
 from transforms.stages.trajectories.dialogues import PYTHON, Called, DialogueSetting
 from transforms.stages.trajectories.frontier import BreadthFirst, Node, Rated
 from transforms.stages.trajectories.select import ANSWER, majority

@@ -28,7 +28,7 @@ from transforms.scenes.pixels import shapes_in
 from transforms.scenes.seeds import Asked
 from transforms.scenes.shape_questions import asked
 from transforms.scenes.shapes import Shapes
-from transforms.stages.trajectories.converse import Conversation
+from transforms.stages.trajectories.conversation import Conversation
 from transforms.stages.trajectories.written import WriteProgram
 
 Backing = Literal["scene", "pixels"]

@@ -17,14 +17,8 @@ from transforms.images.blobs import Blobs
 from transforms.models.episode import Steps, side_by_side
 from transforms.models.prompts import PromptTemplate
 from transforms.scenes.operations import Operation
-from transforms.stages.trajectories.converse import (
-    Conversation,
-    Limits,
-    Tried,
-    ask,
-    begin,
-    run_call,
-)
+from transforms.stages.trajectories.conversation import Conversation, Limits, ask, begin, run_call
+from transforms.stages.trajectories.converse import Tried
 from transforms.stages.trajectories.look import (
     Look,
     LookTrajectory,

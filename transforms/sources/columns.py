@@ -26,7 +26,6 @@ _CHATS = ("messages", "conversations")
 PROBLEMS = (*_TEXTS, *_CHATS)
 """Columns taken for the problem where none is mapped or named so, if a row has just one of them."""
 
-_ASKING = ("user", "human")
 _ANSWERING = ("assistant", "gpt", "model", "bot", "chatgpt")
 _SHOWN = 40
 """Columns that an error lists at most."""

@@ -9,7 +9,7 @@ from transforms.models.prompts import PromptTemplate
 from transforms.programs.questions import NotLiteral, read_literal
 from transforms.sandbox.jobs import Cell, CellResult, Status
 from transforms.stages.graders import last_block
-from transforms.stages.trajectories.converse import Conversation, ask
+from transforms.stages.trajectories.conversation import Conversation, ask
 from transforms.stages.trajectories.records import Ended
 from transforms.worlds.game import Game
 from transforms.worlds.turns import Turns

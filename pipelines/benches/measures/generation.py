@@ -23,12 +23,8 @@ from transforms.engine.settings import Group
 from transforms.models.asking import Asking
 from transforms.models.backends.base import Model, Reply
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
-from transforms.models.backends.vllm_engine import (
-    VllmModel,
-    engine_arguments,
-    prepare_environment,
-    vllm_params,
-)
+from transforms.models.backends.vllm_engine import VllmModel, vllm_params
+from transforms.models.backends.vllm_setup import engine_arguments, prepare_environment
 from transforms.models.driver import Drive
 from transforms.models.engines import close_engines, use_model
 from transforms.models.episode import Steps

@@ -25,13 +25,8 @@ from transforms.models.asking import Asking
 from transforms.models.backends.settings import ReplayBackend
 from transforms.models.driver import Drive
 from transforms.models.episode import Steps
-from transforms.models.ledger.ledger import (
-    SCHEMA,
-    LedgerSettings,
-    LedgerWriter,
-    ledger_parts,
-    new_part,
-)
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter
+from transforms.models.ledger.parts import SCHEMA, ledger_parts, new_part
 from transforms.models.requests import Request, Response, Sampler
 
 _CHILD = (

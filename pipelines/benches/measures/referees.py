@@ -13,8 +13,8 @@ from typing import Any
 Seen = dict[str, Any]
 
 
-def _at(move: str, pattern: str = r"([a-z])(\d+)") -> tuple[int, int] | None:
-    found = re.fullmatch(pattern, move)
+def _at(move: str) -> tuple[int, int] | None:
+    found = re.fullmatch(r"([a-z])(\d+)", move)
     return (int(found[2]) - 1, "abcdefghijklmnop".index(found[1])) if found else None
 
 

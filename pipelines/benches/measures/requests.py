@@ -27,7 +27,8 @@ from transforms.engine.settings import Group
 from transforms.models.asking import Asking
 from transforms.models.backends.base import Reply, with_some_waiting
 from transforms.models.backends.settings import VllmBackend
-from transforms.models.backends.vllm_engine import engine_arguments, vllm_params
+from transforms.models.backends.vllm_engine import vllm_params
+from transforms.models.backends.vllm_setup import engine_arguments
 from transforms.models.driver import Drive
 from transforms.models.engines import close_engines, use_model
 from transforms.models.episode import Steps

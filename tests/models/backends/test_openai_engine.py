@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import VllmServer
-from tests.models.examples import chat, request
+from tests.models.examples import answers_of, chat, request
 from tests.models.fault_server import FaultServer, fault_server
 from tests.waiting import eventually
 from transforms.engine.errors import BackendError
@@ -39,13 +39,7 @@ def _backend(base_url: str, **changes: Any) -> OpenAIBackend:
 
 
 def _ask(backend: Backend, *requests: Request) -> list[Response]:
-    engine = open_engine(backend)
-    for asked in requests:
-        engine.submit(asked)
-    answers: dict[str, Response] = {}
-    while engine.in_flight:
-        answers |= {answer.id: answer for answer in engine.finished(wait=True)}
-    return [answers[asked.id] for asked in requests]
+    return answers_of(open_engine(backend), *requests)
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,18 @@ import pytest
 from transformers import AutoTokenizer
 
 from tests.models.adapters import write_adapter
-from tests.models.examples import chat, request, response
+from tests.models.examples import answers_of, chat, request, response
 from transforms.engine.errors import BackendError
 from transforms.engine.records import PictureMessage, Shown, ToolCall
 from transforms.images.blobs import Blobs
 from transforms.models.backends.engine_log import CONFIG, log_to_file, phase_of
 from transforms.models.backends.settings import VllmBackend, VllmServerBackend
-from transforms.models.backends.vllm_engine import check_arguments, tool_parser, with_calls
+from transforms.models.backends.vllm_engine import with_calls
+from transforms.models.backends.vllm_setup import check_arguments, tool_parser
 from transforms.models.embedded import smollm2 as embedded
 from transforms.models.embedded.adapters import merged_model
 from transforms.models.engines import Engine, close_engines, open_engine
-from transforms.models.requests import ErrorKind, Request, Response, tool_json
+from transforms.models.requests import ErrorKind, Response, tool_json
 from transforms.models.scores import score, score_labels, scored
 from transforms.recipes.picture_qa import grey
 
@@ -58,15 +59,6 @@ def engine(log: Path) -> Iterator[Engine]:
     yield open_engine(_BACKEND)
     close_engines()
     assert multiprocessing.active_children() == []
-
-
-def _ask(engine: Engine, *requests: Request) -> list[Response]:
-    for asked in requests:
-        engine.submit(asked)
-    answers: dict[str, Response] = {}
-    while engine.in_flight:
-        answers |= {answer.id: answer for answer in engine.finished(wait=True)}
-    return [answers[asked.id] for asked in requests]
 
 
 def test_without_its_package_the_embedded_model_says_what_to_install(
@@ -104,36 +96,36 @@ def test_the_embedded_tokenizer_splits_digits_as_it_was_trained() -> None:
 @pytest.mark.model
 def test_a_lone_request_gives_the_same_text_again(engine: Engine) -> None:
     asked = request("Once upon a time", temperature=1.0, max_tokens=12)
-    assert _ask(engine, asked)[0].text == _ask(engine, asked)[0].text
+    assert answers_of(engine, asked)[0].text == answers_of(engine, asked)[0].text
 
 
 @pytest.mark.model
 def test_another_sample_gives_another_text(engine: Engine) -> None:
     samples = [request("Once upon", temperature=1.0, max_tokens=12, sample=i) for i in range(3)]
-    assert len({answer.text for answer in _ask(engine, *samples)}) == 3
+    assert len({answer.text for answer in answers_of(engine, *samples)}) == 3
 
 
 @pytest.mark.model
 def test_an_answer_ends_before_its_stop_text(engine: Engine) -> None:
-    (answer,) = _ask(engine, request("1, 2, 3,", max_tokens=40, stop=(" 6",)))
+    (answer,) = answers_of(engine, request("1, 2, 3,", max_tokens=40, stop=(" 6",)))
     assert (answer.text, answer.finish_reason) == (" 4, 5,", "stop")
 
 
 @pytest.mark.model
 def test_a_completion_begins_with_its_prefix(engine: Engine) -> None:
-    (answer,) = _ask(engine, request("Count: one,", prefix=" two, three,"))
+    (answer,) = answers_of(engine, request("Count: one,", prefix=" two, three,"))
     assert answer.text.startswith(" two, three, four")
 
 
 @pytest.mark.model
 def test_a_chat_begins_with_its_prefix(engine: Engine) -> None:
-    (answer,) = _ask(engine, chat("Count to five.", prefix="one, two, three,"))
+    (answer,) = answers_of(engine, chat("Count to five.", prefix="one, two, three,"))
     assert answer.text.startswith("one, two, three, four")
 
 
 @pytest.mark.model
 def test_tokens_are_counted(engine: Engine) -> None:
-    (answer,) = _ask(engine, request("one two three", max_tokens=5))
+    (answer,) = answers_of(engine, request("one two three", max_tokens=5))
     assert (answer.prompt_tokens, answer.generated_tokens) == (3, 5)
     assert answer.finish_reason == "length"
 
@@ -143,12 +135,12 @@ def test_a_model_of_text_alone_ends_the_run_at_a_picture(engine: Engine, tmp_pat
     picture = Blobs(str(tmp_path)).put(grey(30, 30))
     message = PictureMessage("user", "What?", pictures=(Shown(**asdict(picture)),))
     with pytest.raises(BackendError, match=r"backend\.model=embedded takes text alone"):
-        _ask(open_engine(_BACKEND), replace(chat("What?"), messages=(message,)))
+        answers_of(open_engine(_BACKEND), replace(chat("What?"), messages=(message,)))
 
 
 @pytest.mark.model
 def test_requests_that_are_refused_fail_alone(engine: Engine) -> None:
-    first, long, empty, last = _ask(
+    first, long, empty, last = answers_of(
         engine, request("x"), request("x " * 3000), request(""), request("y")
     )
     assert [a.finish_reason for a in (first, long, empty, last)] == [
@@ -165,25 +157,25 @@ def test_requests_that_are_refused_fail_alone(engine: Engine) -> None:
 def test_an_answer_obeys_its_json_schema(engine: Engine) -> None:
     age = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
     schema = json.dumps({**age, "additionalProperties": False})
-    (answer,) = _ask(engine, request("Tom is 12. JSON:", json_schema=schema, max_tokens=60))
+    (answer,) = answers_of(engine, request("Tom is 12. JSON:", json_schema=schema, max_tokens=60))
     assert set(json.loads(answer.text)) == {"age"}
 
 
 @pytest.mark.model
 def test_json_that_was_cut_off_is_an_answer_cut_off(engine: Engine) -> None:
-    (answer,) = _ask(engine, request("JSON:", json_schema='{"type": "array"}', max_tokens=1))
+    (answer,) = answers_of(engine, request("JSON:", json_schema='{"type": "array"}', max_tokens=1))
     assert (answer.finish_reason, answer.error_kind) == ("length", None)
 
 
 @pytest.mark.model
 def test_an_answer_matches_its_regex(engine: Engine) -> None:
-    (answer,) = _ask(engine, request("Phone:", regex=r"\d{3}-\d{4}", max_tokens=20))
+    (answer,) = answers_of(engine, request("Phone:", regex=r"\d{3}-\d{4}", max_tokens=20))
     assert re.fullmatch(r"\d{3}-\d{4}", answer.text)
 
 
 @pytest.mark.model
 def test_how_likely_an_answer_was_is_told_where_it_is_asked(engine: Engine) -> None:
-    plain, told = _ask(engine, request("one two"), request("one two", logprobs=True))
+    plain, told = answers_of(engine, request("one two"), request("one two", logprobs=True))
     assert plain.mean_logprob is None
     assert told.mean_logprob is not None and -5 < told.mean_logprob < 0
 
@@ -191,8 +183,8 @@ def test_how_likely_an_answer_was_is_told_where_it_is_asked(engine: Engine) -> N
 @pytest.mark.model
 def test_what_the_prefix_cache_held_is_told(engine: Engine) -> None:
     prompt = "hello there " * 100
-    first, *_ = _ask(engine, request(prompt))
-    again, *_ = _ask(engine, request(prompt, sample=1))
+    first, *_ = answers_of(engine, request(prompt))
+    again, *_ = answers_of(engine, request(prompt, sample=1))
     assert first.cached_tokens == 0 and 100 < again.cached_tokens < again.prompt_tokens
 
 
@@ -203,14 +195,14 @@ def test_fire_makes_first_words_differ_more(engine: Engine) -> None:
         replace(each, sampler=replace(each.sampler, fire_temperature=30.0, fire_top_k=16))
         for each in plain
     ]
-    firsts = [{answer.text[:4] for answer in _ask(engine, *asked)} for asked in (plain, fire)]
+    firsts = [{answer.text[:4] for answer in answers_of(engine, *asked)} for asked in (plain, fire)]
     assert len(firsts[1]) > 2 * len(firsts[0])
 
 
 @pytest.mark.model
 def test_a_cold_fire_is_what_is_likeliest(engine: Engine) -> None:
     asked = {"prompt": "1, 2, 3,", "max_tokens": 12, "stop": (" 7",), "logprobs": True}
-    plain, fire = _ask(
+    plain, fire = answers_of(
         engine, request(**asked), request(**asked, fire_temperature=1e-3, fire_top_k=4)
     )
     assert (fire.text, fire.finish_reason) == (plain.text, plain.finish_reason)
@@ -220,7 +212,7 @@ def test_a_cold_fire_is_what_is_likeliest(engine: Engine) -> None:
 
 @pytest.mark.model
 def test_the_engine_gives_calls_where_tools_were_offered(engine: Engine) -> None:
-    offered, not_offered = _ask(
+    offered, not_offered = answers_of(
         engine,
         chat("Compute.", prefix=_CALL, max_tokens=1, tools=(_PYTHON,)),
         chat("Compute.", prefix=_CALL, max_tokens=1),
@@ -232,8 +224,8 @@ def test_the_engine_gives_calls_where_tools_were_offered(engine: Engine) -> None
 @pytest.mark.model
 def test_a_continuation_scores_what_the_model_wrote_it_with(engine: Engine) -> None:
     asked = [request("Count: one, two,", logprobs=True), chat("Count to five.", logprobs=True)]
-    written = _ask(engine, *asked)
-    scores = _ask(engine, *(score(a, w.text) for a, w in zip(asked, written, strict=True)))
+    written = answers_of(engine, *asked)
+    scores = answers_of(engine, *(score(a, w.text) for a, w in zip(asked, written, strict=True)))
     assert [scored(each).mean for each in scores] == pytest.approx(
         [each.mean_logprob for each in written], abs=0.05
     )
@@ -243,8 +235,8 @@ def test_a_continuation_scores_what_the_model_wrote_it_with(engine: Engine) -> N
 @pytest.mark.model
 def test_labels_are_scored_as_continuations_of_one_token_are(engine: Engine) -> None:
     asked = request("one, two, three,", max_tokens=1)
-    [both] = _ask(engine, score_labels(asked, ["four", "five"]))
-    alone = _ask(engine, score(asked, " four"), score(asked, " five"))
+    [both] = answers_of(engine, score_labels(asked, ["four", "five"]))
+    alone = answers_of(engine, score(asked, " four"), score(asked, " five"))
     read = [scored(each).logprobs for each in alone]
     assert all(len(each) == 1 for each in read)
     assert scored(both).logprobs == pytest.approx([each[0] for each in read], abs=0.05)
@@ -255,9 +247,9 @@ def test_two_users_on_two_threads_each_get_their_own(engine: Engine) -> None:
     mine = [request(f"mine {i}") for i in range(6)]
     other = open_engine(_BACKEND)
     theirs: list[Response] = []
-    thread = Thread(target=lambda: theirs.extend(_ask(other, *mine[3:])))
+    thread = Thread(target=lambda: theirs.extend(answers_of(other, *mine[3:])))
     thread.start()
-    ours = _ask(engine, *mine[:3])
+    ours = answers_of(engine, *mine[:3])
     thread.join()
     assert [answer.id for answer in ours + theirs] == [asked.id for asked in mine]
 
@@ -267,13 +259,13 @@ def test_an_adapter_changes_what_the_model_says_applied_or_merged(
     engine: Engine, tmp_path: Path
 ) -> None:
     asked = request("Once upon a time", max_tokens=16)
-    (plain,) = _ask(engine, asked)
+    (plain,) = answers_of(engine, asked)
     close_engines()  # the model alone is not needed again
     write_adapter(tmp_path)
     said = []
     for merged in (False, True):
         settings = {"adapter": str(tmp_path), "merge_adapter": merged}
-        said += _ask(open_engine(_BACKEND.model_copy(update=settings)), asked)
+        said += answers_of(open_engine(_BACKEND.model_copy(update=settings)), asked)
         close_engines()
     shutil.rmtree(merged_model(str(embedded.embedded_model()), tmp_path))
     assert [answer.finish_reason for answer in said] == ["length", "length"]

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.models.backends.test_vllm_engine import _ask
-from tests.models.examples import chat
+from tests.models.examples import answers_of, chat
 from tests.models.tiny_vision import TOKENS, write_tiny_vision_model
 from transforms.engine.records import PictureMessage, Shown
 from transforms.images.blobs import Blobs
@@ -47,20 +46,20 @@ def shown(folder: Path, *colours: str, text: str = "What is this?", **changes: o
 
 
 def test_each_picture_takes_its_own_number_of_tokens(engine: Engine, tmp_path: Path) -> None:
-    texts = _ask(engine, chat("What is this?"))[0].prompt_tokens
-    one, two = _ask(engine, shown(tmp_path, "red"), shown(tmp_path, "red", "blue"))
+    texts = answers_of(engine, chat("What is this?"))[0].prompt_tokens
+    one, two = answers_of(engine, shown(tmp_path, "red"), shown(tmp_path, "red", "blue"))
     assert (one.error, two.error) == (None, None)
     assert [each.prompt_tokens - texts for each in (one, two)] == [TOKENS, 2 * TOKENS]
 
 
 def test_what_a_picture_shows_reaches_the_model(engine: Engine, tmp_path: Path) -> None:
     pictures = [shown(tmp_path, "red"), shown(tmp_path, "red", sample=1), shown(tmp_path, "blue")]
-    red, again, blue = _ask(engine, *pictures)
+    red, again, blue = answers_of(engine, *pictures)
     assert red.mean_logprob == pytest.approx(again.mean_logprob, abs=1e-3)
     assert red.mean_logprob != pytest.approx(blue.mean_logprob, abs=1e-3)
 
 
 def test_a_first_token_of_its_own_is_refused_with_pictures(engine: Engine, tmp_path: Path) -> None:
     asked = shown(tmp_path, "red", fire_temperature=30.0, fire_top_k=10)
-    [answer] = _ask(engine, asked)
+    [answer] = answers_of(engine, asked)
     assert answer.error is not None and "fire_temperature" in answer.error

@@ -16,7 +16,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from tests.beam import on_workers
 from tests.conftest import VllmServer
-from tests.models.examples import asks, chat, prompted, request
+from tests.models.examples import answers_of, asks, chat, prompted, request
 from tests.waiting import eventually
 from transforms.models.asking import Asking
 from transforms.models.backends.engine_log import phase_of
@@ -25,7 +25,7 @@ from transforms.models.backends.vllm_server import server_log, server_plan
 from transforms.models.driver import Drive
 from transforms.models.engines import Engine, close_engines, open_engine
 from transforms.models.ledger.ledger import LedgerSettings
-from transforms.models.requests import ErrorKind, Request, Response
+from transforms.models.requests import ErrorKind
 from transforms.models.scores import score, score_labels, scored
 
 
@@ -33,15 +33,6 @@ from transforms.models.scores import score, score_labels, scored
 def engine(vllm_server: VllmServer) -> Iterator[Engine]:
     yield open_engine(vllm_server.settings)
     close_engines()
-
-
-def _ask(engine: Engine, *requests: Request) -> list[Response]:
-    for asked in requests:
-        engine.submit(asked)
-    answers: dict[str, Response] = {}
-    while engine.in_flight:
-        answers |= {answer.id: answer for answer in engine.finished(wait=True)}
-    return [answers[asked.id] for asked in requests]
 
 
 _ASKED = {
@@ -63,7 +54,7 @@ def test_it_answers_as_the_engine_in_process_does(vllm_server: VllmServer) -> No
     told = []
     for backend in backends:
         engine = open_engine(backend)
-        answers = [_ask(engine, asked)[0] for asked in _ASKED.values()]
+        answers = [answers_of(engine, asked)[0] for asked in _ASKED.values()]
         told.append(
             [
                 (a.id, a.text, a.finish_reason, a.error_kind, a.prompt_tokens, a.generated_tokens)
@@ -77,7 +68,7 @@ def test_it_answers_as_the_engine_in_process_does(vllm_server: VllmServer) -> No
 
 @pytest.mark.model
 def test_requests_that_are_refused_fail_alone(engine: Engine) -> None:
-    long, schema, fine = _ask(
+    long, schema, fine = answers_of(
         engine, request("x " * 3000), request("x", json_schema='{"type": "odd"}'), request("x")
     )
     assert (long.error_kind, schema.error_kind) == (ErrorKind.TOO_LONG, ErrorKind.INVALID)
@@ -87,8 +78,8 @@ def test_requests_that_are_refused_fail_alone(engine: Engine) -> None:
 @pytest.mark.model
 def test_what_the_prefix_cache_held_is_told(engine: Engine) -> None:
     prompt = "good morning " * 100
-    _ask(engine, request(prompt))
-    (again,) = _ask(engine, request(prompt, sample=1))
+    answers_of(engine, request(prompt))
+    (again,) = answers_of(engine, request(prompt, sample=1))
     assert 100 < again.cached_tokens < again.prompt_tokens
 
 
@@ -134,7 +125,7 @@ def test_a_server_that_is_killed_loses_no_request(vllm_server: VllmServer, engin
 
     killer = threading.Thread(target=kill)
     killer.start()
-    answers = _ask(engine, *asked)
+    answers = answers_of(engine, *asked)
     killer.join()
     assert [answer.error for answer in answers] == [None] * 24
     assert {answer.generated_tokens for answer in answers} == {200}
@@ -152,10 +143,10 @@ def test_engine_arguments_are_flags_of_the_server() -> None:
 
 def test_ids_echo_and_the_answer_itself_give_one_score(vllm_server: VllmServer) -> None:
     asked = request("Count: one, two,", logprobs=True)
-    [written] = _ask(open_engine(vllm_server.settings), asked)
+    [written] = answers_of(open_engine(vllm_server.settings), asked)
     scoring = [score(asked, written.text), score_labels(asked, [",", "three"])]
-    by_ids = _ask(open_engine(vllm_server.settings), *scoring)
-    by_echo = _ask(open_engine(vllm_server.backend()), *scoring)
+    by_ids = answers_of(open_engine(vllm_server.settings), *scoring)
+    by_echo = answers_of(open_engine(vllm_server.backend()), *scoring)
     close_engines()
     assert scored(by_ids[0]).mean == pytest.approx(written.mean_logprob, abs=0.05)
     assert scored(by_ids[0]).texts == scored(by_echo[0]).texts

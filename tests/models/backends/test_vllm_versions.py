@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from transforms.engine.errors import BackendError
 from transforms.engine.paths import PROJECT
 from transforms.models.backends.settings import VllmBackend
-from transforms.models.backends.vllm_engine import (
+from transforms.models.backends.vllm_setup import (
     NEWEST,
     OLDEST,
     check_installed,

@@ -13,20 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.models.examples import LATER, request, response
+from tests.models.examples import LATER, held, request, response
 from transforms.engine.errors import LedgerError
 from transforms.models.ledger import compaction
 from transforms.models.ledger import index as ledger_index
 from transforms.models.ledger.compaction import compact
 from transforms.models.ledger.index import LedgerIndex
-from transforms.models.ledger.ledger import (
-    LedgerSettings,
-    LedgerWriter,
-    first_of,
-    ledger_parts,
-    read_part,
-)
-from transforms.models.requests import Response
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter
+from transforms.models.ledger.parts import first_of, ledger_parts
 
 _LARGE = 64_000_000
 _ASKED = [request(f"{i} + 1 =") for i in range(6)]
@@ -51,11 +45,6 @@ def write(folder: Path, parts: list[list[tuple[int, str]]]) -> None:
         for asked, text in part:
             writer.add(_ASKED[asked], response(_ASKED[asked], text))
         writer.flush()
-
-
-def held(folder: Path) -> list[Response]:
-    """Every row of a ledger, also where a request has several."""
-    return [answer for part in ledger_parts(str(folder)) for answer in read_part(part)]
 
 
 def chosen(folder: Path) -> dict[str, str]:

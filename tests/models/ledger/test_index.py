@@ -21,7 +21,7 @@ from transforms.models.backends.base import failed
 from transforms.models.ledger import index as ledger_index
 from transforms.models.ledger.compaction import compact
 from transforms.models.ledger.index import LedgerIndex, open_index, part_entries
-from transforms.models.ledger.ledger import SCHEMA, ledger_parts
+from transforms.models.ledger.parts import SCHEMA, ledger_parts
 from transforms.models.requests import ErrorKind, Request, Response
 
 _OWN = (ErrorKind.TOO_LONG, ErrorKind.REFUSED, ErrorKind.BAD_JSON, ErrorKind.INVALID)

@@ -17,23 +17,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.models.examples import LATER, request, response
+from tests.models.examples import LATER, held, request, response
 from tests.waiting import eventually
 from transforms.engine import files
 from transforms.engine.errors import LedgerError
 from transforms.engine.paths import PROJECT
 from transforms.models.backends.base import failed, valid_text
-from transforms.models.ledger import ledger
+from transforms.models.ledger import ledger, parts
 from transforms.models.ledger.index import LedgerIndex
-from transforms.models.ledger.ledger import (
-    SCHEMA,
-    LedgerSettings,
-    LedgerWriter,
-    flush_writers,
-    ledger_parts,
-    read_columns,
-    read_part,
-)
+from transforms.models.ledger.ledger import LedgerSettings, LedgerWriter, flush_writers
+from transforms.models.ledger.parts import SCHEMA, ledger_parts, read_columns
 from transforms.models.requests import ErrorKind, Request, Response
 
 _ASKED = [request(f"{i} + 1 =") for i in range(5)]
@@ -59,10 +52,6 @@ def write(
     writer.flush()
 
 
-def _read(folder: Path) -> list[Response]:
-    return [answer for part in ledger_parts(str(folder)) for answer in read_part(part)]
-
-
 def _check_read(folder: Path, expected: list[tuple[str, str]]) -> None:
     index = LedgerIndex(str(folder))
     index.refresh()
@@ -75,7 +64,7 @@ def test_a_response_comes_back_as_it_was_written_and_marked(tmp_path: Path) -> N
         _ASKED[0], text="é ✓\n\t 2\x00", prompt_tokens=9, cached_tokens=8, mean_logprob=-0.25
     )
     write(tmp_path, (_ASKED[0], answer))
-    (read,) = _read(tmp_path)
+    (read,) = held(tmp_path)
     assert read == Response(**{**answer.__dict__, "recorded": True})
 
 
@@ -97,7 +86,7 @@ def test_the_same_responses_make_the_same_part_in_any_order(tmp_path: Path) -> N
 
 def test_a_response_added_twice_is_written_once(tmp_path: Path) -> None:
     write(tmp_path, (_ASKED[0], response(_ASKED[0])), (_ASKED[0], response(_ASKED[0], " two")))
-    assert [answer.text for answer in _read(tmp_path)] == [" 2"]
+    assert [answer.text for answer in held(tmp_path)] == [" 2"]
 
 
 def test_a_full_part_is_written_before_anyone_asks_for_it(tmp_path: Path) -> None:
@@ -106,7 +95,7 @@ def test_a_full_part_is_written_before_anyone_asks_for_it(tmp_path: Path) -> Non
     )
     for asked in _ASKED:
         writer.add(asked, response(asked))
-    assert len(_read(tmp_path)) == 4
+    assert len(held(tmp_path)) == 4
 
 
 def test_a_response_that_has_waited_long_enough_is_written(tmp_path: Path) -> None:
@@ -115,7 +104,7 @@ def test_a_response_that_has_waited_long_enough_is_written(tmp_path: Path) -> No
     )
     writer.add(_ASKED[0], response(_ASKED[0]))
     writer.flush_if_due()
-    assert len(_read(tmp_path)) == 1
+    assert len(held(tmp_path)) == 1
 
 
 def test_a_response_is_written_in_time_though_its_writer_only_waits(tmp_path: Path) -> None:
@@ -124,7 +113,7 @@ def test_a_response_is_written_in_time_though_its_writer_only_waits(tmp_path: Pa
     )
     writer.add(_ASKED[0], response(_ASKED[0]))
     eventually(lambda: ledger_parts(str(tmp_path)))
-    assert len(_read(tmp_path)) == 1
+    assert len(held(tmp_path)) == 1
 
 
 def test_long_responses_are_written_before_many_are_pending(tmp_path: Path) -> None:
@@ -133,7 +122,7 @@ def test_long_responses_are_written_before_many_are_pending(tmp_path: Path) -> N
     )
     for asked in _ASKED[:4]:
         writer.add(asked, response(asked, "x" * 2000))
-    assert len(_read(tmp_path)) == 3
+    assert len(held(tmp_path)) == 3
 
 
 def test_what_a_full_disk_refused_is_written_once_there_is_room(
@@ -146,7 +135,7 @@ def test_what_a_full_disk_refused_is_written_once_there_is_room(
         with pytest.raises(OSError, match="No space"):
             writer.flush()
     flush_writers()
-    assert len(_read(tmp_path)) == 1
+    assert len(held(tmp_path)) == 1
     assert [path.name[:5] for path in tmp_path.iterdir()] == ["part-"]
 
 
@@ -161,20 +150,20 @@ def test_many_writers_at_once_lose_nothing_of_each_other(tmp_path: Path) -> None
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(write_some, range(8)))
-    assert len({answer.id for answer in _read(tmp_path)}) == 160
+    assert len({answer.id for answer in held(tmp_path)}) == 160
 
 
 def test_two_answers_to_the_same_requests_are_both_kept(tmp_path: Path) -> None:
     write(tmp_path, (_ASKED[0], response(_ASKED[0], "a")))
     write(tmp_path, (_ASKED[0], response(_ASKED[0], "b")))
-    assert [answer.text for answer in _read(tmp_path)] in (["a", "b"], ["b", "a"])
+    assert [answer.text for answer in held(tmp_path)] in (["a", "b"], ["b", "a"])
 
 
 def test_a_part_of_an_older_ledger_is_read(tmp_path: Path) -> None:
     write(tmp_path, (_ASKED[0], response(_ASKED[0], cached_tokens=3)))
     (part,) = ledger_parts(str(tmp_path))
     pq.write_table(pq.read_table(part).drop_columns(LATER), part)
-    (read,) = _read(tmp_path)
+    (read,) = held(tmp_path)
     assert (read.text, read.cached_tokens, read.mean_logprob) == (" 2", 0, None)
 
 
@@ -195,7 +184,7 @@ def test_an_answer_replaces_the_failure_before_it_and_no_other_way(tmp_path: Pat
     failure = failed(_ASKED[0], "test 1", ErrorKind.TIMEOUT, "no answer", 1.0)
     answer = response(_ASKED[0])
     write(tmp_path, (_ASKED[0], failure), (_ASKED[0], answer), (_ASKED[0], failure))
-    assert [read.text for read in _read(tmp_path)] == [" 2"]
+    assert [read.text for read in held(tmp_path)] == [" 2"]
 
 
 def test_an_answer_replaces_the_failure_that_was_flushed_before_it(tmp_path: Path) -> None:
@@ -204,14 +193,14 @@ def test_an_answer_replaces_the_failure_that_was_flushed_before_it(tmp_path: Pat
     writer.flush()
     writer.add(_ASKED[0], response(_ASKED[0]))
     writer.flush()
-    assert [read.text for read in _read(tmp_path)] == [" 2"]
+    assert [read.text for read in held(tmp_path)] == [" 2"]
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
 def test_a_failure_comes_back_as_it_was_written(tmp_path: Path, kind: ErrorKind) -> None:
     failure = failed(_ASKED[0], "test 1", kind, "why it failed", 1.0)
     write(tmp_path, (_ASKED[0], failure))
-    (read,) = _read(tmp_path)
+    (read,) = held(tmp_path)
     assert read == Response(**{**failure.__dict__, "recorded": True})
 
 
@@ -221,7 +210,7 @@ def test_text_that_is_not_unicode_is_recorded_repaired_and_stops_no_other(
 ) -> None:
     asked = request(f"What is {text}?")
     write(tmp_path, (asked, response(asked, text)), (_ASKED[0], response(_ASKED[0])))
-    assert sorted(read.text for read in _read(tmp_path)) == sorted([valid_text(text), " 2"])
+    assert sorted(read.text for read in held(tmp_path)) == sorted([valid_text(text), " 2"])
 
 
 @pytest.mark.parametrize("wrong", [{"text": None}, {"generated_tokens": 2**70}, {"seconds": "?"}])
@@ -232,7 +221,7 @@ def test_a_row_that_cannot_be_written_takes_no_other_with_it(
     writer.add(_ASKED[0], response(_ASKED[0], **wrong))
     writer.add(_ASKED[1], response(_ASKED[1]))
     writer.flush()
-    assert [read.id for read in _read(tmp_path)] == [_ASKED[1].id]
+    assert [read.id for read in held(tmp_path)] == [_ASKED[1].id]
     assert f"request {_ASKED[0].id} cannot be recorded" in caplog.text
 
 
@@ -262,7 +251,7 @@ def test_a_part_grows_until_it_is_half_full(tmp_path: Path) -> None:
     for asked in _ASKED:
         writer.add(asked, response(asked))
         writer.flush()
-    assert sorted(len(list(read_part(part))) for part in ledger_parts(str(tmp_path))) == [1, 4]
+    assert sorted(pq.read_metadata(part).num_rows for part in ledger_parts(str(tmp_path))) == [1, 4]
 
 
 def test_equal_writers_that_replace_each_others_parts_lose_nothing(tmp_path: Path) -> None:
@@ -273,7 +262,7 @@ def test_equal_writers_that_replace_each_others_parts_lose_nothing(tmp_path: Pat
         for writer in writers:
             writer.add(asked, response(asked))
             writer.flush()
-    assert {read.id for read in _read(tmp_path)} == {asked.id for asked in _ASKED}
+    assert {read.id for read in held(tmp_path)} == {asked.id for asked in _ASKED}
     assert len(ledger_parts(str(tmp_path))) == 1
 
 
@@ -289,7 +278,7 @@ def test_the_size_of_what_a_full_disk_refused_still_counts(
         with pytest.raises(OSError, match="No space"):
             writer.flush()
     writer.add(_ASKED[1], response(_ASKED[1], "x" * 1000))
-    assert len(_read(tmp_path)) == 2
+    assert len(held(tmp_path)) == 2
 
 
 def test_the_clock_meets_no_writer_that_is_being_made() -> None:
@@ -355,7 +344,7 @@ def test_a_whole_part_that_cannot_be_read_now_is_left_alone(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "_table", fail)
+        patch.setattr(parts, "_table", fail)
         with pytest.raises(LedgerError, match=r"part-.* cannot be read now"):
             _check_read(tmp_path, [])
     _check_read(tmp_path, [(_ASKED[0].id, " 2")])
@@ -366,14 +355,14 @@ def test_a_storage_that_fails_once_is_read_again(
 ) -> None:
     write(tmp_path, (_ASKED[0], response(_ASKED[0])))
     (part,) = ledger_parts(str(tmp_path))
-    opened, failures = ledger._opened, [OSError(5, "Input/output error")]
+    opened, failures = parts._opened, [OSError(5, "Input/output error")]
 
     def open_at_last(path: str) -> Any:
         if failures:
             raise failures.pop()
         return opened(path)
 
-    monkeypatch.setattr(ledger, "_opened", open_at_last)
+    monkeypatch.setattr(parts, "_opened", open_at_last)
     assert read_columns(part, ["id"])["id"].to_pylist() == [_ASKED[0].id]
 
 
@@ -405,5 +394,5 @@ def test_a_killed_process_loses_but_the_last_of_its_answers(tmp_path: Path) -> N
     eventually(lambda: ledger_parts(str(tmp_path)))
     process.kill()
     answered = process.communicate()[0].split()
-    recorded = {read.id for read in _read(tmp_path)}
+    recorded = {read.id for read in held(tmp_path)}
     assert recorded == set(answered[: len(recorded)])

@@ -23,13 +23,14 @@ from transforms.engine.records import (
 )
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.tables import write_table
+from transforms.models.requests import tool_json
 from transforms.programs.questions import Attempted
 from transforms.recipes.caco.verify import example
 from transforms.recipes.judge import Preference
 from transforms.recipes.predict import Prediction
-from transforms.stages.trajectories.converse import PYTHON_TOOL
 from transforms.stages.trajectories.records import Trajectory, turns_of
 
+_ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}}
 LINEAGE = {"calls": (), "tokens": 0, "seed_ids": ("s1",), "source": "mine", "license": "MIT"}
 ERROR = "Traceback (most recent call last):\n  ...\nNameError: name 'a' is not defined"
 
@@ -101,7 +102,7 @@ def trajectory(problem: str, said: str, *between: Message, sample: int = 0) -> T
         problem=problem,
         reference=None,
         messages=tuple(replace(t, sampled=t.role == "assistant") for t in turns_of(talk)),
-        tools=f"[{PYTHON_TOOL}]",
+        tools=f"[{tool_json('python', 'Runs code.', _ARGUMENTS)}]",
         answer=said,
         score=1.0,
         agreement=2 / 3 if problem == "What is 42 + 1?" else 1.0,

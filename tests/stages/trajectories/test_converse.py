@@ -26,7 +26,8 @@ from transforms.models.episode import play
 from transforms.models.requests import ErrorKind, Request
 from transforms.models.tools import bind
 from transforms.sandbox.jobs import Cell, CellResult, Status
-from transforms.stages.trajectories.converse import Limits, Seen, begin, converse, side_by_side
+from transforms.stages.trajectories.conversation import Limits, Seen, begin, converse
+from transforms.stages.trajectories.converse import side_by_side
 from transforms.stages.trajectories.records import Trajectory, learned
 
 

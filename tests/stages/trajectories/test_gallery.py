@@ -30,12 +30,7 @@ from transforms.models.driver import drive
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.tools import Pictured, bind
 from transforms.sandbox.jobs import Cell
-from transforms.stages.trajectories.converse import (
-    Conversation,
-    Limits,
-    begin,
-    run_calls,
-)
+from transforms.stages.trajectories.conversation import Conversation, Limits, begin, run_calls
 from transforms.stages.trajectories.dialogues import Called, dialogue_of
 from transforms.stages.trajectories.gallery import Gallery, ShownSettings
 from transforms.stages.trajectories.look import LookTrajectory

@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any, TypeGuard
+from typing import Any
 
 from transforms.engine.records import ToolCall
 from transforms.models.backends.base import valid_text
@@ -188,10 +188,14 @@ def read_likeliest(reply: Any) -> list[tuple[str, float]]:
     """
     logprobs = _logprobs(reply)
     content, top = logprobs.get("content"), logprobs.get("top_logprobs")
+    pairs: list[tuple[Any, Any]]
     if isinstance(content, list) and content and isinstance(content[0], dict):
         likely = content[0].get("top_logprobs")
-        likely = [each for each in likely if isinstance(each, dict)] if _is_list(likely) else []
-        pairs = [(each.get("token"), each.get("logprob")) for each in likely]
+        pairs = [
+            (each.get("token"), each.get("logprob"))
+            for each in (likely if isinstance(likely, list) else [])
+            if isinstance(each, dict)
+        ]
     else:
         first = top[0] if isinstance(top, list) and top else None
         pairs = list(first.items()) if isinstance(first, dict) else []
@@ -230,10 +234,6 @@ _ERRORS = ("error", "errors", "detail", "message", "msg")
 def _error(value: Any) -> Any:
     """An error in a reply; None where its field holds nothing, as in {"message": null}."""
     return None if isinstance(value, dict) and not any(value.values()) else value
-
-
-def _is_list(value: Any) -> TypeGuard[list[Any]]:
-    return isinstance(value, list)
 
 
 def _clean(text: str) -> str:
@@ -326,7 +326,7 @@ def _mean_logprob(logprobs: Any) -> float | None:
     content, values = logprobs.get("content"), logprobs.get("token_logprobs")
     if isinstance(content, list):
         values = [each.get("logprob") for each in content if isinstance(each, dict)]
-    numbers = list(map(_number, values)) if _is_list(values) else []
+    numbers = list(map(_number, values)) if isinstance(values, list) else []
     finite = [number for number in numbers if number is not None]
     return sum(finite) / len(finite) if finite else None
 

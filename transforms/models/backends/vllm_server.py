@@ -31,13 +31,12 @@ from transforms.models.backends.pace import Pace
 from transforms.models.backends.places import Place
 from transforms.models.backends.settings import VllmServerBackend
 from transforms.models.backends.supervisor import LOG, SOCKET, Plan
-from transforms.models.backends.vllm_engine import (
+from transforms.models.backends.vllm_engine import continuation_of, labels_of
+from transforms.models.backends.vllm_setup import (
     check_arguments,
     check_installed,
-    continuation_of,
     engine_arguments,
     forced_environment,
-    labels_of,
 )
 from transforms.models.embedded.adapters import adapter_path
 from transforms.models.requests import ErrorKind, Request, Response

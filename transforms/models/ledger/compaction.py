@@ -16,7 +16,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from transforms.engine.errors import LedgerError
 from transforms.engine.files import FileSystems
-from transforms.models.ledger.ledger import (
+from transforms.models.ledger.parts import (
     ORDER,
     ROW_GROUP,
     SCHEMA,

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from transforms.engine.errors import LedgerError
 from transforms.models.backends.base import read_thought
-from transforms.models.ledger.ledger import (
+from transforms.models.ledger.parts import (
     ANSWER,
     QUESTION,
     ROW_GROUP,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
-from transforms.models.ledger.ledger import (
+from transforms.models.ledger.parts import (
     SCHEMA,
     PartGone,
     PartUnreadable,

@@ -11,7 +11,7 @@ import polars as pl
 
 from transforms.engine.errors import one_line
 from transforms.models.backends.base import valid_text
-from transforms.models.ledger.ledger import OBSERVATION, SCHEMA, ledger_parts
+from transforms.models.ledger.parts import OBSERVATION, SCHEMA, ledger_parts
 
 _LEAST = 16
 """Characters of a text that tells one record from others."""

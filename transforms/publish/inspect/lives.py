@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transforms.engine.errors import SettingsError
-from transforms.models.ledger.ledger import ledger_parts
+from transforms.models.ledger.parts import ledger_parts
 from transforms.publish.catalog import Catalog, End, Query, State
 from transforms.publish.inspect.answers import Answer, answers_about, by_prompt, own_texts
 

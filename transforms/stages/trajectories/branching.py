@@ -10,7 +10,8 @@ from transforms.engine.accounting import keep, reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps, side_by_side
-from transforms.stages.trajectories.converse import Conversation, Converse, Tried, converse
+from transforms.stages.trajectories.conversation import Conversation, converse
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.records import Ended
 
 

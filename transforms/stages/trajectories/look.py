@@ -36,7 +36,8 @@ from transforms.scenes.operations import (
 from transforms.scenes.proofs import box_of, crop_fault, same_pixels, undoes
 from transforms.scenes.readers import Text, is_read, ocr, ocr_version, require_ocr
 from transforms.scenes.seeds import Asked, OfScene
-from transforms.stages.trajectories.converse import Conversation, Converse, Tried
+from transforms.stages.trajectories.conversation import Conversation
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.gallery import Gallery, ShownSettings
 from transforms.stages.trajectories.records import PictureTrajectory, Trajectory
 

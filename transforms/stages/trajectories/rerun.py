@@ -9,7 +9,7 @@ from transforms.engine.ids import content_id
 from transforms.engine.records import Message
 from transforms.models.episode import Steps
 from transforms.sandbox.jobs import Cell, Status
-from transforms.stages.trajectories.converse import Conversation
+from transforms.stages.trajectories.conversation import Conversation
 from transforms.stages.trajectories.dialogues import PYTHON
 from transforms.stages.trajectories.records import Ended
 

@@ -8,7 +8,8 @@ from typing import Literal
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
-from transforms.stages.trajectories.converse import Conversation, Converse, Tried, ask
+from transforms.stages.trajectories.conversation import Conversation, ask
+from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.records import Ended
 
 
