@@ -85,16 +85,19 @@ def several_inputs(seed: Seed, most: int, *, likely: bool = False) -> Steps[Verd
     return Inputs(own, output, [*known.values()], max(_SHORT, _TIMES * ran.cpu_seconds))
 
 
-def several_pairs(seed: Seed, most: int) -> Steps[Verdict | list[Pair]]:
+def several_pairs(seed: Seed, most: int, *, likely: bool = False) -> Steps[Verdict | list[Pair]]:
     """Runs a verified seed's program on small inputs that differ, its own first.
 
     Runs that end badly or take far longer than on the own input, and values that are not small,
     make no pair.
 
+    Args:
+        likely: as `several_inputs` has it.
+
     Returns:
         Two to `most` pairs, or why there are none.
     """
-    inputs = yield from several_inputs(seed, most)
+    inputs = yield from several_inputs(seed, most, likely=likely)
     if isinstance(inputs, Verdict):
         return inputs
     code = seed.code or ""
