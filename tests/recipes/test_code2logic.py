@@ -114,6 +114,10 @@ def test_the_moves_that_are_counted_are_named_ten_a_line(rows: list[Any]) -> Non
         assert first == "Legal here:"
         assert tuple(re.findall("`([^`]*)`", lines)) == made.legal(state)
         assert all(line.count("`") <= 20 for line in lines.split("\n"))
+        _, *contrasts, _, _, _ = row.messages[-1].content.split("\n\n")
+        for line in contrasts[0].split("\n")[1:] if contrasts else ():
+            move, _, reason = line[1:].partition("`: ")
+            assert reason == made.why(state, move) != ""
 
 
 def test_replaying_the_moves_of_an_analysis_reaches_its_positions_and_the_option(
@@ -148,8 +152,7 @@ def test_the_moves_after_each_option_lead_to_what_it_is_said_to_be_worth(rows: l
             assert move in options
             end = made.replay(state, (move, *line))
             if made.players == 2:
-                own = made.score(end) if made.turn(state) == 0 else 1 - made.score(end)
-                assert made.over(end) and step.endswith(f"scores {own:g}.")
+                assert made.over(end) and step.endswith(f"score is {made.score(end):.3g}.")
             elif "no moves lead" not in step:
                 shown += len(line)
                 assert made.score(end) == 1 and (

@@ -159,6 +159,20 @@ def _counts(at: Position, rng: random.Random) -> set[int]:
     return counts
 
 
+_NAMED = re.compile(r"`[^`]*`|[a-z]?\d+[a-z]?|\b[a-z]\b")
+"""What differs between two moves that break the same rule."""
+
+
+def _contrasts(at: Position, rng: random.Random) -> list[str]:
+    """Says of some moves which rule they break: three at most, each another rule."""
+    broken: dict[str, str] = {}
+    illegal = refused(at, rng)
+    for move in rng.sample(illegal, len(illegal)):
+        if reason := at.world.why(at.state, move):
+            broken.setdefault(_NAMED.sub("", reason), f"`{move}`: {reason}")
+    return list(broken.values())[:3]
+
+
 def _count(at: Position, rng: random.Random) -> Choice | None:
     """Asks how many moves are legal; nothing where the rules alone say it, as in blackjack."""
     legal = at.world.legal(at.state)
@@ -169,6 +183,8 @@ def _count(at: Position, rng: random.Random) -> Choice | None:
     if len(legal) <= 10:
         listed = [_named(legal)]
     steps = ["\n".join(["Legal here:", *listed]), f"That makes {len(legal)}."]
+    if contrasts := _contrasts(at, rng):
+        steps.insert(1, "\n".join(["Not legal are, for instance:", *contrasts]))
     false = [str(len(legal) + by) for by in (-2, -1, 1, 2, 3) if len(legal) + by >= 0]
     text = "How many different moves are legal here?"
     return _chosen("count", text, str(len(legal)), false, steps, rng)
@@ -212,7 +228,7 @@ def _best(at: Position, rng: random.Random) -> Choice | None:
     if world.players == 2:
         text = (
             "Which of these moves is best for the player who makes it, if both play as well as "
-            "possible afterwards?"
+            "possible afterwards? The first player wants a high score, the second a low one."
         )
     elif world.fewest:
         text = "After which of these moves can a score of 1 be reached in the fewest further moves?"
@@ -221,7 +237,9 @@ def _best(at: Position, rng: random.Random) -> Choice | None:
     lines = {move: _line(world, world.after(state, move)) for move in moves}
     if any(len(line or ()) > MOST_STEPS for line in lines.values()):
         return None
-    steps = [_worth(world, move, lines[move], worth[move]) for move in moves]
+    first = world.turn(state) == 0
+    scores = {move: own if first else 1 - own for move, own in worth.items()}
+    steps = [_worth(world, move, lines[move], scores[move]) for move in moves]
     return _chosen("best", text, right, moves, steps, rng)
 
 
@@ -231,7 +249,7 @@ def _worth(world: World[Any], move: str, line: tuple[str, ...] | None, score: fl
         return f"After `{move}`, no moves lead to a score of 1."
     if world.players == 2:
         after = f" ({_named(line)})" * bool(line)
-        return f"After `{move}` and best play by both{after}, who made it scores {score:g}."
+        return f"After `{move}` and best play by both{after}, the score is {score:.3g}."
     if not line:
         return f"`{move}` itself leads to a score of 1."
     if not world.fewest:
