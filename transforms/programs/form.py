@@ -8,6 +8,7 @@ import re
 import tokenize
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 MAX_DEPTH = 150
@@ -213,6 +214,12 @@ def masked_input(code: str) -> str:
 
 
 def _with_input_text(code: str, text: str) -> str:
+    before, after = _around_input(code)
+    return before + text + after
+
+
+@lru_cache(maxsize=8)  # a program is given several inputs, one after another
+def _around_input(code: str) -> tuple[str, str]:
     inputs = assigned(parse(code), "input")
     if len(inputs) != 1:
         raise ValueError(f"the program sets `input` {len(inputs)} times, not once")
@@ -222,7 +229,7 @@ def _with_input_text(code: str, text: str) -> str:
     assert value.end_lineno is not None and value.end_col_offset is not None
     begin = starts[value.lineno - 1] + value.col_offset
     end = starts[value.end_lineno - 1] + value.end_col_offset
-    return (source[:begin] + text.encode() + source[end:]).decode()
+    return source[:begin].decode(), source[end:].decode()
 
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
