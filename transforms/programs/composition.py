@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from transforms.programs.form import literal_input, parse, solution_of
@@ -53,7 +54,9 @@ def has_branches(unit: Unit) -> bool:
 def compose(units: Sequence[Unit], rng: random.Random) -> str:
     """Returns a unified program that sends a number through the functions: one after the other, one
     of two, or one several times."""
-    functions = [_named(unit, f"step_{number}") for number, unit in enumerate(units, start=1)]
+    functions = [
+        _named(unit.function, f"step_{number}") for number, unit in enumerate(units, start=1)
+    ]
     lines, number = [], 0
     while number < len(units):
         form = rng.choice(["chain", "select", "loop"])
@@ -96,8 +99,9 @@ class _Noting(ast.NodeTransformer):
         return super().generic_visit(node)
 
 
-def _named(unit: Unit, name: str) -> str:
-    function = deepcopy(unit.function)
+@lru_cache(maxsize=10_000)  # a unit is drawn many times
+def _named(function: ast.FunctionDef, name: str) -> str:
+    function = deepcopy(function)
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and node.id == "solution":
             node.id = name

@@ -9,6 +9,7 @@ import tokenize
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -239,6 +240,12 @@ def masked_input(code: str) -> str:
 
 
 def _with_input_text(code: str, text: str) -> str:
+    before, after = _around_input(code)
+    return before + text + after
+
+
+@lru_cache(maxsize=8)  # a program is given several inputs, one after another
+def _around_input(code: str) -> tuple[str, str]:
     inputs = assigned(parse(code), "input")
     if len(inputs) != 1:
         raise ValueError(f"the program sets `input` {len(inputs)} times, not once")
@@ -248,7 +255,7 @@ def _with_input_text(code: str, text: str) -> str:
     assert value.end_lineno is not None and value.end_col_offset is not None
     begin = starts[value.lineno - 1] + value.col_offset
     end = starts[value.end_lineno - 1] + value.end_col_offset
-    return (source[:begin] + text.encode() + source[end:]).decode()
+    return source[:begin].decode(), source[end:].decode()
 
 
 _LINE_END = re.compile(r"\r\n|\r|\n")

@@ -133,13 +133,14 @@ class Compose(MakeExercises):
         return exercise(own, question, self.prompt, reasoning="\n".join(told))
 
 
+@lru_cache(maxsize=10_000)  # each seed is drawn many times
 def _unit(seed: Seed) -> Unit | None:
     """The function of a seed; None where it cannot be composed, or gives no integer."""
     is_integer = seed.output is not None and type(json.loads(seed.output)) is int
     return unit_of(seed.code) if is_integer and seed.code else None
 
 
-@lru_cache(maxsize=10_000)  # each seed is drawn many times
+@lru_cache(maxsize=10_000)
 def _branches(seed: Seed) -> bool | None:
     """Whether the function of a seed branches; None where it cannot be composed."""
     unit = _unit(seed)
