@@ -89,7 +89,7 @@ STATEMENTS = (
     *("x", "x = 2", "x += 1; x", "x; x = 7", "# done", "", "'a' 'b'", "None", "x if x else 0"),
     *("max(\n1,\n  x\n)", "y = [\n1\n]", "x + \\\n1", "'''\nx = 4\nx'''", "(x,\n)"),
     *("if x:\n    x = 3", "for x in (): pass\nelse: x = 5", "try: x\nfinally: x = 6", "  # in"),
-    *("@str\nclass A: pass", "def f():\n  return 1\n\nf()", "if x: x", "x = '''\ny\n'''"),
+    *("@str\nclass A: pass", "def f():\n  return 1\n\nf()", "if x: x", "y = '''\nz\n'''"),
 )
 
 
@@ -101,7 +101,7 @@ def test_a_cell_has_the_value_of_the_last_statement_of_its_syntax_tree(statement
     exec(compile(tree, "", "exec"), variables)
     value = last and eval(compile(ast.Expression(last.value), "", "eval"), variables)
     with patch.dict(sys.modules), patch.object(sys, "set_int_max_str_digits"):
-        claim = cells.Session(0, 0, 1 << 16, 0).run(code, 1)
+        claim = cells.Session(0, 1 << 16, 0).run(code, 1, 0)
     assert claim == {"status": "ok"} | ({} if value is None else {"value": repr(value)})
 
 
@@ -264,6 +264,15 @@ def test_a_session_that_never_answers_again_ends_in_one_clear_error():
         assert (after.status, after.after) == (Status.CRASHED, forged.after)
         assert "does not answer" in after.error
         assert run_all(own, "2").value == "2"
+
+
+def test_sessions_begin_anew_where_the_state_they_begin_from_was_lost():
+    with Sandbox(SETTINGS.model_copy(update={"slots": 1})) as own:
+        run_all(own, "1")
+        (home,) = next(iter(own._sessions._homes.values()))
+        psutil.Process(home.slot.pid).children()[0].kill()
+        assert [run_all(own, code).value for code in ("2", "3")] == ["2", "3"]
+        assert own._sessions.kept == 3
 
 
 def test_deleted_files_that_a_session_keeps_open_cannot_fill_the_disk(box):

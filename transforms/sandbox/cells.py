@@ -1,4 +1,4 @@
-"""Runs the cells of one session, each in a process forked from the state before it.
+"""Runs the cells of sessions, each in a process forked from the state before it.
 
 It imports nothing of cotmill but its neighbour. It shares its process with the cells, so all that
 it writes is their claim. What it uses after a cell has run is bound at import: a cell that replaces
@@ -59,14 +59,13 @@ class Session:
     """The variables that cells share, and the way to run one more.
 
     Args:
-        supervisor: the process that forks the session, and becomes the parent of each later state.
-        seed: seeds the generators, each before the first cell that names its module.
+        supervisor: the parent of this process, and of each state.
         output_bytes: cap on the repr of a cell's value.
         open_files: how many a cell may have open.
     """
 
-    def __init__(self, supervisor: int, seed: int, output_bytes: int, open_files: int) -> None:
-        self._supervisor, self._seed = supervisor, seed
+    def __init__(self, supervisor: int, output_bytes: int, open_files: int) -> None:
+        self._supervisor = supervisor
         self._output_bytes, self._open_files = output_bytes, open_files
         self._main = types.ModuleType("__main__")
         self._futures = 0
@@ -75,12 +74,14 @@ class Session:
         sys.modules["__main__"] = self._main
 
     def live(self, channel: socket) -> NoReturn:
-        """Runs the cell that comes over `channel`, then waits there as the state that it left.
+        """Waits at `channel` as a state; in each process forked from it, runs the cell that comes.
 
         What the cell claims goes back in one line. A cell that leaves no state ends the process
         before the end of that line: an exit is what tells the supervisor so.
         """
+        self._limit_files(self._open_files + SPARE_FILES)
         while True:
+            self._branch(channel)
             cell = _receive(channel)
             if cell:
                 self._limit_files(self._open_files)
@@ -93,11 +94,15 @@ class Session:
                 _set_timer(signal.ITIMER_REAL, 0)
                 self._limit_files(self._open_files + SPARE_FILES)
             channel.sendall(END)
-            self._branch(channel)
 
-    def run(self, code: str, number: int) -> dict[str, Any]:
-        """Runs a cell in this process and returns its claim: status, value, error_type, error."""
+    def run(self, code: str, number: int, seed: int) -> dict[str, Any]:
+        """Runs a cell in this process and returns its claim: status, value, error_type, error.
+
+        Args:
+            seed: seeds the generators, each before the first cell that names its module.
+        """
         process = getpid()
+        self._seeded = harness.seed_generators(seed, code, self._seeded)
         said = self._run(code, f"<cell {number}>")
         if getpid() != process:  # a child that the cell forked came back here as well
             _exit(0)
@@ -109,7 +114,6 @@ class Session:
         return said
 
     def _run(self, code: str, name: str) -> dict[str, Any]:
-        self._seeded = harness.seed_generators(self._seed, code, self._seeded)
         try:
             body, shown = self._compile(code, name)
         except harness.UNCOMPILABLE as error:

@@ -394,7 +394,7 @@ class Sandbox:
                 f"cotmill-{slot.pid}",
                 slot.pid,
                 memory_bytes=memory_mb << 20,
-                processes=settings.processes + snapshots + 1,
+                processes=settings.processes + snapshots + 2,
             )
         except CgroupUnavailable as error:
             return Layer("cgroup", False, str(error))

@@ -2,8 +2,9 @@
 
 A state is the process that its last cell ran in: the supervisor stops it when the cell ends. To run
 a cell, the state goes on for the moment that a fork takes, and is stopped again. So it is lost by
-nothing that the cell does. The code of a state has run in it, so that nothing is believed that a
-state says; the kernel says which process speaks (SCM_CREDENTIALS), and whose child it is.
+nothing that the cell does. The first cell of each session is forked from a state in which none ran.
+The code of a state has run in it, so that nothing is believed that a state says; the kernel says
+which process speaks (SCM_CREDENTIALS), and whose child it is.
 
 Each cell has a process group of its own, which it can neither leave nor send signals out of.
 Files are part of a state: the supervisor keeps them, and writes them back before the next cell.
@@ -43,6 +44,8 @@ from transforms.sandbox.supervisor import (
 LIVES_ON = -1
 """In place of a wait status: the process stays as a state."""
 
+_ROOT = 0
+"""Number of the state that sessions begin from."""
 _CHANNEL = 3
 """The descriptor of a state's socket in the state, below the limit on a cell's open files."""
 _CREDENTIALS = struct.Struct("3i")
@@ -63,6 +66,7 @@ class SessionZygote(Zygote):
 
     def __init__(self, limits: dict[str, Any], slot: int, scratch: str) -> None:
         super().__init__(limits, slot, scratch)
+        self._host = socket.socket(fileno=slot)
         self._states: dict[int, State] = {}
         self._pids: set[int] = set()
         """Of the states."""
@@ -71,9 +75,10 @@ class SessionZygote(Zygote):
     def answer(self, job: dict[str, Any]) -> None:
         """Runs one cell; sends what was seen of it, and where it left a state the pidfd of that.
 
-        `job` is {drop: numbers of states, state: number or 0, number of the state to leave, code,
-        index: which cell of the session it is, seed, wanted: patterns of files to send back, files:
-        of a session that begins, by name in base64}; without a code it only drops.
+        `job` is {drop: numbers of states, state: number, 0 before a session's first cell, number of
+        the state to leave, code, index: which cell of the session it is, seed, wanted: patterns of
+        files to send back, files: of a session that begins, by name in base64}; without a code it
+        only drops.
 
         Raises:
             OSError: something that a cell left stayed, or states keep too much of deleted files
@@ -91,8 +96,7 @@ class SessionZygote(Zygote):
             }
             pidfd = os.pidfd_open(state.pid)
             data = reply(seen, wanted)
-            with socket.socket(fileno=os.dup(self.slot)) as host:
-                sent = socket.send_fds(host, [data], [pidfd])
+            sent = socket.send_fds(self._host, [data], [pidfd])
             os.close(pidfd)
             write_all(self.slot, data[sent:])
         else:
@@ -117,18 +121,17 @@ class SessionZygote(Zygote):
         return status, usage.ru_utime + usage.ru_stime + _reap_group(pid), usage.ru_maxrss / 1024
 
     def _run_cell(self, job: dict[str, Any]) -> Seen:
+        if job["state"] == _ROOT and _ROOT not in self._states:
+            self._begin()
         state = self._states.get(job["state"])
-        if state is None and job["state"]:
+        if state is None:
             return _LOST
         given = {name: base64.b64decode(text) for name, text in job.get("files", {}).items()}
-        put_files(self.scratch, given if state is None else state.files)
+        put_files(self.scratch, given or state.files)
         stdout_read, stdout_write = os.pipe()
         ours, theirs = self._open_channel()
         started = time.monotonic()
-        if state is None:
-            pid: int | None = self._fork_first(job["seed"], theirs, stdout_write)
-        else:
-            pid = self._fork_from(state, ours, theirs, stdout_write)
+        pid = self._fork_from(state, ours, theirs, stdout_write)
         theirs.close()
         os.close(stdout_write)
         if pid is None:
@@ -148,7 +151,7 @@ class SessionZygote(Zygote):
             ours.close()
             wipe(self.scratch)
             return seen
-        return self._keep(job["number"], left, seen, state.files if state else {})
+        return self._keep(job["number"], left, seen, state.files)
 
     def _open_channel(self) -> tuple[socket.socket, socket.socket]:
         """Returns the ends of the socket to a state; ours is told who speaks."""
@@ -157,14 +160,17 @@ class SessionZygote(Zygote):
         ours.settimeout(self.limits["wall_seconds"])
         return ours, theirs
 
-    def _fork_first(self, seed: int, theirs: socket.socket, stdout: int) -> int:
-        """Forks the process of a session's first cell."""
+    def _begin(self) -> None:
+        """Forks the state that sessions begin from."""
         supervisor = os.getpid()
+        ours, theirs = self._open_channel()
         pid = fork()
         if pid:
-            return pid
+            theirs.close()
+            self._states[_ROOT] = State(pid, ours, {})
+            self._pids.add(pid)
+            return
         try:
-            os.dup2(stdout, 1)
             os.dup2(theirs.detach(), _CHANNEL)
             keep_open({_CHANNEL})
             os.setpgid(0, 0)
@@ -173,7 +179,7 @@ class SessionZygote(Zygote):
             cpu = self.limits["cpu_seconds"] + 1
             resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
             session = cells.Session(
-                supervisor, seed, self.limits["output_kb"] << 10, self.limits["open_files"]
+                supervisor, self.limits["output_kb"] << 10, self.limits["open_files"]
             )
             session.live(socket.socket(fileno=_CHANNEL))
         finally:
@@ -212,7 +218,7 @@ class SessionZygote(Zygote):
     ) -> tuple[Seen, State | None]:
         """Has a new process run its cell; returns the state that it leaves, if any."""
         with suppress(OSError):  # it ended already, or does not read: the watch finds out
-            cell = {"code": job["code"], "number": job["index"]}
+            cell = {"code": job["code"], "number": job["index"], "seed": job["seed"]}
             channel.sendall(json.dumps(cell).encode() + b"\n")
         pidfd = os.pidfd_open(pid)
         reason = self.watch(

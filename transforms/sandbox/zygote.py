@@ -38,7 +38,7 @@ def template(host: socket.socket, config: dict[str, Any]) -> None:
     """Preloads, says so, and forks a zygote for each socket that the host sends."""
     preload.preload(config["preload"])
     preload.practise(lambda code: json.dumps(harness.execute(code, 1 << 16, None)))
-    preload.practise(lambda code: json.dumps(cells.Session(0, 0, 1 << 16, 0).run(code, 0)))
+    preload.practise(lambda code: json.dumps(cells.Session(0, 1 << 16, 0).run(code, 0, 0)))
     if config["shift_clock"]:
         harness.shift_clock()
     isolation.adopt_orphans()
@@ -107,7 +107,8 @@ def _become_zygote(config: dict[str, Any], slot: int, report: int) -> None:
         directory=directory,
         limits={
             **limits,
-            "processes": limits["processes"] + snapshots,
+            # and one that each session begins from
+            "processes": limits["processes"] + snapshots + (snapshots > 0),
             # a supervisor has a cell's pipes beside a socket to each state
             "open_files": limits["open_files"] + snapshots + cells.SPARE_FILES,
         },
