@@ -23,7 +23,7 @@ from transforms.programs import (
     unused_inputs,
     with_input,
 )
-from transforms.programs.form import MAX_DEPTH
+from transforms.programs.form import MAX_DEPTH, children, nodes_by_type
 
 EMAILS = """
 input = {"emails": 160, "percent_spam": 30, "days": 5}
@@ -40,6 +40,31 @@ output = solution(**input)
 
 
 # --- parse ---------------------------------------------------------------------------------------
+
+
+def test_each_node_of_a_tree_is_found_by_its_type_and_below_its_parent() -> None:
+    code = """
+import math as m
+def f(a, /, b: int = 1, *c, d, **e) -> None:
+    global g
+    match a:
+        case {"x": [1, *_], **rest} if rest: return {**e, "k": f"{b!r:>{d}}"}
+        case str(real=1) | None: pass
+async def h():
+    async with x as y: yield [i async for i in z if (j := i)]
+try: del q[1:2]
+except* ValueError as error: raise
+lambda *, n=1: (n, *m)
+"""
+    tree = ast.parse(code)
+    walked = [node for node in ast.walk(tree) if not isinstance(node, ast.expr_context)]
+    found = nodes_by_type(tree)
+    assert found == {
+        kind: [node for node in walked if type(node) is kind] for kind in map(type, walked)
+    }
+    for node in walked:
+        below = [n for n in ast.iter_child_nodes(node) if not isinstance(n, ast.expr_context)]
+        assert children(node) == below
 
 
 @pytest.mark.parametrize(

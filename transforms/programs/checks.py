@@ -202,12 +202,13 @@ class DoesNotCopyInput:
     """Rejects programs that hand an input value back and look at nothing else."""
 
     def __call__(self, execution: Execution) -> Verdict:
+        keys = execution.sensitive_keys or ()
+        if len(keys) != 1:
+            return keep()
         inputs = json.loads(execution.input or "{}")
         output = json.loads(execution.output or "null")
-        keys = execution.sensitive_keys or ()
-        copied = [key for key in keys if _same(inputs.get(key), output)]
-        if copied and len(keys) == 1 and len(inputs) > 0:
-            return reject(MeaningReason.COPIES_INPUT, copied[0])
+        if inputs and _same(inputs.get(keys[0]), output):
+            return reject(MeaningReason.COPIES_INPUT, keys[0])
         return keep()
 
 
@@ -235,5 +236,5 @@ def trivial_kind(execution: Execution) -> str | None:
     if is_yes_no(output):
         return "yes_no"
     inputs = json.loads(execution.input or "{}")
-    values = inputs.values() if isinstance(inputs, dict) else ()
-    return "input_value" if any(_same(value, json.loads(output)) for value in values) else None
+    values, answer = inputs.values() if isinstance(inputs, dict) else (), json.loads(output)
+    return "input_value" if any(_same(value, answer) for value in values) else None

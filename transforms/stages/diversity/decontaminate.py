@@ -12,6 +12,7 @@ from apache_beam.pvalue import AsSingleton, PBegin, PCollection
 from apache_beam.transforms.window import GlobalWindows
 
 from transforms.engine.accounting import Tally, Verdict, keep, reject
+from transforms.engine.blocks import Block, PackByKey, unpack
 from transforms.engine.errors import SourceError
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Seed
@@ -158,7 +159,10 @@ def _model(settings: DecontaminateSettings) -> OneModel | None:
 
 
 class _Judge(beam.DoFn):
-    """Judges records in blocks, by the fields that hold their text and their program."""
+    """Judges records in blocks, by the fields that hold their text and their program.
+
+    The side input is the index in a block of its own, under a key that says nothing.
+    """
 
     def __init__(self, text: str, code: str | None, embed: Embed | None) -> None:
         self._text, self._code, self._embed = text, code, embed
@@ -167,9 +171,10 @@ class _Judge(beam.DoFn):
         self._held: list[Any] = []
         self._index: BenchmarkIndex | None = None
 
-    def process(self, record: Any, index: BenchmarkIndex) -> Iterator[tuple[Any, Verdict]]:
+    def process(self, record: Any, packed: tuple[int, Block]) -> Iterator[tuple[Any, Verdict]]:
+        if self._index is None:
+            [self._index] = unpack(packed[1])
         self._held.append(record)
-        self._index = index
         if len(self._held) >= _BLOCK:
             yield from self._judged()
 
@@ -224,6 +229,8 @@ class Decontaminate(Stage):
             | "Readable" >> beam.Filter(lambda item: item is not None)
             | "Collect" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
             | "Index" >> beam.Map(build_index, settings, embed)
+            # the local runner holds several copies of what it hands on itself
+            | "In a block" >> beam.ParDo(PackByKey(lambda index: 0))
         )
         decided = (
             records

@@ -10,7 +10,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.engine.blocks import Together
-from transforms.engine.ids import content_id
+from transforms.engine.ids import text_id
 from transforms.engine.losers import DropLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
 from transforms.engine.stage import AnyRecord, Same, Stage
@@ -28,7 +28,14 @@ class _Said:
 
     id: str
     order: int
-    words: tuple[str, ...]
+    words: list[str]
+    wording: str
+    """Hash of the words."""
+
+
+def _said(record_id: str, order: int, text: str) -> _Said:
+    said = words(text)
+    return _Said(record_id, order, said, text_id(" ".join(said)))
 
 
 @dataclass(kw_only=True)
@@ -69,14 +76,14 @@ class Deduplicate(Stage):
     def expand(self, records: PCollection) -> Outcome:
         ngram, text, order = self.dedup.ngram, self.text, self._order
         said = records | "Said" >> beam.Map(
-            lambda record: _Said(record.id, order(record), tuple(words(getattr(record, text))))
+            lambda record: _said(record.id, order(record), getattr(record, text))
         )
         originals = seeds_from(records.pipeline, self.seeds) | "Said by seeds" >> beam.Map(
-            lambda seed: _Said(marked(seed), FIRST, tuple(words(seed.problem)))
+            lambda seed: _said(marked(seed), FIRST, seed.problem)
         )
         compared = (said, originals)
         equal = compared | "Find equal" >> LimitPerKey(
-            key=lambda said: content_id("instruction", said.words),
+            key=lambda said: said.wording,
             order=lambda said: said.order,
             limit=1,
             reason=Sameness.DUPLICATE_INSTRUCTION,

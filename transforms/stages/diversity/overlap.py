@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -54,7 +55,8 @@ def folded(text: str) -> list[str]:
     language that writes no spaces has words as long as its clauses, and is compared by those.
     """
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    text = _FRACTION.sub(r"\\frac", _LAYOUT.sub(" ", text))
+    if "\\" in text:
+        text = _FRACTION.sub(r"\\frac", _LAYOUT.sub(" ", text))
     return _WORD.findall(_THOUSANDS.sub("", text))
 
 
@@ -98,7 +100,7 @@ class _Joined:
 
     @classmethod
     def of(cls, texts: Sequence[Sequence[str]]) -> _Joined:
-        codes = np.fromiter((hashed(w) for words in texts for w in words), dtype=np.uint64)
+        codes = np.fromiter(map(hashed, chain.from_iterable(texts)), dtype=np.uint64)
         lengths = np.fromiter(map(len, texts), dtype=np.int64)
         return cls(codes, np.repeat(np.arange(len(texts)), lengths), len(texts))
 
