@@ -20,7 +20,9 @@ SEVERAL = textwrap.dedent("""\
     }
     class Adder:
         more = 3
-        def to(self, x):
+        def to(
+            self, x: int
+        ) -> int:
             if x > 2:
                 return x + self.more
             try:
@@ -57,37 +59,37 @@ def test_every_value_that_is_told_is_a_fact(code: str) -> None:
 
 def test_each_line_that_ran_is_told_with_its_effect() -> None:
     assert walk(SEVERAL, traced(SEVERAL)) == [
-        "[L31] output = solution(**input): calls solution(n=3)",
-        "[L19] adder = Adder(): adder is not told",
-        "[L20] total = adder.to(n): calls to(x=3)",
-        "[L8] if x > 2: True",
-        "[L9] return x + self.more: returns 6",
-        "[L20] total = adder.to(n): `total = 6`",
-        "[L21] total += adder.to(1): calls to(x=1)",
-        "[L8] if x > 2: False",
-        "[L10] try",
-        '[L11] y = int("q"): raises ValueError',
-        "[L12] except ValueError",
-        "[L13] y = 0: `y = 0`",
-        "[L14] return y: returns 0",
-        "[L21] total += adder.to(1): `total = 6`",
-        "[L22] for part in below(2): calls below(n=2)",
-        "[L16] for i in range(n): `i = 0`",
-        "[L17] yield i: yields 0",
-        "[L22] for part in below(2): `part = 0`",
-        "[L23] total += part: `total = 6`",
-        "[L16] for i in range(n): `i = 1`",
-        "[L17] yield i: yields 1",
-        "[L22] for part in below(2): `part = 1`",
-        "[L23] total += part: `total = 7`",
-        "[L16] for i in range(n): the loop ends",
-        "[L22] for part in below(2): the loop ends",
-        "[L24] rows = [total, n]: `rows = [7, 3]`",
-        "[L28] while total > 6: True",
-        "[L29] total -= 1: `total = 6`",
-        "[L28] while total > 6: False",
-        "[L30] return rows: returns [7, 3]",
-        "[L31] output = solution(**input): `output = [7, 3]`",
+        "[L33] output = solution(**input): calls solution(n=3)",
+        "[L21] adder = Adder(): adder is not told",
+        "[L22] total = adder.to(n): calls to(x=3)",
+        "[L10] if x > 2: True",
+        "[L11] return x + self.more: returns 6",
+        "[L22] total = adder.to(n): `total = 6`",
+        "[L23] total += adder.to(1): calls to(x=1)",
+        "[L10] if x > 2: False",
+        "[L12] try",
+        '[L13] y = int("q"): raises ValueError',
+        "[L14] except ValueError",
+        "[L15] y = 0: `y = 0`",
+        "[L16] return y: returns 0",
+        "[L23] total += adder.to(1): `total = 6`",
+        "[L24] for part in below(2): calls below(n=2)",
+        "[L18] for i in range(n): `i = 0`",
+        "[L19] yield i: yields 0",
+        "[L24] for part in below(2): `part = 0`",
+        "[L25] total += part: `total = 6`",
+        "[L18] for i in range(n): `i = 1`",
+        "[L19] yield i: yields 1",
+        "[L24] for part in below(2): `part = 1`",
+        "[L25] total += part: `total = 7`",
+        "[L18] for i in range(n): the loop ends",
+        "[L24] for part in below(2): the loop ends",
+        "[L26] rows = [total, n]: `rows = [7, 3]`",
+        "[L30] while total > 6: True",
+        "[L31] total -= 1: `total = 6`",
+        "[L30] while total > 6: False",
+        "[L32] return rows: returns [7, 3]",
+        "[L33] output = solution(**input): `output = [7, 3]`",
     ]
 
 

@@ -160,6 +160,8 @@ def _by_line(tree: ast.Module) -> dict[int, ast.stmt]:
             decorators = [each.lineno for each in getattr(node, "decorator_list", [])]
             body = getattr(node, "body", None) or getattr(node, "cases", None)
             last = node.lineno if body else node.end_lineno or node.lineno
+            if isinstance(node, _DEFINING) and body:
+                last = max(last, body[0].lineno - 1)
             by_line |= dict.fromkeys(range(min([node.lineno, *decorators]), last + 1), node)
     return by_line
 
