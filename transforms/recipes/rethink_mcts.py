@@ -60,8 +60,6 @@ class Rethink(TestedSearch):
     rate_prompt: PromptTemplate
     debug_prompt: PromptTemplate
     rethink_prompt: PromptTemplate
-    asked_prompt: PromptTemplate
-    """The prompt that rows begin with."""
     width: Annotated[int, Field(ge=1)] = 3
     """Thoughts that may follow one."""
     rollouts: Annotated[int, Field(ge=1)] = 16
@@ -76,7 +74,8 @@ class Rethink(TestedSearch):
     def path(self, words: dict[str, Any], found: Found[Line]) -> Any:
         assert found.best is not None
         line = found.best.state
-        before = begin(self.asked(0, self.asked_prompt, **words), DIALOGUES["native"], Limits())
+        asked = self.about(Line(), words, 0, self.code_prompt)
+        before = begin(asked, DIALOGUES["native"], Limits())
         replaced = [
             {"depth": node.depth, "before": node.replaced.id[-1], "after": node.state.id[-1]}
             for node in found.path(found.best)
