@@ -77,7 +77,8 @@ _ENDS_ALL = {
     410: "no longer has this path or model",
 }
 """Statuses that every other request would get as well, and no waiting mends. Where others were
-answered before, the request is asked again first: a gateway may have lost its mind for a moment."""
+answered before, or the endpoint lists the model that it does not find, the request is asked again
+first: a gateway may have lost its mind for a moment."""
 _NAMES = 8
 """Models of an endpoint that an error lists at most."""
 _PASSES = {408, 409, 421, 423, 424, 425, 449, 460, 499}
@@ -115,6 +116,8 @@ class _Trouble:
     """A reply came that is no answer: the endpoint is up."""
     ends_all: bool = False
     """Every other request would get it as well."""
+    belied: bool = False
+    """The endpoint's own list of its models says otherwise."""
     fix: str | None = None
     """The setting that mends it, where the endpoint names a parameter."""
 
@@ -380,7 +383,7 @@ class OpenAIModel:
             await self._circuit.end(self._asks_to_wait(trouble))
             return True
         if trouble.ends_all:
-            if trouble.again and self._answers:
+            if trouble.again and (self._answers or trouble.belied):
                 if await self._retries(trouble, tried):
                     return True
                 if self._circuit.answers_others(tried.first_failed):
@@ -563,7 +566,11 @@ class OpenAIModel:
             why = _ENDS_ALL.get(status, _ENDS_ALL[402])
             mend = self._remedy(status, request.model)
             what = f"{url} {why} ({what}): {mend}, then go on with resume=true"
-            return _Trouble(ErrorKind.SERVER_ERROR, what, again=True, ends_all=True, wait=said.wait)
+            belied = status in (404, 405, 410) and request.model in self._served
+            return _Trouble(
+                ErrorKind.SERVER_ERROR, what, again=True, ends_all=True, belied=belied,
+                wait=said.wait,
+            )  # fmt: skip
         too_large = status == 413 or any(words in said.message.lower() for words in _TOO_LARGE)
         words = f"{said.code} {said.message}"
         if (status in (420, 429) or _LIMITED.search(words)) and not too_large:
