@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import version
 from typing import Any
 
-from pipelines.arguments import take_word
 from transforms.engine.lean_imports import lean_imports
 
 COMMANDS = {
@@ -52,10 +50,25 @@ def usage() -> str:
 
 
 def main() -> None:
-    """Runs `cotmill COMMAND ARGUMENTS`; exit status 2 for a command that does not exist."""
+    """Runs `cotmill COMMAND ARGUMENTS`; exit status 2 for a command that does not exist.
+
+    All that takes long to import is imported here, so that Ctrl-C is one line from the beginning.
+    """
+    try:
+        _run()
+    except KeyboardInterrupt:  # while modules are imported; a command has words of its own
+        print("cotmill: interrupted before the command began", file=sys.stderr)
+        sys.exit(130)
+
+
+def _run() -> None:
     if "--version" in sys.argv[1:]:
+        from importlib.metadata import version
+
         print(f"cotmill {version('cotmill')}")
         return
+    from pipelines.arguments import take_word
+
     command = take_word()
     if command in ("", "help"):
         print(usage())
@@ -67,11 +80,7 @@ def main() -> None:
         )
         sys.exit(2)
     sys.argv[0] = f"cotmill {command}"
-    try:
-        import_leanly(f"pipelines.{command}").main()
-    except KeyboardInterrupt:  # while modules are imported; a command has words of its own
-        print("cotmill: interrupted before the command began", file=sys.stderr)
-        sys.exit(130)
+    import_leanly(f"pipelines.{command}").main()
 
 
 def import_leanly(name: str) -> Any:

@@ -32,3 +32,8 @@ def test_what_threads_and_arrow_free_is_not_kept_in_heaps_of_their_own():
     done = subprocess.run([sys.executable, "-c", HEAPS], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("system\n")
     assert 1 <= done.stdout.count("<heap nr=") <= 2
+
+
+def test_the_entry_module_loads_next_to_nothing_so_that_ctrl_c_finds_it_ready():
+    code = "import sys, pipelines.cli; sys.exit('hydra' in sys.modules or 'yaml' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,6 +17,7 @@ from tests.models.odd_server import (
     Behaviour,
     complains,
     envelope,
+    first,
     odd_server,
     refuses,
     send,
@@ -38,6 +39,7 @@ _OTHERS = {
         "", "", "", lambda asked: send(envelope(content=f"X-Token: {asked.headers['x-token']}"))
     ),
     "path": Behaviour("", "", "", lambda asked: send(envelope(content=asked.path))),
+    "404_once": Behaviour("", "", "", first(complains(404, "no worker"))),
     "no_effort": Behaviour("", "", "", refuses("reasoning_effort", _REFUSED)),
 }
 """What servers do in tests of their own, beside the table."""
@@ -231,6 +233,14 @@ def test_a_model_that_is_not_served_is_told_from_those_that_are(
     monkeypatch.setattr(module, "page", lambda status: send({"data": []}))
     with pytest.raises(BackendError, match=r"set backend.model to .* \(large, small\), then"):
         _ask(_backend(server, "404", api_key_env="ODD_OTHER"), _request("404"))
+
+
+def test_a_model_that_is_listed_and_once_not_found_is_asked_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "page", lambda status: send({"data": [{"id": "404_once"}]}))
+    backend = _backend(server, "404_once", api_key_env="ODD_ANOTHER")
+    assert _ask(backend, _request("404_once"))[0].text == GOOD
 
 
 def test_a_redirect_is_told_without_its_query(server: Server) -> None:

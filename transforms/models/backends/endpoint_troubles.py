@@ -37,7 +37,8 @@ _ENDS_ALL = {
     410: "no longer has this path or model",
 }
 """Statuses that every other request would get as well, and no waiting mends. Where others were
-answered before, the request is asked again first: a gateway may have lost its mind for a moment."""
+answered before, or the endpoint lists the model that it does not find, the request is asked again
+first: a gateway may have lost its mind for a moment."""
 _NAMES = 8
 """Models of an endpoint that an error lists at most."""
 _PASSES = {408, 409, 421, 423, 424, 425, 449, 460, 499}
@@ -73,6 +74,8 @@ class Trouble:
     """A reply came that is no answer: the endpoint is up."""
     ends_all: bool = False
     """Every other request would get it as well."""
+    belied: bool = False
+    """The endpoint's own list of its models says otherwise."""
     fix: str | None = None
     """The setting that mends it, where the endpoint names a parameter."""
 
@@ -132,7 +135,10 @@ def _complaint(
         why = _ENDS_ALL.get(status, _ENDS_ALL[402])
         mend = _remedy(status, request.model, place, served)
         what = f"{url} {why} ({what}): {mend}, then go on with resume=true"
-        return Trouble(ErrorKind.SERVER_ERROR, what, again=True, ends_all=True, wait=said.wait)
+        belied = status in (404, 405, 410) and request.model in served
+        return Trouble(
+            ErrorKind.SERVER_ERROR, what, again=True, ends_all=True, belied=belied, wait=said.wait
+        )
     too_large = status == 413 or any(words in said.message.lower() for words in _TOO_LARGE)
     words = f"{said.code} {said.message}"
     if (status in (420, 429) or _LIMITED.search(words)) and not too_large:

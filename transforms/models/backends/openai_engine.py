@@ -333,7 +333,7 @@ class OpenAIModel:
             await self._circuit.end(self._asks_to_wait(trouble))
             return True
         if trouble.ends_all:
-            if trouble.again and self._answers:
+            if trouble.again and (self._answers or trouble.belied):
                 if await self._retries(trouble, tried):
                     return True
                 if self._circuit.answers_others(tried.first_failed):
