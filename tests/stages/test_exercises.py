@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.beam import on_workers
 from tests.recipes.execution.playing import played, seed_of, stage
 from transforms.programs.questions import Question
-from transforms.stages.exercises import drawn
+from transforms.stages.exercises import drawn, told
 
 LOOP = textwrap.dedent("""\
     input = {"n": 6}
@@ -71,3 +71,33 @@ def test_answers_of_few_values_come_about_equally_often(answers: list[bool], mos
     yes, no = (sum(q.golds == (gold,) for q in chosen) for gold in ("True", "False"))
     assert len(chosen) == min(most, len(answers))
     assert min(yes, no) >= min(len(chosen) // 2, answers.count(True), answers.count(False))
+
+
+RUN = [
+    "[L2] n = f(1): calls f(n=1)",
+    "[L5] return 2: returns 2",
+    "[L2] n = f(1): `n = 2`",
+    "[L3] m",
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "lines"),
+    [
+        (Question("output", ("2",)), 4),
+        (Question("state", ("2",), 2, "n"), 3),
+        (Question("branch", ("True",), 2, params={"time": 2}), 4),
+        (Question("statement", ("2",), 2, alone="output = 2"), 0),
+    ],
+)
+def test_a_run_is_told_up_to_where_the_answer_is_known(question: Question, lines: int) -> None:
+    assert [*filter(None, told(question, RUN, "").split("\n"))][1:] == RUN[:lines]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[L2] x: x is not told", "[L2] x: `x = 0.12345678`", "[L2] x: `x = '```'`", "[L2]" * 2000],
+)
+def test_a_run_that_a_reader_cannot_follow_is_not_told(line: str) -> None:
+    assert told(Question("output", ("2",)), [*RUN, line], "") == ""
+    assert told(Question("output", ("2",)), [*RUN] * 26, "") == ""

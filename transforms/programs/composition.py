@@ -75,6 +75,27 @@ def compose(units: Sequence[Unit], rng: random.Random) -> str:
     return "\n\n".join(["\n".join([*head, start]), *parts])
 
 
+def staged(code: str) -> str:
+    """Returns a composed program whose `output` is the list of all values that `x` has in it, from
+    the input to what the program gives."""
+    tree = parse(code)
+    solution = solution_of(tree)
+    assert solution is not None
+    _Noting().visit(solution)
+    solution.body.insert(0, *ast.parse("noted = []").body)
+    solution.body[-1] = ast.parse("return noted").body[0]
+    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+
+class _Noting(ast.NodeTransformer):
+    """Notes `x` after each assignment."""
+
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, (ast.Assign, ast.AugAssign)):
+            return [node, *ast.parse("noted.append(x)").body]
+        return super().generic_visit(node)
+
+
 def _named(unit: Unit, name: str) -> str:
     function = deepcopy(unit.function)
     for node in ast.walk(function):

@@ -26,14 +26,13 @@ _LINES = range(2, 14)
 
 @check("not_simple")
 def simple(seed: Seed) -> str:
-    """Refuses a program whose function is not 2 to 13 lines, or that uses what is left out."""
+    """Refuses a program with a function that is not 2 to 13 lines, or with what is left out."""
     tree = parse(seed.code or "")
-    function = solution_of(tree)
-    if function is None or literal_input(tree) is None:
+    if solution_of(tree) is None or literal_input(tree) is None:
         return "no solution, or no literal input"
-    if code_lines(ast.unparse(function)) not in _LINES:
-        return f"a function of {code_lines(ast.unparse(function))} lines"
     for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and code_lines(ast.unparse(node)) not in _LINES:
+            return f"a function of {code_lines(ast.unparse(node))} lines"
         word = getattr(node, "id", "") or getattr(node, "attr", "")
         if isinstance(node, (ast.Import, ast.ImportFrom)) or word in _WORDS:
             return word or "import"
@@ -63,5 +62,7 @@ class Easy(Episode):
         if hard is not None:
             return reject("hard_operation", str(hard))
         given = literal_input(parse(seed.code or "")) or {}
-        copied = json.loads(seed.output or "null") in (given, [*given.values()], *given.values())
-        return reject("copied_input") if copied else seed
+        output = json.loads(seed.output or "null")
+        values = [*given.values()]
+        parts = [*output.values()] if isinstance(output, dict) else output
+        return reject("copied_input") if output in values or parts == values else seed

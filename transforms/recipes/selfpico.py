@@ -17,7 +17,7 @@ from transforms.programs.facts import InvalidTrace, Kind, coverage, read_trace
 from transforms.programs.questions import Question
 from transforms.sandbox.jobs import Job, Result, TraceLimits
 from transforms.stages.exercises import UNTRACED, Exercise, MakeExercises, exercise, traced
-from transforms.stages.pairs import cases_of, known_outputs
+from transforms.stages.pairs import cases_of, is_small, known_outputs
 from transforms.stages.tasks import purpose
 
 
@@ -29,7 +29,7 @@ class Remove(MakeExercises):
     name: str = "remove"
     most: Annotated[int, Field(ge=1)] = 2
     """Programs made of one, at most."""
-    inputs: Annotated[int, Field(ge=1)] = 4
+    inputs: Annotated[int, Field(ge=1)] = 12
     """Inputs beside its own that a completed program is run on, at most."""
 
     reasons: ClassVar[Iterable[str]] = (*UNTRACED, "no_pairs", "no_question")
@@ -43,8 +43,10 @@ class Remove(MakeExercises):
         if isinstance(whole, Verdict):
             return whole
         known = yield from known_outputs(seed.id, code, self.inputs)
-        if len(known) < 2:
-            return reject("no_pairs", f"{len(known)} inputs have an output")
+        if len(known) < 4 or len({canonical_json(output) for _, output in known}) < 2:
+            return reject("no_pairs", f"{len(known)} inputs have an output, or all the same")
+        if not is_small(known[0][1]):
+            return reject("no_pairs", "nobody reads an output that long")
         rows: list[Exercise] = []
         for name, rest in gone[: 3 * self.most]:
             result: Result = yield Job(rest, trace=TraceLimits())

@@ -28,10 +28,12 @@ from transforms.programs.composition import (
     counted,
     counting_lines,
     has_branches,
+    staged,
     unit_of,
 )
 from transforms.programs.facts import Kind, final_values
 from transforms.programs.questions import Question
+from transforms.programs.walk import walk
 from transforms.stages.exercises import (
     UNTRACED,
     Exercise,
@@ -78,11 +80,12 @@ class Compose(MakeExercises):
             return [reject("no_unit", "solution alone, from and to integers, is composed")]
         rng.shuffle(parts)
         plain = compose([unit for part in parts if (unit := _unit(part))], rng)
-        runs = yield from known_outputs(seed.id, plain, 4 * self.pairs)
+        runs = yield from known_outputs(seed.id, staged(plain), 4 * self.pairs)
         if not runs:
             return [reject("runtime_error", "the functions do not fit each other")]
-        steps = yield from self._steps(seed, plain, runs[0][1])
-        pairs = taking_turns([(given["start"], output) for given, output in runs], itemgetter(1))
+        steps = yield from self._steps(seed, plain, runs[0][1][-1])
+        stages = [values for _, values in runs]
+        pairs = taking_turns(stages, itemgetter(-1))
         asked = [steps, self._pairs(seed, plain, pairs[: self.pairs], rng)]
         of_all = lineage(sorted(parts, key=lambda part: part.id))
         return [each if isinstance(each, Verdict) else replace(each, **of_all) for each in asked]
@@ -100,24 +103,34 @@ class Compose(MakeExercises):
         if raised > self.steps:
             return reject("too_many_steps", f"{raised} steps")
         params = {"band": "easy" if raised <= self.easy else "hard"}
-        return exercise(own, Question(COUNTER, (repr(raised),), params=params), self.prompt)
+        question = Question(COUNTER, (repr(raised),), params=params)
+        run = ["The run, line by line:", "", *walk(own.code or "", trace, counts=lines)]
+        return exercise(own, question, self.prompt, reasoning="\n".join(run))
 
     def _pairs(
-        self, seed: Seed, plain: str, known: list[tuple[int, Any]], rng: random.Random
+        self, seed: Seed, plain: str, known: list[list[int]], rng: random.Random
     ) -> Exercise | Verdict:
         """Asks of inputs and outputs which belong together; the outputs of some are others. There
-        are three outputs at least: many a program makes one of nearly all inputs."""
-        outputs = {output for _, output in known}
+        are three outputs at least: many a program makes one of nearly all inputs.
+
+        Args:
+            known: all values of `x` in several runs, from the input to the output.
+        """
+        outputs = {values[-1] for values in known}
         if len(known) < self.pairs or len(outputs) < 3:
             return reject("no_pairs", f"{len(known)} inputs have {len(outputs)} outputs")
-        shown, truths = [], []
-        for start, output in known:
-            others = [other for _, other in known if other != output]
+        shown, truths, told = [], [], ["The values of `x` in `solution`, one after another:", ""]
+        for number, values in enumerate(known, start=1):
+            start, output = values[0], values[-1]
+            others = [other[-1] for other in known if other[-1] != output]
             wrong = rng.choice([*others, output + rng.choice([-1, 1])])
             truths.append(rng.random() < 0.5)
             shown.append([start, output if truths[-1] else wrong])
+            is_not = "" if truths[-1] else f", not {wrong}"
+            told.append(f"{number}. {', '.join(map(str, values))}: output = {output}{is_not}")
         question = Question("pairs", (repr(truths),), params={"pairs": shown})
-        return exercise(replace(seed, code=plain), question, self.prompt)
+        own = replace(seed, code=plain)
+        return exercise(own, question, self.prompt, reasoning="\n".join(told))
 
 
 def _unit(seed: Seed) -> Unit | None:

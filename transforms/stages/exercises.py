@@ -17,6 +17,8 @@ from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.programs.facts import InvalidTrace, Trace, read_trace
 from transforms.programs.questions import Question, Task
+from transforms.programs.questions.lines import computed_digits
+from transforms.programs.walk import UNTOLD, walk
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
 from transforms.stages.pairs import UNFIT, unfit
 from transforms.stages.tasks import MakeTasks
@@ -47,6 +49,7 @@ def exercise(
     prompt: PromptTemplate,
     answer: Any = None,
     calls: Iterable[Call] = (),
+    reasoning: str = "",
 ) -> Exercise:
     """Returns the row of a question about a seed's program, in the words of a prompt.
 
@@ -57,6 +60,7 @@ def exercise(
         answer: what the question's grader holds answers against, as a JSON value; None takes the
             golds, or for `witness` the seed's output.
         calls: what models wrote for it.
+        reasoning: what stands before the gold in the right answer.
     """
     code = seed.code or ""
     stated = {"line": question.line, "variable": question.variable, **question.params}
@@ -64,7 +68,7 @@ def exercise(
     words = prompt.rendered("chat", **{"task": question.kind, "code": code, **shown})
     if answer is None:
         answer = seed.output if question.grader == "witness" else question.golds
-    right = Message("assistant", f"```\n{question.golds[0]}\n```")
+    right = Message("assistant", f"{reasoning}\n\n```\n{question.golds[0]}\n```".lstrip())
     return Exercise(
         task=question.kind,
         code=code,
@@ -134,7 +138,9 @@ class AskAboutRun(MakeExercises):
     """PCollection[Seed] (verified, with code) -> Outcome of Exercise: a program is traced, and
     asked about.
 
-    A question whose gold comes out otherwise where it is computed alone is rejected.
+    The right answer tells the run line by line before its gold, unless the question states all that
+    it needs, or the run is long or full of digits. A question whose gold comes out otherwise where
+    it is computed alone is rejected.
     """
 
     name: str = "ask"
@@ -160,8 +166,43 @@ class AskAboutRun(MakeExercises):
         if not asked:
             return [reject("no_question")]
         verdicts = yield from judged_alone(asked)
-        rows = [exercise(seed, question, self.prompt) for question in asked]
+        run = walk(code, trace)
+        rows = [exercise(seed, q, self.prompt, reasoning=told(q, run, code)) for q in asked]
         return list(zip(rows, verdicts, strict=True))
+
+
+_TOLD_LINES = 100
+"""Lines of a run that is told, at most."""
+_TOLD_CHARS = 6000
+_AT_A_LINE = ("covered", "state", "branch", "loop_body", "alias")
+"""Questions whose answer is known once their line has run."""
+
+
+def told(question: Question, run: Sequence[str], code: str) -> str:
+    """Returns a run line by line as the reasoning to a question, up to where its answer is known.
+
+    Empty where the question states all that it needs, where the run is long, has floats of many
+    digits or values that are not told in over a tenth of its lines, or would end a fenced block.
+
+    Args:
+        run: as `walk` tells it.
+    """
+    time = question.params.get("time", 1)
+    of_line = [number for number, text in enumerate(run, start=1) if _ran(question.line, text)]
+    if question.kind in _AT_A_LINE and len(of_line) >= time:
+        run = run[: of_line[time - 1]]
+    on = " on the input below" if question.grader == "witness" else ""
+    text = "\n".join([f"The run{on}, line by line:", "", *run])
+    is_long = len(run) > _TOLD_LINES or len(text) > _TOLD_CHARS
+    untold = sum(UNTOLD in line for line in run)
+    if question.alone or is_long or 10 * untold > len(run):
+        return ""
+    return "" if "```" in text or computed_digits(text, code) else text
+
+
+def _ran(line: int | None, text: str) -> bool:
+    """Whether a text of `walk` is that of a line that came to its end."""
+    return text.startswith(f"[L{line}] ") and ": calls " not in text and ": raises " not in text
 
 
 def judged_alone(questions: Sequence[Question]) -> Steps[list[Verdict]]:

@@ -121,6 +121,13 @@ def test_a_block_is_asked_for_what_it_computes_and_not_for_its_loops_variable() 
     assert {question.variable for question in asked if question.line == 3} == {"squares"}
 
 
+def test_no_branch_is_asked_about_that_hangs_on_the_last_digit_of_a_float() -> None:
+    code = (
+        "x = 4 / 3\nif x == 1:\n    y = 1\nif x > 1:\n    y = 2\nz = 0.5\nif z == 1:\n    y = 3\n"
+    )
+    assert [q.line for q in asked_of_branches(code, traced(code))] == [4, 7]
+
+
 def test_lines_of_several_frames_are_not_asked_about_by_time() -> None:
     code = "def f(n):\n    if n:\n        return f(n - 1)\n    return 0\nf(3)\n"
     assert asked_of_branches(code, traced(code)) == []

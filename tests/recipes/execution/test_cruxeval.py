@@ -49,9 +49,9 @@ def test_operations_that_need_a_calculator_are_rejected() -> None:
     assert reasons == ["hard_operation"] * len(HARD)
 
 
-@pytest.mark.parametrize("expression", ["x", "list({'x': x}.values())", "{'x': x}"])
+@pytest.mark.parametrize("expression", ["x", "[x]", "{'x': x}", "{'y': x}"])
 def test_an_output_that_copies_the_input_is_rejected(expression: str) -> None:
-    outputs = {"x": "7", "{'x': x}": '{"x": 7}'}
+    outputs = {"x": "7", "{'x': x}": '{"x": 7}', "{'y': x}": '{"y": 7}'}
     seed = seed_of(program(expression), output=outputs.get(expression, "[7]"))
     assert played(stage("cruxeval", "easy"), seed)[1] == ["copied_input"]
 
@@ -67,6 +67,12 @@ def test_an_assignment_that_adds_is_an_operation_too() -> None:
 @pytest.mark.parametrize("expression", ["x / 2", "0.5 * x", "eval('x')", "set([x])", "x.hash"])
 def test_what_the_benchmark_leaves_out_is_not_simple(expression: str) -> None:
     assert simple(seed_of(program(expression))).reason == "not_simple"
+
+
+def test_no_function_of_a_program_is_long() -> None:
+    lines = "\n".join(f"    a{line} = n" for line in range(13))
+    code = f"def helper(n):\n{lines}\n    return n\n" + program("helper(x)")
+    assert simple(seed_of(code)).detail == "a function of 15 lines"
 
 
 def test_an_input_is_right_where_it_gives_the_output_and_no_call_is() -> None:

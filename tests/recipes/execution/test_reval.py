@@ -15,6 +15,7 @@ from tests.recipes.execution.playing import played, seed_of, stage
 from transforms.programs.questions import strict
 from transforms.programs.questions.items import asked_of_items
 from transforms.recipes.reval import KINDS, consistency, mean_consistency
+from transforms.stages.graders import answer_in
 
 PROGRAM = textwrap.dedent("""\
     input = {"numbers": [3, 9, 4]}
@@ -72,7 +73,7 @@ def test_the_answers_of_a_run_score_one_and_other_answers_less() -> None:
 
 
 def _answer(row: Any) -> str:
-    return row.messages[-1].content.strip("`\n")
+    return answer_in(row.messages[-1].content) or ""
 
 
 def test_items_stay_whole_where_some_are_drawn() -> None:

@@ -75,6 +75,17 @@ def test_the_definition_put_back_is_right_and_a_guess_is_not(rows: list[Any]) ->
     assert [mark.fault for mark in marks] == [None, Fault.FAILED_TESTS, Fault.FAILED_TESTS]
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        SPAM.replace("return answered", "return 0 * answered"),
+        SPAM.replace("return answered * days", "return [0] * 99 + [answered * days]"),
+    ],
+)
+def test_a_program_whose_outputs_tell_nothing_or_too_much_is_rejected(code: str) -> None:
+    assert played(stage("selfpico", "remove"), seed_of(code)) == ([], ["no_pairs"])
+
+
 def test_a_program_that_needs_no_definition_is_rejected() -> None:
     code = "input = {'n': 4}\ndef solution(n):\n    return n * 2\noutput = solution(**input)\n"
     assert played(stage("selfpico", "remove"), seed_of(code))[1] == ["no_question"]

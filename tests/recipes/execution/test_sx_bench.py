@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -43,6 +44,26 @@ def test_pairs_are_true_where_the_program_gives_the_output_and_nowhere_else(
         assert json.loads(row.answer) == [repr(truths)]
         outputs = {run(with_input(row.code, {"start": start}))["output"] for start, _ in pairs}
         assert len(outputs) >= 3
+
+
+def test_the_reasoning_counts_each_step_of_the_run(rows: list[Any]) -> None:
+    for row in rows:
+        if row.task == "run_steps":
+            steps = re.findall(r"\(step (\d+)\)$", row.messages[-1].content, re.MULTILINE)
+            assert list(map(int, steps)) == list(range(1, int(json.loads(row.answer)[0]) + 1))
+
+
+def test_the_reasoning_about_pairs_goes_from_each_input_to_its_output(rows: list[Any]) -> None:
+    for row in rows:
+        if row.task == "pairs":
+            told = re.findall(
+                r"^\d\. (.*): output = (-?\d+)", row.messages[-1].content, re.MULTILINE
+            )
+            starts = [start for start, _ in json.loads(row.shown)["pairs"]]
+            assert [int(values.split(", ")[0]) for values, _ in told] == starts
+            for start, (values, output) in zip(starts, told, strict=True):
+                assert values.split(", ")[-1] == output
+                assert run(with_input(row.code, {"start": start}))["output"] == int(output)
 
 
 def test_a_program_names_all_seeds_whose_functions_it_has(rows: list[Any]) -> None:

@@ -21,11 +21,24 @@ _LATEST = 20
 def asked_of_branches(code: str, trace: Trace) -> list[Question]:
     """Asks of a condition whether it held at one of its evaluations, for each of its outcomes.
 
+    Left out are those that compare for equality where a variable holds a float of many digits: they
+    hang on the last digit.
+
     Raises:
         CutTrace: the trace is not whole. Unparsable: the code is no program.
     """
     questions = []
+    long = names_of_long_floats(trace)
+    fragile = {
+        node.lineno
+        for node in ast.walk(tree_of(code))
+        if isinstance(node, ast.Compare)
+        and any(isinstance(how, (ast.Eq, ast.NotEq)) for how in node.ops)
+        and any(isinstance(name, ast.Name) and name.id in long for name in ast.walk(node))
+    }
     for line, outcomes in _by_line(branches(trace, tree_of(code))).items():
+        if line in fragile:
+            continue
         taken = [branch.taken for branch in outcomes]
         for outcome in dict.fromkeys(taken):
             times = [n for n, each in enumerate(taken, start=1) if each is outcome]
@@ -124,6 +137,16 @@ def asked_of_aliases(code: str, trace: Trace) -> list[Question]:
                 else:
                     others.append(question)
     return [*aliases, *(copies or others)] if aliases else []
+
+
+def names_of_long_floats(trace: Trace) -> set[str]:
+    """Returns the variables that ever hold a float of many digits."""
+    return {
+        name
+        for event in trace.events
+        for name, value in event.changed.items()
+        if isinstance(value, float) and not literals([value])
+    }
 
 
 def _assigns(statement: ast.stmt) -> bool:
