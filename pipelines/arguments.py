@@ -18,7 +18,8 @@ from hydra.errors import HydraException
 from transforms.engine.errors import SettingsError
 
 HELP = ("--help", "-h")
-_FLAGS = [*HELP, "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"]
+MULTIRUN = ("--multirun", "-m")
+_FLAGS = [*HELP, *MULTIRUN, "--hydra-help", "--version", "--resolve", "--run", "-r"]
 _FLAGS += ["--shell-completion", "-sc"]
 _FLAGS_WITH_VALUE = ["--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp"]
 _FLAGS_WITH_VALUE += ["--config-name", "-cn", "--config-dir", "-cd", "--experimental-rerun"]
@@ -83,10 +84,21 @@ def quote_values(keys: Sequence[str]) -> None:
 def _with_equals(argument: str, before: Sequence[str]) -> str:
     if "=" in argument or argument.startswith("~"):
         return argument
-    example = f"{before[-1]} {argument}" if before else f"KEY={argument}"
+    hint = " (see --help)"
+    if before:
+        example = shlex.quote(f"{before[-1]} {argument}")
+        hint = f"; a value with spaces is quoted for the shell: {example}"
+    raise SettingsError(f"{argument!r} is not a setting: settings are KEY=VALUE{hint}")
+
+
+def check_single(setting: str) -> None:
+    """Raises SettingsError where a setting that Hydra can read has several values, as `KEY=1,2`."""
+    if not OverridesParser.create().parse_override(setting).is_sweep_override():
+        return
+    key, _, value = setting.partition("=")
     raise SettingsError(
-        f"{argument!r} is not a setting: settings are KEY=VALUE; a value with spaces is quoted for "
-        f"the shell: {shlex.quote(example)}"
+        f"{setting} is several values: as a list it is {shlex.quote(f'{key}=[{value}]')}, as a "
+        f"text {shlex.quote(f'{key}={_quoted(value)}')}; --multirun runs once for each"
     )
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.arguments import HELP, take_word
 from pipelines.hydra_app import run_command
 from transforms.engine.settings import Group
 from transforms.models.backends.endpoint_check import check_endpoint
@@ -50,12 +51,12 @@ def check_one(backend: OpenAIBackend, console: Console) -> None:
 
 
 def main() -> None:
-    if sys.argv[1:2] != ["check"]:
+    command = take_word()
+    if command != "check":
         print(
             "Usage: cotmill backend check backend.base_url=URL backend.model=NAME", file=sys.stderr
         )
-        sys.exit(2)
-    del sys.argv[1]
+        sys.exit(0 if not command and set(HELP) & set(sys.argv) else 2)
     run_command(
         "backend check",
         "what an endpoint takes, one question per feature, and the settings to use",

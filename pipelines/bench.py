@@ -37,6 +37,8 @@ def main() -> None:
     if name not in BENCHES:
         width = max(map(len, BENCHES))
         lines = "\n".join(f"  {bench:<{width}}  {purpose}" for bench, purpose in BENCHES.items())
+        if name:
+            lines += f"\n\ncotmill: there is no bench {name!r}"
         print(f"Usage: cotmill bench NAME [KEY=VALUE] ...\n\n{lines}", file=sys.stderr)
         sys.exit(0 if not name and set(HELP) & set(sys.argv) else 2)
     module = import_leanly(f"pipelines.benches.{name}")

@@ -13,7 +13,7 @@ from pipelines.arguments import name_first_word
 from pipelines.hydra_app import run_command
 from transforms.engine.errors import RunFolderError, SettingsError
 from transforms.engine.run_folder import RunFolder, absolute
-from transforms.engine.settings import Group, SinkSettings
+from transforms.engine.settings import Folder, Group, SinkSettings
 from transforms.engine.versions import versions
 from transforms.publish.export import environment
 from transforms.publish.export.environment import EnvironmentExport
@@ -42,7 +42,7 @@ class ExportSettings(Group):
         "folder (null: no check)",
     )
     files: Files = Field("parquet", description="what is written, in shards")
-    output_dir: str = Field(description="folder to write")
+    output_dir: Folder = Field(description="folder to write")
     overwrite: bool = Field(False, description="delete what output_dir holds and start anew")
     sink: SinkSettings
 
@@ -68,7 +68,7 @@ def export(settings: ExportSettings, console: Console) -> None:
     form = settings.format
     if isinstance(form, EnvironmentExport) and settings.splits.asked:
         raise SettingsError("format=environment is not divided: leave out splits.test and the like")
-    with folder.claimed(resume=False, overwrite=settings.overwrite):
+    with folder.claimed(resume=None, overwrite=settings.overwrite):
         if there is not None:
             environment.remove(there, folder)
         if isinstance(form, EnvironmentExport):
@@ -76,6 +76,8 @@ def export(settings: ExportSettings, console: Console) -> None:
         else:
             where, done = folder.path("data"), _examples(run, source, folder, form, settings)
         if not done.rows:
+            if not done.left_out:
+                raise SettingsError(f"run={run.root} has no rows: name another run")
             why = "; ".join(f"{count} rows: {why}" for why, count in done.left_out.items())
             raise SettingsError(f"run={run.root} makes no example ({why}): choose another format")
         folder.write_manifest(

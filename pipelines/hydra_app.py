@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import io
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import hydra
 import yaml
@@ -22,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.arguments import HELP, flags_and_settings, readable
+from pipelines.arguments import HELP, MULTIRUN, check_single, flags_and_settings, readable
 from pipelines.config_folders import config_folders, take_config_folders
 from pipelines.stage_help import stage_options, unread
 from transforms.engine import errors
@@ -56,10 +59,16 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
     `--hydra-help` ...) work as in any Hydra app, in any place. A CotmillError, and anything that
     Hydra finds wrong with the overrides, ends the process with one line on stderr and status 1.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # not every terminal has all letters
     with _one_line():
         flags, settings = flags_and_settings(sys.argv[1:])
         flags = take_config_folders(flags)
-        overrides = [settable(chosen(readable(setting))) for setting in settings]
+        settings = [readable(setting) for setting in settings]
+        if not set(MULTIRUN) & set(flags):
+            for setting in settings:
+                check_single(setting)
+        overrides = [settable(chosen(setting)) for setting in settings]
         if set(HELP) & set(flags):
             print_help(command, purpose, root, overrides)
             return
@@ -81,6 +90,9 @@ def run_command(command: str, purpose: str, root: type[S], main: Callable[[S], N
     # Libraries' errors and our own warnings go to stderr. Hydra's logging would silence the loggers
     # of modules that are imported already.
     logging.getLogger().setLevel(logging.ERROR)
+    # The Hub's client warns of each of its tries, and sets its level as it is imported.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     logging.getLogger("transforms").setLevel(logging.WARNING)
     with _one_line():
         app = hydra.main(
@@ -206,12 +218,16 @@ def chosen(setting: str) -> str:
     if override.is_sweep_override() or isinstance(override.value(), str):
         return setting
     raise SettingsError(
-        f"{group}={value}: {_no_choice(group)}; a setting of it is {group}.KEY=VALUE"
+        f"{group}={value}: {_no_choice(group, value)}; a setting of it is {group}.KEY=VALUE"
     )
 
 
-def _no_choice(group: str) -> str:
-    return f"there is no such choice: {', '.join(choices(group)) or 'none'}"
+def _no_choice(group: str, name: str) -> str:
+    names = choices(group)
+    if near := difflib.get_close_matches(name, names):
+        return f"there is no such choice: did you mean {' or '.join(near)}?"
+    listed = "see cotmill recipes" if group == "recipe" else ", ".join(names)
+    return f"there is no such choice: {listed or 'none'}"
 
 
 def settable(argument: str) -> str:
@@ -232,7 +248,7 @@ def hydra_mistake(error: Exception) -> str:
     choice = re.search(r"Could not find '([^']+)'", text)
     if choice and "/" in choice.group(1):
         group, name = choice.group(1).rsplit("/", 1)
-        return f"{group}={name}: {_no_choice(group)}"
+        return f"{group}={name}: {_no_choice(group, name)}"
     return " ".join(text.split())
 
 
@@ -305,15 +321,13 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
         long = isinstance(value, (list, dict)) and bool(value)
         text = f"(see conf/{key.split('.')[0]})" if long else shown(value)
         table.add_row(key, text, f"{field.description or ''} {type_of(field)}".strip())
-    console.print(table, "")
+    if table.row_count:
+        console.print(table, "")
     if "recipe" in values:
         _print_stages(console, values["recipe"], root)
-    console.print(
-        "Choose a group to see its own options: "
-        f"cotmill {command} GROUP=CHOICE --help\n"
-        "Hydra's flags: --cfg job (show the configuration), --multirun, --hydra-help",
-        markup=False,
-    )
+    if groups.row_count:
+        console.print(f"To see a group's own options: cotmill {command} GROUP=CHOICE --help")
+    console.print("Hydra's flags: --cfg job (show the configuration), --multirun, --hydra-help")
 
 
 def _options_table(title: str) -> Table:
@@ -345,17 +359,26 @@ def shown(value: Any) -> str:
 
 def type_of(field: Any) -> str:
     """The type and bounds of an option, or its choices, in brackets."""
-    annotation = field.annotation
-    if get_origin(annotation) is Literal:
-        name = " | ".join(map(str, get_args(annotation)))
-    elif get_origin(annotation) in (list, dict):
-        name = get_origin(annotation).__name__
-    else:
-        name = getattr(annotation, "__name__", None) or str(annotation).replace("None", "null")
     bounds = [
         f"{sign} {getattr(item, attribute)}"
         for item in field.metadata
         for attribute, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
         if getattr(item, attribute, None) is not None
     ]
-    return f"({', '.join([name, *bounds])})"
+    return f"({', '.join([_type_name(field.annotation), *bounds])})"
+
+
+def _type_name(annotation: Any) -> str:
+    """The name of a type as a user knows it, or its choices.
+
+    >>> _type_name(Literal["a", "b"] | None), _type_name(str | list[str])
+    ('a | b | null', 'str | list')
+    """
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _type_name(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return " | ".join(dict.fromkeys(map(_type_name, get_args(annotation))))
+    if origin is Literal:
+        return " | ".join(map(str, get_args(annotation)))
+    return "null" if annotation is NoneType else (origin or annotation).__name__

@@ -44,7 +44,10 @@ def init_recipe(settings: InitRecipeSettings, console: Console) -> None:
     for source in sorted(_SCAFFOLD.rglob("*.*")):
         if source.suffix in (".py", ".yaml"):
             target = folder / str(source.relative_to(_SCAFFOLD)).replace("scaffold", name)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SettingsError(f"folder={folder} cannot be made: {error}") from error
             target.write_text(source.read_text().replace("scaffold", name))
             console.print(f"wrote {target}", highlight=False, soft_wrap=True)
     common = f"--config-dir {folder} recipe={name} backend=openai backend.base_url=URL"

@@ -12,13 +12,13 @@ from pydantic import Field, model_validator
 from rich.console import Console
 
 from pipelines.display import stage_line
-from transforms.engine.any_parquet import run_over
+from transforms.engine.any_parquet import check_columns, run_over
 from transforms.engine.errors import SettingsError, SourceError
 from transforms.engine.manifest import now
 from transforms.engine.remote import out_of_reach
 from transforms.engine.run_folder import RunFolder, absolute
 from transforms.engine.runner_settings import AnyRunner
-from transforms.engine.settings import Group, LocalOrNot, SinkSettings
+from transforms.engine.settings import Folder, Group, LocalOrNot, SinkSettings
 from transforms.engine.stage import Stage
 from transforms.engine.versions import versions
 from transforms.sources.files import matching
@@ -38,7 +38,7 @@ class OverParquet(Group):
     input: LocalOrNot | list[LocalOrNot] = Field(
         description="Parquet files: a file or glob on any Beam filesystem, or a list of them"
     )
-    output_dir: str = Field(description="folder to write: data/ and rejects/")
+    output_dir: Folder = Field(description="folder to write: data/ and rejects/")
     overwrite: bool = Field(False, description="delete what output_dir holds and start anew")
     runner: AnyRunner
     sink: SinkSettings
@@ -79,8 +79,9 @@ def over_parquet(
         paths = matching(settings.input)
     except SourceError as error:
         raise SourceError(str(error).replace("source.path=", "input=")) from None
+    check_columns(paths, columns.named(), added)
     run = RunFolder(absolute(settings.output_dir))
-    with run.claimed(resume=False, overwrite=settings.overwrite):
+    with run.claimed(resume=None, overwrite=settings.overwrite):
         manifest = {
             "command": command,
             "status": "running",

@@ -43,6 +43,8 @@ class Asking(NamedTuple):
     which makes tasks."""
     is_traced: bool = True
     """Whether programs are run with a trace."""
+    settings: tuple[str, ...] = ()
+    """Further settings of the recipe where its tasks are answered."""
 
 
 _LOOPS = "transforms.programs.loops.programs"
@@ -68,8 +70,9 @@ WITH_A_MODEL = {
     "coderl_plus": Asking("fail"),
     "cogex": Asking("split"),
     "cross_lingual": Asking("translate"),
-    "cruxeval_x": Asking("translate"),
-    "refute": Asking("mutate", _LOOPS),  # faults of shipped seeds show on most inputs
+    "cruxeval_x": Asking("translate", settings=("recipe.stages.translate.languages=[javascript]",)),
+    # faults of shipped seeds show on most inputs; the problems of these do not say what is right
+    "refute": Asking("mutate", _LOOPS, settings=("recipe.stages.mutate.shows_right=true",)),
     "semcoder": Asking("monologues"),
 }
 """The recipes whose tasks a model attempts."""
@@ -176,9 +179,7 @@ def judge(settings: BenchExecutionSettings) -> Iterator[dict[str, Any]]:
             if asking.function:
                 rows = islice(named(asking.function)(count=settings.answered), settings.answered)
                 seeds = [Seed.make(source=recipe, **row) for row in rows]
-            languages = "recipe.stages.translate.languages=[javascript]"
-            more = [languages] if recipe == "cruxeval_x" else []
-            stages = stages_of(recipe, "filter.min_code_lines=4", *more)
+            stages = stages_of(recipe, "filter.min_code_lines=4", *asking.settings)
             ends = drive(seeds, stages["validate"].episode, sandbox=settings.sandbox)
             verified = [each for each in ends if isinstance(each, tuple) and each[1].kept]
             judged = judge_answers(recipe, stages[asking.asks], [seed for seed, _ in verified], box)

@@ -5,7 +5,7 @@ import pytest
 from pipelines.over_parquet import OverParquet
 from tests.settings_for_tests import DATAFLOW, composed
 from transforms.engine.errors import SettingsError
-from transforms.engine.runner_settings import on_loopback
+from transforms.engine.machine import on_loopback
 from transforms.engine.settings import parse_settings
 
 REACHED = [
@@ -77,6 +77,6 @@ def test_workers_on_this_machine_reach_its_folders(runner):
     assert not composed("runner=beam", f"runner.options={runner}").runner.is_remote
 
 
-@pytest.mark.parametrize("address", ["localhost:1", "http://127.0.0.1/v1", "[::1]:80", "[local]"])
+@pytest.mark.parametrize("address", ["localhost:1", "http://0.0.0.0/v1", "[::1]:80", "[local]"])
 def test_loopback_is_known_in_all_its_forms(address):
     assert on_loopback(address)

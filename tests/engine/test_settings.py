@@ -74,6 +74,8 @@ def test_a_key_that_no_yaml_lists_can_be_set_without_a_plus():
             "backend.model=7: input should be a valid string: to give it as a text, quote it "
             """twice: 'backend.model="TEXT"'""",
         ),
+        ("output_dir=", "output_dir='': string should have at least 1 character"),
+        ("output_dir=null", "output_dir=null: input should be a valid string"),
         ("source=jsonl", "source.path is missing: set source.path=VALUE"),
         ("source=reasoning_gym", "source.tasks is missing"),
         ("recipe.stages.slove.samples=2", "is missing: did you mean recipe.stages.solve?"),

@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.arguments import flags_and_settings, quote_values, readable
+from pipelines.arguments import check_single, flags_and_settings, quote_values, readable
 from transforms.engine.errors import SettingsError
 
 
@@ -39,6 +39,16 @@ def value_of(setting):
 )
 def test_a_value_is_read_as_it_is_meant(setting, value):
     assert value_of(setting) == value
+
+
+@pytest.mark.parametrize("setting", ["seed=1,2", "output_dir=runs/a,b", "seed=range(1,3)"])
+def test_several_values_are_one_line_with_each_way_to_write_them(setting):
+    key, _, value = setting.partition("=")
+    with pytest.raises(SettingsError, match="is several values.*--multirun") as error:
+        check_single(setting)
+    text = f'{key}="{value}"'
+    assert f"'{text}'" in str(error.value) and value_of(text) == value
+    check_single(f"{key}=[{value}]")
 
 
 odd = st.sampled_from("=;~!?&#<>()|äß'\"\\ ab1/.-")

@@ -84,6 +84,46 @@ def test_ctrl_c_while_a_command_is_imported_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "cotmill: interrupted before the command began\n"
 
 
+@pytest.mark.parametrize(
+    ("group", "name", "expected"),
+    [
+        ("recipe", "augmented", "did you mean augment or "),
+        ("recipe", "xyzzy", "see cotmill recipes"),
+        ("sandbox", "xyzzy", "auto, none, strict"),
+    ],
+)
+def test_a_choice_that_is_not_there_is_one_short_line(group, name, expected):
+    error = Exception(f"Could not find '{group}/{name}'")
+    message = hydra_app.hydra_mistake(error)
+    assert message.startswith(f"{group}={name}: there is no such choice: {expected}")
+    assert len(message) < 120
+
+
+def test_letters_that_the_terminal_lacks_do_not_end_a_command(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = run("pipelines.cli", "report", "--cfg", "job", "output_dir=größe")
+    assert done.returncode == 0 and "output_dir: gr??e" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["bench", "backend", "sandbox", "ledger"])
+def test_help_of_a_command_of_two_words_is_no_error_and_a_wrong_word_is_one(
+    command, monkeypatch, capsys
+):
+    for arguments, status in (([command, "--help"], 0), ([command, "nothing"], 2)):
+        monkeypatch.setattr(sys, "argv", ["cotmill", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == status
+        assert f"Usage: cotmill {command}" in capsys.readouterr().err
+
+
+def test_help_without_groups_or_options_shows_none(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cotmill", "recipes", "--help"])
+    main()
+    shown = capsys.readouterr().out
+    assert "MEANING" not in shown and "GROUP=CHOICE --help" not in shown
+
+
 def test_a_value_that_the_shell_took_apart_is_one_line_with_the_fix():
     done = run("pipelines.cli", "report", "output_dir=my", "run")
     assert done.returncode == 1
@@ -147,6 +187,8 @@ from pipelines.report import ReportSettings
 def main(settings):
     logging.getLogger("transforms.models.ledger.ledger").warning("a part is damaged")
     logging.getLogger("another_library").warning("noise")
+    from huggingface_hub.utils import logging as hub
+    hub.get_logger("huggingface_hub.utils._http").warning("noise")
 
 run_command("report", "", ReportSettings, main)
 """

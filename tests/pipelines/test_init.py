@@ -13,6 +13,7 @@ import pytest
         (["caco", "folder=new"], "name=caco is the name of a recipe or module"),
         (["json", "folder=new"], "name=json is the name of a recipe or module"),
         (["sums", "folder=."], "folder=. exists"),
+        (["sums", "folder=/proc/none"], "folder=/proc/none cannot be made"),
         (["Sums", "folder=new"], "name='Sums': "),
         ([], "name is missing"),
     ],

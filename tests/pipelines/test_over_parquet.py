@@ -140,6 +140,7 @@ def test_a_mistake_is_one_line_that_names_it(
     with pytest.raises(CotmillError, match=message) as error:
         dedup(settings_of("dedup", DedupCommandSettings, tmp_path, *overrides))
     assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_holds_a_result_is_overwritten_only_where_that_is_asked(
@@ -148,7 +149,7 @@ def test_a_folder_that_holds_a_result_is_overwritten_only_where_that_is_asked(
     table(tmp_path, "a", q=["x"])
     again = settings_of("dedup", DedupCommandSettings, tmp_path, "columns.text=q")
     dedup(again)
-    with pytest.raises(CotmillError, match="overwrite=true to start it anew"):
+    with pytest.raises(CotmillError, match="not empty: add overwrite=true to start it anew"):
         dedup(again)
     dedup(again.model_copy(update={"overwrite": True}))
     assert rows(tmp_path) == [{"q": "x"}]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.programs.variation import drawn_inputs, unlike
+from transforms.programs.variation import drawn_inputs, likely_inputs, oddities, unlike
 
 VALUES = st.recursive(
     st.booleans() | st.integers(-500, 500) | st.floats(-100, 100) | st.text(max_size=5) | st.none(),
@@ -45,3 +45,11 @@ def test_items_are_like_any_of_the_own_ones():
     assert unlike({"n": ["a", 2]}, {"n": [1, "b"]}) == ""
     assert unlike({"n": [2.5]}, {"n": [1, "b"]})
     assert unlike({"n": [1]}, {"n": []})
+
+
+@given(INPUTS)
+def test_likely_inputs_are_those_of_fewest_oddities_and_the_same_again(own):
+    likely = likely_inputs("id", own, 5)
+    assert likely == likely_inputs("id", own, 5)
+    drawn = sorted(oddities(each, own) for each in drawn_inputs("id", own, 50))
+    assert [oddities(each, own) for each in likely] == drawn[:5]

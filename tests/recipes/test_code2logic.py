@@ -85,10 +85,39 @@ def test_of_moves_exactly_one_is_legal_or_illegal(rows: list[Any]) -> None:
         assert [each for each in options if (each in made.legal(state)) is wanted] == [right]
 
 
+def test_each_option_is_said_to_be_legal_or_to_break_a_rule(rows: list[Any]) -> None:
+    for row in [*of_kind(rows, "legal"), *of_kind(rows, "illegal")]:
+        made, state, options, _ = facts_of(row)
+        said = row.messages[-1].content.split("\n\n")[0].split("\n")
+        for option, line in zip(options, said, strict=True):
+            reason = f"illegal: {made.why(state, option)}" if made.why(state, option) else "legal"
+            assert line == f"`{option}` is {reason}."
+
+
+def test_a_jump_that_has_to_be_made_is_named() -> None:
+    draughts = world("draughts")
+    state = draughts.examples[0].state
+    reason = draughts.why(state, "b3 to a2")
+    assert reason == "x can jump, as by `b3 to d1`, and has to"
+
+
 def test_the_count_is_that_of_the_legal_moves(rows: list[Any]) -> None:
     for row in of_kind(rows, "count"):
         made, state, options, right = facts_of(row)
         assert int(right) == len(made.legal(state)) and options.count(right) == 1
+
+
+def test_the_moves_that_are_counted_are_named_ten_a_line(rows: list[Any]) -> None:
+    for row in of_kind(rows, "count"):
+        made, state, *_ = facts_of(row)
+        first, _, lines = row.messages[-1].content.split("\n\n")[0].partition("\n")
+        assert first == "Legal here:"
+        assert tuple(re.findall("`([^`]*)`", lines)) == made.legal(state)
+        assert all(line.count("`") <= 20 for line in lines.split("\n"))
+        _, *contrasts, _, _, _ = row.messages[-1].content.split("\n\n")
+        for line in contrasts[0].split("\n")[1:] if contrasts else ():
+            move, _, reason = line[1:].partition("`: ")
+            assert reason == made.why(state, move) != ""
 
 
 def test_replaying_the_moves_of_an_analysis_reaches_its_positions_and_the_option(
@@ -111,6 +140,25 @@ def test_the_best_move_is_better_than_every_other_option(rows: list[Any]) -> Non
         worth = values(made, state, options)
         assert worth is not None
         assert all(worth[each] < worth[right] for each in options if each != right)
+
+
+def test_the_moves_after_each_option_lead_to_what_it_is_said_to_be_worth(rows: list[Any]) -> None:
+    shown = 0
+    for row in of_kind(rows, "best"):
+        made, state, options, _ = facts_of(row)
+        steps = row.messages[-1].content.split("\n\n")[:-2]
+        for step in steps:
+            move, *line = re.findall("`([^`]*)`", step)
+            assert move in options
+            end = made.replay(state, (move, *line))
+            if made.players == 2:
+                assert made.over(end) and step.endswith(f"score is {made.score(end):.3g}.")
+            elif "no moves lead" not in step:
+                shown += len(line)
+                assert made.score(end) == 1 and (
+                    "needed" not in step or f"{len(line)} more" in step
+                )
+    assert shown > 10
 
 
 def test_what_is_read_is_what_the_position_has(rows: list[Any]) -> None:
@@ -168,7 +216,7 @@ def test_a_sum_is_what_its_analysis_adds(rows: list[Any]) -> None:
         for row in of_kind(rows, "reading")
         for found in re.findall(r" is (\d+): ([\d +-]+)\.", row.messages[-1].content)
     ]
-    assert len(sums) > 20
+    assert len(sums) > 10
     for total, terms in sums:
         signed = re.findall(r"[+-]?\d+", terms.replace(" ", ""))
         assert int(total) == sum(map(int, signed))

@@ -33,18 +33,18 @@ def test_no_program_that_passes_its_tests_is_asked_about() -> None:
 
 def test_the_output_and_the_last_variables_are_those_of_the_failed_run() -> None:
     [task] = written(FAILING)
-    golds = {"days": "5", "spam": "48", "answered": "112", "output": "117"}
+    golds = {"spam": "48", "answered": "112", "output": "117"}
     assert json.loads(task.answer) == golds
-    assert json.loads(task.shown)["names"] == ["days", "spam", "answered"]
+    assert json.loads(task.shown)["names"] == ["spam", "answered"]
 
 
-@pytest.mark.parametrize("right", range(5))
+@pytest.mark.parametrize("right", range(4))
 def test_a_prediction_scores_a_tenth_and_its_share_of_the_rest(right: int) -> None:
     [task] = written(FAILING)
     golds = {name: json.loads(gold) for name, gold in json.loads(task.answer).items()}
     answer = {n: g if place < right else -1 for place, (n, g) in enumerate(golds.items())}
     mark = player()(grade(task, f"```json\n{json.dumps(answer)}\n```"))
-    assert mark.score == pytest.approx(0.1 + 0.9 * right / 4)
+    assert mark.score == pytest.approx(0.1 + 0.9 * right / 3)
 
 
 def test_programs_of_a_problem_with_the_same_output_are_one() -> None:
@@ -59,4 +59,4 @@ def test_predictions_are_rows_where_every_value_is_right() -> None:
     right, wrong = json.dumps(golds), json.dumps({**golds, "spam": 49})
     results = in_all_ways("coderl_plus", task, right, wrong)
     assert [verdict.kept for _, verdict in results] == [True] * 3 + [False] * 5
-    assert results[3][0].score == pytest.approx(0.1 + 0.9 * 3 / 4)
+    assert results[3][0].score == pytest.approx(0.1 + 0.9 * 2 / 3)

@@ -24,7 +24,7 @@ ANSWERS = [
     ("For which arguments", INPUT),
     ("Propose a Python program", SPAM),
     ("Choose 10 inputs", INDUCTION),
-    ("one JSON object", '{"output": 117, "days": 5, "spam": 48, "answered": 112}'),
+    ("one JSON object", '{"output": 117, "spam": 48, "answered": 112}'),
     ("the input alone", "{'levels': [420], 'alarm': 420}"),
     ("value of `input` alone", "{'emails': 160, 'percent_spam': 30, 'days': 5}"),
     ("Find an `input`", "{'emails': 160, 'percent_spam': 30, 'days': 5}"),

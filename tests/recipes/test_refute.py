@@ -52,6 +52,17 @@ def test_a_fault_at_a_bound_is_hard_and_most_others_are_not() -> None:
     assert len(asked(BOUND)) < len(mutants(BOUND)) / 2
 
 
+def test_the_right_program_is_shown_where_the_problem_does_not_say_what_is_right() -> None:
+    for overrides, is_shown in (([], False), (["shows_right=true"], True)):
+        made = stage("refute", "mutate", *(f"recipe.stages.mutate.{each}" for each in overrides))
+        [task, *_] = player()(made.episode(seed(BOUND)))
+        prompt = stage("refute", "attempt").prompt
+        asked_for = (
+            prompt.rendered("chat", code=task.code, **json.loads(task.shown)).messages[0].content
+        )
+        assert (BOUND.strip() in asked_for) == is_shown
+
+
 def test_mutants_that_a_random_input_refutes_are_dropped_as_in_the_paper() -> None:
     assert asked(SPAM, "easy=0.0").reason == "all_easy"
     survivors = faults(asked(BOUND, "easy=0.0", "tries=3"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from collections import Counter
 from dataclasses import replace
@@ -18,6 +19,7 @@ from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
 from transforms.programs.holes import filled, holes
 from transforms.recipes.vdebugger import marked
+from transforms.stages import traces
 from transforms.stages.graders import Fault, grade
 
 SEED = replace(
@@ -79,8 +81,12 @@ def test_a_row_is_a_task_whose_grader_takes_the_target_alone() -> None:
 def test_a_critic_sees_the_trace_with_values_and_never_the_right_output() -> None:
     _, critic, _ = lessons(FILL)
     asked = critic.messages[0].content
-    assert "@return" in asked and f"Its result: {shown(critic)['output']}" in asked
+    assert "return 117 | return" in asked and f"Its result: {shown(critic)['output']}" in asked
     assert "<error>" not in asked.partition("Is it right?")[0] and "560" not in asked
+
+
+def test_doctests_hold() -> None:
+    assert doctest.testmod(traces).failed == 0
 
 
 def test_a_critic_is_taught_that_a_right_program_is_right_too() -> None:
@@ -110,7 +116,7 @@ def test_the_same_error_twice_is_one() -> None:
 def test_an_error_may_be_an_exception_which_is_shown_as_the_result() -> None:
     _, critic, _ = lessons("1 / 0")
     assert "division by zero" in shown(critic)["output"]
-    assert "@exception" in critic.messages[0].content
+    assert "exception ZeroDivisionError" in critic.messages[0].content
 
 
 def test_a_run_whose_trace_is_not_whole_makes_no_row() -> None:

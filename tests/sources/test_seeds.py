@@ -1,6 +1,7 @@
 """The seeds that ship: every one is run, and is what its own solution says."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -43,6 +44,11 @@ def test_no_problem_appears_twice_and_no_structure_twice():
     shapes = Counter(fingerprint(row["code"]) for row in ROWS)
     twice = {shape for shape, count in shapes.items() if count > 1}
     assert not [row["problem"] for row in ROWS if fingerprint(row["code"]) in twice]
+
+
+def test_no_solution_divides_by_a_fraction_without_brackets():
+    """`7/8 ÷ 7/24` can be read as `(7/8 ÷ 7) / 24`."""
+    assert not [row for row in ROWS if re.search(r"÷ \d+/\d", row["solution"])]
 
 
 def test_every_program_passes_the_checks_that_written_programs_must_pass(executions):

@@ -332,7 +332,7 @@ def test_chinese_words_that_only_hold_a_number_are_none(text):
     ("text", "answer"),
     [
         ("So \\boxed{12}.", "12"),
-        ("\\boxed{1}, then \\boxed{2}", "1, 2"),
+        ("\\boxed{1}, then \\boxed{2}", "2"),
         ("$\\boxed{\\frac{7}{2}}$", "\\frac{7}{2}"),
         ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),
         ("\\boxed{$12$}", "12"),

@@ -6,6 +6,7 @@ import ast
 import math
 import pickle
 import random
+import re
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -16,6 +17,7 @@ from pipelines.benches.measures.referees import REFEREES
 from transforms.worlds import LEVELS, NAMES, PUZZLES, Fact, IllegalMove, World, manual, world
 from transforms.worlds.instances import positions
 from transforms.worlds.players import PLAYERS, by_chance, difficulty, greedy, mean_score, play_out
+from transforms.worlds.questions import Position, refused
 
 SEEDS = range(8)
 
@@ -190,6 +192,22 @@ def test_the_facts_of_a_position_are_plain_and_can_be_asked(made: World[Any]) ->
     for state in states(made.name)[::7]:
         facts = made.facts(state)
         assert facts and {type(Fact.of(each).answer) for each in facts.values()} <= {int, str}
+
+
+def test_a_fact_that_is_not_printed_says_how_it_follows(made: World[Any]) -> None:
+    for state in states(made.name)[::7]:
+        for what, fact in made.facts(state).items():
+            answer, how = Fact.of(fact)
+            is_shown = re.search(rf"\b{answer}\b", made.render(state))
+            assert isinstance(answer, str) or how or answer == 0 or is_shown, what
+
+
+def test_a_rule_is_named_for_every_move_that_is_illegal_and_for_no_other(made: World[Any]) -> None:
+    rng = random.Random(0)
+    for state in filter(made.legal, states(made.name)[::5]):
+        assert not any(made.why(state, move) for move in made.legal(state)[:50])
+        illegal = refused(Position(made, state, state), rng)
+        assert all(made.why(state, move) for move in illegal)
 
 
 def test_a_world_is_found_by_name_or_import_path() -> None:

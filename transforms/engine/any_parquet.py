@@ -113,12 +113,15 @@ def _text(value: Any) -> str:
     return canonical_json(plain(value))
 
 
-def check_columns(paths: Sequence[str], columns: Mapping[str, str]) -> pa.Schema:
-    """Returns the columns that all files share.
+def check_columns(
+    paths: Sequence[str], columns: Mapping[str, str], added: Iterable[str] = ()
+) -> None:
+    """Checks that files have the columns that are named, and none of those to be added.
 
     Raises:
         SourceError: a file cannot be read.
-        SettingsError: a column that is named is not in a file, or files differ in their columns.
+        SettingsError: a column that is named is not in a file, one to be added is there already,
+            or files differ in their columns.
     """
     shared: pa.Schema | None = None
     for path in paths:
@@ -136,7 +139,8 @@ def check_columns(paths: Sequence[str], columns: Mapping[str, str]) -> pa.Schema
             )
         shared = schema
     assert shared is not None
-    return shared
+    for name in sorted({*added, *_WHY} & set(shared.names)):
+        raise SettingsError(f"input has a column {name} already: rename it, or leave it out")
 
 
 def run_over(
@@ -154,19 +158,14 @@ def run_over(
     for each of its files.
 
     Args:
+        paths: files that `check_columns` has passed.
         columns: field of `Cells` -> column of the files.
         stages: the first reads Cells.
         added: further column of kept rows -> field of the last stage's record.
 
     Returns:
         The account of the stages, as `run_segment` gives it.
-
-    Raises:
-        SettingsError: a column is not there, or one to be added is there already.
     """
-    schema = check_columns(paths, columns)
-    for name in sorted({*added, *_WHY} & set(schema.names)):
-        raise SettingsError(f"input has a column {name} already: rename it, or leave it out")
     source = ReadCells(paths=tuple(paths), columns=dict(columns))
     arriving: type = Cells
     for stage in stages:

@@ -21,11 +21,12 @@ def content_id(kind: str, *parts: Any) -> str:
 
     `kind` keeps ids of different record types apart even where their parts are equal.
     """
-    return id_of_json(canonical_json([kind, *parts]))
+    return text_id(canonical_json([kind, *parts]))
 
 
-def id_of_json(text: str) -> str:
-    """Returns the id of parts whose canonical JSON, a list that begins with the kind, is `text`."""
+def text_id(text: str) -> str:
+    """Returns the id of a text; of parts, the text is the canonical JSON of the list that begins
+    with the kind."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

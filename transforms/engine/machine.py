@@ -7,6 +7,7 @@ import subprocess
 from collections import Counter
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from transforms.engine.versions import versions
 from transforms.sandbox.cores import cores_of_process
@@ -38,3 +39,18 @@ def machine_line() -> str:
     parts = [f"{here['cores']} cores", here["architecture"], f"Python {found['python']}"]
     parts += [f"{count} x {name} (driver {driver})" for (name, driver), count in cards.items()]
     return ", ".join(parts + [f"{name} {found[name]}" for name in _ENGINES if name in found])
+
+
+_LOOPBACK = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "[local]", "[auto]")
+"""Names of this machine; the last two are Beam's."""
+
+
+def on_loopback(address: str) -> bool:
+    """Whether a URL or HOST:PORT names the machine on which it is read.
+
+    >>> on_loopback("localhost:8073"), on_loopback("http://10.0.0.7:8081")
+    (True, False)
+    """
+    if address in _LOOPBACK:
+        return True
+    return (urlsplit(address if "//" in address else f"//{address}").hostname or "") in _LOOPBACK

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from transforms.engine.runner_settings import RunnerSettings, on_loopback
+from transforms.engine.machine import on_loopback
+from transforms.engine.runner_settings import RunnerSettings
 from transforms.engine.settings import Group
 from transforms.sources.read import SOURCES, AnySource
 

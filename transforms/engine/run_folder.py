@@ -61,7 +61,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def claimed(
-        self, *, resume: bool, overwrite: bool, identity: str = "run_id"
+        self, *, resume: bool | None, overwrite: bool, identity: str = "run_id"
     ) -> Iterator[dict[str, Any]]:
         """Holds the folder for this process; yields the manifest found there, or an empty one.
 
@@ -69,6 +69,7 @@ class RunFolder:
         not. Object stores have no locks: nothing keeps two runs apart there.
 
         Args:
+            resume: whether to go on with what is there; None where the command cannot.
             identity: the manifest's entry that a resumed folder must have: `run_id` for a run,
                 `training_id` for a training.
 
@@ -111,7 +112,7 @@ class RunFolder:
         finally:
             lock.release()
 
-    def _found(self, resume: bool, overwrite: bool, identity: str) -> dict[str, Any]:
+    def _found(self, resume: bool | None, overwrite: bool, identity: str) -> dict[str, Any]:
         """Returns the manifest of what may be resumed or overwritten; empty for a free folder."""
         # What a process leaves that is killed before it has a manifest makes no run; nor does the
         # ledger of a preview.
@@ -120,7 +121,8 @@ class RunFolder:
             return {}
         if not resume and not overwrite:
             raise RunFolderError(
-                f"output_dir={self.root} is not empty: add resume=true to finish the run there, "
+                f"output_dir={self.root} is not empty: add "
+                f"{'' if resume is None else 'resume=true to finish the run there, '}"
                 "overwrite=true to start it anew, or name another folder"
             )
         found = self.read_manifest()

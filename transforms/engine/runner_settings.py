@@ -7,27 +7,15 @@ import difflib
 import json
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, NoReturn, Self
-from urllib.parse import urlsplit
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from pydantic import AfterValidator, Field, field_serializer, model_validator
 
+from transforms.engine.machine import on_loopback
 from transforms.engine.settings import Group
 
 _SECRETS = ("s3_secret_access_key", "s3_session_token")
 """Options that no manifest and no report may show."""
-_LOOPBACK = ("localhost", "127.0.0.1", "::1", "[local]", "[auto]")
-
-
-def on_loopback(address: str) -> bool:
-    """Whether a URL or HOST:PORT names the machine on which it is read.
-
-    >>> on_loopback("localhost:8073"), on_loopback("http://10.0.0.7:8081")
-    (True, False)
-    """
-    if address in _LOOPBACK:
-        return True
-    return (urlsplit(address if "//" in address else f"//{address}").hostname or "") in _LOOPBACK
 
 
 class _Parser(argparse.ArgumentParser):

@@ -25,6 +25,10 @@ LocalOrNot = Annotated[str, AfterValidator(os.path.expanduser)]
 """A path or name in which a leading ~ is the user's folder: shells leave it where it follows =."""
 
 
+Folder = Annotated[str, Field(min_length=1)]
+"""A folder to write: an empty name, as of a variable that is not set, would be the working one."""
+
+
 class SinkSettings(Group):
     """How accepted rows are written."""
 
@@ -82,7 +86,7 @@ class RecipeSettings(Group):
 class FolderSettings(Group):
     """Where a command writes, and what becomes of what is there."""
 
-    output_dir: str = Field(description="folder to write, on any Beam filesystem")
+    output_dir: Folder = Field(description="folder to write, on any Beam filesystem")
     resume: bool = Field(
         False, description="go on in output_dir: what is done is skipped, what was begun finished"
     )
@@ -136,7 +140,12 @@ def _mistake(item: Any, values: dict[str, Any], root: type[Group]) -> str:
         return message
     if isinstance(item["input"], dict) and message.startswith(tuple(item["input"])):
         return f"{key}.{message}"
-    return f"{key}={item['input']!r}: {message[:1].lower()}{message[1:]}"
+    return f"{key}={_as_set(item['input'])}: {message[:1].lower()}{message[1:]}"
+
+
+def _as_set(value: Any) -> str:
+    """A value as it is written on a command line."""
+    return {"None": "null", "True": "true", "False": "false"}.get(repr(value), repr(value))
 
 
 def _siblings(values: Any, path: list[Any]) -> list[str]:

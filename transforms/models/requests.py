@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from transforms.engine.ids import canonical_json, derived_seed, id_of_json
+from transforms.engine.ids import canonical_json, derived_seed, text_id
 from transforms.engine.records import Message, PictureMessage, Shown, ToolCall
 from transforms.text.thoughts import THINK_TAGS
 
@@ -167,8 +167,8 @@ class Request:
         before = canonical_json([self.model_id or self.model, turns, self.prompt])[1:-1]
         after = f"{self.run_seed},{self.sample}{',' + canonical_json(later) if later else ''}"
         return (
-            id_of_json(f'["request",{before},{self.sampler.json},{after}]'),
-            id_of_json(f'["question",{before},{self.sampler.limitless_json},{after}]'),
+            text_id(f'["request",{before},{self.sampler.json},{after}]'),
+            text_id(f'["question",{before},{self.sampler.limitless_json},{after}]'),
         )
 
     def later(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from transforms.programs.form import is_name, text_of
+from transforms.programs.form import text_of
 from transforms.programs.names import NOWHERE, Names, origin
 
 
@@ -97,7 +97,7 @@ def _suspects(names: Names) -> Iterator[Any]:
         if node.attr in _ATTRIBUTES or node.attr.startswith("_"):
             yield node
     for node in names.of(ast.Call):
-        if is_name(node.func, *_NAMED_IN_CALLS):
+        if isinstance(node.func, ast.Name) and node.func.id in _NAMED_IN_CALLS:
             yield node
 
 

@@ -96,7 +96,7 @@ class HasEnoughLines:
     least: int
 
     def __call__(self, source: Source) -> Verdict:
-        lines = programs.code_lines(source.code, source.nodes)
+        lines = programs.code_lines(source.code, source.by_type)
         return reject(FormReason.TOO_SHORT, f"{lines} lines") if lines < self.least else keep()
 
 

@@ -7,7 +7,10 @@ import io
 import re
 import tokenize
 import warnings
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 MAX_DEPTH = 150
@@ -32,8 +35,12 @@ def parse(code: str) -> ast.Module:
     return parsed(code)[0]
 
 
-def parsed(code: str) -> tuple[ast.Module, tuple[ast.AST, ...]]:
-    """Returns the syntax tree of `code` and its nodes, level by level (see `nodes_of`).
+NodesByType = Mapping[type[ast.AST], list[Any]]
+"""Type of node -> the nodes of that type."""
+
+
+def parsed(code: str) -> tuple[ast.Module, NodesByType]:
+    """Returns the syntax tree of `code` and its nodes by their type (see `nodes_by_type`).
 
     Raises:
         Unparsable: as `parse` does.
@@ -44,7 +51,7 @@ def parsed(code: str) -> tuple[ast.Module, tuple[ast.AST, ...]]:
         raise Unparsable(f"line {error.lineno}: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise Unparsable(str(error) or type(error).__name__) from None
-    return tree, nodes_of(tree)
+    return tree, nodes_by_type(tree)
 
 
 _NO_NODES = frozenset(
@@ -72,40 +79,57 @@ FIELDS[ast.Constant] = ()
 """Type of node -> its fields that may hold nodes."""
 
 
+class Readers(dict[type[ast.AST], Callable[[Any], Iterable[Any]]]):
+    """Type of node -> what reads the values of all its `fields` at once."""
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
+
+    def __missing__(self, node_type: type[ast.AST]) -> Callable[[Any], Iterable[Any]]:
+        names = self._fields[node_type]
+        if len(names) > 1:
+            return self.setdefault(node_type, attrgetter(*names))
+        return self.setdefault(node_type, lambda node: [getattr(node, name) for name in names])
+
+
+VALUES = Readers(FIELDS)
+"""Type of node -> what reads those values of a node that hold nodes, lists of nodes, or None."""
+
+
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes that `ast.iter_child_nodes` yields, without Load, Store and Del."""
-    found: list[ast.AST] = []
-    for name in FIELDS[type(node)]:
-        value = getattr(node, name, None)
-        if isinstance(value, ast.AST):
+    found: list[Any] = []
+    for value in VALUES[type(node)](node):
+        if type(value) is list:
+            found += value
+        else:
             found.append(value)
-        elif type(value) is list:
-            found += [item for item in value if isinstance(item, ast.AST)]
-    return found
+    return [each for each in found if isinstance(each, ast.AST)]
 
 
-def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
-    """Returns the nodes of a tree in the order of `ast.walk`, without Load, Store and Del.
+def nodes_by_type(tree: ast.AST) -> NodesByType:
+    """Returns the nodes of a tree by their type, each in the order of `ast.walk`, without Load,
+    Store and Del.
 
     Raises:
         Unparsable: the tree is nested more than `MAX_DEPTH` levels deep.
     """
-    found: list[ast.AST] = []
+    found: defaultdict[type[ast.AST], list[Any]] = defaultdict(list)
     level: list[ast.AST] = [tree]
-    fields_of = FIELDS
     for _ in range(MAX_DEPTH):
-        found += level
-        below: list[ast.AST] = []
-        for node in level:  # as `children` does, without a call for each node
-            for name in fields_of[type(node)]:
-                value = getattr(node, name, None)
-                if type(value) is list:
-                    below += [item for item in value if isinstance(item, ast.AST)]
-                elif isinstance(value, ast.AST):
-                    below.append(value)
-        if not below:
-            return tuple(found)
-        level = below
+        below: list[Any] = []
+        for node in level:
+            kind = type(node)
+            found[kind].append(node)
+            if FIELDS[kind]:  # as `children` does, without a call for each node
+                for value in VALUES[kind](node):
+                    if type(value) is list:
+                        below += value
+                    else:
+                        below.append(value)
+        level = [each for each in below if isinstance(each, ast.AST)]
+        if not level:
+            return dict(found)
     raise Unparsable(f"nested more than {MAX_DEPTH} levels deep")
 
 
@@ -119,9 +143,11 @@ def assigned(tree: ast.Module, name: str) -> list[ast.expr]:
             targets = [statement.target]
         else:
             continue
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            assert statement.value is not None
-            values.append(statement.value)
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id == name:
+                assert statement.value is not None
+                values.append(statement.value)
+                break
     return values
 
 
@@ -227,8 +253,10 @@ def _with_input_text(code: str, text: str) -> str:
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-_LEFT_OUT = frozenset({ast.Import, ast.ImportFrom, *_DOCUMENTED})
+_LEFT_OUT = (ast.Import, ast.ImportFrom, *_DOCUMENTED)
 """Nodes some of whose lines are no code."""
+_NONE = ("", "#")
+"""What a line without code begins with."""
 
 
 def _no_code(node: Any) -> Any:
@@ -240,20 +268,21 @@ def _no_code(node: Any) -> Any:
     return first if is_text else None
 
 
-def code_lines(code: str, nodes: Iterable[ast.AST] | None = None) -> int:
+def code_lines(code: str, by_type: NodesByType | None = None) -> int:
     """Returns how many lines of `code` are neither blank, comment, docstring nor import.
 
-    `nodes` are those of its syntax tree, where the caller has them already.
+    `by_type` holds the nodes of its syntax tree, where the caller has them already.
 
     Raises:
         Unparsable: `code` does not parse.
     """
     skipped: set[int] = set()
-    for node in parsed(code)[1] if nodes is None else nodes:
-        if type(node) in _LEFT_OUT and (left_out := _no_code(node)) is not None:
+    by_type = parsed(code)[1] if by_type is None else by_type
+    for node in chain.from_iterable(by_type.get(each, ()) for each in _LEFT_OUT):
+        if (left_out := _no_code(node)) is not None:
             skipped.update(range(left_out.lineno, (left_out.end_lineno or left_out.lineno) + 1))
-    lines = enumerate(map(str.strip, _LINE_END.split(code)), start=1)
-    return sum(line != "" and line[0] != "#" and number not in skipped for number, line in lines)
+    lines = [line.strip() for line in _LINE_END.split(code)]
+    return len([n for n, line in enumerate(lines, 1) if line[:1] not in _NONE and n not in skipped])
 
 
 def text_of(node: ast.AST | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import chain
 
 from transforms.programs.form import children, input_keys, solution_of, text_of
 from transforms.programs.names import NOWHERE, Binding, Names, parameters
@@ -47,8 +48,12 @@ def _reads_each(tree: ast.Module, keys: set[str], names: Names) -> bool:
     declared = {each.arg for each in parameters(solution.args) if each is not kwarg}
     if not is_spread or not keys <= declared:
         return False
-    read = {names.home.get(n) for n in names.of(ast.Name) if isinstance(n.ctx, ast.Load)}
-    return all((scope, key) in read for key in keys)
+    read = {
+        node.id
+        for node in names.of(ast.Name)
+        if isinstance(node.ctx, ast.Load) and names.home.get(node, NOWHERE)[0] is scope
+    }
+    return keys <= read
 
 
 def _used_keys(tree: ast.Module, keys: set[str], names: Names) -> set[str]:
@@ -64,7 +69,8 @@ def _used_keys(tree: ast.Module, keys: set[str], names: Names) -> set[str]:
         if binding in flow.aliases and node not in flow.tracked:
             whole.append(node)
     if whole and not keys <= used:
-        parents = {child: node for node in names.nodes for child in children(node)}
+        nodes = chain.from_iterable(names.by_type.values())
+        parents = {child: node for node in nodes for child in children(node)}
         for node in whole:
             read = _keys_read(node, parents, flow.tracked)
             used |= keys if read is None else read

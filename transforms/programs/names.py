@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal
 
-from transforms.programs.form import FIELDS, nodes_of
+from transforms.programs.form import FIELDS, VALUES, NodesByType, nodes_by_type
 
 
 @dataclass(eq=False)
@@ -49,14 +48,11 @@ class Names:
     Annotations are not visited, and their names have no home: they name types.
 
     Args:
-        nodes: those of the tree (see `nodes_of`), where the caller has them already.
+        by_type: the nodes of the tree (see `nodes_by_type`), where the caller has them already.
     """
 
-    def __init__(self, tree: ast.Module, nodes: tuple[ast.AST, ...] | None = None) -> None:
-        self.nodes = nodes_of(tree) if nodes is None else nodes
-        self.by_type: dict[type[ast.AST], list[Any]] = defaultdict(list)
-        for node in self.nodes:
-            self.by_type[type(node)].append(node)
+    def __init__(self, tree: ast.Module, by_type: NodesByType | None = None) -> None:
+        self.by_type = nodes_by_type(tree) if by_type is None else by_type
         self.module = self._scope = Scope("module")
         self.scope_of: dict[ast.AST, Scope] = {tree: self.module}
         self._seen: list[tuple[ast.AST, str, Scope]] = []
@@ -64,7 +60,8 @@ class Names:
         for statement in tree.body:
             self.visit(statement)
         self.home: dict[ast.AST, Binding] = {
-            node: (scope.find(name), name) for node, name, scope in self._seen
+            node: (scope if name in scope.names else scope.find(name), name)
+            for node, name, scope in self._seen
         }
 
     def of(self, *types: type[ast.AST]) -> Iterator[Any]:
@@ -79,7 +76,7 @@ class Names:
 
     def _bind(self, node: ast.AST, name: str, scope: Scope | None = None) -> None:
         scope = scope or self._scope
-        if (scope, name) in self._declared:  # global or nonlocal
+        if self._declared and (scope, name) in self._declared:  # global or nonlocal
             outer = self._declared[scope, name]
             if outer is not None:
                 outer.bind(name)
@@ -98,21 +95,15 @@ class Names:
         self._scope = outer
 
     def visit(self, node: ast.AST) -> None:
-        visitor = _VISITORS.get(type(node))
-        if visitor is not None:
-            visitor(self, node)
-        else:
-            self.generic_visit(node)
+        _VISITORS[type(node)](self, node)
 
     def generic_visit(self, node: ast.AST) -> None:
-        for name in FIELDS[type(node)]:  # as `children` does, without a list for each node
-            value = getattr(node, name, None)
+        for value in VALUES[type(node)](node):  # as `children` does, without a list for each node
             if type(value) is list:
                 for item in value:
-                    if isinstance(item, ast.AST):
-                        self.visit(item)
-            elif isinstance(value, ast.AST):
-                self.visit(value)
+                    _VISITORS[type(item)](self, item)
+            else:
+                _VISITORS[type(value)](self, value)
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
@@ -200,12 +191,24 @@ class Names:
     visit_ExceptHandler = visit_MatchAs = visit_MatchStar = visit_MatchMapping = _visit_named
 
 
-_VISITORS: dict[type, Callable[[Names, Any], None]] = {
-    getattr(ast, name.removeprefix("visit_")): visitor
-    for name, visitor in vars(Names).items()
-    if name.startswith("visit_")
-}
-"""Type of node -> what visits it: found by type, where `ast.NodeVisitor` makes a name of it."""
+class _Visitors(dict[type, Callable[[Names, Any], None]]):
+    """Type of node -> what visits it: found by type, where `ast.NodeVisitor` makes a name of it.
+
+    None and text, which stand among nodes, have nothing to visit.
+    """
+
+    def __missing__(self, kind: type) -> Callable[[Names, Any], None]:
+        inner = issubclass(kind, ast.AST) and FIELDS[kind]
+        return self.setdefault(kind, Names.generic_visit if inner else lambda names, node: None)
+
+
+_VISITORS = _Visitors(
+    {
+        getattr(ast, name.removeprefix("visit_")): visitor
+        for name, visitor in vars(Names).items()
+        if name.startswith("visit_")
+    }
+)
 
 
 def parameters(args: ast.arguments) -> list[ast.arg]:

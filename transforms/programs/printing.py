@@ -10,6 +10,7 @@ from transforms.programs.form import parse
 
 _NAME = re.compile(r"(?:^|, )([\w.]+) = ")
 _DOTTED = re.compile(r"[\w.]+")
+_MARK = re.compile(r"(?<![\w'\"])(-)(?=\d)|(?<=\d)(\.)(?=\d)")
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{4}")
 """That of an object, in the text that Python gives it."""
 _TAKING = frozenset({"pop", "popleft", "popitem", "setdefault", "heappop", "heappushpop"})
@@ -19,7 +20,7 @@ _TAKING = frozenset({"pop", "popleft", "popitem", "setdefault", "heappop", "heap
 def printing(code: str, without: Collection[str] = ()) -> str:
     """Returns a unified program that prints the variables and attributes that the statements of its
     functions and loops change, each time that they do, and its output at the end; those of some
-    names not.
+    names not, nor those that begin with an underscore, which nobody reads.
 
     >>> print(printing("def solution(n):\\n    n += 1\\n    return n\\noutput = solution(1)"))
     def solution(n):
@@ -47,7 +48,7 @@ def printing(code: str, without: Collection[str] = ()) -> str:
     for node in nodes:
         changed = dict.fromkeys(_changed(node, imported))
         known = (n for n in changed if n in stored or ("." in n and n.partition(".")[0] in owners))
-        names = [name for name in known if name not in without]
+        names = [name for name in known if name not in without and not name.startswith("_")]
         if not names:
             continue
         assert isinstance(node, ast.stmt)
@@ -77,6 +78,31 @@ def unsettled(one: str, other: str) -> set[str]:
         if own != its or ADDRESS.search(own)
         for name in _NAME.findall(own)
     }
+
+
+def implausible(printed: str, own: str) -> str:
+    """Returns a line of a run in which a variable, or the answer, is negative or no whole number,
+    though it never is in the program's own run; empty where there is none.
+
+    >>> implausible("men = -11\\nFinal answer: 0", "men = 5\\nFinal answer: 1")
+    'men = -11'
+    >>> implausible("men = 2\\nchange = -3", "men = 5\\nchange = -1")
+    ''
+    """
+    usual: dict[tuple[str, ...], set[str]] = {}
+    for line in own.split("\n"):
+        usual.setdefault(_names(line), set()).update(_marks(line))
+    lines = (line for line in printed.split("\n") if _names(line) in usual)
+    return next((line for line in lines if _marks(line) - usual[_names(line)]), "")
+
+
+def _names(line: str) -> tuple[str, ...]:
+    return tuple(_NAME.findall(line))
+
+
+def _marks(line: str) -> set[str]:
+    """Which of a minus sign and a decimal point the numbers of a line have."""
+    return {sign or point for sign, point in _MARK.findall(line)} - {""}
 
 
 def _is_stored(name: ast.Name) -> bool:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from transforms.programs.form import Unparsable, parsed
+from transforms.programs.form import NodesByType, Unparsable, parsed
 from transforms.programs.names import Names
 from transforms.text.shingles import code_tokens, parsed_tokens
 
@@ -18,7 +18,7 @@ class Source:
     code: str
 
     @cached_property
-    def _parsed(self) -> tuple[ast.Module, tuple[ast.AST, ...]]:
+    def _parsed(self) -> tuple[ast.Module, NodesByType]:
         return parsed(self.code)
 
     @property
@@ -27,8 +27,8 @@ class Source:
         return self._parsed[0]
 
     @property
-    def nodes(self) -> tuple[ast.AST, ...]:
-        """Those of the tree (see `nodes_of`). Raises as `tree` does."""
+    def by_type(self) -> NodesByType:
+        """The nodes of the tree (see `nodes_by_type`). Raises as `tree` does."""
         return self._parsed[1]
 
     @cached_property
@@ -45,7 +45,7 @@ class Source:
         return parsed_tokens(self.code)
 
 
-@lru_cache(8)  # what looks at a text looks at it several times at once; trees are large
+@lru_cache(2)  # what looks at a text looks at it several times at once; trees are large
 def source_of(code: str) -> Source:
     """Returns the source of a text; the same one for the texts that were asked for last."""
     return Source(code)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from transforms.programs.form import Fields, assigned, is_name
+from transforms.programs.form import Fields, Readers, assigned, is_name
 from transforms.programs.names import NOWHERE, Names
 from transforms.programs.source import source_of
 
@@ -38,11 +38,8 @@ _WRITTEN = Fields(
     frozenset({"ctx", "type_comment", "kind", "type_params", "annotation", "returns", "simple"})
 )
 
-_OPERATORS = frozenset(
-    kind
-    for of in (ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
-    for kind in of.__subclasses__()
-)
+_VALUES = Readers(_WRITTEN)
+_OPERATORS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
 
 
 class _Canonical:
@@ -58,21 +55,14 @@ class _Canonical:
         return "[" + ";".join(text for text in texts if text) + "]"
 
     def of(self, node: Any) -> str:
-        kind = type(node)
-        if kind is ast.Name:  # the most frequent first
-            return self._name(node)
-        if kind is ast.Constant:
-            return _literal_kind(node)
-        if kind is list:
-            if node and isinstance(node[0], ast.stmt):
-                return self.statements(node)
-            return "[" + ",".join([self.of(item) for item in node]) + "]"
-        if (writer := _WRITERS.get(kind)) is not None:
-            return writer(self, node)
-        if kind in _OPERATORS:
-            return f"{kind.__name__}()"
-        if not isinstance(node, ast.AST):  # an identifier, a number of dots, None
-            return str(node)
+        return _WRITERS[type(node)](self, node)
+
+    def _list(self, nodes: list[Any]) -> str:
+        if nodes and isinstance(nodes[0], ast.stmt):
+            return self.statements(nodes)
+        return "[" + ",".join([_WRITERS[type(node)](self, node) for node in nodes]) + "]"
+
+    def _other(self, node: Any) -> str:
         match node:
             case ast.Import() | ast.ImportFrom() | ast.Global() | ast.Nonlocal() | ast.Pass():
                 return ""
@@ -91,18 +81,19 @@ class _Canonical:
                 return "f(" + ",".join([self.of(v) for v in _formatted(node)]) + ")"
             case ast.ClassDef() | ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar():
                 name = self._name(node) if node in self._names.home else ""
-                return f"{name}:{self._generic(node, ('name',))}"
+                return f"{name}:{self._without(node, 'name')}"
             case ast.MatchMapping():
-                return self._generic(node, ("rest",))
+                return self._without(node, "rest")
         return self._generic(node)
 
-    def _generic(self, node: ast.AST, left_out: tuple[str, ...] = ()) -> str:
-        parts = [
-            self.of(getattr(node, name, None))
-            for name in _WRITTEN[type(node)]
-            if name not in left_out
-        ]
-        return f"{type(node).__name__}({','.join(parts)})"
+    def _without(self, node: ast.AST, left_out: str) -> str:
+        names = [name for name in _WRITTEN[type(node)] if name != left_out]
+        return f"{type(node).__name__}({','.join([self.of(getattr(node, n)) for n in names])})"
+
+    def _generic(self, node: ast.AST) -> str:
+        kind = type(node)
+        parts = [_WRITERS[type(value)](self, value) for value in _VALUES[kind](node)]
+        return f"{kind.__name__}({','.join(parts)})"
 
     def _name(self, node: Any) -> str:
         scope, name = self._names.home[node]
@@ -155,22 +146,39 @@ class _Canonical:
         )
 
 
-_WRITERS: dict[type, Callable[[_Canonical, Any], str]] = {
-    ast.Attribute: _Canonical._attribute,
-    ast.BinOp: _Canonical._operation,
-    ast.Compare: _Canonical._comparison,
-    ast.Call: _Canonical._call,
-    **dict.fromkeys((ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda), _Canonical._function),
-    **dict.fromkeys(
-        (
-            *(ast.Assign, ast.AugAssign, ast.Return, ast.For, ast.While, ast.If, ast.IfExp),
-            *(ast.BoolOp, ast.Subscript, ast.Slice, ast.comprehension, ast.FormattedValue),
-            *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+class _Writers(dict[type, Callable[[_Canonical, Any], str]]):
+    """Type of node, or of what else a field holds -> what writes it."""
+
+    def __missing__(self, kind: type) -> Callable[[_Canonical, Any], str]:
+        if issubclass(kind, _OPERATORS):
+            name = f"{kind.__name__}()"
+            return self.setdefault(kind, lambda canonical, node: name)
+        if issubclass(kind, ast.AST):
+            return self.setdefault(kind, _Canonical._other)
+        # an identifier, a number of dots, None
+        return self.setdefault(kind, lambda canonical, value: str(value))
+
+
+_WRITERS = _Writers(
+    {
+        list: _Canonical._list,
+        ast.Name: _Canonical._name,
+        ast.Constant: lambda canonical, node: _literal_kind(node),
+        ast.Attribute: _Canonical._attribute,
+        ast.BinOp: _Canonical._operation,
+        ast.Compare: _Canonical._comparison,
+        ast.Call: _Canonical._call,
+        **dict.fromkeys((ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda), _Canonical._function),
+        **dict.fromkeys(  # the most frequent: found at once, without the cases of the others
+            (
+                *(ast.Assign, ast.AugAssign, ast.Return, ast.For, ast.While, ast.If, ast.IfExp),
+                *(ast.BoolOp, ast.Subscript, ast.Slice, ast.comprehension, ast.FormattedValue),
+                *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+            ),
+            _Canonical._generic,
         ),
-        _Canonical._generic,
-    ),
-}
-"""What writes the most frequent types of nodes: found at once, without the cases of the others."""
+    }
+)
 
 
 def _operands(node: ast.expr, operator: type[ast.operator]) -> Iterator[ast.expr]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 from transforms.engine.ids import derived_seed
@@ -30,6 +31,53 @@ def drawn_inputs(record_id: str, inputs: dict[str, Any], count: int) -> Iterator
         yield changed
         if len(before) > count:
             return
+
+
+def likely_inputs(record_id: str, inputs: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Returns up to `count` of ten times as many inputs that `drawn_inputs` yields: those that most
+    likely make sense where the own one does, as `oddities` counts."""
+    drawn = drawn_inputs(record_id, inputs, 10 * count)
+    return sorted(drawn, key=lambda each: oddities(each, inputs))[:count]
+
+
+def oddities(inputs: dict[str, Any], own: dict[str, Any]) -> int:
+    """In how many places an input is odd beside the own one: zero or empty, a changed text, over
+    100 percent, two numbers in another order of size, two lengths that were equal and are not.
+
+    >>> oddities({"people": 7, "women": 18}, {"people": 20, "women": 9})
+    1
+    >>> oddities({"rows": [3, 0], "left": [1, 2]}, {"rows": [3, 4], "left": [1, 2]})
+    2
+    """
+    odd = sum(_is_odd(inputs[key], value) for key, value in own.items())
+    odd += sum("percent" in key and _swapped(inputs[key], 100, own[key], 100) for key in own)
+    for one, other in combinations(own, 2):
+        odd += _swapped(inputs[one], inputs[other], own[one], own[other])
+    return odd
+
+
+def _is_odd(value: Any, own: Any) -> bool:
+    """Whether a value, or a part of one, is zero or empty where the own one is not, or a text that
+    has been changed."""
+    if isinstance(own, (list, tuple)) and isinstance(value, (list, tuple)) and value:
+        return any(map(_is_odd, value, own))
+    if isinstance(own, str):
+        return bool(value != own)
+    return not isinstance(own, bool) and bool(own) and not value
+
+
+def _swapped(one: Any, other: Any, own: Any, its: Any) -> bool:
+    """Whether two numbers are in another order than the own two, or lists of the same length have
+    such numbers, or are no longer of the same length."""
+    values = (one, other, own, its)
+    if all(isinstance(value, (int, float)) for value in values):
+        return (one < other and own > its) or (one > other and own < its)
+    is_of_parts = len({*map(type, values)}) == 1 and isinstance(own, (list, tuple, str))
+    if not is_of_parts or len(own) != len(its):
+        return False
+    if len(one) != len(other):
+        return True
+    return not isinstance(own, str) and any(map(_swapped, one, other, own, its))
 
 
 def _varied(value: Any, rng: random.Random) -> Any:

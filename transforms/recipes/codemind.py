@@ -5,6 +5,7 @@ After CodeMind (arXiv 2402.09664).
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
@@ -47,8 +48,20 @@ class AskOfMind(MakeTasksOfPairs):
 def misleading(output: str) -> str | None:
     """Returns an output of the same type that is wrong, as JSON; None where there is none.
 
-    >>> misleading("560"), misleading("null")
-    ('561', None)
+    >>> misleading("560"), misleading("null"), misleading("[2.5, 1]")
+    ('561', None, '[3.4, 1]')
     """
-    others = map(json.dumps, perturbations(json.loads(output)))
+    right = json.loads(output)
+    others = (json.dumps(_rounded(other, right)) for other in perturbations(right))
     return next((other for other in others if not same_output(other, output)), None)
+
+
+def _rounded(value: Any, own: Any) -> Any:
+    """A value like the own one, with its floats as long as they are there."""
+    if isinstance(own, float):
+        return round(value, len(repr(own).partition(".")[2]))
+    if isinstance(own, list):
+        return [_rounded(*each) for each in zip(value, own, strict=True)]
+    if isinstance(own, dict):
+        return {key: _rounded(value[key], own[key]) for key in own}
+    return value

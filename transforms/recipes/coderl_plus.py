@@ -16,6 +16,7 @@ from transforms.models.episode import ModelEpisode, Steps, side_by_side
 from transforms.models.requests import Response
 from transforms.models.responses import ResponseReason, judge_program
 from transforms.models.settings import SamplerSettings
+from transforms.programs import literal_input, parse
 from transforms.programs.checks import RUN_REASONS
 from transforms.programs.facts import CutTrace, InvalidTrace, is_plain, read_trace, returned_values
 from transforms.programs.questions import Task, task_about
@@ -36,7 +37,8 @@ class WriteFailing(MakeTasksOfPairs, ModelEpisode):
     name: str = "fail"
     sampler: SamplerSettings
     variables: Annotated[int, Field(ge=0)] = 3
-    """Variables that are asked for, at most: those that `solution` set last."""
+    """Variables that are asked for, at most: those that `solution` set last. What still holds an
+    input shows."""
 
     reasons: ClassVar[Iterable[str]] = (
         *ResponseReason, *RUN_REASONS, *UNPAIRED, "passes_tests", "trace_cut",
@@ -64,7 +66,12 @@ class WriteFailing(MakeTasksOfPairs, ModelEpisode):
         output = json.loads(result.output or "null")
         if not is_small(output):
             return reject(Status.OUTPUT_LIMIT, "the output is not small")
-        asked = {name: repr(v) for name, v in values.items() if is_plain(v) and is_small(v)}
+        own = literal_input(parse(code)) or {}
+        asked = {
+            name: repr(value)
+            for name, value in values.items()
+            if is_plain(value) and is_small(value) and (name not in own or own[name] != value)
+        }
         golds = dict(list(asked.items())[-self.variables :] if self.variables else ())
         answer, shown = {**golds, "output": repr(output)}, {"names": [*golds]}
         calls = self.calls(response)

@@ -38,6 +38,8 @@ class AskCounterexamples(MakeTasks):
     """Mutants of one program that are run, at most: an endless one takes the CPU time of a job."""
     most: Annotated[int, Field(ge=1)] = 2
     """Mutants of one program that are asked about, at most."""
+    shows_right: bool = False
+    """Whether the right program is shown, too: problems that do not say what is right need it."""
 
     reasons: ClassVar[Iterable[str]] = (*UNFIT, "no_literal_input", "all_easy")
 
@@ -60,7 +62,8 @@ class AskCounterexamples(MakeTasks):
             return reject("all_easy", f"{len(candidates)} mutants, {len(inputs)} inputs")
         tasks = []
         for _, code in sorted(hard, key=lambda each: each[0])[: self.most]:
-            shown = {"problem": seed.problem, "faulty": code, "own": repr(own)}
+            right_one = program if self.shows_right else None
+            shown = {"problem": seed.problem, "faulty": code, "own": repr(own), "right": right_one}
             pair = {"faulty": code, "input": repr(own)}
             tasks.append(task_about(seed, "counterexample", program, "counterexample", pair, shown))
         return tasks

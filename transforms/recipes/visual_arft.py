@@ -95,7 +95,7 @@ class SingleSteps(Look):
 
     def steps(self, seed: PictureSeed) -> list[Operation]:
         """The operations that undo a picture's faults, small print by a crop."""
-        return repairs(seed, crops=seed.changes == "[]" and bool(seed.faults)) or []
+        return repairs(seed, crops=seed.wants_crop) or []
 
     def step(
         self, kind: str, prompt: PromptTemplate, seed: PictureSeed, sample: int, **words: Any

@@ -95,7 +95,7 @@ class Chart(Scene):
     def questions(self) -> list[SceneQuestion]:
         found = []
         for number, (name, values) in enumerate(zip(self.series, self.values, strict=True)):
-            whose = f"{name}" if len(self.series) > 1 else "the value"
+            whose = f"the value of {name}" if len(self.series) > 1 else "the value"
             for place, value in enumerate(values):
                 text = f"What is {whose} at {self.places[place]}?"
                 found.append(SceneQuestion("read", text, value, self.mark(number, place)))

@@ -76,11 +76,18 @@ class Rotate(Change):
 
     name: Literal["rotate"] = "rotate"
     degrees: float
+    size: tuple[int, int] | None = None
+    """Width and height to which the sheet is then cut, around its middle; None cuts nothing."""
 
     def of(self, image: Image.Image) -> Image.Image:
-        return image.rotate(
+        turned = image.rotate(
             -self.degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=(255, 255, 255)
         )
+        if self.size is None:
+            return turned
+        wide, high = self.size
+        left, top = (turned.width - wide) // 2, (turned.height - high) // 2
+        return turned.crop((left, top, left + wide, top + high))
 
 
 class Levels(Change):

@@ -160,9 +160,8 @@ def least_likeness(original: bytes, other: bytes) -> float:
 def is_painted_over(original: bytes, other: bytes, degrees: float) -> bool:
     """Whether a square where the original has ink is, in a picture turned by that angle around the
     same middle, lighter or darker than all that lies within 4 pixels of it there."""
-    first, turned_back = decoded(original), Rotate(degrees=-degrees).of(decoded(other))
-    left, top = ((turned_back.size[n] - first.size[n]) // 2 for n in (0, 1))
-    dark = light = turned_back.crop((left, top, left + first.width, top + first.height))
+    first = decoded(original)
+    dark = light = Rotate(degrees=-degrees, size=first.size).of(decoded(other))
     for _ in range(4):
         dark, light = dark.filter(ImageFilter.MinFilter(3)), light.filter(ImageFilter.MaxFilter(3))
     return any(

@@ -114,7 +114,7 @@ _DOWN = (lambda shape: shape.box[1], lambda shape: shape.middle[1], lambda shape
 
 QUESTIONS: Mapping[str, Kind] = {
     "count": Kind("How many {}s are there?", _count),
-    "exists": Kind("Is there a {}?", _exists),
+    "exists": Kind("Is there any {}?", _exists),
     "colour": Kind("What colour is the {}?", _colour),
     "leftmost": Kind("What colour is the leftmost {}?", _first(*_ACROSS)),
     "largest": Kind("What colour is the largest {}?", _first(lambda shape: -shape.side)),

@@ -12,7 +12,7 @@ from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import canonical_json, derived_seed
 from transforms.engine.records import Seed
 from transforms.programs import literal_input, parse, with_input
-from transforms.programs.variation import drawn_inputs
+from transforms.programs.variation import drawn_inputs, likely_inputs
 from transforms.sandbox.jobs import Job, Result, Status
 from transforms.stages.together import run_together
 
@@ -43,32 +43,69 @@ class Pair(NamedTuple):
     """JSON."""
 
 
-def several_pairs(seed: Seed, most: int) -> Steps[Verdict | list[Pair]]:
+class Inputs(NamedTuple):
+    """Inputs of a program, and how long it may take on each."""
+
+    own: dict[str, Any]
+    output: str | None
+    """What the program gives on its own input, as JSON; None where it gave nothing."""
+    drawn: list[dict[str, Any]]
+    """Others, small ones: all differ, from the own one too."""
+    cpu_seconds: float
+
+
+def several_inputs(seed: Seed, most: int, *, likely: bool = False) -> Steps[Verdict | Inputs]:
+    """Draws inputs for a verified seed's program, several for each of the `most` that are wanted:
+    on some it may fail.
+
+    They come from the generator in the seed's metadata (`input_generator`, as the source codeio has
+    it), or else are drawn like the program's own.
+
+    Args:
+        likely: whether those drawn without a generator are to make sense, as a task's instances do;
+            tests are better off with odd ones.
+    """
+    if (verdict := unfit(seed)) is not None:
+        return verdict
+    own, output = literal_input(parse(seed.code or "")), seed.output
+    made = yield from _generated(seed, _DRAWS * most)
+    if made is None or own is None or output is None:
+        [ran] = yield [Job(seed.code or "")]
+        own = json.loads(ran.input or "{}") if own is None else own
+        output = ran.output if ran.status is Status.OK else None
+    else:
+        ran = made
+    if made is not None:
+        drawn = [each for each in json.loads(made.output or "[]") if isinstance(each, dict)]
+    else:
+        draw = likely_inputs if likely else drawn_inputs
+        drawn = [*draw(seed.id, own, _DRAWS * most)]
+    known = {repr(each): each for each in drawn if is_small(each)}
+    known.pop(repr(own), None)
+    return Inputs(own, output, [*known.values()], max(_SHORT, _TIMES * ran.cpu_seconds))
+
+
+def several_pairs(seed: Seed, most: int, *, likely: bool = False) -> Steps[Verdict | list[Pair]]:
     """Runs a verified seed's program on small inputs that differ, its own first.
 
-    Inputs come from the generator in the seed's metadata (`input_generator`, as the source codeio
-    has it), or else are drawn like the program's own. Runs that end badly or take far longer than
-    on the own input, and values that are not small, make no pair.
+    Runs that end badly or take far longer than on the own input, and values that are not small,
+    make no pair.
+
+    Args:
+        likely: as `several_inputs` has it.
 
     Returns:
         Two to `most` pairs, or why there are none.
     """
-    if (verdict := unfit(seed)) is not None:
-        return verdict
+    inputs = yield from several_inputs(seed, most, likely=likely)
+    if isinstance(inputs, Verdict):
+        return inputs
     code = seed.code or ""
-    [own] = yield [Job(code)]
-    inputs = literal_input(parse(code))
-    known = own.output if own.status is Status.OK else None
-    pairs = _pairs([(repr(inputs), known)]) if is_small(inputs) else []
-    if inputs is None:
-        inputs = json.loads(own.input or "{}")
-    drawn = yield from _drawn(seed, inputs, _DRAWS * most)
-    bound = max(_SHORT, _TIMES * own.cpu_seconds)
-    candidates = iter({repr(each): each for each in (inputs, *drawn)}.values())
-    if pairs:
-        next(candidates)  # its own has run
+    is_shown = is_small(inputs.own) and literal_input(parse(code)) is not None
+    pairs = _pairs([(repr(inputs.own), inputs.output)]) if is_shown else []
+    candidates = iter(inputs.drawn if pairs else [inputs.own, *inputs.drawn])
     while len(pairs) < most and (some := list(islice(candidates, most - 1))):
-        found = yield from run_on(code, some, bound)
+        found = yield from run_on(code, some, inputs.cpu_seconds)
         if not found:  # nor will it run on others
             break
         pairs += found
@@ -129,15 +166,13 @@ def _pairs(runs: Iterable[tuple[str, str | None]]) -> list[Pair]:
     ]
 
 
-def _drawn(seed: Seed, inputs: dict[str, Any], count: int) -> Steps[list[dict[str, Any]]]:
-    """Draws inputs by the seed's generator, or like the own ones where it has none that works."""
-    if generator := json.loads(seed.metadata).get("input_generator"):
-        seeds = [derived_seed(0, "pair", seed.id, number) for number in range(count)]
-        [result] = yield [Job(_GENERATING.format(code=seed.code, generator=generator, seeds=seeds))]
-        values = json.loads(result.output or "null") if result.status is Status.OK else None
-        if values:
-            return [each for each in values if isinstance(each, dict)]
-    return list(drawn_inputs(seed.id, inputs, count))
+def _generated(seed: Seed, count: int) -> Steps[Result | None]:
+    """Runs the seed's generator; None where it has none, or none that works."""
+    if not (generator := json.loads(seed.metadata).get("input_generator")):
+        return None
+    seeds = [derived_seed(0, "pair", seed.id, number) for number in range(count)]
+    [result] = yield [Job(_GENERATING.format(code=seed.code, generator=generator, seeds=seeds))]
+    return result if result.status is Status.OK and result.output not in (None, "[]") else None
 
 
 _GENERATING = """{code}

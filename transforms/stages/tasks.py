@@ -48,7 +48,9 @@ class MakeTasksOfPairs(MakeTasks):
     reasons: ClassVar[Iterable[str]] = UNPAIRED
     make: ClassVar[Callable[..., Steps[list[Any]]]]
     """(seed, its pairs) -> steps that give tasks and verdicts."""
+    likely: ClassVar[bool] = False
+    """As `several_inputs` has it."""
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Any]]:
-        pairs: Verdict | list[Pair] = yield from several_pairs(seed, self.pairs)
+        pairs: Verdict | list[Pair] = yield from several_pairs(seed, self.pairs, likely=self.likely)
         return pairs if isinstance(pairs, Verdict) else (yield from self.make(seed, pairs))

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from transforms.engine.errors import BackendError, one_line
 from transforms.engine.runner_settings import DirectSettings
-from transforms.engine.settings import FolderSettings, Group, SinkSettings
+from transforms.engine.settings import Folder, FolderSettings, Group, SinkSettings
 from transforms.models.embedded.adapters import adapter_folder
 from transforms.models.embedded.model_cache import share
 from transforms.models.embedded.smollm2 import EMBEDDED, weights_of
@@ -94,7 +94,7 @@ class OptimSettings(Group):
 class TrainSettings(FolderSettings):
     """Everything `cotmill train` can be told."""
 
-    output_dir: str = Field(description="local folder for checkpoints and the trained model")
+    output_dir: Folder = Field(description="local folder for checkpoints and the trained model")
     examples: str | None = Field(
         None,
         description="folder of cotmill export format=sft, whose conversations are trained on by "

@@ -169,6 +169,11 @@ class World(Generic[S]):
         """
         return None
 
+    def why(self, state: S, move: str) -> str:
+        """Returns the rule that a move of the form of a legal one breaks, as what follows a colon:
+        `a1 is not empty`; empty where it is legal, or the world gives no reasons."""
+        return ""
+
     def facts(self, state: S) -> Mapping[str, Fact | int | str]:
         """Returns what can be read off the position: the end of a question `What is …?` -> its
         answer. Those whose answers are of one type stand for each other as wrong options."""
@@ -177,6 +182,14 @@ class World(Generic[S]):
     def start(self, rng: random.Random, level: int) -> S | None:
         """Draws an instance; None where what was drawn is none, so that it is drawn again."""
         raise NotImplementedError
+
+    def opened(self, state: S, rng: random.Random, count: int) -> S | None:
+        """Returns a state after some random moves; None where these end the game."""
+        for _ in range(count):
+            if self.over(state):
+                return None
+            state = self.after(state, rng.choice(self.legal(state)))
+        return None if self.over(state) else state
 
     def moves(self, state: S) -> Iterable[str]:
         """Yields the legal moves of a state that is not over."""
@@ -221,6 +234,33 @@ def place(name: str) -> tuple[int, int]:
     (2, 0)
     """
     return int(name[1:]) - 1, ord(name[0]) - 97
+
+
+def cell(rows: Sequence[Sequence[Any]], at: tuple[int, int]) -> Any:
+    """Returns what a square shows; None outside of the board.
+
+    >>> cell(["#.", ".o"], (1, 1)), cell(["#.", ".o"], (2, 0))
+    ('o', None)
+    """
+    row, column = at
+    return rows[row][column] if 0 <= row < len(rows) and 0 <= column < len(rows[0]) else None
+
+
+def marked(
+    rows: Sequence[Sequence[object]], marks: Iterable[object], row: int | None = None
+) -> list[str]:
+    """Returns the names of the squares that show one of some marks, row by row; those of one row,
+    from 0, where it is given.
+
+    >>> marked(["#.", ".o"], "#o"), marked(["#.", ".o"], "#o", 1)
+    (['a1', 'b2'], ['b2'])
+    """
+    return [
+        square(r, c)
+        for r, cells in enumerate(rows)
+        for c, cell in enumerate(cells)
+        if cell in marks and row in (None, r)
+    ]
 
 
 def board(rows: Sequence[Sequence[object]]) -> str:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, beside, board, place, square
+from transforms.worlds.base import Example, Fact, World, beside, board, marked, place, square
 
 _SIZES = {
     1: (4, (2,), 12),
@@ -95,14 +95,22 @@ ships: 2; shots left: 1""",
         hits = sum(state.shown[r][c] == "*" for r, c in beside(row, column, side, side))
         return hits + ((row + column) % 2) / 2
 
+    def why(self, state: State, move: str) -> str:
+        row, column = place(move)
+        return "" if state.shown[row][column] == "." else f"{move} was shot at before"
+
     def facts(self, state: State) -> Mapping[str, Any]:
-        shown = "".join(state.shown)
+        hits = len(marked(state.shown, "*"))
+        lengths = " + ".join(map(str, state.lengths))
         return {
-            "the number of squares that were not shot at": shown.count("."),
-            "the number of hits": shown.count("*"),
-            "the number of misses": shown.count("o"),
-            "the number of squares of ships that are not hit": sum(state.lengths)
-            - shown.count("*"),
+            "the number of squares that were not shot at": Fact.added(
+                row.count(".") for row in state.shown
+            ),
+            "the number of hits": Fact.counted(marked(state.shown, "*")),
+            "the number of misses": Fact.counted(marked(state.shown, "o")),
+            "the number of squares of ships that are not hit": Fact(
+                sum(state.lengths) - hits, f"{lengths} - {hits}"
+            ),
         }
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 
 CARDS = (*range(1, 10), 10, 10, 10, 10)
 """Equally likely; a face counts 10, an ace is 1."""
@@ -101,8 +101,10 @@ rounds left: 2 of 2; points: 0""",
 
     def facts(self, state: State) -> Mapping[str, Any]:
         return {
-            "the number of cards in your hand": len(state.hand),
-            "the number of points that your hand is below 21": 21 - total(state.hand),
+            "the number of cards in your hand": Fact.counted(map(str, state.hand)),
+            "the number of points that your hand is below 21": Fact(
+                21 - total(state.hand), f"21 - {total(state.hand)}"
+            ),
             "the number of points of the dealer's cards": total(state.dealer),
             "the number of rounds left": state.left,
         }

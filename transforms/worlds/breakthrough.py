@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, place, square
+from transforms.worlds.base import Example, Fact, World, board, marked, place, square
 
 _SIZES = {1: (4, 3, 1), 2: (5, 4, 1), 3: (6, 4, 2), 4: (7, 5, 2), 5: (8, 6, 2)}
 """Level -> rows, columns, rows of pawns of each player."""
@@ -48,10 +48,7 @@ o moves""",
         height, width, pawns = _SIZES[level]
         middle = ("." * width,) * (height - 2 * pawns)
         state = State((("o" * width,) * pawns + middle + ("x" * width,) * pawns), 0)
-        for _ in range(4):
-            if not self.over(state):
-                state = self.after(state, rng.choice(self.legal(state)))
-        return state if not self.over(state) else None
+        return self.opened(state, rng, 4)
 
     def turn(self, state: State) -> int:
         return state.mover
@@ -96,11 +93,23 @@ o moves""",
         end = f"{'xo'[state.mover]} moves" if winner is None else f"{'xo'[winner]} has won"
         return f"{board(state.rows)}\n{end}"
 
+    def why(self, state: State, move: str) -> str:
+        at, to = map(place, move.split(" to "))
+        own, forward = "xo"[state.mover], (-1, 1)[state.mover]
+        if state.rows[at[0]][at[1]] != own:
+            return f"{square(*at)} has no pawn of {own}"
+        if to[0] - at[0] != forward or abs(to[1] - at[1]) > 1:
+            return f"{square(*to)} is not one square forward for {own}"
+        if state.rows[to[0]][to[1]] == own:
+            return f"{square(*to)} has a pawn of {own} itself"
+        ahead = at[1] == to[1] and state.rows[to[0]][to[1]] != "."
+        return f"straight ahead, {square(*to)} is not empty" * ahead
+
     def facts(self, state: State) -> Mapping[str, Any]:
-        pawns = "".join(state.rows)
-        return {f"the number of pawns of {mark}": pawns.count(mark) for mark in "xo"} | {
-            f"the number of pawns in row {n}": len(row) - row.count(".")
-            for n, row in enumerate(state.rows, 1)
+        pawns = {f"the number of pawns of {m}": Fact.counted(marked(state.rows, m)) for m in "xo"}
+        return pawns | {
+            f"the number of pawns in row {n + 1}": Fact.counted(marked(state.rows, "xo", n))
+            for n in range(len(state.rows))
         }
 
 

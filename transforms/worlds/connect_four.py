@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from transforms.worlds.base import Example
+from transforms.worlds.base import Example, Fact, marked
 from transforms.worlds.lines import InLine, State
 
 _SIZES = {1: (3, 4, 3), 2: (4, 4, 4), 3: (4, 5, 4), 4: (5, 6, 4), 5: (6, 7, 4)}
@@ -54,9 +54,15 @@ in a line: 3; x moves""",
         row = max(n for n, cells in enumerate(state.rows) if cells[column] == ".")
         return self.marked(state, row, column)
 
+    def why(self, state: State, move: str) -> str:
+        full = state.rows[0][ord(move) - 97] != "."
+        return f"column {move} is full" * full
+
     def facts(self, state: State) -> Mapping[str, Any]:
         return {
-            f"the number of discs in column {chr(97 + n)}": sum(row[n] != "." for row in state.rows)
+            f"the number of discs in column {chr(97 + n)}": Fact.counted(
+                name for name in marked(state.rows, "xo") if name[0] == chr(97 + n)
+            )
             for n in range(len(state.rows[0]))
         }
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, place, square
+from transforms.worlds.base import Example, Fact, World, place, square
 
 _SIZES = {1: (1, 3), 2: (2, 2), 3: (2, 3), 4: (3, 3), 5: (3, 4)}
 """Level -> rows and columns of boxes."""
@@ -109,14 +109,28 @@ boxes: first player 1, second player 0; the first player moves""",
             [*lines[:-1], f"boxes: first player {first}, second player {second}; {end}"]
         )
 
+    def why(self, state: State, move: str) -> str:
+        if move in state.drawn:
+            return "it is drawn already"
+        one, other = map(place, move.split("-"))
+        ways = other[0] - one[0], other[1] - one[1]
+        if sorted(map(abs, ways)) != [0, 1]:
+            return "the dots are not next to each other in a row or column"
+        return "" if sum(ways) == 1 else "the dot further up or left does not come first"
+
     def facts(self, state: State) -> Mapping[str, Any]:
         boxes = [(row, column) for row in range(state.rows) for column in range(state.columns)]
-        counts = [sum(line in state.drawn for line in sides(*box)) for box in boxes]
+        drawn = {box: sum(line in state.drawn for line in sides(*box)) for box in boxes}
+
+        def having(count: int) -> Fact:
+            return Fact.counted(f"that below and right of {square(*b)}" for b in boxes
+                                if drawn[b] == count)  # fmt: skip
+
         return {
-            "the number of lines that are drawn": len(state.drawn),
-            "the number of boxes with three sides drawn": counts.count(3),
-            "the number of boxes with no side drawn": counts.count(0),
-            "the number of boxes that are closed": sum(state.boxes),
+            "the number of lines that are drawn": Fact.counted(state.drawn),
+            "the number of boxes with three sides drawn": having(3),
+            "the number of boxes with no side drawn": having(0),
+            "the number of boxes that are closed": having(4),
         }
 
 

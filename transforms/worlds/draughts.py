@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, place, square
+from transforms.worlds.base import Example, Fact, World, board, cell, marked, place, square
 
 _SIZES = {1: (6, 1), 2: (6, 2), 3: (8, 2), 4: (8, 3), 5: (10, 3)}
 """Level -> the side of the board, and each player's rows of pieces."""
@@ -60,44 +60,36 @@ the game is over""",
 
     def start(self, rng: random.Random, level: int) -> State | None:
         side, filled = _SIZES[level]
-
-        def row(n: int) -> str:
-            mark = "o" if n < filled else "x" if n >= side - filled else "."
-            return "".join(mark if (n + c) % 2 else "." for c in range(side))
-
-        state = State(tuple(map(row, range(side))), 0, None, 0)
-        for _ in range(4):
-            if not self.over(state):
-                state = self.after(state, rng.choice(self.legal(state)))
-        return state if not self.over(state) else None
+        marks = "o" * filled + "." * (side - 2 * filled) + "x" * filled
+        rows = [
+            "".join(m if (n + c) % 2 else "." for c in range(side)) for n, m in enumerate(marks)
+        ]
+        return self.opened(State(tuple(rows), 0, None, 0), rng, 4)
 
     def turn(self, state: State) -> int:
         return state.mover
 
     def _ways(self, state: State, at: Square, jumps: bool) -> Iterator[Square]:
         """Yields the squares to which a piece moves, or jumps."""
-        piece, side = state.rows[at[0]][at[1]], len(state.rows)
+        piece = state.rows[at[0]][at[1]]
         forward = -1 if piece in "xX" else 1
         for down in (forward, -forward) if piece.isupper() else (forward,):
             for right in (-1, 1):
                 step = (at[0] + down, at[1] + right)
                 to = (at[0] + 2 * down, at[1] + 2 * right) if jumps else step
-                if not (0 <= to[0] < side and 0 <= to[1] < side):
-                    continue
-                over = state.rows[step[0]][step[1]].lower()
-                if state.rows[to[0]][to[1]] == "." and (not jumps or over == "ox"[state.mover]):
+                over = cell(state.rows, step) or ""
+                may = not jumps or over.lower() == "ox"[state.mover]
+                if may and cell(state.rows, to) == ".":
                     yield to
 
+    def _found(self, state: State, jumps: bool) -> list[tuple[Square, Square]]:
+        """The ways of the one who moves, or the jumps, each with the square of its piece."""
+        own = marked(state.rows, "xX" if state.mover == 0 else "oO")
+        pieces = map(place, own) if state.jumping is None else [state.jumping]
+        return [(at, to) for at in pieces for to in self._ways(state, at, jumps)]
+
     def moves(self, state: State) -> Iterator[str]:
-        own = [
-            (row, column)
-            for row, line in enumerate(state.rows)
-            for column, cell in enumerate(line)
-            if cell.lower() == "xo"[state.mover]
-        ]
-        pieces = own if state.jumping is None else [state.jumping]
-        found = [(at, to) for at in pieces for to in self._ways(state, at, True)]
-        found = found or [(at, to) for at in own for to in self._ways(state, at, False)]
+        found = self._found(state, True) or self._found(state, False)
         yield from (f"{square(*at)} to {square(*to)}" for at, to in found)
 
     def after(self, state: State, move: str) -> State:
@@ -105,8 +97,7 @@ the game is over""",
         grid = [list(row) for row in state.rows]
         piece, jumped = grid[at[0]][at[1]], abs(at[0] - to[0]) == 2
         crowned = piece.islower() and to[0] in (0, len(grid) - 1)
-        grid[to[0]][to[1]] = piece.upper() if crowned else piece
-        grid[at[0]][at[1]] = "."
+        grid[to[0]][to[1]], grid[at[0]][at[1]] = piece.upper() if crowned else piece, "."
         if jumped:
             grid[(at[0] + to[0]) // 2][(at[1] + to[1]) // 2] = "."
         new = State(tuple(map("".join, grid)), state.mover, to, 0 if jumped else state.quiet + 1)
@@ -118,11 +109,10 @@ the game is over""",
         return state.quiet >= LONGEST or not any(True for _ in self.moves(state))
 
     def score(self, state: State) -> float:
-        if state.quiet >= LONGEST:
-            return 0.5
+        if self.over(state):
+            return 0.5 if state.quiet >= LONGEST else float(state.mover)
         pieces = "".join(state.rows).lower()
-        share = pieces.count("x") / (len(pieces) - pieces.count("."))
-        return float(state.mover) if self.over(state) else share
+        return pieces.count("x") / (len(pieces) - pieces.count("."))
 
     def render(self, state: State) -> str:
         mover = "the game is over" if self.over(state) else f"{'xo'[state.mover]} moves"
@@ -131,19 +121,29 @@ the game is over""",
         return f"{board(state.rows)}\n{mover}{on}{quiet}"
 
     def hint(self, state: State, move: str, rng: random.Random) -> float:
-        """Takes pieces, and leaves none where the other can jump over it."""
+        """Leaves no piece where the other can jump over it."""
         new = self.after(state, move)
-        jumps = any(
-            abs(int(m[1:].split()[0]) - int(m.split()[2][1:])) == 2 for m in self.legal(new)
-        )
-        taken = "".join(state.rows).count(".") < "".join(new.rows).count(".")
-        return taken - 2 * (jumps and new.mover != state.mover)
+        return -float(new.mover != state.mover and bool(self._found(new, True)))
+
+    def why(self, state: State, move: str) -> str:
+        at, to = map(place, move.split(" to "))
+        jumps, own = self._found(state, True), "xo"[state.mover]
+        if (at, to) in (jumps or self._found(state, False)):
+            return ""
+        if state.rows[at[0]][at[1]].lower() != own:
+            return f"{square(*at)} has no piece of {own}"
+        if state.jumping not in (None, at):
+            return "the piece that has just jumped can go on, and has to"
+        if jumps:
+            return f"{own} can jump, as by `{next(self.moves(state))}`, and has to"
+        return f"the piece on {square(*at)} does not move to {square(*to)}"
 
     def facts(self, state: State) -> Mapping[str, Any]:
-        pieces = "".join(state.rows).lower()
-        return {f"the number of pieces of {mark}": pieces.count(mark) for mark in "xo"} | {
-            f"the number of pieces in row {n}": len(row) - row.count(".")
-            for n, row in enumerate(state.rows, 1)
+        rows = [row.lower() for row in state.rows]
+        pieces = {f"the number of pieces of {m}": Fact.counted(marked(rows, m)) for m in "xo"}
+        return pieces | {
+            f"the number of pieces in row {n + 1}": Fact.counted(marked(rows, "xo", n))
+            for n in range(len(rows))
         }
 
 

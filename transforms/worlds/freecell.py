@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 from transforms.worlds.search import shortest
 
 SUITS = "rb"
@@ -105,11 +105,30 @@ home: r 1, b 0""",
     def solve(self, state: State) -> tuple[str, ...] | None:
         return shortest(self, state, 20_000, lambda at: 2 * at.ranks - sum(at.home))
 
+    def why(self, state: State, move: str) -> str:
+        card, where = move.split(" ", 1)
+        tops, suit = dict(self._tops(state)), SUITS.index(card[-1])
+        if card not in tops:
+            return f"{card} is neither the top card of a column nor in a cell"
+        if where == "home":
+            last = state.home[suit]
+            return f"{last + 1}{card[-1]} has to come home first" * (int(card[:-1]) != last + 1)
+        if where == "to cell":
+            inside = tops[card] is None
+            full = "no cell is free" if len(state.cells) == CELLS else ""
+            return f"{card} is in a cell already" if inside else full
+        number = int(where.split()[-1])
+        column = state.columns[number - 1]
+        if tops[card] == number - 1:
+            return f"{card} is in column {number} already"
+        fits = not column or column[-1] == f"{int(card[:-1]) + 1}{SUITS[1 - suit]}"
+        return "" if fits else f"{card} does not go on {column[-1]}"
+
     def facts(self, state: State) -> Mapping[str, Any]:
         return {
-            f"the number of cards in column {n}": len(column)
+            f"the number of cards in column {n}": Fact.counted(column)
             for n, column in enumerate(state.columns, 1)
-        } | {"the number of cards that are home": sum(state.home)}
+        } | {"the number of cards that are home": Fact.added(state.home)}
 
 
 WORLD = Freecell()

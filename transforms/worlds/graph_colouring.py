@@ -99,6 +99,18 @@ c: red""",
             if not state.colours[n]
         )
 
+    def why(self, state: State, move: str) -> str:
+        node, colour = move.split("=")
+        own = state.colours[ord(node) - 97]
+        if own:
+            return f"{node} is {own} already"
+        for edge in state.edges:
+            if node in edge:
+                other = edge[edge[0] == node]
+                if state.colours[ord(other) - 97] == colour:
+                    return f"its neighbour {other} is {colour}"
+        return ""
+
     def facts(self, state: State) -> Mapping[str, Any]:
         nodes = [chr(97 + n) for n in range(len(state.colours))]
         return {

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 from transforms.worlds.search import shortest
 
 PEGS = "abc"
@@ -78,13 +78,26 @@ c: 3 2
     def solve(self, state: State) -> tuple[str, ...] | None:
         return shortest(self, state)
 
+    def why(self, state: State, move: str) -> str:
+        one, other = (PEGS.index(peg) for peg in move.split(" to "))
+        tops = self._tops(state)
+        if one == other:
+            return "it goes to the peg on which it is"
+        if tops[one] == len(state.pegs):
+            return f"peg {PEGS[one]} has no disc"
+        larger = tops[one] > tops[other]
+        return f"disc {tops[one] + 1} is larger than disc {tops[other] + 1}" * larger
+
     def facts(self, state: State) -> Mapping[str, Any]:
-        discs = {f"the number of discs on peg {PEGS[n]}": state.pegs.count(n) for n in range(3)}
-        return (
-            discs
-            | {"the number of discs": len(state.pegs)}
-            | {f"the peg of disc {n}": PEGS[peg] for n, peg in enumerate(state.pegs, 1)}
-        )
+        discs = {
+            f"the number of discs on peg {name}": Fact.counted(
+                str(disc) for disc, peg in enumerate(state.pegs, 1) if peg == n
+            )
+            for n, name in enumerate(PEGS)
+        }
+        where = {f"the peg of disc {n}": PEGS[peg] for n, peg in enumerate(state.pegs, 1)}
+        total = Fact.added(state.pegs.count(peg) for peg in range(3))
+        return discs | where | {"the number of discs": total}
 
 
 WORLD = Hanoi()

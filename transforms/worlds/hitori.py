@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -51,9 +52,7 @@ finished with score 1."""
         squares = [(row, column) for row in range(side) for column in range(side)]
         columns, values = rng.sample(range(side), side), rng.sample(range(1, side + 1), side)
         rows = rng.sample(range(side), side)
-        numbers = [
-            [values[(rows[r] + columns[c]) % side] for c in range(side)] for r in range(side)
-        ]
+        numbers = [[values[(row + column) % side] for column in columns] for row in rows]
         shaded: set[Square] = set()
         for at in rng.sample(squares, len(squares)):
             if len(shaded) < 2 * level and _may_shade(side, shaded, at):
@@ -65,16 +64,13 @@ finished with score 1."""
         return state if self.solve(state) and not self.over(state) else None
 
     def _repeats(self, state: State) -> list[tuple[Square, Square]]:
-        side, shaded = range(len(state.numbers)), set(state.shaded)
-        lines = [[(n, m) for m in side] for n in side] + [[(m, n) for m in side] for n in side]
-        found = []
-        for line in lines:
-            same: dict[int, list[Square]] = {}
-            for at in line:
-                if at not in shaded:
-                    same.setdefault(state.numbers[at[0]][at[1]], []).append(at)
-            found += [pair for squares in same.values() for pair in combinations(squares, 2)]
-        return found
+        same: dict[tuple[str, int, int], list[Square]] = defaultdict(list)
+        for r, row in enumerate(state.numbers):
+            for c, number in enumerate(row):
+                if (r, c) not in state.shaded:
+                    same["row", r, number].append((r, c))
+                    same["column", c, number].append((r, c))
+        return [pair for squares in same.values() for pair in combinations(squares, 2)]
 
     def moves(self, state: State) -> Iterator[str]:
         shaded = set(state.shaded)
@@ -92,45 +88,48 @@ finished with score 1."""
         before = len(self._repeats(state._replace(shaded=()))) or 1
         return 1 - len(self._repeats(state)) / before
 
+    def _shown(self, state: State) -> list[list[Any]]:
+        rows = [list[Any](row) for row in state.numbers]
+        for row, column in state.shaded:
+            rows[row][column] = "#"
+        return rows
+
     def render(self, state: State) -> str:
-        side = range(len(state.numbers))
-        return board(
-            [["#" if (r, c) in state.shaded else state.numbers[r][c] for c in side] for r in side]
-        )
+        return board(self._shown(state))
 
     def solve(self, state: State) -> tuple[str, ...] | None:
         def shadings(at: State) -> list[State] | None:
             repeats = self._repeats(at)
             if not repeats:
                 return None
-            side, shaded = len(at.numbers), set(at.shaded)
-            pair = [each for each in repeats[0] if _may_shade(side, shaded, each)]
-            return [self.after(at, square(*each)) for each in pair]
+            may = [each for each in repeats[0] if _may_shade(len(at.numbers), {*at.shaded}, each)]
+            return [self.after(at, square(*each)) for each in may]
 
         end = filled(state, shadings)
-        return (
-            None
-            if end is None
-            else tuple(
-                square(*at) for at in self._in_order(state, set(end.shaded) - set(state.shaded))
-            )
-        )
+        left = set(end.shaded) - set(state.shaded) if end else set()
+        return None if end is None else tuple(square(*at) for at in self._in_order(state, left))
 
     def _in_order(self, state: State, left: set[Square]) -> Iterator[Square]:
         """Squares in an order in which each still repeats a number when it is shaded."""
         while left and not (self.over(state) and self.score(state) == 1):
-            legal = {place(move) for move in self.moves(state)} & left
-            at = min(legal)
-            yield at
+            yield (at := min({place(move) for move in self.moves(state)} & left))
             left, state = left - {at}, self.after(state, square(*at))
 
+    def why(self, state: State, move: str) -> str:
+        at, side, shaded = place(move), len(state.numbers), set(state.shaded)
+        if at in shaded:
+            return f"{move} is shaded already"
+        if not any(at in pair for pair in self._repeats(state)):
+            return f"its number is alone in row {at[0] + 1} and in column {move[0]}"
+        if _may_shade(side, shaded, at):
+            return ""
+        near = [square(*each) for each in beside(*at, side, side) if each in shaded]
+        return f"{near[0]} beside it is shaded" if near else "it would cut off unshaded squares"
+
     def facts(self, state: State) -> Mapping[str, Any]:
-        facts: dict[str, Any] = {}
-        for r, row in enumerate(state.numbers):
-            shown = [number for c, number in enumerate(row) if (r, c) not in state.shaded]
-            facts[f"the number of different unshaded numbers in row {r + 1}"] = len(set(shown))
-            facts[f"the sum of the unshaded numbers in row {r + 1}"] = Fact.added(shown)
-        return facts
+        rows = [[n for n in row if n != "#"] for row in self._shown(state)]
+        what = "the sum of the unshaded numbers in row"
+        return {f"{what} {n}": Fact.added(row) for n, row in enumerate(rows, 1)}
 
 
 def _may_shade(side: int, shaded: set[Square], at: Square) -> bool:

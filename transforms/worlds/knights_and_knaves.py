@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 
 NAMES = ("ada", "ben", "cid", "dora", "eli", "fay")
 
@@ -100,15 +100,19 @@ ben (knight) says: ada is a knave.""",
             return tuple(f"{name}={kind}" for name, kind, known in pairs if not known)
         return None
 
+    def why(self, state: State, move: str) -> str:
+        name = move.split("=")[0]
+        kind = state.kinds[NAMES.index(name)]
+        return f"it was said already that {name} is a {kind}" if kind else ""
+
     def facts(self, state: State) -> Mapping[str, Any]:
-        kinds = [claim.kind for claim in state.claims]
+        pairs = list(zip(NAMES, state.claims, strict=False))
+        one = [f"that of {name}" for name, claim in pairs if claim.kind in ("knave", "knight")]
+        called = {NAMES[claim.one] for _, claim in pairs if claim.kind == "knave"}
         return {
-            "the number of people": len(kinds),
-            "the number of statements about one person": kinds.count("knave")
-            + kinds.count("knight"),
-            "the number of people who are called a knave": len(
-                {claim.one for claim in state.claims if claim.kind == "knave"}
-            ),
+            "the number of people": Fact.counted(name for name, _ in pairs),
+            "the number of statements about one person": Fact.counted(one),
+            "the number of people who are called a knave": Fact.counted(sorted(called)),
         }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World, beside, board, place, square
+from transforms.worlds.base import Example, Fact, World, beside, board, marked, place, square
 
 
 class State(NamedTuple):
@@ -82,8 +82,10 @@ that are out."""
         return min(found, key=len, default=None)
 
     def facts(self, state: State) -> Mapping[str, Any]:
+        rows = ["".join(".*"[on] for on in row) for row in state.lit]
         return {
-            f"the number of lit lamps in row {n}": sum(row) for n, row in enumerate(state.lit, 1)
+            f"the number of lit lamps in row {n + 1}": Fact.counted(marked(rows, "*", n))
+            for n in range(len(rows))
         } | {"the number of lit lamps": Fact.added(map(sum, state.lit))}
 
 

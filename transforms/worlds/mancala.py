@@ -97,12 +97,21 @@ the second player moves""",
         end = "the game is over" if self.over(state) else f"the {who[state.mover]} player moves"
         return "\n".join([*lines, end])
 
+    def why(self, state: State, move: str) -> str:
+        return f"pit {move} is empty" * (not state.pits[state.mover][int(move) - 1])
+
     def facts(self, state: State) -> Mapping[str, Any]:
+        empty = [
+            f"pit {n} of the {name} player"
+            for name, pits in zip(("first", "second"), state.pits, strict=True)
+            for n, seeds in enumerate(pits, 1)
+            if not seeds
+        ]
         return {
             "the number of seeds in the first player's pits": Fact.added(state.pits[0]),
             "the number of seeds in the second player's pits": Fact.added(state.pits[1]),
             "the number of seeds in both stores": Fact.added(state.stores),
-            "the number of empty pits": sum(not pit for side in state.pits for pit in side),
+            "the number of empty pits": Fact.counted(empty),
         }
 
 

@@ -103,13 +103,16 @@ guesses left: 5""",
         """Guesses what could be the code."""
         return float(_fits(move, state.guesses))
 
+    def why(self, state: State, move: str) -> str:
+        return "it was guessed before" * any(move == guess for guess, _, _ in state.guesses)
+
     def facts(self, state: State) -> Mapping[str, Any]:
         letters, length = len(state.letters), len(state.code)
         facts: dict[str, Any] = {
             "the number of codes that are possible before the first guess": Fact(
                 letters**length, " x ".join([str(letters)] * length)
             ),
-            "the number of guesses that were made": len(state.guesses),
+            "the number of guesses that were made": Fact.counted(g for g, *_ in state.guesses),
         }
         if letters**length <= _FEW:
             leaves = [

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, square
+from transforms.worlds.base import Example, Fact, World, board, marked, square
 from transforms.worlds.search import shortest
 
 WAYS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
@@ -102,10 +102,17 @@ shortest way to it)."""
     def solve(self, state: State) -> tuple[str, ...] | None:
         return shortest(self, state)
 
+    def why(self, state: State, move: str) -> str:
+        down, right = WAYS[move]
+        row, column = state.at[0] + down, state.at[1] + right
+        if not (0 <= row < len(state.walls) and 0 <= column < len(state.walls)):
+            return "it leads off the board"
+        return f"{square(row, column)} is a wall" * (state.walls[row][column] == "#")
+
     def facts(self, state: State) -> Mapping[str, Any]:
         walls = {
-            f"the number of walls in row {n}": row.count("#")
-            for n, row in enumerate(state.walls, 1)
+            f"the number of wall squares in row {n + 1}": Fact.counted(marked(state.walls, "#", n))
+            for n in range(len(state.walls))
         }
         return walls | {"your square": square(*state.at), "the exit's square": square(*state.exit)}
 

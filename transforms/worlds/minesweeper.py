@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, place, square
+from transforms.worlds.base import Example, Fact, World, board, marked, place, square
 
 Square = tuple[int, int]
 
@@ -113,13 +113,17 @@ mines: 1""",
                 risks.append(int(shown[near]) / closed)
         return 1 - (0 if 0 in risks else max(risks))
 
+    def why(self, state: State, move: str) -> str:
+        row, column = place(move)
+        return f"{move} is open already" * (state.shown[row * state.side + column] != "?")
+
     def facts(self, state: State) -> Mapping[str, Any]:
         rows = [state.shown[at : at + state.side] for at in range(0, state.side**2, state.side)]
         closed = {
-            f"the number of closed squares in row {n}": row.count("?")
-            for n, row in enumerate(rows, 1)
+            f"the number of closed squares in row {n + 1}": Fact.counted(marked(rows, "?", n))
+            for n in range(state.side)
         }
-        return closed | {"the number of open squares that show 1": state.shown.count("1")}
+        return closed | {"the number of open squares that show 1": Fact.counted(marked(rows, "1"))}
 
 
 WORLD = Minesweeper()

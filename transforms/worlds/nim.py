@@ -73,11 +73,17 @@ second does, and 0.5 before the end."""
             state = self.after(state, moves[-1])
         return tuple(moves)
 
+    def why(self, state: State, move: str) -> str:
+        _, count, _, number = move.split()
+        size = state.heaps[int(number) - 1]
+        return f"heap {number} has {size or 'no'} match{'es' * (size != 1)}" * (size < int(count))
+
     def facts(self, state: State) -> Mapping[str, Any]:
+        filled = [f"heap {n}" for n, size in enumerate(state.heaps, 1) if size]
         return {
             "the number of matches in all heaps": Fact.added(state.heaps),
             "the size of the largest heap": max(state.heaps),
-            "the number of heaps that have matches": sum(map(bool, state.heaps)),
+            "the number of heaps that have matches": Fact.counted(filled),
         }
 
 

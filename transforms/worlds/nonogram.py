@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, groupby
+from functools import cache
+from itertools import groupby, product
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, place, square
+from transforms.worlds.base import Example, Fact, World, board, place, square
 from transforms.worlds.search import filled
 
 Runs = tuple[int, ...]
@@ -59,12 +60,9 @@ columns: a: 2; b: 1""",
         return State(tuple(map(runs, picture)), tuple(map(runs, zip(*picture, strict=True))), blank)
 
     def moves(self, state: State) -> Iterator[str]:
-        by_column = [sum(column) for column in zip(*state.painted, strict=True)]
-        for row, line in enumerate(state.painted):
-            if sum(line) < sum(state.rows[row]):
-                for column, painted in enumerate(line):
-                    if not painted and by_column[column] < sum(state.columns[column]):
-                        yield square(row, column)
+        side = range(len(state.rows))
+        names = (square(row, column) for row in side for column in side)
+        yield from (name for name in names if not self.why(state, name))
 
     def after(self, state: State, move: str) -> State:
         row, column = place(move)
@@ -115,35 +113,38 @@ columns: a: 2; b: 1""",
             if painted and not state.painted[row][column]
         )
 
+    def why(self, state: State, move: str) -> str:
+        row, column = place(move)
+        if state.painted[row][column]:
+            return f"{move} is painted already"
+        if sum(state.painted[row]) == sum(state.rows[row]):
+            return f"row {row + 1} has no square left to paint"
+        full = sum(line[column] for line in state.painted) == sum(state.columns[column])
+        return f"column {move[0]} has no square left to paint" * full
+
     def facts(self, state: State) -> Mapping[str, Any]:
         pairs = enumerate(zip(state.rows, state.painted, strict=True), 1)
         what = "the number of squares left to paint in row"
-        return {f"{what} {n}": sum(clue) - sum(line) for n, (clue, line) in pairs}
+        return {
+            f"{what} {n}": Fact(
+                sum(clue) - sum(line), f"{' + '.join(map(str, clue)) or 0} - {sum(line)}"
+            )
+            for n, (clue, line) in pairs
+        }
 
 
-def _lines(clue: Runs, side: int) -> Iterator[tuple[bool, ...]]:
-    """Yields the lines that have these runs."""
-    spare = side - sum(clue)
-    for gaps in combinations(range(spare + 1), len(clue)):
-        line = [False] * side
-        for n, (gap, length) in enumerate(zip(gaps, clue, strict=True)):
-            first = gap + sum(clue[:n])
-            line[first : first + length] = [True] * length
-        yield tuple(line)
+@cache
+def _lines(clue: Runs, side: int) -> tuple[tuple[bool, ...], ...]:
+    """Returns the lines that have these runs."""
+    return tuple(line for line in product((True, False), repeat=side) if runs(line) == clue)
 
 
 def _may_grow(rows: Sequence[Sequence[bool]], columns: Sequence[Runs]) -> bool:
     """Whether rows from the top can be those of a picture with these columns."""
-    for column, clue in zip(zip(*rows, strict=True), columns, strict=True):
-        so_far = runs(column)
-        whole = so_far if not column[-1] else so_far[:-1]
-        if len(so_far) > len(clue) or whole != clue[: len(whole)]:
-            return False
-        if column[-1] and so_far[-1] > clue[len(so_far) - 1]:
-            return False
-        if len(rows) == len(columns) and so_far != clue:
-            return False
-    return True
+    return all(
+        any(line[: len(rows)] == column for line in _lines(clue, len(columns)))
+        for column, clue in zip(zip(*rows, strict=True), columns, strict=True)
+    )
 
 
 WORLD = Nonogram()

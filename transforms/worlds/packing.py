@@ -73,12 +73,20 @@ parcels: 3, 9""",
         way = ways.get(state.room)
         return None if way is None else tuple(f"pack {weight}" for weight in way)
 
+    def why(self, state: State, move: str) -> str:
+        weight, packed = int(move.split()[1]), sum(state.packed)
+        if weight not in state.weights:
+            return f"no parcel of {weight} kg lies beside the crate"
+        heavy = packed + weight > state.room
+        return f"{packed} + {weight} = {packed + weight} kg are more than {state.room} kg" * heavy
+
     def facts(self, state: State) -> Mapping[str, Any]:
         packed = sum(state.packed)
-        left = state.room - packed
         return {
-            "the weight in kg that still fits in": Fact(left, f"{state.room} - {packed}"),
-            "the number of parcels beside the crate": len(state.weights),
+            "the weight in kg that still fits in": Fact(
+                state.room - packed, f"{state.room} - {packed}"
+            ),
+            "the number of parcels beside the crate": Fact.counted(map(str, state.weights)),
             "the weight in kg of all parcels beside the crate": Fact.added(state.weights),
             "the weight in kg of the heaviest parcel beside the crate": max(
                 state.weights, default=0

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, place, square
+from transforms.worlds.base import Example, Fact, World, board, marked, place, square
 from transforms.worlds.search import filled
 
 SIDE = 5
@@ -103,11 +103,23 @@ From the first position one can play down to one peg."""
         end = filled(start, jumps)
         return end and end[1]
 
+    def why(self, state: State, move: str) -> str:
+        peg, to = map(place, move.split(" to "))
+        if peg not in state.pegs:
+            return f"there is no peg on {square(*peg)}"
+        over = next((over for over, behind in _ways(peg) if behind == to), None)
+        if over is None:
+            return f"{square(*to)} is not two squares from {square(*peg)} in a row or column"
+        if over not in state.pegs:
+            return f"there is no peg to jump over on {square(*over)}"
+        return f"{square(*to)} is not empty" * (to in state.pegs)
+
     def facts(self, state: State) -> Mapping[str, Any]:
-        return {"the number of pegs": len(state.pegs)} | {
-            f"the number of pegs in row {row + 1}": sum(peg[0] == row for peg in state.pegs)
-            for row in range(SIDE)
-        }
+        rows = [["o" if (r, c) in state.pegs else "." for c in range(SIDE)] for r in range(SIDE)]
+        return {
+            f"the number of pegs in row {n + 1}": Fact.counted(marked(rows, "o", n))
+            for n in range(SIDE)
+        } | {"the number of pegs": Fact.counted(marked(rows, "o"))}
 
 
 def _ways(at: Square) -> list[tuple[Square, Square]]:

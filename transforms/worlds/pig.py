@@ -91,6 +91,9 @@ the second player moves; points of the turn: 0""",
         enough = min(20, state.target - state.points[state.mover])
         return float((move == "hold") == (state.gained >= enough))
 
+    def why(self, state: State, move: str) -> str:
+        return "the turn has no points" * (move == "hold" and not state.gained)
+
     def facts(self, state: State) -> Mapping[str, Any]:
         short = {
             f"the number of points that the {name} player is short of the target": Fact(

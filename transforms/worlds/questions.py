@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from transforms.worlds.base import Fact, World, manual
 from transforms.worlds.players import by_chance, play_out, values
+from transforms.worlds.search import best_play
 
 
 class Choice(NamedTuple):
@@ -38,6 +39,8 @@ class Position(NamedTuple):
 
 MOST_MOVES = 40
 """Legal moves of a position whose moves are listed or counted, at most."""
+MOST_STEPS = 20
+"""Moves of a solution, or of best play, that an analysis names, at most."""
 
 
 def _chosen(
@@ -61,15 +64,12 @@ def _reading(at: Position, rng: random.Random) -> Choice | None:
         return None
     what = rng.choice(list(facts))
     answer = facts[what].answer
-    alike = {name: each for name, each in facts.items() if type(each.answer) is type(answer)}
-    false = [str(each.answer) for each in alike.values()]
+    alike = [each.answer for each in facts.values() if type(each.answer) is type(answer)]
+    false = list(map(str, alike))
     if isinstance(answer, int):
         false += [str(answer + by) for by in (1, 2, 3, -1, -2) if answer + by >= 0]
-    alike[what] = alike.pop(what)  # what is asked for comes last
-    steps = [
-        f"{name[0].upper()}{name[1:]} is {each.answer}{f': {each.how}' * bool(each.how)}."
-        for name, each in alike.items()
-    ]
+    how = f": {facts[what].how}" * bool(facts[what].how)
+    steps = [f"{what[0].upper()}{what[1:]} is {answer}{how}."]
     return _chosen("reading", f"What is {what}?", str(answer), false, steps, rng)
 
 
@@ -97,46 +97,56 @@ def _mixed(moves: set[str], rng: random.Random) -> set[str]:
     return {"".join(map(rng.choice, rng.choice(choices))) for _ in range(30)}
 
 
-def _refused(at: Position, rng: random.Random) -> list[str]:
-    """Moves that are not legal here, of the form of those that are: they were legal at the start or
-    are later in the game, or their pieces are."""
+def refused(at: Position, rng: random.Random) -> list[str]:
+    """Returns moves that are not legal here, of the form of those that are: they were legal at the
+    start or are later in the game; where these are fewer than three, mixtures of such moves too."""
     here = {*at.world.legal(at.state)}
     moves = here.union(at.world.legal(at.start), *(_later(at.world, at.state, rng) for _ in "abc"))
-    return sorted(moves.union(_mixed(moves, rng)) - here)
+    other = moves - here
+    return sorted(other if len(other) >= 3 else other | _mixed(moves, rng) - here)
 
 
-def _listed(legal: tuple[str, ...]) -> str:
-    moves = ", ".join(f"`{move}`" for move in legal)
-    return (
-        f"The legal moves here are {moves}." if len(legal) > 1 else f"Only {moves} is legal here."
+def _judged(at: Position, choice: Choice | None) -> Choice | None:
+    """Adds an analysis to a question about legal moves: of each option whether it is legal, and
+    which rule it breaks; where the world does not say, which moves are legal."""
+    if choice is None:
+        return None
+    legal, world = at.world.legal(at.state), at.world
+    reasons = {each: world.why(at.state, each) for each in choice.options if each not in legal}
+    if not all(reasons.values()):
+        if len(legal) > MOST_MOVES:
+            return None
+        return choice._replace(steps=(f"Legal here: {_named(legal)}.",))
+    steps = (
+        f"`{option}` is illegal: {reasons[option]}."
+        if option in reasons
+        else f"`{option}` is legal."
+        for option in choice.options
     )
+    return choice._replace(steps=("\n".join(steps),))
+
+
+def _named(moves: Iterable[str]) -> str:
+    return ", ".join(f"`{move}`" for move in moves)
 
 
 def _legal(at: Position, rng: random.Random) -> Choice | None:
     """Asks which move is legal."""
     legal = at.world.legal(at.state)
-    if not 0 < len(legal) <= MOST_MOVES:
+    if not legal:
         return None
-    move = rng.choice(legal)
-    steps = [
-        _listed(legal),
-        f"Of the options `{move}` alone is among them.",
-    ]
     text = "Which of these moves is legal here?"
-    return _chosen("legal", text, move, _refused(at, rng), steps, rng)
+    choice = _chosen("legal", text, rng.choice(legal), refused(at, rng), (), rng)
+    return _judged(at, choice)
 
 
 def _illegal(at: Position, rng: random.Random) -> Choice | None:
     """Asks which move is not legal."""
-    legal, refused = at.world.legal(at.state), _refused(at, rng)
-    if not refused or len(legal) > MOST_MOVES:
+    legal, illegal = at.world.legal(at.state), refused(at, rng)
+    if not illegal:
         return None
-    move = rng.choice(refused)
-    steps = [
-        _listed(legal),
-        f"Of the options `{move}` alone is not among them.",
-    ]
-    return _chosen("illegal", "Which of these moves is illegal here?", move, legal, steps, rng)
+    text = "Which of these moves is illegal here?"
+    return _judged(at, _chosen("illegal", text, rng.choice(illegal), legal, (), rng))
 
 
 def _counts(at: Position, rng: random.Random) -> set[int]:
@@ -149,13 +159,32 @@ def _counts(at: Position, rng: random.Random) -> set[int]:
     return counts
 
 
+_NAMED = re.compile(r"`[^`]*`|[a-z]?\d+[a-z]?|\b[a-z]\b")
+"""What differs between two moves that break the same rule."""
+
+
+def _contrasts(at: Position, rng: random.Random) -> list[str]:
+    """Says of some moves which rule they break: three at most, each another rule."""
+    broken: dict[str, str] = {}
+    illegal = refused(at, rng)
+    for move in rng.sample(illegal, len(illegal)):
+        if reason := at.world.why(at.state, move):
+            broken.setdefault(_NAMED.sub("", reason), f"`{move}`: {reason}")
+    return list(broken.values())[:3]
+
+
 def _count(at: Position, rng: random.Random) -> Choice | None:
     """Asks how many moves are legal; nothing where the rules alone say it, as in blackjack."""
     legal = at.world.legal(at.state)
     if not 0 < len(legal) <= MOST_MOVES or _counts(at, rng) == {len(legal)}:
         return None
-    steps = [f"Legal move {n}: `{move}`." for n, move in enumerate(legal, 1)]
-    steps.append(f"That makes {len(legal)}.")
+    tens = range(0, len(legal), 10)
+    listed = [f"{n + 1} to {n + len(legal[n : n + 10])}: {_named(legal[n : n + 10])}" for n in tens]
+    if len(legal) <= 10:
+        listed = [_named(legal)]
+    steps = ["\n".join(["Legal here:", *listed]), f"That makes {len(legal)}."]
+    if contrasts := _contrasts(at, rng):
+        steps.insert(1, "\n".join(["Not legal are, for instance:", *contrasts]))
     false = [str(len(legal) + by) for by in (-2, -1, 1, 2, 3) if len(legal) + by >= 0]
     text = "How many different moves are legal here?"
     return _chosen("count", text, str(len(legal)), false, steps, rng)
@@ -194,28 +223,46 @@ def _best(at: Position, rng: random.Random) -> Choice | None:
     if not worth or list(worth.values()).count(best := max(worth.values())) != 1:
         return None
     right = max(worth, key=lambda move: worth[move])
+    if best == float("-inf"):
+        return None
     if world.players == 2:
         text = (
             "Which of these moves is best for the player who makes it, if both play as well as "
-            "possible afterwards?"
+            "possible afterwards? The first player wants a high score, the second a low one."
         )
-        steps = [f"After `{m}` and best play by both, the player who made it scores {v:g}."
-                 for m, v in worth.items()]  # fmt: skip
-    elif best == float("-inf"):
-        return None
     elif world.fewest:
         text = "After which of these moves can a score of 1 be reached in the fewest further moves?"
-        steps = [
-            f"After `{move}`, {-left:g} more {'move is' if left == -1 else 'moves are'} needed."
-            if left > float("-inf")
-            else f"After `{move}`, a score of 1 cannot be reached any more."
-            for move, left in worth.items()
-        ]
     else:
         text = "After which of these moves can a score of 1 still be reached?"
-        steps = [f"After `{move}`, a score of 1 {'can' if left == best else 'cannot'} be reached."
-                 for move, left in worth.items()]  # fmt: skip
+    lines = {move: _line(world, world.after(state, move)) for move in moves}
+    if any(len(line or ()) > MOST_STEPS for line in lines.values()):
+        return None
+    first = world.turn(state) == 0
+    scores = {move: own if first else 1 - own for move, own in worth.items()}
+    steps = [_worth(world, move, lines[move], scores[move]) for move in moves]
     return _chosen("best", text, right, moves, steps, rng)
+
+
+def _worth(world: World[Any], move: str, line: tuple[str, ...] | None, score: float) -> str:
+    """Says what a move is worth, and the moves after it (`_line`) that show it."""
+    if line is None:
+        return f"After `{move}`, no moves lead to a score of 1."
+    if world.players == 2:
+        after = f" ({_named(line)})" * bool(line)
+        return f"After `{move}` and best play by both{after}, the score is {score:.3g}."
+    if not line:
+        return f"`{move}` itself leads to a score of 1."
+    if not world.fewest:
+        return f"After `{move}`, a score of 1 can be reached: {_named(line)}."
+    more = f"{len(line)} more moves are" if len(line) > 1 else "1 more move is"
+    return f"After `{move}`, {more} needed: {_named(line)}."
+
+
+def _line(world: World[Any], state: Any) -> tuple[str, ...] | None:
+    """Returns the moves of a solution, or of best play by both; None where there is no solution."""
+    if not world.legal(state):
+        return () if world.players == 2 or world.score(state) == 1 else None
+    return best_play(world, state) if world.players == 2 else world.solve(state)
 
 
 KINDS: Mapping[str, Callable[[Position, random.Random], Choice | None]] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, place, square
+from transforms.worlds.base import Example, Fact, World, board, marked, place, square
 
 _SIZES = {1: (4, 4), 2: (4, 6), 3: (6, 6), 4: (6, 8), 5: (8, 8)}
 """Level -> rows and columns."""
@@ -54,9 +54,7 @@ o moves""",
         grid[row - 1][column - 1] = grid[row][column] = "o"
         grid[row - 1][column] = grid[row][column - 1] = "x"
         state = State(tuple(map("".join, grid)), 0)
-        for _ in range(4):
-            state = self.after(state, rng.choice(self.legal(state)))
-        return state if not self.over(state) else None
+        return self.opened(state, rng, 4)
 
     def turn(self, state: State) -> int:
         return state.mover
@@ -108,11 +106,23 @@ o moves""",
         mover = "the game is over" if self.over(state) else f"{'xo'[state.mover]} moves"
         return f"{board(state.rows)}\n{mover}"
 
+    def why(self, state: State, move: str) -> str:
+        own = "xo"[state.mover]
+        if move == "pass":
+            can = next(self._placings(state, state.mover), "")
+            return f"{own} can place a disc, as on {can}" if can else ""
+        row, column = place(move)
+        if state.rows[row][column] != ".":
+            return f"{move} is not empty"
+        return "" if self._turned(state, state.mover, (row, column)) else "it turns no disc"
+
     def facts(self, state: State) -> Mapping[str, Any]:
-        discs = "".join(state.rows)
-        return {f"the number of {mark} on the board": discs.count(mark) for mark in "xo"} | {
-            f"the number of empty squares in row {n}": row.count(".")
-            for n, row in enumerate(state.rows, 1)
+        discs = {
+            f"the number of {m} on the board": Fact.counted(marked(state.rows, m)) for m in "xo"
+        }
+        return discs | {
+            f"the number of empty squares in row {n + 1}": Fact.counted(marked(state.rows, ".", n))
+            for n in range(len(state.rows))
         }
 
 

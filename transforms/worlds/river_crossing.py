@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World
+from transforms.worlds.base import Example, Fact, World
 from transforms.worlds.search import shortest
 
 THINGS = ("cat", "dog", "fox", "hen", "owl", "pig", "ram")
@@ -96,12 +96,29 @@ enemies: cat and hen, dog and cat""",
     def solve(self, state: State) -> tuple[str, ...] | None:
         return shortest(self, state)
 
+    def why(self, state: State, move: str) -> str:
+        taken = [] if move == "go alone" else move.removeprefix("go with ").split(" and ")
+        bank = state.here if state.boat == "here" else state.there
+        for animal in taken:
+            if animal not in bank:
+                return f"the {animal} is not where the boat is"
+        if len(taken) > state.seats:
+            return f"the boat has seats for {state.seats}"
+        if taken != sorted(set(taken)):
+            return "animals are named once, in order of the alphabet"
+        for one, other in state.enemies:
+            if {one, other} <= {*bank} - {*taken}:
+                return f"the {one} and the {other} are enemies and would be left together"
+        return ""
+
     def facts(self, state: State) -> Mapping[str, Any]:
         foes = {
-            f"the number of enemies of the {thing}": sum(thing in pair for pair in state.enemies)
+            f"the number of enemies of the {thing}": Fact.counted(
+                pair[pair[0] == thing] for pair in state.enemies if thing in pair
+            )
             for thing in sorted({*state.here, *state.there})
         }
-        return foes | {"the number of animals on the first bank": len(state.here)}
+        return foes | {"the number of animals on the first bank": Fact.counted(state.here)}
 
 
 WORLD = RiverCrossing()

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, square
+from transforms.worlds.base import Example, Fact, World, board, square
 from transforms.worlds.search import shortest
 
 SIDE = 5
@@ -109,11 +109,25 @@ else the share of the squares of row 3 to the right of car a that are empty, hal
     def solve(self, state: State) -> tuple[str, ...] | None:
         return shortest(self, state)
 
+    def why(self, state: State, move: str) -> str:
+        name, way = move.split()
+        car = state.cars[ord(name) - 97]
+        if car.across != (way in ("left", "right")):
+            return f"car {name} stands in a {'row' if car.across else 'column'}"
+        [new] = _moved(car, 1 if way in ("right", "down") else -1).squares() - car.squares()
+        if not (0 <= new[0] < SIDE and 0 <= new[1] < SIDE):
+            return f"car {name} stands at the edge"
+        full = any(new in each.squares() for each in state.cars)
+        return f"{square(*new)} is not empty" * full
+
     def facts(self, state: State) -> Mapping[str, Any]:
         cars = [(chr(97 + n), car) for n, car in enumerate(state.cars)]
         tops = {f"the top left square of car {name}": square(*car[:2]) for name, car in cars}
-        lengths = {f"the length of car {name}": car.length for name, car in cars}
-        return tops | lengths | {"the number of cars": len(cars)}
+        lengths = {
+            f"the length of car {name}": Fact.counted(square(*at) for at in sorted(car.squares()))
+            for name, car in cars
+        }
+        return tops | lengths | {"the number of cars": Fact.counted(name for name, _ in cars)}
 
 
 def _moved(car: Car, by: int) -> Car:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, beside, board, place, square
+from transforms.worlds.base import Example, Fact, World, beside, board, marked, place, square
 
 _SIZES = {1: (3, 4, 2), 2: (4, 4, 3), 3: (5, 5, 3), 4: (6, 6, 3), 5: (7, 7, 3)}
 """Level -> rows, columns, colours."""
@@ -93,13 +93,22 @@ of the squares that are empty at the end, and so far before it."""
     def render(self, state: State) -> str:
         return board(state.rows)
 
+    def why(self, state: State, move: str) -> str:
+        row, column = place(move)
+        if state.rows[row][column] == ".":
+            return f"{move} is empty"
+        group = self._group(state, (row, column))
+        if len(group) == 1:
+            return f"no stone of its colour touches that on {move}"
+        first = square(*min(group))
+        return f"the first square of its group is {first}" * (move != first)
+
     def facts(self, state: State) -> Mapping[str, Any]:
-        cells = "".join(state.rows)
         return {
-            f"the number of stones of colour {colour}": cells.count(colour)
+            f"the number of stones of colour {colour}": Fact.counted(marked(state.rows, colour))
             for colour in "abc"
-            if colour in cells
-        } | {"the number of empty squares": cells.count(".")}
+            if marked(state.rows, colour)
+        } | {"the number of empty squares": Fact.added(row.count(".") for row in state.rows)}
 
 
 WORLD = SameGame()

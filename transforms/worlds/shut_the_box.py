@@ -68,9 +68,20 @@ are shut. The score is the sum of the shut tiles over the sum of all."""
         """Shuts few tiles, and so large ones."""
         return -len(move.split())
 
+    def why(self, state: State, move: str) -> str:
+        tiles = list(map(int, move.split()[1:]))
+        for tile in tiles:
+            if tile not in state.open:
+                return f"tile {tile} is not open"
+        if tiles != sorted(set(tiles)):
+            return "tiles are named once, from the smallest"
+        terms = " + ".join(map(str, tiles))
+        total = f"{terms} = {sum(tiles)}" if len(tiles) > 1 else terms
+        return f"{total}, and the roll is {state.roll}" * (sum(tiles) != state.roll)
+
     def facts(self, state: State) -> Mapping[str, Any]:
         return {
-            "the number of open tiles": len(state.open),
+            "the number of open tiles": Fact.counted(map(str, state.open)),
             "the sum of the open tiles": Fact.added(state.open),
             "the largest open tile": max(state.open, default=0),
             "the roll": state.roll,

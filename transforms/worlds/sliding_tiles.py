@@ -71,6 +71,11 @@ belong."""
     def solve(self, state: State) -> tuple[str, ...] | None:
         return shortest(self, state, distance=_distance)
 
+    def why(self, state: State, move: str) -> str:
+        gap, at = (square(*divmod(state.cells.index(n), SIDE)) for n in (0, int(move)))
+        apart = f"tile {move}, on {at}, shares no side with the empty square, {gap}"
+        return apart * (move not in self.moves(state))
+
     def facts(self, state: State) -> Mapping[str, Any]:
         where = {cell: square(*divmod(at, SIDE)) for at, cell in enumerate(state.cells)}
         return {"the square of the gap": where.pop(0)} | {

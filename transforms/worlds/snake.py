@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, square
+from transforms.worlds.base import Example, Fact, World, board, square
 
 WAYS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 Square = tuple[int, int]
@@ -115,6 +115,10 @@ pieces of food left: 2; moves since it ate: 1""",
             return -1000.0 if new.dead else 1000.0
         return -abs(new.body[0][0] - state.food[0]) - abs(new.body[0][1] - state.food[1])
 
+    def why(self, state: State, move: str) -> str:
+        back = self._ahead(state, move) == state.body[1]
+        return f"the snake's own body is behind its head, on {square(*state.body[1])}" * back
+
     def facts(self, state: State) -> Mapping[str, Any]:
         head = {"the square of the head": square(*state.body[0])}
         is_clear = not any(  # its order cannot be seen where it touches itself
@@ -124,9 +128,10 @@ pieces of food left: 2; moves since it ate: 1""",
         )
         tail = {"the square of the last piece of the body": square(*state.body[-1])}
         where = head | tail if is_clear else head
-        length = {"the number of squares of the snake": len(state.body)}
+        squares = Fact.counted(square(*at) for at in sorted(state.body))
         food = {"the square of the food": square(*state.food)} if state.food else {}
-        return where | length | food | {"the number of pieces of food left": state.left}
+        left = {"the number of pieces of food left": state.left}
+        return where | {"the number of squares of the snake": squares} | food | left
 
 
 WORLD = Snake()

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, World, board, square
+from transforms.worlds.base import Example, Fact, World, board, square
 from transforms.worlds.search import shortest
 
 WAYS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
@@ -128,18 +128,23 @@ marked squares."""
     def solve(self, state: State) -> tuple[str, ...] | None:
         return shortest(self, state)
 
+    def why(self, state: State, move: str) -> str:
+        down, right = WAYS[move]
+        to = (state.player[0] + down, state.player[1] + right)
+        behind = (to[0] + down, to[1] + right)
+        if self._is_wall(state, to):
+            return "there is a wall"
+        stuck = "there is a wall behind it" if self._is_wall(state, behind) else ""
+        stuck = f"so is one on {square(*behind)}" if behind in state.boxes else stuck
+        return f"a box is on {square(*to)}, and {stuck}" if to in state.boxes and stuck else ""
+
     def facts(self, state: State) -> Mapping[str, Any]:
-        here = {"the worker's square": square(*state.player)}
-        boxes = {
-            f"the square of box {n} (counted row by row)": square(*box)
-            for n, box in enumerate(state.boxes, 1)
-        }
-        goals = {
-            f"the square of marked square {n} (counted row by row)": square(*goal)
-            for n, goal in enumerate(sorted(state.goals), 1)
-        }
-        there = len({*state.boxes} & {*state.goals})
-        return here | boxes | goals | {"the number of boxes on marked squares": there}
+        facts: dict[str, Any] = {"the worker's square": square(*state.player)}
+        for what, squares in (("box", state.boxes), ("marked square", state.goals)):
+            for n, at in enumerate(sorted(squares), 1):
+                facts[f"the square of {what} {n} (counted row by row)"] = square(*at)
+        there = Fact.counted(square(*box) for box in state.boxes if box in state.goals)
+        return facts | {"the number of boxes on marked squares": there}
 
 
 WORLD = Sokoban()

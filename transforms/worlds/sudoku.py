@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World, board, place, square
+from transforms.worlds.base import Example, Fact, World, board, marked, place, square
 from transforms.worlds.search import every, filled
 
 _SIZES = {1: (4, 5), 2: (4, 9), 3: (6, 14), 4: (6, 18), 5: (6, 22)}
@@ -117,9 +117,24 @@ are filled. At first, there is one way to fill all of them."""
             f"{square(*divmod(at, state.side))}={new}" for at, (old, new) in pairs if not old
         )
 
+    def why(self, state: State, move: str) -> str:
+        name, written = move.split("=")
+        (row, column), number = place(name), int(written)
+        at, side = row * state.side + column, state.side
+        if state.cells[at]:
+            return f"{name} is no blank"
+        if number in state.cells[row * side : row * side + side]:
+            return f"row {row + 1} has {number} already"
+        if number in state.cells[column::side]:
+            return f"column {name[0]} has {number} already"
+        return "" if number in self._fits(state, at) else f"its block has {number} already"
+
     def facts(self, state: State) -> Mapping[str, Any]:
         rows = [state.cells[at : at + state.side] for at in range(0, len(state.cells), state.side)]
-        blank = {f"the number of blanks in row {n}": r.count(0) for n, r in enumerate(rows, 1)}
+        blank = {
+            f"the number of blanks in row {n + 1}": Fact.counted(marked(rows, [0], n))
+            for n in range(state.side)
+        }
         return blank | {
             f"the sum of row {n}": Fact.added(filter(None, row)) for n, row in enumerate(rows, 1)
         }

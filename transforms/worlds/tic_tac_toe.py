@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from transforms.worlds.base import Example, place, square
+from transforms.worlds.base import Example, Fact, marked, place, square
 from transforms.worlds.lines import InLine, State
 
 _SIZES = {1: (3, 3), 2: (4, 4), 3: (5, 4), 4: (6, 5), 5: (7, 5)}
@@ -49,12 +49,16 @@ in a line: 3; x has won""",
     def after(self, state: State, move: str) -> State:
         return self.marked(state, *place(move))
 
+    def why(self, state: State, move: str) -> str:
+        row, column = place(move)
+        return f"{move} is not empty" * (state.rows[row][column] != ".")
+
     def facts(self, state: State) -> Mapping[str, Any]:
         marks = {
-            f"the number of empty squares in row {n}": row.count(".")
-            for n, row in enumerate(state.rows, 1)
+            f"the number of empty squares in row {n + 1}": Fact.counted(marked(state.rows, ".", n))
+            for n in range(len(state.rows))
         }
-        return marks | {"the number of x on the board": "".join(state.rows).count("x")}
+        return marks | {"the number of x on the board": Fact.counted(marked(state.rows, "x"))}
 
 
 WORLD = TicTacToe()

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World, board
+from transforms.worlds.base import Example, Fact, World, board, marked
 
 SIDE = 4
 
@@ -104,13 +104,16 @@ target: 16""",
         """Empty squares after the slide."""
         return sum(not cell for row in self._slid(state, move) for cell in row)
 
+    def why(self, state: State, move: str) -> str:
+        return "no tile would slide or join" * (self._slid(state, move) == state.cells)
+
     def facts(self, state: State) -> Mapping[str, Any]:
         tiles = [cell for row in state.cells for cell in row if cell]
         return {
             "the largest tile": max(tiles),
             "the sum of all tiles": Fact.added(tiles),
-            "the number of tiles": len(tiles),
-            "the number of tiles that are 2": tiles.count(2),
+            "the number of tiles": Fact.added(SIDE - row.count(0) for row in state.cells),
+            "the number of tiles that are 2": Fact.counted(marked(state.cells, [2])),
         }
 
 

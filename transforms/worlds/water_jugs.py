@@ -84,6 +84,19 @@ target: 2 litres""",
     def solve(self, state: State) -> tuple[str, ...] | None:
         return shortest(self, state)
 
+    def why(self, state: State, move: str) -> str:
+        verb, name, *into = move.split()
+        filled, size = (each[ord(name) - 97] for each in (state.filled, state.sizes))
+        if verb == "fill":
+            return f"jug {name} is full" * (filled == size)
+        if not filled:
+            return f"jug {name} is empty"
+        if into and into[1] == name:
+            return "a jug is not poured into itself"
+        other = ord(into[1]) - 97 if into else -1
+        full = bool(into) and state.filled[other] == state.sizes[other]
+        return f"jug {into[1]} is full" if full else ""
+
     def facts(self, state: State) -> Mapping[str, Any]:
         pairs = enumerate(zip(state.filled, state.sizes, strict=True))
         room = {

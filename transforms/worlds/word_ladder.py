@@ -77,9 +77,17 @@ those of the target."""
     def solve(self, state: State) -> tuple[str, ...] | None:
         return shortest(self, state)
 
+    def why(self, state: State, move: str) -> str:
+        count = sum(a != b for a, b in zip(state.word, move, strict=True))
+        differ = f"it differs from {state.word} in {count} letters"
+        return "it is the present word" if not count else differ * (count > 1)
+
     def facts(self, state: State) -> Mapping[str, Any]:
+        pairs = zip(state.word, state.target, strict=True)
         return {
-            "the number of letters that differ": 3 - round(3 * self.score(state)),
+            "the number of letters that differ": Fact.counted(
+                f"{one} and {other}" for one, other in pairs if one != other
+            ),
             "the number of listed words one letter from the present word": Fact.counted(
                 _near(state.word)
             ),

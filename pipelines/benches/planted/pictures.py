@@ -255,7 +255,7 @@ class Edits(NamedTuple):
     def of(cls, seed: PictureSeed) -> Edits:
         """Returns the edits of a picture; right ones are none where nothing has to be done."""
         has_faults = seed.changes != "[]"
-        steps = repairs(seed, crops=not has_faults) or []
+        steps = repairs(seed, crops=not has_faults or seed.wants_crop) or []
         missed = [*map(line, steps[:-1]), "im = ImageOps.flip(im)"]
         if seed.box and not has_faults:
             missed = ["im = im.crop((0, 0, 40, 20))"]

@@ -62,6 +62,19 @@ def test_lines_that_nobody_can_tell_make_no_row(code: str, reason: str) -> None:
     assert not kept and set(reasons) == {reason}
 
 
+def test_an_instance_with_a_negative_number_where_the_own_one_has_none_makes_no_row() -> None:
+    code = solution("left = n - 4", "half = left // 2", "rest = left - half", "return half + 1")
+    kept, reasons = rows_of(code)
+    assert "implausible" in reasons
+    assert kept and not any("-" in json.loads(row.answer)[0] for row in kept)
+
+
+def test_an_unread_loop_variable_is_not_printed() -> None:
+    code = solution("a = 0", "for _ in range(2):", "    a += n", "b = a", "return b")
+    [row, *_], _ = rows_of(code)
+    assert "_ = " not in json.loads(row.answer)[0]
+
+
 def test_a_variable_that_no_two_runs_print_alike_is_not_printed() -> None:
     code = solution(
         "a = n", "b = {str(k) for k in range(9)}", "c = [object()]", "d = a", "return d"

@@ -106,7 +106,7 @@ def test_what_failed_twice_seeds_the_thoughts_that_follow() -> None:
 def test_the_debugger_sees_failed_tests_and_the_run_of_the_first() -> None:
     play = searched(lambda last: WRONG, "recipe.stages.rethink.keeps_wrong=true")
     text = next(r.messages[0].content for r in asked(play) if kind(r) == "debug")
-    assert "gives 117, right is 560" in text and "@return {" in text
+    assert "gives 117, right is 560" in text and "return 117 | " in text
 
 
 def test_of_equal_values_the_first_found_is_chosen() -> None:

@@ -78,6 +78,17 @@ def test_a_crop_is_judged_by_the_box_that_the_code_cuts() -> None:
         }  # fmt: skip
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_code_of_turned_small_print_is_right_where_it_turns_back_and_cuts(number: int) -> None:
+    seed = drawn("visual_arft", ("rotation90", "crop"), "page", "reference")
+    cut = f"im = im.crop({(*map(int, seed.box),)})"
+    lines, score = [([BACK, cut], 1.0), ([cut], 0.0), ([BACK], 0.0)][number]
+    steps, _ = attempt(seed, named("rotation90"), code(*lines, SAVE), said(seed.answer))
+    assert {kind: row.score for kind, (row, _) in steps.items()} == {
+        "pre_problem": 0.5, "pre_code": score, "pre_answer": 1.0,
+    }  # fmt: skip
+
+
 def test_any_code_has_the_score_of_the_released_reward_where_that_is_wanted() -> None:
     steps, play = attempt(PAIR, named("dark"), code("1 / 0"), said("1"), code_score=0.9)
     row, _ = steps["pre_code"]

@@ -169,6 +169,38 @@ def test_what_stands_in_no_small_place_has_no_small_print_to_cut_out(
     assert isinstance(other, PictureSeed) and other.faults == ("dark",)
 
 
+@pytest.mark.parametrize(
+    ("scene", "level", "kind", "wanted"),
+    [("page", 1, "amount", True), ("page", 1, "sum", False), ("table", 5, "cell", False)],
+)
+def test_of_pictures_alike_none_is_without_fault_where_another_has_small_print(
+    scene: str, level: int, kind: str, wanted: bool
+) -> None:
+    made = draw((), ("dark",), ("small",), ("turn", "small"))
+    found = [made.of(seed) for seed in seeds(scene, level, kind, 4)]
+    assert {isinstance(each, PictureSeed) and each.wants_crop for each in found} == {wanted}
+
+
+def test_small_print_that_is_turned_has_to_be_turned_back_and_cut_out() -> None:
+    seed = draw(("turn", "small")).of(seeds("page", 1, "reference")[0])
+    assert isinstance(seed, PictureSeed) and seed.faults == ("turn", "small")
+    steps = repairs(seed)
+    assert steps and edited(seed, *steps) == "covers"
+    assert edited(seed, steps[0]) == "too_large"
+    assert edited(seed, steps[0], Crop(box=(0, 0, 40, 20))) == "missed"
+    assert edited(seed, Crop(box=(0, 0, 400, 300))) == "other"
+
+
+def test_a_tilted_picture_is_turned_back_on_a_sheet_of_its_own_size() -> None:
+    seed = drawn("thyme", ("tilted",), "page", "reference")
+    upright = repaired(seed, repairs(seed, crops=False) or [], Blobs(blobs()))
+    assert (upright.width, upright.height) == (seed.original.width, seed.original.height)
+    assert edit_of(seed, upright, Blobs(blobs())) == "restored"
+    cut = decoded(Blobs(blobs()).get(repaired(seed, repairs(seed) or [], Blobs(blobs()))))
+    left, top, right, bottom = seed.box
+    assert cut.width < 3 * (right - left) and cut.height <= 3 * (bottom - top)
+
+
 def test_a_picture_is_turned_only_where_a_turn_is_seen() -> None:
     [seed] = seeds("shapes", 1, "left_of")
     verdict = draw(("turn",), ("mirror",), ("turn", "dark")).of(seed)

@@ -161,7 +161,6 @@ class OpenAIModel:
         parameters: dict[str, str | None],
         picture_tokens: float = math.inf,
         picture_mb: float = math.inf,
-        proxies: bool = True,
     ) -> None:
         self._picture_tokens, self._picture_mb = picture_tokens, picture_mb
         self._endpoint, self._place, self._engine = endpoint, place, engine
@@ -191,7 +190,7 @@ class OpenAIModel:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
         self._thread.start()
-        self._wait(self._connect(connections, proxies))
+        self._wait(self._connect(connections))
 
     @property
     def owed(self) -> int:
@@ -214,12 +213,11 @@ class OpenAIModel:
         self._thread.join()
         self._loop.close()
 
-    async def _connect(self, connections: int, proxies: bool) -> None:
+    async def _connect(self, connections: int) -> None:
         self._transport = Transport(
             self._place,
             timeout=self._endpoint.timeout_seconds,
             connections=connections,
-            proxies=proxies,
         )
 
     def _wait(self, work: Coroutine[Any, Any, None]) -> None:

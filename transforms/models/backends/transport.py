@@ -11,6 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
+from transforms.engine.machine import on_loopback
 from transforms.models.backends.endpoint_replies import Complaint, complaint, read_json
 from transforms.models.backends.places import Place
 
@@ -23,6 +24,9 @@ _ACCOUNT = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PR
 class Transport:
     """Connections to an endpoint, for use on one event loop; made in a coroutine of that loop.
 
+    Uses the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`, …), but not for an address of
+    this machine, which another machine cannot reach.
+
     Follows redirects that keep the question what it is. The certificates that count are the
     system's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. (The official client takes twice the
     CPU time, and a second to import.)
@@ -30,13 +34,9 @@ class Transport:
     Args:
         timeout: longest silence in seconds, of a server that is reached.
         connections: most connections open at once.
-        proxies: whether the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`, …) are used.
     """
 
-    def __init__(
-        self, place: Place, *, timeout: float, connections: int, proxies: bool = True
-    ) -> None:
-        self._proxies = proxies
+    def __init__(self, place: Place, *, timeout: float, connections: int) -> None:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=connections, keepalive_timeout=_KEEP_ALIVE_SECONDS
@@ -54,7 +54,7 @@ class Transport:
         self._headers = _headers(place)
         # aiohttp's own trust_env asks a thread for the proxy of each request, and adds passwords
         # from ~/.netrc, which it then refuses to send beside a key.
-        self._proxy = _proxy(self._url) if self._proxies else None
+        self._proxy = _proxy(self._url)
 
     async def get(self, path: str) -> Any:
         """Returns the JSON value at a path below the base URL; raises as `post` does."""
@@ -95,7 +95,7 @@ class Transport:
 def _proxy(url: str) -> str | None:
     proxies, parts = getproxies(), urlsplit(url)
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
+    if not proxy or on_loopback(url) or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 

@@ -88,7 +88,6 @@ class VllmServerModel(OpenAIModel):
             connections=connections,
             sends_prefix=True,
             parameters={},
-            proxies=False,
         )
 
     @property

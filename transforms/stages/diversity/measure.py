@@ -296,7 +296,7 @@ def _measured(code: str) -> _Program | None:
     return _Program(
         fingerprint(code),
         operations(tree, source.names),
-        code_lines(code, source.nodes),
+        code_lines(code, source.by_type),
         len(input_keys(tree)),
     )
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.engine.ids import content_id
+from transforms.engine.ids import text_id
 from transforms.engine.losers import DropLosers, JudgeLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
 from transforms.engine.stage import AnyRecord, Same, Stage
@@ -39,7 +39,7 @@ def _likeness(record_id: str, order: int, code: str, ngram: int) -> _Likeness:
     return _Likeness(
         record_id,
         order,
-        content_id("tokens", tokens),
+        text_id("\0".join(tokens)),
         fingerprint(code),
         tuple(shingles(tokens, ngram)),
     )

@@ -7,7 +7,7 @@ conversations, and measures by a reader whether the edit is needed at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
@@ -67,6 +67,11 @@ class PictureSeed(WithFaults, Seed):
     original: Picture
     """The same without faults."""
 
+    @property
+    def wants_crop(self) -> bool:
+        """Whether small print is among its faults, which no operation is."""
+        return len(self.faults) > len(changes_of(self))
+
 
 @dataclass(frozen=True, kw_only=True)
 class LookTrajectory(WithFaults, PictureTrajectory):
@@ -91,11 +96,11 @@ class Draw(Map):
     faults: Mapping[str, Annotated[Operation, Field(discriminator="name")] | None] = field(
         default_factory=dict
     )
-    """Name of a fault -> the operation that it is; null is none, for small print: an answer that
-    stands in a hundredth of the picture or less."""
+    """Name of a fault -> the operation that it is; null is none, for small print (`is_small`)."""
     sets: tuple[tuple[str, ...], ...] = ((),)
     """Faults that a picture is given together: each set that it can have is as likely as
-    another. Turns and mirrorings are for pictures in which they are seen (`shows_turns`)."""
+    another. Turns and mirrorings are for pictures in which they are seen (`shows_turns`). Where
+    some sets name small print, pictures have one of those if their answer is that, else another."""
     run_seed: int = 0
     blobs: str = ""
     """Folder of the run's pictures (`images.Blobs`)."""
@@ -124,17 +129,11 @@ class Draw(Map):
             return reject("box_wanted", "an answer in words cannot be held against a box")
         box = asked.question.box if asked.scene.has_text else None
         blobs, original = Blobs(self.blobs), asked.scene.draw()
-        unfit: tuple[type, ...] = ()
-        if box is None or not is_small(box, picture_of(original)):
-            unfit += (type(None),)
-        if not asked.scene.shows_turns:
-            unfit += (Transpose, Mirror, Rotate)
-        sets = [
-            names for names in self.sets
-            if not any(isinstance(self.faults[name], unfit) for name in names)
-        ]  # fmt: skip
+        small = box is not None and is_small(box, picture_of(original))
+        sets = [names for names in self.sets if self.fits(names, small, asked.scene.shows_turns)]
         if not sets:
-            return reject("no_fault_fits", "its answer is not small print, or no turn is seen")
+            what = f"small print: {small}, shows turns: {asked.scene.shows_turns}"
+            return reject("no_fault_fits", f"no set is for its picture ({what})")
         names = sets[derived_seed(self.run_seed, "faults", seed.id) % len(sets)]
         changes = [change for name in names if (change := self.faults[name]) is not None]
         changed = original
@@ -152,11 +151,24 @@ class Draw(Map):
             changes=canonical_json([change.model_dump(mode="json") for change in changes]),
         )
 
+    def fits(self, names: Sequence[str], small: bool, shows_turns: bool) -> bool:
+        """Whether a picture can have these faults.
+
+        Args:
+            small: whether its answer is small print.
+            shows_turns: whether it is seen that it is turned.
+        """
+        faults = [self.faults[name] for name in names]
+        turns = any(isinstance(each, (Transpose, Mirror, Rotate)) for each in faults)
+        if turns and not shows_turns:
+            return False
+        names_print = any(self.faults[name] is None for each in self.sets for name in each)
+        return (None in faults) is small if names_print else True
+
 
 def is_small(box: Box, picture: Picture) -> bool:
-    """Whether a box fills a hundredth of a picture or less."""
-    left, top, right, bottom = box
-    return 100 * (right - left) * (bottom - top) <= picture.width * picture.height
+    """Whether a line of text is small print: a 25th as high as its picture at most, as on pages."""
+    return 25 * (box[3] - box[1]) <= picture.height
 
 
 def changes_of(seed: PictureSeed) -> list[Operation]:
@@ -171,14 +183,22 @@ def repairs(seed: PictureSeed, crops: bool = True) -> list[Operation] | None:
     Args:
         crops: whether a crop is among them where the answer has a place.
     """
-    steps = [undone(change) for change in reversed(changes_of(seed))]
-    if crops and seed.box and not any(isinstance(step, Rotate) for step in steps):
+    steps: list[Operation] = []
+    width, height = seed.original.width, seed.original.height
+    for change in reversed(changes_of(seed)):
+        step = undone(change)
+        if step is None:
+            return None
+        if isinstance(step, Rotate):  # on a sheet that grew twice, print is too small to be read
+            step = step.model_copy(update={"size": (width, height)})
+        steps.append(step)
+    if crops and seed.box:
         left, top, right, bottom = seed.box
-        edge, width, height = bottom - top, seed.original.width, seed.original.height
+        edge = bottom - top
         box = (max(left - edge, 0), max(top - edge, 0),
                min(right + edge, width), min(bottom + edge, height))  # fmt: skip
         steps.append(Crop(box=box))
-    return None if None in steps else [step for step in steps if step is not None]
+    return steps
 
 
 def repaired(seed: PictureSeed, steps: Iterable[Operation], blobs: Blobs) -> Picture:
@@ -191,15 +211,15 @@ def repaired(seed: PictureSeed, steps: Iterable[Operation], blobs: Blobs) -> Pic
 
 def edit_of(seed: PictureSeed, picture: Picture, blobs: Blobs) -> str:
     """Returns what an edit of a seed's picture is, by its pixels: `unchanged`; `restored` where it
-    undoes the faults; of a picture without faults `covers` where it is a crop around the answer's
-    place, `missed` or `too_large` where it is another crop (`proofs.crop_fault`), and `part` where
-    it is a crop and the answer has no place; else `other`."""
+    undoes the faults; of a picture without faults, or turned and with small print, `covers` where
+    it is an upright crop around the answer's place, `missed` or `too_large` where it is another
+    crop (`proofs.crop_fault`), and `part` where the answer has no place; else `other`."""
     changes, original = changes_of(seed), blobs.get(seed.original)
     if picture.mime != "image/png":  # its pixels are not those that were written
         return "other"
     if same_pixels(blobs.get(seed.picture), blobs.get(picture)).holds:
         return "unchanged"
-    if changes:
+    if changes and not seed.wants_crop:
         proof = undoes(changes, original, blobs.get(seed.picture), blobs.get(picture))
         return "restored" if proof.holds else "other"
     box = box_of(blobs.get(picture), original)

@@ -111,13 +111,22 @@ _PERCENT_OR_HALF = re.compile(r"\\?%|per\s?cent|[ap]\.?m\.?", re.I)
 _SCALE_BEHIND = re.compile(r"\s?(%|\\%|per\s?cent\b|[ap]\.?m\b\.?|[^\W\d_]+)", re.I)
 
 
+_GOES_ON = re.compile(
+    r"[.!?]\s+(?-i:[A-Z])|\b(?:not|but|then|next|so|thus|hence|therefore|finally|giv(?:es?|ing)|dann"
+    r"|puis|donc|luego|entonces)\b|所以|因此|然后|[=-]>|→|⇒|\\(?:to|implies|Rightarrow|rightarrow)\b",
+    re.I,
+)
+"""Between two boxes of a line: the first is a step, or taken back."""
+
+
 def extract_answer(text: str) -> str | None:
     r"""Finds the final answer in a language solution.
 
-    Thoughts in tags are left out. The statement that comes last counts: a box (`\boxed{X}`, all
-    boxes of one line where they differ), `<answer>X</answer>`, or `the answer is X`, `Answer: X`,
-    `final answer X` or `#### X`, up to the end of its sentence or line. Without one it is the value
-    on the last line, if that is one plain value: never a part of a number, range, sum or ratio.
+    Thoughts in tags are left out. The statement that comes last counts: a box (`\boxed{X}`, with
+    those that it is listed with, as in `\boxed{X} and \boxed{Y}`), `<answer>X</answer>`, or `the
+    answer is X`, `Answer: X`, `final answer X` or `#### X`, up to the end of its sentence or line.
+    Without one it is the value on the last line, if that is one plain value: never a part of a
+    number, range, sum or ratio.
 
     Returns:
       The answer without emphasis, math delimiters and final period; digits and signs in ASCII, a
@@ -159,12 +168,15 @@ def _stated(text: str) -> str | None:
     if boxed is None:
         return None
     line = text.rfind("\n", 0, start)
-    same_line = [content for at, _, content in boxes if at > line and content]
-    between = text[line + 1 : start]
-    corrected = _RETRACTION.search(between) or re.search(r"\b(?:not|but)\b", between)
-    if len(set(same_line)) > 1 and not corrected:
-        boxed = ", ".join(same_line)
-    alone = not re.search(r"\w", re.sub(_MARKER, "", text[line + 1 : boxes[-len(same_line)][0]]))
+    together = [boxed]
+    for at, close, content in reversed(boxes[:-1]):
+        between = text[close:start]
+        if at <= line or not content or _RETRACTION.search(between) or _GOES_ON.search(between):
+            break
+        start, together = at, [content, *together]
+    if len(set(together)) > 1:
+        boxed = ", ".join(together)
+    alone = not re.search(r"\w", re.sub(_MARKER, "", text[line + 1 : start]))
     if alone and _concludes_otherwise(text[: line + 1], boxed):
         return None
     return _after_box(boxed, text[end:])
