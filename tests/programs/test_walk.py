@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 import textwrap
 
 import pytest
 
 from tests.programs.facts.running import traced
 from tests.programs_for_tests import SPAM
-from transforms.programs import walk as module
 from transforms.programs.questions import false_claim, stated
 from transforms.programs.walk import walk
 
@@ -100,7 +98,3 @@ def test_lines_that_count_are_counted_at_the_line_after_each() -> None:
         "[L3] x = 5: `x = 5` (step 1)",
         "[L5] y = x + 1: `y = 6` (step 2)",
     ]
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(module).failed == 0

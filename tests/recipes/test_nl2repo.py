@@ -19,7 +19,7 @@ from transforms.packages.bugs import in_place, stubbed
 from transforms.packages.package import modules
 from transforms.packages.patches import text_of
 from transforms.recipes.nl2repo import MakeStubs, SpecPackages
-from transforms.stages.trajectories.dialogues import dialogue_of
+from transforms.stages.trajectories.dialogue_forms import dialogue_of
 
 
 @cache

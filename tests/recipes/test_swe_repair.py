@@ -18,7 +18,7 @@ from transforms.packages.tasks import RepairTask
 from transforms.publish.reward import reward
 from transforms.recipes.swe_repair import AskPatch, functions
 from transforms.recipes.swe_tasks import with_issue
-from transforms.stages.trajectories.dialogues import dialogue_of
+from transforms.stages.trajectories.dialogue_forms import dialogue_of
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from collections import Counter
 from dataclasses import replace
@@ -19,7 +18,6 @@ from transforms.engine.accounting import Verdict
 from transforms.engine.records import Seed
 from transforms.programs.holes import filled, holes
 from transforms.recipes.vdebugger import marked
-from transforms.stages import traces
 from transforms.stages.graders import Fault, grade
 
 SEED = replace(
@@ -83,10 +81,6 @@ def test_a_critic_sees_the_trace_with_values_and_never_the_right_output() -> Non
     asked = critic.messages[0].content
     assert "return 117 | return" in asked and f"Its result: {shown(critic)['output']}" in asked
     assert "<error>" not in asked.partition("Is it right?")[0] and "560" not in asked
-
-
-def test_doctests_hold() -> None:
-    assert doctest.testmod(traces).failed == 0
 
 
 def test_a_critic_is_taught_that_a_right_program_is_right_too() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from text_to_num import alpha2digit
 
-from transforms.text.answers.lexicon import WORDINGS, language_of, words
+from transforms.text.answers.lexicon import WORDINGS, language_of
 from transforms.text.stated import (
     asked_unit,
     english_digits,
@@ -16,6 +16,7 @@ from transforms.text.stated import (
     stated_numbers,
     unit_in_name,
 )
+from transforms.text.words import word_set
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_any_run_of_chinese_signs_is_read_without_complaint(text):
     assert stated(f"小明有{text}个苹果。").plain
 
 
-NUMBER_WORDS = words(
+NUMBER_WORDS = word_set(
     "the of and one two twenty-one hundred thousand point zero o plus minus fifth first second"
     " thirds apples 3 half . , !"
 )

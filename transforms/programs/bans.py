@@ -8,14 +8,9 @@ from typing import Any, Literal
 
 from transforms.programs.form import text_of
 from transforms.programs.names import NOWHERE, Names, origin
+from transforms.text.words import word_set
 
-
-def words(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
-
-ALLOWED_IMPORTS = words(
+ALLOWED_IMPORTS = word_set(
     # numbers
     "math cmath decimal fractions numbers statistics random operator "
     # collections and algorithms over them
@@ -39,29 +34,31 @@ does: no scipy, no networkx. Pandas, which comes with other packages, is left ou
 costs 0.5 s and 80 MiB in each of a hundred thousand programs that hardly ever need it.
 """
 
-_BANNED_NAMES = words("eval exec compile open __import__ globals locals vars breakpoint exit quit")
+_BANNED_NAMES = word_set(
+    "eval exec compile open __import__ globals locals vars breakpoint exit quit"
+)
 _REFLECTION = ("getattr", "setattr", "delattr", "hasattr")
-_ALLOWED_DUNDERS = words(
+_ALLOWED_DUNDERS = word_set(
     "__init__ __new__ __post_init__ __name__ __str__ __repr__ __eq__ __lt__ __hash__ __len__ "
     "__iter__ __next__ __call__ __getitem__ __setitem__ __contains__ __add__ __sub__ __mul__ "
     "__truediv__"
 )
 """Methods that a class calls of its parent, and `__name__`; others lead to the interpreter."""
-_FRAMES = words(
+_FRAMES = word_set(
     "_getframe tb_frame gi_frame cr_frame ag_frame f_back f_globals f_locals f_builtins "
     "gi_code func_globals"
 )
-_LEAKED_MODULES = words("os sys subprocess socket shutil builtins importlib ctypes threading")
+_LEAKED_MODULES = word_set("os sys subprocess socket shutil builtins importlib ctypes threading")
 """Modules that other modules import, and so hand on: `dataclasses.sys.modules`."""
 
 _NAMED_IN_CALLS = frozenset({"input", *_REFLECTION})
 _ATTRIBUTES = _FRAMES | _LEAKED_MODULES
 
-_GENERATORS = words("random numpy.random")
-_HAVE_GENERATORS = words("random numpy")
-_OWN_GENERATORS = words("Random RandomState default_rng SeedSequence PCG64 MT19937")
+_GENERATORS = word_set("random numpy.random")
+_HAVE_GENERATORS = word_set("random numpy")
+_OWN_GENERATORS = word_set("Random RandomState default_rng SeedSequence PCG64 MT19937")
 """Seeded by an argument of their own, or not at all."""
-_NO_DRAWS = words("Generator BitGenerator")
+_NO_DRAWS = word_set("Generator BitGenerator")
 """Named in annotations and checks of type."""
 
 

@@ -15,10 +15,10 @@ import builtins
 import math
 from itertools import chain
 
-from transforms.programs.bans import words
 from transforms.programs.form import Unparsable, is_name
 from transforms.programs.names import Names
 from transforms.programs.source import Source
+from transforms.text.words import word_set
 
 _NODES = frozenset(
     {
@@ -37,13 +37,13 @@ _NODES = frozenset(
         *ast.cmpop.__subclasses__(),
     }
 )
-_LAZY = words("enumerate filter map reversed zip")
-_GO_THROUGH = words("all any dict len list max min sorted sum tuple")
+_LAZY = word_set("enumerate filter map reversed zip")
+_GO_THROUGH = word_set("all any dict len list max min sorted sum tuple")
 """Go through their first argument at once, and keep nothing of it but its items."""
-_TYPES = words("bool dict float int list str tuple")
+_TYPES = word_set("bool dict float int list str tuple")
 _FUNCTIONS = _LAZY | _GO_THROUGH - _TYPES
-_FUNCTIONS |= words("abs bin chr divmod hex isinstance oct ord pow print range round")
-_ERRORS = words(
+_FUNCTIONS |= word_set("abs bin chr divmod hex isinstance oct ord pow print range round")
+_ERRORS = word_set(
     "ArithmeticError AssertionError IndexError KeyError OverflowError TypeError ValueError"
     " ZeroDivisionError"
 )
@@ -52,8 +52,8 @@ _VALUES = _TYPES | _ERRORS | {"input", "__name__"}
 _OTHERS = frozenset(dir(builtins)) - _ERRORS - {"input", "__name__"}
 """Builtins that a program may not give to a name of its own: where it has not done so yet, the name
 is still the builtin's."""
-_VIEWS = words("items keys values")
-_METHODS = _VIEWS | words(
+_VIEWS = word_set("items keys values")
+_METHODS = _VIEWS | word_set(
     "append capitalize center clear copy count endswith extend find get index insert isalnum"
     " isalpha isdecimal isdigit islower isnumeric isspace isupper join ljust lower lstrip partition"
     " pop popitem remove removeprefix removesuffix replace reverse rfind rindex rjust rpartition"

@@ -24,7 +24,8 @@ from transforms.stages.trajectories.conversation import (
     delegate,
 )
 from transforms.stages.trajectories.converse import Converse, Tried
-from transforms.stages.trajectories.dialogues import PYTHON, Called, DialogueSetting
+from transforms.stages.trajectories.dialogue_forms import DialogueSetting
+from transforms.stages.trajectories.dialogues import PYTHON, Called
 from transforms.stages.trajectories.summary import text_of
 
 

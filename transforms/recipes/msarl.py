@@ -19,7 +19,8 @@ from transforms.stages.trajectories.conversation import (
     delegate,
 )
 from transforms.stages.trajectories.converse import Converse, Tried, check_backend
-from transforms.stages.trajectories.dialogues import Called, Dialogue, DialogueSetting
+from transforms.stages.trajectories.dialogue_forms import DialogueSetting
+from transforms.stages.trajectories.dialogues import Called, Dialogue
 from transforms.stages.trajectories.records import Ended, Turn
 
 

@@ -17,7 +17,8 @@ from transforms.sandbox.jobs import Job, TraceLimits
 from transforms.stages.graders import CaseRun, tried
 from transforms.stages.traces import trace_of
 from transforms.stages.trajectories.conversation import Limits, begin
-from transforms.stages.trajectories.dialogues import DIALOGUES, cut
+from transforms.stages.trajectories.dialogue_forms import DIALOGUES
+from transforms.stages.trajectories.dialogues import cut
 from transforms.stages.trajectories.frontier import Found, MonteCarlo, Node, Rated
 from transforms.stages.trajectories.records import Turn, appended, in_one, sampled
 from transforms.stages.trajectories.tree_stage import TestedSearch

@@ -18,7 +18,7 @@ from transforms.models.settings import SamplerSettings
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.trajectories.conversation import Limits, begin
 from transforms.stages.trajectories.converse import answer_in
-from transforms.stages.trajectories.dialogues import DialogueSetting
+from transforms.stages.trajectories.dialogue_forms import DialogueSetting
 from transforms.stages.trajectories.records import Trajectory
 from transforms.stages.trajectories.rerun import RERUN_REASONS, rerun
 

@@ -15,7 +15,8 @@ from transforms.models.prompts import PromptTemplate
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.trajectories.conversation import run_call, show
 from transforms.stages.trajectories.converse import agrees
-from transforms.stages.trajectories.dialogues import PYTHON, Called, DialogueSetting
+from transforms.stages.trajectories.dialogue_forms import DialogueSetting
+from transforms.stages.trajectories.dialogues import PYTHON, Called
 from transforms.stages.trajectories.frontier import BreadthFirst, Node, Rated
 from transforms.stages.trajectories.select import ANSWER, majority
 from transforms.stages.trajectories.tree_stage import Draft, Solution, TreeSearch

@@ -6,7 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
-from transforms.text.answers.lexicon import SMALL_NUMBERS, words
+from transforms.text.answers.lexicon import SMALL_NUMBERS
+from transforms.text.words import word_set
 
 CARDINALS = [*SMALL_NUMBERS, "twenty"]
 _ORDINALS = """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh
@@ -84,7 +85,7 @@ def _numeral(text: str, match: re.Match[str], commas: bool) -> Numeral:
 
 
 _MONEY = ("$", "€", "£", "euro", "dollar", "franc", "pound", "crown", "coin")
-_NO_UNITS = words("and or of in on to the a is are was at by per from for with more les each")
+_NO_UNITS = word_set("and or of in on to the a is are was at by per from for with more les each")
 
 
 def unit_of(text: str, start: int, end: int) -> str:

@@ -16,7 +16,7 @@ from transforms.models.pool import Pool
 from transforms.recipes.biomechanics import problems
 from transforms.recipes.chem_agent import library, retrieved
 from transforms.recipes.codeadapt import Trained
-from transforms.stages.trajectories.dialogues import DIALOGUES
+from transforms.stages.trajectories.dialogue_forms import DIALOGUES
 from transforms.stages.trajectories.records import Turn
 
 SEEDS = [seed(row) for row in problems(20, file="chemistry.yaml")]

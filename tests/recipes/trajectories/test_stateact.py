@@ -15,7 +15,7 @@ from tests.stages.trajectories.talking import asked, played, prompt_of, script
 from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.models.tools import Invoke, bind
-from transforms.stages.trajectories.dialogues import dialogue_of
+from transforms.stages.trajectories.dialogue_forms import dialogue_of
 from transforms.stages.trajectories.house import House, solution
 from transforms.stages.trajectories.keys import goal_changed
 from transforms.stages.trajectories.records import Trajectory, learned

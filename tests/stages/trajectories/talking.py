@@ -17,7 +17,7 @@ from transforms.models.requests import Request, Response
 from transforms.models.tools import Invoke
 from transforms.sandbox.jobs import Cell, Check
 from transforms.stages.trajectories.converse import Converse
-from transforms.stages.trajectories.dialogues import dialogue_of
+from transforms.stages.trajectories.dialogue_forms import dialogue_of
 
 SEED = Seed.make(problem="What is 6 times 7, plus 1?", answer="43", source="mine", license="MIT")
 

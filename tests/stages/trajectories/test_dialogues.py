@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.sandbox.jobs import CellResult, Status
-from transforms.stages.trajectories.dialogues import (
-    DIALOGUES,
-    PYTHON,
-    Body,
-    Dialogue,
-    cut,
-    dialogue_of,
-    stable,
-)
+from transforms.stages.trajectories.dialogue_forms import DIALOGUES, dialogue_of
+from transforms.stages.trajectories.dialogues import PYTHON, Body, Dialogue, cut, stable
 
 TEXTS = sorted(name for name, form in DIALOGUES.items() if form.body is not Body.NATIVE)
 CONTINUING = [name for name in TEXTS if DIALOGUES[name].continues]

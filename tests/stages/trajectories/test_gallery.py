@@ -31,7 +31,8 @@ from transforms.models.ledger.ledger import LedgerSettings
 from transforms.models.tools import Pictured, bind
 from transforms.sandbox.jobs import Cell
 from transforms.stages.trajectories.conversation import Conversation, Limits, begin, run_calls
-from transforms.stages.trajectories.dialogues import Called, dialogue_of
+from transforms.stages.trajectories.dialogue_forms import dialogue_of
+from transforms.stages.trajectories.dialogues import Called
 from transforms.stages.trajectories.gallery import Gallery, ShownSettings
 from transforms.stages.trajectories.look import LookTrajectory
 from transforms.stages.trajectories.records import Trajectory, Turn, as_messages, turn

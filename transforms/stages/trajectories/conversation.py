@@ -22,13 +22,7 @@ from transforms.models.requests import Request, Response
 from transforms.models.responses import judge_response
 from transforms.models.tools import Invoke, Tool
 from transforms.sandbox.jobs import Cell, Status
-from transforms.stages.trajectories.dialogues import (
-    PYTHON,
-    Body,
-    Called,
-    Dialogue,
-    Written,
-)
+from transforms.stages.trajectories.dialogues import PYTHON, Body, Called, Dialogue, Written
 from transforms.stages.trajectories.gallery import Gallery
 from transforms.stages.trajectories.records import (
     Ended,

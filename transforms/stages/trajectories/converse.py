@@ -31,13 +31,8 @@ from transforms.stages.trajectories.conversation import (
     cell_of,
     converse,
 )
-from transforms.stages.trajectories.dialogues import (
-    PYTHON,
-    Body,
-    Dialogue,
-    DialogueSetting,
-    dialogue_of,
-)
+from transforms.stages.trajectories.dialogue_forms import DialogueSetting, dialogue_of
+from transforms.stages.trajectories.dialogues import PYTHON, Body, Dialogue
 from transforms.stages.trajectories.gallery import Gallery
 from transforms.stages.trajectories.records import (
     Ended,

@@ -13,7 +13,8 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, keep
 from transforms.engine.groups import GroupMap
 from transforms.engine.stage import Map, Same
-from transforms.stages.trajectories.dialogues import DIALOGUES, Body
+from transforms.stages.trajectories.dialogue_forms import DIALOGUES
+from transforms.stages.trajectories.dialogues import Body
 from transforms.stages.trajectories.records import Ended, Trajectory, Turn
 from transforms.text.shingles import code_tokens, shingles
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from transforms.engine.stage import Map, Same, check
-from transforms.stages.trajectories.dialogues import DIALOGUES, Dialogue
+from transforms.stages.trajectories.dialogue_forms import DIALOGUES
+from transforms.stages.trajectories.dialogues import Dialogue
 from transforms.stages.trajectories.records import Trajectory, with_content
 
 _BOX = re.compile(r"\\boxed\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}(?:\\[\])]|[$.])*")

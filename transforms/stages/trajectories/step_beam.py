@@ -18,7 +18,7 @@ from transforms.models.scores import score_labels, scored
 from transforms.models.settings import SamplerSettings
 from transforms.stages.trajectories.conversation import Limits, begin
 from transforms.stages.trajectories.converse import agrees
-from transforms.stages.trajectories.dialogues import DIALOGUES
+from transforms.stages.trajectories.dialogue_forms import DIALOGUES
 from transforms.stages.trajectories.frontier import Beam, Node, Rated
 from transforms.stages.trajectories.records import Turn, appended, in_one, sampled
 from transforms.stages.trajectories.tree_stage import Solution, TreeSearch

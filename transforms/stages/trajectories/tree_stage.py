@@ -21,7 +21,8 @@ from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import runs_of_tests
 from transforms.stages.pairs import UNPAIRED, several_pairs
 from transforms.stages.trajectories.conversation import Conversation, Limits, ask, begin
-from transforms.stages.trajectories.dialogues import DIALOGUES, Called, Dialogue
+from transforms.stages.trajectories.dialogue_forms import DIALOGUES
+from transforms.stages.trajectories.dialogues import Called, Dialogue
 from transforms.stages.trajectories.frontier import (
     Budget,
     Found,

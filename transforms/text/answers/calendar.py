@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from transforms.text.answers import lexicon
 from transforms.text.answers.quantity import read_quantity
+from transforms.text.words import word_set
 
 _CLOCK = re.compile(
     r"([0-9]{1,2})(?:\s?[:.h]\s?([0-9]{2})(?::([0-9]{2}))?)?\s*"
@@ -22,7 +23,7 @@ _ISO = re.compile(
 )
 _POINTED = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 
-_FILLERS = lexicon.words("the of de del st nd rd th er on года г den le")
+_FILLERS = word_set("the of de del st nd rd th er on года г den le")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import yaml
 from text_to_num import text2num
 
 from transforms.text.answers.arabic import arabic
+from transforms.text.words import word_set
 
 _FOLDER = Path(__file__).parent
 WORDINGS: dict[str, Any] = yaml.safe_load((_FOLDER.parent / "words.yaml").read_text("utf-8"))
@@ -40,14 +41,9 @@ CURRENCY_CODES = frozenset(_NAMES["currency_codes"])
 """Codes and abbreviations of currencies that stand before an amount (`CHF`, `Rs`, `kr`)."""
 
 
-def words(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
-
 def table(name: str) -> frozenset[str]:
     """The words of a table of words.yaml."""
-    return words(WORDINGS[name])
+    return word_set(WORDINGS[name])
 
 
 def either(*names: str) -> str:
@@ -96,7 +92,7 @@ PARTS = frozenset(_PARTS)
 """The words for a half to a tenth."""
 
 # Numbers of one language that are words of English.
-_HOMOGRAPHS = words("once elf null cent die mil")
+_HOMOGRAPHS = word_set("once elf null cent die mil")
 
 
 def spelled(words: list[str], language: str = "en") -> Fraction | None:
@@ -210,4 +206,4 @@ def spelled_anywhere(words: list[str]) -> Fraction | None:
     return None if value is None else Fraction(value)
 
 
-_ARTICLES = words("a an of ein eine un une una uma een ett")
+_ARTICLES = word_set("a an of ein eine un une una uma een ett")

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from transforms.text.answers import lexicon
 from transforms.text.answers.brackets import peel
-from transforms.text.answers.lexicon import words
+from transforms.text.words import word_set
 
 EXPONENT_CAP = 12_000
 """Powers of ten; covers every output and is far from filling the memory."""
@@ -58,17 +58,17 @@ _PREFIXES = {"b": "2", "o": "8", "x": "16"}
 
 _LETTERS, _ATTACHED_LETTERS = map(lexicon.table, ("unit_letters", "attached_unit_letters"))
 _SHORT_WORDS = lexicon.table("short_unit_words")
-_ORDINALS = words("st nd rd th")
+_ORDINALS = word_set("st nd rd th")
 _FUNCTIONS = """sqrt cbrt exp log ln sin cos tan asin acos atan sinh cosh tanh factorial binomial
     abs rational"""
-FUNCTIONS = words(_FUNCTIONS)
+FUNCTIONS = word_set(_FUNCTIONS)
 CHANGING = lexicon.table("changing")
 """Words that make another number of the one before them, or an alternative, wherever they stand."""
 _NO_UNITS = CHANGING.union(
     lexicon.table("no_units"), lexicon.SMALL_NUMBERS, lexicon.PARTS, FUNCTIONS
 )
-_TENS = words("twenty thirty forty fifty sixty seventy eighty ninety")
-_NO_FIRST_UNITS = words("squared cubed times am pm")
+_TENS = word_set("twenty thirty forty fifty sixty seventy eighty ninety")
+_NO_FIRST_UNITS = word_set("squared cubed times am pm")
 _AND_A_HALF = re.compile("([个個打年天米斤元块岁])半")
 _UNSPACED = "\u2e80-\u9fff\uac00-\ud7a3\u0e00-\u0e7f"  # scripts that write no spaces
 _CHARACTERS_NO_UNITS = re.compile(

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from transforms.text.answers import lexicon
 from transforms.text.answers.brackets import scan
 from transforms.text.answers.quantity import FUNCTIONS
+from transforms.text.words import word_set
 
 # Outputs and answers still to be paired off symbolically, in any order; mostly one of each.
 Leaf: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
@@ -22,7 +23,7 @@ AGREE: tuple[Leaf, ...] = ()
 SYMBOLIC_CAP = 300
 """Characters; longer algebra is not a final answer."""
 
-_COMMANDS = lexicon.words(
+_COMMANDS = word_set(
     """frac sqrt pi cdot times div cup cap ln log exp sin cos tan arcsin arccos arctan sinh cosh
     tanh binom le ge leq geq lt gt alpha beta gamma delta theta lambda mu sigma phi omega"""
 )
@@ -31,7 +32,7 @@ _NO_PRODUCT = re.compile(r"[A-Za-z][0-9]|[0-9] +[0-9]|(?<![0-9.])[01][A-Za-z]")
 # Towers of powers, large powers and large factorials only cost time; the sandbox stops the rest.
 _TOWER = re.compile(r"(?:\^|\*\*)[ {(]*(?:[0-9 ]*(?:\^|\*\*)|[0-9]{4})|[0-9]{4} ?!|[!)] ?!")
 _DEGREES = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?°")
-_UNIT_WORDS = lexicon.words("unit square cubic sq cu per")
+_UNIT_WORDS = word_set("unit square cubic sq cu per")
 _LAST_WORD = re.compile(r"(.*\S)\s+([^\W0-9_]+)(?: ?\^ ?\{?-?[0-9]\}?)?", re.S)
 
 
