@@ -51,7 +51,8 @@ def open_run_and_close() -> None:
         folder = box._directory
         started = descendants()
     assert [result.output for result in results] == ["42", "1"]
-    assert len(started) == 7  # two templates, a zygote of each, and one with two states
+    # two templates, a zygote of each, and one with two states and that which sessions begin from
+    assert len(started) == 8
     assert all_end(started)
     assert not os.path.exists(folder)
     assert len(os.listdir("/proc/self/fd")) == descriptors
@@ -77,8 +78,8 @@ def test_everything_ends_when_the_host_is_killed():
         text=True,
         env={**os.environ, "PYTHONPATH": _ROOT},
     )
-    # template, two zygotes, a state, a program and its child
-    started = eventually(lambda: len(found := descendants(host.pid)) >= 6 and found)
+    # template, two zygotes, a state and that which it began from, a program and its child
+    started = eventually(lambda: len(found := descendants(host.pid)) >= 7 and found)
     host.kill()
     folder = host.communicate()[0].strip()
     assert all_end(started)
