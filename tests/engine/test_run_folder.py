@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from transforms.engine.errors import RunFolderError
-from transforms.engine.run_folder import RunFolder, files_below, is_ours
+from transforms.engine.run_folder import RunFolder, absolute, files_below, is_ours
 
 SHARD = "train-00000-of-00001.parquet"
 
@@ -207,6 +207,12 @@ def test_a_second_process_is_refused_until_the_first_has_ended_or_was_killed(run
         holder.kill()
         holder.communicate()
     assert claim(run, resume=True)["run_id"] == "0" * 32
+
+
+@pytest.mark.parametrize("path", ["s3://", "gs:///run", "s3:/bucket/run"])
+def test_an_object_store_without_a_bucket_is_no_local_folder(path):
+    with pytest.raises(RunFolderError, match=f"{path} names no bucket: write {path[:2]}://BUCKET"):
+        absolute(path)
 
 
 def test_a_folder_name_is_no_pattern(tmp_path):

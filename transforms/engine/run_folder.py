@@ -42,7 +42,10 @@ _LOCK = ".lock"
 
 def absolute(path: str) -> str:
     """Returns a local path as an absolute one (workers have other folders), and a URL, both without
-    a slash at the end."""
+    a slash at the end. Raises RunFolderError for an object store's without a bucket, as of a
+    variable that is not set."""
+    if re.match("(s3|gs):/", path) and not re.match("(s3|gs)://[^/]", path):
+        raise RunFolderError(f"{path} names no bucket: write {path[:2]}://BUCKET/FOLDER")
     return path.rstrip("/") if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
