@@ -5,7 +5,6 @@ After CodeI/O and CodeI/O++ (arXiv 2502.07316).
 
 import json
 from dataclasses import dataclass
-from typing import ClassVar
 
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
@@ -20,7 +19,7 @@ class AskPairs(MakeTasksOfPairs):
     """PCollection[Seed] (verified) -> Outcome of Task: two for each pair of input and output."""
 
     name: str = "pairs"
-    likely: ClassVar[bool] = True
+    likely = True
 
     def make(self, seed: Seed, pairs: list[Pair]) -> Steps[list[Task]]:
         yield from ()

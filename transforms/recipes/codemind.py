@@ -4,8 +4,8 @@ After CodeMind (arXiv 2402.09664).
 """
 
 import json
+import re
 from dataclasses import dataclass
-from typing import Any
 
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
@@ -51,17 +51,11 @@ def misleading(output: str) -> str | None:
     >>> misleading("560"), misleading("null"), misleading("[2.5, 1]")
     ('561', None, '[3.4, 1]')
     """
-    right = json.loads(output)
-    others = (json.dumps(_rounded(other, right)) for other in perturbations(right))
+    others = (_rounded(json.dumps(each), output) for each in perturbations(json.loads(output)))
     return next((other for other in others if not same_output(other, output)), None)
 
 
-def _rounded(value: Any, own: Any) -> Any:
-    """A value like the own one, with its floats as long as they are there."""
-    if isinstance(own, float):
-        return round(value, len(repr(own).partition(".")[2]))
-    if isinstance(own, list):
-        return [_rounded(*each) for each in zip(value, own, strict=True)]
-    if isinstance(own, dict):
-        return {key: _rounded(value[key], own[key]) for key in own}
-    return value
+def _rounded(value: str, own: str) -> str:
+    """JSON with its floats as long as those of the own one."""
+    places = max(map(len, re.findall(r"\.(\d+)", own)), default=0)
+    return re.sub(r"\d+\.\d+", lambda number: repr(round(float(number[0]), places)), value)

@@ -37,8 +37,7 @@ class WriteFailing(MakeTasksOfPairs, ModelEpisode):
     name: str = "fail"
     sampler: SamplerSettings
     variables: Annotated[int, Field(ge=0)] = 3
-    """Variables that are asked for, at most: those that `solution` set last. What still holds an
-    input shows."""
+    """Variables asked for, at most: those that `solution` set last, no unchanged inputs."""
 
     reasons: ClassVar[Iterable[str]] = (
         *ResponseReason, *RUN_REASONS, *UNPAIRED, "passes_tests", "trace_cut",
@@ -67,11 +66,8 @@ class WriteFailing(MakeTasksOfPairs, ModelEpisode):
         if not is_small(output):
             return reject(Status.OUTPUT_LIMIT, "the output is not small")
         own = literal_input(parse(code)) or {}
-        asked = {
-            name: repr(value)
-            for name, value in values.items()
-            if is_plain(value) and is_small(value) and (name not in own or own[name] != value)
-        }
+        unlike = {name: v for name, v in values.items() if own.get(name, ...) != v}
+        asked = {name: repr(v) for name, v in unlike.items() if is_plain(v) and is_small(v)}
         golds = dict(list(asked.items())[-self.variables :] if self.variables else ())
         answer, shown = {**golds, "output": repr(output)}, {"names": [*golds]}
         calls = self.calls(response)

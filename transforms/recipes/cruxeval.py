@@ -63,6 +63,6 @@ class Easy(Episode):
             return reject("hard_operation", str(hard))
         given = literal_input(parse(seed.code or "")) or {}
         output = json.loads(seed.output or "null")
-        values = [*given.values()]
         parts = [*output.values()] if isinstance(output, dict) else output
-        return reject("copied_input") if output in values or parts == values else seed
+        copied = output in given.values() or parts == [*given.values()]
+        return reject("copied_input") if copied else seed

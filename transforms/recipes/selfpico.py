@@ -43,10 +43,9 @@ class Remove(MakeExercises):
         if isinstance(whole, Verdict):
             return whole
         known = yield from known_outputs(seed.id, code, self.inputs)
-        if len(known) < 4 or len({canonical_json(output) for _, output in known}) < 2:
-            return reject("no_pairs", f"{len(known)} inputs have an output, or all the same")
-        if not is_small(known[0][1]):
-            return reject("no_pairs", "nobody reads an output that long")
+        outputs = {canonical_json(output) for _, output in known}
+        if len(known) < 4 or len(outputs) < 2 or not is_small(known[0][1]):
+            return reject("no_pairs", f"{len(known)} inputs, {len(outputs)} outputs, or a long one")
         rows: list[Exercise] = []
         for name, rest in gone[: 3 * self.most]:
             result: Result = yield Job(rest, trace=TraceLimits())

@@ -84,8 +84,7 @@ class Compose(MakeExercises):
         if not runs:
             return [reject("runtime_error", "the functions do not fit each other")]
         steps = yield from self._steps(seed, plain, runs[0][1][-1])
-        stages = [values for _, values in runs]
-        pairs = taking_turns(stages, itemgetter(-1))
+        pairs = taking_turns([values for _, values in runs], itemgetter(-1))
         asked = [steps, self._pairs(seed, plain, pairs[: self.pairs], rng)]
         of_all = lineage(sorted(parts, key=lambda part: part.id))
         return [each if isinstance(each, Verdict) else replace(each, **of_all) for each in asked]
@@ -111,11 +110,8 @@ class Compose(MakeExercises):
         self, seed: Seed, plain: str, known: list[list[int]], rng: random.Random
     ) -> Exercise | Verdict:
         """Asks of inputs and outputs which belong together; the outputs of some are others. There
-        are three outputs at least: many a program makes one of nearly all inputs.
-
-        Args:
-            known: all values of `x` in several runs, from the input to the output.
-        """
+        are three outputs at least: many a program makes one of nearly all inputs. `known` are all
+        values of `x` in several runs, from the input to the output."""
         outputs = {values[-1] for values in known}
         if len(known) < self.pairs or len(outputs) < 3:
             return reject("no_pairs", f"{len(known)} inputs have {len(outputs)} outputs")
@@ -129,8 +125,7 @@ class Compose(MakeExercises):
             is_not = "" if truths[-1] else f", not {wrong}"
             told.append(f"{number}. {', '.join(map(str, values))}: output = {output}{is_not}")
         question = Question("pairs", (repr(truths),), params={"pairs": shown})
-        own = replace(seed, code=plain)
-        return exercise(own, question, self.prompt, reasoning="\n".join(told))
+        return exercise(replace(seed, code=plain), question, self.prompt, reasoning="\n".join(told))
 
 
 @lru_cache(maxsize=10_000)  # each seed is drawn many times

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -24,20 +24,7 @@ from transforms.sandbox.jobs import Status
 from transforms.stages.exercises import FAILED, Exercise, MakeExercises, exercise
 from transforms.stages.graders import same_output
 from transforms.stages.pairs import UNPAIRED, is_small, several_inputs
-from transforms.stages.together import Ran, run_together
-
-
-class Instance(NamedTuple):
-    """An input of a program, and what runs on it came to."""
-
-    given: dict[str, Any]
-    code: str
-    """The program that prints, with the input."""
-    plain: Ran
-    """The program as it is."""
-    ran: Ran
-    again: Ran
-    """The one that prints, under two hash seeds."""
+from transforms.stages.together import run_together
 
 
 @dataclass(kw_only=True)
@@ -61,41 +48,35 @@ class PrintSteps(MakeExercises):
         inputs = yield from several_inputs(seed, self.instances, likely=True)
         if isinstance(inputs, Verdict):
             return inputs
-        code, tried = seed.code or "", [inputs.own, *inputs.drawn][: 2 * self.instances]
-        instances = [each for each in tried if is_small(each)]
+        instances = [*filter(is_small, [inputs.own, *inputs.drawn])][: 2 * self.instances]
+        plain = [with_input(seed.code or "", each) for each in instances]
         hidden: set[str] = set()
         for _ in range(2):
-            program = printing(code, without=hidden)
+            program = printing(seed.code or "", without=hidden)
             codes = [with_input(program, each) for each in instances]
-            plain = [with_input(code, each) for each in instances]
             one, other = yield from side_by_side(
-                run_together(each, seed=number, cpu_seconds=inputs.cpu_seconds)
-                for number, each in enumerate([plain + codes, codes])
+                run_together(plain + codes, n, inputs.cpu_seconds) for n in (0, 1)
             )
             if isinstance(one, Verdict):
                 return one
             if isinstance(other, Verdict):
                 return other
-            outputs, printed = one[: len(plain)], one[len(plain) :]
-            runs = [
-                Instance(*each)
-                for each in zip(instances, codes, outputs, printed, other, strict=True)
-                if each[2].error is None and is_small(each[2].output)
-            ][: self.instances]
-            for run in runs:
-                hidden |= unsettled(run.ran.printed, run.again.printed)
+            count = len(plain)
+            ran = zip(instances, codes, one[:count], one[count:], other[count:], strict=True)
+            runs = [each for each in ran if each[2].error is None and is_small(each[2].output)]
+            runs = runs[: self.instances]
+            hidden |= {name for run in runs for name in unsettled(run[3].printed, run[4].printed)}
             if not hidden:
                 break
         if len(runs) < 2:
             return reject("few_pairs", f"{len(runs)} inputs that the program runs on")
         is_drawn = "input_generator" not in json.loads(seed.metadata)
-        own = runs[0] if is_drawn and runs[0].given == inputs.own else None
-        return [self._row(seed, program, each, own) for each in runs]
+        own = runs[0][3].printed if is_drawn and runs[0][0] == inputs.own else ""
+        return [self._row(seed, program, own, run) for run in runs]
 
-    def _row(
-        self, seed: Seed, program: str, instance: Instance, own: Instance | None
-    ) -> Exercise | Verdict:
-        given, code, plain, ran, again = instance
+    def _row(self, seed: Seed, program: str, own: str, run: tuple[Any, ...]) -> Exercise | Verdict:
+        """The row of a run; `own` is what is printed on the own input, where others are like it."""
+        given, code, plain, ran, again = run  # two runs of the program that prints
         if len(ran.printed) > self.chars:
             return reject("too_long", f"{len(ran.printed)} characters")
         if ran.error is not None:
@@ -108,7 +89,7 @@ class PrintSteps(MakeExercises):
             return reject("too_short", f"{lines} lines")
         if digits := computed_digits(ran.printed, code):
             return reject("many_digits", digits)
-        if own is not None and (line := implausible(ran.printed, own.ran.printed)):
+        if own and (line := implausible(ran.printed, own)):
             return reject("implausible", line)
         described, general = json.loads(seed.metadata), masked_input(program)
         params = {
