@@ -218,3 +218,23 @@ def test_two_servers_make_rows_and_a_replay_on_two_workers_makes_the_same(tmp_pa
     paid = {name: each["requests"] for name, each in spent.items()}
     assert paid == {"m": 18, "v": 6}  # equal steps are valued once
     assert all(json.loads(row["data"])["nodes"] == 6 for row in rows)
+
+
+def test_dream_replayed_on_two_workers_makes_the_same_rows(tmp_path: Path) -> None:
+    with (
+        scoring_server(lambda before, token: -1.0, answer=writes) as (url, drawn_bodies),
+        scoring_server(prefers, ("+", "-")) as (judge, valued_bodies),
+    ):
+        values = [
+            f"models.{name}={{engine: openai, model: v, base_url: '{judge}', api: completions}}"
+            for name in ("plan_value", "do_value")
+        ]
+        _, *made = run(tmp_path, "dream", url, SEEDS, *values, "backend.api=completions")
+        sent = len(drawn_bodies), len(valued_bodies)
+        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "backend.model=m"]
+        _, *again = run(
+            tmp_path / "again", "dream", "", SEEDS, *values, *replay, "runner.workers=2"
+        )
+        assert (len(drawn_bodies), len(valued_bodies)) == sent
+    assert sorted(row["answer"] for row in made[0]) == ["1024", "43", "81"]
+    assert again == made
