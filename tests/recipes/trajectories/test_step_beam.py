@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -198,22 +198,34 @@ def prefers(before: str, token: str) -> float:
     return -0.1 if right == (token.strip() == "+") else -3.0
 
 
-def test_two_servers_make_rows_and_a_replay_on_two_workers_makes_the_same(tmp_path: Path) -> None:
+def replayed(
+    folder: Path, recipe: str, values: Sequence[str], *settings: str
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Runs a recipe with two servers, and once more from its ledger with two workers, which asks
+    nothing and makes the same rows; returns the first run's manifest and rows.
+
+    Args:
+        values: names of the value models.
+    """
     with (
         scoring_server(lambda before, token: -1.0, answer=writes) as (url, drawn_bodies),
         scoring_server(prefers, ("+", "-")) as (judge, valued_bodies),
     ):
-        value = f"models.value={{engine: openai, model: v, base_url: '{judge}', api: completions}}"
-        more = [value, "backend.api=completions", "recipe.stages.search.candidates=6"]
-        manifest, rows, ends = run(tmp_path, "ovm", url, SEEDS, *more)
+        model = f"{{engine: openai, model: v, base_url: '{judge}', api: completions}}"
+        more = [*(f"models.{name}={model}" for name in values), *settings]
+        manifest, *made = run(folder, recipe, url, SEEDS, *more, "backend.api=completions")
         sent = len(drawn_bodies), len(valued_bodies)
-        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "backend.model=m"]
-        again = run(
-            tmp_path / "again", "ovm", "", SEEDS, *more[2:], value, *replay, "runner.workers=2"
-        )
+        replay = [f"ledger.dir={folder}/run/ledger", "backend=replay", "backend.model=m"]
+        _, *again = run(folder / "again", recipe, "", SEEDS, *more, *replay, "runner.workers=2")
         assert (len(drawn_bodies), len(valued_bodies)) == sent
-    assert sorted(row["answer"] for row in rows) == ["1024", "43", "81"]
-    assert again[1:] == (rows, ends)
+    assert again == made
+    assert sorted(row["answer"] for row in made[0]) == ["1024", "43", "81"]
+    return manifest, made[0]
+
+
+def test_two_servers_make_rows_and_a_replay_on_two_workers_makes_the_same(tmp_path: Path) -> None:
+    more = "recipe.stages.search.candidates=6"
+    manifest, rows = replayed(tmp_path, "ovm", ["value"], more)
     spent = manifest["segments"][-1]["stages"][-1]["models"]
     paid = {name: each["requests"] for name, each in spent.items()}
     assert paid == {"m": 18, "v": 6}  # equal steps are valued once
@@ -221,20 +233,4 @@ def test_two_servers_make_rows_and_a_replay_on_two_workers_makes_the_same(tmp_pa
 
 
 def test_dream_replayed_on_two_workers_makes_the_same_rows(tmp_path: Path) -> None:
-    with (
-        scoring_server(lambda before, token: -1.0, answer=writes) as (url, drawn_bodies),
-        scoring_server(prefers, ("+", "-")) as (judge, valued_bodies),
-    ):
-        values = [
-            f"models.{name}={{engine: openai, model: v, base_url: '{judge}', api: completions}}"
-            for name in ("plan_value", "do_value")
-        ]
-        _, *made = run(tmp_path, "dream", url, SEEDS, *values, "backend.api=completions")
-        sent = len(drawn_bodies), len(valued_bodies)
-        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "backend.model=m"]
-        _, *again = run(
-            tmp_path / "again", "dream", "", SEEDS, *values, *replay, "runner.workers=2"
-        )
-        assert (len(drawn_bodies), len(valued_bodies)) == sent
-    assert sorted(row["answer"] for row in made[0]) == ["1024", "43", "81"]
-    assert again == made
+    replayed(tmp_path, "dream", ["plan_value", "do_value"])
