@@ -236,5 +236,6 @@ def trivial_kind(execution: Execution) -> str | None:
     if is_yes_no(output):
         return "yes_no"
     inputs = json.loads(execution.input or "{}")
-    values, answer = inputs.values() if isinstance(inputs, dict) else (), json.loads(output)
+    values = inputs.values() if isinstance(inputs, dict) else ()
+    answer = json.loads(output)
     return "input_value" if any(_same(value, answer) for value in values) else None

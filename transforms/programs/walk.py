@@ -132,8 +132,7 @@ class _Walk:
                 return str(goes_on)
             if not goes_on:
                 return "the loop ends"
-            names |= dict.fromkeys(name for name, _ in stored(statement.target))
-            names |= dict.fromkeys(n.id for n in [statement.target] if isinstance(n, ast.Name))
+            names |= dict.fromkeys(name for name, _ in stored(ast.Expr(statement.target)))
         elif statement is not None and not hasattr(statement, "body"):
             names |= dict.fromkeys(name for name, _ in stored(statement))
         texts = ((name, _text(variables[name])) for name in names if name in variables)

@@ -28,7 +28,7 @@ def asked_of_branches(code: str, trace: Trace) -> list[Question]:
         CutTrace: the trace is not whole. Unparsable: the code is no program.
     """
     questions = []
-    long = names_of_long_floats(trace)
+    long = _names_of_long_floats(trace)
     fragile = {
         node.lineno
         for node in ast.walk(tree_of(code))
@@ -139,7 +139,7 @@ def asked_of_aliases(code: str, trace: Trace) -> list[Question]:
     return [*aliases, *(copies or others)] if aliases else []
 
 
-def names_of_long_floats(trace: Trace) -> set[str]:
+def _names_of_long_floats(trace: Trace) -> set[str]:
     """Returns the variables that ever hold a float of many digits."""
     return {
         name
