@@ -39,11 +39,8 @@ in a line: 3; x moves""",
     def start(self, rng: random.Random, level: int) -> State:
         rows, columns, line = _SIZES[level]
         while True:
-            state = State(("." * columns,) * rows, line)
-            for _ in range(4):
-                if not self.over(state):
-                    state = self.after(state, rng.choice(self.legal(state)))
-            if not self.over(state):
+            state = self.opened(State(("." * columns,) * rows, line), rng, 4)
+            if state is not None:
                 return state
 
     def moves(self, state: State) -> Iterator[str]:

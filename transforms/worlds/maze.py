@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World, board, marked, square
+from transforms.worlds.base import Example, Fact, World, board, cell, marked, square
 from transforms.worlds.search import shortest
 
 WAYS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
@@ -67,11 +67,7 @@ shortest way to it)."""
         return state if solution and len(solution) >= 4 * level else None
 
     def moves(self, state: State) -> Iterator[str]:
-        for way, (down, right) in WAYS.items():
-            row, column = state.at[0] + down, state.at[1] + right
-            inside = 0 <= row < len(state.walls) and 0 <= column < len(state.walls)
-            if inside and state.walls[row][column] == ".":
-                yield way
+        yield from (way for way in WAYS if cell(state.walls, self.after(state, way).at) == ".")
 
     def after(self, state: State, move: str) -> State:
         down, right = WAYS[move]
@@ -103,11 +99,10 @@ shortest way to it)."""
         return shortest(self, state)
 
     def why(self, state: State, move: str) -> str:
-        down, right = WAYS[move]
-        row, column = state.at[0] + down, state.at[1] + right
-        if not (0 <= row < len(state.walls) and 0 <= column < len(state.walls)):
+        to = self.after(state, move).at
+        if cell(state.walls, to) is None:
             return "it leads off the board"
-        return f"{square(row, column)} is a wall" * (state.walls[row][column] == "#")
+        return f"{square(*to)} is a wall" * (cell(state.walls, to) == "#")
 
     def facts(self, state: State) -> Mapping[str, Any]:
         walls = {
