@@ -18,6 +18,7 @@ from pipelines.benches.measures.cpu import cpu_seconds
 from pipelines.benches.measures.programs import mixed_programs
 from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
+from transforms.models.driver import JOBS_PER_SLOT
 from transforms.sandbox.sandbox import (
     TIERS,
     Cell,
@@ -119,7 +120,7 @@ def _sessions(count: int) -> list[list[str]]:
 
 
 def _run_cells(box: Sandbox, sessions: list[list[str]]) -> Iterator[CellResult]:
-    """Yields the results of all cells, as many waiting as `Sandbox.run` has of programs."""
+    """Yields the results of all cells, as many waiting as a worker's episodes may have."""
     paths: list[tuple[str, ...]] = [()] * len(sessions)
     waiting: deque[tuple[int, Future[CellResult]]] = deque()
 
@@ -132,7 +133,7 @@ def _run_cells(box: Sandbox, sessions: list[list[str]]) -> Iterator[CellResult]:
     for turn in range(CELLS):
         for session, codes in enumerate(sessions):
             waiting.append((session, box.submit_cell(Cell(codes[turn], paths[session]))))
-            if len(waiting) >= 4 * box.slots:
+            if len(waiting) >= JOBS_PER_SLOT * box.slots:
                 yield first()
     while waiting:
         yield first()

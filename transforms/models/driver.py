@@ -51,7 +51,7 @@ _LATE = 1.0
 """Seconds by which the ledger's own thread must be late, as where the disk is full, before the
 driver writes in its place: it meets the error, and plays no episode meanwhile."""
 
-_JOBS_PER_SLOT = 64
+JOBS_PER_SLOT = 64
 """Jobs of a worker that wait or run, for each slot and each thread of tools: these stay busy behind
 a program that takes long."""
 
@@ -163,7 +163,7 @@ class Driver:
         """Whether the models, the sandbox and the tools have as much to do as they take at a
         time."""
         slots = (self._box.slots if self._box else 0) + (THREADS if self._tools else 0)
-        if len(self._futures) > _JOBS_PER_SLOT * slots:
+        if len(self._futures) > JOBS_PER_SLOT * slots:
             return True
         if not self._askers:
             return False

@@ -79,7 +79,7 @@ def task_of(row: Mapping[str, Any]) -> Task:
     """Returns what a row asks.
 
     Raises:
-        ValueError: the row has no reference answer.
+        ValueError: the row has no reference answer, or one that is not as its columns say.
     """
     if row.get("grader") and row.get("answer"):
         return Task("graded", row["answer"], code=row.get("code") or "", grader=row["grader"])
@@ -92,6 +92,14 @@ def task_of(row: Mapping[str, Any]) -> Task:
             "the row has no reference answer: keep the column answer (and answer_type or output) "
             f"of a published row; it has {', '.join(sorted(row)) or 'no columns'}"
         )
+    if output:
+        try:
+            json.loads(output)
+        except ValueError:
+            raise ValueError(
+                f"the answer {output[:80]!r} is not JSON, as what a program gives is: write "
+                f"{json.dumps(output[:80])}, or leave answer_type out for an answer in words"
+            ) from None
     solution = row.get("solution") or ""
     kind = "code" if solution and extract_program(solution) == solution else "cot"
     instruction = row.get("instruction") or row.get("problem") or ""

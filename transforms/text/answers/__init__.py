@@ -21,14 +21,15 @@ The rules:
   not agree with 0.05, nor 5 with 500. Units are read past and never converted: `1.5 hours` is not
   90; of `12 m 30 cm` the number is 12.3. `million` and `lakh` are part of the number, `dozen` is a
   unit in `3 dozen` and a number in words (`half a dozen` is 6); `5 pairs`, `5 doubled` and
-  `5 years ago` are not 5. A number marked with its base is its digits or its value.
+  `5 years ago` are not 5. A number marked with its base is its digits or its value; the modulus
+  behind one, `3 (mod 7)`, is read past.
 - Booleans agree with true/false and yes/no, never with 1/0. Strings agree when equal up to case,
   spacing, quotes, LaTeX's `\text` and closing punctuation, as ratios, times, dates and durations
   where both are one (90 minutes is 1 hour 30 minutes). A clock time with AM/PM agrees with one
   without only where that has an hour of the 24-hour clock alone (0, 13 to 23).
 - Lists agree in order, whatever brackets stand around them; in any order where both may be a set:
-  the answer wrote braces, "or", or a plus-minus sign, and the output is sorted, each value once.
-  A half-open interval is not a list. Dicts agree key by key.
+  the answer wrote braces, "or", a plus-minus sign or one name with each value (x = 2 and x = 3), and
+  the output is sorted, each value once. A half-open interval is not a list. Dicts agree key by key.
 - What an instruction asks for decides first (`as_asked`): a list in order, so many decimals, lowest
   terms.
 """

@@ -17,6 +17,7 @@ _LISTINGS = (
     COMMAS,
     re.compile(rf"[,;]\s*(?:and\s+)?|{_AND}"),
 )
+_NAMED = re.compile(r"([A-Za-z]) ?= ?")
 _OR = re.compile(CONJUNCTIONS["or"])
 _ALTERNATIVES = re.compile(rf"[,;]\s*(?:or\s+)?|{_OR.pattern}")
 
@@ -72,5 +73,15 @@ def partings(text: str) -> Iterator[list[str]]:
 
 
 def alternatives(text: str) -> list[str]:
-    """The parts of a text that says "or"; none where it does not."""
-    return split(text, _ALTERNATIVES) if _OR.search(text) else []
+    """The parts of a text that says "or", or gives one name several values; none of any other.
+
+    >>> alternatives("2 or 3"), alternatives("x = 2 and x = 3"), alternatives("x = 2 and y = 3")
+    (['2', '3'], ['x = 2', 'x = 3'], [])
+    """
+    if _OR.search(text):
+        return split(text, _ALTERNATIVES)
+    for parts in partings(text) if _NAMED.match(text) else ():
+        names = {name[1] if (name := _NAMED.match(part)) else "" for part in parts}
+        if len(parts) > 1 and len(names) == 1 and names != {""}:
+            return parts
+    return []

@@ -75,6 +75,7 @@ _HEDGE = re.compile(
 )
 _CHOICE = re.compile(r"(?:(?:option|choice) )?\(?([a-z])(?:[).:]+(?: .*)?)?", re.I | re.S)
 _RECURRING = re.compile(r"(.*\.)([0-9]*)([0-9]) ?\(?(?:recurring|repeating)\)?", re.I)
+_MODULUS = re.compile(r" ?(?:\\pmod ?\{?[0-9]+\}?|\( ?\\?b?mod ?[0-9]+ ?\))$")
 _NOTHING = re.compile(
     r"\[\]|\(\)|\{\}|\\emptyset|\\varnothing|∅|(?:there (?:is|are) )?no (?:real )?solutions?"
     r"|(?:the |an )?empty (?:list|set)",
@@ -185,7 +186,7 @@ def _verdict(text: str) -> bool | None:
 def _compare_number(value: Decimal, text: str) -> Open:
     if not value.is_finite():
         return None
-    text = _exact_side(value, tidy(without_label(peel(text, "[{"))))
+    text = _exact_side(value, tidy(without_label(peel(_MODULUS.sub("", text), "[{"))))
     if recurring := _RECURRING.fullmatch(text):  # the last digit, or all decimals
         whole, first, last = recurring.groups()
         readings = f"{whole}{first}({last})", f"{whole}({first}{last})"
@@ -321,7 +322,7 @@ def _compare_list(values: list[Json], answer: str) -> Open:
     if "\\pm" in text and len(values) == 2:
         return _pair_off(values, [text.replace("\\pm", "+"), text.replace("\\pm", "-")])
     in_any_order = _pair_off if _may_be_set(values) else _compare_all
-    if len(parts := alternatives(inner)) == len(values):
+    if len(parts := alternatives(inner) or alternatives(answer)) == len(values):
         return in_any_order(values, parts)
     is_set = text.startswith("{") and inner != text
     for parts in (*partings(inner), *partings(text)):
