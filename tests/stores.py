@@ -25,13 +25,22 @@ KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGI
 _GCS = "vendor/fake-gcs-server/bin/fake-gcs-server-linux-amd64"
 
 
+_GIVEN: list[socket.socket] = []
+"""The names, in the machine's abstract ones, that keep this process's ports from other tests."""
+
+
 def free_port() -> int:
-    """A port that nobody listens at, and that is given to no connection meanwhile: the kernel takes
-    those from 32768 on."""
+    """A port that nobody listens at. The kernel gives it to no connection, as it takes those from
+    32768 on, and no other test is given it while this process runs."""
     while True:
+        port = random.SystemRandom().randrange(10_000, 32_768)
+        name = socket.socket(socket.AF_UNIX)
         with socket.socket() as free, contextlib.suppress(OSError):
-            free.bind(("127.0.0.1", random.SystemRandom().randrange(10_000, 32_768)))
-            return int(free.getsockname()[1])
+            name.bind(f"\0cotmill-test-port-{port}")
+            free.bind(("127.0.0.1", port))
+            _GIVEN.append(name)
+            return port
+        name.close()
 
 
 @contextlib.contextmanager

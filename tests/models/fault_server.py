@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 import struct
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.waiting import eventually
 
 
 class FaultServer:
@@ -37,12 +40,22 @@ class FaultServer:
         self.most_open = 0
         self.down = False
         self.gone = False
+        self.connections = 0
         self.lock = threading.Lock()
 
     def total(self) -> int:
         """How many requests have come; `asked` may grow while it is summed up."""
         with self.lock:
             return self.asked.total()
+
+    def settle(self) -> None:
+        """Waits until everything that clients sent before they were killed is counted, even what
+        the kernel holds of it: connections are taken up in their order."""
+        last = http.client.HTTPConnection(self.base_url.split("/")[2])
+        last.request("GET", "/")
+        last.getresponse().read()
+        last.close()
+        eventually(lambda: not self.connections)
 
 
 def first_word(prompt: str) -> str:
@@ -53,9 +66,25 @@ def first_word(prompt: str) -> str:
 def fault_server(
     answer: Callable[[str], str] = lambda prompt: f" good: {prompt}",
     fault: Callable[[str], str] = first_word,
+    port: int = 0,
 ) -> Iterator[FaultServer]:
-    """A running server; `answer` gives the text of a good answer to a prompt, `fault` its fault."""
+    """A running server; `answer` gives the text of a good answer to a prompt, `fault` its fault.
+    Port 0 is any that is free."""
     state = FaultServer("")
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128  # a connection beyond it waits for seconds
+
+        def process_request(self, request: Any, client_address: Any) -> None:
+            with state.lock:
+                state.connections += 1
+            super().process_request(request, client_address)
+
+        def shutdown_request(self, request: Any) -> None:
+            super().shutdown_request(request)
+            with state.lock:
+                state.connections -= 1
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -148,8 +177,7 @@ def fault_server(
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", port), Handler)
     state.base_url = f"http://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -128,6 +128,7 @@ def test_a_run_killed_at_five_random_moments_gives_the_rows_of_an_undisturbed_on
         wait_for(server, moment + again, run)
         os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
+        server.settle()
         again = (server.asked - needed).total()
     finish(command(server, seeds, folder, "resume=true"))
     assert rows(folder) == rows(expected)
@@ -272,7 +273,7 @@ def test_a_run_against_a_failing_server_that_is_killed_twice_loses_no_row_once_t
             wait_for(server, moment, run)
             os.killpg(run.pid, signal.SIGKILL)
             run.communicate()
-            eventually(lambda: not server.open)
+            server.settle()
             recorded = pl.read_parquet(f"{folder}/ledger/*.parquet")
             lost = (
                 server.answered.total() - recorded.filter(pl.col("finish_reason") != "error").height

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -192,10 +193,12 @@ def test_a_backend_that_takes_text_alone_is_refused_before_anything_is_drawn() -
 
 def test_pairs_of_attempts_leave_with_the_picture_that_both_answer_about(tmp_path: Path) -> None:
     times: Counter[str] = Counter()
+    lock = threading.Lock()  # both samples of a question may come at once
 
     def at_times(question: str) -> bool:
-        times[question] += 1
-        return times[question] % 2 == 0
+        with lock:
+            times[question] += 1
+            return times[question] % 2 == 0
 
     with vision_server(_known(), at_times) as url:
         settings = composed(

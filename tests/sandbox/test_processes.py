@@ -31,6 +31,12 @@ def of_templates(box: Sandbox) -> set[psutil.Process]:
     return {p for each in box._templates.values() for p in descendants(each._process.pid)}
 
 
+def kill_zygotes(box: Sandbox) -> None:
+    """Kills a sandbox's zygotes, and no program: a zygote would tell of it before it is killed."""
+    templates = [psutil.Process(each._process.pid) for each in box._templates.values()]
+    kill_all(zygote for template in templates for zygote in template.children())
+
+
 def in_fresh_interpreter(body: Callable[[], None]) -> None:
     """Runs `body` where no other test's processes and descriptors are counted."""
     ran = subprocess.run(
@@ -91,7 +97,7 @@ def test_a_zygote_that_dies_is_replaced_and_its_program_run_again():
     with Sandbox(SETTINGS.model_copy(update={"slots": 1})) as box:
         results = box.run([HEALTHY, Job("import time; time.sleep(0.5); output = 5"), HEALTHY])
         assert next(results).output == "42"
-        kill_all(of_templates(box))
+        kill_zygotes(box)
         assert [result.output for result in results] == ["5", "42"]
 
 
@@ -99,7 +105,7 @@ def test_jobs_that_were_sent_ahead_are_run_again_where_their_zygote_dies():
     with Sandbox(SETTINGS.model_copy(update={"slots": 1})) as box:
         waits = [box.submit(Job(f"import time; time.sleep(0.5); output = {n}")) for n in range(4)]
         eventually(waits[0].running)
-        kill_all(of_templates(box))
+        kill_zygotes(box)
         assert [future.result().output for future in waits] == ["0", "1", "2", "3"]
 
 
@@ -166,6 +172,16 @@ def test_a_forked_child_is_gone_with_its_program():
 def test_honest_programs_that_use_the_system_run(code):
     with Sandbox(SETTINGS) as box:
         (result,) = box.run([Job(code)])
+    assert (result.status, result.output) == (Status.OK, "3"), result
+
+
+def test_programs_import_what_is_installed_whatever_the_umask_of_the_host():
+    before = os.umask(0o077)
+    try:
+        with Sandbox(SETTINGS) as box:
+            (result,) = box.run([Job("import sqlite3\noutput = 3")])
+    finally:
+        os.umask(before)
     assert (result.status, result.output) == (Status.OK, "3"), result
 
 

@@ -192,6 +192,7 @@ def _enter_user_namespace() -> str:
 def _build_root(enclosure: Enclosure) -> None:
     """Makes `enclosure.directory` the root: visible paths read-only, /dev, and SCRATCH to write."""
     root = enclosure.directory
+    os.umask(0o022)  # programs have another user, who reads what is made here
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     _mount("cotmill", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=1m,nr_inodes=1k")
     for path in links_and_targets(enclosure.visible):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from tests.conftest import VllmServer
 from tests.models.examples import answers_of, chat, request
 from tests.models.fault_server import FaultServer, fault_server
+from tests.stores import free_port
 from tests.waiting import eventually
 from transforms.engine.errors import BackendError
 from transforms.models.backends import circuit, pace
@@ -165,7 +165,7 @@ def test_an_endpoint_that_stays_down_ends_the_engine_with_one_line(faults: Fault
 
 
 def test_an_endpoint_that_goes_away_costs_no_request() -> None:
-    with fault_server() as first:
+    with fault_server(port=free_port()) as first:
         backend = _backend(first.base_url, pause_after=100, pause_seconds=0.1)
         _ask(backend, request("ok"))
     with pytest.raises(BackendError, match=f"{first.base_url} has not answered"):
@@ -243,9 +243,7 @@ def test_a_chat_server_that_does_not_continue_is_not_sent_the_prefix(faults: Fau
 
 
 def test_an_endpoint_that_is_not_there_is_named() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    url = f"http://127.0.0.1:{free_port()}/v1"
     with pytest.raises(BackendError, match=url) as caught:
         open_engine(_backend(url, max_retries=0))
     assert "\n" not in str(caught.value)

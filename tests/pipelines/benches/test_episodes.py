@@ -20,9 +20,10 @@ ONE_SLOT = SANDBOX.model_copy(update={"slots": 1})  # no other slot rebuilds a s
 
 @pytest.fixture(scope="module")
 def figures():
+    """Of an endpoint that one request fills, however slowly others come."""
     return measure(
         BenchEpisodesSettings(
-            episodes=12, turns=3, limit=4, seconds=0.1, searches=3, sessions=2, sandbox=ONE_SLOT
+            episodes=12, turns=3, limit=1, seconds=0.05, searches=3, sessions=2, sandbox=ONE_SLOT
         )
     )
 

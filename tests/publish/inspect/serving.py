@@ -18,6 +18,7 @@ def serving(catalog: Catalog) -> Iterator[str]:
     """The URL of the pages, while it is entered."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    listening.listen()  # who comes before the server waits for it
     server = uvicorn.Server(uvicorn.Config(application(catalog), log_level="warning"))
     thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
     thread.start()
