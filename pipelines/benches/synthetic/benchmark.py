@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -214,7 +215,8 @@ def write_problems(root: str, rows: int) -> None:
 
 def _write_problems(root: str, rows: int, shards: int, shard: int) -> None:
     path = shard_path(RunFolder(root).path(_INPUT.folder), "part", shard, shards)
-    write_table(path, map(problem, range(shard, rows, shards)), Problem, "zstd")
+    of_shard = sorted(map(problem, range(shard, rows, shards)), key=attrgetter("id"))
+    write_table(path, of_shard, Problem, "zstd")
 
 
 def run_segments(root: str, rows: int, settings: BenchScaleSettings) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.publish.report.folder import examples, run_folder, seeds
+from transforms.engine.ids import content_id
 from transforms.engine.records import Example, Seed
 from transforms.engine.tables import write_table
 from transforms.publish.catalog import Catalog
@@ -35,12 +36,24 @@ def test_many_rows_are_measured_in_several_processes_to_the_same_figures(run, mo
     assert diversity(run, run.read_manifest()) == one
 
 
-@given(st.lists(st.integers(1, 1000), min_size=1))
-def test_of_many_rows_evenly_spaced_ones_are_measured(sizes):
-    groups = [read.RowGroup("file", number, rows) for number, rows in enumerate(sizes)]
-    kept = read.thinned(groups, 5000)
-    assert sum(group.rows for group in kept) <= 5000
-    assert kept == groups if sum(sizes) <= 5000 else sum(group.rows for group in kept) > 3000
+@given(st.lists(st.integers(0, 1000), min_size=1), st.integers(1, 5000))
+def test_of_many_rows_the_first_of_each_file_are_measured(sizes, most):
+    of_file = {f"file {number}": rows for number, rows in enumerate(sizes)}
+    first = read.first_rows(of_file, most)
+    assert all(0 <= first[path] <= rows for path, rows in of_file.items())
+    wanted = min(sum(sizes), most)
+    assert wanted <= sum(first.values()) < wanted + len(sizes) + 1
+
+
+def test_what_sets_of_other_sizes_hold_both_is_measured_in_both(tmp_path):
+    ids = sorted(content_id("program", number) for number in range(400))
+    some = ids[::2]
+    drawn = []
+    for count, of in ((4, ids), (1, some)):
+        files = [[each for each in of if int(each[-1], 16) % count == n] for n in range(count)]
+        first = read.first_rows(dict(enumerate(map(len, files))), 100)
+        drawn.append({each for n, rows in enumerate(files) for each in rows[: first[n]]})
+    assert len(drawn[0] & set(some) & drawn[1]) > 0.8 * len(drawn[0] & set(some))
 
 
 def test_a_set_that_is_measured_in_part_says_how_many_rows_it_has(run, monkeypatch):

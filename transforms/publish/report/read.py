@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.engine.files import FileSystems
 from transforms.engine.manifest import segments_of
 from transforms.engine.processes import map_on_cores
 from transforms.engine.run_folder import RunFolder, files_below
-from transforms.engine.tables import RowGroup, row_groups
+from transforms.engine.tables import row_groups
 from transforms.publish.catalog import Catalog, End, Query, State
 from transforms.stages.diversity.measure import Figures, Row, Survey, compare, survey
 
@@ -25,10 +25,10 @@ REJECTS = 2
 """Rejects of each stage and reason that are shown."""
 PART = 2_000
 """Rows that a process measures, at least: a second and more, and it starts in a third of one."""
-SURVEYED = (5_000, 10_000)
+SURVEYED = (2_000, 10_000)
 """Rows of a set that are measured, at least and at most, about: between them a fiftieth of all, so
-that the report takes a small part of a run's time. A share measured on the least is some one and a
-half points off at most, on the most one."""
+that the report takes a small part of a run's time. A share measured on the least is some two points
+off at most, on the most one."""
 
 
 def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
@@ -50,9 +50,11 @@ def diversity(run: RunFolder, manifest: dict[str, Any]) -> dict[str, Figures]:
         for folder in folders:
             if {"id", "code"} <= set(columns[folder]):
                 surveys[name] = Survey()
-                groups = row_groups(_parquet(run.path(folder)))
-                drawn = thinned(groups, surveyed(sum(group.rows for group in groups)))
-                surveys[name].left_out = sum(g.rows for g in groups) - sum(g.rows for g in drawn)
+                sizes = Counter[str]()
+                for group in row_groups(_parquet(run.path(folder))):
+                    sizes[group.path] += group.rows
+                drawn = first_rows(sizes, surveyed(sizes.total()))
+                surveys[name].left_out = sizes.total() - sum(drawn.values())
                 rows += [(name, row) for row in _rows(drawn, _measured(columns[folder]))]
     for part in _survey_all(rows):
         for name, found in part.items():
@@ -83,38 +85,36 @@ def surveyed(rows: int) -> int:
     """Returns how many rows of a set of this size are measured, about.
 
     >>> surveyed(1_500), surveyed(10_000), surveyed(200_000), surveyed(10**9)
-    (5000, 5000, 5000, 10000)
+    (2000, 2000, 4000, 10000)
     """
     least, most = SURVEYED
     return min(most, max(least, rows // 50))
 
 
-def thinned(groups: Sequence[RowGroup], most: int) -> list[RowGroup]:
-    """Returns row groups with about `most` rows in all, evenly spaced; all where they have no
-    more. Rows are dealt to files by the hashes of their ids, and sorted by id in each."""
-    total = sum(group.rows for group in groups)
+def first_rows(sizes: Mapping[str, int], most: int) -> dict[str, int]:
+    """Returns how many rows at the beginning of each file are measured, about `most` in all.
+
+    Rows are dealt to files by the hashes of their ids and sorted by id, which is a hash too: the
+    first ones are drawn at random, and what several sets hold is drawn from each of them.
+
+    >>> first_rows({"one": 3_000, "other": 1_000}, 2_000)
+    {'one': 1500, 'other': 500}
+    """
+    total = sum(sizes.values())
     if total <= most:
-        return list(groups)
-    kept, seen, drawn = [], 0, 0
-    for group in groups:
-        seen += group.rows
-        if drawn + group.rows <= most * seen / total:
-            kept.append(group)
-            drawn += group.rows
-    return kept or list(groups[:1])
+        return dict(sizes)
+    return {path: -(-rows * most // total) for path, rows in sizes.items()}
 
 
-def _rows(groups: Iterable[RowGroup], columns: dict[str, str | None]) -> Iterator[Row]:
-    """Yields what is measured of the rows of some row groups; none without a program."""
-    nothing = dict.fromkeys(columns)
+def _rows(files: Mapping[str, int], columns: dict[str, str | None]) -> Iterator[Row]:
+    """Yields what is measured of so many rows of each file; none without a program."""
+    nothing: dict[str, Any] = dict.fromkeys(columns)
     there = {what: column for what, column in columns.items() if column}
-    for path, of_file in groupby(groups, key=lambda group: group.path):
-        for batch in _batches(path, [*there.values()], [group.number for group in of_file]):
-            values = {what: batch.column(column).to_pylist() for what, column in there.items()}
-            for each in zip(*values.values(), strict=True):
-                row = Row(**{**nothing, **dict(zip(values, each, strict=True))})
-                if row.code is not None:
-                    yield row
+    for path, most in files.items():
+        for values in islice(_values(path, [*there.values()]), most):
+            row = Row(**{**nothing, **dict(zip(there, values, strict=True))})
+            if row.code is not None:
+                yield row
 
 
 def _survey_all(rows: Sequence[tuple[str, Row]]) -> Iterator[dict[str, Survey]]:
@@ -150,15 +150,12 @@ def rejects(catalog: Catalog) -> dict[tuple[str, str], list[State]]:
     return found
 
 
-def _batches(
-    path: str, columns: Sequence[str] | None, groups: Sequence[int] | None = None
-) -> Iterator[pa.RecordBatch]:
+def _values(path: str, columns: list[str]) -> Iterator[tuple[str | None, ...]]:
+    """Yields the texts in some columns of each row of a file."""
     with FileSystems.open(path, compression_type="uncompressed") as source:
-        yield from pq.ParquetFile(source).iter_batches(
-            batch_size=1024,
-            columns=None if columns is None else list(columns),
-            row_groups=None if groups is None else list(groups),
-        )
+        for batch in pq.ParquetFile(source).iter_batches(1000, columns=columns):
+            texts = (batch.column(name).to_numpy(zero_copy_only=False) for name in columns)
+            yield from zip(*texts, strict=True)
 
 
 def _parquet(folder: str) -> list[str]:
