@@ -7,8 +7,8 @@ from tests.recipes.playing import player
 from transforms.stages.together import Ran, run_together
 
 
-def together(*codes: str, seed: int = 0, cpu_seconds: float = 0):
-    return player()(run_together(codes, seed, cpu_seconds))
+def together(*codes: str, seed: int = 0, cpu_seconds: float = 0, events: int = 0):
+    return player()(run_together(codes, seed, cpu_seconds, events))
 
 
 def test_each_program_has_its_own_names_output_and_text() -> None:
@@ -58,3 +58,14 @@ def test_a_program_that_never_ends_is_ended_alone() -> None:
     endless = "while True:\n    try:\n        n = 1\n    except Exception:\n        pass"
     late, after = together(endless, "output = 2", cpu_seconds=0.05)
     assert (late.error, after) == ("Late: it takes too long", Ran(2, "", None))
+
+
+def test_lines_are_noted_that_ran_and_raised_nothing() -> None:
+    code = (
+        "n = 0\ntry:\n    n = 1 / n\nexcept ArithmeticError:\n    n = next(iter([7]))\n"
+        "if n < 7:\n    n = 0\noutput = sum(m for m in [n])"
+    )
+    ran, long, failing = together(code, "for n in range(30): pass", "x = 1\nx = y", events=20)
+    assert ran.lines == [1, 2, 4, 5, 6, 8]
+    assert long.lines is None and long.error is None
+    assert failing.lines == [1]

@@ -217,7 +217,7 @@ def judged_alone(questions: Sequence[Question]) -> Steps[list[Verdict]]:
         if isinstance(ran, Verdict):
             verdicts[place] = reject("differs_alone", ran.detail)
             continue
-        answer, _, error = ran[number]
+        answer = ran[number].output
         if not isinstance(answer, str) or not questions[place].is_right(answer):
-            verdicts[place] = reject("differs_alone", (error or str(answer))[:200])
+            verdicts[place] = reject("differs_alone", (ran[number].error or str(answer))[:200])
     return verdicts

@@ -26,10 +26,12 @@ class Ran(NamedTuple):
     """What it printed; a program that prints 10,000 characters or more is ended there."""
     error: str | None
     """Class and message of the exception that ended it; None where none did."""
+    lines: list[int] | None = None
+    """Lines that ran and raised no exception; None where they were not noted, or not to the end."""
 
 
 def run_together(
-    codes: Sequence[str], seed: int = 0, cpu_seconds: float = 0
+    codes: Sequence[str], seed: int = 0, cpu_seconds: float = 0, events: int = 0
 ) -> Steps[list[Ran] | Verdict]:
     """Runs programs one after another in one job, each as `__main__` with names of its own.
 
@@ -39,11 +41,12 @@ def run_together(
     Args:
         seed: as `Job` has it.
         cpu_seconds: after which a program is ended; 0 sets no limit but that of the job.
+        events: of each run, calls and returns included, in which the lines that run are noted.
 
     Returns:
         What became of each; a rejection by the job's status where the job did not end well.
     """
-    code = _TOGETHER.format(codes=list(codes), seconds=cpu_seconds)
+    code = _TOGETHER.format(codes=list(codes), seconds=cpu_seconds, events=events)
     bound = cpu_seconds * len(codes) + _START if cpu_seconds else None
     result: Result = yield Job(code, seed=seed, cpu_seconds=bound)
     if result.status is not Status.OK or result.output is None:
@@ -67,18 +70,40 @@ class Late(BaseException):
 def stop(*_):
     raise Late("it takes too long")
 
+class Lines:
+    def __init__(self):
+        self.left, self.ran, self.failed = {events}, set(), set()
+
+    def __call__(self, frame, event, argument):
+        if frame.f_code.co_filename != "<program>":
+            return None
+        if self.left == 0:
+            sys.settrace(None)
+            return None
+        self.left -= 1
+        if event == "line":
+            self.ran.add(frame.f_lineno)
+        elif event == "exception" and argument[0] is not StopIteration:
+            self.failed.add(frame.f_lineno)
+        return self
+
 signal.signal(signal.SIGPROF, stop)
 output = []
 for code in {codes!r}:
     main = sys.modules["__main__"] = types.ModuleType("__main__")
-    text, error = Text(), None
+    text, error, lines = Text(), None, Lines()
     try:
         with contextlib.redirect_stdout(text):
+            compiled = compile(code, "<program>", "exec")
             signal.setitimer(signal.ITIMER_PROF, {seconds})
-            exec(compile(code, "<program>", "exec"), main.__dict__)
+            if lines.left:
+                sys.settrace(lines)
+            exec(compiled, main.__dict__)
             signal.setitimer(signal.ITIMER_PROF, 0)
     except (Exception, Late) as raised:
         signal.setitimer(signal.ITIMER_PROF, 0)
         error = f"{{type(raised).__name__}}: {{raised}}"
-    output.append([vars(main).get("output"), text.getvalue()[:10_000], error])
+    sys.settrace(None)
+    noted = sorted(lines.ran - lines.failed) if lines.left else None
+    output.append([vars(main).get("output"), text.getvalue()[:10_000], error, noted])
 """
