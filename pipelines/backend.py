@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.arguments import HELP, take_word
+from pipelines.arguments import HELP, name_first_word, take_word
 from pipelines.hydra_app import run_command
 from transforms.engine.settings import Group
 from transforms.models.backends.endpoint_check import check_endpoint
@@ -53,10 +53,9 @@ def check_one(backend: OpenAIBackend, console: Console) -> None:
 def main() -> None:
     command = take_word()
     if command != "check":
-        print(
-            "Usage: cotmill backend check backend.base_url=URL backend.model=NAME", file=sys.stderr
-        )
+        print("Usage: cotmill backend check URL backend.model=NAME", file=sys.stderr)
         sys.exit(0 if not command and set(HELP) & set(sys.argv) else 2)
+    name_first_word("backend.base_url")
     run_command(
         "backend check",
         "what an endpoint takes, one question per feature, and the settings to use",

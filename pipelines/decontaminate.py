@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from pipelines.arguments import name_first_word
 from pipelines.hydra_app import run_command
 from pipelines.over_parquet import Columns, OverParquet, over_parquet
 from transforms.sandbox.settings import SandboxSettings
@@ -38,6 +39,7 @@ def decontaminate(settings: DecontaminateCommandSettings) -> None:
 
 
 def main() -> None:
+    name_first_word("input")
     run_command("decontaminate", PURPOSE, DecontaminateCommandSettings, decontaminate)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from pipelines.arguments import name_first_word
 from pipelines.hydra_app import run_command
 from pipelines.over_parquet import Columns, OverParquet, over_parquet
 from transforms.engine.stage import Filter, Stage
@@ -47,6 +48,7 @@ def dedup(settings: DedupCommandSettings) -> None:
 
 
 def main() -> None:
+    name_first_word("input")
     run_command("dedup", PURPOSE, DedupCommandSettings, dedup)
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from pipelines.arguments import name_first_word
 from pipelines.hydra_app import run_command
 from pipelines.over_parquet import Columns, OverParquet, over_parquet
 from transforms.engine.any_parquet import Cells
@@ -55,6 +56,7 @@ def execute(settings: ExecuteSettings) -> None:
 
 
 def main() -> None:
+    name_first_word("input")
     run_command("execute", PURPOSE, ExecuteSettings, execute)
 
 

@@ -136,7 +136,10 @@ def to_settings(config: DictConfig, root: type[S]) -> S:
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         key = missing[0]
-        raise SettingsError(f"{key} is missing: set {key}=VALUE")
+        values = OmegaConf.to_container(config, resolve=False)
+        meanings = {name: field.description for name, field, _ in options(root, values)}
+        meaning = f" ({meanings[key]})" if meanings.get(key) else ""
+        raise SettingsError(f"{key} is missing: set {key}=VALUE{meaning}")
     values = OmegaConf.to_container(config, resolve=True)
     assert isinstance(values, dict)
     plain = {str(key): value for key, value in values.items() if key != "hydra"}
@@ -218,11 +221,11 @@ def chosen(setting: str) -> str:
     if override.is_sweep_override() or isinstance(override.value(), str):
         return setting
     raise SettingsError(
-        f"{group}={value}: {_no_choice(group, value)}; a setting of it is {group}.KEY=VALUE"
+        f"{group}={value}: {no_choice(group, value)}; a setting of it is {group}.KEY=VALUE"
     )
 
 
-def _no_choice(group: str, name: str) -> str:
+def no_choice(group: str, name: str) -> str:
     names = choices(group)
     if near := difflib.get_close_matches(name, names):
         return f"there is no such choice: did you mean {' or '.join(near)}?"
@@ -248,7 +251,7 @@ def hydra_mistake(error: Exception) -> str:
     choice = re.search(r"Could not find '([^']+)'", text)
     if choice and "/" in choice.group(1):
         group, name = choice.group(1).rsplit("/", 1)
-        return f"{group}={name}: {_no_choice(group, name)}"
+        return f"{group}={name}: {no_choice(group, name)}"
     return " ".join(text.split())
 
 
@@ -301,9 +304,8 @@ def print_help(command: str, purpose: str, root: type[Group], overrides: list[st
     values = composed(config_name(command), overrides)
     console = Console()
     console.print(f"[bold]cotmill {command}[/]: {purpose}\n")
-    console.print(
-        f"Usage: cotmill {command} \\[GROUP=CHOICE] \\[KEY=VALUE] ...   (Hydra overrides)\n"
-    )
+    has_groups = "\\[GROUP=CHOICE] " if chosen_groups(command) else ""
+    console.print(f"Usage: cotmill {command} {has_groups}\\[KEY=VALUE] ...   (Hydra overrides)\n")
     groups = Table(title="Groups", title_justify="left", box=None, pad_edge=False)
     groups.add_column("GROUP")
     groups.add_column("CHOICES")

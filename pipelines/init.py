@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field
 from rich.console import Console
 
-from pipelines.arguments import HELP, take_word
+from pipelines.arguments import HELP, name_first_word, take_word
 from pipelines.hydra_app import choices, run_command
 from transforms.engine.errors import SettingsError
 from transforms.engine.paths import DATA
@@ -63,8 +63,7 @@ def main() -> None:
     if take_word() != "recipe":
         print("Usage: cotmill init recipe NAME [folder=FOLDER]", file=sys.stderr)
         sys.exit(0 if set(HELP) & set(sys.argv) else 2)
-    if len(sys.argv) > 1 and "=" not in sys.argv[1] and not sys.argv[1].startswith("-"):
-        sys.argv[1] = f"name={sys.argv[1]}"
+    name_first_word("name")
     run_command(
         "init recipe",
         "a folder with a recipe of one's own that runs at once",

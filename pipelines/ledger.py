@@ -8,9 +8,10 @@ from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.arguments import HELP, take_word
+from pipelines.arguments import HELP, name_first_word, take_word
 from pipelines.hydra_app import run_command
 from transforms.engine.errors import LedgerError
+from transforms.engine.files import FileSystems
 from transforms.engine.run_folder import absolute
 from transforms.engine.settings import Group
 from transforms.models.ledger.compaction import compact
@@ -24,7 +25,9 @@ _COMPACT = "many small parts -> few large ones, one row a request; runs may go o
 class LedgerFolder(Group):
     """Which ledger is meant."""
 
-    dir: str = Field(description="ledger folder, such as RUN/ledger, on any Beam filesystem")
+    dir: str = Field(
+        description="folder of a ledger, or of a run, on any Beam filesystem; may stand first"
+    )
 
 
 class LedgerStatusSettings(Group):
@@ -42,13 +45,13 @@ class LedgerCompactSettings(LedgerStatusSettings):
 
 
 def existing(settings: LedgerStatusSettings) -> str:
-    """Returns the folder of the ledger that is meant; LedgerError where there is none."""
+    """Returns the folder of the ledger that is meant, also where its run is named; LedgerError
+    where there is none."""
     folder = absolute(settings.ledger.dir)
-    if not ledger_folder(folder):
-        raise LedgerError(
-            f"there is no ledger in {folder}: name one, such as ledger.dir=RUN/ledger"
-        )
-    return folder
+    for each in (folder, FileSystems.join(folder, "ledger")):
+        if ledger_folder(each):
+            return each
+    raise LedgerError(f"there is no ledger in {folder}: name one, such as ledger.dir=RUN/ledger")
 
 
 def show_status(settings: LedgerStatusSettings, console: Console) -> None:
@@ -93,8 +96,9 @@ def run_compaction(settings: LedgerCompactSettings, console: Console) -> None:
 def main() -> None:
     command = take_word()
     if command not in ("status", "compact"):
-        print("Usage: cotmill ledger status|compact ledger.dir=FOLDER", file=sys.stderr)
+        print("Usage: cotmill ledger status|compact FOLDER", file=sys.stderr)
         sys.exit(0 if not command and set(HELP) & set(sys.argv) else 2)
+    name_first_word("ledger.dir")
     if command == "status":
         run_command(
             "ledger status", _STATUS, LedgerStatusSettings, lambda s: show_status(s, Console())

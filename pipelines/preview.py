@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from pipelines.arguments import name_first_word
 from pipelines.display import stage_line
 from pipelines.hydra_app import run_command
 from pipelines.stopping import stoppable
@@ -214,6 +215,7 @@ def told(value: Any) -> list[tuple[str, str]] | None:
 
 
 def main() -> None:
+    name_first_word("recipe")
     run_command(
         "preview",
         "a few records through all stages of a recipe, shown in the terminal",

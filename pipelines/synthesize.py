@@ -18,6 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
+from pipelines.arguments import name_first_word
 from pipelines.display import Display, print_funnel, print_rows
 from pipelines.dry_run import show_job
 from pipelines.hydra_app import is_caused_by, run_command, user_message
@@ -482,6 +483,7 @@ def _main(settings: Settings) -> None:
 
 
 def main() -> None:
+    name_first_word("recipe")
     run_command("synthesize", "seeds in, verified reasoning data out", Settings, _main)
 
 

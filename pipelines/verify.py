@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from pipelines.arguments import name_first_word
 from pipelines.hydra_app import run_command
 from pipelines.over_parquet import Columns, OverParquet, over_parquet
 from transforms.sandbox.settings import SandboxSettings
@@ -34,6 +35,7 @@ def verify(settings: VerifyCommandSettings) -> None:
 
 
 def main() -> None:
+    name_first_word("input")
     run_command("verify", PURPOSE, VerifyCommandSettings, verify)
 
 

@@ -200,8 +200,9 @@ def test_a_second_process_is_refused_until_the_first_has_ended_or_was_killed(run
     )
     try:
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(RunFolderError, match=f"in use by process {holder.pid} on "):
-            claim(run, overwrite=True)
+        for choice in ({}, {"resume": True}, {"overwrite": True}):
+            with pytest.raises(RunFolderError, match=rf"by process {holder.pid} on \S+ since 2"):
+                claim(run, **choice)
         assert len(left(run)) == 8
     finally:
         holder.kill()

@@ -117,11 +117,29 @@ def test_help_of_a_command_of_two_words_is_no_error_and_a_wrong_word_is_one(
         assert f"Usage: cotmill {command}" in capsys.readouterr().err
 
 
-def test_help_without_groups_or_options_shows_none(monkeypatch, capsys):
+def test_help_without_groups_shows_none(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["cotmill", "recipes", "--help"])
     main()
     shown = capsys.readouterr().out
-    assert "MEANING" not in shown and "GROUP=CHOICE --help" not in shown
+    assert "GROUP" not in shown and "show this recipe alone" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["recipes", "kaco"], "name=kaco: there is no such choice: did you mean caco"),
+        (["ledger", "status", "/nowhere"], "there is no ledger in /nowhere"),
+        (["dedup", "x.parquet"], "output_dir is missing: set output_dir=VALUE (folder to write"),
+        (["synthesize", "kaco"], "recipe=kaco: there is no such choice: did you mean caco"),
+        (["backend", "check", "http://x"], "backend.model is missing: set backend.model=VALUE ("),
+    ],
+)
+def test_what_comes_first_may_be_a_bare_word(arguments, line, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cotmill", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert line in capsys.readouterr().err
 
 
 def test_a_value_that_the_shell_took_apart_is_one_line_with_the_fix():

@@ -32,6 +32,12 @@ def test_status_shows_responses_and_tokens_by_stage_and_model(tmp_path: Path) ->
     assert "2 parts" in lines
 
 
+def test_the_ledger_of_a_run_is_found_in_its_folder(tmp_path: Path) -> None:
+    write(tmp_path / "ledger", [[(0, "a")]])
+    lines = said(show_status, LedgerStatusSettings(ledger=LedgerFolder(dir=str(tmp_path))))
+    assert f"1 parts, 0.0 MB in {tmp_path}/ledger" in lines
+
+
 def test_compact_says_what_it_merged_and_dropped(tmp_path: Path) -> None:
     write(tmp_path, [[(0, "a"), (1, "b")], [(0, "b")]])
     settings = LedgerCompactSettings(ledger=LedgerFolder(dir=str(tmp_path)), part_mb=64)

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,8 @@ class RunFolder:
         `overwrite` is set, where cotmill did not write what it holds, where it holds a training
         instead of a run or a run instead of a training, and where another process holds it.
         """
-        self._found(resume, overwrite, identity)  # refused folders get no lock file
+        if not os.path.exists(self.path(_LOCK)):
+            self._found(resume, overwrite, identity)  # refused folders get no lock file
         with self._locked():
             found = self._found(resume, overwrite, identity)
             if found and overwrite:
@@ -110,7 +112,8 @@ class RunFolder:
                 "name another folder"
             ) from None
         try:
-            path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
+            since = time.strftime("%Y-%m-%d %H:%M:%S %Z")
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()} since {since}\n")
             yield
         finally:
             lock.release()
