@@ -85,8 +85,9 @@ class Fact(NamedTuple):
 class World(Generic[S]):
     """One puzzle or game. States are NamedTuples of plain values; a move is a text.
 
-    A subclass writes `start`, `moves`, `after`, `over`, `score` and `render`. A state of a world of
-    `chance` has a field `seed` that decides what comes next and is drawn anew by each move.
+    A subclass writes `start`, `moves`, `after`, `score` and `render`, and `over` where a game can
+    end with moves left. A state of a world of `chance` has a field `seed` that decides what comes
+    next and is drawn anew by each move.
     """
 
     name: ClassVar[str]
@@ -158,8 +159,9 @@ class World(Generic[S]):
         return score if self.turn(state) == 0 else 1 - score
 
     def turn(self, state: S) -> int:
-        """Returns whose move it is: 0, or 1 for the second of two players."""
-        return 0
+        """Returns whose move it is: 0, or 1 for the second of two players. A state's field `mover`
+        says it; without one it is 0."""
+        return getattr(state, "mover", 0)
 
     def solve(self, state: S) -> tuple[str, ...] | None:
         """Returns moves that reach score 1; of two players, the moves of best play by both, where a
@@ -200,8 +202,9 @@ class World(Generic[S]):
         raise NotImplementedError
 
     def over(self, state: S) -> bool:
-        """Returns whether the game has ended."""
-        raise NotImplementedError
+        """Returns whether the game has ended: where a world says nothing else, when no move is
+        left."""
+        return not any(True for _ in self.moves(state))
 
     def score(self, state: S) -> float:
         """Returns the first player's score, 0 to 1: the final one where the game is over, else what

@@ -50,9 +50,6 @@ o moves""",
         state = State((("o" * width,) * pawns + middle + ("x" * width,) * pawns), 0)
         return self.opened(state, rng, 4)
 
-    def turn(self, state: State) -> int:
-        return state.mover
-
     def moves(self, state: State) -> Iterator[str]:
         own, forward = "xo"[state.mover], (-1, 1)[state.mover]
         for row, line in enumerate(state.rows):

@@ -66,9 +66,6 @@ boxes: first player 1, second player 0; the first player moves""",
             state = self.after(state, rng.choice(self.legal(state)))
         return state
 
-    def turn(self, state: State) -> int:
-        return state.mover
-
     def moves(self, state: State) -> Iterator[str]:
         boxes = [(row, column) for row in range(state.rows) for column in range(state.columns)]
         lines = dict.fromkeys(line for box in boxes for line in sides(*box))

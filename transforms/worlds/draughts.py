@@ -66,9 +66,6 @@ the game is over""",
         ]
         return self.opened(State(tuple(rows), 0, None, 0), rng, 4)
 
-    def turn(self, state: State) -> int:
-        return state.mover
-
     def _ways(self, state: State, at: Square, jumps: bool) -> Iterator[Square]:
         """Yields the squares to which a piece moves, or jumps."""
         piece = state.rows[at[0]][at[1]]

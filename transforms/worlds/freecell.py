@@ -91,9 +91,6 @@ home: r 1, b 0""",
             columns=tuple(columns), cells=tuple(sorted(cells)), home=(home[0], home[1])
         )
 
-    def over(self, state: State) -> bool:
-        return not any(True for _ in self.moves(state))
-
     def score(self, state: State) -> float:
         return sum(state.home) / (2 * state.ranks)
 

@@ -69,9 +69,6 @@ c: red""",
         at = ord(name) - 97
         return state._replace(colours=(*state.colours[:at], colour, *state.colours[at + 1 :]))
 
-    def over(self, state: State) -> bool:
-        return not any(True for _ in self.moves(state))
-
     def score(self, state: State) -> float:
         return sum(map(bool, state.colours)) / len(state.colours)
 

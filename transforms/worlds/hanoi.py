@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World
-from transforms.worlds.search import shortest
+from transforms.worlds.base import Example, Fact
+from transforms.worlds.search import Searched
 
 PEGS = "abc"
 
@@ -17,10 +17,9 @@ class State(NamedTuple):
     """The peg of each disc, 0 to 2, from the smallest disc."""
 
 
-class Hanoi(World[State]):
+class Hanoi(Searched[State]):
     name = "hanoi"
     harder = "solution"
-    solvable = True
     rules = """\
 Discs of different sizes, 1 the smallest, lie on three pegs a, b and c, on each peg the smaller
 above the larger. A move takes the top disc of a peg to another and is written `a to c`. It is
@@ -74,9 +73,6 @@ c: 3 2
             discs = [str(n) for n, at in enumerate(state.pegs, 1) if at == peg]
             lines.append(f"{PEGS[peg]}: {' '.join(reversed(discs)) or '-'}")
         return "\n".join([*lines, "(from the bottom up)"])
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        return shortest(self, state)
 
     def why(self, state: State, move: str) -> str:
         one, other = (PEGS.index(peg) for peg in move.split(" to "))

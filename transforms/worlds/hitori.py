@@ -81,9 +81,6 @@ finished with score 1."""
     def after(self, state: State, move: str) -> State:
         return state._replace(shaded=tuple(sorted({*state.shaded, place(move)})))
 
-    def over(self, state: State) -> bool:
-        return not any(True for _ in self.moves(state))
-
     def score(self, state: State) -> float:
         before = len(self._repeats(state._replace(shaded=()))) or 1
         return 1 - len(self._repeats(state)) / before

@@ -51,9 +51,6 @@ the second player moves""",
         counts = [1 + drawn.count(n) for n in range(2 * pits)]
         return State((tuple(counts[:pits]), tuple(counts[pits:])), (0, 0), 0)
 
-    def turn(self, state: State) -> int:
-        return state.mover
-
     def moves(self, state: State) -> Iterator[str]:
         yield from (str(n) for n, seeds in enumerate(state.pits[state.mover], 1) if seeds)
 

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World, board, cell, marked, square
-from transforms.worlds.search import shortest
+from transforms.worlds.base import Example, Fact, board, cell, marked, square
+from transforms.worlds.search import Searched
 
 WAYS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 Square = tuple[int, int]
@@ -20,10 +20,9 @@ class State(NamedTuple):
     exit: Square
 
 
-class Maze(World[State]):
+class Maze(Searched[State]):
     name = "maze"
     harder = "solution"
-    solvable = True
     rules = """\
 A maze has walls (#) and free squares (.). You are at @ and want to be at the exit (x). A move is
 up, down, left or right, to the next square there; it is legal where that square is on the board
@@ -63,7 +62,7 @@ shortest way to it)."""
         rows = ("".join(".#"[(r, c) not in free] for c in range(side)) for r in range(side))
         at, exit = rng.sample([(r, c) for r, c in sorted(free) if r % 2 == c % 2 == 0], 2)
         state = State(tuple(rows), at, exit)
-        solution = shortest(self, state)
+        solution = self.solve(state)
         return state if solution and len(solution) >= 4 * level else None
 
     def moves(self, state: State) -> Iterator[str]:
@@ -94,9 +93,6 @@ shortest way to it)."""
         rows[state.exit[0]][state.exit[1]] = "x"
         rows[state.at[0]][state.at[1]] = "@"
         return board(rows)
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        return shortest(self, state)
 
     def why(self, state: State, move: str) -> str:
         to = self.after(state, move).at

@@ -39,9 +39,6 @@ second does, and 0.5 before the end."""
         heaps = tuple(rng.randint(1, 2 + 2 * level) for _ in range(2 + (level + 1) // 2))
         return State(heaps, 0) if sum(heaps) > 2 * level + 2 else None
 
-    def turn(self, state: State) -> int:
-        return state.mover
-
     def moves(self, state: State) -> Iterator[str]:
         for number, size in enumerate(state.heaps, 1):
             yield from (f"take {count} from {number}" for count in range(1, size + 1))

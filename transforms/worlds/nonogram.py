@@ -70,9 +70,6 @@ columns: a: 2; b: 1""",
         rows[row][column] = True
         return state._replace(painted=tuple(map(tuple, rows)))
 
-    def over(self, state: State) -> bool:
-        return not any(True for _ in self.moves(state))
-
     def score(self, state: State) -> float:
         lines = [*state.painted, *zip(*state.painted, strict=True)]
         clues = [*state.rows, *state.columns]

@@ -53,9 +53,6 @@ parcels: 3, 9""",
         rest = tuple(each for each in state.weights if each != weight)
         return State(state.room, rest, tuple(sorted((*state.packed, weight))))
 
-    def over(self, state: State) -> bool:
-        return not any(True for _ in self.moves(state))
-
     def score(self, state: State) -> float:
         return sum(state.packed) / state.room
 

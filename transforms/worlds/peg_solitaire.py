@@ -73,9 +73,6 @@ From the first position one can play down to one peg."""
         over = ((peg[0] + to[0]) // 2, (peg[1] + to[1]) // 2)
         return state._replace(pegs=tuple(sorted({*state.pegs, to} - {peg, over})))
 
-    def over(self, state: State) -> bool:
-        return not any(True for _ in self.moves(state))
-
     def score(self, state: State) -> float:
         return (state.start - len(state.pegs)) / (state.start - 1)
 

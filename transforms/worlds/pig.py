@@ -50,9 +50,6 @@ the second player moves; points of the turn: 0""",
         points = (rng.randrange(target // 3), rng.randrange(target // 3))
         return State(target, points, 0, 0, 0, rng.getrandbits(32))
 
-    def turn(self, state: State) -> int:
-        return state.mover
-
     def moves(self, state: State) -> Iterator[str]:
         yield from ("roll", "hold") if state.gained else ("roll",)
 

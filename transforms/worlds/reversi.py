@@ -56,9 +56,6 @@ o moves""",
         state = State(tuple(map("".join, grid)), 0)
         return self.opened(state, rng, 4)
 
-    def turn(self, state: State) -> int:
-        return state.mover
-
     def _turned(self, state: State, mover: int, at: tuple[int, int]) -> list[tuple[int, int]]:
         own, others = "xo"[mover], "ox"[mover]
         turned = []

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World
-from transforms.worlds.search import shortest
+from transforms.worlds.base import Example, Fact
+from transforms.worlds.search import Searched
 
 THINGS = ("cat", "dog", "fox", "hen", "owl", "pig", "ram")
 
@@ -24,10 +24,9 @@ class State(NamedTuple):
     """`here` or `there`."""
 
 
-class RiverCrossing(World[State]):
+class RiverCrossing(Searched[State]):
     name = "river_crossing"
     harder = "solution"
-    solvable = True
     rules = """\
 You bring animals from the first bank of a river to the second. Your boat has a number of seats
 for animals beside your own. A move crosses the river from the bank where the boat is: `go with
@@ -55,7 +54,7 @@ enemies: cat and hen, dog and cat""",
             pairs = list(combinations(things, 2))
             enemies = tuple(sorted(rng.sample(pairs, rng.randint(1, min(len(pairs), 3 + level)))))
             state = State(rng.randint(1, 1 + level // 4), enemies, tuple(things), (), "here")
-            solution = shortest(self, state)
+            solution = self.solve(state)
             if solution is not None and len(solution) >= 2 * level + 3 - 2 * (level == 1):
                 return state
 
@@ -92,9 +91,6 @@ enemies: cat and hen, dog and cat""",
             f"{bank('second bank', state.there, state.boat == 'there')}\n"
             f"seats: {state.seats}\nenemies: {enemies}"
         )
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        return shortest(self, state)
 
     def why(self, state: State, move: str) -> str:
         taken = [] if move == "go alone" else move.removeprefix("go with ").split(" and ")

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World, board, square
-from transforms.worlds.search import shortest
+from transforms.worlds.base import Example, Fact, board, square
+from transforms.worlds.search import Searched, shortest
 
 SIDE = 5
 EXIT = 2
@@ -32,10 +32,9 @@ class State(NamedTuple):
     """Cars a, b, c, …; a is the one that has to leave."""
 
 
-class RushHour(World[State]):
+class RushHour(Searched[State]):
     name = "rush_hour"
     harder = "solution"
-    solvable = True
     rules = """\
 Cars of two or three squares, each with a letter, stand on a board of five rows and columns. A car
 that stands in a row moves left and right in it, one that stands in a column up and down. A move
@@ -105,9 +104,6 @@ else the share of the squares of row 3 to the right of car a that are empty, hal
         names = {at: chr(97 + n) for n, car in enumerate(state.cars) for at in car.squares()}
         side = range(SIDE)
         return board([[names.get((row, column), ".") for column in side] for row in side])
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        return shortest(self, state)
 
     def why(self, state: State, move: str) -> str:
         name, way = move.split()

@@ -75,9 +75,6 @@ of the squares that are empty at the end, and so far before it."""
         columns.sort(key=lambda cells: cells == "." * height)
         return State(tuple(map("".join, zip(*columns, strict=True))))
 
-    def over(self, state: State) -> bool:
-        return not any(True for _ in self.moves(state))
-
     def score(self, state: State) -> float:
         cells = "".join(state.rows)
         return cells.count(".") / len(cells)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any, TypeVar
 
-from transforms.worlds.base import World
+from transforms.worlds.base import S, World
 
 Node = TypeVar("Node")
 
@@ -48,6 +48,15 @@ def shortest(
                 length[new], came[new] = length[at] + 1, (at, move)
                 heapq.heappush(queue, (length[new] + distance(new), next(tie), new))
     return None
+
+
+class Searched(World[S]):
+    """A puzzle with so few states that a search finds a shortest solution of every instance."""
+
+    solvable = True
+
+    def solve(self, state: S) -> tuple[str, ...] | None:
+        return shortest(self, state)
 
 
 class TooLarge(Exception):

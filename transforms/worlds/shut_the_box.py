@@ -54,9 +54,6 @@ are shut. The score is the sum of the shut tiles over the sum of all."""
         roll = rng.randint(1, 6) + rng.randint(1, 6)
         return State(rest, state.tiles, roll, rng.getrandbits(32))
 
-    def over(self, state: State) -> bool:
-        return not any(True for _ in self.moves(state))
-
     def score(self, state: State) -> float:
         return 1 - sum(state.open) / (state.tiles * (state.tiles + 1) // 2)
 

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World, board, square
-from transforms.worlds.search import shortest
+from transforms.worlds.base import Example, Fact, board, square
+from transforms.worlds.search import Searched
 
 WAYS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 _SIZES = {
@@ -29,10 +29,9 @@ class State(NamedTuple):
     player: Square
 
 
-class Sokoban(World[State]):
+class Sokoban(Searched[State]):
     name = "sokoban"
     harder = "solution"
-    solvable = True
     rules = """\
 A room has walls (#), boxes (o) and marked squares (x); the worker is @. A box on a marked square
 is shown as *, the worker on one as +, an empty square as a dot. What lies outside of the board is
@@ -72,7 +71,7 @@ marked squares."""
             goals = tuple(sorted(rest[:count]))
             state = State(height, width, tuple(sorted(walls)), goals, goals, rest[count])
             state = self._pulled(state, rng, 30 * level)
-            solution = shortest(self, state)
+            solution = self.solve(state)
             if solution is not None and len(solution) >= fewest:  # where too long, go on along it
                 return self.replay(state, solution[: max(0, len(solution) - most)])
 
@@ -124,9 +123,6 @@ marked squares."""
             return signs[0 if at == state.player else 1 if at in state.boxes else 2]
 
         return board([[shown((r, c)) for c in range(state.width)] for r in range(state.height)])
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        return shortest(self, state)
 
     def why(self, state: State, move: str) -> str:
         down, right = WAYS[move]

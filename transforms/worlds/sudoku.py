@@ -93,9 +93,6 @@ are filled. At first, there is one way to fill all of them."""
         row, column = place(name)
         return self._with(state, row * state.side + column, int(number))
 
-    def over(self, state: State) -> bool:
-        return not any(True for _ in self.moves(state))
-
     def score(self, state: State) -> float:
         return 1 - state.cells.count(0) / state.blanks
 

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World
-from transforms.worlds.search import shortest
+from transforms.worlds.base import Example, Fact
+from transforms.worlds.search import Searched
 
 
 class State(NamedTuple):
@@ -17,10 +17,9 @@ class State(NamedTuple):
     target: int
 
 
-class WaterJugs(World[State]):
+class WaterJugs(Searched[State]):
     name = "water_jugs"
     harder = "solution"
-    solvable = True
     rules = """\
 Jugs with letters hold some litres each, and have no marks. A move is one of: `fill a` fills jug a
 to the brim from the tap (legal where it is not full); `empty a` pours all of it away (legal where
@@ -43,7 +42,7 @@ target: 2 litres""",
         while True:
             sizes = tuple(sorted(rng.sample(range(2, 8 + 3 * level), 2 + (rng.random() < 0.5))))
             state = State(sizes, (0,) * len(sizes), rng.randint(1, sizes[-1] - 1))
-            solution = shortest(self, state)
+            solution = self.solve(state)
             if solution is not None and 2 * level <= len(solution) <= 2 * level + 1:
                 return state
 
@@ -80,9 +79,6 @@ target: 2 litres""",
         pairs = enumerate(zip(state.filled, state.sizes, strict=True))
         jugs = [f"{chr(97 + n)}: {full} of {size} litres" for n, (full, size) in pairs]
         return "\n".join([*jugs, f"target: {state.target} litres"])
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        return shortest(self, state)
 
     def why(self, state: State, move: str) -> str:
         verb, name, *into = move.split()

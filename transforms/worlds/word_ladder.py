@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from transforms.worlds.base import Example, Fact, World
-from transforms.worlds.search import shortest
+from transforms.worlds.base import Example, Fact
+from transforms.worlds.search import Searched
 
 _LISTED = """
 ant arm art ash ask bad bag bar bat bay bed bee big bin bit box boy bud bug bun bus but cab
@@ -34,10 +34,9 @@ def _near(word: str) -> tuple[str, ...]:
     return tuple(w for w in WORDS if sum(a != b for a, b in zip(w, word, strict=True)) == 1)
 
 
-class WordLadder(World[State]):
+class WordLadder(Searched[State]):
     name = "word_ladder"
     harder = "solution"
-    solvable = True
     rules = f"""\
 Two words of three letters are given, a present one and a target. A move replaces the present word
 by another that differs from it in exactly one letter, at its place, and is written as the new
@@ -73,9 +72,6 @@ those of the target."""
 
     def render(self, state: State) -> str:
         return f"present word: {state.word}\ntarget: {state.target}"
-
-    def solve(self, state: State) -> tuple[str, ...] | None:
-        return shortest(self, state)
 
     def why(self, state: State, move: str) -> str:
         count = sum(a != b for a, b in zip(state.word, move, strict=True))
