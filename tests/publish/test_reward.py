@@ -201,7 +201,9 @@ def test_a_row_without_a_reference_answer_is_refused_by_name():
 def test_an_answer_that_is_not_json_beside_its_type_is_refused_by_name():
     row = {"instruction": "Which day is it?", "answer": "Monday"}
     assert reward("The answer is Monday.", row) == 1
-    with pytest.raises(ValueError, match="answer 'Monday' is not JSON.*: write \"Monday\", or leave"):
+    with pytest.raises(
+        ValueError, match="answer 'Monday' is not JSON.*: write \"Monday\", or leave"
+    ):
         reward("The answer is Monday.", {**row, "answer_type": "string"})
 
 

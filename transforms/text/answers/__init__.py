@@ -28,8 +28,9 @@ The rules:
   where both are one (90 minutes is 1 hour 30 minutes). A clock time with AM/PM agrees with one
   without only where that has an hour of the 24-hour clock alone (0, 13 to 23).
 - Lists agree in order, whatever brackets stand around them; in any order where both may be a set:
-  the answer wrote braces, "or", a plus-minus sign or one name with each value (x = 2 and x = 3), and
-  the output is sorted, each value once. A half-open interval is not a list. Dicts agree key by key.
+  the answer wrote braces, "or", a plus-minus sign or one name with each value (x = 2 and x = 3),
+  and the output is sorted, each value once. A half-open interval is not a list. Dicts agree key by
+  key.
 - What an instruction asks for decides first (`as_asked`): a list in order, so many decimals, lowest
   terms.
 """
