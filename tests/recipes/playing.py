@@ -18,8 +18,9 @@ from transforms.models.requests import Request
 from transforms.sandbox.sandbox import Sandbox
 from transforms.sandbox.shared import shared_sandbox
 
-SANDBOX = LIMITS.model_copy(update={"cpu_seconds": 1})
-"""Programs that never end, which some episodes run, end soon."""
+SANDBOX = LIMITS.model_copy(update={"cpu_seconds": 3})
+"""Programs that never end, which some episodes run, end soon. To import pandas takes 0.3 s of CPU
+time, on a slow machine several times that."""
 
 
 @cache

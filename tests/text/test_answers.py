@@ -405,7 +405,7 @@ def test_long_texts_of_repeated_parts_take_no_time(part):
     extract_answer(f"The answer is 5{part * (40_000 // len(part))} z")
     for output in ("12", '"(1, 2)"', "[1, 2]", '{"a": 1, "b": 2}'):
         compare_plain(output, part * (11_000 // len(part)))
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20  # no claim about speed: it ends what would take minutes
 
 
 def test_digits_and_exponents_without_end_are_compared_or_refused():
