@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from transforms.programs.form import literal_input, parse, solution_of
+from transforms.programs.form import literal_input, nodes_of, parse, solution_of
 
 COUNTER = "run_steps"
 
@@ -48,7 +48,7 @@ def unit_of(code: str) -> Unit | None:
 
 def has_branches(unit: Unit) -> bool:
     """Whether the number of steps of a function may depend on its arguments."""
-    return any(isinstance(node, (ast.If, ast.For, ast.While)) for node in ast.walk(unit.function))
+    return any(isinstance(node, (ast.If, ast.For, ast.While)) for node in nodes_of(unit.function))
 
 
 def compose(units: Sequence[Unit], rng: random.Random) -> str:
@@ -102,7 +102,7 @@ class _Noting(ast.NodeTransformer):
 @lru_cache(maxsize=10_000)  # a unit is drawn many times
 def _named(function: ast.FunctionDef, name: str) -> str:
     function = deepcopy(function)
-    for node in ast.walk(function):
+    for node in nodes_of(function):
         if isinstance(node, ast.Name) and node.id == "solution":
             node.id = name
     function.name = name
@@ -163,6 +163,6 @@ def counting_lines(code: str) -> set[int]:
     """Returns the lines of a counted program that count."""
     return {
         node.lineno
-        for node in ast.walk(parse(code))
+        for node in nodes_of(parse(code))
         if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == COUNTER
     }
