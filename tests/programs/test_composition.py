@@ -21,6 +21,7 @@ from transforms.programs.composition import (
     unit_of,
 )
 from transforms.programs.facts import Kind, final_values
+from transforms.programs.form import parse
 
 _PATHS = ("short_number_theory", "short_rates", "short_logic_search")
 _CODES = [
@@ -42,16 +43,20 @@ def ends(code: str) -> tuple[dict[str, Any], int]:
 @settings(max_examples=30)
 @given(st.lists(st.sampled_from(UNITS), min_size=2, max_size=5), st.integers(0, 1000))
 def test_a_program_that_counts_gives_what_it_gives_without(units: list[Unit], seed: int) -> None:
-    plain = compose(units, random.Random(seed))
-    values, raised = ends(counted(plain))
+    code = compose(units, random.Random(seed))
+    values, raised = ends(code.counting)
     assert values[COUNTER] == raised > len(units)
-    assert values.get("output") == final_values(traced(plain)).get("output")
+    output = final_values(traced(code.plain)).get("output")
+    assert values.get("output") == output
+    if output is not None:
+        steps, *_, last = final_values(traced(code.staged))["output"]
+        assert (steps, last) == (raised, output)
 
 
 def test_a_program_is_composed_of_each_function_once_and_the_same_again() -> None:
-    code = compose(UNITS[:4], random.Random(3))
+    code, *_ = compose(UNITS[:4], random.Random(3))
     assert [code.count(f"def step_{number}(") for number in range(1, 6)] == [1, 1, 1, 1, 0]
-    assert code == compose(UNITS[:4], random.Random(3))
+    assert code == compose(UNITS[:4], random.Random(3)).plain
 
 
 COUNTED = '''
@@ -78,7 +83,7 @@ output = solution(**input)
 
 
 def test_assignments_returns_and_calls_within_functions_are_the_steps() -> None:
-    values, raised = ends(counted(COUNTED))
+    values, raised = ends(f"{COUNTER} = 0\n{counted(parse(COUNTED))}")
     assert values[COUNTER] == raised == 3 + 1 + 1 + 1  # n -= 1, both returns, print
 
 

@@ -23,7 +23,7 @@ from transforms.programs import (
     unused_inputs,
     with_input,
 )
-from transforms.programs.form import MAX_DEPTH, children, nodes_by_type
+from transforms.programs.form import MAX_DEPTH, children, nodes_by_type, nodes_of
 
 EMAILS = """
 input = {"emails": 160, "percent_spam": 30, "days": 5}
@@ -58,6 +58,7 @@ lambda *, n=1: (n, *m)
 """
     tree = ast.parse(code)
     walked = [node for node in ast.walk(tree) if not isinstance(node, ast.expr_context)]
+    assert nodes_of(tree) == walked
     found = nodes_by_type(tree)
     assert found == {
         kind: [node for node in walked if type(node) is kind] for kind in map(type, walked)

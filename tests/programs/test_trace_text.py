@@ -77,7 +77,7 @@ PROGRAMS = {
 def run(request):
     code = textwrap.dedent(PROGRAMS[request.param]).strip("\n")
     trace = traced(code)
-    return code, trace, frames_of(code, trace, "solution")
+    return code, trace, list(frames_of(code, trace, "solution"))
 
 
 def test_text_is_read_back_as_the_frames_that_it_shows(run) -> None:
@@ -115,7 +115,7 @@ def test_the_last_frame_returns_the_output(run) -> None:
 def test_no_text_is_made_of_a_trace_that_was_cut() -> None:
     code = textwrap.dedent(PROGRAMS["loop"])
     with pytest.raises(CutTrace):
-        frames_of(code, traced(code, events=5), "solution")
+        list(frames_of(code, traced(code, events=5), "solution"))
 
 
 _TEXTS = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]))

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from transforms.programs.form import literal_input, parse, solution_of
+from transforms.programs.form import is_name, literal_input, nodes_of, parse, solution_of
 
 COUNTER = "run_steps"
+_NAME = "\0"
+"""In place of a unit's name: no text of a program has it."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,29 @@ class Unit:
     """A function of a verified program, and the arguments that it was verified with."""
 
     imports: tuple[str, ...]
-    function: ast.FunctionDef
+    text: str
+    """With a mark in place of its name."""
+    counting: str
+    """The same, with its steps counted."""
+    branches: bool
+    """Whether the number of its steps may depend on its arguments."""
     given: dict[str, Any]
 
     @property
     def numbers(self) -> list[str]:
         """The arguments that may be computed: integers of at least 2."""
         return [name for name, value in self.given.items() if type(value) is int and value > 1]
+
+
+class Composed(NamedTuple):
+    """A composed program, in three forms of one text."""
+
+    plain: str
+    counting: str
+    """It counts its steps in `run_steps`."""
+    staged: str
+    """Its `output` is a list: `run_steps`, and all values that `x` has, from the input to what the
+    program gives. The count goes on where `solution` is called again."""
 
 
 def unit_of(code: str) -> Unit | None:
@@ -40,23 +56,22 @@ def unit_of(code: str) -> Unit | None:
     tree = parse(code)
     given, function = literal_input(tree), solution_of(tree)
     imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    if given is None or function is None or len(tree.body) != len(imports) + 3:
+    if given is None or function is None or len(tree.body) != len(imports) + 3 or COUNTER in code:
         return None
-    unit = Unit(tuple(map(ast.unparse, imports)), function, given)
-    return unit if unit.numbers and COUNTER not in code else None
+    nodes = nodes_of(function)
+    for node in nodes:
+        if isinstance(node, ast.Name) and node.id == "solution":
+            node.id = _NAME
+    function.name = _NAME
+    branches = any(isinstance(node, (ast.If, ast.For, ast.While)) for node in nodes)
+    text = ast.unparse(function)
+    unit = Unit(tuple(map(ast.unparse, imports)), text, counted(function), branches, given)
+    return unit if unit.numbers else None
 
 
-def has_branches(unit: Unit) -> bool:
-    """Whether the number of steps of a function may depend on its arguments."""
-    return any(isinstance(node, (ast.If, ast.For, ast.While)) for node in ast.walk(unit.function))
-
-
-def compose(units: Sequence[Unit], rng: random.Random) -> str:
+def compose(units: Sequence[Unit], rng: random.Random) -> Composed:
     """Returns a unified program that sends a number through the functions: one after the other, one
     of two, or one several times."""
-    functions = [
-        _named(unit.function, f"step_{number}") for number, unit in enumerate(units, start=1)
-    ]
     lines, number = [], 0
     while number < len(units):
         form = rng.choice(["chain", "select", "loop"])
@@ -72,41 +87,43 @@ def compose(units: Sequence[Unit], rng: random.Random) -> str:
             lines.append(f"x {rng.choice(('=', '+='))} {call}")
         number += 1
     body = "\n".join(f"    {line}" for line in ["x = start", *lines, "return x"])
+    solution = f"def solution(start):\n{body}"
+    start = rng.randint(3, 40)
     head = sorted({line for unit in units for line in unit.imports})
-    start = f'input = {{"start": {rng.randint(3, 40)}}}'
-    parts = [*functions, f"def solution(start):\n{body}", "output = solution(**input)\n"]
-    return "\n\n".join(["\n".join([*head, start]), *parts])
+    plain = "\n".join([*head, f'input = {{"start": {start}}}'])
+    counting = "\n".join([*head, f"{COUNTER} = 0", f"input = {{'start': {start}}}"])
+    counting = "\n\n".join([counting, *_named(unit.counting for unit in units)])
+    steps = counted(tree := parse(solution))
+    end = "output = solution(**input)\n"
+    return Composed(
+        "\n\n".join([plain, *_named(unit.text for unit in units), solution, end]),
+        f"{counting}\n\n{steps}\n{end}",
+        f"{counting}\n\n{_staged(tree)}\n{end}",
+    )
 
 
-def staged(code: str) -> str:
-    """Returns a composed program whose `output` is the list of all values that `x` has in it, from
-    the input to what the program gives."""
-    tree = parse(code)
+def _named(texts: Iterable[str]) -> list[str]:
+    return [text.replace(_NAME, f"step_{number}") for number, text in enumerate(texts, start=1)]
+
+
+def _staged(tree: ast.Module) -> str:
+    """Has a counted `solution` return its steps and the values of `x`."""
     solution = solution_of(tree)
     assert solution is not None
     _Noting().visit(solution)
     solution.body.insert(0, *ast.parse("noted = []").body)
-    solution.body[-1] = ast.parse("return noted").body[0]
-    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    solution.body[-1] = ast.parse(f"return [{COUNTER}, *noted]").body[0]
+    return ast.unparse(tree)
 
 
 class _Noting(ast.NodeTransformer):
-    """Notes `x` after each assignment."""
+    """Notes `x` after each assignment to it."""
 
     def visit(self, node: ast.AST) -> Any:
         if isinstance(node, (ast.Assign, ast.AugAssign)):
-            return [node, *ast.parse("noted.append(x)").body]
+            stored = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
+            return [node, *ast.parse("noted.append(x)").body] if is_name(stored, "x") else node
         return super().generic_visit(node)
-
-
-@lru_cache(maxsize=10_000)  # a unit is drawn many times
-def _named(function: ast.FunctionDef, name: str) -> str:
-    function = deepcopy(function)
-    for node in ast.walk(function):
-        if isinstance(node, ast.Name) and node.id == "solution":
-            node.id = name
-    function.name = name
-    return ast.unparse(function)
 
 
 def _call(unit: Unit, name: str, rng: random.Random) -> str:
@@ -119,50 +136,34 @@ def _call(unit: Unit, name: str, rng: random.Random) -> str:
     return f"{name}({', '.join(f'{key}={each}' for key, each in arguments.items())})"
 
 
-class _Counting(ast.NodeTransformer):
-    """Counts before each simple statement within a function."""
+def counted(tree: ast.Module | ast.FunctionDef) -> str:
+    """Returns the text of a tree, which is changed, that counts in `run_steps` each assignment,
+    return and call statement of its functions, just before it runs; the counter has to be there."""
+    _count(tree)
+    return ast.unparse(tree)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        self.generic_visit(node)
+
+def _count(node: ast.AST) -> None:
+    for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inner = getattr(node, part, [])
+        for each in inner:
+            _count(each)
+        if inner and not isinstance(node, (ast.Module, ast.ClassDef)):
+            setattr(node, part, [each for item in inner for each in _counted(item)])
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         node.body.insert(0, ast.Global([COUNTER]))
-        return node
 
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        if isinstance(node, (ast.Module, ast.ClassDef)):
-            return node
-        for part in ("body", "orelse", "finalbody"):
-            body = getattr(node, part, None)
-            if isinstance(body, list):
-                setattr(node, part, [each for item in body for each in _counted(item)])
-        return node
+
+[_COUNT] = ast.parse(f"{COUNTER} += 1").body
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr, ast.Delete)
 
 
 def _counted(statement: ast.stmt) -> list[ast.stmt]:
-    simple = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr, ast.Delete)
     is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    if not isinstance(statement, simple) or is_text:
-        return [statement]
-    return [*ast.parse(f"{COUNTER} += 1").body, statement]
-
-
-def counted(code: str) -> str:
-    """Returns a program that counts in `run_steps` each assignment, return and call statement of
-    its functions, just before it runs."""
-    tree = _Counting().visit(parse(code))
-    tree.body.insert(_after_imports(tree), *ast.parse(f"{COUNTER} = 0").body)
-    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
-
-
-def _after_imports(tree: ast.Module) -> int:
-    imports = [isinstance(node, (ast.Import, ast.ImportFrom)) for node in tree.body]
-    return imports.index(False) if False in imports else len(imports)
+    return [statement] if is_text or not isinstance(statement, _SIMPLE) else [_COUNT, statement]
 
 
 def counting_lines(code: str) -> set[int]:
-    """Returns the lines of a counted program that count."""
-    return {
-        node.lineno
-        for node in ast.walk(parse(code))
-        if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == COUNTER
-    }
+    """Returns the lines of a composed program that count."""
+    lines = enumerate(code.split("\n"), start=1)
+    return {number for number, line in lines if line.strip() == f"{COUNTER} += 1"}

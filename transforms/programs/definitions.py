@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from transforms.programs.form import code_lines, parse
+from transforms.programs.form import children, code_lines, nodes_of, parse
 from transforms.programs.questions.lines import is_literal
 
 _LINES = 5
@@ -32,12 +32,12 @@ def without_definitions(code: str) -> Iterator[tuple[str, str]]:
     lines, tree = code.split("\n"), parse(code)
     stored = Counter(
         node.arg if isinstance(node, ast.arg) else node.id
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, ast.arg)
         or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
     )
     everywhere = Counter(_constants(tree))
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         name = _defined(node)
         if name is None or stored[name] > 1:  # without one of several it may run on for ever
             continue
@@ -65,13 +65,13 @@ def _computes(value: ast.expr) -> bool:
     return any(
         isinstance(node, _COMPUTING)
         or (isinstance(node, ast.Call) and (node.args or node.keywords))
-        for node in ast.walk(value)
+        for node in nodes_of(value)
     )
 
 
 def _constants(node: ast.AST) -> Iterator[str]:
     """Yields the numbers and texts of a piece of syntax, docstrings not."""
-    for each in ast.walk(node):
-        for part in ast.iter_child_nodes(each):
+    for each in nodes_of(node):
+        for part in children(each):
             if isinstance(part, ast.Constant) and not isinstance(each, ast.Expr):
                 yield repr(part.value)

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Collection, Iterator
 
-from transforms.programs.form import parse
+from transforms.programs.form import nodes_of, parse
 
 _NAME = re.compile(r"(?:^|, )([\w.]+) = ")
 _DOTTED = re.compile(r"[\w.]+")
@@ -34,7 +34,7 @@ def printing(code: str, without: Collection[str] = ()) -> str:
     Raises:
         Unparsable: the code is no program.
     """
-    lines, nodes = code.rstrip().split("\n"), list(ast.walk(parse(code)))
+    lines, nodes = code.rstrip().split("\n"), nodes_of(parse(code))
     stored = {node.id for node in nodes if isinstance(node, ast.Name) and _is_stored(node)}
     stored |= {node.arg for node in nodes if isinstance(node, ast.arg)}
     owners = stored | {node.name for node in nodes if isinstance(node, ast.ClassDef)}
@@ -116,7 +116,7 @@ def _changed(node: ast.AST, imported: Collection[str]) -> Iterator[str]:
         case ast.Assign(targets=targets, value=value):
             for target in targets:
                 yield from _base(target)
-            for call in ast.walk(value):
+            for call in nodes_of(value):
                 if isinstance(call, ast.Call) and _name(call.func) in _TAKING:
                     yield from _changed_by(call, imported)
         case ast.AugAssign(target=target) | ast.For(target=target):

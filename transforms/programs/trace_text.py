@@ -48,17 +48,16 @@ _KINDS = {
 }  # fmt: skip
 
 
-def frames_of(code: str, trace: Trace, function: str) -> list[Frame]:
-    """Returns the frames of the first call of a function and of all calls within it.
+def frames_of(code: str, trace: Trace, function: str) -> Iterator[Frame]:
+    """Yields the frames of the first call of a function and of all calls within it.
 
-    Empty where the function is never called.
+    None where the function is never called.
 
     Raises:
         CutTrace: the trace is not whole.
     """
     lines = ["", *re.split(r"\r\n|\r|\n", code)]
     variables: dict[int, dict[str, str]] = {}
-    frames = []
     for event in _within(trace, function):
         shown = variables.setdefault(event.frame, {})
         changed = {name: literal(value) for name, value in event.changed.items()}
@@ -67,8 +66,7 @@ def frames_of(code: str, trace: Trace, function: str) -> list[Frame]:
         shown |= changed
         full = event.kind is Kind.RESUME
         told = {name: text if full or name in changed else SAME for name, text in shown.items()}
-        frames.append(Frame(_KINDS[event.kind], told, lines[event.line], _value(event)))
-    return frames
+        yield Frame(_KINDS[event.kind], told, lines[event.line], _value(event))
 
 
 def _within(trace: Trace, function: str) -> Iterator[Event]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from transforms.programs.facts import Event, Kind, Trace, is_plain, states
 from transforms.programs.facts.events import LEAVES
+from transforms.programs.form import nodes_of
 from transforms.programs.names import parameters
 from transforms.programs.questions.lines import literal_of, stored, tree_of
 
@@ -154,7 +155,7 @@ def _has_lines(statement: ast.stmt | None) -> bool:
 def _by_line(tree: ast.Module) -> dict[int, ast.stmt]:
     """Returns the innermost statement of each line; a compound one has the lines of its header."""
     by_line: dict[int, ast.stmt] = {}
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.stmt):
             decorators = [each.lineno for each in getattr(node, "decorator_list", [])]
             body = getattr(node, "body", None) or getattr(node, "cases", None)

@@ -28,27 +28,32 @@ class TraceText(MakeExercises):
     """Frames of a trace, at most."""
     chars: Annotated[int, Field(ge=1)] = 20_000
     """Characters of a trace, at most."""
-    events: Annotated[int, Field(ge=1)] = 1000
-    """Events of a run, at most: those of the call and those before and after it."""
+    events: Annotated[int, Field(ge=1)] = 100
+    """Events of a run before and after the call, at most."""
 
     reasons: ClassVar[Iterable[str]] = (*UNTRACED, "no_entry", "too_long", "many_digits")
 
     def episode(self, seed: Seed) -> Steps[Exercise | Verdict]:
         code = seed.code or ""
         calls = [n for n in assigned(parse(code), "output") if _is_entry(n)]
-        trace = yield from traced(seed, self.events)
+        if seed.code and not calls:
+            return reject("no_entry", "output is not what solution returns")
+        trace = yield from traced(seed, self.frames + self.events)
         if isinstance(trace, Verdict):
             return trace
-        frames = frames_of(code, trace, "solution") if calls else []
-        text = render(frames)
-        if not frames:
-            return reject("no_entry", "output is not what solution returns")
-        if len(frames) > self.frames or len(text) > self.chars:
-            return reject("too_long", f"{len(frames)} frames, {len(text)} characters")
-        if digits := computed_digits(text, code):
-            return reject("many_digits", digits)
-        line, params = calls[-1].lineno, {"frames": len(frames)}
-        question = Question("trace", (text,), line, params=params, grader="trace")
+        lines: list[str] = []
+        left = self.chars
+        for frame in frames_of(code, trace, "solution"):
+            lines.append(render([frame]))
+            left -= len(lines[-1]) + 1
+            if len(lines) > self.frames or left < 0:
+                return reject("too_long", f"over {self.frames} frames or {self.chars} characters")
+            if digits := computed_digits(lines[-1], code):
+                return reject("many_digits", digits)
+        if not lines:
+            return reject("no_entry", "solution is not called")
+        line, params = calls[-1].lineno, {"frames": len(lines)}
+        question = Question("trace", ("\n".join(lines),), line, params=params, grader="trace")
         return exercise(seed, question, self.prompt)
 
 

@@ -25,10 +25,7 @@ from transforms.programs.composition import (
     COUNTER,
     Unit,
     compose,
-    counted,
     counting_lines,
-    has_branches,
-    staged,
     unit_of,
 )
 from transforms.programs.facts import Kind, final_values
@@ -71,39 +68,41 @@ class Compose(MakeExercises):
 
     def episode(self, seed: Seed, units: Pool) -> Steps[list[Any]]:
         drawn = draw_shots(units, 4 * self.functions, 0, "units", seed.id)
-        known = {each: how for each in (seed, *drawn) if (how := _branches(each)) is not None}
+        known = {each: unit for each in (seed, *drawn) if (unit := _unit(each)) is not None}
         # what branches comes first: other functions always take the same steps
-        ranked = sorted(known, key=lambda each: (each != seed, not known[each]))
+        ranked = sorted(known, key=lambda each: (each != seed, not known[each].branches))
         rng = random.Random(derived_seed(0, "compose", seed.id))
         parts = ranked[: rng.randint(2, self.functions)]
         if seed not in known or len(parts) < 2:
             return [reject("no_unit", "solution alone, from and to integers, is composed")]
         rng.shuffle(parts)
-        plain = compose([unit for part in parts if (unit := _unit(part))], rng)
-        runs = yield from known_outputs(seed.id, staged(plain), 4 * self.pairs)
+        code = compose([known[part] for part in parts], rng)
+        runs = yield from known_outputs(seed.id, code.staged, 4 * self.pairs)
         if not runs:
             return [reject("runtime_error", "the functions do not fit each other")]
-        steps = yield from self._steps(seed, plain, runs[0][1][-1])
-        pairs = taking_turns([values for _, values in runs], itemgetter(-1))
-        asked = [steps, self._pairs(seed, plain, pairs[: self.pairs], rng)]
+        steps, *_, output = runs[0][1]
+        if steps > self.steps:
+            counted: Exercise | Verdict = reject("too_many_steps", f"{steps} steps")
+        else:
+            counted = yield from self._steps(seed, code.counting, output)
+        pairs = taking_turns([values for _, (_, *values) in runs], itemgetter(-1))
+        asked = [counted, self._pairs(seed, code.plain, pairs[: self.pairs], rng)]
         of_all = lineage(sorted(parts, key=lambda part: part.id))
         return [each if isinstance(each, Verdict) else replace(each, **of_all) for each in asked]
 
-    def _steps(self, seed: Seed, plain: str, output: Any) -> Steps[Exercise | Verdict]:
+    def _steps(self, seed: Seed, code: str, output: Any) -> Steps[Exercise | Verdict]:
         """Asks for the counter at the end: as often as the trace says that it was raised."""
-        own = replace(seed, code=counted(plain))
+        own = replace(seed, code=code)
         trace = yield from traced(own, 10_000)
         if isinstance(trace, Verdict):
             return trace
-        ends, lines = final_values(trace), counting_lines(own.code or "")
+        ends, lines = final_values(trace), counting_lines(code)
         raised = sum(e.kind is Kind.LINE and e.line in lines for e in trace.events)
         if (seen := (ends[COUNTER], ends["output"])) != (raised, output):
             return reject("differs_alone", f"{seen}, not {(raised, output)}")
-        if raised > self.steps:
-            return reject("too_many_steps", f"{raised} steps")
         params = {"band": "easy" if raised <= self.easy else "hard"}
         question = Question(COUNTER, (repr(raised),), params=params)
-        run = ["The run, line by line:", "", *walk(own.code or "", trace, counts=lines)]
+        run = ["The run, line by line:", "", *walk(code, trace, counts=lines)]
         return exercise(own, question, self.prompt, reasoning="\n".join(run))
 
     def _pairs(
@@ -133,10 +132,3 @@ def _unit(seed: Seed) -> Unit | None:
     """The function of a seed; None where it cannot be composed, or gives no integer."""
     is_integer = seed.output is not None and type(json.loads(seed.output)) is int
     return unit_of(seed.code) if is_integer and seed.code else None
-
-
-@lru_cache(maxsize=10_000)
-def _branches(seed: Seed) -> bool | None:
-    """Whether the function of a seed branches; None where it cannot be composed."""
-    unit = _unit(seed)
-    return None if unit is None else has_branches(unit)

@@ -24,7 +24,7 @@ from transforms.sandbox.jobs import Status
 from transforms.stages.exercises import FAILED, Exercise, MakeExercises, exercise
 from transforms.stages.graders import same_output
 from transforms.stages.pairs import UNPAIRED, is_small, several_inputs
-from transforms.stages.together import run_together
+from transforms.stages.together import Ran, run_together
 
 
 @dataclass(kw_only=True)
@@ -49,40 +49,50 @@ class PrintSteps(MakeExercises):
         if isinstance(inputs, Verdict):
             return inputs
         instances = [*filter(is_small, [inputs.own, *inputs.drawn])][: 2 * self.instances]
-        plain = [with_input(seed.code or "", each) for each in instances]
-        hidden: set[str] = set()
-        for _ in range(2):
-            program = printing(seed.code or "", without=hidden)
-            codes = [with_input(program, each) for each in instances]
-            one, other = yield from side_by_side(
-                run_together(plain + codes, n, inputs.cpu_seconds) for n in (0, 1)
-            )
-            if isinstance(one, Verdict):
-                return one
-            if isinstance(other, Verdict):
-                return other
-            count = len(plain)
-            ran = zip(instances, codes, one[:count], one[count:], other[count:], strict=True)
-            runs = [each for each in ran if each[2].error is None and is_small(each[2].output)]
-            runs = runs[: self.instances]
-            hidden |= {name for run in runs for name in unsettled(run[3].printed, run[4].printed)}
-            if not hidden:
+        program, limit = printing(seed.code or ""), inputs.cpu_seconds
+        known: list[tuple[dict[str, Any], Any]] = []
+        one: list[Ran] = []
+        for some in (instances[: self.instances], instances[self.instances :]):
+            if len(known) == self.instances:  # most programs run on each input
                 break
-        if len(runs) < 2:
-            return reject("few_pairs", f"{len(runs)} inputs that the program runs on")
+            both = [with_input(code, each) for code in (seed.code or "", program) for each in some]
+            ran = yield from run_together(both, 0, limit)
+            if isinstance(ran, Verdict):
+                return ran
+            for given, plain, printed in zip(some, ran, ran[len(some) :], strict=False):
+                if plain.error is None and is_small(plain.output):
+                    known.append((given, plain.output))
+                    one.append(printed)
+        known, one = known[: self.instances], one[: self.instances]
+        if len(known) < 2:
+            return reject("few_pairs", f"{len(known)} inputs that the program runs on")
+        codes = [with_input(program, given) for given, _ in known]
+        again = yield from run_together(codes, 1, limit)
+        if isinstance(again, Verdict):
+            return again
+        if hidden := _unsettled(one, again):
+            program = printing(seed.code or "", without=hidden)
+            codes = [with_input(program, given) for given, _ in known]
+            first, second = yield from side_by_side(run_together(codes, n, limit) for n in (0, 1))
+            if isinstance(first, Verdict):
+                return first
+            if isinstance(second, Verdict):
+                return second
+            one, again = first, second
         is_drawn = "input_generator" not in json.loads(seed.metadata)
-        own = runs[0][3].printed if is_drawn and runs[0][0] == inputs.own else ""
+        own = one[0].printed if is_drawn and known[0][0] == inputs.own else ""
+        runs = zip(known, codes, one, again, strict=True)
         return [self._row(seed, program, own, run) for run in runs]
 
     def _row(self, seed: Seed, program: str, own: str, run: tuple[Any, ...]) -> Exercise | Verdict:
         """The row of a run; `own` is what is printed on the own input, where others are like it."""
-        given, code, plain, ran, again = run  # two runs of the program that prints
+        (given, output), code, ran, again = run  # two runs of the program that prints
         if len(ran.printed) > self.chars:
             return reject("too_long", f"{len(ran.printed)} characters")
         if ran.error is not None:
             return reject(Status.RUNTIME_ERROR, ran.error)
-        if not same_output(json.dumps(ran.output), json.dumps(plain.output)):
-            return reject("differs_alone", f"{ran.output}, not {plain.output}")
+        if not same_output(json.dumps(ran.output), json.dumps(output)):
+            return reject("differs_alone", f"{ran.output}, not {output}")
         if ran.printed != again.printed or ADDRESS.search(ran.printed):
             return reject(Status.NONDETERMINISTIC, "it prints other lines in a second run")
         if (lines := ran.printed.count("\n")) < self.lines:
@@ -101,3 +111,9 @@ class PrintSteps(MakeExercises):
         }
         question = Question("execute", (ran.printed.strip(),), params=params, grader="lines")
         return exercise(replace(seed, code=code), question, self.prompt)
+
+
+def _unsettled(one: list[Ran], again: list[Ran]) -> set[str]:
+    """The variables that two runs of a printing program on the same instances show otherwise."""
+    runs = zip(one, again, strict=True)
+    return {name for ran, other in runs for name in unsettled(ran.printed, other.printed)}

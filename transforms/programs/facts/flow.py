@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from transforms.programs.facts.events import Event, Kind, Trace
+from transforms.programs.form import nodes_of
 
 END = -1
 """In place of a next line: the frame is left."""
@@ -61,7 +62,7 @@ def branches(trace: Trace, tree: ast.Module) -> list[Branch]:
     """
     headers = {
         node.lineno: _Header.of(node)
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, (ast.If, ast.While))
         and not isinstance(node.test, ast.Constant)
         and _has_own_line(node, node.test)
@@ -98,7 +99,7 @@ def loops(trace: Trace, tree: ast.Module) -> list[Loop]:
     """
     headers = [
         _Header.of(node)
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if (isinstance(node, ast.While) and _has_own_line(node, node.test))
         or (isinstance(node, ast.For) and _has_own_line(node, node.iter))
     ]
@@ -140,7 +141,7 @@ class _Header(NamedTuple):
 
 def _has_own_line(node: ast.If | ast.While | ast.For, condition: ast.expr) -> bool:
     one_line = condition.end_lineno == node.lineno < node.body[0].lineno
-    return one_line and not any(isinstance(part, _COMPREHENSIONS) for part in ast.walk(condition))
+    return one_line and not any(isinstance(part, _COMPREHENSIONS) for part in nodes_of(condition))
 
 
 def _by_frame(trace: Trace) -> dict[int, list[Event]]:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TypeVar
 
 from transforms.programs.facts import Branch, Loop, Trace, branches, loops
+from transforms.programs.form import nodes_of
 from transforms.programs.questions.asking import Question
 from transforms.programs.questions.lines import is_literal, literals, statements, stored, tree_of
 from transforms.programs.questions.runs import moments, runs_of
@@ -31,10 +32,10 @@ def asked_of_branches(code: str, trace: Trace) -> list[Question]:
     long = _names_of_long_floats(trace)
     fragile = {
         node.lineno
-        for node in ast.walk(tree_of(code))
+        for node in nodes_of(tree_of(code))
         if isinstance(node, ast.Compare)
         and any(isinstance(how, (ast.Eq, ast.NotEq)) for how in node.ops)
-        and any(isinstance(name, ast.Name) and name.id in long for name in ast.walk(node))
+        and any(isinstance(name, ast.Name) and name.id in long for name in nodes_of(node))
     }
     for line, outcomes in _by_line(branches(trace, tree_of(code))).items():
         if line in fragile:
@@ -90,7 +91,7 @@ def asked_of_loop_ends(code: str, trace: Trace) -> list[Question]:
     frames, whole = moments(trace), statements(code)
     questions = []
     for loop in _loops(code):
-        if loop.lineno not in whole or any(isinstance(n, ast.Return) for n in ast.walk(loop)):
+        if loop.lineno not in whole or any(isinstance(n, ast.Return) for n in nodes_of(loop)):
             continue
         runs = runs_of(frames, loop.lineno, loop.end_lineno or 0, repeats=True)
         if not runs or len({run.frame for run in runs}) > 1:
@@ -154,11 +155,11 @@ def _assigns(statement: ast.stmt) -> bool:
 
 
 def _mentions(statement: ast.stmt, name: str) -> bool:
-    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(statement))
+    return any(isinstance(node, ast.Name) and node.id == name for node in nodes_of(statement))
 
 
 def _loops(code: str) -> list[ast.For | ast.While]:
-    return [node for node in ast.walk(tree_of(code)) if isinstance(node, (ast.For, ast.While))]
+    return [node for node in nodes_of(tree_of(code)) if isinstance(node, (ast.For, ast.While))]
 
 
 _Fact = TypeVar("_Fact", Branch, Loop)

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from transforms.programs.facts import Trace, coverage, next_lines, values_after
+from transforms.programs.form import nodes_of
 from transforms.programs.questions.asking import Question
 from transforms.programs.questions.lines import is_literal, literals, statements, stored, tree_of
 
@@ -70,7 +71,7 @@ def _asked(statement: ast.stmt) -> list[str]:
         names = [statement.value.id]
     elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         method = statement.value.func
-        names = [n.id for n in ast.walk(method) if isinstance(n, ast.Name) and n is not method]
+        names = [n.id for n in nodes_of(method) if isinstance(n, ast.Name) and n is not method]
     else:
         names = []
     return [name for name in names if name not in ("input", "output")]

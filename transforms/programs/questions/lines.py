@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from transforms.programs.facts import is_plain
-from transforms.programs.form import parse
+from transforms.programs.form import children, nodes_of, parse
 
 _MOST_CHARS = 300
 """Longest answer that is asked for."""
@@ -82,7 +82,7 @@ def statements(code: str) -> dict[int, ast.stmt]:
     """
     by_line: dict[int, ast.stmt] = {}
     shared: set[int] = set()
-    for node in ast.walk(tree_of(code)):
+    for node in nodes_of(tree_of(code)):
         if not isinstance(node, ast.stmt):
             continue
         if node.lineno in by_line:
@@ -106,7 +106,7 @@ def _shows(node: ast.stmt) -> bool:
     first = body[0].pattern if isinstance(body[0], ast.match_case) else body[0]
     header = [
         part.end_lineno or 0
-        for part in ast.iter_child_nodes(node)
+        for part in children(node)
         if isinstance(part, ast.expr) and part.lineno < first.lineno  # type: ignore[attr-defined]
     ]
     return first.lineno > node.lineno and all(end == node.lineno for end in header)  # type: ignore[attr-defined]
@@ -128,7 +128,7 @@ def stored(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
     for target in alone:
         if isinstance(target, ast.Name):
             yield target.id, node.value  # type: ignore[attr-defined]
-    for part in ast.iter_child_nodes(node):
+    for part in children(node):
         if isinstance(part, ast.Name):
             if isinstance(part.ctx, ast.Store) and part not in alone:
                 yield part.id, None

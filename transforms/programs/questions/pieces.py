@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from transforms.programs.facts import Trace, is_plain
+from transforms.programs.form import nodes_of
 from transforms.programs.questions.asking import Question
 from transforms.programs.questions.lines import (
     is_literal,
@@ -115,7 +116,7 @@ def _blocks(tree: ast.Module, longest: int) -> Iterator[list[Sequence[ast.stmt]]
     """Yields the runs of up to `longest` statements of each body below a function: those that end
     together, the longest first."""
     scopes = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-    for node in (each for scope in scopes for each in ast.walk(scope)):
+    for node in (each for scope in scopes for each in nodes_of(scope)):
         if isinstance(node, ast.ClassDef):
             continue
         for part in ("body", "orelse"):
@@ -133,7 +134,7 @@ def _blocks(tree: ast.Module, longest: int) -> Iterator[list[Sequence[ast.stmt]]
 
 def _stands_alone(statement: ast.stmt) -> bool:
     loops = 0
-    for node in ast.walk(statement):
+    for node in nodes_of(statement):
         if isinstance(node, _NOT_ALONE):
             return False
         loops += isinstance(node, (ast.For, ast.While))
@@ -148,12 +149,12 @@ def _is_text(statement: ast.stmt) -> bool:
 
 def _given(block: Sequence[ast.stmt], run: Run, known: set[str]) -> dict[str, str] | None:
     """Returns the variables that a block names, as literals; None where they cannot be stated."""
-    nodes = [node for statement in block for node in ast.walk(statement)]
+    nodes = [node for statement in block for node in nodes_of(statement)]
     inner = {
         name.id
         for node in nodes
         if isinstance(node, ast.comprehension)
-        for name in ast.walk(node.target)
+        for name in nodes_of(node.target)
         if isinstance(name, ast.Name)
     }
     assigned = {name for statement in block for name, _ in stored(statement)}
@@ -177,8 +178,8 @@ def _given(block: Sequence[ast.stmt], run: Run, known: set[str]) -> dict[str, st
 def _variable(block: Sequence[ast.stmt], run: Run) -> str | None:
     """Returns the last variable that a block changes to a value that does not show; one that a loop
     runs over only where there is no other."""
-    loops = [n for each in block for n in ast.walk(each) if isinstance(n, ast.For)]
-    run_over = {n.id for loop in loops for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    loops = [n for each in block for n in nodes_of(each) if isinstance(n, ast.For)]
+    run_over = {n.id for loop in loops for n in nodes_of(loop.target) if isinstance(n, ast.Name)}
     changed = list(_changed(block, run))
     return next((name for name in changed if name not in run_over), next(iter(changed), None))
 
@@ -197,6 +198,6 @@ def _changed(block: Sequence[ast.stmt], run: Run) -> Iterator[str]:
 
 def _called_on(statement: ast.stmt) -> Iterator[tuple[str, Any]]:
     """Yields the variables whose method a statement calls, or an item of which it sets."""
-    for node in ast.walk(statement):
+    for node in nodes_of(statement):
         if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.value, ast.Name):
             yield node.value.id, None
