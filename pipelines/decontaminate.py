@@ -39,7 +39,3 @@ def decontaminate(settings: DecontaminateCommandSettings) -> None:
 
 def main() -> None:
     run_command("decontaminate", PURPOSE, DecontaminateCommandSettings, decontaminate)
-
-
-if __name__ == "__main__":
-    main()

@@ -48,7 +48,3 @@ def dedup(settings: DedupCommandSettings) -> None:
 
 def main() -> None:
     run_command("dedup", PURPOSE, DedupCommandSettings, dedup)
-
-
-if __name__ == "__main__":
-    main()

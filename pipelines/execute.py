@@ -56,7 +56,3 @@ def execute(settings: ExecuteSettings) -> None:
 
 def main() -> None:
     run_command("execute", PURPOSE, ExecuteSettings, execute)
-
-
-if __name__ == "__main__":
-    main()

@@ -58,7 +58,3 @@ def main() -> None:
         RecipesSettings,
         lambda _: recipes(Console(file=sys.stdout)),
     )
-
-
-if __name__ == "__main__":
-    main()

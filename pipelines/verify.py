@@ -35,7 +35,3 @@ def verify(settings: VerifyCommandSettings) -> None:
 
 def main() -> None:
     run_command("verify", PURPOSE, VerifyCommandSettings, verify)
-
-
-if __name__ == "__main__":
-    main()
