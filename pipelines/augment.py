@@ -56,7 +56,3 @@ def main() -> None:
         AugmentSettings,
         _main,
     )
-
-
-if __name__ == "__main__":
-    main()

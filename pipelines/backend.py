@@ -62,7 +62,3 @@ def main() -> None:
         BackendCheckSettings,
         lambda settings: check(settings, Console()),
     )
-
-
-if __name__ == "__main__":
-    main()

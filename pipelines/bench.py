@@ -43,7 +43,3 @@ def main() -> None:
         sys.exit(0 if not name and set(HELP) & set(sys.argv) else 2)
     module = import_leanly(f"pipelines.benches.{name}")
     run_command(f"bench {name}", BENCHES[name], module.SETTINGS, module.bench)
-
-
-if __name__ == "__main__":
-    main()

@@ -41,7 +41,3 @@ def decontaminate(settings: DecontaminateCommandSettings) -> None:
 def main() -> None:
     name_first_word("input")
     run_command("decontaminate", PURPOSE, DecontaminateCommandSettings, decontaminate)
-
-
-if __name__ == "__main__":
-    main()

@@ -50,7 +50,3 @@ def dedup(settings: DedupCommandSettings) -> None:
 def main() -> None:
     name_first_word("input")
     run_command("dedup", PURPOSE, DedupCommandSettings, dedup)
-
-
-if __name__ == "__main__":
-    main()

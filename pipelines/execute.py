@@ -58,7 +58,3 @@ def execute(settings: ExecuteSettings) -> None:
 def main() -> None:
     name_first_word("input")
     run_command("execute", PURPOSE, ExecuteSettings, execute)
-
-
-if __name__ == "__main__":
-    main()

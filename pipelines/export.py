@@ -128,7 +128,3 @@ def main() -> None:
         ExportSettings,
         lambda settings: export(settings, Console(file=sys.stdout)),
     )
-
-
-if __name__ == "__main__":
-    main()

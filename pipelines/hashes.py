@@ -37,7 +37,3 @@ def main() -> None:
         HashesSettings,
         lambda settings: hashes(settings, Console(file=sys.stdout)),
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -70,7 +70,3 @@ def main() -> None:
         InitRecipeSettings,
         lambda settings: init_recipe(settings, Console(file=sys.stdout)),
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -263,7 +263,3 @@ def main() -> None:
         InspectSettings,
         lambda settings: inspect(settings, Console(file=sys.stdout)),
     )
-
-
-if __name__ == "__main__":
-    main()

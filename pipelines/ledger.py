@@ -110,7 +110,3 @@ def main() -> None:
             LedgerCompactSettings,
             lambda s: run_compaction(s, Console()),
         )
-
-
-if __name__ == "__main__":
-    main()

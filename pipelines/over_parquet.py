@@ -92,10 +92,7 @@ def over_parquet(
         run.write_manifest(manifest)
         account = run_over(paths, columns.named(), stages, run, settings, added)
         manifest.update(
-            status="complete",
-            finished=now(),
-            accepted=account["rows"],
-            stages=account["stages"],
+            status="complete", finished=now(), accepted=account["rows"], stages=account["stages"]
         )
         run.write_manifest(manifest)
     for stage in account["stages"]:

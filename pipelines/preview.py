@@ -222,7 +222,3 @@ def main() -> None:
         PreviewSettings,
         lambda settings: preview(settings, Console(file=sys.stdout)),
     )
-
-
-if __name__ == "__main__":
-    main()

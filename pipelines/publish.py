@@ -261,7 +261,3 @@ def main() -> None:
         PublishSettings,
         _main,
     )
-
-
-if __name__ == "__main__":
-    main()

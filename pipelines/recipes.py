@@ -68,7 +68,3 @@ def main() -> None:
         RecipesSettings,
         lambda settings: recipes(Console(file=sys.stdout), settings.name),
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -51,7 +51,3 @@ def main() -> None:
         ReportSettings,
         lambda settings: report(settings, Console(file=sys.stdout)),
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -48,7 +48,3 @@ def main() -> None:
         SandboxStatusSettings,
         lambda settings: status(settings, Console()),
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -78,9 +78,7 @@ def train(settings: TrainSettings, command: str, console: Console) -> dict[str, 
                         console.print(line, highlight=False, markup=False, soft_wrap=True)
                 found = held.enter_context(
                     run.claimed(
-                        resume=settings.resume,
-                        overwrite=settings.overwrite,
-                        identity="training_id",
+                        resume=settings.resume, overwrite=settings.overwrite, identity="training_id"
                     )
                 )
                 manifest = begin(settings, command, run, found, console)
@@ -306,7 +304,3 @@ def _main(settings: TrainSettings) -> None:
 
 def main() -> None:
     run_command("train", "verified seeds, or a run, into a model", TrainSettings, _main)
-
-
-if __name__ == "__main__":
-    main()

@@ -37,7 +37,3 @@ def verify(settings: VerifyCommandSettings) -> None:
 def main() -> None:
     name_first_word("input")
     run_command("verify", PURPOSE, VerifyCommandSettings, verify)
-
-
-if __name__ == "__main__":
-    main()

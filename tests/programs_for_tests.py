@@ -20,10 +20,7 @@ output = solution(**input)
 """
 
 FILTER = FilterSettings(
-    min_code_lines=6,
-    max_output_chars=1000,
-    max_trivial_share=0.5,
-    max_perturbed_keys=3,
+    min_code_lines=6, max_output_chars=1000, max_trivial_share=0.5, max_perturbed_keys=3
 )
 DEDUP = DedupSettings(
     threshold=0.7,

@@ -55,8 +55,7 @@ def test_the_page_of_settings_is_what_the_settings_are():
 
 
 @pytest.mark.parametrize(
-    "page",
-    ["data_model.md", "rewards.md", "capacity.md", "recipes/trajectories.md", "pictures.md"],
+    "page", ["data_model.md", "rewards.md", "capacity.md", "recipes/trajectories.md", "pictures.md"]
 )
 def test_the_code_of_a_page_runs(page):
     text = (PROJECT / "docs" / page).read_text()

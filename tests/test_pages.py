@@ -60,9 +60,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], i
     return folder, printed, len(asked)
 
 
-def test_the_commands_of_write_a_recipe_make_rows_and_count_the_recipes_own_reasons(
-    walked,
-) -> None:
+def test_the_commands_of_write_a_recipe_make_rows_and_count_the_recipes_own_reasons(walked) -> None:
     folder, _, _ = walked
     [row] = pl.read_parquet(folder / "runs/sums/data/*.parquet").to_dicts()
     assert (row["answer"], row["license"]) == ("42", "MIT")
@@ -222,9 +220,7 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.mark.model
-def test_the_embedded_model_makes_rows_of_its_own_in_the_tutorial(
-    toured: tuple[Path, str],
-) -> None:
+def test_the_embedded_model_makes_rows_of_its_own_in_the_tutorial(toured: tuple[Path, str]) -> None:
     folder, _ = toured
     rows = pl.read_parquet(f"{folder}/outputs/tutorial/data/*.parquet")
     assert rows.height >= 3

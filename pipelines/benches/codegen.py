@@ -10,18 +10,13 @@ from typing import Any
 
 from pydantic import Field
 from rich.console import Console
-from rich.table import Table
 
+from pipelines.benches.shown import plain, table_of
 from pipelines.synthesize import synthesize
 from transforms.engine.machine import machine_line
 from transforms.engine.run_folder import absolute
 from transforms.engine.runner_settings import DirectSettings
-from transforms.engine.settings import (
-    Group,
-    RecipeSettings,
-    SinkSettings,
-    parse_settings,
-)
+from transforms.engine.settings import Group, RecipeSettings, SinkSettings, parse_settings
 from transforms.models.backends.settings import Backend
 from transforms.models.ledger.ledger import LedgerSettings
 from transforms.programs.checks import FilterSettings
@@ -78,20 +73,16 @@ SETTINGS = BenchCodegenSettings
 
 def bench(settings: BenchCodegenSettings) -> None:
     """Runs the recipe once with each model, on the same seeds, and prints both funnels."""
-    console, progress = Console(), Console(stderr=True)
-    if not console.is_terminal:
-        console.width = 120  # a pipe has no width, and rich would take it for 80
+    console, progress = plain(), Console(stderr=True, highlight=False)
     ways = {"before": settings.before, "after": settings.after}
     console.print(
         f"{settings.num_programs} prompts each, of {', '.join(settings.kinds)}; {machine_line()}; "
-        + "; ".join(f"{name}: {asked(way)}" for name, way in ways.items()),
-        highlight=False,
-        soft_wrap=True,
+        + "; ".join(f"{name}: {asked(way)}" for name, way in ways.items())
     )
     rows = []
     with _folder(settings) as folder:
         for name, way in ways.items():
-            progress.print(f"{name}: {asked(way)}", highlight=False)
+            progress.print(f"{name}: {asked(way)}")
             manifest = synthesize(run_settings(settings, way, f"{folder}/{name}"), progress)
             rows.append({"model": name, "asked": asked(way), **funnel(manifest)})
     print_funnels(rows, console)
@@ -149,11 +140,8 @@ def funnel(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def print_funnels(rows: list[dict[str, Any]], console: Console) -> None:
     """Prints a line for each model."""
-    table = Table(box=None)
-    table.add_column("model", no_wrap=True)
-    for name in ("programs", "runnable %", "kept %", "accepted %", "accepted", "structures"):
-        table.add_column(name, justify="right")
-    table.add_column("tokens per accepted", justify="right")
+    shown = ("programs", "runnable %", "kept %", "accepted %", "accepted", "structures")
+    table = table_of(["model"], [*shown, "tokens per accepted"])
     for row in rows:
         shares = (row[f"{name}_share"] for name in ("runnable", "kept", "accepted"))
         tokens = row["tokens_per_accepted"]

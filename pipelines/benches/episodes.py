@@ -16,9 +16,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 
+from pipelines.benches.shown import plain, table_of
 from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from transforms.engine.ids import derived_seed
 from transforms.engine.machine import machine_line
@@ -58,16 +57,13 @@ SETTINGS = BenchEpisodesSettings
 
 def bench(settings: BenchEpisodesSettings) -> None:
     """Episodes and cells per second, how full the endpoint was kept, and what forks save."""
-    console = Console()
+    console = plain()
     console.print(
         f"{settings.episodes:,} episodes of up to {settings.turns} cells, an endpoint of "
-        f"{settings.limit} requests at once, {settings.seconds:g} s each; {machine_line()}",
-        highlight=False,
+        f"{settings.limit} requests at once, {settings.seconds:g} s each; {machine_line()}"
     )
     figures = measure(settings)
-    table = Table(box=None)
-    for name in ("recipe", "episodes/s", "nodes/s", "cells", "run again", "at limit"):
-        table.add_column(name, justify="left" if name == "recipe" else "right")
+    table = table_of(["recipe"], ["episodes/s", "nodes/s", "cells", "run again", "at limit"])
     for row in figures["rows"]:
         speeds = [f"{row[name]:,.1f}" for name in ("episodes_per_second", "nodes_per_second")]
         full = f"{100 * row['at_limit']:.1f} %" if "at_limit" in row else ""
@@ -77,9 +73,7 @@ def bench(settings: BenchEpisodesSettings) -> None:
         "at limit: share of the time, until the last episode began, in which the endpoint was full "
         f"({100 * figures['rows'][0]['filled']:.1f} % of its places taken by linear episodes, "
         f"{figures['rows'][0]['most_open']:,} of them open at once)\n"
-        f"nodes of a search per second, forked over run again: {figures['forked_over_again']}",
-        highlight=False,
-        soft_wrap=True,
+        f"nodes of a search per second, forked over run again: {figures['forked_over_again']}"
     )
     print(json.dumps({"bench": "episodes", **figures}))
 

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from pipelines.benches.planted.attempts import judge_answers
 from pipelines.benches.programs import shipped_seeds
+from pipelines.benches.shown import plain
 from pipelines.hydra_app import settable, to_settings
 from pipelines.synthesize import synthesize
 from transforms.engine.machine import machine_line
@@ -95,24 +96,23 @@ SETTINGS = BenchExecutionSettings
 def bench(settings: BenchExecutionSettings) -> None:
     """Rows per second of the recipes that ask about runs without a model, seeds verified; then, of
     all recipes, which answers to their tasks are kept."""
-    console = Console()
+    console = plain()
     console.print(
         f"{settings.programs:,} programs, {settings.workers} workers, {machine_line()}; seconds "
-        "from verified seeds to rows",
-        highlight=False,
+        "from verified seeds to rows"
     )
     columns = ("verified programs", "whole traces %", "rows", "seconds", "rows/s")
     measured = _printed(console, columns, measure(settings))
     rows, seconds = (sum(row[name] for row in measured) for name in ("rows", "seconds"))
     total = round(rows / seconds, 1)
-    console.print(f"in all {rows:,} rows in {seconds:,.1f} s: {total:,} rows/s", highlight=False)
+    console.print(f"in all {rows:,} rows in {seconds:,.1f} s: {total:,} rows/s")
     answered = []
     if settings.answered:
         console.print("answers of known worth, in eight ways; right ones in three of them")
         columns = ("tasks", "right answers", "right kept %", "wrong kept", "precision %")
         answered = _printed(console, columns, judge(settings))
         for line in (line for row in answered for line in row["misjudged"]):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(line, markup=False)
     found = {"per_second": total, "recipes": measured, "answers": answered}
     print(json.dumps({"bench": "execution", **found}))
 
@@ -127,7 +127,7 @@ def _printed(
     for row in rows:
         figures = zip(columns, [*row.values()][1:], strict=False)
         shown = (("" if f is None else f"{f:,}").rjust(len(name) + 2) for name, f in figures)
-        console.print(f"{row['recipe']:<18}" + "".join(shown), highlight=False)
+        console.print(f"{row['recipe']:<18}" + "".join(shown))
         printed.append(row)
     return printed
 

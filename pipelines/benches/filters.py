@@ -7,19 +7,17 @@ import tempfile
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from pipelines.benches.planted.benchmark import BenchFiltersSettings, Scores, bench_filters
 from pipelines.benches.programs import codeio_seeds, shipped_seeds
+from pipelines.benches.shown import plain, table_of
 
 SETTINGS = BenchFiltersSettings
 
 
 def bench(settings: BenchFiltersSettings) -> None:
     """Plants faults in the shipped seeds and CodeI/O programs, and runs the real stages on them."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = 100  # a pipe has no width, and rich would take it for 80
+    console = plain()
     executed = codeio_seeds(settings.codeio, settings.sandbox) if settings.codeio else []
     with tempfile.TemporaryDirectory(prefix="cotmill-") as folder:
         scores = bench_filters(shipped_seeds(), executed, settings, Path(folder))
@@ -30,17 +28,14 @@ def bench(settings: BenchFiltersSettings) -> None:
         asked = " ".join(planted.instruction.split())[-120:]
         output = f" program gives {planted.output[:80]};" if planted.output else ""
         line = f"[{planted.fault}] {became}:{output} asked: ...{asked} said: ...{said}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, markup=False)
     print(json.dumps({"bench": "filters", **scores.figures, "rows": scores.rows}))
 
 
 def print_scores(scores: Scores, console: Console) -> None:
     """Prints a line for each fault, and the two rates that matter most."""
-    table = Table(box=None)
-    table.add_column("fault in", no_wrap=True)
-    table.add_column("fault", no_wrap=True)
-    for name in ("planted", "rejected %", "as that %", "precision %", "kept %"):
-        table.add_column(name, justify="right")
+    shown = ("planted", "rejected %", "as that %", "precision %", "kept %")
+    table = table_of(["fault in", "fault"], shown)
     for row in scores.rows:
         reasoned = row["as_expected"] / row["planted"] if row["planted"] else None
         shares = (row["recall"], reasoned if row["recall"] is not None else None)
@@ -55,8 +50,7 @@ def print_scores(scores: Scores, console: Console) -> None:
     console.print(
         f"{figures['records']:,} records; of wrong answers accepted: "
         f"{100 * figures['wrong_accepted_rate']:.3f} %; of right records kept: "
-        f"{_percent(figures['right_kept_rate'])} %",
-        highlight=False,
+        f"{_percent(figures['right_kept_rate'])} %"
     )
 
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 from rich.console import Console
-from rich.table import Table
 
+from pipelines.benches.shown import plain, table_of
 from transforms.engine.ids import content_id
 from transforms.engine.machine import machine_line
 from transforms.engine.paths import DATA
@@ -67,18 +67,13 @@ class Yielded(NamedTuple):
 
 def bench(settings: BenchFireSettings) -> None:
     """Asks for programs in three ways and prints how many different right ones came of them."""
-    console = Console()
+    console = plain()
     console.print(
         f"{settings.sampler.samples} samples each, {settings.seeds} seeds, "
-        f"{settings.backend.answering}; {machine_line()}",
-        highlight=False,
-        soft_wrap=True,
+        f"{settings.backend.answering}; {machine_line()}"
     )
     rows = measure(settings, Console(stderr=True).print)
-    table = Table(box=None)
-    table.add_column("way")
-    for name in ("temperature", "tokens", "running", "right"):
-        table.add_column(name, justify="right")
+    table = table_of(["way"], ["temperature", "tokens", "running", "right"])
     for each in rows:
         figures = (
             f"{each[what]} ({each[f'{what}_rate']:.2f} ± {each[f'{what}_spread']:.2f})"
@@ -89,15 +84,13 @@ def bench(settings: BenchFireSettings) -> None:
     console.print(
         "running, right: different structures of programs that ran well, and that gave the "
         "answer, of each problem; in brackets for 1,000 tokens, with the standard deviation over "
-        "the seeds; the temperature of hot is the mean over its tokens",
-        highlight=False,
-        soft_wrap=True,
+        "the seeds; the temperature of hot is the mean over its tokens"
     )
     hot, even, _ = rows
     changes = {what: change(hot, even, what) for what in ("running", "right")}
     for what, each in changes.items():
         said = f"{each['mean']:+.2f} ± {each['spread']:.2f} for 1,000 tokens: {each['outcome']}"
-        console.print(f"{what}, hot beside even, seed by seed: {said}", highlight=False)
+        console.print(f"{what}, hot beside even, seed by seed: {said}")
     print(json.dumps({"bench": "fire", "rows": rows, "hot_beside_even": changes}))
 
 

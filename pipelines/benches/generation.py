@@ -6,10 +6,8 @@ import json
 import sys
 from dataclasses import asdict
 
-from rich.console import Console
-from rich.table import Table
-
 from pipelines.benches.measures.generation import BenchGenerationSettings, bench_generation, summary
+from pipelines.benches.shown import plain, table_of
 from transforms.engine.machine import machine_line
 
 SETTINGS = BenchGenerationSettings
@@ -17,20 +15,16 @@ SETTINGS = BenchGenerationSettings
 
 def bench(settings: BenchGenerationSettings) -> None:
     """Tokens per second of bare vLLM, of the pipeline and of the spawned server."""
-    console = Console()
+    console = plain()
     backend = settings.backend
     at_once = backend.max_in_flight or "the engine's own number"
     console.print(
         f"{settings.requests} requests a mix, up to {at_once} at once, "
-        f"{backend.model}, {machine_line()}; load times are left out",
-        highlight=False,
+        f"{backend.model}, {machine_line()}; load times are left out"
     )
     runs = bench_generation(settings, lambda line: print(line, file=sys.stderr, flush=True))
-    table = Table(box=None)
-    for name in ("mix", "way"):
-        table.add_column(name)
-    for name in ("seconds", "prompt tokens", "tokens", "tokens/s", "outside s", "tail s", "CPU s"):
-        table.add_column(name, justify="right")
+    shown = ("seconds", "prompt tokens", "tokens", "tokens/s", "outside s", "tail s", "CPU s")
+    table = table_of(["mix", "way"], shown)
     for run in runs:
         table.add_row(
             run.mix,
@@ -50,9 +44,7 @@ def bench(settings: BenchGenerationSettings) -> None:
         "than half of the requests at once; CPU: of this process, beside the model\n"
         f"pipeline over bare engine, mixed lengths: {figures['pipeline_over_engine']}; "
         f"server: {figures['server_over_engine']}; "
-        f"outside the engine: {figures['outside_engine_share']:.2%}",
-        highlight=False,
-        soft_wrap=True,
+        f"outside the engine: {figures['outside_engine_share']:.2%}"
     )
     rows = [asdict(run) for run in runs]
     print(json.dumps({"bench": "generation", **figures, "rows": rows}))

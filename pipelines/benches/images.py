@@ -17,10 +17,10 @@ from typing import Any
 
 import polars as pl
 from pydantic import Field
-from rich.console import Console
 
 from pipelines.benches.execution import stages_of
 from pipelines.benches.planted.pictures import CODED, RIGHT, as_seed, judge_scripts, judged_counts
+from pipelines.benches.shown import plain
 from pipelines.benches.synthetic import looking
 from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from transforms.engine.errors import CotmillError
@@ -88,13 +88,13 @@ SETTINGS = BenchImagesSettings
 def bench(settings: BenchImagesSettings) -> None:
     """Draws, changes, proves and reads back; a fault that is not undone ends it with an error. Then
     it runs the recipes that ask about pictures whole, and plays scripts in others."""
-    console, found = Console(), []
-    console.print(f"{settings.count:,} pictures of each, {machine_line()}", highlight=False)
+    console, found = plain(), []
+    console.print(f"{settings.count:,} pictures of each, {machine_line()}")
 
     def note(row: dict[str, Any]) -> None:
         found.append(row)
         size = f", {row['bytes']:,} bytes a picture" if "bytes" in row else ""
-        console.print(f"{row['what']}: {row['rate']:,.1f}/s{size}", highlight=False)
+        console.print(f"{row['what']}: {row['rate']:,.1f}/s{size}")
 
     for name in settings.scenes or CORE:
         note(drawn(name, settings.count))
@@ -108,20 +108,19 @@ def bench(settings: BenchImagesSettings) -> None:
     for recipe, (kinds, rows) in sizes.items():
         if not rows:
             continue
-        console.print(f"{recipe}: about {rows:,} rows are asked for", highlight=False)
+        console.print(f"{recipe}: about {rows:,} rows are asked for")
         runs.append(run := whole_run(settings, recipe, kinds, rows))
         console.print(
             f"{recipe}: {run['rows']:,} rows of {run['attempts']:,} attempts in "
             f"{run['seconds']:,} s, {run['per_second']:,} rows/s, {run['mb_a_row']} MB a row, at "
-            f"most {run['peak_mib']:,} MiB; {_judged(run)}",
-            highlight=False,
+            f"most {run['peak_mib']:,} MiB; {_judged(run)}"
         )
     scripts = []
     for row in judged_scripts(settings) if settings.scripts else ():
-        console.print(f"{row['recipe']}: {row['tasks']:,} tasks; {_judged(row)}", highlight=False)
+        console.print(f"{row['recipe']}: {row['tasks']:,} tasks; {_judged(row)}")
         scripts.append(row)
     for line in (line for row in (*runs, *scripts) for line in row["misjudged"]):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, markup=False)
     print(json.dumps({"bench": "images", "rates": found, "runs": runs, "scripts": scripts}))
 
 

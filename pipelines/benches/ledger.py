@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 
 from pipelines.benches.measures.ledger import bench_ledger, bench_recording
+from pipelines.benches.shown import plain, table_of
 from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
 
@@ -29,20 +28,14 @@ SETTINGS = BenchLedgerSettings
 
 def bench(settings: BenchLedgerSettings) -> None:
     """Memory and time of answering requests from a ledger, by their number and order."""
-    console = Console()
+    console = plain()
     console.print(
         f"every request recorded, prompts and answers of 1,000 characters, {settings.workers} "
-        f"worker(s), {machine_line()}",
-        highlight=False,
-        soft_wrap=True,
+        f"worker(s), {machine_line()}"
     )
     rows = bench_ledger(settings.sizes, settings.workers)
-    table = Table(box=None)
-    for name in (
-        *("requests", "ledger MB", "seconds", "requests/s", "shuffled, seconds", "ratio"),
-        "peak MB",
-    ):
-        table.add_column(name, justify="right")
+    shown = ("requests", "ledger MB", "seconds", "requests/s", "shuffled, seconds", "ratio")
+    table = table_of([], [*shown, "peak MB"])
     for row in rows:
         table.add_row(*(f"{figure:,}" for figure in row.values()))
     console.print(table)
@@ -51,13 +44,12 @@ def bench(settings: BenchLedgerSettings) -> None:
     if first["rows"] != last["rows"]:
         more = last["rows"] - first["rows"]
         slope = round((last["peak_mb"] - first["peak_mb"]) * 1e6 / more)
-        console.print(f"{slope} bytes of memory for each further request", highlight=False)
+        console.print(f"{slope} bytes of memory for each further request")
     recording = bench_recording(settings.record_per_second, settings.record_seconds)
     console.print(
         f"recording {recording['answers_per_second']:,} answers/s takes "
         f"{recording['cpu_share']:.1%} of a core and made {recording['parts']} parts in "
-        f"{settings.record_seconds:g} s",
-        highlight=False,
+        f"{settings.record_seconds:g} s"
     )
     print(
         json.dumps(

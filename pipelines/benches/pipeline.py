@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rich.console import Console
-from rich.table import Table
-
+from pipelines.benches.shown import plain, table_of
 from pipelines.benches.synthetic.pipeline_benchmark import (
     PARTS,
     BenchPipelineSettings,
@@ -19,12 +17,9 @@ SETTINGS = BenchPipelineSettings
 
 def bench(settings: BenchPipelineSettings) -> None:
     """Rows and requests per second of whole runs, and seconds and CPU seconds of each segment."""
-    console = Console()
+    console = plain()
     answers = f"gives {settings.rate:g} answers/s" if settings.rate else "answers at once"
-    console.print(
-        f"{machine_line()}; the endpoint is a process beside the run and {answers}",
-        highlight=False,
-    )
+    console.print(f"{machine_line()}; the endpoint is a process beside the run and {answers}")
     rows = []
     for row in bench_pipeline(settings):
         rows.append(row)
@@ -32,12 +27,9 @@ def bench(settings: BenchPipelineSettings) -> None:
             f"{row['workers']} workers, {row['programs']:,} programs: {row['seconds']:,} s, "
             f"{row['rows_per_second']} rows/s, {row['requests_per_second']} requests/s, "
             f"{row['accepted']:,} accepted"
-            + (f", endpoint busy {100 * row['busy']:.1f} %" if settings.rate else ""),
-            highlight=False,
+            + (f", endpoint busy {100 * row['busy']:.1f} %" if settings.rate else "")
         )
-        table = Table(box=None)
-        for name in ("segment", "seconds", *(f"{part} CPU s" for part in PARTS)):
-            table.add_column(name, justify="left" if name == "segment" else "right")
+        table = table_of(["segment"], ["seconds", *(f"{part} CPU s" for part in PARTS)])
         for segment in row["segments"]:
             spent = (segment["cpu_seconds"][part] for part in PARTS)
             table.add_row(segment["name"], *(f"{s:,.1f}" for s in (segment["seconds"], *spent)))

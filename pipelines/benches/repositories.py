@@ -11,9 +11,8 @@ from statistics import median
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 
+from pipelines.benches.shown import plain, table_of
 from transforms.engine.accounting import Verdict
 from transforms.engine.errors import SourceError
 from transforms.engine.machine import machine_line
@@ -53,13 +52,11 @@ SETTINGS = BenchRepositoriesSettings
 
 def bench(settings: BenchRepositoriesSettings) -> None:
     """Suites and bugs per second, forked from a process with pytest and cold, and valid shares."""
-    console = Console()
-    console.print(f"{settings.slots} suites at once, {machine_line()}", highlight=False)
+    console = plain()
+    console.print(f"{settings.slots} suites at once, {machine_line()}")
     rows, operators = measure(settings)
-    table = Table(box=None)
     names = ("tests", "bugs", "valid %", "compared %", "suites/s", "forked CPU s", "cold CPU s")
-    for name in ("package", *names):
-        table.add_column(name, justify="left" if name == "package" else "right")
+    table = table_of(["package"], names)
     for row in rows:
         table.add_row(
             row["package"],
@@ -70,7 +67,7 @@ def bench(settings: BenchRepositoriesSettings) -> None:
         )
     console.print(table)
     for name, (valid, tried) in operators.items():
-        console.print(f"{name}: {valid} of {tried} seen by a test", highlight=False)
+        console.print(f"{name}: {valid} of {tried} seen by a test")
     print(json.dumps({"bench": "repositories", "rows": rows, "operators": operators}))
 
 

@@ -7,28 +7,22 @@ import os
 import sys
 from dataclasses import asdict
 
-from rich.console import Console
-from rich.table import Table
-
 from pipelines.benches.measures.requests import BenchRequestsSettings, bench_requests, summary
+from pipelines.benches.shown import plain, table_of
 
 SETTINGS = BenchRequestsSettings
 
 
 def bench(settings: BenchRequestsSettings) -> None:
     """Requests per second, and what one costs in CPU time, at one generated token a request."""
-    console = Console()
+    console = plain()
     console.print(
         f"{settings.requests:,} requests a round ({settings.handed:,} handed over), "
-        f"{settings.backend.model}, {os.cpu_count()} cores; load times are left out",
-        highlight=False,
+        f"{settings.backend.model}, {os.cpu_count()} cores; load times are left out"
     )
     runs = bench_requests(settings, lambda line: print(line, file=sys.stderr, flush=True))
     figures = summary(runs)
-    table = Table(box=None)
-    table.add_column("way")
-    for name in ("requests/s", "CPU ms a request"):
-        table.add_column(name, justify="right")
+    table = table_of(["way"], ["requests/s", "CPU ms a request"])
     for way in dict.fromkeys(run.way for run in runs):
         name = way.replace(" ", "_")
         speed, cpu = figures[f"{name}_per_second"], figures[f"{name}_cpu_ms"]
@@ -37,8 +31,6 @@ def bench(settings: BenchRequestsSettings) -> None:
     console.print(
         "medians over the rounds; CPU: of this process, beside the model; handed over: the "
         "pipeline with a model that answers at once\n"
-        f"pipeline over bare engine: {figures['pipeline_over_bare']}",
-        highlight=False,
-        soft_wrap=True,
+        f"pipeline over bare engine: {figures['pipeline_over_bare']}"
     )
     print(json.dumps({"bench": "requests", **figures, "rows": [asdict(run) for run in runs]}))

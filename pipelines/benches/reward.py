@@ -12,12 +12,12 @@ from itertools import product
 from typing import Any
 
 from pydantic import Field
-from rich.console import Console
 
 from pipelines.benches.planted.benchmark import as_executed, attempts_at
 from pipelines.benches.planted.cases import make_cases
 from pipelines.benches.planted.faults import RIGHT, Planted, plant
 from pipelines.benches.programs import shipped_seeds
+from pipelines.benches.shown import plain
 from transforms.engine.records import Seed
 from transforms.engine.settings import Group
 from transforms.models.driver import drive
@@ -125,7 +125,7 @@ def bench(settings: BenchRewardSettings) -> None:
         name: judged_alone(planted, settings.filter, settings.sandbox)
         for name, planted in records.items()
     }
-    console = Console()
+    console = plain()
     rows = []
     for (name, graded), sandbox in product(sets.items(), MODES):
         completions, columns = graded.completions, graded.columns
@@ -148,8 +148,6 @@ def bench(settings: BenchRewardSettings) -> None:
         console.print(
             f"{name}, sandbox={sandbox}: {row['rows_per_second']:,} rows/s, {len(earned):,} rows; "
             f"accepted {row['accepted']:,}, undecided {row['undecided']:,}; accepted by the reward "
-            f"and not by Verify {row['only_by_reward']:,}, the other way {row['only_by_verify']:,}",
-            highlight=False,
-            soft_wrap=True,
+            f"and not by Verify {row['only_by_reward']:,}, the other way {row['only_by_verify']:,}"
         )
     print(json.dumps({"bench": "reward", "rows": rows}))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 
 from pipelines.benches.measures.programs import bench_sandbox, mixed_programs, ratios
 from pipelines.benches.programs import codeio_seeds
+from pipelines.benches.shown import plain, table_of
 from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
 from transforms.sandbox.settings import SandboxSettings
@@ -32,22 +31,18 @@ SETTINGS = BenchSandboxSettings
 
 def bench(settings: BenchSandboxSettings) -> None:
     """Programs per second of the sandbox, strict and auto, and of other ways to run programs."""
-    console = Console()
+    console = plain()
     mixes = {
         "mixed": mixed_programs(settings.programs),
         "codeio": [seed.code or "" for seed in codeio_seeds(settings.programs, settings.sandbox)],
     }
     console.print(
         f"{settings.programs} programs a mix in {settings.rounds} rounds, {settings.slots} at "
-        f"once, {machine_line()}",
-        highlight=False,
+        f"once, {machine_line()}"
     )
     rows = bench_sandbox(settings.sandbox, mixes, settings.slots, settings.rounds)
-    table = Table(box=None)
-    table.add_column("mix")
-    table.add_column("executor")
-    for name in ("programs/s", "CPU ms", "p50 ms", "p99 ms", "ok %"):
-        table.add_column(name, justify="right")
+    shown = ("programs/s", "CPU ms", "p50 ms", "p99 ms", "ok %")
+    table = table_of(["mix", "executor"], shown)
     for row in rows:
         if row["error"]:
             table.add_row(row["mix"], row["executor"], row["error"])
@@ -59,7 +54,6 @@ def bench(settings: BenchSandboxSettings) -> None:
     compared = ratios(rows)
     console.print(
         f"strict over manager + process per program: {compared['over_manager_ratio']}; "
-        f"of a bare fork: {compared['of_fork_limit_ratio']}",
-        highlight=False,
+        f"of a bare fork: {compared['of_fork_limit_ratio']}"
     )
     print(json.dumps({"bench": "sandbox", **compared, "rows": rows}))

@@ -20,9 +20,8 @@ from typing import Any
 
 import polars as pl
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 
+from pipelines.benches.shown import plain, table_of
 from transforms.engine.errors import RunFolderError
 from transforms.engine.settings import Group
 from transforms.models.driver import drive
@@ -249,13 +248,11 @@ def bench(settings: BenchSummariesSettings) -> None:
         name: asdict(replace(figures(arm, first, programs), fidelity=share))
         for (name, arm), share in zip(arms.items(), shares, strict=True)
     }
-    table, console = Table(box=None), Console()
-    for column in ("arm", *next(iter(found.values()))):
-        table.add_column(column, justify="left" if column == "arm" else "right")
+    table, console = table_of(["arm"], next(iter(found.values()))), plain()
     for name, values in found.items():
         cells = (f"{v:.3g}" if isinstance(v, float) else str(v) for v in values.values())
         table.add_row(name, *cells)
     union = len({c for arm in arms.values() for c in arm.accepted if c in programs})
-    console.print(f"{len(programs)} programs in all arms; {union} accepted in any", highlight=False)
+    console.print(f"{len(programs)} programs in all arms; {union} accepted in any")
     console.print(table)
     print(json.dumps({"bench": "summaries", "programs": len(programs), "union": union, **found}))

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import Field
 from rich.console import Console
-from rich.table import Table
 
+from pipelines.benches.shown import plain, table_of
 from pipelines.export import ExportSettings, export
 from pipelines.hydra_app import composed
 from transforms.engine.errors import SettingsError
@@ -111,11 +111,9 @@ def _trainer(name: str, settings: BenchTrainersSettings, examples: Any, folder: 
 
 def bench(settings: BenchTrainersSettings) -> None:
     """Losses, rewards and seconds of TRL's trainers on a run's exports."""
-    console = Console()
-    table = Table(box=None)
-    table.add_column("trainer")
-    for column in ("examples", "steps", "first loss", "last loss", "reward", "seconds"):
-        table.add_column(column, justify="right")
+    console = plain()
+    shown = ("examples", "steps", "first loss", "last loss", "reward", "seconds")
+    table = table_of(["trainer"], shown)
     rows = []
     for row in trained(settings):
         rows.append(row)
@@ -123,6 +121,6 @@ def bench(settings: BenchTrainersSettings) -> None:
         losses = (f"{row['first_loss']:.3f}", f"{row['last_loss']:.3f}")
         counts = (str(row["examples"]), str(row["steps"]))
         table.add_row(row["trainer"], *counts, *losses, earned, str(row["seconds"]))
-        console.print(f"{row['trainer']}: {row['seconds']} s", highlight=False)
+        console.print(f"{row['trainer']}: {row['seconds']} s")
     console.print(table)
     print(json.dumps({"bench": "trainers", "model": settings.model, "rows": rows}))

@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import Any
 
 from pydantic import Field
-from rich.console import Console
 
 from pipelines.benches.measures.referees import REFEREES
+from pipelines.benches.shown import plain
 from transforms.engine.machine import machine_line
 from transforms.engine.settings import Group
 from transforms.worlds import LEVELS, NAMES, IllegalMove, World, world
@@ -42,11 +42,10 @@ MOVES_OF_A_GAME = 50
 
 def bench(settings: BenchWorldsSettings) -> None:
     """Generates, solves, moves in and measures every world; a fault ends it with an error."""
-    console = Console()
+    console = plain()
     console.print(
         f"{settings.seeds:,} seeds, {settings.moves:,} moves, {settings.games} games a level, "
-        f"{machine_line()}",
-        highlight=False,
+        f"{machine_line()}"
     )
     found = []
     for name in settings.worlds or NAMES:
@@ -58,9 +57,7 @@ def bench(settings: BenchWorldsSettings) -> None:
             f"{row['solved']:,} solved, "
             f"{row['moves']:,} legal and {row['refused']:,} illegal moves, {row['measure']} "
             f"{grows}{'' if row['grows'] else ' (does not grow)'}, scores at level 3: random "
-            f"{row['random']:.2f}, greedy {row['greedy']:.2f}; {row['seconds']:.1f} s",
-            highlight=False,
-            soft_wrap=True,
+            f"{row['random']:.2f}, greedy {row['greedy']:.2f}; {row['seconds']:.1f} s"
         )
     print(json.dumps({"bench": "worlds", "worlds": found}))
 

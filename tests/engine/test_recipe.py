@@ -135,6 +135,7 @@ LIMIT = {"_target_": "transforms.engine.losers.Limit", "reason": "r"}
     [
         ({"a": {"_target_": "transforms.nothing.Here"}}, "there is no transform"),
         ({"a": {"_target_": "transforms.Seed"}}, "recipe.stages.a: .* is not a stage"),
+        ({"a": {"_target_": "transforms.Map"}}, "recipe.stages.a: .* is not a stage"),
         ({"a": SOLVE | {"prompt": "nope", "code_prompt": "unify"}}, "nope.yaml"),
         ({"a": SOLVE | {"seeds": "b"}}, "recipe.stages.a takes its seeds from stage 'b'"),
         ({"a": SOLVE | {"prompt": "solve"}}, "recipe.stages.a: .* cannot be built"),
@@ -167,10 +168,7 @@ def with_stages(stages):
 
 def test_a_recipe_that_extends_another_puts_stages_in_their_place_and_leaves_others_out():
     given = composed().recipe.model_dump(by_alias=True)["stages"]
-    given |= {
-        "structure": None,
-        "hard": {"_target_": "transforms.Filter", "after": "solve"},
-    }
+    given |= {"structure": None, "hard": {"_target_": "transforms.Filter", "after": "solve"}}
     given |= {"early": {"_target_": "transforms.Filter", "before": "unify"}}
     names = list(in_order(with_stages(given).recipe))
     assert names[names.index("solve") + 1] == "hard"
@@ -194,8 +192,7 @@ def test_a_model_that_no_stage_asks_is_one_line(recipe, message):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "place"),
-    [("caco", "sampling.solve"), ("tool_math", "recipe.stages.solve.sampler")],
+    ("recipe", "place"), [("caco", "sampling.solve"), ("tool_math", "recipe.stages.solve.sampler")]
 )
 def test_a_first_token_of_its_own_is_refused_where_the_endpoint_cannot_give_it(recipe, place):
     with pytest.raises(SettingsError, match=rf"{place}\.fire_temperature needs backend vllm"):

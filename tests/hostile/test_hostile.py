@@ -32,7 +32,7 @@ VARIANTS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "strict as a user without namespaces": (_ORDINARY_USER, ("jobs", "strict", "1", _NAMESPACES)),
 }
 CELL_VARIANTS: dict[str, tuple[str | None, tuple[str, ...]]] = {
-    "cells": (None, ("cells", "strict", "2")),
+    "cells": (None, ("cells", "strict", "2"))
 }
 if _IS_ROOT:  # as in most containers
     without = ("strict", "2", _NAMESPACES)

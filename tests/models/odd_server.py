@@ -204,8 +204,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     ),
     "no_role": answers("a message without a role", always(role=...)),
     "minimal": answers(
-        "nothing but `choices`",
-        lambda asked: send({"choices": [{"message": {"content": GOOD}}]}),
+        "nothing but `choices`", lambda asked: send({"choices": [{"message": {"content": GOOD}}]})
     ),
     "odd_types": answers(
         "fields of other types than the API's",
@@ -259,11 +258,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "length",
     ),
     "finish_max_tokens": Behaviour(
-        "`finish_reason` MAX_TOKENS",
-        "the same",
-        GOOD,
-        always(finish_reason="MAX_TOKENS"),
-        "length",
+        "`finish_reason` MAX_TOKENS", "the same", GOOD, always(finish_reason="MAX_TOKENS"), "length"
     ),
     # Counts of tokens
     "usage_null": answers("`usage` null", always(usage=None), "counts 0 tokens, and says so once"),
@@ -367,9 +362,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
         lambda asked: Reply(200, gzip.compress(_WHOLE), {"Content-Encoding": "gzip"}),
     ),
     "megabytes": answers(
-        "an answer of 10 MB",
-        always(content="2" * 10_000_000),
-        text="2" * 10_000_000,
+        "an answer of 10 MB", always(content="2" * 10_000_000), text="2" * 10_000_000
     ),
     "moved": answers(
         "a redirect that keeps the question (307, 308)",

@@ -105,8 +105,7 @@ def test_what_a_reasoning_model_wrote_when_it_was_cut_off_is_thought() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"finish_reason": "stop"}, {"finish_reason": "length", "reasoning": "1 and 1."}],
+    "changes", [{"finish_reason": "stop"}, {"finish_reason": "length", "reasoning": "1 and 1."}]
 )
 def test_an_answer_after_a_thought_or_without_one_stays_an_answer(changes: dict[str, Any]) -> None:
     asked = chat(reasons=True)

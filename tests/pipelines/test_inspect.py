@@ -122,11 +122,5 @@ def test_the_commands_of_the_page_on_inspect_do_what_it_says(tmp_path):
         console = Console(file=io.StringIO(), width=80)
         inspect(settings_of("inspect", InspectSettings, *overrides), console)
         pages.append(console.file.getvalue())
-    shown = [
-        "Funnel",
-        "1 to 5 of 6 records",
-        "rejected at verify",
-        "1 to ",
-        "accepted at verify",
-    ]
+    shown = ["Funnel", "1 to 5 of 6 records", "rejected at verify", "1 to ", "accepted at verify"]
     assert [text in page for text, page in zip(shown, pages, strict=True)] == [True] * 5

@@ -12,14 +12,7 @@ from hypothesis import strategies as st
 
 from tests.programs.facts.running import traced
 from transforms.engine.paths import DATA
-from transforms.programs.composition import (
-    COUNTER,
-    Unit,
-    compose,
-    counted,
-    counting_lines,
-    unit_of,
-)
+from transforms.programs.composition import COUNTER, Unit, compose, counted, counting_lines, unit_of
 from transforms.programs.facts import Kind, final_values
 from transforms.programs.form import parse
 

@@ -13,12 +13,7 @@ from hypothesis import strategies as st
 from tests.beam import on_workers
 from tests.programs_for_tests import SANDBOX, SPAM, execution
 from transforms.models.driver import Drive, drive
-from transforms.programs.perturb import (
-    closed_alphabet,
-    perturb,
-    perturbations,
-    perturbed_inputs,
-)
+from transforms.programs.perturb import closed_alphabet, perturb, perturbations, perturbed_inputs
 from transforms.sandbox.sandbox import Job, Sandbox, Vary
 
 

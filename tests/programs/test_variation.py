@@ -33,10 +33,7 @@ def test_a_program_s_own_input_is_like_itself(own):
     assert unlike(own, own) == ""
 
 
-@pytest.mark.parametrize(
-    "value",
-    [-1, True, 2.5, "3", None, 10**9, [3], float("nan")],
-)
+@pytest.mark.parametrize("value", [-1, True, 2.5, "3", None, 10**9, [3], float("nan")])
 def test_other_types_signs_and_sizes_are_told_apart(value):
     assert unlike({"n": value}, {"n": 3})
 

@@ -140,10 +140,7 @@ def test_rows_that_are_drawn_do_not_depend_on_their_files(catalog):
     ("record", "line"),
     [
         ({"id": "1", "problem": "How\nmany?", "code": "x"}, "How many?"),
-        (
-            {"id": "1", "messages": [{"role": "user", "content": "Count."}]},
-            "Count.",
-        ),
+        ({"id": "1", "messages": [{"role": "user", "content": "Count."}]}, "Count."),
         ("not { a record", "not { a record"),
         ({"id": "1"}, ""),
     ],

@@ -59,7 +59,7 @@ def test_a_turn_shows_its_pictures_between_its_texts(tmp_path: Path) -> None:
     fields = fields_of(row)
     (talk,) = [block for block in fields.blocks if block.turns]
     assert [part if isinstance(part, str) else part.width for part in talk.turns[0].parts] == [
-        *("What", 120, " moved?"),
+        *("What", 120, " moved?")
     ]
 
 

@@ -248,9 +248,7 @@ def test_a_seed_that_is_no_instance_is_rejected() -> None:
     assert played(stage("code2logic", "ask"), other)[1] == ["no_instance"]
 
 
-def test_the_recipe_runs_from_instances_to_rows_and_twice_to_the_same_bytes(
-    tmp_path: Path,
-) -> None:
+def test_the_recipe_runs_from_instances_to_rows_and_twice_to_the_same_bytes(tmp_path: Path) -> None:
     written = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)

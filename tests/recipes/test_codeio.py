@@ -121,7 +121,7 @@ def half_right(body: dict[str, Any]) -> dict[str, Any]:
 def test_codeio_keeps_what_the_program_proves_and_revises_each_failure_once(tmp_path: Path) -> None:
     seeds = [{"problem": "How many?", "answer": "560", "code": SPAM}]
     with chat_server(half_right) as (url, asked):
-        manifest, rows, ends = run(
+        _manifest, rows, ends = run(
             tmp_path, "codeio", url, seeds, "recipe.stages.attempt.revisions=1"
         )
     second = [body for body in asked if len(body["messages"]) == 3]

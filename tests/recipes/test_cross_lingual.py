@@ -132,7 +132,7 @@ def test_a_recipe_runs_from_seeds_to_rows_in_the_languages_whose_attempts_agree(
     seeds = [{"problem": PROBLEM, "answer": "560", "code": SPAM}]
     languages = "recipe.stages.translate.languages=[German,French]"
     with chat_server(model) as (url, _):
-        manifest, rows, ends = run(tmp_path, "cross_lingual", url, seeds, languages)
+        _manifest, rows, ends = run(tmp_path, "cross_lingual", url, seeds, languages)
     made = sorted((json.loads(row["shown"])["language"], row["task"]) for row in rows)
     assert made == [
         ("English", "kept"), ("English", "none"),

@@ -186,7 +186,7 @@ def test_a_program_that_does_not_play_by_the_rules_is_rejected(program: str, rea
 
 
 def test_a_program_plays_a_whole_game_in_the_sandbox() -> None:
-    row, verdict = game(NIM, lambda question: f"```python\n{PROGRAM}```", mode="program")
+    row, _verdict = game(NIM, lambda question: f"```python\n{PROGRAM}```", mode="program")
     assert row.score == replayed(row) and row.asks == 1
     assert row.cells == (len(json.loads(row.data)["moves"]) + 1) // 2
 

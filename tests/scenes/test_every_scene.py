@@ -91,9 +91,7 @@ def test_no_question_is_asked_twice_of_a_picture(name: str) -> None:
         assert len(texts) == len(set(texts))
 
 
-def test_scenes_with_other_answers_to_a_question_look_different_where_it_is_read(
-    name: str,
-) -> None:
+def test_scenes_with_other_answers_to_a_question_look_different_where_it_is_read(name: str) -> None:
     """A redraw with one fact changed, as little as scenes differ, changes enough pixels to see, and
     for a question with a place, there."""
     for scene, png in drawn(name):

@@ -21,11 +21,9 @@ from transforms.sandbox.jobs import Cell, CellResult, Status
 from transforms.stages.trajectories.frontier import (
     Beam,
     BestFirst,
-    BestOf,
     BreadthFirst,
     Budget,
     Found,
-    Ladder,
     MonteCarlo,
     Node,
     Rated,
@@ -88,8 +86,8 @@ def effects(seen: Played[Any]) -> Counter[type]:
 
 
 STRATEGIES = [
-    BestOf(5),
-    Ladder(4),
+    BreadthFirst(5, 1),
+    BreadthFirst(1, 4),
     BreadthFirst(2, 3),
     Beam(2, 3, 3),
     Beam(2, 5, 3, shared=True),
@@ -166,7 +164,7 @@ def test_no_draw_of_a_node_is_made_twice_and_no_end_is_expanded(strategy: Any) -
 
 
 def test_the_best_of_n_is_the_best_by_score_then_by_id() -> None:
-    result = found(BestOf(4), world(score=lambda state: [1, 3, 3, 2][state[0]]))
+    result = found(BreadthFirst(4, 1), world(score=lambda state: [1, 3, 3, 2][state[0]]))
     tied = [node for node in result.nodes if node.score == (0.3,)]
     assert result.best == min(tied, key=lambda node: node.id)
     assert (result.spent.nodes, result.spent.asks, result.spent.cells) == (4, 4, 4)
@@ -182,7 +180,7 @@ def test_a_request_counts_all_tokens_that_it_may_generate_until_it_is_answered(
         given = world(score=lambda state: 0)(effect)
         return replace(given, generated_tokens=5) if isinstance(effect, Request) else given
 
-    result = found(Ladder(9), answers, budget=Budget(tokens=limit))
+    result = found(BreadthFirst(1, 9), answers, budget=Budget(tokens=limit))
     assert (result.spent.asks, result.spent.tokens) == (asks, 5 * asks) and result.out_of_budget
 
 
@@ -198,8 +196,8 @@ def test_a_second_score_decides_where_the_first_is_equal(scores: list[tuple[int,
     assert min(nodes, key=rank).score == max(node.score for node in nodes if node.score)
 
 
-def test_a_ladder_ends_with_the_first_try_that_is_an_end() -> None:
-    result = found(Ladder(5), world(score=lambda state: 9 if len(state) == 3 else 1))
+def test_retries_end_with_the_first_that_is_an_end() -> None:
+    result = found(BreadthFirst(1, 5), world(score=lambda state: 9 if len(state) == 3 else 1))
     assert [node.depth for node in result.nodes] == [1, 2, 3]
     assert result.best == result.nodes[-1] and not result.out_of_budget
 
@@ -216,7 +214,7 @@ def test_a_vote_may_choose_among_the_ends() -> None:
         return max(ends, key=lambda node: (votes[node.state[-1]], node.id), default=None)
 
     answers = world(lambda state, sample: sample % 2, lambda state: 9)
-    result = found(BestOf(5), answers, choose=most_frequent)
+    result = found(BreadthFirst(5, 1), answers, choose=most_frequent)
     assert result.best is not None and result.best.state == (0,)
 
 
@@ -299,18 +297,13 @@ def test_monte_carlo_ends_where_all_that_is_left_are_ends() -> None:
     assert (len(result.nodes), result.spent.cells) == (2, 2)
 
 
-def test_a_search_ends_with_the_round_in_which_a_node_is_good_enough() -> None:
-    result = found(Beam(2, 3, 9), world(score=len), stop=lambda node: node.depth == 2)
-    assert Counter(node.depth for node in result.nodes) == {1: 3, 2: 6}
-
-
 def test_a_score_that_is_no_number_is_an_error() -> None:
     def rate(node: Node[State]) -> Steps[Rated[State]]:
         yield []
         return Rated(float("nan"))
 
     with pytest.raises(ValueError, match="has the score nan: use a number"):
-        found(BestOf(1), world(), evaluate=rate)
+        found(BreadthFirst(1, 1), world(), evaluate=rate)
 
 
 def test_an_evaluation_may_add_what_it_saw_to_the_state() -> None:
@@ -318,5 +311,5 @@ def test_an_evaluation_may_add_what_it_saw_to_the_state() -> None:
         seen = yield Cell(repr(node.state))
         return Rated(0.0, state=(*node.state, int(seen.value)))
 
-    result = found(Ladder(2), world(score=len), evaluate=rate)
+    result = found(BreadthFirst(1, 2), world(score=len), evaluate=rate)
     assert [node.state for node in result.nodes] == [(0, 1), (0, 1, 0, 3)]

@@ -8,10 +8,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.beam import on_workers
 from tests.programs_for_tests import FILTER, SANDBOX, SPAM
 from transforms.engine.records import Seed
-from transforms.stages.unify import (
-    ValidateSeeds,
-    plain_answer,
-)
+from transforms.stages.unify import ValidateSeeds, plain_answer
 
 
 def seed(problem, answer, code):

@@ -14,12 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.text.answers import (
-    as_asked,
-    compare_plain,
-    compare_program,
-    extract_answer,
-)
+from transforms.text.answers import as_asked, compare_plain, compare_program, extract_answer
 
 
 def read(name: str) -> list[dict[str, Any]]:
@@ -29,12 +24,7 @@ def read(name: str) -> list[dict[str, Any]]:
 
 ROWS = read("answer_pairs.jsonl")
 FORMS = [  # the forms that public bug reports name, and more of each kind
-    {
-        "output": row["output"],
-        row["kind"]: row["text"],
-        "agree": row["agree"],
-        "why": row["note"],
-    }
+    {"output": row["output"], row["kind"]: row["text"], "agree": row["agree"], "why": row["note"]}
     for row in read("answer_forms.jsonl")
 ]
 HOSTILE = "__import__('os').system('touch it_ran')"

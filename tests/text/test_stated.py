@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 from text_to_num import alpha2digit
 
 from transforms.text.answers.lexicon import WORDINGS, language_of
-from transforms.text.stated import (
-    asked_unit,
-    english_digits,
-    stated,
-    stated_numbers,
-    unit_in_name,
-)
+from transforms.text.stated import asked_unit, english_digits, stated, stated_numbers, unit_in_name
 from transforms.text.words import word_set
 
 

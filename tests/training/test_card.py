@@ -19,9 +19,7 @@ def _manifest(**changes: Any) -> dict[str, Any]:
         "base_model": "HuggingFaceTB/SmolLM2-135M-Instruct",
         "command": "cotmill train optim.max_steps=2",
         "lineage": [{"source": "cotmill/seeds", "license": "Apache-2.0", "seeds": 194}],
-        "examples": {
-            "solve": {"training": 170, "tokens": 30000, "held_out": 20, "too_long": 4},
-        },
+        "examples": {"solve": {"training": 170, "tokens": 30000, "held_out": 20, "too_long": 4}},
         "figures": {
             "steps": 2,
             "timed_steps": 2,

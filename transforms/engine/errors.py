@@ -1,4 +1,4 @@
-"""Errors that a user can mend: each is one line that names the thing and the fix."""
+"""User-facing errors: each message is one line that names what is at fault and how to mend it."""
 
 
 class CotmillError(Exception):
@@ -7,20 +7,18 @@ class CotmillError(Exception):
     status = 1
 
 
-class Interrupted(CotmillError):
+class _WithStatus(CotmillError):
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Interrupted(_WithStatus):
     """A signal ended the run in good order."""
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
-
-class NoRows(CotmillError):
+class NoRows(_WithStatus):
     """A run has finished, and no row was accepted."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Sent(CotmillError):

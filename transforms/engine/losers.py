@@ -1,4 +1,4 @@
-"""Rejecting by ids decided elsewhere: ids and hashes decide, one join at the end carries it out."""
+"""Rejects records by id: others emit (id, Verdict), and one join applies these to the records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.blocks import Block, PackByKey, each_packed, part_of, records_of
 from transforms.engine.outcomes import Decide, Outcome
-from transforms.engine.stage import AnyRecord, Named, Same, Stage
+from transforms.engine.stage import AnyRecord, Named, Stage
 
 Claim = tuple[str, Any, str]
 """(key, order, id): of the records of one key those stay that come first by order, then by id."""
@@ -76,7 +76,6 @@ class Limit(Stage):
     """Of the rejects."""
 
     reads: ClassVar[type] = AnyRecord
-    writes: ClassVar[type] = Same
 
     def rejects_for(self) -> tuple[str, ...]:
         return (self.reason,)

@@ -26,10 +26,7 @@ from transforms.engine.tables import hand_on
 
 
 def run_as_one_job(
-    segments: Sequence[Segment],
-    previous: Segment | None,
-    run: RunFolder,
-    settings: RunsAndWrites,
+    segments: Sequence[Segment], previous: Segment | None, run: RunFolder, settings: RunsAndWrites
 ) -> list[dict[str, Any]]:
     """Runs consecutive segments as one job and returns their entries for the manifest.
 

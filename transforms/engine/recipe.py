@@ -333,7 +333,7 @@ def stage_class(name: str, stage: StageSettings) -> Any:
         raise SettingsError(
             f"recipe.stages.{name}: there is no transform {stage.target}: check its _target_"
         ) from None
-    if not issubclass(cls, Stage) or not hasattr(cls, "writes"):
+    if not issubclass(cls, Stage) or not hasattr(cls, "reads"):
         raise SettingsError(
             f"recipe.stages.{name}: {stage.target} is not a stage (see transforms/engine/stage.py)"
         )

@@ -41,8 +41,7 @@ class StageSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     target: str = Field(
-        alias="_target_",
-        description="the transform, such as transforms.sources.ReadSeeds",
+        alias="_target_", description="the transform, such as transforms.sources.ReadSeeds"
     )
     after: str | None = Field(None, description="the stage that it follows (null: as listed)")
     before: str | None = Field(None, description="the stage that follows it (null: as listed)")

@@ -20,7 +20,7 @@ from transforms.images.rows import holds_pictures
 
 
 class Same:
-    """As `writes`: the stage writes records of the type that it reads."""
+    """As `writes`, which it is by default: the stage writes records of the type that it reads."""
 
 
 class AnyRecord:
@@ -43,8 +43,8 @@ class Stage(beam.PTransform):
 
     reads: ClassVar[type | None]
     """The record type that it takes; None for a source, which takes a pipeline's begin."""
-    writes: ClassVar[type]
-    """The record type that it keeps, or `Same`."""
+    writes: ClassVar[type] = Same
+    """The record type that it keeps."""
     writes_pictures: ClassVar[type | None] = None
     """What it keeps in place of `writes` where the records that it reads hold pictures; None is no
     other type."""
@@ -205,7 +205,6 @@ class Filter(Stage):
     """Functions record -> Verdict (see `check`)."""
 
     reads: ClassVar[type] = AnyRecord
-    writes: ClassVar[type] = Same
     by_record: ClassVar[bool] = True
 
     def checked_by(self) -> tuple[Check, ...]:

@@ -158,8 +158,6 @@ def _with_part(
         return replace(message, content=message.content + part["text"])
     link = part["image_url"]
     seen = Shown(
-        **asdict(picture(link["url"])),
-        detail=link.get("detail", "auto"),
-        at=len(message.content),
+        **asdict(picture(link["url"])), detail=link.get("detail", "auto"), at=len(message.content)
     )
     return replace(message, pictures=(*message.pictures, seen))

@@ -172,6 +172,7 @@ class ModelEpisode(Episode):
         first_sample: int = 0,
         prompt: PromptTemplate | None = None,
         model: str | None = None,
+        samples: int | None = None,
         **variables: Any,
     ) -> list[Request]:
         """The requests of a prompt (the stage's own) for one record, filled in with `variables`. A
@@ -179,6 +180,7 @@ class ModelEpisode(Episode):
 
         Args:
             model: the name of a further model that is asked; None asks the stage's own.
+            samples: how many requests, from `first_sample` on; None is `sampler.samples`.
         """
         return list(
             (prompt or self.prompt).requests(
@@ -188,6 +190,7 @@ class ModelEpisode(Episode):
                 sampler=sampler,
                 run_seed=self.run_seed,
                 first_sample=first_sample,
+                samples=samples,
                 blobs=self.blobs,
                 **variables,
             )

@@ -104,11 +104,13 @@ class PromptTemplate:
         sampler: SamplerSettings,
         run_seed: int,
         first_sample: int = 0,
+        samples: int | None = None,
         named: str | None = None,
         blobs: str = "",
         **variables: Any,
     ) -> tuple[Request, ...]:
-        """Renders once and returns `sampler.samples` requests, samples `first_sample` onwards.
+        """Renders once and returns `samples` requests (None: `sampler.samples`), samples
+        `first_sample` onwards.
 
         The backend decides between the chat and the completion form, and whether the prefix is
         part of the request: a chat whose server does not continue an answer is asked without it.
@@ -131,6 +133,7 @@ class PromptTemplate:
             sampler=sampler,
             run_seed=run_seed,
             first_sample=first_sample,
+            samples=samples,
             named=named,
             blobs=blobs,
         )
@@ -187,12 +190,14 @@ def requests_of(
     sampler: SamplerSettings,
     run_seed: int,
     first_sample: int = 0,
+    samples: int | None = None,
     named: str | None = None,
     blobs: str = "",
 ) -> tuple[Request, ...]:
-    """Returns `sampler.samples` requests with these words, samples `first_sample` onwards.
+    """Returns requests with these words, samples `first_sample` onwards.
 
     Args:
+        samples: how many; None is `sampler.samples`.
         named: what the recipe calls the model (`Request.named`).
         blobs: folder of the pictures in the words.
 
@@ -218,7 +223,7 @@ def requests_of(
         named=named,
         blobs=blobs,
     )
-    others = range(first_sample + 1, first_sample + sampler.samples)
+    others = range(first_sample + 1, first_sample + (samples or sampler.samples))
     return (first, *(replace(first, sample=sample) for sample in others))
 
 

@@ -64,12 +64,7 @@ def score_labels(request: Request, labels: Sequence[str]) -> Request:
 
 def _scoring(request: Request, asked: Score) -> Request:
     sampler = Sampler(
-        temperature=0.0,
-        top_p=1.0,
-        top_k=0,
-        min_p=0.0,
-        max_tokens=1,
-        prefix=request.sampler.prefix,
+        temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=1, prefix=request.sampler.prefix
     )
     # Without tags: a score's text is JSON that cotmill wrote, never a thought.
     return replace(

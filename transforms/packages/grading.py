@@ -20,22 +20,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from transforms.engine.ids import content_id
 from transforms.packages.disguise import function_of
 from transforms.packages.package import modules, tops, unpacked
-from transforms.packages.patches import (
-    Changes,
-    NotAPatch,
-    apply,
-    changed,
-    read_diff,
-    text_of,
-)
+from transforms.packages.patches import Changes, NotAPatch, apply, changed, read_diff, text_of
 from transforms.packages.refused import refused
-from transforms.packages.suite import (
-    Function,
-    SuiteRun,
-    call_function,
-    compared_values,
-    run_suite,
-)
+from transforms.packages.suite import Function, SuiteRun, call_function, compared_values, run_suite
 from transforms.sandbox.jobs import Status
 
 if TYPE_CHECKING:

@@ -17,13 +17,7 @@ from transforms.packages.disguise import function_of
 from transforms.packages.grading import Recorded, Wrong, all_same, wrong_calls
 from transforms.packages.package import Files, unpacked
 from transforms.packages.patches import changed, diff, text_of
-from transforms.packages.suite import (
-    Function,
-    SuiteRun,
-    call_function,
-    compared_values,
-    run_suite,
-)
+from transforms.packages.suite import Function, SuiteRun, call_function, compared_values, run_suite
 from transforms.packages.tasks import RepairTask
 from transforms.sandbox.jobs import Status
 from transforms.stages.trajectories.dialogues import stable

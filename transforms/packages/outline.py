@@ -68,3 +68,11 @@ def _unknown(name: str) -> ast.stmt:
 
 def _is_literal(node: ast.expr) -> bool:
     return not any(isinstance(each, (ast.Call, ast.Lambda, ast.BinOp)) for each in ast.walk(node))
+
+
+def function_text(source: str, name: str) -> str:
+    """Returns the text of a function of a module."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return ast.get_source_segment(source, node) or ""
+    return ""

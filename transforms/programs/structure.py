@@ -78,7 +78,8 @@ class _Canonical:
             case ast.expr() if _is_literal(node):
                 return _literal_kind(node)
             case ast.JoinedStr():  # the text between the values is constant
-                return "f(" + ",".join([self.of(v) for v in _formatted(node)]) + ")"
+                values = [each for each in node.values if isinstance(each, ast.FormattedValue)]
+                return f"f({','.join(map(self.of, values))})"
             case ast.ClassDef() | ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar():
                 name = self._name(node) if node in self._names.home else ""
                 return f"{name}:{self._without(node, 'name')}"
@@ -188,10 +189,6 @@ def _operands(node: ast.expr, operator: type[ast.operator]) -> Iterator[ast.expr
         yield from _operands(node.right, operator)
     else:
         yield node
-
-
-def _formatted(node: ast.JoinedStr) -> list[ast.expr]:
-    return [value for value in node.values if isinstance(value, ast.FormattedValue)]
 
 
 def _is_literal(node: ast.AST | None) -> bool:

@@ -25,14 +25,14 @@ from transforms.models.settings import SamplerSettings
 from transforms.programs import fingerprint, literal_input, masked_input, parse
 from transforms.programs.checks import RUN_REASONS, FilterSettings, FormReason
 from transforms.programs.questions import NotLiteral, Task, read_value, task_about
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.execute import execute_checked
 from transforms.stages.graders import answer_in
 from transforms.stages.pairs import is_small, run_on
+from transforms.stages.tasks import MakeTasks
 
 
 @dataclass(kw_only=True)
-class Propose(ModelEpisode):
+class Propose(MakeTasks, ModelEpisode):
     """PCollection[Seed] (verified) -> Outcome of Task: of `sampler.samples` new programs for each
     seed a deduction, an abduction and, with inputs that the model proposes too, an induction.
 
@@ -49,12 +49,8 @@ class Propose(ModelEpisode):
     """Inputs that are asked for; half of the pairs are shown, the other half is the test."""
     pool: Annotated[int, Field(ge=1)] = 1000
     """Seeds to draw programs from that are shown."""
-    sandbox: SandboxSettings
     filter: FilterSettings
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *ResponseReason, *FormReason, *RUN_REASONS, "not_small", "no_message", "few_pairs",
     )  # fmt: skip

@@ -20,12 +20,12 @@ from transforms.models.settings import SamplerSettings
 from transforms.programs.form import Unparsable, with_input
 from transforms.programs.questions import NotLiteral, Task, read_literal, task_about
 from transforms.sandbox.jobs import Job, Result, Status
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import last_block
+from transforms.stages.tasks import MakeTasks
 
 
 @dataclass(kw_only=True)
-class AgreeOnTests(ModelEpisode):
+class AgreeOnTests(MakeTasks, ModelEpisode):
     """PCollection[Seed] -> Outcome of Task: problems with inputs that a model proposes, and the
     outputs that enough of its solutions agree on.
 
@@ -44,11 +44,7 @@ class AgreeOnTests(ModelEpisode):
     """Tests of a problem, at least."""
     most: Annotated[int, Field(ge=2)] = 20
     """Inputs that are run, at most."""
-    sandbox: SandboxSettings
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *ResponseReason, "few_programs", "few_inputs", "few_tests", "one_output", "none_is_right",
     )  # fmt: skip
@@ -64,9 +60,8 @@ class AgreeOnTests(ModelEpisode):
         if len(ran) < 2:
             return reject("few_programs", f"{len(ran)} of {len(responses)} run")
         own = ran[0][1].input or "{}"
-        one = self.sampler.model_copy(update={"samples": 1})
         words: dict[str, Any] = {"problem": seed.problem, "own": own}
-        [said] = yield self.requests(one, prompt=self.inputs_prompt, **words)
+        [said] = yield self.requests(self.sampler, 0, self.inputs_prompt, samples=1, **words)
         if lost := unanswered([said]):
             return lost
         inputs = proposed(said.text, self.most)
@@ -89,15 +84,8 @@ class AgreeOnTests(ModelEpisode):
             return reject("none_is_right", "no solution agrees with all tests")
         made = self.calls(*responses, said)
         code = min(right, key=lambda code: (len(code), code))
-        return task_about(
-            seed,
-            "write",
-            code,
-            "tests",
-            cases,
-            {"problem": seed.problem, "known": cases[0][0]},
-            made,
-        )
+        shown = {"problem": seed.problem, "known": cases[0][0]}
+        return task_about(seed, "write", code, "tests", cases, shown, made)
 
 
 def proposed(text: str, most: int) -> list[dict[str, Any]]:

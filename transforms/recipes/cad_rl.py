@@ -103,7 +103,7 @@ def part_of(seed: Seed) -> Part | None:
 
 _FRAME = {
     "frame": "All sizes are in millimetres, and the part stands on the plane z = 0 and rises "
-    "along z",
+    "along z"
 }
 _ON_TOP = {
     "boss": "On top of the body stands a cylinder around the z axis, {boss} in diameter and {rise} "

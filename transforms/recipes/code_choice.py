@@ -18,15 +18,13 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
-from transforms.models.prompts import PromptTemplate
+from transforms.models.episode import Steps
 from transforms.programs.form import parse
 from transforms.programs.mutants import drawn_mutants
 from transforms.programs.mutants import mutants as mutants_of
 from transforms.programs.questions import Question
 from transforms.sandbox.jobs import Job, Status
-from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import Exercise, exercise
+from transforms.stages.exercises import Exercise, MakeExercises, exercise
 from transforms.stages.pairs import UNFIT, is_small, unfit
 
 _OPTIONS = 4
@@ -35,7 +33,7 @@ _SQUARES = 8
 
 
 @dataclass(kw_only=True)
-class AskChoices(Episode):
+class AskChoices(MakeExercises):
     """PCollection[Seed] (verified, with code) -> Outcome of Exercise: which of four outputs a
     program gives, and which of four lines it lacks.
 
@@ -45,14 +43,9 @@ class AskChoices(Episode):
     """
 
     name: str = "ask"
-    prompt: PromptTemplate
-    sandbox: SandboxSettings
     candidates: Annotated[int, Field(ge=3)] = 24
     """Mutants of a program that are run, at most."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Exercise
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*UNFIT, "not_small", "few_options")
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Exercise]]:

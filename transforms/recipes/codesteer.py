@@ -1,7 +1,6 @@
 """codesteer: a steerer guides a task model between code and words (CodeSteer, arXiv 2502.04350)."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from pydantic import Field
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps
 from transforms.models.prompts import PromptTemplate
-from transforms.stages.trajectories.branching import Branching
+from transforms.stages.trajectories.branching import Before, Branching
 from transforms.stages.trajectories.complexity import Counting, complexity
 from transforms.stages.trajectories.conversation import Conversation, ask, run_call, run_calls
 from transforms.stages.trajectories.converse import check_backend
@@ -50,13 +49,7 @@ class Steer(Branching):
         super().__post_init__()
         check_backend(self.dialogue, self.backend_of(self.solve_model), self.name)
 
-    def play(
-        self,
-        seed: Seed,
-        sample: int,
-        talk: Conversation,
-        before: Callable[[Conversation], None] = lambda talk: None,
-    ) -> Steps[None]:
+    def play(self, seed: Seed, sample: int, talk: Conversation, before: Before) -> Steps[None]:
         solver = talk.others[0] if talk.others else None
         talk.agent = "steerer"
         while talk.ended is None:

@@ -12,7 +12,6 @@ from typing import ClassVar
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.paths import DATA
 from transforms.engine.records import Seed
-from transforms.engine.stage import Same
 from transforms.models.episode import Episode, Steps
 from transforms.models.tools import Tools, invoke
 from transforms.stages.trajectories.search import titled_passages
@@ -90,7 +89,6 @@ class Findable(Episode):
     """`search`, a `TextSearch`."""
 
     reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Same
     reasons: ClassVar[Iterable[str]] = ("not_retrievable",)
 
     def episode(self, seed: Seed) -> Steps[Seed | Verdict]:

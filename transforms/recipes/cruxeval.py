@@ -11,7 +11,6 @@ from typing import ClassVar
 from transforms import check
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
-from transforms.engine.stage import Same
 from transforms.models.episode import Episode, Steps
 from transforms.programs.form import code_lines, literal_input, parse, solution_of
 from transforms.programs.hard_operations import watched
@@ -51,7 +50,6 @@ class Easy(Episode):
     sandbox: SandboxSettings
 
     reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Same
     reasons: ClassVar[Iterable[str]] = (*FAILED, "hard_operation", "copied_input")
 
     def episode(self, seed: Seed) -> Steps[Seed | Verdict]:

@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -21,14 +22,14 @@ from transforms.models.settings import SamplerSettings
 from transforms.programs.form import parse, solution_of
 from transforms.programs.mutants import drawn_mutants
 from transforms.programs.questions import Task, task_about
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import runs_of_tests
 from transforms.stages.pairs import UNPAIRED, several_pairs
+from transforms.stages.tasks import MakeTasks
 from transforms.text.answers import SMALL_NUMBERS
 
 
 @dataclass(kw_only=True)
-class DescribeEdits(ModelEpisode):
+class DescribeEdits(MakeTasks, ModelEpisode):
     """PCollection[Seed] (verified, with code) -> Outcome of Task: the change from a mutant of a
     program to the program, told in two ways, a task each: by an instruction, and by the summaries
     of both. Their ids of a program are the same.
@@ -50,11 +51,7 @@ class DescribeEdits(ModelEpisode):
     """Inputs that an edited program is run on."""
     candidates: Annotated[int, Field(ge=1)] = 10
     """Mutants that are run until one is wrong and ends well."""
-    sandbox: SandboxSettings
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*ResponseReason, *UNPAIRED, "no_change", "same_summary")
 
     def episode(self, seed: Seed) -> Steps[list[Task] | Verdict]:
@@ -65,12 +62,12 @@ class DescribeEdits(ModelEpisode):
         old = yield from self.changed(seed, cases)
         if old is None:
             return reject("no_change", "every mutant gives the same, or fails")
-        one = self.sampler.model_copy(update={"samples": 1})
         words: dict[str, Any] = {"form": self.form, "detail": self.detail}
+        ask = partial(self.requests, self.sampler, samples=1)
         responses: list[Response] = yield [
-            *self.requests(one, program=old, **words),
-            *self.requests(one, program=new, **words),
-            *self.requests(one, prompt=self.instruction_prompt, old=old, new=new),
+            *ask(program=old, **words),
+            *ask(program=new, **words),
+            *ask(prompt=self.instruction_prompt, old=old, new=new),
         ]
         if lost := unanswered(responses):
             return lost

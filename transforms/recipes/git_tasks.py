@@ -28,9 +28,9 @@ from transforms.packages.outline import interface
 from transforms.packages.package import unpacked
 from transforms.packages.patches import changed, text_of
 from transforms.programs.questions import Attempted, Task, task_about
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.attempt import AttemptTasks
 from transforms.stages.graders import Fault
+from transforms.stages.tasks import MakeTasks
 from transforms.text.thoughts import visible
 
 _FILE = re.compile(r"^```([\w.-]*)[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
@@ -39,7 +39,7 @@ Made = tuple[Seed | Task, Verdict]
 
 
 @dataclass(kw_only=True)
-class MakeOutcomes(ModelEpisode):
+class MakeOutcomes(MakeTasks, ModelEpisode):
     """PCollection[Seed] (of source=package) -> Outcome of Task: programs that a model writes with a
     package, the file that each writes, and what a user would ask for to have that file.
 
@@ -49,15 +49,11 @@ class MakeOutcomes(ModelEpisode):
 
     name: str = "make"
     sampler: SamplerSettings
-    sandbox: SandboxSettings
     tell_prompt: PromptTemplate
     """Words that ask for the instruction."""
     threshold: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the file's values that a solution has to have right."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *ResponseReason, "not_a_package", "no_program", "fails", "nondeterministic",
         "package_unused", "leaks",
@@ -93,9 +89,8 @@ class MakeOutcomes(ModelEpisode):
             reason = "fails" if gold is None else "nondeterministic" if gold != again else ""
             return seed, reject(reason or "package_unused", why or program[-200:])
         shown = {**words, "files": inputs, "wanted": wanted[0]}
-        one = self.sampler.model_copy(update={"samples": 1})
         telling = {**shown, "program": program, "result": gold}
-        told = yield self.requests(one, sample, self.tell_prompt, **telling)[0]
+        [told] = yield self.requests(self.sampler, sample, self.tell_prompt, samples=1, **telling)
         if not (verdict := judge_response(told)).kept:
             return seed, verdict
         text = visible(told.text).strip()

@@ -25,10 +25,11 @@ from transforms.packages.tasks import RepairTask
 from transforms.programs.questions import Task, task_about
 from transforms.recipes.swe_repair import Repair
 from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.tasks import MakeTasks
 
 
 @dataclass(kw_only=True)
-class MakeStubs(Episode):
+class MakeStubs(MakeTasks):
     """PCollection[Seed] (of source=package) -> Outcome of Task: public functions, or whole modules,
     without their bodies, to be written so that the tests pass that fail without them.
 
@@ -37,15 +38,11 @@ class MakeStubs(Episode):
     """
 
     name: str = "stubs"
-    sandbox: SandboxSettings
     rung: Literal["function", "module"] = "function"
     """What is written: one function, or all of a module."""
     most: Annotated[int, Field(ge=1)] = 100
     """Functions or modules of one package, at most."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*UNSOUND, *REASONS)
 
     def episode(self, seed: Seed) -> Steps[list[tuple[Seed | Task, Verdict]]]:

@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import with_calls
-from transforms.engine.stage import Same
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Response
@@ -38,7 +37,6 @@ class Votes(ModelEpisode):
     released code, or more than half, as in the paper."""
 
     reads: ClassVar[type] = Trajectory
-    writes: ClassVar[type] = Same
     reasons: ClassVar[Iterable[str]] = ("code_not_needed",)
 
     def episode(self, row: Trajectory) -> Steps[Trajectory | Verdict]:

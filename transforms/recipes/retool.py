@@ -57,8 +57,7 @@ class Rewrite(ModelEpisode):
     def rewritten(
         self, row: Trajectory, sample: int, response: Response
     ) -> Steps[tuple[Trajectory, Verdict]]:
-        one = self.sampler.model_copy(update={"samples": 1})
-        [asked] = self.requests(one, prompt=self.asked_prompt, problem=row.problem)
+        [asked] = self.requests(self.sampler, 0, self.asked_prompt, None, 1, problem=row.problem)
         talk = begin(asked, self.dialogue, Limits())
         answer, right = yield from answer_in(response, row.reference)
         verdict = judge_response(response)

@@ -12,21 +12,21 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.programs.form import Unparsable
 from transforms.programs.leaves import with_leaves
 from transforms.programs.masked import helpers, with_body
 from transforms.programs.questions import Task, task_about
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.graders import runs_of_tests
 from transforms.stages.pairs import UNPAIRED, several_pairs
+from transforms.stages.tasks import MakeTasks
 
 _CONSTANTS = ("0", "1", "None", "[]", "''")
 """What a function that computes nothing may give."""
 
 
 @dataclass(kw_only=True)
-class MaskFunction(Episode):
+class MaskFunction(MakeTasks):
     """PCollection[Seed] (verified, with code) -> Outcome of Task: what the body of a function was.
 
     The program is run on `variants` inputs. A function is asked about where no constant in its
@@ -35,15 +35,11 @@ class MaskFunction(Episode):
     """
 
     name: str = "mask"
-    sandbox: SandboxSettings
     variants: Annotated[int, Field(ge=2)] = 5
     """Inputs that an answer is run on, the program's own among them."""
     most: Annotated[int, Field(ge=1)] = 1
     """Functions of one program that are asked about, at most."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*UNPAIRED, "few_functions", "no_effect")
 
     def episode(self, seed: Seed) -> Steps[list[Task] | Verdict]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from transforms.engine.accounting import Verdict, keep, reject
+from transforms.engine.accounting import Verdict, reject
 from transforms.engine.errors import SettingsError
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Seed
@@ -67,8 +67,7 @@ class Act(Converse):
         verdict = talk.verdict
         if verdict.kept and score < 1:
             verdict = reject("not_solved", f"score {score:.3g} after {len(actions)} actions")
-        kept = self.keeps_wrong and talk.ended is not Ended.REFUSED
-        return Tried(talk, score, keep() if kept else verdict)
+        return self.tried(talk, score, verdict)
 
     def played(self, seed: Seed, actions: Sequence[str]) -> Steps[dict[str, Any]]:
         """Returns what the game shows after some actions.

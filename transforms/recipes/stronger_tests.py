@@ -11,18 +11,17 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.programs import literal_input, parse
 from transforms.programs.mutants import drawn_mutants
 from transforms.programs.questions import Task, read_literal, task_about
 from transforms.programs.variation import drawn_inputs
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.pairs import UNPAIRED, outputs_on, several_pairs
-from transforms.stages.tasks import purpose
+from transforms.stages.tasks import MakeTasks, purpose
 
 
 @dataclass(kw_only=True)
-class FindSurvivors(Episode):
+class FindSurvivors(MakeTasks):
     """PCollection[Seed] (verified, with code) -> Outcome of Task: mutants that pass the given tests
     of a program and yet differ from it on some input that is drawn.
 
@@ -31,7 +30,6 @@ class FindSurvivors(Episode):
     """
 
     name: str = "survive"
-    sandbox: SandboxSettings
     given: Annotated[int, Field(ge=2)] = 3
     """Tests that a program has already."""
     tries: Annotated[int, Field(ge=1)] = 60
@@ -41,9 +39,6 @@ class FindSurvivors(Episode):
     most: Annotated[int, Field(ge=1)] = 2
     """Survivors of one program that are asked about, at most."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*UNPAIRED, "no_literal_input", "none_survives")
 
     def episode(self, seed: Seed) -> Steps[Verdict | list[Task]]:

@@ -27,6 +27,7 @@ from transforms.packages.bugs import emptied
 from transforms.packages.disguise import without
 from transforms.packages.grading import PatchFault, PatchGrade, StoredRepair, broken, grade_changes
 from transforms.packages.making import REASONS, UNSOUND, Bug, facts_of, made, sound
+from transforms.packages.outline import function_text
 from transforms.packages.package import Files, modules, unpacked
 from transforms.packages.patches import Changes, changed, diff, text_of
 from transforms.packages.sessions import changes, prelude
@@ -95,17 +96,14 @@ class Repair(Converse):
     def graded(self, seed: Seed, talk: Conversation) -> Steps[Tried]:
         assert isinstance(seed, RepairTask)
         if talk.ended is not Ended.ANSWERED:
-            kept = self.keeps_wrong and talk.ended is not Ended.REFUSED
-            return Tried(talk, 0.0, keep() if kept else talk.verdict)
+            return self.tried(talk, 0.0, talk.verdict)
         bug, files = broken(seed), unpacked(seed.archive)
         made = yield from changes(talk.after)
         after = {**bug, **{path: made[path] for path in sorted(made) if self.takes(files, path)}}
         talk.final = diff(files, bug, after)
         grade = yield from self.grade(seed, after)
-        verdict = keep()
-        if grade.fault is not None and not self.keeps_wrong:
-            verdict = reject(grade.fault, grade.detail)
-        return Tried(talk, grade.score, verdict)
+        verdict = keep() if grade.fault is None else reject(grade.fault, grade.detail)
+        return self.tried(talk, grade.score, verdict)
 
     def takes(self, files: Files, path: str) -> bool:
         """Whether a file of the session is part of the patch: modules of the package are."""
@@ -197,13 +195,8 @@ def functions(seed: Seed, most: int) -> Iterator[Function]:
         return
     files = unpacked(facts["archive"])
     for site in emptied(files, facts["modules"], facts["digest"])[:most]:
-        text = text_of(files, site.path)
-        node = next(
-            each
-            for each in ast.parse(text).body
-            if isinstance(each, ast.FunctionDef) and each.name == site.function
-        )
-        yield seed, site.path, site.function, ast.get_source_segment(text, node) or ""
+        text = function_text(text_of(files, site.path), site.function)
+        yield seed, site.path, site.function, text
 
 
 def _function(text: str, name: str) -> str | None:

@@ -14,7 +14,6 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed, with_calls
-from transforms.engine.stage import Same
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.responses import unanswered
 from transforms.models.settings import SamplerSettings
@@ -58,10 +57,7 @@ class AskTable(Converse):
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
         table = table_of(seed)
         assert table is not None
-        return {
-            **super().words(seed, sample),
-            "table": rendered(table, self.form(seed, sample)),
-        }
+        return {**super().words(seed, sample), "table": rendered(table, self.form(seed, sample))}
 
     def begun(self, seed: Seed, sample: int, start: tuple[str, ...] = ()) -> Conversation:
         talk = super().begun(seed, sample, start)
@@ -99,7 +95,6 @@ class JudgeOpen(ModelEpisode):
     """Share of the criteria that an answer meets, at least; the paper's weights are not known."""
 
     reads: ClassVar[type] = Trajectory
-    writes: ClassVar[type] = Same
     reasons: ClassVar[Iterable[str]] = ("criteria_not_met",)
 
     def episode(self, row: Trajectory) -> Steps[Trajectory | Verdict]:

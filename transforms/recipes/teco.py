@@ -16,15 +16,16 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps, side_by_side
+from transforms.models.episode import Steps, side_by_side
 from transforms.packages.bugs import drawn, sites
 from transforms.packages.completion import completes, with_statement
 from transforms.packages.making import UNSOUND, Sound, bug_of, made, sound
+from transforms.packages.outline import function_text
 from transforms.packages.package import Files, suites
 from transforms.packages.patches import text_of
 from transforms.packages.suite import Function, call_function
 from transforms.programs.questions import Task, task_about
-from transforms.sandbox.settings import SandboxSettings
+from transforms.stages.tasks import MakeTasks
 
 
 class Cut(NamedTuple):
@@ -43,22 +44,18 @@ class Cut(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class CutTests(Episode):
+class CutTests(MakeTasks):
     """PCollection[Seed] (of source=package) -> Outcome of Task: assertions to be written where a
     test of straight lines has one, shown with the function under test, the test so far, and the
     variables that it has by then, with their types and values.
     """
 
     name: str = "cut"
-    sandbox: SandboxSettings
     bugs: Annotated[int, Field(ge=1)] = 4
     """Bugs of a function under test that a statement may see."""
     most: Annotated[int, Field(ge=1)] = 100
     """Functions under test of one package, at most."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *UNSOUND, "no_cut", "kills_nothing", "no_state",
     )  # fmt: skip
@@ -157,14 +154,6 @@ def _under_test(body: Sequence[ast.stmt], own: Mapping[str, Sequence[Function]])
     ]
     known = [name for name in calls if len(own.get(name, ())) == 1]
     return own[known[-1]][0] if known else None
-
-
-def function_text(source: str, name: str) -> str:
-    """Returns the text of a function of a module."""
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            return ast.get_source_segment(source, node) or ""
-    return ""
 
 
 def state_at(files: Files, cut: Cut) -> Steps[dict[str, list[str]] | None]:

@@ -21,8 +21,7 @@ from transforms.programs.form import is_same_program
 from transforms.programs.holes import Hole, filled, holes, with_hole
 from transforms.programs.questions import Question
 from transforms.sandbox.jobs import Job, Result, Status, TraceLimits
-from transforms.sandbox.settings import SandboxSettings
-from transforms.stages.exercises import Exercise, exercise
+from transforms.stages.exercises import Exercise, MakeExercises, exercise
 from transforms.stages.graders import same_output
 from transforms.stages.pairs import UNFIT, unfit
 from transforms.stages.traces import trace_of
@@ -31,7 +30,7 @@ _RIGHT = "The program is right."
 
 
 @dataclass(kw_only=True)
-class InjectErrors(ModelEpisode):
+class InjectErrors(MakeExercises, ModelEpisode):
     """PCollection[Seed] (verified) -> Outcome of Exercise: of each program with one node filled
     anew by the model that no longer gives its output, a critic's row and a refiner's; and one of a
     critic who finds the program right.
@@ -43,7 +42,6 @@ class InjectErrors(ModelEpisode):
 
     name: str = "inject"
     sampler: SamplerSettings
-    sandbox: SandboxSettings
     lesson_prompt: PromptTemplate
     nodes: Annotated[int, Field(ge=1)] = 3
     """Nodes of each program that are filled anew, at most."""
@@ -52,9 +50,6 @@ class InjectErrors(ModelEpisode):
     characters: Annotated[int, Field(ge=1)] = 6000
     """Characters of a trace that are shown, at most; a longer one lacks its middle."""
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Exercise
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *ResponseReason, *UNFIT, "no_node", "not_in_place", "unchanged", "repeated", "still_right",
         "trace_cut",

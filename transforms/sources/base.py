@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar
 
 import apache_beam as beam
+from apache_beam.pvalue import PBegin, PCollection
 from pydantic import Field
 
 from transforms.engine.settings import Group
 from transforms.sandbox.settings import SandboxSettings
-from transforms.sources.rows import SeedReason
+from transforms.sources.rows import Row, SeedReason
 
 
 class SourceSettings(Group):
@@ -58,3 +61,20 @@ class SourceSettings(Group):
     def parts(self) -> dict[str, SourceSettings]:
         """Returns the sources that are read, by name: itself, by its type."""
         return {self.type: self}
+
+
+@dataclass
+class ReadInOrder(beam.PTransform):
+    """PBegin -> PCollection[Row]: what `read` yields of a source, the first `source.limit` of it;
+    in one worker."""
+
+    source: SourceSettings
+    read: Callable[[Any], Iterable[Row]]
+
+    def expand(self, begin: PBegin) -> PCollection:
+        read, limit = self.read, self.source.limit
+        return (
+            begin
+            | "Source" >> beam.Create([self.source], reshuffle=False)
+            | "In order" >> beam.FlatMap(lambda source: islice(read(source), limit))
+        )

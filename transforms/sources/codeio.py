@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import apache_beam as beam
-from apache_beam.pvalue import PBegin, PCollection
+from apache_beam.pvalue import PCollection
 from pydantic import Field
 
 from transforms import programs
@@ -32,7 +32,7 @@ from transforms.models.driver import Drive
 from transforms.models.episode import Steps
 from transforms.sandbox.sandbox import Job, Result, Status
 from transforms.sandbox.settings import SandboxSettings
-from transforms.sources.base import SourceSettings
+from transforms.sources.base import ReadInOrder, SourceSettings
 from transforms.sources.rows import Row, SeedReason, parsed
 
 NAME = "reasoning-gym/codeio"
@@ -71,7 +71,7 @@ class CodeIOSource(SourceSettings):
         return []
 
     def rows(self) -> beam.PTransform:
-        return ReadCodeIO(self)
+        return ReadInOrder(self, read)
 
     def seeds(self, sandbox: SandboxSettings, answers: bool) -> beam.PTransform:
         return DrawInputs(self, sandbox)
@@ -280,21 +280,6 @@ def _clean(text: str) -> str:
 
 
 @dataclass
-class ReadCodeIO(beam.PTransform):
-    """PBegin -> PCollection[Row]: one a program, spread over the workers."""
-
-    source: CodeIOSource
-
-    def expand(self, begin: PBegin) -> PCollection:
-        return (
-            begin
-            | "Source" >> beam.Create([self.source], reshuffle=False)
-            | "Programs" >> beam.FlatMap(read)
-            | "Spread" >> beam.Reshuffle()
-        )
-
-
-@dataclass
 class DrawInputs(beam.PTransform):
     """PCollection[Row] -> PCollection[(Row, Seed | Verdict)]: runs the input generators."""
 
@@ -302,5 +287,5 @@ class DrawInputs(beam.PTransform):
     sandbox: SandboxSettings
 
     def expand(self, rows: PCollection) -> PCollection:
-        draw = partial(seed_of, source=self.source)
-        return (rows | "Draw inputs" >> Drive("seeds", draw, sandbox=self.sandbox)).results
+        drive = Drive("seeds", partial(seed_of, source=self.source), sandbox=self.sandbox)
+        return (rows | "Spread" >> beam.Reshuffle() | "Draw inputs" >> drive).results

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal
 
 import apache_beam as beam
-from apache_beam.pvalue import PBegin, PCollection
 from pydantic import Field
 
 from transforms.engine.code import code_digest
@@ -16,7 +13,7 @@ from transforms.engine.errors import SourceError, first_line
 from transforms.engine.ids import canonical_json
 from transforms.engine.stage import named
 from transforms.sandbox.settings import SandboxSettings
-from transforms.sources.base import SourceSettings
+from transforms.sources.base import ReadInOrder, SourceSettings
 from transforms.sources.columns import ColumnMap, check_columns
 from transforms.sources.licenses import stated
 from transforms.sources.rows import Row, plain, with_seed
@@ -62,7 +59,7 @@ class FunctionSource(SourceSettings):
         return check_columns(where, self.columns, [first])
 
     def rows(self) -> beam.PTransform:
-        return ReadFunction(self)
+        return ReadInOrder(self, _rows)
 
     def seeds(self, sandbox: SandboxSettings, answers: bool) -> beam.PTransform:
         return beam.Map(with_seed, self.columns, stated(self.license), answers)
@@ -81,19 +78,5 @@ def _function(source: FunctionSource) -> Callable[..., Any]:
 
 
 def _rows(source: FunctionSource) -> Iterator[Row]:
-    for record in islice(_function(source)(**source.arguments), source.limit):
+    for record in _function(source)(**source.arguments):
         yield Row.make(source.name, canonical_json(plain(record)), source.function)
-
-
-@dataclass
-class ReadFunction(beam.PTransform):
-    """PBegin -> PCollection[Row]: what the function yields, in one worker."""
-
-    source: FunctionSource
-
-    def expand(self, begin: PBegin) -> PCollection:
-        return (
-            begin
-            | "Source" >> beam.Create([self.source], reshuffle=False)
-            | "Rows" >> beam.FlatMap(_rows)
-        )

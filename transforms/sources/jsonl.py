@@ -23,7 +23,7 @@ from transforms.engine.blocks import Spread, Together
 from transforms.engine.errors import SourceError
 from transforms.engine.settings import LocalOrNot
 from transforms.sandbox.settings import SandboxSettings
-from transforms.sources.base import SourceSettings
+from transforms.sources.base import ReadInOrder, SourceSettings
 from transforms.sources.columns import ColumnMap, check_columns
 from transforms.sources.files import (
     content_of,
@@ -220,9 +220,8 @@ def _rows_in(source: JsonlSource, path: str) -> Iterator[Row]:
     return (row_of(source, path, line) for line in lines_in(path))
 
 
-def _first_rows(source: JsonlSource) -> Iterator[Row]:
-    every = (row for path in matching(source.path) for row in _rows_in(source, path))
-    return islice(every, source.limit)
+def _all_rows(source: JsonlSource) -> Iterator[Row]:
+    return (row for path in matching(source.path) for row in _rows_in(source, path))
 
 
 # Beam's reader looks at files in one step and reads them in another, maybe in another worker. Each
@@ -248,11 +247,7 @@ class ReadJsonl(beam.PTransform):
     def expand(self, begin: PBegin) -> PCollection:
         source = self.source
         if source.limit is not None:
-            return (
-                begin
-                | "Source" >> beam.Create([source], reshuffle=False)
-                | "First rows" >> beam.FlatMap(_first_rows)
-            )
+            return begin | ReadInOrder(source, _all_rows)
         paths = matching(source.path)
         split = [path for path in paths if _is_split(path)]
         whole = [path for path in paths if path not in set(split)]

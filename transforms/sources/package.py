@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import apache_beam as beam
-from apache_beam.pvalue import PBegin, PCollection
+from apache_beam.pvalue import PCollection
 from pydantic import Field
 
 from transforms.engine.accounting import Verdict, reject
@@ -35,7 +35,7 @@ from transforms.packages.package import (
 )
 from transforms.packages.suite import TEST_COMMAND, baseline
 from transforms.sandbox.settings import SandboxSettings
-from transforms.sources.base import SourceSettings
+from transforms.sources.base import ReadInOrder, SourceSettings
 from transforms.sources.licenses import NO_LICENSE, stated
 from transforms.sources.rows import Row, SeedReason, parsed
 
@@ -87,7 +87,7 @@ class PackageSource(SourceSettings):
         return lines
 
     def rows(self) -> beam.PTransform:
-        return ReadPackages(self)
+        return ReadInOrder(self, rows_of)
 
     def seeds(self, sandbox: SandboxSettings, answers: bool) -> beam.PTransform:
         return RunBaselines(self, sandbox)
@@ -158,21 +158,6 @@ def seed_of(row: Row, source: PackageSource) -> Steps[tuple[Row, Seed | Verdict]
 
 
 @dataclass
-class ReadPackages(beam.PTransform):
-    """PBegin -> PCollection[Row]: one a package, spread over the workers."""
-
-    source: PackageSource
-
-    def expand(self, begin: PBegin) -> PCollection:
-        return (
-            begin
-            | "Source" >> beam.Create([self.source], reshuffle=False)
-            | "Packages" >> beam.FlatMap(rows_of)
-            | "Spread" >> beam.Reshuffle()
-        )
-
-
-@dataclass
 class RunBaselines(beam.PTransform):
     """PCollection[Row] -> PCollection[(Row, Seed | Verdict)]: runs the packages' tests."""
 
@@ -180,5 +165,5 @@ class RunBaselines(beam.PTransform):
     sandbox: SandboxSettings
 
     def expand(self, rows: PCollection) -> PCollection:
-        run = partial(seed_of, source=self.source)
-        return (rows | "Run baselines" >> Drive("seeds", run, sandbox=self.sandbox)).results
+        drive = Drive("seeds", partial(seed_of, source=self.source), sandbox=self.sandbox)
+        return (rows | "Spread" >> beam.Reshuffle() | "Run baselines" >> drive).results

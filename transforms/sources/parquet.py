@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 import apache_beam as beam
@@ -16,6 +15,7 @@ from pydantic import Field
 from transforms.engine.errors import SourceError, first_line
 from transforms.engine.files import FileSystems
 from transforms.engine.ids import canonical_json
+from transforms.sources.base import ReadInOrder
 from transforms.sources.columns import check_columns, outline, wanted_columns
 from transforms.sources.files import matching, named, reading, suffixes
 from transforms.sources.jsonl import JsonlSource
@@ -76,9 +76,9 @@ def _rows_in(source: ParquetSource, path: str, group: int) -> Iterator[Row]:
                 yield Row.make(source.name, canonical_json(plain(record)), path)
 
 
-def _first_rows(source: ParquetSource) -> Iterator[Row]:
+def _all_rows(source: ParquetSource) -> Iterator[Row]:
     groups = (group for path in matching(source.path) for group in _groups(path))
-    return islice((row for group in groups for row in _rows_in(source, *group)), source.limit)
+    return (row for group in groups for row in _rows_in(source, *group))
 
 
 @dataclass
@@ -93,11 +93,7 @@ class ReadParquet(beam.PTransform):
     def expand(self, begin: PBegin) -> PCollection:
         source = self.source
         if source.limit is not None:
-            return (
-                begin
-                | "Source" >> beam.Create([source], reshuffle=False)
-                | "First rows" >> beam.FlatMap(_first_rows)
-            )
+            return begin | ReadInOrder(source, _all_rows)
         return (
             begin
             | "Files" >> beam.Create(matching(source.path))

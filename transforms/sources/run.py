@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import apache_beam as beam
@@ -22,7 +21,7 @@ from transforms.engine.run_folder import RunFolder, absolute
 from transforms.models.responses import extract_program
 from transforms.programs import Unparsable, fingerprint
 from transforms.sandbox.settings import SandboxSettings
-from transforms.sources.base import SourceSettings
+from transforms.sources.base import ReadInOrder, SourceSettings
 from transforms.sources.files import content_of, matching, reading
 from transforms.sources.rows import NO_LICENSE, Row, SeedReason, parsed
 from transforms.stages.diversity.reasons import Sameness
@@ -105,9 +104,8 @@ def rows_in(path: str) -> Iterator[Row]:
                 yield Row.make(record.get("source") or "model", canonical_json(record), path)
 
 
-def _first_rows(source: RunSource) -> Iterator[Row]:
-    every = (row for path in _files(source) for row in rows_in(path))
-    return islice(every, source.limit)
+def _all_rows(source: RunSource) -> Iterator[Row]:
+    return (row for path in _files(source) for row in rows_in(path))
 
 
 def seed_of(source: RunSource, row: Row) -> Seed | Verdict:
@@ -171,11 +169,7 @@ class ReadRun(beam.PTransform):
 
     def expand(self, begin: PBegin) -> PCollection:
         if self.source.limit is not None:
-            return (
-                begin
-                | "Source" >> beam.Create([self.source], reshuffle=False)
-                | "First rows" >> beam.FlatMap(_first_rows)
-            )
+            return begin | ReadInOrder(self.source, _all_rows)
         return begin | "Files" >> beam.Create(_files(self.source)) | "Rows" >> beam.FlatMap(rows_in)
 
 

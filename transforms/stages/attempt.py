@@ -11,7 +11,7 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.records import Message, derived, grow
-from transforms.engine.stage import AnyRecord, Map, Same
+from transforms.engine.stage import AnyRecord, Map
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.prompts import PromptTemplate
 from transforms.models.requests import Request, Response
@@ -148,7 +148,6 @@ class PassRate(Map):
     """Highest share that is kept."""
 
     reads: ClassVar[type] = AnyRecord
-    writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("rate",)
     reasons: ClassVar[Iterable[str]] = ("too_hard", "too_easy")
 

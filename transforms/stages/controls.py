@@ -14,7 +14,7 @@ from pydantic import Field
 
 from transforms.engine.accounting import Tally, Verdict, reject
 from transforms.engine.ids import derived_seed
-from transforms.engine.stage import AnyRecord, Same
+from transforms.engine.stage import AnyRecord
 from transforms.models.episode import Episode, Steps
 from transforms.publish.export.controls import format_reward
 from transforms.stages.trajectories.select import written
@@ -52,7 +52,6 @@ class Control(Episode):
     """Whether records that `grader` does not keep are rows too, with the score 0."""
 
     reads: ClassVar[type] = AnyRecord
-    writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("score", "text")
     reasons: ClassVar[Iterable[str]] = ("not_rewarded",)
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from transforms.engine.accounting import Verdict, keep, reject
-from transforms.engine.stage import AnyRecord, Same
+from transforms.engine.stage import AnyRecord
 from transforms.models.episode import Episode, Steps
 from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.judge import as_pair, compare
@@ -48,7 +48,6 @@ class Grade(Episode):
     """The field that holds the reference answer."""
 
     reads: ClassVar[type] = AnyRecord
-    writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("solution", "answer")
     reasons: ClassVar[Iterable[str]] = GradeReason
 

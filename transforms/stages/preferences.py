@@ -131,7 +131,9 @@ class MakePairs(GroupMap):
     def _parted(self, record: Any) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
         """The prompt, up to the first turn of the model, and the rest."""
         turns = getattr(record, self.text)
-        own = [n for n, turn in enumerate(turns) if getattr(turn, "sampled", _is_own(turn))]
+        own = [
+            n for n, turn in enumerate(turns) if getattr(turn, "sampled", turn.role == "assistant")
+        ]
         first = min(own, default=len(turns))
         parts = (turns[:first], turns[first:])
         prompt, rest = (
@@ -200,7 +202,3 @@ def _made(
     shows = any(message.shown for message in (*prompt, *chosen, *rejected))
     made: type[Preference] = PicturePreference if shows else Preference
     return made(prompt=prompt, chosen=chosen, rejected=rejected, **fields)
-
-
-def _is_own(message: Message) -> bool:
-    return message.role == "assistant"

@@ -16,7 +16,6 @@ from pydantic import Field
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.ids import canonical_json
 from transforms.engine.records import Call, Derived, Seed, with_calls
-from transforms.engine.stage import Same
 from transforms.models.episode import ModelEpisode, Steps
 from transforms.models.pool import Pool, SeedPool, combined_license, combined_source, draw_shots
 from transforms.models.requests import Response
@@ -46,7 +45,6 @@ class WriteProblems(ModelEpisode):
     """Seeds that other problems are drawn from."""
 
     reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Same
     creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (*ResponseReason, "copied")
 
@@ -121,7 +119,6 @@ class AnswerByMajority(AskAnswers):
     """Share of the responses that agree, at least."""
 
     reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Same
     reasons: ClassVar[Iterable[str]] = ("no_majority",)
 
     def episode(self, seed: Seed) -> Steps[Seed | Verdict]:
@@ -151,7 +148,6 @@ class KeepSolvable(AskAnswers):
     """Solutions that have to agree."""
 
     reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Same
     reasons: ClassVar[Iterable[str]] = ("unsolved",)
 
     def episode(self, seed: Seed) -> Steps[Seed | Verdict]:
@@ -174,7 +170,6 @@ class Paraphrase(ModelEpisode):
     sampler: SamplerSettings
 
     reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Same
     reasons: ClassVar[Iterable[str]] = (*ResponseReason, "numbers_changed", "demands_changed")
 
     def episode(self, seed: Seed) -> Steps[Seed | Verdict]:

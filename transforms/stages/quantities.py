@@ -9,13 +9,13 @@ from typing import ClassVar
 
 from transforms.engine.accounting import Verdict, reject
 from transforms.engine.records import Seed
-from transforms.models.episode import Episode, Steps
+from transforms.models.episode import Steps
 from transforms.programs import literal_input, parse, with_input
 from transforms.programs.questions import Task, task_about
 from transforms.sandbox.jobs import Job, Result, Status
-from transforms.sandbox.settings import SandboxSettings
 from transforms.stages.exercises import FAILED
 from transforms.stages.pairs import UNFIT, unfit
+from transforms.stages.tasks import MakeTasks
 from transforms.text.answers.units import (
     Measure,
     conversion_program,
@@ -26,7 +26,7 @@ from transforms.text.answers.units import (
 
 
 @dataclass(kw_only=True)
-class CheckUnits(Episode):
+class CheckUnits(MakeTasks):
     """PCollection[Seed] (with code) -> Outcome of Task: programs whose quantities hold together.
 
     The output has a unit. With every given in other units of its dimension the program gives the
@@ -38,11 +38,7 @@ class CheckUnits(Episode):
     """
 
     name: str = "units"
-    sandbox: SandboxSettings
 
-    reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Task
-    creates_records: ClassVar[bool] = True
     reasons: ClassVar[Iterable[str]] = (
         *UNFIT, *FAILED, "no_quantity", "unit_dependent", "unused_given", "cancels",
     )  # fmt: skip

@@ -19,7 +19,7 @@ from transforms.stages.pairs import UNPAIRED, Pair, several_pairs
 
 @dataclass(kw_only=True)
 class MakeTasks(Episode):
-    """PCollection[Seed] (verified, with code) -> Outcome of Task."""
+    """PCollection[Seed] -> Outcome of Task; subclasses say what a seed has to have."""
 
     sandbox: SandboxSettings
 

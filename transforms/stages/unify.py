@@ -10,7 +10,6 @@ from typing import ClassVar
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.ids import content_id
 from transforms.engine.records import Execution, Program, Seed
-from transforms.engine.stage import Same
 from transforms.models.episode import Episode, Steps, side_by_side
 from transforms.programs.checks import RUN_REASONS, FilterSettings, FormReason
 from transforms.sandbox.settings import SandboxSettings
@@ -119,7 +118,6 @@ class ValidateSeeds(Episode):
     filter: FilterSettings
 
     reads: ClassVar[type] = Seed
-    writes: ClassVar[type] = Same
     reasons: ClassVar[Iterable[str]] = (*FormReason, *RUN_REASONS, UnifyReason.ANSWER_MISMATCH)
 
     def episode(self, seed: Seed) -> Steps[Seed | tuple[Seed, Verdict]]:

@@ -72,10 +72,7 @@ class TrainingExample:
         if self.words.prompt is not None:
             return {"prompt": self.words.prompt, "completion": self.completion}
         turns = [{"role": m.role, "content": m.content} for m in self.words.messages]
-        return {
-            "prompt": turns,
-            "completion": [{"role": "assistant", "content": self.completion}],
-        }
+        return {"prompt": turns, "completion": [{"role": "assistant", "content": self.completion}]}
 
 
 def load_prompts(folder: str, tasks: Iterable[str]) -> dict[str, PromptTemplate]:

@@ -51,11 +51,7 @@ class Played(NamedTuple):
 
 
 def play_out(
-    world: World[Any],
-    state: Any,
-    players: Sequence[Player],
-    rng: random.Random,
-    most: int = MOST,
+    world: World[Any], state: Any, players: Sequence[Player], rng: random.Random, most: int = MOST
 ) -> Played:
     """Plays from a state until the game is over, or for `most` moves.
 

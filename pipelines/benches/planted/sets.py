@@ -236,9 +236,6 @@ def trivial_set(cases: Sequence[Case], share: float) -> LabelledSet:
         min(stay, len(flags)),
     )
     rest = LabelledGroup(
-        "beside yes/no answers",
-        (),
-        tuple(record.id for record in others),
-        len(others),
+        "beside yes/no answers", (), tuple(record.id for record in others), len(others)
     )
     return LabelledSet((*flags, *others), (group, rest))

@@ -126,10 +126,7 @@ def as_example(problem: Problem) -> Example:
         input=problem.input or "{}",
         answer=problem.output or "null",
         answer_type="float",
-        messages=(
-            Message("user", problem.instruction),
-            Message("assistant", problem.instruction),
-        ),
+        messages=(Message("user", problem.instruction), Message("assistant", problem.instruction)),
         agreement=1.0,
         attempts=1,
         difficulty=0.0,
@@ -317,10 +314,7 @@ def _run_watched(request: str) -> tuple[str, Family]:
         given.write(request)
         given.seek(0)
         child = subprocess.Popen(
-            [sys.executable, "-c", _CHILD],
-            env=child_environment(),
-            stdin=given,
-            stdout=printed,
+            [sys.executable, "-c", _CHILD], env=child_environment(), stdin=given, stdout=printed
         )
         used = watched(child)
         if child.returncode:

@@ -69,11 +69,7 @@ def open_requests(limit: int) -> Limiter:
 
 
 def simulate(
-    limiter: Limiter,
-    latency: float,
-    paces: int = 1,
-    until: float = 300.0,
-    count_from: float = 60.0,
+    limiter: Limiter, latency: float, paces: int = 1, until: float = 300.0, count_from: float = 60.0
 ) -> Counts:
     """Asks through so many paces with a window of 32, and counts from `count_from` seconds on."""
     number = itertools.count()

@@ -44,8 +44,7 @@ def test_both_builds_of_vllm_come_with_what_converts_and_merges_the_embedded_mod
 
 
 @pytest.mark.parametrize(
-    ("version", "is_error"),
-    [("0.10.2", True), ("0.18.1", True), ("0.34.0", False), ("1.0", False)],
+    ("version", "is_error"), [("0.10.2", True), ("0.18.1", True), ("0.34.0", False), ("1.0", False)]
 )
 def test_a_version_that_is_too_old_is_an_error_and_one_that_is_not_known_a_warning(
     version: str, is_error: bool

@@ -42,10 +42,7 @@ def test_both_runs_draw_as_many_prompts_of_the_same_kinds() -> None:
     [
         ("num_programs=7", "kind"),
         ("after.sampling.conditioning=few_shot", "few_shot"),
-        (
-            "after.sampling.conditioning={kind: 2, few_shot: 1}",
-            "kind 2 + few_shot 1",
-        ),
+        ("after.sampling.conditioning={kind: 2, few_shot: 1}", "kind 2 + few_shot 1"),
     ],
 )
 def test_what_the_trained_model_is_shown_can_be_set(override: str, said: str) -> None:

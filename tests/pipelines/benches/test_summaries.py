@@ -13,13 +13,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipelines.benches.summaries import (
-    BenchSummariesSettings,
-    bench,
-    fidelity,
-    figures,
-    read_arm,
-)
+from pipelines.benches.summaries import BenchSummariesSettings, bench, fidelity, figures, read_arm
 from pipelines.synthesize import synthesize
 from tests.chat_server import chat_server
 from tests.programs_for_tests import SANDBOX

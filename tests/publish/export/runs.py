@@ -12,15 +12,7 @@ from tests.programs_for_tests import SPAM
 from tests.publish.report.folder import examples, executions
 from transforms.engine.accounting import Reject, reject, rejected
 from transforms.engine.ids import content_id
-from transforms.engine.records import (
-    Attempt,
-    Attempts,
-    Example,
-    Message,
-    ToolCall,
-    Variant,
-    grow,
-)
+from transforms.engine.records import Attempt, Attempts, Example, Message, ToolCall, Variant, grow
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.tables import write_table
 from transforms.models.requests import tool_json

@@ -120,8 +120,7 @@ def test_an_observation_of_an_error_is_one(text):
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "43", "ok", "The mean error is 3", "Error rate: 2", "{'Error': 1}", "over 3 of 4"],
+    "text", ["", "43", "ok", "The mean error is 3", "Error rate: 2", "{'Error': 1}", "over 3 of 4"]
 )
 def test_an_observation_of_a_value_is_no_error(text):
     assert not is_error({"role": "tool", "content": text})

@@ -111,7 +111,7 @@ def test_a_tools_picture_is_a_turn_of_the_users_that_is_not_learned(
 ) -> None:
     (values,), _ = exported(_run(tmp_path, blobs, _row(blobs)), "sft")
     assert [turn["role"] for turn in values["messages"]] == [
-        *("user", "assistant", "tool", "user", "assistant"),
+        *("user", "assistant", "tool", "user", "assistant")
     ]
     assert values["loss_mask"] == [False, True, False, False, True]
     assert values["messages"][2]["content"] == [{"type": "text", "text": "cut"}]
@@ -254,14 +254,7 @@ def test_a_form_without_a_place_for_pictures_leaves_the_row_out(
 def _written(folder: Path, run: RunFolder, form: Any, files: Any = "parquet") -> str:
     manifest = run.read_manifest() or {}
     with Spool(form.types()) as made:
-        spool(
-            run,
-            manifest,
-            form,
-            SplitSettings(),
-            None,
-            made,
-        )
+        spool(run, manifest, form, SplitSettings(), None, made)
         made.write(str(folder), files, 1000, "zstd")
     return str(folder / "train-00000-of-00001.parquet")
 

@@ -31,9 +31,7 @@ def test_rows_of_each_recipe_render(embedded: TemplateCheck, tmp_path: Path, rec
         embedded(row["id"], row["messages"], row["tools"])
 
 
-def test_rows_with_calls_render_with_each_template_for_tools_that_trl_ships(
-    tmp_path: Path,
-) -> None:
+def test_rows_with_calls_render_with_each_template_for_tools_that_trl_ships(tmp_path: Path) -> None:
     from trl import chat_template_utils as shipped
 
     rows, _ = exported(runs.tool_math(tmp_path), "sft")

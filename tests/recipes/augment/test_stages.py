@@ -37,11 +37,7 @@ def test_redraws_are_kept_or_rejected_and_counted(workers):
         assert_that(
             sums,
             equal_to(
-                [
-                    ("in", "", len(found) + 1),
-                    ("kept", "", 3),
-                    ("rejected", "not_redrawable", 1),
-                ]
+                [("in", "", len(found) + 1), ("kept", "", 3), ("rejected", "not_redrawable", 1)]
             ),
             label="counted",
         )

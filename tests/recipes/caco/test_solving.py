@@ -152,8 +152,7 @@ def failing(first, kind):
 
 
 @pytest.mark.parametrize(
-    ("failures", "end"),
-    [(1, (None, 3)), (2, ("unanswered", "server_error: "))],
+    ("failures", "end"), [(1, (None, 3)), (2, ("unanswered", "server_error: "))]
 )
 def test_a_problem_whose_verdict_hangs_on_unanswered_requests_is_put_off(failures, end, tmp_path):
     with fault_server(

@@ -127,9 +127,7 @@ def test_every_set_reads_its_columns_and_says_which_are_missing(tmp_path: Path) 
         build("mine", str(tmp_path), "out")
 
 
-def test_rows_that_repeat_a_hashed_set_are_rejected_and_strangers_kept(
-    tmp_path: Path,
-) -> None:
+def test_rows_that_repeat_a_hashed_set_are_rejected_and_strangers_kept(tmp_path: Path) -> None:
     output = str(tmp_path / "humaneval.parquet")
     hashes(HashesSettings(name="humaneval", path=HUMANEVAL, output=output), _quiet())
     settings = DecontaminateSettings(**SETTINGS, hashes={"humaneval": output})

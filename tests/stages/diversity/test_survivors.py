@@ -71,12 +71,7 @@ def test_every_reason_of_these_stages_occurs_in_the_rows(in_order):
 
 @pytest.mark.parametrize(
     ("workers", "seed", "flags"),
-    [
-        (1, 1, ()),
-        (1, 2, ()),
-        (1, 3, ("--direct_runner_bundle_repeat=1",)),
-        (2, 4, ()),
-    ],
+    [(1, 1, ()), (1, 2, ()), (1, 3, ("--direct_runner_bundle_repeat=1",)), (2, 4, ())],
 )
 def test_any_order_and_number_of_workers_gives_the_same(workers, seed, flags, in_order):
     shuffled = list(rows())

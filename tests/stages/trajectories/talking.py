@@ -62,6 +62,13 @@ def played(steps: Steps[Any], model: Script) -> Played[Any]:
     return play(steps, answer)
 
 
+def once(steps: Steps[Any], *texts: str | Response) -> tuple[Any, Any, Played[Any]]:
+    """Plays an episode of one attempt by a script: its row, the verdict on it, and the play."""
+    play = played(steps, script(*texts))
+    [(row, verdict)] = play.result
+    return row, verdict, play
+
+
 def asked(play: Played[Any]) -> list[Request]:
     """The requests of an episode, in order."""
     return [each for turn in play.turns for each in turn if isinstance(each, Request)]

@@ -485,11 +485,7 @@ def blamed(said: Complaint, sent: Collection[str]) -> str | None:
 
 
 def fix(
-    said: Complaint,
-    parameter: str,
-    stage: str,
-    own: str | None = None,
-    setting: str = "backend",
+    said: Complaint, parameter: str, stage: str, own: str | None = None, setting: str = "backend"
 ) -> str:
     """Returns the setting that keeps the complaint about `parameter` from coming again.
 

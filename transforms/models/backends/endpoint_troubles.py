@@ -12,20 +12,11 @@ import aiohttp
 from transforms.engine.errors import CotmillError, one_line, typed_line
 from transforms.images.wire import TooManyPictures
 from transforms.models.backends.base import kind_of
-from transforms.models.backends.endpoint_replies import (
-    PAGE,
-    Complaint,
-    Refused,
-    blamed,
-    fix,
-)
+from transforms.models.backends.endpoint_replies import PAGE, Complaint, Refused, blamed, fix
 from transforms.models.backends.endpoint_requests import arguments_of
 from transforms.models.backends.places import Place
 from transforms.models.requests import ErrorKind, Request
-from transforms.models.scores import (
-    NoScores,
-    Unscorable,
-)
+from transforms.models.scores import NoScores, Unscorable
 
 _ENDS_ALL = {
     **dict.fromkeys((301, 302, 303, 307, 308), "sends requests elsewhere"),

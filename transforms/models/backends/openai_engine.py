@@ -40,13 +40,7 @@ from transforms.models.backends.places import Place, place_of
 from transforms.models.backends.settings import Endpoint, OpenAIBackend
 from transforms.models.backends.transport import Transport
 from transforms.models.requests import ErrorKind, Request, Response
-from transforms.models.scores import (
-    LIKELIEST,
-    NoScores,
-    continued,
-    of_labels,
-    with_scores,
-)
+from transforms.models.scores import LIKELIEST, NoScores, continued, of_labels, with_scores
 
 _CONNECT_SECONDS = 30.0
 _TRYING_SECONDS = 300.0
@@ -215,9 +209,7 @@ class OpenAIModel:
 
     async def _connect(self, connections: int) -> None:
         self._transport = Transport(
-            self._place,
-            timeout=self._endpoint.timeout_seconds,
-            connections=connections,
+            self._place, timeout=self._endpoint.timeout_seconds, connections=connections
         )
 
     def _wait(self, work: Coroutine[Any, Any, None]) -> None:

@@ -104,6 +104,20 @@ class _Chats(Group):
         """Whether rows keep the thoughts of the model."""
         return self.reasoning != "drop"
 
+    def identity(self) -> Any:
+        """The model, api and prefix; then what else decides rows, named only where it is used, so
+        that runs without it stay what they are."""
+        backend: Any = self  # each subclass has a model
+        values = {
+            "template": self.chat_template_kwargs,
+            "request": backend.request,
+            "drops_reasoning": not self.keeps_reasoning,
+            "think_tags": [] if self.think_tags == THINK_TAGS else list(self.think_tags),
+        }
+        later = {name: value for name, value in values.items() if value}
+        parts = [backend.model_id or backend.answering, backend.api, backend.sends_prefix]
+        return [*parts, *filter(None, (backend.changes_answers(), later))]
+
     @model_validator(mode="after")
     def _thoughts_end(self) -> Self:
         if not self.think_tags[1]:
@@ -280,23 +294,6 @@ class VllmBackend(_Chats):
         """None of the sampling parameters."""
         return ()
 
-    def identity(self) -> Any:
-        parts = [self.model_id or self.answering, self.api, self.sends_prefix]
-        return [*parts, *_later_identity(self, self.changes_answers())]
-
-
-def _later_identity(backend: Any, changes: dict[str, Any]) -> list[Any]:
-    """What decides rows beside model, api and prefix: named where it is used, so that runs without
-    it stay what they are."""
-    values = {
-        "template": backend.chat_template_kwargs,
-        "request": backend.request,
-        "drops_reasoning": not backend.keeps_reasoning,
-        "think_tags": [] if backend.think_tags == THINK_TAGS else list(backend.think_tags),
-    }
-    later = {name: value for name, value in values.items() if value}
-    return [each for each in (changes, later) if each]
-
 
 class Endpoint(Group):
     """How an OpenAI-compatible endpoint is asked, and for how long where it fails."""
@@ -362,9 +359,7 @@ class OpenAIBackend(Endpoint, _Parameters, _Chats, _Body):
         "OPENAI_API_KEY", description="environment variable that holds the key (may be unset)"
     )
     max_in_flight: int = Field(
-        32,
-        ge=1,
-        description="requests open at once, per worker, at most: fewer after a 429",
+        32, ge=1, description="requests open at once, per worker, at most: fewer after a 429"
     )
     requests_per_minute: float | None = Field(
         None,
@@ -427,10 +422,6 @@ class OpenAIBackend(Endpoint, _Parameters, _Chats, _Body):
         }
         return self.model_copy(update=limits)
 
-    def identity(self) -> Any:
-        parts = [self.model_id or self.model, self.api, self.sends_prefix]
-        return [*parts, *_later_identity(self, self.changes_answers())]
-
 
 class ReplayBackend(_Parameters, _Chats, _Body):
     """Answers from a ledger alone; a request that is not in it stops the run."""
@@ -456,10 +447,6 @@ class ReplayBackend(_Parameters, _Chats, _Body):
     def sends_prefix(self) -> bool:
         """Whether forced prefixes reached the model."""
         return self.api == "completions" or self.continue_prefix is True
-
-    def identity(self) -> Any:
-        parts = [self.model_id or self.model, self.api, self.sends_prefix]
-        return [*parts, *_later_identity(self, self.changes_answers())]
 
 
 Backend = Annotated[

@@ -36,11 +36,7 @@ def prepare_environment(backend: VllmBackend) -> None:
     check_installed(backend)
 
 
-QUIET = {
-    "VLLM_LOGGING_LEVEL": "ERROR",
-    "TORCH_CPP_LOG_LEVEL": "ERROR",
-    "PYTHONWARNINGS": "ignore",
-}
+QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore"}
 """Environment of vLLM's processes; a user who wants to hear more sets these."""
 
 

@@ -25,12 +25,7 @@ from transforms.engine.versions import versions
 from transforms.models.backends.base import valid_text
 from transforms.models.backends.settings import Backend
 from transforms.models.ledger.parts import OBSERVATION, SCHEMA, new_part, rank_of
-from transforms.models.requests import (
-    Request,
-    Response,
-    Sampler,
-    request_json,
-)
+from transforms.models.requests import Request, Response, Sampler, request_json
 
 _log = logging.getLogger(__name__)
 _TEXTS = [field.name for field in SCHEMA if field.type == pa.string()]

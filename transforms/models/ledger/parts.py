@@ -18,12 +18,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from transforms.engine.errors import LedgerError, one_line, typed_line
 from transforms.engine.files import FileSystems, new_file
 from transforms.engine.records import ToolCall
-from transforms.models.requests import (
-    UNANSWERED,
-    ErrorKind,
-    Response,
-    request_from_json,
-)
+from transforms.models.requests import UNANSWERED, ErrorKind, Response, request_from_json
 
 _log = logging.getLogger(__name__)
 

@@ -4,14 +4,7 @@ Everything here is pure. The sandbox makes the trace (`Job(..., trace=TraceLimit
 """
 
 from transforms.programs.facts.calls import Call, call_tree
-from transforms.programs.facts.events import (
-    CutTrace,
-    Event,
-    InvalidTrace,
-    Kind,
-    Trace,
-    read_trace,
-)
+from transforms.programs.facts.events import CutTrace, Event, InvalidTrace, Kind, Trace, read_trace
 from transforms.programs.facts.flow import (
     END,
     Branch,

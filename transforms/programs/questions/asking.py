@@ -12,13 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from transforms.programs.facts import (
-    Trace,
-    coverage,
-    final_values,
-    next_lines,
-    values_after,
-)
+from transforms.programs.facts import Trace, coverage, final_values, next_lines, values_after
 from transforms.programs.form import assigned, literal_input
 from transforms.programs.questions.answers import strict
 from transforms.programs.questions.lines import is_literal, literals, statements, stored, tree_of

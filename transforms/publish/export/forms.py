@@ -44,8 +44,9 @@ class Format(Group):
 
     @property
     def failures(self) -> list[str]:
-        """Reasons of the rejects that it takes for attempts that went wrong."""
-        return []
+        """Reasons of the rejects that it takes for attempts that went wrong: its setting `failed`,
+        where it has one."""
+        return getattr(self, "failed", [])
 
     def types(self) -> dict[str, pa.DataType]:
         """Column -> type, in their order. A column without a value in any example is left out."""

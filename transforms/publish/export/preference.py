@@ -60,10 +60,6 @@ class PreferenceExport(Format):
         FAILED, description="reasons of rejects that are answers which do not agree"
     )
 
-    @property
-    def failures(self) -> list[str]:
-        return self.failed
-
     def types(self) -> dict[str, pa.DataType]:
         pair: dict[str, dict[str, pa.DataType]] = {
             "messages": {"prompt": MESSAGES, "chosen": MESSAGES, "rejected": MESSAGES},

@@ -102,10 +102,6 @@ class RlExport(Format):
     def attempts(self) -> bool:
         return self.control
 
-    @property
-    def failures(self) -> list[str]:
-        return self.failed
-
     def types(self) -> dict[str, pa.DataType]:
         return _PLACES[self.trainer]
 

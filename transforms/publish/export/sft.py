@@ -11,12 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from transforms.engine.errors import SettingsError
 from transforms.images.rows import COLUMN, TYPE
-from transforms.publish.export.chats import (
-    LeftOut,
-    Message,
-    Reasoning,
-    for_templates,
-)
+from transforms.publish.export.chats import LeftOut, Message, Reasoning, for_templates
 from transforms.publish.export.forms import (
     LINEAGE,
     MESSAGES,

@@ -38,10 +38,6 @@ class ValueExport(Format):
         FAILED, description="reasons of rejects that are attempts which went wrong"
     )
 
-    @property
-    def failures(self) -> list[str]:
-        return self.failed
-
     def types(self) -> dict[str, pa.DataType]:
         messages = {"prompt": MESSAGES, "completion": MESSAGES, "label": pa.float64()}
         return {**messages, "tools": pa.string(), **LINEAGE}
@@ -58,11 +54,7 @@ class ValueExport(Format):
                         yield Omitted(str(error))
 
     def _example(
-        self,
-        asked: Sequence[Message],
-        begun: Sequence[Message],
-        row: dict[str, Any],
-        label: float,
+        self, asked: Sequence[Message], begun: Sequence[Message], row: dict[str, Any], label: float
     ) -> Example:
         prompt, prefix = (for_templates(messages, self.reasoning) for messages in (asked, begun))
         values = {"prompt": prompt, "completion": prefix, "label": label, "tools": tools_of(row)}

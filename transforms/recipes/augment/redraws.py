@@ -58,7 +58,8 @@ def find_slots(problem: str, found: Sequence[Numeral], inputs: Mapping[str, Any]
     free = {
         index
         for index, numeral in enumerate(found)
-        if numeral.kind in ("number", "ordinal", "word") and not _is_rounding(problem, numeral)
+        if numeral.kind in ("number", "ordinal", "word")
+        and not _DECIMAL_PLACES.match(problem, numeral.end)
     }
     stated: dict[Path, tuple[int, ...]] = {}
     for key, value in inputs.items():
@@ -147,10 +148,6 @@ def _in_order(numbers: list[Any], found: Sequence[Numeral], free: set[int]) -> l
         if len(run) == len(numbers) and (best is None or run[-1] - run[0] < best[-1] - best[0]):
             best = run
     return best
-
-
-def _is_rounding(problem: str, numeral: Numeral) -> bool:
-    return bool(_DECIMAL_PLACES.match(problem, numeral.end))
 
 
 def _is_word(found: Sequence[Numeral], places: Sequence[int]) -> bool:

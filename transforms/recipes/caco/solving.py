@@ -23,7 +23,6 @@ from transforms.models.responses import (
     judge_response,
     solution_of,
 )
-from transforms.models.settings import SamplerSettings
 from transforms.programs.checks import FilterSettings, FormOf, form_checks
 from transforms.recipes.caco.mark import mark
 from transforms.recipes.caco.settings import SamplingSettings
@@ -63,9 +62,7 @@ def with_responses(
             Attempt(text, response.finish_reason, kind, agrees=agrees, reasoning=reasoning)
         )
     return replace(
-        record,
-        attempts=tuple(attempts),
-        **with_calls(record.calls, *calls(stage, responses)),
+        record, attempts=tuple(attempts), **with_calls(record.calls, *calls(stage, responses))
     )
 
 
@@ -147,17 +144,14 @@ class Solve(ModelEpisode):
 
     def _asked(self, kind: str, problem: Problem, pool: Pool) -> list[Request]:
         """All attempts of a kind that may be asked for."""
-        sampler, seed = sampler_of(kind, self.sampling), self.run_seed
+        seed = self.run_seed
         if kind == "code":
+            sampler = self.sampling.solve_code
             wanted = Seed.make(
                 problem=problem.instruction, source=problem.source, license=problem.license
             )
             shots = draw_shots(pool, sampler.shots, seed, "solve code", problem.id)
             return self.requests(sampler, 0, self.code_prompt, seed=wanted, shots=shots)
+        sampler = self.sampling.solve
         shots = draw_shots(pool.solved, sampler.shots, seed, "solve", problem.id)
         return self.requests(sampler, instruction=problem.instruction, shots=shots)
-
-
-def sampler_of(kind: str, sampling: SamplingSettings) -> SamplerSettings:
-    """How attempts of a kind are sampled."""
-    return sampling.solve_code if kind == "code" else sampling.solve

@@ -16,7 +16,7 @@ from transforms.engine.blocks import Block, PackByKey, unpack
 from transforms.engine.errors import SourceError
 from transforms.engine.outcomes import Decide, Outcome
 from transforms.engine.records import Seed
-from transforms.engine.stage import AnyRecord, Same, Stage
+from transforms.engine.stage import AnyRecord, Stage
 from transforms.sandbox.settings import SandboxSettings
 from transforms.sources import check_source
 from transforms.sources.read import ReadRows
@@ -216,7 +216,6 @@ class Decontaminate(Stage):
     """The field that is compared with the items' code (null: none)."""
 
     reads: ClassVar[type] = AnyRecord
-    writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("text", "code")
     reasons: ClassVar[Iterable[str]] = (Sameness.CONTAMINATED,)
 

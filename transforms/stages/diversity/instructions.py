@@ -13,7 +13,7 @@ from transforms.engine.blocks import Together
 from transforms.engine.ids import text_id
 from transforms.engine.losers import DropLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
-from transforms.engine.stage import AnyRecord, Same, Stage
+from transforms.engine.stage import AnyRecord, Stage
 from transforms.stages.diversity.copies import FIRST, marked, name_copies, seeds_from
 from transforms.stages.diversity.near import NearDuplicates
 from transforms.stages.diversity.reasons import Sameness
@@ -57,7 +57,6 @@ class Deduplicate(Stage):
     """Folder of the verified seeds, whose problems are not to be copied."""
 
     reads: ClassVar[type] = AnyRecord
-    writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("text", "code")
     reasons: ClassVar[Iterable[str]] = (
         Sameness.COPY_OF_SEED,
@@ -102,12 +101,9 @@ class Deduplicate(Stage):
         if not self.dedup.semantic:
             return Outcome(different.kept, different.rejected)
         same = different.kept | "Find same meaning" >> SemanticDuplicates(
-            text=lambda record: getattr(record, text),
-            order=order,
-            dedup=self.dedup,
+            text=lambda record: getattr(record, text), order=order, dedup=self.dedup
         )
         meant_once = different.kept | "Drop same meaning" >> DropLosers(self.name, same)
         return Outcome(
-            meant_once.kept,
-            (different.rejected, meant_once.rejected) | "Rejected" >> Together(),
+            meant_once.kept, (different.rejected, meant_once.rejected) | "Rejected" >> Together()
         )

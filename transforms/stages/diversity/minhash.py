@@ -76,9 +76,7 @@ def banded(
     keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     keys ^= keys >> np.uint64(31)
     return Block(
-        keys.reshape(-1),
-        np.repeat(np.array(nodes), bands),
-        np.repeat(digests, bands, axis=0),
+        keys.reshape(-1), np.repeat(np.array(nodes), bands), np.repeat(digests, bands, axis=0)
     )
 
 

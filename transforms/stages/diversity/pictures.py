@@ -13,7 +13,7 @@ from transforms.engine.ids import content_id
 from transforms.engine.losers import DropLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
 from transforms.engine.records import Picture
-from transforms.engine.stage import AnyRecord, Same, Stage
+from transforms.engine.stage import AnyRecord, Stage
 from transforms.images.blobs import Blobs
 from transforms.images.rows import pictures_of
 from transforms.models.driver import Drive
@@ -56,7 +56,6 @@ class DistinctPictures(Stage):
     """Folder of the run's pictures (`images.Blobs`)."""
 
     reads: ClassVar[type] = AnyRecord
-    writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("beside",)
     reasons: ClassVar[Iterable[str]] = ("same_picture",)
 

@@ -12,7 +12,7 @@ from apache_beam.pvalue import PCollection
 from transforms.engine.ids import text_id
 from transforms.engine.losers import DropLosers, JudgeLosers, LimitPerKey
 from transforms.engine.outcomes import Outcome
-from transforms.engine.stage import AnyRecord, Same, Stage
+from transforms.engine.stage import AnyRecord, Stage
 from transforms.programs import fingerprint
 from transforms.programs.source import source_of
 from transforms.stages.diversity.copies import FIRST, marked, name_copies, seeds_from
@@ -72,7 +72,6 @@ class DeduplicatePrograms(Stage):
     """Folder of the verified seeds, whose programs are not to be copied."""
 
     reads: ClassVar[type] = AnyRecord
-    writes: ClassVar[type] = Same
     by_field: ClassVar[tuple[str, ...]] = ("code",)
     reasons: ClassVar[Iterable[str]] = (
         Sameness.COPY_OF_SEED,

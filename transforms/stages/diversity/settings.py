@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, model_validator
 
 from transforms.engine.settings import Group
 from transforms.sources.read import AnySource
 
-_SentenceModel = Annotated[
-    str,
-    Field(
+
+class _SemanticSettings(Group):
+    """Meaning is compared, too, where `semantic` is true."""
+
+    semantic: bool = Field(
+        False,
+        description="also reject what means the same in other words (needs the extra `semantic`)",
+    )
+    semantic_model: str = Field(
+        "embedded",
         description="sentence model, mean-pooled: a folder, a name on the Hub, or `embedded` "
-        "(all-MiniLM-L6-v2 out of a package)"
-    ),
-]
+        "(all-MiniLM-L6-v2 out of a package)",
+    )
+    semantic_threshold: float
+
+    def without_effect(self) -> set[str]:
+        """The settings that decide nothing while `semantic` is false."""
+        return set() if self.semantic else {"semantic_model", "semantic_threshold"}
 
 
-class DedupSettings(Group):
+class DedupSettings(_SemanticSettings):
     """Near-duplicates among programs, and among accepted examples."""
 
     threshold: float = Field(
@@ -48,20 +59,12 @@ class DedupSettings(Group):
         description="parts of the LSH index; one is in memory at a time, about rows x bands x 120 "
         "bytes / partitions",
     )
-
-    semantic: bool = Field(
-        False,
-        description="also reject instructions that mean the same in other words (needs the extra "
-        "`semantic`)",
-    )
-    semantic_model: _SentenceModel = "embedded"
     semantic_threshold: float = Field(
         0.95, gt=0, le=1, description="estimated cosine of embeddings from which two are one"
     )
 
     def identity(self) -> Any:
-        off = set() if self.semantic else {"semantic_model", "semantic_threshold"}
-        return self.model_dump(mode="json", exclude={"partitions", *off})
+        return self.model_dump(mode="json", exclude={"partitions", *self.without_effect()})
 
     @model_validator(mode="after")
     def _whole_bands(self) -> DedupSettings:
@@ -70,7 +73,7 @@ class DedupSettings(Group):
         return self
 
 
-class DecontaminateSettings(Group):
+class DecontaminateSettings(_SemanticSettings):
     """Benchmarks whose questions no row may repeat, and what counts as repeating one."""
 
     benchmarks: dict[str, AnySource] = Field(
@@ -98,19 +101,13 @@ class DecontaminateSettings(Group):
         description="Jaccard similarity of the 3-grams of words, all numbers held equal, from "
         "which a row repeats an item",
     )
-    semantic: bool = Field(
-        False,
-        description="also reject what means the same as an item in other words (needs the extra "
-        "`semantic`)",
-    )
-    semantic_model: _SentenceModel = "embedded"
     semantic_threshold: float = Field(
         0.9, gt=0, le=1, description="cosine of embeddings from which a row repeats an item"
     )
 
     def identity(self) -> Any:
         """Lists of hashes count by their content."""
-        off = {"semantic", "semantic_model", "semantic_threshold"} if not self.semantic else set()
+        off = set() if self.semantic else {"semantic", *self.without_effect()}
         given = self.model_dump(mode="json", exclude={"hashes", *off})
         if self.hashes:
             given["hashes"] = {name: _digest(path) for name, path in self.hashes.items()}

@@ -6,13 +6,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from transforms.engine.accounting import keep, reject
+from transforms.engine.accounting import reject
 from transforms.engine.ids import derived_seed
 from transforms.engine.records import Seed
 from transforms.models.episode import Steps, side_by_side
 from transforms.stages.trajectories.conversation import Conversation, converse
 from transforms.stages.trajectories.converse import Converse, Tried
 from transforms.stages.trajectories.records import Ended
+
+Before = Callable[[Conversation], None]
+"""Called before each request of the agent whose turns the rows are."""
 
 
 @dataclass(kw_only=True)
@@ -45,35 +48,22 @@ class Branching(Converse):
             trunk.spawned = [each.talk for each in forked]
         return tried
 
-    def play(
-        self,
-        seed: Seed,
-        sample: int,
-        talk: Conversation,
-        before: Callable[[Conversation], None] = lambda talk: None,
-    ) -> Steps[object]:
+    def play(self, seed: Seed, sample: int, talk: Conversation, before: Before) -> Steps[object]:
         """Plays an attempt from where it stands to its end; a recipe of several roles writes its
-        own.
-
-        Args:
-            before: called before each request of the agent whose turns the rows are.
-        """
+        own."""
         return (yield from converse(talk, before))
 
     def _branch(self, seed: Seed, sample: int, talk: Conversation, number: int) -> Steps[Tried]:
         asked = replace(talk.asked, sample=talk.asked.sample + number * self.sampler.samples)
         branch = talk.branched(asked)
-        yield from self.play(seed, sample, branch)
+        yield from self.play(seed, sample, branch, lambda talk: None)
         tried = yield from self.graded(seed, branch)
         branch.data = {"branch": number, "score": tried.score}
         return tried
 
     def spawned(self, attempt: Tried) -> Iterable[Tried]:
         for talk in attempt.talk.spawned:
-            score = talk.data["score"]
-            verdict = talk.verdict
-            if talk.ended is Ended.ANSWERED and not (score >= 1 or self.keeps_wrong):
+            score, verdict = talk.data["score"], talk.verdict
+            if talk.ended is Ended.ANSWERED and score < 1:
                 verdict = reject("wrong_answer" if talk.answer else "no_answer", talk.answer or "")
-            elif self.keeps_wrong and talk.ended is not Ended.REFUSED:
-                verdict = keep()
-            yield Tried(talk, score, verdict)
+            yield self.tried(talk, score, verdict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
@@ -34,10 +33,7 @@ from transforms.stages.trajectories.conversation import (
 from transforms.stages.trajectories.dialogue_forms import DialogueSetting, dialogue_of
 from transforms.stages.trajectories.dialogues import PYTHON, Body, Dialogue
 from transforms.stages.trajectories.gallery import Gallery
-from transforms.stages.trajectories.records import (
-    Ended,
-    Trajectory,
-)
+from transforms.stages.trajectories.records import Ended, Trajectory
 from transforms.text.answers import final_answer
 
 _ARGUMENTS = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
@@ -163,10 +159,6 @@ class Converse(ModelEpisode):
             raise SettingsError(f"{setting} and turns are both null: set one of them")
         check_backend(self.dialogue, self.backend, self.name)
 
-    @cached_property
-    def _one(self) -> SamplerSettings:
-        return self.sampler.model_copy(update={"samples": 1})
-
     def episode(self, seed: Seed) -> Steps[list[tuple[Trajectory, Verdict]] | Verdict]:
         if (unfit := self.unfit(seed)) is not None:
             return unfit
@@ -234,7 +226,7 @@ class Converse(ModelEpisode):
         **words: Any,
     ) -> Request:
         """Returns the request of an attempt with a prompt to a model (the stage's own)."""
-        return self.requests(self._one, sample, prompt, model, **words)[0]
+        return self.requests(self.sampler, sample, prompt, model, 1, **words)[0]
 
     def words(self, seed: Seed, sample: int) -> dict[str, Any]:
         """What the prompt of an attempt is rendered with, beside `cells`."""

@@ -305,8 +305,7 @@ class Dialogue:
             return re.compile(rf"^{re.escape(self.line)}:[ \t]*(?P<body>.*)$\n?", re.MULTILINE)
         if self.body is Body.CODE and not self.open:
             return re.compile(
-                _FENCE + r"[ \t]*\n(?P<body>.*?)\n?^```[ \t]*$\n?",
-                re.DOTALL | re.MULTILINE,
+                _FENCE + r"[ \t]*\n(?P<body>.*?)\n?^```[ \t]*$\n?", re.DOTALL | re.MULTILINE
             )
         if not self.open:
             return re.compile(r"(?!)")

@@ -145,33 +145,10 @@ class Strategy(Protocol):
 
 
 @dataclass(frozen=True)
-class BestOf:
-    """Best of n: the root has n children, and that is all."""
-
-    n: int
-
-    def moves(self, root: Node[Any]) -> Moves:
-        yield [Grow(root, self.n)]
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """Retries: each attempt follows from the one that failed before it, until one is an end."""
-
-    tries: int
-
-    def moves(self, root: Node[Any]) -> Moves:
-        last = [root]
-        for _ in range(self.tries):
-            if not last or last[0].done:
-                return
-            last = yield [Grow(last[0], 1)]
-
-
-@dataclass(frozen=True)
 class BreadthFirst:
     """Every node that is no end has `children`, down to `depth` (Tree-of-Code, arXiv 2412.15305,
-    where a program that runs is an end)."""
+    where a program that runs is an end). With a depth of 1 it is best of n, with one child each it
+    is retries, each of which follows from the one that failed before it."""
 
     children: int = 3
     depth: int = 3
@@ -454,7 +431,6 @@ def search(
     strategy: Strategy,
     budget: Budget = _UNLIMITED,
     rethink: Callable[[Node[S]], Steps[S | None]] | None = None,
-    stop: Callable[[Node[S]], bool] = lambda node: False,
     choose: Callable[[Sequence[Node[S]]], Node[S] | None] = best,
     key: Callable[[S], Any] = lambda state: getattr(state, "id", state),
 ) -> Steps[Found[S]]:
@@ -470,7 +446,6 @@ def search(
         strategy: what is done next.
         rethink: the state to take a node's place; it may return None, which leaves the node. None
             leaves all nodes.
-        stop: whether a node that was evaluated ends the search.
         choose: all nodes -> the one to return.
         key: a state as JSON values, for the ids of nodes; by default its `id`, or itself.
 
@@ -490,7 +465,7 @@ def search(
             rated = [
                 tree.rate(node, one) for node, one in zip(unrated, ratings, strict=True) if one
             ]
-            if tree.is_over or any(map(stop, rated)):
+            if tree.is_over:
                 break
             tree.rounds += 1
             wanted = moves.send([*rated, *(node for node, evaluated in made if not evaluated)])
@@ -515,9 +490,7 @@ def _grown(
 
 
 def _rethought(
-    tree: _Tree[S],
-    moves: Iterable[Move],
-    rethink: Callable[[Node[S]], Steps[S | None]] | None,
+    tree: _Tree[S], moves: Iterable[Move], rethink: Callable[[Node[S]], Steps[S | None]] | None
 ) -> Steps[list[Node[S]]]:
     """Has other states take the places of nodes; returns the nodes that have changed."""
     nodes = [move.node for move in moves if isinstance(move, Rethink)]

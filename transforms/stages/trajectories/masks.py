@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator
 
 from transforms.engine.accounting import Verdict, reject
-from transforms.engine.stage import Map, Same, chosen
+from transforms.engine.stage import Map, chosen
 from transforms.stages.trajectories.errors import shows_error
 from transforms.stages.trajectories.records import Span, Trajectory, Turn, learned
 
@@ -144,7 +144,6 @@ class Mask(Map):
     [Wait.]}}`."""
 
     reads: ClassVar[type] = Trajectory
-    writes: ClassVar[type] = Same
     reasons: ClassVar[Iterable[str]] = ("nothing_learned",)
 
     def of(self, trajectory: Trajectory) -> Trajectory | Verdict:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from transforms.engine.accounting import Verdict, keep
 from transforms.engine.groups import GroupMap
-from transforms.engine.stage import Map, Same
+from transforms.engine.stage import Map
 from transforms.stages.trajectories.dialogue_forms import DIALOGUES
 from transforms.stages.trajectories.dialogues import Body
 from transforms.stages.trajectories.records import Ended, Trajectory, Turn
@@ -109,7 +109,6 @@ class RewardTurns(Map):
     """Reward of a turn that was badly formed."""
 
     reads: ClassVar[type] = Trajectory
-    writes: ClassVar[type] = Same
 
     def of(self, trajectory: Trajectory) -> Trajectory:
         turns = list(trajectory.messages)
@@ -143,7 +142,6 @@ class Advantages(GroupMap):
     """Score from which an attempt is right."""
 
     reads: ClassVar[type] = Trajectory
-    writes: ClassVar[type] = Same
 
     def of(self, group: Sequence[Trajectory]) -> Iterator[tuple[Any, Verdict]]:
         right = [code_of(each.messages) for each in group if each.score >= self.right]

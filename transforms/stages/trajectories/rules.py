@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from transforms.engine.stage import Map, Same, check
+from transforms.engine.stage import Map, check
 from transforms.stages.trajectories.dialogue_forms import DIALOGUES
 from transforms.stages.trajectories.dialogues import Dialogue
 from transforms.stages.trajectories.records import Trajectory, with_content
@@ -68,7 +68,6 @@ class CutAfterAnswer(Map):
     name: str = "cut"
 
     reads: ClassVar[type] = Trajectory
-    writes: ClassVar[type] = Same
 
     def of(self, row: Trajectory) -> Trajectory:
         *before, last = row.messages

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, NewType, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, NewType, TypeVar, get_type_hints
 
 import numpy as np
 from pydantic import BeforeValidator, Field
@@ -20,7 +20,7 @@ from pydantic import BeforeValidator, Field
 from transforms.engine.accounting import Verdict, keep, reject
 from transforms.engine.groups import GroupMap
 from transforms.engine.ids import derived_seed
-from transforms.engine.stage import Same, chosen
+from transforms.engine.stage import chosen
 from transforms.programs import Unparsable, fingerprint
 from transforms.stages.diversity.components import contracted
 from transforms.stages.diversity.minhash import (
@@ -397,8 +397,6 @@ class Select(GroupMap):
     name: str = "select"
     rule: Chosen
     """A name in `SELECTORS` or an import path, alone or with arguments: `{highest: {keep: 2}}`."""
-
-    writes: ClassVar[type] = Same
 
     def rejects_for(self) -> tuple[str, ...]:
         return (*super().rejects_for(), *getattr(self.rule, "reasons", ()))

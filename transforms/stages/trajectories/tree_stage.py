@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import Field
@@ -150,10 +150,6 @@ class TreeSearch(ModelEpisode):
         reason = "no_answer" if row.answer is None else self.wrong
         return row, reject(reason, f"score {row.score:.3g}")
 
-    @cached_property
-    def _one(self) -> SamplerSettings:
-        return self.sampler.model_copy(update={"samples": 1})
-
     def asked(
         self,
         sample: int,
@@ -164,7 +160,7 @@ class TreeSearch(ModelEpisode):
     ) -> Request:
         """Returns the request of one sample of a prompt to a model (the stage's own); its words may
         also depend on `sample`."""
-        return self.requests(self._one, sample, prompt, model, sample=sample, **words)[0]
+        return self.requests(self.sampler, sample, prompt, model, 1, sample=sample, **words)[0]
 
     def branches(
         self,
