@@ -247,7 +247,7 @@ def test_an_adapter_trains_few_parameters_and_names_its_base(
 def test_processes_of_a_group_share_the_work_and_the_first_one_speaks(
     tiny: str, seeds: str, tmp_path: Path
 ) -> None:
-    group = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    group = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
     done = cotmill(
         "source=jsonl",
         f"source.path={seeds}",
