@@ -81,7 +81,8 @@ def _run() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    if any(re.fullmatch(r"runner\.workers=(?!1$)\d+", word) for word in sys.argv):
+    several = any(re.fullmatch(r"runner\.workers=(?!1$)\d+", word) for word in sys.argv)
+    if several and command != "bench":  # whose runs are processes of their own
         begin_server()
     sys.argv[0] = f"cotmill {command}"
     import_leanly(f"pipelines.{command}").main()

@@ -73,15 +73,16 @@ def test_a_folder_that_cannot_be_written_is_one_line(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("arguments", "expected"),
     [
-        (["runner.workers=2"], ["server", "pipelines.synthesize"]),
-        (["runner.workers=1"], ["pipelines.synthesize"]),
-        (["runner=flink"], ["pipelines.synthesize"]),
+        (["synthesize", "runner.workers=2"], ["server", "pipelines.synthesize"]),
+        (["synthesize", "runner.workers=1"], ["pipelines.synthesize"]),
+        (["synthesize", "runner=flink"], ["pipelines.synthesize"]),
+        (["bench", "scale", "runner.workers=2"], ["pipelines.bench"]),
     ],
 )
 def test_the_server_of_several_workers_is_begun_before_the_command_is_imported(
-    settings, expected, monkeypatch
+    arguments, expected, monkeypatch
 ):
     begun = []
 
@@ -89,7 +90,7 @@ def test_the_server_of_several_workers_is_begun_before_the_command_is_imported(
         begun.append(name)
         raise SystemExit
 
-    monkeypatch.setattr("sys.argv", ["cotmill", "synthesize", *settings])
+    monkeypatch.setattr("sys.argv", ["cotmill", *arguments])
     monkeypatch.setattr(cli, "begin_server", lambda: begun.append("server"))
     monkeypatch.setattr(cli, "import_leanly", imported)
     with pytest.raises(SystemExit):
