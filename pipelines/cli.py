@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from typing import Any
 
 from transforms.engine.lean_imports import lean_imports
+from transforms.engine.worker_server import begin_server
 
 COMMANDS = {
     "synthesize": "seeds in, verified reasoning data out",
@@ -79,6 +81,9 @@ def _run() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    several = any(re.fullmatch(r"runner\.workers=(?!1$)\d+", word) for word in sys.argv)
+    if several and command != "bench":  # whose runs are processes of their own
+        begin_server()
     sys.argv[0] = f"cotmill {command}"
     import_leanly(f"pipelines.{command}").main()
 

@@ -44,7 +44,7 @@ from transforms.engine.run_folder import SPENT_FILE, TRACEBACK, RunFolder, absol
 from transforms.engine.run_settings import RunSettings, with_backends
 from transforms.engine.segments import discard_stale, run_segment, undeclared
 from transforms.engine.tables import write_text
-from transforms.engine.worker_server import prepare_workers
+from transforms.engine.worker_server import begin_server, prepare_workers
 from transforms.models.backends.settings import Backend, OpenAIBackend, ReplayBackend, VllmBackend
 from transforms.models.budget import SPENT, Price, Spent, begin_meter, open_meter
 from transforms.models.embedded.smollm2 import EMBEDDED
@@ -77,9 +77,10 @@ def synthesize(settings: Settings, console: Console) -> dict[str, Any]:
     """
     workers = settings.runner.workers if settings.runner.type == "direct" else 1
     if workers > 1:
-        prepare_workers()
+        begin_server()
     settings, run, segments = assembled(settings, console)
     if workers > 1:
+        prepare_workers()
         loaded = [b.cards for b in asked_backends(settings).values() if type(b) is VllmBackend]
         share_gpus(max(loaded, default=0), workers)
     return run_recipe(settings, segments, run, console, settings.prices)

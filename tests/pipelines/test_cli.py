@@ -72,6 +72,32 @@ def test_a_folder_that_cannot_be_written_is_one_line(folder, tmp_path):
     assert path in line and ("cannot be used" in line or "cannot be made" in line)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["synthesize", "runner.workers=2"], ["server", "pipelines.synthesize"]),
+        (["synthesize", "runner.workers=1"], ["pipelines.synthesize"]),
+        (["synthesize", "runner=flink"], ["pipelines.synthesize"]),
+        (["bench", "scale", "runner.workers=2"], ["pipelines.bench"]),
+    ],
+)
+def test_the_server_of_several_workers_is_begun_before_the_command_is_imported(
+    arguments, expected, monkeypatch
+):
+    begun = []
+
+    def imported(name):
+        begun.append(name)
+        raise SystemExit
+
+    monkeypatch.setattr("sys.argv", ["cotmill", *arguments])
+    monkeypatch.setattr(cli, "begin_server", lambda: begun.append("server"))
+    monkeypatch.setattr(cli, "import_leanly", imported)
+    with pytest.raises(SystemExit):
+        main()
+    assert begun == expected
+
+
 def test_ctrl_c_while_a_command_is_imported_is_one_line(monkeypatch, capsys):
     def interrupted(name):
         raise KeyboardInterrupt

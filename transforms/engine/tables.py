@@ -314,7 +314,7 @@ class _AssignShard(beam.DoFn):
             yield GlobalWindows.windowed_value(assigned)
 
 
-_HELD_BYTES = 32 << 20
+_HELD_BYTES = 16 << 20
 """Of a shard's pickled rows, in memory at a time, about."""
 
 

@@ -105,18 +105,29 @@ class Worker:
                 os.kill(self.pid, signal.SIGKILL)
 
 
-def prepare_workers() -> None:
-    """Starts this process's server, if none runs: it imports Beam while the driver gets ready."""
+def begin_server() -> None:
+    """Starts this process's server, if none runs: it imports Beam while the driver does."""
     with _lock:
         _running()
+
+
+def prepare_workers() -> None:
+    """Has this process's server, which is started where none runs, import what this process has,
+    while the driver gets ready."""
+    with _lock:
+        _ready()
 
 
 def start_worker(environment: Mapping[str, str]) -> Worker:
     """Forks a worker from this process's server, which is started where none runs."""
     with _lock:
-        server = _running()
-        server.have_imported(sorted(n for n in sys.modules if n.startswith("transforms.")))
-        return server.start(environment)
+        return _ready().start(environment)
+
+
+def _ready() -> WorkerServer:
+    server = _running()
+    server.have_imported(sorted(name for name in sys.modules if name.startswith("transforms.")))
+    return server
 
 
 def _running() -> WorkerServer:

@@ -18,6 +18,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import psutil
 from PIL import Image
 from pydantic import Field
 from rich.console import Console
@@ -219,6 +220,7 @@ def _write_problems(root: str, rows: int, shards: int, shard: int) -> None:
 def run_segments(root: str, rows: int, settings: BenchScaleSettings) -> dict[str, Any]:
     """Runs both segments and the report, and returns how long each took and what became of rows."""
     started = time.perf_counter()
+    begun = time.time() - psutil.Process().create_time()
     if settings.runner.workers > 1:
         prepare_workers()  # as a run does
     run, previous, before = RunFolder(root), _INPUT, rows
@@ -249,6 +251,7 @@ def run_segments(root: str, rows: int, settings: BenchScaleSettings) -> dict[str
     write_report(run, manifest)
     seconds["report"] = time.perf_counter() - started
     return {
+        "start_seconds": round(begun, 2),
         "segments": {name: round(took, 2) for name, took in seconds.items()},
         "driver_peak_mib": _peak_mib(),
         "stages": [
@@ -282,14 +285,15 @@ def bench_scale(settings: BenchScaleSettings) -> Iterator[dict[str, Any]]:
     Yields:
         rows, seconds, rows_per_second, cpu_seconds and peak_mib (of all processes together,
         looked at ten times a second; pages that they share count for each), driver_peak_mib,
-        segments (seconds of each, and of the report), stages.
+        start_seconds (of imports before, which are not among `seconds`), segments (seconds of each,
+        and of the report), stages.
     """
     for rows in settings.rows:
         with tempfile.TemporaryDirectory(prefix="cotmill-scale-") as root:
             write_problems(root, rows)
             print(f"{rows:,} synthetic rows are written", file=sys.stderr)
             request = {"root": root, "rows": rows, "settings": settings.model_dump(mode="json")}
-            text, used = _run_watched(json.dumps(request))
+            text, used = _run_watched(json.dumps(request), settings.runner.workers)
         figures = json.loads(text.splitlines()[-1])
         seconds = sum(figures["segments"].values())
         yield {
@@ -302,19 +306,26 @@ def bench_scale(settings: BenchScaleSettings) -> Iterator[dict[str, Any]]:
         }
 
 
-_CHILD = f"""from transforms.engine.lean_imports import lean_imports
-with lean_imports():  # as a command does
+_CHILD = f"""import sys
+from transforms.engine.lean_imports import lean_imports
+from transforms.engine.worker_server import begin_server
+if int(sys.argv[1]) > 1:  # as a command does
+    begin_server()
+with lean_imports():
     from {__name__} import measure
 measure()"""
 
 
-def _run_watched(request: str) -> tuple[str, Family]:
+def _run_watched(request: str, workers: int) -> tuple[str, Family]:
     """Runs `measure` in a process; returns what it printed, and what it and its workers used."""
     with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as printed:
         given.write(request)
         given.seek(0)
         child = subprocess.Popen(
-            [sys.executable, "-c", _CHILD], env=child_environment(), stdin=given, stdout=printed
+            [sys.executable, "-c", _CHILD, str(workers)],
+            env=child_environment(),
+            stdin=given,
+            stdout=printed,
         )
         used = watched(child)
         if child.returncode:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.stages.diversity.benchmarks import humaneval, index_of, kind, shipped_seeds
-from transforms.stages.diversity.overlap import Item, folded, runs
+from transforms.stages.diversity.overlap import Item, folded, runs, runs_of_each
 
 WORDS = st.lists(st.text("abcdefgh", min_size=2, max_size=6), min_size=30, max_size=80)
 STORY = (
@@ -171,3 +171,9 @@ def test_many_rows_at_once_and_a_benchmark_without_items_are_fine():
     rng = random.Random(0)
     rows = [(" ".join(rng.choices(["a", "b", "c"], k=40)), "") for _ in range(700)]
     assert index_of().overlaps(rows) == [None] * 700
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=6)), st.integers(1, 4))
+def test_the_runs_of_several_texts_are_those_of_each(texts, length):
+    together = runs_of_each(texts, length)
+    assert [each.tolist() for each in together] == [runs(t, length).tolist() for t in texts]

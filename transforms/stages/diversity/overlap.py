@@ -113,6 +113,14 @@ class _Joined:
         within = self.text[:most] == self.text[len(self.text) - most :]
         return hashes[within], self.text[:most][within]
 
+    def different_runs(self, length: int) -> tuple[Hashes, NDArray[np.int64]]:
+        """The same by text, then by hash, each run of a text once."""
+        hashes, text = self.runs(length)
+        order = np.lexsort((hashes, text))
+        hashes, text = hashes[order], text[order]
+        first = np.r_[True, (hashes[1:] != hashes[:-1]) | (text[1:] != text[:-1])][: len(hashes)]
+        return hashes[first], text[first]
+
     def with_runs_in(self, length: int, postings: _Postings) -> NDArray[np.bool_]:
         """Which texts have a run that some item has, shape (count,)."""
         hashes, text = self.runs(length)
@@ -120,13 +128,17 @@ class _Joined:
 
     def shares_in(self, length: int, postings: _Postings) -> NDArray[np.float64]:
         """The share of the different runs of each text that items have, shape (count,)."""
-        hashes, text = self.runs(length)
-        order = np.lexsort((hashes, text))
-        hashes, text = hashes[order], text[order]
-        first = np.r_[True, (hashes[1:] != hashes[:-1]) | (text[1:] != text[:-1])][: len(hashes)]
-        hashes, text = hashes[first], text[first]
+        hashes, text = self.different_runs(length)
         own = np.bincount(text, minlength=self.count)
         return np.bincount(text[postings.has(hashes)], minlength=self.count) / np.maximum(own, 1)
+
+
+def runs_of_each(texts: Sequence[Sequence[str]], length: int) -> list[Hashes]:
+    """The `runs` of each text, found for all of them at once."""
+    if not texts:
+        return []
+    hashes, text = _Joined.of(texts).different_runs(length)
+    return np.split(hashes, np.searchsorted(text, np.arange(1, len(texts))))
 
 
 @dataclass(frozen=True)
@@ -354,17 +366,17 @@ def _shares(
 def _questions(texts: Sequence[Sequence[str]], settings: DecontaminateSettings) -> _Texts:
     different = {tuple(words): number for number, words in reversed(list(enumerate(texts)))}
     first = set(different.values())  # a question that several benchmarks have is one phrase's user
-    short = [runs(words, settings.ngram) for words in texts]
-    long = [
-        runs(words, settings.long_ngram) if number in first else np.empty(0, dtype=np.uint64)
-        for number, words in enumerate(texts)
-    ]
+    short = runs_of_each(texts, settings.ngram)
+    long = runs_of_each(
+        [words if number in first else [] for number, words in enumerate(texts)],
+        settings.long_ngram,
+    )
     masked = [
         without_numbers(words) if _long_enough(words, settings.long_ngram) else []
         for words in texts
     ]
     bands = iter(_bands([words for words in masked if words]))
-    shingled = tuple(runs(words, _SHINGLE) for words in masked)
+    shingled = tuple(runs_of_each(masked, _SHINGLE))
     nothing = np.empty(0, dtype=np.uint64)
     return _Texts(
         whole=_Postings.of([_whole(words) for words in texts]),
@@ -378,12 +390,10 @@ def _questions(texts: Sequence[Sequence[str]], settings: DecontaminateSettings) 
 
 
 def _codes(texts: Sequence[Sequence[str]], settings: DecontaminateSettings) -> _Texts:
-    nothing = np.empty(0, dtype=np.uint64)
-    short = [
-        runs(tokens, settings.ngram) if len(tokens) >= _LEAST_TOKENS else nothing
-        for tokens in texts
-    ]
-    none = _Postings.of([nothing for _ in texts])
+    short = runs_of_each(
+        [tokens if len(tokens) >= _LEAST_TOKENS else [] for tokens in texts], settings.ngram
+    )
+    none = _Postings.of([np.empty(0, dtype=np.uint64) for _ in texts])
     return _Texts(
         whole=_Postings.of([_whole(tokens) for tokens in texts]),
         long=none,
