@@ -98,7 +98,11 @@ class AskAboutIR(MakeExercises):
         else:
             for question in questions(seed, level["text"], level["graph"], runs, self.blocks):
                 cases = cases_of(pairs) if question.grader == "tests" else None
-                yield exercise(seed, question, self.prompt, cases)
+                path = next((r.path for r in runs if r.given == question.params.get("given")), [])
+                told = ""
+                if question.kind == "output" and 1 < len(path) <= self.blocks:
+                    told = f"The blocks of the run, one after another: {', '.join(path)}."
+                yield exercise(seed, question, self.prompt, cases, reasoning=told)
 
 
 class Run(NamedTuple):

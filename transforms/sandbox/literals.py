@@ -13,8 +13,9 @@ import types
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from decimal import Decimal
-from json import dumps
-from typing import Any
+from json import JSONEncoder
+from math import isfinite
+from typing import Any, NamedTuple
 
 MAX_DEPTH = 60
 """Containers inside each other, at most."""
@@ -34,10 +35,30 @@ _TEXTS = (
     *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta),
 )
 """Immutable types whose repr says all of the value."""
-_NAMED = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
-_BASES = (str, int, float, bytes, bytearray, tuple, list, dict, set, frozenset, deque)
+NAMED = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type})
+"""Types of which no more than the name is written."""
+_BASES = (
+    BaseException,
+    str,
+    int,
+    float,
+    bytes,
+    bytearray,
+    tuple,
+    list,
+    dict,
+    set,
+    frozenset,
+    deque,
+)
 _LONG_BITS = 4096
 """Integers from here on are written in hexadecimal: decimal digits cost quadratic time."""
+
+
+_WIDE = 1 << 64
+"""Integers below are written in decimal digits without a look at their size."""
+
+dumps = JSONEncoder(allow_nan=False).encode
 
 
 class TooLarge(Exception):
@@ -64,7 +85,10 @@ def encode(value: Any, size: int) -> str:
     >>> encode([both, both, b"\\x01"], 100)
     '[[0], {"ref": 1}, {"bytes": "01"}]'
     """
-    text = dumps(_Encoder(size).tree(value, MAX_DEPTH), allow_nan=False)
+    if type(value) is int and -_WIDE < value < _WIDE:  # most values are
+        text = repr(value)
+    else:
+        text = dumps(_Encoder(size).tree(value, MAX_DEPTH))
     if len(text) > size:
         raise TooLarge("bytes")
     return text
@@ -88,14 +112,15 @@ class _Encoder:
             self._spend(8)
         if kind in (tuple, frozenset):
             return {_NAME(kind): self._items(value, kind, depth - 1)}
-        if kind in _TEXTS or _module(kind).startswith("sympy."):
+        is_built_in = kind is list or kind is dict or kind is set
+        if not is_built_in and (kind in _TEXTS or _module(kind).startswith("sympy.")):
             text = str(value) if kind not in _TEXTS else repr(value)
             self._spend(len(text))
             return {"text": [_NAME(kind), text]}
         if id(value) in self._numbers:
             return {"ref": self._numbers[id(value)]}
         self._numbers[id(value)] = len(self._numbers)
-        if kind in _NAMED or type in _MRO(kind):
+        if not is_built_in and (kind in NAMED or type in _MRO(kind)):
             return {"opaque": f"{_NAME(kind)} {value.__name__}"}
         if kind is list:
             return self._items(value, list, depth - 1)
@@ -142,12 +167,35 @@ class _Encoder:
         """The contents of a container, read by the methods of its built-in type."""
         self._spend(2 * kind.__len__(value))  # type: ignore[attr-defined]
         if kind is dict:
-            pairs = OrderedDict.items(value) if type(value) is OrderedDict else dict.items(value)
-            return [[self.tree(k, depth), self.tree(v, depth)] for k, v in pairs]
+            read = OrderedDict.items if type(value) is OrderedDict else dict.items
+            pairs = list(read(value))
+            if not self._are_as_written([key for key, _ in pairs], depth):
+                return [[self.tree(k, depth), self.tree(v, depth)] for k, v in pairs]
+            return [[key, self.tree(each, depth)] for key, each in pairs]
         items = list(kind.__iter__(value))  # type: ignore[attr-defined]
         if kind in (set, frozenset):
             items.sort(key=lambda item: dumps(_Encoder(self._left).tree(item, depth)))
+        if self._are_as_written(items, depth):
+            return items
         return [self.tree(item, depth) for item in items]
+
+    def _are_as_written(self, items: list[Any], depth: int) -> bool:
+        """Whether items are all integers, floats or texts that JSON has as they are, which is told
+        faster of all together than of each; takes their characters if so."""
+        kinds = {*map(type, items)}
+        if depth < 0 or len(kinds) != 1:
+            return False
+        if int in kinds:
+            size = len(items) if min(items) > -_WIDE and max(items) < _WIDE else 0
+        elif float in kinds:
+            size = 3 * len(items) if all(map(isfinite, items)) else 0
+        elif str in kinds:
+            text = "".join(items)
+            size = len(text) + 2 * len(items) if text.isascii() else 0
+        else:
+            return False
+        self._spend(size)
+        return size > 0
 
     def _object(self, value: Any, kind: type, depth: int) -> Any:
         base = self._base(value, kind, depth)
@@ -167,12 +215,11 @@ class _Encoder:
             self._kept.append(value.tolist())
             is_plain = type(self._kept[-1]) is not kind  # that of a long double is itself
             return self.tree(self._kept[-1] if is_plain else str(value), depth)
-        mro = _MRO(kind)
-        if BaseException in mro:
-            return self.tree(_ARGS(value), depth)
-        base = next((base for base in _BASES if base in mro), None)
+        base = _class_of(kind).base
         if base is None:
             return None
+        if base is BaseException:
+            return self.tree(_ARGS(value), depth)
         if base in (tuple, frozenset, set, dict):
             return {_NAME(base): self._items(value, base, depth)}
         if base in (list, deque):
@@ -213,18 +260,47 @@ def _fields(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
     if is_array(kind):
         yield "dtype", str(value.dtype)
         yield "shape", value.shape
-    for base in _MRO(kind):
+    for name, slot in _class_of(kind).slots:
+        if name == "__dict__":
+            for key, item in tuple(slot.__get__(value).items()):
+                if type(key) is str and not key.startswith("__") and key.isascii():
+                    yield key, item
+        else:
+            try:
+                yield name, slot.__get__(value)
+            except AttributeError:  # not set
+                continue
+
+
+class _Class(NamedTuple):
+    """What of a class its instances need to be written."""
+
+    mro: tuple[type, ...]
+    base: type | None
+    """The first of `_BASES` that it extends."""
+    slots: tuple[tuple[str, Any], ...]
+    """Where its instances keep their attributes: by name, or in a `__dict__`."""
+
+
+_classes: dict[int, _Class] = {}
+"""By the id of the class's own tuple of classes, which it keeps."""
+
+
+def _class_of(kind: type) -> _Class:
+    mro = _MRO(kind)
+    known = _classes.get(id(mro))
+    if known is None:
+        base = next((base for base in _BASES if base in mro), None)
+        known = _classes[id(mro)] = _Class(mro, base, tuple(_slots(mro)))
+    return known
+
+
+def _slots(mro: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+    for base in mro:
         if _module(base) in ("builtins", "_collections", "_io", "numpy"):
             continue
         for name, slot in tuple(type.__getattribute__(base, "__dict__").items()):
-            if type(slot) not in (types.MemberDescriptorType, types.GetSetDescriptorType):
-                continue
-            if name == "__dict__":
-                for key, item in tuple(slot.__get__(value).items()):
-                    if type(key) is str and not key.startswith("__") and key.isascii():
-                        yield key, item
-            elif type(slot) is types.MemberDescriptorType and not name.startswith("__"):
-                try:
-                    yield name, slot.__get__(value)
-                except AttributeError:  # not set
-                    continue
+            is_member = type(slot) is types.MemberDescriptorType
+            is_dict = name == "__dict__" and (is_member or type(slot) is types.GetSetDescriptorType)
+            if is_dict or (is_member and not name.startswith("__")):
+                yield name, slot

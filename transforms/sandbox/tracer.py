@@ -15,7 +15,7 @@ from json import dumps
 from marshal import dumps as fingerprint
 from typing import Any
 
-from transforms.sandbox.literals import ATOMS, IMMUTABLE, TooLarge, encode, is_array
+from transforms.sandbox.literals import ATOMS, IMMUTABLE, NAMED, TooLarge, encode, is_array
 
 _LOOKS = 32
 """Bytes that may be compared in search of changes, for each byte that may be recorded."""
@@ -206,17 +206,25 @@ class Tracer:
         """Returns the literal of a variable that is new or changed, else None."""
         old = state.values.get(name, _UNSEEN)
         if kind in ATOMS:
-            if old is value or (type(old) is kind and repr(old) == repr(value)):
+            if old is value:
+                return None
+            is_exact = kind is int or kind is str  # equal ones are the same
+            if type(old) is kind and (old == value if is_exact else repr(old) == repr(value)):
                 return None
             literal = self._literal(value)
             state.values[name] = value  # an atom: keeping it alive changes nothing
             return literal
-        try:  # an array is its bytes here: those of another shape may be the same
-            form = (str(value.dtype), value.shape) if is_array(kind) else None
-            print_ = fingerprint((form, value))
-            self._look(len(print_))
-        except ValueError:  # something other than the built-in types
-            print_ = None
+        form: Any = None
+        print_: Any
+        if kind in NAMED:
+            print_ = (kind, value.__name__)
+        else:
+            try:  # an array is its bytes here: those of another shape may be the same
+                form = (str(value.dtype), value.shape) if is_array(kind) else None
+                print_ = fingerprint((form, value))
+                self._look(len(print_))
+            except ValueError:  # something other than the built-in types
+                print_ = None
         if type(old) is not list:
             old = None
         if old is not None and print_ is not None and old[0] == print_:

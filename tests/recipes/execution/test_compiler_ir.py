@@ -156,6 +156,7 @@ def test_the_ir_of_a_row_is_llvms_and_its_graph_is_that_of_the_terminators(rows:
 def test_every_edge_that_a_run_takes_is_in_the_graph_and_leads_to_the_output(
     rows: list[Any],
 ) -> None:
+    told_of = 0
     for row in rows:
         shown, gold = json.loads(row.shown), json.loads(row.answer)[0]
         graph = blocks_of(shown["ir"])
@@ -169,6 +170,12 @@ def test_every_edge_that_a_run_takes_is_in_the_graph_and_leads_to_the_output(
             )
         elif row.task == "output":
             assert int(gold) == python(row.code)(**shown["given"])
+            if told := re.match(r"The blocks of the run, .*: (.*)\.\n", row.messages[-1].content):
+                told_of += 1
+                path = told[1].split(", ")
+                assert path[0] == "entry" and graph[path[-1]] == []
+                assert all(after in graph[block] for block, after in pairwise(path))
+    assert told_of >= 2
 
 
 def test_the_right_answer_is_right_and_another_is_not(rows: list[Any]) -> None:

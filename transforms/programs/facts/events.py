@@ -135,7 +135,7 @@ class _Reader:
         self._frames = 0
 
     def event(self, said: Any) -> Event:
-        kind, number = Kind(said["e"]), _count(said["f"])
+        kind, number = _KINDS[said["e"]], _count(said["f"])
         if kind is Kind.CALL:
             self.running.append(_Open(number, _name(said["n"])))
             _require(number == self._frames, "frames are numbered as they begin")
@@ -161,14 +161,15 @@ class _Reader:
             depth,
             _count(said["l"]),
             frame.function,
-            {_name(name): decode(literal) for name, literal in said.get("c", {}).items()},
-            tuple(map(_name, said.get("x", ()))),
+            {name: decode(literal) for name, literal in said["c"].items()} if "c" in said else {},
+            tuple(map(_name, said["x"])) if "x" in said else (),
             frame.aliases,
             error,
-            decode(said.get("v")),
+            decode(said["v"]) if "v" in said else None,
         )
 
 
+_KINDS = {kind.value: kind for kind in Kind}
 _MOST_DIGITS = 1300
 """Longer integers are written in hexadecimal; reading decimals takes quadratic time."""
 _MANY_DIGITS = re.compile(rf"(?<!\d)\d{{{_MOST_DIGITS}}}")

@@ -7,8 +7,9 @@ no class of the program exists here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 _PLAIN_BITS = 8192
@@ -97,11 +98,14 @@ class _Decoder:
 
     def _list(self, items: list[Any]) -> list[Any]:
         made: list[Any] = self._number([])
-        made += map(self.value, items)
+        made += items if _are_plain(items) else map(self.value, items)
         return made
 
     def _dict(self, pairs: list[Any]) -> dict[Any, Any]:
         made: dict[Any, Any] = self._number({})
+        if _are_plain(chain.from_iterable(pairs)):
+            made.update(pairs)
+            return made
         for key, item in pairs:
             key = self.value(key)
             made[key] = self.value(item)
@@ -125,7 +129,7 @@ class _Decoder:
         return made
 
     _TAGS: dict[str, Callable[[_Decoder, Any], Any]] = {
-        "tuple": lambda self, items: tuple(map(self.value, items)),
+        "tuple": lambda self, items: tuple(items if _are_plain(items) else map(self.value, items)),
         "frozenset": lambda self, items: frozenset(map(self.value, items)),
         "dict": _dict,
         "set": _set,
@@ -140,6 +144,14 @@ class _Decoder:
         "float": lambda self, text: float(_text(text)),
         "complex": lambda self, parts: complex(*map(self.value, parts)),
     }
+
+
+def _are_plain(literals: Iterable[Any]) -> bool:
+    """Whether all literals are the values that they stand for, as parsed from JSON."""
+    return _CONTAINERS.isdisjoint(map(type, literals))
+
+
+_CONTAINERS = frozenset({list, dict})
 
 
 def _text(value: Any) -> str:
