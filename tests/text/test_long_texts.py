@@ -28,6 +28,9 @@ from transforms.stages.graders import answer_in
 from transforms.stages.trajectories.keys import stated as keys_in
 from transforms.text.answers import compare_plain
 from transforms.text.marks import fenced, labelled, tagged
+from transforms.text.notation import tokens_of
+from transforms.text.numerals import numerals
+from transforms.text.stated import stated
 from transforms.text.thoughts import visible
 
 LENGTH = 100_000
@@ -48,12 +51,15 @@ READERS: dict[str, Callable[[str], object]] = {
     "keys": keys_in,
     "literal": literal_in,
     "numbers": lambda text: labelled(text, "score", 0, 9),
+    "numerals": numerals,
     "page": lambda text: _excerpt(f"<html>{text}"),
     "program": extract_program,
     "rounded": lambda text: _rounded(text, text),
     "steps": split_steps,
+    "stated": lambda text: stated(text[:20_000]).mentions,
     "tags": lambda text: tagged(text, "step"),
     "thought": visible,
+    "tokens": lambda text: tokens_of(text[:20_000]),
 }
 
 
