@@ -123,7 +123,7 @@ def extract_program(text: str) -> str | None:
 
 def _from_json(text: str) -> str:
     """The longest text in a response that is a JSON object or list, as `{"code": "..."}` is."""
-    bare = re.sub(r"\A\s*```(?:json)?\s*\n|\n\s*```\s*\Z", "", text).strip()
+    bare = re.sub(r"\A```(?:json)?\s*\n", "", text.strip()).removesuffix("```").strip()
     if bare[:1] not in "{[" or "\n" in bare and not bare.endswith(("}", "]")):
         return text
     try:
@@ -233,7 +233,8 @@ _LEADS = re.compile(
     re.IGNORECASE,
 )
 _TAILS = re.compile(
-    r"\s*[(\[*_]*(?:i hope (?:this|that|it)|hope this|(?:please )?let me know|feel free|good luck"
+    r"(?:(?<!\s)\s+|(?<![\s(\[*_]))[(\[*_]*"
+    r"(?:i hope (?:this|that|it)|hope this|(?:please )?let me know|feel free|good luck"
     r"|would you like|do you want me|is there anything|happy (?:solving|problem)"
     r"|if you (?:have any|need|want|would like|'d like))\b[^\n]*\s*\Z",
     re.IGNORECASE,
@@ -242,6 +243,10 @@ _SOLUTION = re.compile(
     r"^[ \t]*(?:\#{1,6}[ \t]*)?(?:\*\*|__)?solution(?:\*\*|__)?[ \t]*(?::|\n)(?:\*\*|__)?.*",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
+_TAIL = 2_000
+"""Characters at the end of a text in which politeness begins."""
+_LAYERS = 20
+"""What is wrapped more often is no problem of a model's."""
 _QUOTES = {'"': '"', "“": "”", "'": "'", "«": "»", "「": "」", "`": "`"}
 
 
@@ -252,7 +257,9 @@ def instruction_of(text: str) -> str:
     'How many eggs are 2 + 3 eggs?'
     """
     text = visible(text)
-    while text != (bare := _unwrapped(text)):
+    for _ in range(_LAYERS):
+        if text == (bare := _unwrapped(text)):
+            break
         text = bare
     return text
 
@@ -277,7 +284,8 @@ def _unwrapped(text: str) -> str:
         bare = text[2:-2]
     else:
         bare = _LEADS.sub("", text)
-        bare = _TAILS.sub("", _SOLUTION.sub("", _LABELS.sub("", bare)))
+        bare = _SOLUTION.sub("", _LABELS.sub("", bare))
+        bare = bare[:-_TAIL] + _TAILS.sub("", bare[-_TAIL:])
     return bare.strip() or text
 
 

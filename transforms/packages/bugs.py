@@ -71,7 +71,7 @@ def sites(path: str, source: str, operators: Iterable[Operator] = tuple(Operator
     parse."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     text, wanted, found = _Text(source), set(operators), []
     for function, name in _functions(tree):
@@ -265,6 +265,6 @@ def _change(text: _Text, node: ast.AST) -> Iterator[tuple[Operator, ast.expr | a
 def _parses(source: str) -> bool:
     try:
         ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

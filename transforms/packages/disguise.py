@@ -157,7 +157,7 @@ class _Test(NamedTuple):
 def _tests(source: str) -> tuple[_Test, ...]:
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     lines, found = _lines(source), []
     for holder in ast.walk(tree):

@@ -43,7 +43,7 @@ def stripped(
     """
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     reach = _reaching(tree, package)
     for holder in ast.walk(tree):

@@ -78,7 +78,7 @@ def _names(source: str) -> Iterator[tuple[str, bool]]:
     not parse."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
         match node:

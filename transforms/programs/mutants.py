@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from transforms.engine.ids import content_id
@@ -19,6 +20,10 @@ _SWAPS: dict[type[ast.AST], type[ast.AST]] = {
 """Operator -> the one that takes its place, which binds as strongly."""
 
 
+_MOST_TEXT = 1_000_000
+"""Characters that the mutants of a program have together, at most: each is a text of its own."""
+
+
 class Mutant(NamedTuple):
     """A program that differs from another in one place."""
 
@@ -31,7 +36,8 @@ def mutants(code: str) -> list[Mutant]:
     """Returns the mutants of a program, in the order of their places.
 
     A place is an operator or an integer anywhere but in the value of `input`; operators within
-    f-strings are left alone. Whether a mutant behaves otherwise only its run can tell.
+    f-strings are left alone. Whether a mutant behaves otherwise only its run can tell. A long
+    program has those of its first places.
 
     Raises:
         Unparsable: the code is no program.
@@ -45,7 +51,7 @@ def mutants(code: str) -> list[Mutant]:
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     found = []
-    for node in _places(tree):
+    for node in islice(_places(tree), _MOST_TEXT // max(len(source), 1)):
         assert node.end_lineno is not None and node.end_col_offset is not None
         begin = starts[node.lineno - 1] + node.col_offset
         end = starts[node.end_lineno - 1] + node.end_col_offset

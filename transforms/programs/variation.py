@@ -142,9 +142,10 @@ def _unlike(value: Any, own: Any, name: str) -> str:
 def _unlike_any(values: Any, own: Any, name: str) -> str:
     """Why one of some values is like none of the own ones; empty where each is like one."""
     for value in values:
-        faults = [_unlike(value, each, f"{name}[...]") for each in own]
-        if all(faults):
-            return faults[0] if faults else f"{name} is not empty"
+        faults = (_unlike(value, each, f"{name}[...]") for each in own)
+        first = next(faults, f"{name} is not empty")
+        if first and all(faults):
+            return first
     return ""
 
 

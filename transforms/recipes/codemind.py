@@ -58,4 +58,4 @@ def misleading(output: str) -> str | None:
 def _rounded(value: str, own: str) -> str:
     """JSON with its floats as long as those of the own one."""
     places = max(map(len, re.findall(r"\.(\d+)", own)), default=0)
-    return re.sub(r"\d+\.\d+", lambda number: repr(round(float(number[0]), places)), value)
+    return re.sub(r"(?<!\d)\d+\.\d+", lambda number: repr(round(float(number[0]), places)), value)

@@ -1,6 +1,5 @@
 """codesteer: a steerer guides a task model between code and words (CodeSteer, arXiv 2502.04350)."""
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -111,7 +110,8 @@ def guided(talk: Conversation, first: bool) -> Steps[str]:
     written = yield from ask(talk)
     if written is None:
         return ""
-    marked = re.findall(r"<<<(.+?)>>>", written.text, re.DOTALL)
+    *closed, _ = written.text.split(">>>")
+    marked = [part.partition("<<<")[2] for part in closed if "<<<" in part]
     guidance = marked[-1].strip() if marked else ""
     if guidance in _ENDS and not first:
         talk.end(Ended.ANSWERED)

@@ -31,9 +31,9 @@ from transforms.programs.questions import Attempted, Task, task_about
 from transforms.stages.attempt import AttemptTasks
 from transforms.stages.graders import Fault
 from transforms.stages.tasks import MakeTasks
+from transforms.text.marks import fenced
 from transforms.text.thoughts import visible
 
-_FILE = re.compile(r"^```([\w.-]*)[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
 _WANTED = re.compile(r"\bresult\.(?:json|csv|txt)\b")
 Made = tuple[Seed | Task, Verdict]
 
@@ -74,8 +74,8 @@ class MakeOutcomes(MakeTasks, ModelEpisode):
     ) -> Steps[Made]:
         if not (verdict := judge_response(response)).kept:
             return seed, verdict
-        blocks = _FILE.findall(visible(response.text))
-        program = blocks.pop()[1] if blocks else ""
+        blocks = fenced(visible(response.text))
+        program = blocks.pop().body if blocks else ""
         inputs = {name: text for name, text in blocks if name.endswith((".csv", ".json", ".txt"))}
         wanted, files = _WANTED.search(program), unpacked(archive)
         if wanted is None or not uses(program, files):

@@ -80,7 +80,7 @@ class Act(Converse):
         try:
             seen: dict[str, Any] = json.loads(gave.text)
             _ = seen["text"], seen["over"], seen["score"]
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             what = gave.error or "it returns no object with text, over and score"
             raise SettingsError(f"recipe.stages.{self.name}.tools.game: {what}") from None
         return seen

@@ -203,7 +203,7 @@ def _function(text: str, name: str) -> str | None:
     """The text where it is that one function, alone; else None."""
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     match tree.body:
         case [ast.FunctionDef(name=written)] if written == name:

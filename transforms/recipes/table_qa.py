@@ -118,7 +118,9 @@ def met(text: str, count: int) -> float:
     >>> met("1. It names the shop: yes\\n2. It says why: no", 2)
     0.5
     """
-    lines = re.findall(r"^\s*([0-9]+)[.):].*\b(yes|no)\W*$", text, re.MULTILINE | re.IGNORECASE)
+    lines = re.findall(
+        r"^[^\S\n]*([0-9]{1,9})[.):].*\b(yes|no)[^\w\n]*$", text, re.MULTILINE | re.IGNORECASE
+    )
     votes = {int(number): vote.lower() == "yes" for number, vote in lines}
     return sum(votes.get(number, False) for number in range(1, count + 1)) / count
 

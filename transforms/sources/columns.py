@@ -57,7 +57,7 @@ def column_at(row: Any, path: str) -> Any:
     if isinstance(row, str) and row.lstrip().startswith(("{", "[")):
         try:
             row = json.loads(row)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise KeyError(path) from None
     if isinstance(row, list):
         index, _, rest = path.partition(".")

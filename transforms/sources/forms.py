@@ -30,7 +30,6 @@ NO_ANSWER = re.compile(
 )
 """What stands in the place of an answer where there is none."""
 
-_STEPS = re.compile(r"(.*?)\s*^####[ \t]*(\S[^\n]*?)\s*", re.DOTALL | re.MULTILINE)
 _CALCULATION = re.compile(r"<<[^<>\n]*=[^<>\n]*>>")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _NUMBER = re.compile(r"\d(?:[\d,./]*\d)?")
@@ -47,10 +46,9 @@ class Stated(NamedTuple):
 
 def split_steps(answer: str | None) -> Stated:
     """Splits an answer that ends in a line `#### 72`, as in GSM8K, into 72 and what precedes it."""
-    match = _STEPS.fullmatch(answer or "")
-    if match is None:
-        return Stated(answer, None)
-    return Stated(match[2], match[1].strip() or None)
+    steps, _, last = (answer or "").rstrip().rpartition("\n")
+    final = last.removeprefix("####").strip() if last.startswith("####") else ""
+    return Stated(final, steps.strip() or None) if final else Stated(answer, None)
 
 
 def stated(answer: Any) -> Stated:
@@ -108,7 +106,7 @@ def _listed(text: str) -> str | None:
         return None
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value[0] if len(value) == 1 and isinstance(value[0], str) else None
 
@@ -136,7 +134,7 @@ def _as_output(answer: str) -> str:
     """An answer as a program would give it: JSON."""
     try:
         json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return json.dumps(answer)
     return answer
 

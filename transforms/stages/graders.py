@@ -41,6 +41,7 @@ from transforms.sandbox.jobs import Job, Status, TraceLimits
 from transforms.scenes.answers import agrees
 from transforms.text.answers import extract_answer
 from transforms.text.answers.units import conversion_program, is_same_value, read_measure
+from transforms.text.marks import fenced
 from transforms.text.thoughts import visible
 
 if TYPE_CHECKING:
@@ -97,7 +98,6 @@ class Graded(Protocol):
     def answer(self) -> str: ...
 
 
-_BLOCK = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 _TARGET = re.compile(r"\A[A-Za-z_]\w*\s*=(?!=)\s*")
 
 
@@ -114,8 +114,8 @@ def answer_in(response: str) -> str | None:
 
 def last_block(response: str) -> str | None:
     """Returns the text of a response's last fenced block; None where that is empty, or none."""
-    blocks = _BLOCK.findall(visible(response))
-    return blocks[-1][1].strip() or None if blocks else None
+    blocks = fenced(visible(response))
+    return blocks[-1].body.strip() or None if blocks else None
 
 
 def grade(task: Graded, response: str) -> Steps[Mark]:

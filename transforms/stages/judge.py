@@ -30,7 +30,7 @@ def as_pair(one: str, other: str) -> Pair:
     for output, answer in ((one, other), (other, one)):
         try:
             value = json.loads(output)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if not isinstance(value, str):
             return Pair(output, answer)

@@ -75,7 +75,7 @@ def side_of(tokens: Sequence[Token]) -> Side | None:
     """Reads tokens as an expression; None where they are none."""
     try:
         side = Side(tokens, _Parser(tokens, tight=True).whole())
-    except (SyntaxError, ValueError, IndexError, RecursionError):
+    except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
         return None
     return side if side.numbers else None
 

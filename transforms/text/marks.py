@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 
 def tagged(text: str, tag: str) -> list[str]:
@@ -12,8 +13,44 @@ def tagged(text: str, tag: str) -> list[str]:
     >>> tagged("<idea>Sort first.</idea> Or: <idea> </idea>", "idea")
     ['Sort first.']
     """
-    parts = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
-    return [part.strip() for part in parts if part.strip()]
+    *closed, _ = text.split(f"</{tag}>")
+    parts = (part.partition(f"<{tag}>")[2].strip() for part in closed)
+    return [part for part in parts if part]
+
+
+class Block(NamedTuple):
+    """A fenced block of a text."""
+
+    info: str
+    """What stands behind the opening fence, such as `python`."""
+    body: str
+    """The lines between the fences."""
+
+
+_OPENS = re.compile(r"[ \t]*(`{3,}|~{3,})([^\n`]*)")
+
+
+def fenced(text: str) -> list[Block]:
+    """Returns the fenced blocks of a text; a fence that nothing closes opens none.
+
+    Linear in the text: a regular expression would look for the end of each such fence anew.
+
+    >>> fenced("So:\\n```python\\nx = 1\\n```\\n")
+    [Block(info='python', body='x = 1\\n')]
+    """
+    lines = text.split("\n")
+    bare = (line.strip(" \t") for line in lines)
+    closings = {line: number for number, line in enumerate(bare) if line[:3] in ("```", "~~~")}
+    blocks, fence, info, body = list[Block](), "", "", list[str]()
+    for number, line in enumerate(lines):
+        if fence and line.strip(" \t") == fence:
+            blocks.append(Block(info, "".join(body)))
+            fence = ""
+        elif fence:
+            body.append(f"{line}\n")
+        elif (opens := _OPENS.fullmatch(line)) and closings.get(opens[1], -1) > number:
+            fence, info, body = opens[1], opens[2].strip(), []
+    return blocks
 
 
 def labelled(text: str, label: str, low: float, high: float) -> list[float]:

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
       (?P<gap>(?<=[^\n])[ ]+(?=\S))                                 # first: half of all matches
     | (?P<list>^[ \t>]*{_LINE}+)
     | {_NO_LETTER}(?:
-      (?P<join>(?:\\\\|\n)[\s&$]*(?==))                            # a line that goes on with =
+      (?P<join>(?:\\\\|\n)[\s&$]{{0,200}}(?==))                     # a line that goes on with =
     | (?P<row>^[ \t]*\|(?=[^\n]*\|[ \t]*$))
     | (?P<dots>\.\.\.+|…|\\[lc]?dots(?![a-zA-Z])|⋯)
     | (?P<end>\n|\\\\|[;。；！？?—]|\\(?:begin|end|tag)\{{[^{{}}]*\}}
@@ -187,7 +187,7 @@ def tokens_of(text: str) -> list[Token]:
                 calls.append(before == "call")
                 add(kind)
             case "close":
-                calls = calls[:-1]
+                del calls[-1:]
                 add(kind)
             case "number":
                 found.append(_number(match))

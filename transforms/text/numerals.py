@@ -78,22 +78,22 @@ def _numeral(text: str, match: re.Match[str], commas: bool) -> Numeral:
     decimals = len(digits.partition(".")[2])
     kind = "ordinal" if match["suffix"] else "number"
     number = float(digits) if "." in digits else int(digits)
-    cut = re.match(r"\.\.\.|…", text[end:]) is not None
+    cut = text.startswith(("...", "…"), end)
     unit = unit_of(text, start, end)
     money = decimals == 2 and unit in _MONEY
     return Numeral(start, end, written, kind, number, decimals, commas, cut, unit, money)
 
 
+_UNIT = re.compile(r"[\s-]*([^\W\d_]+|%)")
 _MONEY = ("$", "€", "£", "euro", "dollar", "franc", "pound", "crown", "coin")
 _NO_UNITS = word_set("and or of in on to the a is are was at by per from for with more les each")
 
 
 def unit_of(text: str, start: int, end: int) -> str:
     """The currency sign before a number, or the word after it without a plural's s; "" for none."""
-    before = re.search(r"[$€£]$", text[:start])
-    if before:
-        return before.group()
-    after = re.match(r"[\s-]*([^\W\d_]+|%)", text[end:])
+    if start and text[start - 1] in "$€£":
+        return text[start - 1]
+    after = _UNIT.match(text, end)
     word = after.group(1).lower() if after else ""
     word = word.removesuffix("s") or word
     return "" if word in _NO_UNITS else word

@@ -26,6 +26,8 @@ from transforms.text.answers.lexicon import DAYS, MONTHS, SCALES, SIZES, UNITS, 
 
 _PARTS, _MULTIPLES = map(lexicon.stating, ("parts", "multiples"))
 _GROUPS = lexicon.stating("groups") | lexicon.stating("collectives")
+_GAP = re.compile(r"\s{20,}")
+"""What says no more than one blank, and has each number's surroundings searched at length."""
 _MONEY = re.compile(r"euros?|dollars?|pounds?|francs?|eur|usd|€|\$|£|元|евро|يورو|рубл\w*")
 _CENTS = re.compile(r"cents?|pence|céntimos?|centimes?|kope\w+|копе\w+|¢")
 _ALIASES = {"公斤": "kilogram", "千米": "kilometer", "キロ": "kilometer", "kg": "kilogram"}
@@ -116,7 +118,7 @@ class Stated:
     @cached_property
     def plain(self) -> str:
         """The text in lower case, with digits for numbers in words."""
-        return _with_digits(self.text)
+        return _with_digits(_GAP.sub(" ", self.text))
 
     @cached_property
     def mentions(self) -> tuple[Mention, ...]:
@@ -276,7 +278,7 @@ def _single(text: str) -> Iterator[Mention]:
         word, start, end = match.group(), match.start(), match.end()
         if word in _TELLING:
             if word not in ("a", "an") or unit_after(text, end):
-                halved = word in _GROUPS and _HALF_A.search(text[:start])
+                halved = word in _GROUPS and _HALF_A.search(text[max(0, start - 100) : start])
                 values = {_TELLING[word], _TELLING[word] / 2} if halved else {_TELLING[word]}
                 yield _mention(text, start, end, values, "")
         elif word in MONTHS:

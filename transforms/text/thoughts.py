@@ -18,7 +18,7 @@ _CLOSING = (
 )
 """Case is ignored in words alone: where it may count in the first character, `re` tries every
 alternative at every place, which takes 20 times as long."""
-_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>")
+_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)\b[^<]*<\|message\|>")
 _CHANNELS_BARE = re.compile(r"\A\s*analysis(?=[A-Z\s]).*?assistant\s*final(?=\W|[A-Z])", re.DOTALL)
 """Channels whose special tokens the server left out."""
 _TOKENS = re.compile(r"<\|start\|>\w*|<\|(?:channel|message|end|return)\|>")

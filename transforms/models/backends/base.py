@@ -108,7 +108,7 @@ def checked(request: Request, response: Response) -> Response:
         return response
     try:
         json.loads(response.text.removeprefix(request.sampler.prefix))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return replace(
             response,
             finish_reason="error",

@@ -387,7 +387,7 @@ def _is_page(text: str) -> bool:
 def _excerpt(text: str) -> str:
     """The first words of a reply that is no JSON, without its tags."""
     if _is_page(text):
-        text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>", " ", text)
+        text = re.sub(r"(?is)<(script|style)\b.*?(?:</\1>|\Z)|<[^>]*(?:>|\Z)", " ", text)
     return " ".join(text.split())[:200]
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from transforms.programs.facts import Kind, Trace, is_plain, values_after
 from transforms.programs.questions.answers import NotLiteral, read_value, tolerant
 
-_TAGGED = re.compile(r"^\W*\[L(\d+)\](.*)$", re.MULTILINE)
+_TAGGED = re.compile(r"^[^\w\n]*\[L(\d{1,9})\](.*)$", re.MULTILINE)
 _ASSIGNED = re.compile(r"`([A-Za-z_]\w*)\s*=(?!=)\s*([^`\n]+?)\s*`")
 _MOST_CHARS = 200
 """Longest value that a retelling states."""

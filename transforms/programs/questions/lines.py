@@ -145,7 +145,7 @@ def is_literal(expression: ast.expr | None, gold: str | None = None) -> bool:
     return gold is None or repr(value) == gold
 
 
-_LONG_FLOAT = re.compile(r"\d*\.\d{7,}")
+_LONG_FLOAT = re.compile(r"(?:(?<!\d)\d+)?\.\d{7,}")
 
 
 def computed_digits(text: str, code: str) -> str | None:

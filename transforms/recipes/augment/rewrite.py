@@ -48,6 +48,8 @@ _FEWEST_RUNS = 4
 """Fewer runs tell too little of what a number stands for."""
 _LARGEST_RATIO = 3
 """A new answer is at most so many times the original one, or that part of it."""
+_LONGEST = 10_000
+"""Characters of a problem, solution or program: each number is held against each traced value."""
 _OFTEN = 12
 """Up to here a number is the sum or product of others by chance."""
 _CHECK = re.compile(r"(?:As a check|Check:|Indeed|To check)")
@@ -104,6 +106,11 @@ def plan_redraws(seed: Seed, settings: AugmentationSettings) -> Plan | Verdict:
     if split_solution(seed) is None:
         return reject(
             RedrawReason.NOT_REDRAWABLE, "no worked solution with its answer in the last line"
+        )
+    longest = max(len(seed.problem), len(seed.solution or ""), len(seed.code))
+    if longest > _LONGEST:
+        return reject(
+            RedrawReason.NOT_REDRAWABLE, f"a text of {longest:,} characters, more than {_LONGEST:,}"
         )
     inputs = programs.literal_input(programs.parse(seed.code))
     if inputs is None:

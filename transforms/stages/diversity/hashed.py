@@ -78,7 +78,7 @@ def docstrings(code: str) -> str:
     """Returns the docstrings of a program; of a text that is none, what stands in triple quotes."""
     try:
         tree = ast.parse(code)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "\n".join(re.findall(r'"""(.*?)"""', code, re.DOTALL))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
     found = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, kinds))

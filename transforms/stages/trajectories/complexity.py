@@ -21,7 +21,7 @@ def complexity(code: str, counting: Counting = "syntax") -> float:
     """
     try:
         nodes = list(ast.walk(ast.parse(code)))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         nodes = []
     operations = sum(isinstance(node, ast.BinOp) for node in nodes) / 4
     if counting == "letters":

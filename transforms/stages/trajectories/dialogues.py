@@ -65,7 +65,7 @@ class Called(NamedTuple):
             return self.text
         try:
             return str(json.loads(self.text)["code"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return self.text
 
 
@@ -177,7 +177,7 @@ class Dialogue:
             return tuple(Called(call.name, call.arguments, id=call.id) for call in native)
         if self.body is Body.JSON and not self.open:
             return tuple(_objects(text, self.keys))
-        return tuple(map(self._called, self._call.finditer(text)))
+        return tuple(map(self._called, _within(self._call, self._call_end, text)))
 
     def write(self, name: str, text: str) -> str:
         """Returns a call as text; `read` gives it back.
@@ -256,9 +256,10 @@ class Dialogue:
     def parts(self, text: str) -> Iterator[Part]:
         """Splits a text that holds calls and results; the parts concatenate to it."""
         done = 0
-        found = [("call", match) for match in self._call.finditer(text)]
+        found = [("call", match) for match in _within(self._call, self._call_end, text)]
         if self.continues:
-            found += [("result", match) for match in self._result.finditer(text)]
+            ends = re.compile(_end(self.result[1]))
+            found += [("result", match) for match in _within(self._result, ends, text)]
         for kind, match in sorted(found, key=lambda each: each[1].start()):
             if match.start() < done:
                 continue  # within the part before it
@@ -275,8 +276,9 @@ class Dialogue:
         """Returns the final answer in a text; None where there is none."""
         if self.answer is None:
             return final_answer(text, "stop")
-        opening, closing = map(re.escape, self.answer)
-        found = re.findall(f"{opening}(.*?){closing}", text, re.DOTALL)
+        opening, closing = self.answer
+        *closed, _ = text.split(closing)
+        found = [part.partition(opening)[2] for part in closed if opening in part]
         return found[-1].strip() or None if found else None
 
     def observed(self, seen: CellResult) -> str:
@@ -310,6 +312,14 @@ class Dialogue:
         if not self.open:
             return re.compile(r"(?!)")
         return re.compile(f"{_opening(self.open)}(?P<body>.*?){_closing(self.close)}", re.DOTALL)
+
+    @cached_property
+    def _call_end(self) -> re.Pattern[str]:
+        if self.body is Body.LINE:
+            return re.compile(r"\Z")
+        if self.body is Body.CODE and not self.open:
+            return re.compile(r"^```[ \t]*$\n?", re.MULTILINE)
+        return re.compile(_end(self.close))
 
     @cached_property
     def _result(self) -> re.Pattern[str]:
@@ -349,8 +359,11 @@ class Dialogue:
             if last >= 0 and closing not in text[last:]:
                 return f"a call is not closed by {closing}"
         opens_fence = self.body is Body.CODE and not self.open
-        if stopped and opens_fence and re.search(_FENCE, self._call.sub("", text), re.MULTILINE):
-            return "a fence is not closed"
+        if stopped and opens_fence:
+            calls = {match.start() for match in _within(self._call, self._call_end, text)}
+            fences = re.finditer(_FENCE, text, re.MULTILINE)
+            if any(fence.start() not in calls for fence in fences):
+                return "a fence is not closed"
         marks = [self.open.strip(), *(opening for opening, _ in self.frames)]
         if self.frames and text.strip() and not any(mark in text for mark in marks if mark):
             return f"it begins none of {' '.join(filter(None, marks))}"
@@ -369,6 +382,20 @@ def _opening(mark: str) -> str:
     return pattern + (r"\n?" if mark.endswith("\n") else "")
 
 
+def _end(mark: str) -> str:
+    return re.escape(mark.strip()).replace(r"\{name\}", r"\w+")
+
+
+def _within(pattern: re.Pattern[str], end: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yields the parts of a text, each of which closes with `end`.
+
+    What stands behind the last end is not looked at: each opening there would have the rest of the
+    text searched.
+    """
+    *_, last = 0, *(match.end() for match in end.finditer(text))
+    return pattern.finditer(text, 0, last)
+
+
 def _closing(mark: str) -> str:
     pattern = re.escape(mark.strip()).replace(r"\{name\}", r"(?P=name)")
     return (r"\n?" if mark.startswith("\n") else "") + pattern
@@ -378,7 +405,7 @@ def _named(body: str, keys: tuple[str, str]) -> tuple[str, str, str | None]:
     """Returns name, arguments as JSON text, and what is wrong, of a call in JSON."""
     try:
         values = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return "", body.strip(), f"the call is no JSON: {error}"
     name = values.get(keys[0]) if isinstance(values, dict) else None
     if not isinstance(name, str):

@@ -10,7 +10,7 @@ from transforms.engine.stage import check
 from transforms.stages.trajectories.records import Trajectory, Turn
 
 _LINES = re.compile(r"(?:^\w+:.*\n?)+", re.MULTILINE)
-_LINE = re.compile(r"^(\w+):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_LINE = re.compile(r"^(\w+):(.*)$", re.MULTILINE)
 
 
 def with_keys(text: str, keys: Iterable[str]) -> str:
@@ -35,11 +35,11 @@ def as_objects(text: str) -> str:
 def stated(text: str) -> dict[str, str]:
     """Returns what the keys in a turn say: those of its lines, or where it has none of its first
     JSON object."""
-    found = dict(_LINE.findall(text))
+    found = {key: said.strip(" \t") for key, said in _LINE.findall(text)}
     if not found and "{" in text:
         try:
             value, _ = json.JSONDecoder().raw_decode(text, text.index("{"))
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return {
             key: each if isinstance(each, str) else json.dumps(each) for key, each in value.items()

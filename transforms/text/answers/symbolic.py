@@ -89,6 +89,8 @@ def leaf(output: str, answer: str) -> Open:
     bare = without_unit(answer, letters)
     if bare != answer and re.fullmatch(r"[-+0-9., ]+", bare):
         return None  # a number, with what is no unit of a plain quantity ("3 pm")
+    if len(bare) > SYMBOLIC_CAP:
+        return None
     answer = _DEGREES.sub(r"(\1\\pi /180)", bare)
     return (((output,), (answer,)),) if is_formula(answer, letters) else None
 
