@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from pipelines.display import stage_line
 from pipelines.hydra_app import run_command
 from pipelines.stopping import stoppable
 from pipelines.synthesize import answerable, metered
+from transforms.engine.errors import Interrupted
 from transforms.engine.recipe import Segment, build_segments
 from transforms.engine.run_folder import RunFolder, absolute, files_below
 from transforms.engine.runner_settings import DirectSettings
@@ -66,7 +68,7 @@ def preview(settings: PreviewSettings, console: Console) -> None:
     with tempfile.TemporaryDirectory(prefix="cotmill-preview-") as folder:
         run = RunFolder(folder)
         segments = build_segments(small, run.root, ledger)
-        with shared_sandbox(small.sandbox), metered(run, {}), stoppable():
+        with shared_sandbox(small.sandbox), metered(run, {}), stoppable() as stopping:
             try:
                 before: dict[str, dict[str, Any]] = {}
                 previous, page = None, _Page(console)
@@ -79,6 +81,14 @@ def preview(settings: PreviewSettings, console: Console) -> None:
                     for reject in _rejects(run, segment):
                         page.reject(reject)
                     previous, before = segment, kept
+            except BaseException:
+                if stopping.signum is None:
+                    raise
+                raise Interrupted(
+                    f"{signal.Signals(stopping.signum).name}: all responses until then are in "
+                    f"{ledger}; the same preview goes on from there",
+                    128 + stopping.signum,
+                ) from None
             finally:
                 flush_writers()
                 close_engines()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +15,9 @@ from rich.console import Console
 
 from pipelines.benches.synthetic.pipeline_benchmark import scripted_endpoint
 from pipelines.preview import PreviewSettings, changes, limited, preview, shortened, told
+from tests.models.fault_server import fault_server
 from tests.pipelines import commands
+from transforms.engine.errors import Interrupted
 from transforms.engine.run_folder import RunFolder
 from transforms.engine.stage import check
 from transforms.sources.read import MixSource
@@ -82,6 +86,23 @@ def test_a_preview_leaves_its_ledger_alone_and_a_run_may_begin_there(previews) -
     assert [path.name for path in folder.iterdir()] == ["ledger"]
     with RunFolder(str(folder)).claimed(resume=False, overwrite=False) as found:
         assert found == {}
+
+
+def test_a_preview_that_is_interrupted_says_where_its_answers_are(tmp_path: Path) -> None:
+    first = iter([signal.SIGINT])
+
+    def answer(prompt: str) -> str:
+        for signum in first:
+            os.kill(os.getpid(), signum)
+        return "no program"
+
+    with fault_server(answer=answer, fault=lambda _: "") as server:
+        arguments = [f"backend.base_url={server.base_url}", "backend.api=completions"]
+        arguments += ["preview.rows=2", f"output_dir={tmp_path}", "source=shipped"]
+        with pytest.raises(Interrupted, match="^SIGINT: .* are in /.*/ledger; ") as ended:
+            preview(settings_of(*arguments), Console(file=io.StringIO()))
+    assert ended.value.status == 128 + signal.SIGINT
+    assert recorded(tmp_path) == server.total() > 0
 
 
 def test_a_recipe_without_models_is_previewed_without_one(tmp_path: Path) -> None:
