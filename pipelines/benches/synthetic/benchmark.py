@@ -312,7 +312,10 @@ def _run_watched(request: str) -> tuple[str, Family]:
         given.write(request)
         given.seek(0)
         child = subprocess.Popen(
-            [sys.executable, "-c", _CHILD], env=child_environment(), stdin=given, stdout=printed
+            [sys.executable, "-c", _CHILD],
+            env=child_environment(),
+            stdin=given,
+            stdout=printed,
         )
         used = watched(child)
         if child.returncode:
