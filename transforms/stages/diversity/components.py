@@ -1,7 +1,7 @@
 """Connected components of a graph of pairs, in a fixed number of shuffles.
 
 Alternating large-star and small-star steps (Kiveris et al., Connected Components in MapReduce and
-Beyond, SoCC 2014). Edges travel in blocks, which are few even of many edges.
+Beyond, SoCC 2014). Edges travel in blocks: a few elements hold many edges.
 """
 
 from __future__ import annotations
