@@ -14,8 +14,8 @@ import pytest
 from tests.recipes.execution.playing import played
 from tests.recipes.execution.playing import stage as made
 from tests.recipes.playing import in_all_ways, player, stage
+from tests.stages.trajectories.talking import once, script
 from tests.stages.trajectories.talking import played as talked
-from tests.stages.trajectories.talking import script
 from transforms.engine.records import Seed
 from transforms.recipes.biomechanics import problems
 from transforms.recipes.concepts import statements
@@ -133,7 +133,6 @@ def test_the_label_is_right_and_the_passage_that_is_cited_is_the_source(
     answer: str, kept: bool
 ) -> None:
     judge = stage("biomechanics_concepts", "judge", "recipe.stages.judge.sampler.samples=1")
-    done = talked(judge.episode(STATEMENT), script(CALL, f"So.\n<answer>{answer}</answer>"))
-    [(row, verdict)] = done.result
+    row, verdict, _ = once(judge.episode(STATEMENT), CALL, f"So.\n<answer>{answer}</answer>")
     assert verdict.kept is kept and row.cells == 1
     assert "fourth power" in row.messages[-2].content and not row.messages[-2].sampled

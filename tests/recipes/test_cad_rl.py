@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.recipes.playing import stage
-from tests.stages.trajectories.talking import asked, played, prompt_of, script
+from tests.stages.trajectories.talking import asked, once, prompt_of
 from transforms.engine.records import Seed
 from transforms.recipes.cad_rl import description, part_of, parts
 from transforms.scenes.part import Part
@@ -31,9 +31,7 @@ def seeds(**more: Any) -> list[Seed]:
 def attempt(code: str, *overrides: str) -> tuple[Any, Any, Any]:
     [seed] = seeds(levels=[2], count=1, seed=2, forms=["plain"])
     made = stage("cad_rl", "write", "recipe.stages.write.sampler.samples=1", *overrides)
-    play = played(made.episode(seed), script(f"I build it.\n```python\n{code}\n```"))
-    [(row, verdict)] = play.result
-    return row, verdict, play
+    return once(made.episode(seed), f"I build it.\n```python\n{code}\n```")
 
 
 PART = Part.generate(2, 2)

@@ -18,7 +18,7 @@ from tests.recipes.execution.playing import seed_of
 from tests.recipes.execution.playing import stage as made
 from tests.recipes.playing import in_all_ways, player, stage
 from tests.recipes.test_codeio import SHIPPED
-from tests.stages.trajectories.talking import SEED, asked, played, prompt_of, script
+from tests.stages.trajectories.talking import SEED, asked, once, played, prompt_of, script
 from transforms.programs.questions import read_literal
 from transforms.recipes.agreed_tests import agreed
 from transforms.recipes.code_choice import around
@@ -109,9 +109,7 @@ def test_a_survivor_passes_the_given_tests_and_an_answer_has_to_show_its_fault()
 
 def found_out(*texts: str) -> tuple[Any, Any, Any]:
     find = stage("hidden_function", "find", "recipe.stages.find.sampler.samples=1")
-    done = played(find.episode(seed_of(SPAM, "560")), script(*texts))
-    [(row, verdict)] = done.result
-    return row, verdict, done
+    return once(find.episode(seed_of(SPAM, "560")), *texts)
 
 
 def query(**given: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.recipes.playing import stage
-from tests.stages.trajectories.talking import asked, played, prompt_of, script
+from tests.stages.trajectories.talking import asked, once, prompt_of
 from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.models.tools import Tool, ToolSettings
@@ -80,9 +80,7 @@ def attempt(*texts: str, reader: Any = None, **fields: Any) -> tuple[Any, Any, A
         made.tools = {"read": Tool("read", ToolSettings(function=path))}
     for name, value in fields.items():
         setattr(made, name, value)
-    play = played(made.episode(seed()), script(*texts))
-    [(row, verdict)] = play.result
-    return row, verdict, play
+    return once(made.episode(seed()), *texts)
 
 
 def test_a_right_answer_is_a_row_with_every_step() -> None:
@@ -146,6 +144,5 @@ def test_a_run_without_ocr_is_one_line_that_names_the_setting(
 )
 def test_a_table_is_read_from_its_picture() -> None:
     made = stage("explicit_qa", "explain", "recipe.stages.explain.sampler.samples=1")
-    play = played(made.episode(seed()), script(PLAN, RIGHT, EXPLAINED))
-    [(row, verdict)] = play.result
+    row, verdict, _ = once(made.episode(seed()), PLAN, RIGHT, EXPLAINED)
     assert verdict.kept and json.loads(row.data)["reading"] == "clean"

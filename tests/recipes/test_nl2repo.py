@@ -14,7 +14,7 @@ from tests.packages.repairs import FILES
 from tests.recipes.playing import answering, player
 from tests.recipes.playing import stage as stage_of
 from tests.recipes.test_swe_tasks import seed
-from tests.stages.trajectories.talking import played, script
+from tests.stages.trajectories.talking import once
 from transforms.packages.bugs import in_place, stubbed
 from transforms.packages.package import modules
 from transforms.packages.patches import text_of
@@ -89,9 +89,7 @@ def written(*cells: str) -> tuple[float, str | None]:
     made = stage_of("nl2repo_package", "write", "recipe.stages.write.sampler.samples=1")
     dialogue = dialogue_of({"form": "fence", "role": "user", "limit": None})
     texts = [*(f"So.\n```python\n{cell}\n```" for cell in cells), "It is written."]
-    [(row, verdict)] = played(
-        replace(made, dialogue=dialogue).episode(package()), script(*texts)
-    ).result
+    row, verdict, _ = once(replace(made, dialogue=dialogue).episode(package()), *texts)
     return row.score, verdict.reason
 
 

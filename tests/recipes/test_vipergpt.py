@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.benches.planted.pictures import function as gold
 from tests.recipes.playing import stage
-from tests.stages.trajectories.talking import asked, played, prompt_of, script
+from tests.stages.trajectories.talking import asked, once, played, prompt_of, script
 from transforms.engine.records import Seed
 from transforms.recipes.vipergpt import api, program, scenes_for, things
 from transforms.scenes.answers import agrees
@@ -105,9 +105,7 @@ def attempt(function: str, *overrides: str, of: Callable[[], Seed] = seed) -> tu
         "vipergpt", "write", "recipe.stages.write.sampler.samples=1",
         "recipe.stages.write.redraws=6", *overrides,
     )  # fmt: skip
-    play = played(made.episode(of()), script(f"I compare.\n```python\n{function}\n```"))
-    [(row, verdict)] = play.result
-    return row, verdict, play
+    return once(made.episode(of()), f"I compare.\n```python\n{function}\n```")
 
 
 def right() -> str:

@@ -31,10 +31,9 @@ def texts() -> list[str]:
 COLUMNS = {"problem": "asked", "answer": "result"}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_what_the_function_yields_becomes_seeds(tmp_path: Path, workers: int) -> None:
+def test_what_the_function_yields_becomes_seeds(tmp_path: Path) -> None:
     source = {"type": "function", "function": f"{HERE}.sums", "arguments": {"most": 3}}
-    seen = read(tmp_path, workers, **source, columns=COLUMNS, license="MIT", limit=2)
+    seen = read(tmp_path, 2, **source, columns=COLUMNS, license="MIT", limit=2)
     assert {(s["problem"], s["answer"], s["license"], s["metadata"]) for s in seen.seeds} == {
         ("What is 0 plus 1?", "1", "MIT", '{"more":[0]}'),
         ("What is 1 plus 1?", "2", "MIT", '{"more":[1]}'),

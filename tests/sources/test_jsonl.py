@@ -13,19 +13,18 @@ import pytest
 
 from tests.sources.reading import read, source_of, write_lines
 from transforms.engine.errors import SourceError
+from transforms.engine.records import Seed
 from transforms.sources import check_source
-from transforms.sources.jsonl import lines_in
+from transforms.sources.jsonl import lines_in, row_of
+from transforms.sources.rows import seed_of
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_good_rows_are_kept_and_bad_ones_rejected_with_their_text(
-    tmp_path: Path, workers: int
-) -> None:
+def test_good_rows_are_kept_and_bad_ones_rejected_with_their_text(tmp_path: Path) -> None:
     write_lines(
         tmp_path / "a.jsonl", {"problem": "one", "answer": 1}, "", "{broken", {"answer": 2}, "   "
     )
     write_lines(tmp_path / "b.jsonl", {"problem": "zwei\u2028drei\x85\n", "answer": "x"}, b"\xff{}")
-    seen = read(tmp_path, workers, type="jsonl", path=str(tmp_path / "*.jsonl"), name="mine")
+    seen = read(tmp_path, 2, type="jsonl", path=str(tmp_path / "*.jsonl"), name="mine")
     assert {seed["problem"] for seed in seen.seeds} == {"one", "zwei\u2028drei\x85\n"}
     assert seen.reasons == {"unreadable_record": 2, "missing_field": 1}
     assert {reject["record"] for reject in seen.rejects} == {
@@ -65,16 +64,13 @@ def test_a_limit_takes_the_first_rows_in_the_order_of_the_files(tmp_path: Path) 
     assert {seed["problem"] for seed in seen.seeds} == {"a0", "a1", "a2", "b0"}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_which_of_equal_seeds_stays_does_not_depend_on_the_order(
-    tmp_path: Path, workers: int
-) -> None:
+def test_which_of_equal_seeds_stays_does_not_depend_on_the_order(tmp_path: Path) -> None:
     rows = [{"problem": "p", "answer": "1", "note": note} for note in "bca"]
     kept = []
     for order in (rows, rows[::-1]):
         for number, row in enumerate(order):
             write_lines(tmp_path / f"{number}.jsonl", row, {"problem": f"other {row['note']}"})
-        seen = read(tmp_path, workers, type="jsonl", path=str(tmp_path / "*.jsonl"))
+        seen = read(tmp_path, 2, type="jsonl", path=str(tmp_path / "*.jsonl"))
         assert seen.reasons == {"duplicate_id": 2}
         kept.append(seen.seeds)
     assert kept[0] == kept[1]
@@ -212,9 +208,11 @@ def test_arrays_and_tables_of_text_are_read_too(tmp_path: Path, name: str) -> No
     ],
 )
 def test_tables_in_other_dialects_are_read(tmp_path: Path, name: str, text: str) -> None:
+    path = str(tmp_path / name)
     (tmp_path / name).write_bytes(text.encode())
-    (seed,) = read(tmp_path, type="jsonl", path=str(tmp_path / name)).seeds
-    assert (seed["problem"], seed["answer"]) == ("6 times 7, or 9?", "42")
+    [row] = [row_of(source_of(type="jsonl", path=path), path, line) for line in lines_in(path)]
+    seed = seed_of(row, {}, None)
+    assert isinstance(seed, Seed) and (seed.problem, seed.answer) == ("6 times 7, or 9?", "42")
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,12 @@ def write(path: Path, **columns: list) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_mapped_columns_become_seeds_and_the_rest_is_not_read(tmp_path: Path, workers: int) -> None:
+def test_mapped_columns_become_seeds_and_the_rest_is_not_read(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", q=["one", "two", None], a=[1, None, 3], big=["x"] * 3)
     write(tmp_path / "b.parquet", q=["four"], a=[4], kind=["k"])
     seen = read(
         tmp_path,
-        workers,
+        2,
         type="parquet",
         path=str(tmp_path / "*.parquet"),
         columns={"problem": "q", "answer": "a"},

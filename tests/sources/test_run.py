@@ -78,12 +78,11 @@ def write_run(folder: Path, rows: list[Example] = ROWS, status: str = "complete"
     return str(folder)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
 def test_rows_become_seeds_and_those_over_the_limit_of_their_structure_are_rejected(
-    tmp_path: Path, workers: int
+    tmp_path: Path,
 ) -> None:
     path = write_run(tmp_path / "run")
-    seen = read(tmp_path, workers, type="run", path=path, max_per_fingerprint=3)
+    seen = read(tmp_path, 2, type="run", path=path, max_per_fingerprint=3)
     assert seen.reasons == {"fingerprint_full": 5}
     kept = [example for example in ROWS if "told as total?" in example.instruction]
     kept = sorted(kept, key=lambda example: (len(example.code), example.id))[:3]
@@ -110,12 +109,11 @@ def test_rows_of_a_run_with_unanswered_records_are_seeds(tmp_path: Path) -> None
     check_source(source_of(type="run", path=path))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_seeds_of_a_run_are_verified_as_all_seeds_are(tmp_path: Path, workers: int) -> None:
+def test_seeds_of_a_run_are_verified_as_all_seeds_are(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run", [*ROWS, row(4, output=36)])
     source = source_of(type="run", path=path, max_per_fingerprint=99)
     short = FILTER.model_copy(update={"min_code_lines": 5})
-    with TestPipeline(**on_workers(workers)) as pipeline:
+    with TestPipeline(**on_workers(2)) as pipeline:
         seeds = pipeline | "Read" >> ReadSeeds(source=source, sandbox=SANDBOX)
         outcome = seeds.kept | ValidateSeeds(sandbox=SANDBOX, filter=short)
         answers = outcome.kept | "Answer" >> beam.Map(lambda seed: seed.answer)

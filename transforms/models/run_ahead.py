@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def plan_ahead(segments: Sequence[Sequence[Stage]], folder: Path) -> None:
 
     What its episodes come to lies in `folder`.
     """
-    for stages, following in zip(segments, segments[1:], strict=False):
+    for stages, following in pairwise(segments):
         asking = [n for n, stage in enumerate(stages) if isinstance(stage, ModelEpisode)]
         if not asking:
             continue

@@ -65,7 +65,7 @@ def read_diff(text: str) -> list[Edit]:
     edits: list[Edit] = []
     path, inside, last = "", False, ""
     for line in _lines(text if text.endswith("\n") else f"{text}\n"):
-        if line.startswith("--- ") or line.startswith("diff "):
+        if line.startswith(("--- ", "diff ")):
             inside = False
         elif line.startswith("+++ ") and not inside:
             path = line[4:].strip().partition("\t")[0].removeprefix("b/")

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
@@ -39,7 +40,7 @@ def library(solved: Iterable[Seed], dialogue: Dialogue) -> list[Entry]:
     entries = []
     for seed in solved:
         turns = getattr(seed, "trace", ())
-        for turn, after in zip(turns, turns[1:], strict=False):
+        for turn, after in pairwise(turns):
             calls = dialogue.read(turn.content) if turn.sampled and not after.sampled else ()
             if calls and not after.failed:
                 said = " ".join(turn.content[: calls[0].start].split())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ def questions(
             yield {**made, "kind": kind, "table": table._asdict(), "table_name": name, **given}
 
 
+@cache
 def _shipped() -> dict[str, Any]:
     return yaml.safe_load((DATA / "tables" / "schemas.yaml").read_text("utf-8"))
 

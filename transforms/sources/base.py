@@ -22,7 +22,7 @@ class SourceSettings(Group):
     its `type` is a Literal, the name of the choice."""
 
     type: str
-    limit: int | None = Field(None, ge=1, description="read at most so many seeds (null: all)")
+    limit: int | None = Field(None, ge=1, description="seeds that are read, at most (null: all)")
 
     reasons: ClassVar[Iterable[str]] = SeedReason
     """Why its rows are rejected."""

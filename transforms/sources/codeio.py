@@ -193,7 +193,7 @@ def unified(code: str, drawn: dict[str, Any]) -> str:
         raise NotConvertible("it defines no main_solution")
     _check_call(main.args, set(drawn))
     _check_names(tree)
-    lines = [line for line in code.splitlines(keepends=True)]
+    lines = code.splitlines(keepends=True)
     imports, parts, end = [], [], 0
     for statement in tree.body:
         assert statement.end_lineno is not None

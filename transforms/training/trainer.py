@@ -69,7 +69,7 @@ class OptimSettings(Group):
     )
     warmup: float = Field(ge=0, description="warm-up: steps, or below 1 a share of all steps")
     epochs: float = Field(gt=0, description="times that the examples are seen")
-    max_steps: int | None = Field(None, ge=1, description="stop after so many steps (null: epochs)")
+    max_steps: int | None = Field(None, ge=1, description="steps, at most (null: epochs)")
     batch_size: int = Field(ge=1, description="sequences on a device at once")
     accumulate: int = Field(1, ge=1, description="batches per step")
     max_length: int = Field(

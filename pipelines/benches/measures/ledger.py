@@ -71,7 +71,7 @@ def write_ledger(folder: str, count: int) -> None:
     """Writes a response to each of the first `count` records, in parts as large as a run's."""
     now = datetime.now(UTC)
     names = ("stage", "model", "engine", "sampler", "versions", "model_id", "backend")
-    text = {name: "bench 1" for name in names}
+    text = dict.fromkeys(names, "bench 1")
     for indexes in batched(iter(range(count)), LedgerSettings().flush_requests):
         asked = [request_of(Numbered(str(index))) for index in indexes]
         rows = [

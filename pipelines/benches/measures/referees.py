@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 Seen = dict[str, Any]
@@ -324,7 +324,7 @@ def twenty_forty_eight(seen: Seen, move: str) -> bool:
     turned = {"left": seen["cells"], "right": [row[::-1] for row in seen["cells"]]}
     columns = list(zip(*seen["cells"], strict=True))
     turned |= {"up": columns, "down": [column[::-1] for column in columns]}
-    pairs = [pair for line in turned.get(move, ()) for pair in zip(line, line[1:], strict=False)]
+    pairs = [pair for line in turned.get(move, ()) for pair in pairwise(line)]
     return any(b and (not a or a == b) for a, b in pairs)
 
 

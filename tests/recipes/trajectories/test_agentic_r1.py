@@ -11,7 +11,7 @@ import pytest
 
 from tests.models.examples import chat, response
 from tests.recipes.playing import stage
-from tests.stages.trajectories.talking import SEED, asked, played, script
+from tests.stages.trajectories.talking import SEED, asked, once, played, script
 from transforms.models.requests import ErrorKind
 from transforms.sandbox.jobs import Cell
 from transforms.stages.trajectories.records import Trajectory, appended, as_messages, learned
@@ -27,8 +27,7 @@ def sentence(name: str) -> str:
 
 
 def attempt(*texts: str) -> tuple[Trajectory, Any]:
-    done = played(stage("agentic_r1", "attempt", CONTINUES).episode(SEED), script(*texts))
-    [(row, verdict)] = done.result
+    row, verdict, done = once(stage("agentic_r1", "attempt", CONTINUES).episode(SEED), *texts)
     assert verdict.kept
     return row, done
 

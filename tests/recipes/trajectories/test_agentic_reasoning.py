@@ -10,7 +10,7 @@ import pytest
 from tests.models.examples import chat, response
 from tests.recipes.playing import stage
 from tests.settings_for_tests import composed
-from tests.stages.trajectories.talking import SEED, asked, played, prompt_of, script
+from tests.stages.trajectories.talking import SEED, asked, once, prompt_of
 from transforms.engine.errors import SettingsError
 from transforms.models.requests import ErrorKind
 from transforms.models.tools import Invoke
@@ -38,15 +38,12 @@ def solved(texts: Path, *says: Any) -> tuple[Any, Any, list[Any], int]:
         "recipe.stages.solve.sampler.samples=1",
         f"recipe.stages.solve.tools.search.arguments.folder={texts}",
     )  # fmt: skip
-    done = played(made.episode(SEED), script(*says))
-    [(row, verdict)] = done.result
+    row, verdict, done = once(made.episode(SEED), *says)
     calls = [each for turn in done.turns for each in turn if isinstance(each, Invoke)]
     return row, verdict, asked(done), len(calls)
 
 
-def test_a_result_of_code_stands_behind_its_query_though_nothing_was_searched(
-    texts: Path,
-) -> None:
+def test_a_result_of_code_stands_behind_its_query_though_nothing_was_searched(texts: Path) -> None:
     row, verdict, _, calls = solved(texts, CODE, "Nothing.", SCRIPT, END)
     assert verdict.kept and calls == 0
     text = as_messages(row.messages)[-1].content

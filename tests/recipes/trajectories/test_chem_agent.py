@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.recipes.playing import stage
 from tests.recipes.test_biomechanics import seed
-from tests.stages.trajectories.talking import asked, played, prompt_of, script
+from tests.stages.trajectories.talking import asked, once, played, prompt_of, script
 from transforms.engine.records import grow
 from transforms.models.pool import Pool
 from transforms.recipes.biomechanics import problems
@@ -66,9 +66,7 @@ def test_at_most_three_like_enough_are_retrieved_and_never_the_problem_itself() 
 
 def solved(number: int, *says: str, **fields: Any) -> tuple[Any, Any, Any]:
     made = stage("chem_agent", "solve", "recipe.stages.solve.sampler.samples=1")
-    done = played(replace(made, **fields).episode(trained(number), POOL), script(*says))
-    [(row, verdict)] = done.result
-    return row, verdict, done
+    return once(replace(made, **fields).episode(trained(number), POOL), *says)
 
 
 def test_a_solution_sees_the_sub_tasks_of_like_problems_and_is_graded_by_dimension() -> None:
@@ -82,7 +80,7 @@ def test_a_solution_sees_the_sub_tasks_of_like_problems_and_is_graded_by_dimensi
 
 
 def test_a_problem_that_nothing_is_like_is_solved_without_a_library() -> None:
-    row, verdict, done = solved(7, f"\\boxed{{{SEEDS[7].answer}}}")
+    _row, verdict, done = solved(7, f"\\boxed{{{SEEDS[7].answer}}}")
     assert verdict.kept and "that was solved" not in prompt_of(asked(done)[0])
 
 

@@ -10,7 +10,7 @@ from tests.chat_server import chat_server
 from tests.models.examples import chat, response
 from tests.recipes.playing import stage
 from tests.recipes.test_recipes import run
-from tests.stages.trajectories.talking import asked, played, prompt_of, script
+from tests.stages.trajectories.talking import asked, once, played, prompt_of, script
 from transforms.engine.records import Seed
 from transforms.models.backends.openai_engine import cut_at
 from transforms.models.pool import Pool
@@ -59,8 +59,7 @@ def test_an_example_that_stays_unanswered_is_put_off() -> None:
 def test_two_examples_are_shown_before_the_problem_and_are_in_no_row() -> None:
     pool = Pool(example(seed) for seed in SEEDS[:3])
     solve = stage("codeadapt", "solve", "recipe.stages.solve.sampler.samples=1")
-    done = played(solve.episode(Trained(**vars(SEEDS[5])), pool), script("\\boxed{6}"))
-    [(row, verdict)] = done.result
+    row, verdict, done = once(solve.episode(Trained(**vars(SEEDS[5])), pool), "\\boxed{6}")
     [request] = asked(done)
     roles = [message.role for message in request.messages]
     assert roles == ["system", *["user", "assistant"] * 4, "user"]
@@ -87,9 +86,7 @@ def test_without_examples_the_problems_are_rejected() -> None:
     assert played(made, script()).result.reason == "no_examples"
 
 
-def test_a_run_shows_its_own_examples_and_has_no_row_about_them_with_any_number_of_workers(
-    tmp_path: Path,
-) -> None:
+def test_a_run_shows_its_own_examples_and_has_no_row_about_them(tmp_path: Path) -> None:
     seeds = [{"problem": f"What is {n} plus 1?", "answer": str(n + 1)} for n in range(9)]
 
     def model(body: dict[str, Any]) -> dict[str, Any]:
@@ -101,9 +98,6 @@ def test_a_run_shows_its_own_examples_and_has_no_row_about_them_with_any_number_
     with chat_server(model) as (url, bodies):
         few = ["recipe.stages.solve.sampler.samples=1"]
         _, rows, ends = run(tmp_path, "codeadapt", url, seeds, *few)
-        replay = [f"ledger.dir={tmp_path}/run/ledger", "backend=replay", "runner.workers=2"]
-        again = run(tmp_path / "again", "codeadapt", "", seeds, *few, *replay)
-    assert again[1] == rows
     trained = {b["messages"][1]["content"] for b in bodies if len(b["messages"]) == 2}
     assert (len(trained), len(rows), ends) == (5, 4, [])
     assert not trained & {row["problem"] for row in rows}

@@ -56,7 +56,7 @@ def test_the_task_model_is_another_where_models_binds_it() -> None:
     other = f"models.solver={{engine: openai, model: big, {where}}}"
     says = {"steerer": ["<<<Text>>>", "<<<Return Answer>>>"], "solver": ["It is \\boxed{43}"]}
     says["checker"] = [PROGRAM.format("'it holds'")]
-    row, verdict, requests, _ = steered(other, **says)
+    _row, verdict, requests, _ = steered(other, **says)
     models = {role(request): (request.model, request.named) for request in requests}
     own = ("m", None)
     assert verdict.kept and models == {"steerer": own, "checker": own, "solver": ("big", "solver")}

@@ -45,7 +45,7 @@ RIGHT = [run(CROP, "show(part)"), call("search", query="crop of a picture"), sai
 def test_code_shows_a_picture_and_a_search_its_passages_in_one_conversation() -> None:
     row, verdict, play = attempt(*RIGHT)
     assert verdict.kept and (row.cells, row.asks) == (2, 3)
-    first, second = shown(row)
+    _first, second = shown(row)
     assert (second[0].width, second[0].height) == (
         PAGE.box[2] - PAGE.box[0],
         PAGE.box[3] - PAGE.box[1],

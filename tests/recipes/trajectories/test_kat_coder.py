@@ -65,7 +65,7 @@ def test_each_branch_draws_a_sample_of_its_own() -> None:
 
 
 def test_an_attempt_of_one_turn_does_not_branch() -> None:
-    [(row, verdict)], done = attempted(END)
+    [(_row, verdict)], done = attempted(END)
     assert verdict.kept and len(asked(done)) == 1
 
 

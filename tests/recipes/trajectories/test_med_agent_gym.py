@@ -10,7 +10,7 @@ import pytest
 
 from tests.recipes.playing import stage
 from tests.recipes.trajectories.test_table_qa import seed
-from tests.stages.trajectories.talking import asked, played, prompt_of, script
+from tests.stages.trajectories.talking import asked, once, prompt_of
 from transforms.recipes.table_questions import questions
 from transforms.stages.trajectories.records import learned
 
@@ -31,9 +31,7 @@ def action(name: str, **params: str) -> str:
 
 def acted(*texts: str, **fields: Any) -> tuple[Any, Any, Any]:
     made = stage("med_agent_gym", "act", "recipe.stages.act.sampler.samples=1")
-    done = played(replace(made, **fields).episode(SEED), script(*texts))
-    [(row, verdict)] = done.result
-    return row, verdict, done
+    return once(replace(made, **fields).episode(SEED), *texts)
 
 
 def shown(row: Any) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.models.examples import chat, response
 from tests.recipes.playing import stage
-from tests.stages.trajectories.talking import asked, played, prompt_of, script
+from tests.stages.trajectories.talking import asked, once, played, prompt_of, script
 from transforms.engine.records import Seed
 from transforms.models.requests import ErrorKind
 from transforms.recipes.multi_turn_code import single_turn
@@ -38,8 +38,7 @@ CONSTANT = program("print(3)")
 def attempt(*texts: Any, **fields: Any) -> tuple[Trajectory, Any, list[str]]:
     """The row, the verdict, and all that the model saw of each of its turns."""
     made = stage("multi_turn_code", "solve", "recipe.stages.solve.sampler.samples=1")
-    done = played(replace(made, **fields).episode(seed()), script(*texts))
-    [(row, verdict)] = done.result
+    row, verdict, done = once(replace(made, **fields).episode(seed()), *texts)
     return row, verdict, [prompt_of(request) for request in asked(done)]
 
 

@@ -13,7 +13,7 @@ from tests.chat_server import chat_server
 from tests.models.examples import chat, response
 from tests.recipes.playing import stage
 from tests.recipes.test_recipes import SEEDS, run
-from tests.stages.trajectories.talking import SEED, asked, played, prompt_of, script
+from tests.stages.trajectories.talking import SEED, asked, once, played, prompt_of, script
 from transforms.models.backends.openai_engine import cut_at
 from transforms.models.requests import ErrorKind, Request
 from transforms.recipes.openmath_tir import are_needed, worth
@@ -30,8 +30,7 @@ END = "It is \\boxed{43}, as asked. Done."
 def solved(recipe: str, *texts: str, **fields: Any) -> tuple[Trajectory, Any, list[Request]]:
     """The first attempt at the seed, the verdict on it, and what was asked for it."""
     made = stage(recipe, "solve", CONTINUES, "recipe.stages.solve.sampler.samples=1")
-    done = played(replace(made, **fields).episode(SEED), script(*texts))
-    [(row, verdict)] = done.result
+    row, verdict, done = once(replace(made, **fields).episode(SEED), *texts)
     return row, verdict, asked(done)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.models.examples import chat, response
 from tests.recipes.playing import stage
-from tests.stages.trajectories.talking import SEED, asked, played, prompt_of, script
+from tests.stages.trajectories.talking import SEED, asked, once, played, prompt_of, script
 from transforms.models.requests import ErrorKind
 from transforms.stages.trajectories.records import Trajectory, as_messages, learned
 from transforms.stages.trajectories.rewards import retool_reward
@@ -23,7 +23,7 @@ def step(code: str, output: str, between: str = "\n") -> str:
 
 def solution() -> Trajectory:
     made = stage("retool", "solve")
-    [(row, verdict)] = played(made.episode(SEED), script("42 + 1 = 43: \\boxed{43}")).result
+    row, verdict, _ = once(made.episode(SEED), "42 + 1 = 43: \\boxed{43}")
     assert verdict.kept
     return row
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.recipes.playing import stage
-from tests.stages.trajectories.talking import SEED, asked, played, prompt_of, script
+from tests.stages.trajectories.talking import SEED, asked, once, prompt_of
 from transforms.stages.trajectories.records import Trajectory
 
 END = "<reason>Done.</reason>\n<answer>\\boxed{43}</answer>"
@@ -23,8 +23,7 @@ def call(code: str) -> str:
 
 def attempt(*texts: str) -> tuple[Trajectory, list[Any]]:
     few = "recipe.stages.solve.sampler.samples=1"
-    done = played(stage("rstar2", "solve", few).episode(SEED), script(*texts))
-    [(row, verdict)] = done.result
+    row, verdict, done = once(stage("rstar2", "solve", few).episode(SEED), *texts)
     assert verdict.kept
     return row, asked(done)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.recipes.playing import stage
-from tests.stages.trajectories.talking import asked, played, prompt_of, script
+from tests.stages.trajectories.talking import asked, once, played, prompt_of, script
 from transforms.engine.errors import SettingsError
 from transforms.engine.records import Seed
 from transforms.models.tools import Invoke, bind
@@ -38,9 +38,7 @@ def turns(**wrong: str) -> list[str]:
 def play(*texts: str, keys: list[str] = KEYS, **fields: Any) -> tuple[Trajectory, Any, Any]:
     made = stage("stateact", "act", "recipe.stages.act.sampler.samples=1",
                  f"recipe.stages.act.keys=[{','.join(keys)}]")  # fmt: skip
-    done = played(replace(made, **fields).episode(SEED), script(*texts))
-    [(row, verdict)] = done.result
-    return row, verdict, done
+    return once(replace(made, **fields).episode(SEED), *texts)
 
 
 def test_the_game_receives_the_lines_of_actions_alone() -> None:
@@ -112,11 +110,7 @@ def test_the_example_is_what_the_game_shows() -> None:
 
 @pytest.mark.parametrize(
     ("texts", "reason"),
-    [
-        (["I do not know."], "format"),
-        (["action: look"] * 40, "cells"),
-        ([], "format"),
-    ],
+    [(["I do not know."], "format"), (["action: look"] * 40, "cells"), ([], "format")],
 )
 def test_a_play_that_does_not_win_says_why(texts: list[str], reason: str) -> None:
     row, verdict, done = play(*texts)

@@ -34,10 +34,7 @@ def steps_of(request: Request) -> str:
 
 
 def searched(
-    recipe: str,
-    write: Callable[[Request], str],
-    value: Callable[[str], float],
-    *overrides: str,
+    recipe: str, write: Callable[[Request], str], value: Callable[[str], float], *overrides: str
 ) -> Any:
     """A search in which `write` gives the next line and `value` what a text is worth."""
 

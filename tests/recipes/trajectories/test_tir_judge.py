@@ -109,7 +109,7 @@ def test_of_eight_combinations_only_one_scores(right: bool, formed: bool, tools:
 
 def test_a_fourth_call_scores_nothing_and_is_not_run() -> None:
     about = question("listwise")
-    [(row, verdict)], effects = judged(about, lambda _: CODE)
+    [(row, verdict)], _effects = judged(about, lambda _: CODE)
     assert (row.score, row.cells, verdict.reason) == (0.0, 3, "cells")
 
 

@@ -90,7 +90,7 @@ def test_code_of_turned_small_print_is_right_where_it_turns_back_and_cuts(number
 
 
 def test_any_code_has_the_score_of_the_released_reward_where_that_is_wanted() -> None:
-    steps, play = attempt(PAIR, named("dark"), code("1 / 0"), said("1"), code_score=0.9)
+    steps, _play = attempt(PAIR, named("dark"), code("1 / 0"), said("1"), code_score=0.9)
     row, _ = steps["pre_code"]
     assert (row.score, row.cells) == (0.9, 0)
 

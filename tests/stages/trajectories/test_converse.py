@@ -16,6 +16,7 @@ from tests.stages.trajectories.talking import (
     SEED,
     asked,
     conversing,
+    once,
     played,
     prompt_of,
     script,
@@ -89,8 +90,7 @@ DIALOGUES = {
 def test_what_the_turns_concatenate_to_is_what_the_model_saw_and_wrote(name: str) -> None:
     form = {"form": name, "line": "python", "value": "always"}
     stage = conversing(form, cells=4, turns=8)
-    play = played(stage.episode(SEED), script(*DIALOGUES[name]))
-    [(row, verdict)] = play.result
+    row, verdict, play = once(stage.episode(SEED), *DIALOGUES[name])
     assert (verdict.kept, row.answer, row.asks) == (True, "43", len(DIALOGUES[name]))
     assert "43" in "".join(turn.content for turn in row.messages if not turn.sampled)
     sampled = [place for place, turn in enumerate(row.messages) if turn.sampled]
@@ -382,7 +382,7 @@ def test_a_dialogue_that_a_backend_cannot_have_is_one_clear_line(
 def test_results_in_turns_need_no_endpoint_that_continues_a_text() -> None:
     form = {"form": "fence", "role": "user"}
     stage = conversing(form, "backend.continue_prefix=false")
-    [(row, verdict)] = played(stage.episode(SEED), script(*RIGHT)).result
+    row, verdict, _ = once(stage.episode(SEED), *RIGHT)
     assert verdict.kept and row.messages[3].role == "user"
     assert not any(turn.continues for turn in row.messages)
 

@@ -143,7 +143,7 @@ class LedgerWriter:
         """
         nothing = dict.fromkeys(("model", "engine", "sampler", "request", "model_id"), "")
         counts = dict.fromkeys(("prompt_tokens", "cached_tokens", "generated_tokens"), 0)
-        row = {name: None for name in SCHEMA.names} | nothing | counts | self._how
+        row = dict.fromkeys(SCHEMA.names) | nothing | counts | self._how
         row |= {"id": key, "text": valid_text(text), "finish_reason": OBSERVATION, "stage": "tool"}
         self._add(row | {"seconds": 0.0, "recorded_at": datetime.now(UTC)})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from itertools import pairwise
 from typing import NamedTuple
 
 from transforms.programs.facts.events import Event, Kind, Trace
@@ -37,7 +38,7 @@ def next_lines(trace: Trace, line: int) -> tuple[int, ...]:
     after: dict[int, None] = {}
     for events in _by_frame(trace).values():
         events = [event for event in events if event.kind is not Kind.EXCEPTION]
-        for event, then in zip(events, events[1:], strict=False):
+        for event, then in pairwise(events):
             if event.kind is Kind.LINE and event.line == line:
                 after[then.line if then.kind is Kind.LINE else END] = None
     return tuple(after)
@@ -69,7 +70,7 @@ def branches(trace: Trace, tree: ast.Module) -> list[Branch]:
     }
     outcomes = []
     for frame, events in _by_frame(trace).items():
-        for event, then in zip(events, events[1:], strict=False):
+        for event, then in pairwise(events):
             header = headers.get(event.line)
             if header is None or event.kind is not Kind.LINE:
                 continue

@@ -59,7 +59,7 @@ class EnvironmentExport(Group):
         240, ge=1, description="inputs drawn to see whether a problem can be drawn anew"
     )
     spread: float = Field(
-        1.67, gt=1, description="a drawn value is at most so many times the old one"
+        1.67, gt=1, description="a drawn value is at most this many times the old one"
     )
     sandbox: Literal["auto", "strict"] = Field(
         "auto", description="walls around the problems' programs"

@@ -59,7 +59,7 @@ class SftExport(Format):
         "best",
         pattern=r"^(best|all|[1-9][0-9]*)$",
         description="solutions of a problem: best (the published one, or the shortest of several "
-        "rows), all that agree, or at most so many",
+        "rows), all that agree, or a number: at most that many",
     )
     mask_errors: bool = Field(
         False, description="turns whose tool call came back as an error are not learned"

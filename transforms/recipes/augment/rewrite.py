@@ -67,7 +67,7 @@ class AugmentationSettings(Group):
     draws: int = Field(ge=1, description="inputs drawn for each seed, at most; most are refused")
     rows_per_seed: int = Field(ge=1, description="rows made from each seed, at most")
     spread: float = Field(
-        gt=1, description="a new value is at most so many times the old one, or that part of it"
+        gt=1, description="a new value is at most this many times the old one, or that part of it"
     )
     seed: int = Field(ge=0, description="seed of the drawing")
 

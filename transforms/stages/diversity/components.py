@@ -1,7 +1,7 @@
 """Connected components of a graph of pairs, in a fixed number of shuffles.
 
 Alternating large-star and small-star steps (Kiveris et al., Connected Components in MapReduce and
-Beyond, SoCC 2014). Edges travel in blocks: few elements, whatever their number.
+Beyond, SoCC 2014). Edges travel in blocks: a few elements hold many edges.
 """
 
 from __future__ import annotations
@@ -135,17 +135,13 @@ class ConnectedComponents(beam.PTransform):
             edges = (
                 edges
                 | f"Contract {number}" >> beam.Map(contracted)
-                | f"Large star {number}" >> self._step(large_star, both=True)
-                | f"Small star {number}" >> self._step(small_star, both=False)
+                | f"Large star {number}" >> _step(self.partitions, large_star, both=True)
+                | f"Small star {number}" >> _step(self.partitions, small_star, both=False)
             )
-        return edges | "Smallest" >> self._step(smallest, both=False)
-
-    def _step(
-        self, step: Callable[[dict[bytes, set[bytes]]], Iterator[Edge]], both: bool
-    ) -> beam.PTransform:
-        return beam.ptransform_fn(_step)(self.partitions, step, both)
+        return edges | "Smallest" >> _step(self.partitions, smallest, both=False)
 
 
+@beam.ptransform_fn
 def _step(
     edges: PCollection,
     partitions: int,

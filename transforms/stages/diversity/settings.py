@@ -92,8 +92,8 @@ class DecontaminateSettings(_SemanticSettings):
     )
     long_ngram: int = Field(
         ge=1,
-        description="one shared run of so many words is enough; shorter questions are compared "
-        "without similarity",
+        description="words of a run: one shared run of this length is enough; shorter questions "
+        "are compared without similarity",
     )
     similarity: float = Field(
         gt=0,

@@ -428,4 +428,4 @@ def _arguments(talk: Conversation, called: Called) -> str:
     if talk.dialogue.body not in (Body.QUERY, Body.LINE):
         return called.text
     schema = json.loads(talk.tools[called.name].json)["function"]["parameters"]
-    return canonical_json({name: called.text for name in [*schema["properties"]][:1]})
+    return canonical_json(dict.fromkeys([*schema["properties"]][:1], called.text))
