@@ -155,11 +155,11 @@ def browser(folder: Path) -> Iterator[Tab]:
         + [f"--user-data-dir={folder}/profile", "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "HOME": str(folder)},
+        env={**os.environ, "HOME": str(folder), "TMPDIR": "/tmp"},  # its socket needs a short path
         start_new_session=True,
     )
     try:
-        port, path = _devtools(folder / "profile/DevToolsActivePort")
+        port, path = _devtools(folder / "profile/DevToolsActivePort", process)
         with connect(f"ws://127.0.0.1:{port}{path}", max_size=None, open_timeout=300) as whole:
             whole.send(json.dumps({"id": 1, "method": "Target.getTargets"}))
             found = json.loads(whole.recv(timeout=300))["result"]["targetInfos"]
@@ -172,9 +172,14 @@ def browser(folder: Path) -> Iterator[Tab]:
         process.wait()
 
 
-def _devtools(file: Path) -> tuple[str, str]:
+def _devtools(file: Path, process: subprocess.Popen[bytes]) -> tuple[str, str]:
     """The port and path that the browser writes down once it listens."""
-    lines = eventually(
-        lambda: file.exists() and len(found := file.read_text().split()) == 2 and found
-    )
+
+    def written() -> list[str] | None:
+        assert process.poll() is None, f"the browser ended with {process.returncode}"
+        found = file.read_text().split() if file.exists() else []
+        return found if len(found) == 2 else None
+
+    lines = eventually(written)
+    assert lines is not None
     return lines[0], lines[1]

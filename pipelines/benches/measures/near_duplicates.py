@@ -240,7 +240,7 @@ def _measured(run: str, folder: Path, settings: BenchMinhashSettings) -> dict[st
     }
     ran = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import measure; measure()"],
-        env=child_environment(),
+        env={**child_environment(), "TMPDIR": "/tmp"},  # datatrove's socket needs a short path
         input=json.dumps(request),
         capture_output=True,  # datatrove logs a page
         text=True,

@@ -218,7 +218,7 @@ def _run_baseline(executor: str, slots: int, programs: list[str]) -> _Round:
     request = {"executor": executor, "slots": slots, "tiers": [tier for tier in tiers if tier[1]]}
     ran = subprocess.run(
         [sys.executable, "-m", "pipelines.benches.measures.baselines"],
-        env=child_environment(),
+        env={**child_environment(), "TMPDIR": "/tmp"},  # a manager's socket needs a short path
         input=json.dumps(request),
         capture_output=True,
         text=True,
