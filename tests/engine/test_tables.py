@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tests.beam import on_workers
 from transforms.engine import tables
-from transforms.engine.blocks import pack
+from transforms.engine.accounting import Reject
+from transforms.engine.blocks import pack, records_of
 from transforms.engine.plain import as_plain
 from transforms.engine.records import Attempt, Attempts, Call, Example, Message, Seed
 from transforms.engine.tables import (
@@ -221,3 +222,11 @@ def test_no_file_has_more_than_its_share_of_rows_and_bytes(rows, size, least, mo
     assert shards >= least
     assert rows / shards <= most
     assert size / shards <= 128 << 20
+
+
+def test_large_rows_are_packed_before_there_are_many():
+    packing = tables._PackRows(0, False)
+    packing.start_bundle()
+    rows = [Reject(f"{n}", "form", "r", "", "Seed", "x" * 500_000, ()) for n in range(20)]
+    early = [block for row in rows for _, block in packing.process(row)]
+    assert len(list(records_of(early))) == 18

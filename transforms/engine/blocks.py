@@ -146,13 +146,14 @@ class PackByKey(beam.DoFn):
         item = record if self._item is None else self._item(record)
         self._blocks.setdefault(self._key(record), []).append(item)
         self._gathered += 1
-        return () if self._gathered < _GATHERED else self._packed()
+        return () if self._gathered < _GATHERED else self.packed()
 
     def finish_bundle(self) -> Iterator[Any]:
-        for keyed in (*self._packed(), *self._packer.close()):
+        for keyed in (*self.packed(), *self._packer.close()):
             yield GlobalWindows.windowed_value(keyed)
 
-    def _packed(self) -> list[tuple[Any, Block]]:
+    def packed(self) -> list[tuple[Any, Block]]:
+        """Packs the records that are held; returns the blocks that are handed on now."""
         blocks = self._blocks
         self.start_bundle()
         return [one for key, records in blocks.items() for one in self._packer.add(key, records)]

@@ -185,6 +185,10 @@ of more rows than that allows, a part of one."""
 _SHARD_BYTES = 128 << 20
 """Of pickled rows, in a shard at most, about."""
 
+_GATHERED_BYTES = 4 << 20
+"""Of pickled rows, held by a bundle before they are packed: rejects, which hold whole records, come
+so slowly that a large run would hold thousands of each stage."""
+
 _Packed = tuple[str, bytes]
 """A row: its id, and the row pickled."""
 
@@ -252,14 +256,19 @@ class _PackRows(beam.DoFn):
         self._pack = PackByKey(lambda row: (number, _hash(row[0]) * _BUCKETS >> 32))
 
     def start_bundle(self) -> None:
-        self._rows = self._bytes = 0
+        self._rows = self._bytes = self._held = 0
         self._pack.start_bundle()
 
     def process(self, record: Any) -> Iterable[tuple[tuple[int, int], Block]]:
         pickled = pickle.dumps(record, protocol=pickle.HIGHEST_PROTOCOL)
         self._rows += 1
+        self._held += len(pickled)
         self._bytes += len(pickled) + (size_of(record) if self._with_pictures else 0)
-        return self._pack.process((record.id, pickled))
+        packed = self._pack.process((record.id, pickled))
+        if self._held < _GATHERED_BYTES:
+            return packed
+        self._held = 0
+        return [*packed, *self._pack.packed()]
 
     def finish_bundle(self) -> Iterator[Any]:
         yield from self._pack.finish_bundle()

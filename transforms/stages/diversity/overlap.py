@@ -65,7 +65,7 @@ def without_numbers(words: Sequence[str]) -> list[str]:
     return ["0" if word[0].isdigit() else word for word in words]
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 13)  # misses 0.3 % of 60,000 texts' words, as eight times as many do
 def hashed(text: str) -> int:
     """The hash of a text, 8 bytes."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
