@@ -25,6 +25,8 @@ from transforms.recipes.codemind import _rounded
 from transforms.recipes.table_qa import met
 from transforms.sources.forms import split_steps
 from transforms.stages.graders import answer_in
+from transforms.stages.judge import as_pair
+from transforms.stages.trajectories.dialogues import _named
 from transforms.stages.trajectories.keys import stated as keys_in
 from transforms.text.answers import compare_plain
 from transforms.text.marks import fenced, labelled, tagged
@@ -44,6 +46,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "answer in a block": answer_in,
     "answer and output": lambda text: compare_plain("[1, 2]", text),
     "answer of a formula": lambda text: compare_plain('"x^2"', f"{text[:12_000]} x"),
+    "call": lambda text: _named(text, ("name", "arguments")),
     "claims": claims_in,
     "computed digits": lambda text: computed_digits(text, ""),
     "criteria": lambda text: met(text, 3),
@@ -52,6 +55,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "literal": literal_in,
     "numbers": lambda text: labelled(text, "score", 0, 9),
     "numerals": numerals,
+    "pair": lambda text: as_pair("12", text),
     "page": lambda text: _excerpt(f"<html>{text}"),
     "program": extract_program,
     "rounded": lambda text: _rounded(text, text),

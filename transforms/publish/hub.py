@@ -123,7 +123,7 @@ def hub_errors(repo: str, endpoint: str) -> Iterator[None]:
     except OfflineModeIsEnabled as error:
         raise PublishError("HF_HUB_OFFLINE is set: unset it to publish") from error
     except (httpx.HTTPError, OSError) as error:
-        fix = "look at the network, then publish again: it goes on where it ended"
+        fix = "look at the network: the same command goes on from there"
         if "xet-" in str(error):  # the path of a request for a token of Xet storage
             fix = "where this Hub has no Xet storage, set HF_HUB_DISABLE_XET=1"
         raise PublishError(
