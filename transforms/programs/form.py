@@ -99,12 +99,20 @@ VALUES = Readers(FIELDS)
 
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes that `ast.iter_child_nodes` yields, without Load, Store and Del."""
+    return _below([node])
+
+
+def _below(level: list[Any]) -> list[Any]:
+    """The nodes right below some nodes, without Load, Store and Del."""
     found: list[Any] = []
-    for value in VALUES[type(node)](node):
-        if type(value) is list:
-            found += value
-        else:
-            found.append(value)
+    for node in level:
+        kind = type(node)
+        if FIELDS[kind]:
+            for value in VALUES[kind](node):
+                if type(value) is list:
+                    found += value
+                else:
+                    found.append(value)
     return [each for each in found if isinstance(each, ast.AST)]
 
 
@@ -115,16 +123,7 @@ def nodes_of(tree: ast.AST) -> list[Any]:
     level: list[Any] = [tree]
     while level:
         found += level
-        below: list[Any] = []
-        for node in level:
-            kind = type(node)
-            if FIELDS[kind]:
-                for value in VALUES[kind](node):
-                    if type(value) is list:
-                        below += value
-                    else:
-                        below.append(value)
-        level = [each for each in below if isinstance(each, ast.AST)]
+        level = _below(level)
     return found
 
 
@@ -138,17 +137,9 @@ def nodes_by_type(tree: ast.AST) -> NodesByType:
     found: defaultdict[type[ast.AST], list[Any]] = defaultdict(list)
     level: list[ast.AST] = [tree]
     for _ in range(MAX_DEPTH):
-        below: list[Any] = []
         for node in level:
-            kind = type(node)
-            found[kind].append(node)
-            if FIELDS[kind]:  # as `children` does, without a call for each node
-                for value in VALUES[kind](node):
-                    if type(value) is list:
-                        below += value
-                    else:
-                        below.append(value)
-        level = [each for each in below if isinstance(each, ast.AST)]
+            found[type(node)].append(node)
+        level = _below(level)
         if not level:
             return dict(found)
     raise Unparsable(f"nested more than {MAX_DEPTH} levels deep")
