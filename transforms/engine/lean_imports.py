@@ -35,10 +35,9 @@ def lean_imports() -> Iterator[None]:
 
     They are a third of what a command takes to start. Only Beam's dataframes and its MongoDB
     connector need the former, and `files` has other clients. They can be imported afterwards. What
-    was imported, 300,000 objects that
-    live as long as the process, is left out of garbage collections: each full one would look at all
-    of it, 0.1 s a time. What threads and Arrow free is not kept for them. For processes of
-    cotmill's own: in others Beam is theirs.
+    was imported, 300,000 objects that live as long as the process, is left out of garbage
+    collections: each full one would look at all of it, 0.1 s a time. What threads and Arrow free is
+    not kept for them. For processes of cotmill's own: in others Beam is theirs.
     """
     logging.disable(logging.WARNING)
     if set_option := getattr(ctypes.CDLL(None), "mallopt", None):  # none in other C libraries
